@@ -1,0 +1,3 @@
+//! Electronic mail as one binary.
+
+fn main() {}

@@ -1,0 +1,31 @@
+//! The words everybody in the house uses: addresses, paths, envelope, ids, flags, reply codes, time.
+//!
+//! Not here: parsing of messages (`message`), of commands (the protocol rooms), any input or output.
+//!
+//! RFC 5321 §4.1.2–3 (paths), RFC 6531 (internationalised addresses), RFC 3463 and 5248 (enhanced
+//! status codes), RFC 5788 and 8457 (keywords), RFC 6154 (roles), RFC 8474 (object ids).
+
+mod address;
+mod blob;
+mod envelope;
+mod flag;
+mod id;
+mod reply;
+mod role;
+mod set;
+mod time;
+mod uid;
+
+pub use address::{
+    Address, DOMAIN_OCTETS_MAX, ForwardPath, Host, LOCAL_PART_OCTETS_MAX, LocalPart, ReversePath,
+    SyntaxError,
+};
+pub use blob::BlobRange;
+pub use envelope::{BodyType, Envelope, Notify, Recipient, Ret};
+pub use flag::{Flag, FlagSet, Keyword};
+pub use id::{AccountId, BlobId, ConnId, EmailId, JourneyId, MailboxId, ThreadId};
+pub use reply::{Class, Enhanced, Refusal, ReplyCode};
+pub use role::Role;
+pub use set::{Member, Set};
+pub use time::{Imap, Instant, Rfc5322, Timestamp};
+pub use uid::{ModSeq, SeqNo, SeqSet, Uid, UidSet, UidValidity};

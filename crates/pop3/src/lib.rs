@@ -1,0 +1,1 @@
+//! POP3, both ends. The teaching room: read it first.

@@ -1,0 +1,1 @@
+//! Joins sessions to the post: one file of answers per protocol.

@@ -1,0 +1,1 @@
+//! SMTP, Submission and LMTP, both ends.

@@ -1,0 +1,194 @@
+//! The words every backend speaks: a few functions in plain data.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use mail::{BlobId, BlobRange};
+
+/// A future that can be handed around.
+pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The unit of atomicity: an account, the directory, or a queue partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Partition(pub u64);
+
+impl Partition {
+    /// Domains, accounts' names and passwords, aliases.
+    pub const DIRECTORY: Self = Self(0);
+}
+
+/// How many commits a partition has seen: the check that makes a batch conditional.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(pub u64);
+
+/// A table inside a partition: the first octet of its keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Table(pub u8);
+
+/// A key with its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The key inside the table, big-endian numbers first.
+    pub key: Bytes,
+    /// The value.
+    pub value: Bytes,
+}
+
+/// Which way a scan goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the smallest key.
+    Rising,
+    /// From the largest key.
+    Falling,
+}
+
+/// Rows of one scan.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// In the scan's direction.
+    pub rows: Vec<Row>,
+    /// True if the limit cut the scan: go on behind the last key.
+    pub more: bool,
+}
+
+/// One change of one row.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// Sets a row.
+    Put {
+        /// Its table.
+        table: Table,
+        /// Its key.
+        key: Bytes,
+        /// Its new value.
+        value: Bytes,
+    },
+    /// Removes a row if it is there.
+    Delete {
+        /// Its table.
+        table: Table,
+        /// Its key.
+        key: Bytes,
+    },
+}
+
+/// The changes of one partition.
+#[derive(Clone, Debug)]
+pub struct Writes {
+    /// Which.
+    pub partition: Partition,
+    /// The version the writer saw; the commit raises it by one, or fails with
+    /// [`CommitError::Conflict`] if it is no longer this one.
+    pub from: Version,
+    /// In order; later ones win.
+    pub writes: Vec<Write>,
+}
+
+/// A blob whose octets are on their way: immutable, not yet durable.
+#[derive(Clone, Debug)]
+pub struct Staged {
+    /// Its name: the hash of its octets.
+    pub blob: BlobId,
+    /// How many octets.
+    pub len: u64,
+    /// The octets while they are still in memory; `None` where the backend has put them away.
+    pub bytes: Option<Bytes>,
+    /// Where the backend put them; its own business.
+    pub place: u64,
+}
+
+/// All that one durable step does: whole or not at all.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// At most one entry for each partition.
+    pub parts: Vec<Writes>,
+    /// Blobs that become readable with it.
+    pub blobs: Vec<Staged>,
+}
+
+/// Why a commit did not happen, or may not have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// A partition had moved on: load it again and try anew. Nothing was written.
+    #[error("the partition has moved on")]
+    Conflict,
+    /// There is no room. Nothing was written.
+    #[error("the disk is full")]
+    Full,
+    /// Nothing was written, for another reason.
+    #[error("not committed: {0}")]
+    Failed(String),
+    /// The engine died during the commit: it may be there after a restart.
+    #[error("the store has stopped: {0}")]
+    Unknown(String),
+}
+
+/// Why a read failed: our own fault, always.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The disk or the engine said no.
+    #[error("{doing}: {cause}")]
+    Engine {
+        /// What we were doing.
+        doing: &'static str,
+        /// What it said.
+        cause: String,
+    },
+    /// Octets are not what was written.
+    #[error("damaged: {0}")]
+    Damaged(String),
+    /// There is no such blob.
+    #[error("no blob {0}")]
+    NoBlob(BlobId),
+    /// There is no room.
+    #[error("the disk is full")]
+    Full,
+}
+
+/// A blob being written piece by piece.
+pub trait Stage: Send + fmt::Debug {
+    /// Adds octets.
+    fn write(&mut self, bytes: Bytes) -> Boxed<'_, Result<(), Error>>;
+    /// Ends it. It becomes readable and durable with the batch that names it, or vanishes.
+    fn finish(self: Box<Self>) -> Boxed<'static, Result<Staged, Error>>;
+}
+
+/// A store: a few functions in plain data, the same for every backend.
+pub trait Store: Send + Sync + fmt::Debug {
+    /// The version of a partition; zero if nothing was ever written there.
+    fn version(&self, partition: Partition) -> Boxed<'_, Result<Version, Error>>;
+
+    /// Many rows of one table in one round trip, in the order of `keys`.
+    fn get(
+        &self,
+        partition: Partition,
+        table: Table,
+        keys: Vec<Bytes>,
+    ) -> Boxed<'_, Result<Vec<Option<Bytes>>, Error>>;
+
+    /// Rows with `range.0 <= key < range.1` (no end: to the table's end), at most `limit` of them.
+    fn scan(
+        &self,
+        partition: Partition,
+        table: Table,
+        range: (Bytes, Option<Bytes>),
+        limit: usize,
+        direction: Direction,
+    ) -> Boxed<'_, Result<Page, Error>>;
+
+    /// Begins a blob that may be large.
+    fn stage(&self) -> Box<dyn Stage>;
+
+    /// Octets of a committed blob.
+    fn read(&self, range: BlobRange) -> Boxed<'_, Result<Bytes, Error>>;
+
+    /// Makes a batch durable.
+    ///
+    /// It is queued when this is *called*: two calls in order are two commits in order, and the
+    /// second may be prepared before the first is durable. When the future is ready with `Ok`,
+    /// the batch is on the disk and every read sees it.
+    fn commit(&self, batch: Batch) -> Boxed<'static, Result<(), CommitError>>;
+}

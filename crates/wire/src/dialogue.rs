@@ -1,0 +1,278 @@
+//! Dialogues: protocol conversations as text, played on a session.
+//!
+//! A dialogue is lines of the form `MARK text`:
+//!
+//! | mark | meaning |
+//! |---|---|
+//! | `C:` | the peer sends the text and CRLF |
+//! | `C+` | the peer sends the text alone, escapes `\r \n \t \\ \xNN` understood |
+//! | `C*` | the peer sends `count text`: the text `count` times, escapes understood |
+//! | `CE` | the peer ends its side of the connection |
+//! | `S:` | the session writes the text and CRLF |
+//! | `S+` | the session writes the text, not ended by CRLF |
+//! | `~` | the session does something else: `~ tls`, `~ deflate`, `~ close`; a splice is written out |
+//! | `T:` | so many seconds pass |
+//! | `N:` | the account's ledger moves to this mod-sequence |
+//! | `#` | a comment |
+//!
+//! [`play`] runs the peer's lines and renders the whole conversation anew, so a test compares two
+//! texts; with [`Cut`] the peer's octets arrive in pieces and the transcript must stay the same.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mail::{BlobRange, Instant, ModSeq};
+
+use crate::{ChannelBinding, Security, Session, Step, Upgrade};
+
+/// How the peer's octets arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Each line by itself.
+    Lines,
+    /// In pieces of so many octets; a line's pieces end with the line.
+    Every(usize),
+}
+
+/// The house a dialogue is played against.
+pub trait House<S: Session> {
+    /// Answers one ask.
+    fn answer(&mut self, ask: S::Ask) -> S::Answer;
+    /// The octets of a splice.
+    fn read(&mut self, _range: BlobRange) -> Bytes {
+        Bytes::new()
+    }
+}
+
+impl<S: Session, F: FnMut(S::Ask) -> S::Answer> House<S> for F {
+    fn answer(&mut self, ask: S::Ask) -> S::Answer {
+        self(ask)
+    }
+}
+
+/// Plays the peer's lines of `script` on `session` and returns the conversation as it went.
+///
+/// A session that does not come to rest within a million steps after one line is reported in the
+/// transcript as `~ endless`.
+pub fn play<S: Session>(
+    session: &mut S,
+    house: &mut impl House<S>,
+    script: &str,
+    cut: Cut,
+) -> String {
+    let mut player = Player {
+        transcript: String::new(),
+        output: Vec::new(),
+        now: Instant::default(),
+        over: false,
+    };
+    session.elapse(player.now);
+    player.settle(session, house);
+    for line in script.lines() {
+        let (mark, text) = line.split_at_checked(2).unwrap_or((line, ""));
+        let text = text.strip_prefix(' ').unwrap_or(text);
+        match mark {
+            "C:" => player.send(
+                session,
+                house,
+                line,
+                &[text.as_bytes(), b"\r\n"].concat(),
+                cut,
+            ),
+            "C+" => player.send(session, house, line, &unescape(text), cut),
+            "C*" => player.send(session, house, line, &repeated(text), cut),
+            "CE" => player.send(session, house, line, b"", cut),
+            "T:" => player.pass(session, house, line, text),
+            "N:" => player.tell(session, house, line, text),
+            "S:" | "S+" | "~ " => {}
+            _ => player.note(line),
+        }
+    }
+    player.transcript
+}
+
+struct Player {
+    transcript: String,
+    output: Vec<u8>,
+    now: Instant,
+    over: bool,
+}
+
+impl Player {
+    fn note(&mut self, line: &str) {
+        self.transcript.push_str(line);
+        self.transcript.push('\n');
+    }
+
+    fn send<S: Session>(
+        &mut self,
+        session: &mut S,
+        house: &mut impl House<S>,
+        line: &str,
+        octets: &[u8],
+        cut: Cut,
+    ) {
+        self.note(line);
+        let size = match cut {
+            Cut::Lines => octets.len().max(1),
+            Cut::Every(size) => size.max(1),
+        };
+        // The end of the connection is a receive of nothing.
+        let pieces: Vec<&[u8]> = if octets.is_empty() {
+            vec![octets]
+        } else {
+            octets.chunks(size).collect()
+        };
+        for piece in pieces {
+            if self.over {
+                return;
+            }
+            session.elapse(self.now);
+            session.receive(piece);
+            self.work(session, house);
+        }
+        self.flush();
+    }
+
+    fn pass<S: Session>(
+        &mut self,
+        session: &mut S,
+        house: &mut impl House<S>,
+        line: &str,
+        text: &str,
+    ) {
+        self.note(line);
+        let seconds = text.trim().parse().unwrap_or_default();
+        self.now = self.now.after(Duration::from_secs(seconds));
+        if !self.over {
+            session.elapse(self.now);
+            self.settle(session, house);
+        }
+    }
+
+    fn tell<S: Session>(
+        &mut self,
+        session: &mut S,
+        house: &mut impl House<S>,
+        line: &str,
+        text: &str,
+    ) {
+        self.note(line);
+        if !self.over {
+            session.notice(ModSeq(text.trim().parse().unwrap_or_default()));
+            self.settle(session, house);
+        }
+    }
+
+    fn settle<S: Session>(&mut self, session: &mut S, house: &mut impl House<S>) {
+        self.work(session, house);
+        self.flush();
+    }
+
+    /// Steps until the session wants to read.
+    fn work<S: Session>(&mut self, session: &mut S, house: &mut impl House<S>) {
+        for _ in 0..1_000_000 {
+            match session.step() {
+                Step::Read => return,
+                Step::Write(bytes) => self.output.extend_from_slice(&bytes),
+                Step::Splice(range) => self.output.extend_from_slice(&house.read(range)),
+                Step::Ask(ask) => session.answer(house.answer(ask)),
+                Step::Upgrade(upgrade) => self.upgrade(session, upgrade),
+                Step::Close => {
+                    self.flush();
+                    self.note("~ close");
+                    self.over = true;
+                    return;
+                }
+            }
+        }
+        self.note("~ endless");
+        self.over = true;
+    }
+
+    fn upgrade<S: Session>(&mut self, session: &mut S, upgrade: Upgrade) {
+        self.flush();
+        match upgrade {
+            Upgrade::Tls => {
+                self.note("~ tls");
+                session.secured(security_for_tests());
+            }
+            Upgrade::Deflate => self.note("~ deflate"),
+        }
+    }
+
+    /// Renders what the session wrote since the peer's last line.
+    fn flush(&mut self) {
+        let output = std::mem::take(&mut self.output);
+        for line in output.split_inclusive(|&octet| octet == b'\n') {
+            let (mark, text) = match line.strip_suffix(b"\r\n") {
+                Some(text) => ("S:", text),
+                None => ("S+", line),
+            };
+            self.transcript.push_str(mark);
+            if !text.is_empty() {
+                self.transcript.push(' ');
+            }
+            escape(text, mark == "S+", &mut self.transcript);
+            self.transcript.push('\n');
+        }
+    }
+}
+
+/// What TLS agrees on in dialogues.
+#[must_use]
+pub fn security_for_tests() -> Security {
+    Security {
+        version: "TLS1.3".to_owned(),
+        cipher: "TLS_AES_128_GCM_SHA256".to_owned(),
+        binding: Some(ChannelBinding::TlsExporter(
+            b"binding of the tests".to_vec(),
+        )),
+    }
+}
+
+fn repeated(text: &str) -> Vec<u8> {
+    let (count, text) = text.split_once(' ').unwrap_or((text, ""));
+    unescape(text).repeat(count.parse().unwrap_or_default())
+}
+
+fn unescape(text: &str) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((plain, escaped)) = rest.split_once('\\') {
+        octets.extend_from_slice(plain.as_bytes());
+        let mut letters = escaped.chars();
+        match letters.next() {
+            Some('r') => octets.push(b'\r'),
+            Some('n') => octets.push(b'\n'),
+            Some('t') => octets.push(b'\t'),
+            Some('x') => {
+                let digits = escaped.get(1..3).unwrap_or_default();
+                octets.extend(u8::from_str_radix(digits, 16).ok());
+                letters = escaped.get(3..).unwrap_or_default().chars();
+            }
+            Some(other) => octets.extend_from_slice(other.to_string().as_bytes()),
+            None => {}
+        }
+        rest = letters.as_str();
+    }
+    octets.extend_from_slice(rest.as_bytes());
+    octets
+}
+
+fn escape(octets: &[u8], all: bool, out: &mut String) {
+    for chunk in octets.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            match letter {
+                '\r' => out.push_str("\\r"),
+                '\n' => out.push_str("\\n"),
+                '\\' if all => out.push_str("\\\\"),
+                plain => out.push(plain),
+            }
+        }
+        for octet in chunk.invalid() {
+            let _written = write!(out, "\\x{octet:02x}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What all protocols share: the [`Session`] contract, line framing, SASL exchanges, dialogues.
+//!
+//! Not here: sockets, clocks, disks; any single protocol's words.
+//!
+//! RFC 4422, 4505, 4616, 5802, 7677, 7628 (SASL).
+
+pub mod dialogue;
+mod line;
+pub mod sasl;
+mod session;
+
+pub use line::{Line, LineBuffer};
+pub use session::{ChannelBinding, Security, Session, Step, Upgrade};

@@ -1,0 +1,89 @@
+//! The contract every protocol obeys.
+
+use bytes::Bytes;
+use mail::{BlobRange, Instant, ModSeq};
+
+/// A protocol conversation: no sockets, no clock, no disk. Drive it and it tells you what it wants.
+///
+/// The driver calls [`step`](Self::step) until it says [`Step::Read`], then feeds it exactly one
+/// event (octets, news of the ledger, or time) and steps again. Whatever way the same octets are
+/// cut into [`receive`](Self::receive) calls, the same octets come out.
+///
+/// While it waits, a session keeps no buffer: one that has nothing unread frees its input.
+pub trait Session {
+    /// A question for the house (server) or news for the caller (client).
+    type Ask;
+    /// Its answer. Every ask gets exactly one; long answers come in pieces that the session asks
+    /// for one by one, so that a slow peer holds the house back and not the memory.
+    type Answer;
+
+    /// Takes octets from the peer; only after [`Step::Read`]. An empty slice is the peer's end.
+    fn receive(&mut self, bytes: &[u8]);
+
+    /// Takes an answer; only after [`Step::Ask`].
+    fn answer(&mut self, answer: Self::Answer);
+
+    /// Hears that the ledger of its account moved to `modseq`; only after [`Step::Read`].
+    ///
+    /// A hint: it wakes. What changed is asked for, so that nothing is queued for a slow reader.
+    fn notice(&mut self, _modseq: ModSeq) {}
+
+    /// Hears what time it is: before the first step, before each receive, and at its deadline.
+    fn elapse(&mut self, now: Instant);
+
+    /// When it wants to be told the time next, if the peer says nothing.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// Hears that the connection is encrypted now: after [`Step::Upgrade`], or at the start.
+    fn secured(&mut self, _security: Security) {}
+
+    /// Says what it wants next. Never blocks; called until it says [`Step::Read`].
+    fn step(&mut self) -> Step<Self::Ask>;
+}
+
+/// What a session wants next.
+#[derive(Debug)]
+#[must_use]
+pub enum Step<A> {
+    /// Feed me.
+    Read,
+    /// Put this on the wire.
+    Write(Bytes),
+    /// Put this stored range on the wire; I never see the octets.
+    Splice(BlobRange),
+    /// Put this to the house.
+    Ask(A),
+    /// Change the transport. Unread input was dropped already (RFC 3207 §4.2).
+    Upgrade(Upgrade),
+    /// Send what is written, then close.
+    Close,
+}
+
+/// A change of transport in the middle of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upgrade {
+    /// TLS: the server's end for a server session, the client's for a client's.
+    Tls,
+    /// DEFLATE both ways (RFC 4978).
+    Deflate,
+}
+
+/// What TLS agreed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Security {
+    /// The version as trace fields write it: `TLS1.3`.
+    pub version: String,
+    /// The cipher suite's name.
+    pub cipher: String,
+    /// For SCRAM's -PLUS.
+    pub binding: Option<ChannelBinding>,
+}
+
+/// Octets that both ends of a TLS connection know and no one between them can choose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChannelBinding {
+    /// `tls-exporter` (RFC 9266).
+    TlsExporter(Vec<u8>),
+    /// `tls-server-end-point`: a hash of the server's certificate (RFC 5929 §4).
+    TlsServerEndPoint(Vec<u8>),
+}
