@@ -33,7 +33,7 @@ id! {
     MailboxId
 }
 id! {
-    /// A message inside an account, shared by its copies in several mailboxes (RFC 8474 §5.2 EMAILID).
+    /// A message inside an account, one for all its copies in mailboxes (RFC 8474 §5.2 EMAILID).
     EmailId
 }
 id! {
@@ -65,7 +65,7 @@ impl fmt::Debug for BlobId {
     }
 }
 
-/// Crockford's alphabet in lower case: no `i`, `l`, `o`, `u`, so an id can be read over a telephone.
+/// Crockford's alphabet in lower case: no `i`, `l`, `o`, `u`, so that a voice can carry it.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 fn write_base32(value: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {

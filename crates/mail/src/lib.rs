@@ -1,6 +1,6 @@
-//! The words everybody in the house uses: addresses, paths, envelope, ids, flags, reply codes, time.
+//! The words everybody in the house uses: addresses, paths, envelope, ids, flags, codes, time.
 //!
-//! Not here: parsing of messages (`message`), of commands (the protocol rooms), any input or output.
+//! Not here: parsing of messages (`message`) or commands (the protocol rooms), input and output.
 //!
 //! RFC 5321 §4.1.2–3 (paths), RFC 6531 (internationalised addresses), RFC 3463 and 5248 (enhanced
 //! status codes), RFC 5788 and 8457 (keywords), RFC 6154 (roles), RFC 8474 (object ids).

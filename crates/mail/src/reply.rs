@@ -60,7 +60,8 @@ pub enum Class {
 pub struct Enhanced {
     /// 2, 4 or 5.
     pub class: u8,
-    /// What it is about: 1 address, 2 mailbox, 3 mail system, 4 network, 5 protocol, 6 content, 7 policy.
+    /// What it is about: 1 address, 2 mailbox, 3 mail system, 4 network, 5 protocol, 6 content,
+    /// 7 policy.
     pub subject: u16,
     /// The detail.
     pub detail: u16,

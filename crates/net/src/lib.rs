@@ -1,1 +1,1 @@
-//! Everything that touches a socket: listeners, TLS, timers, and the one driver that runs any session.
+//! Everything that touches a socket: listeners, TLS, timers, the one driver for any session.

@@ -1,1 +1,1 @@
-//! The post office: accounts, mailboxes, messages, delivery, submission. The only place with mail rules.
+//! The post office: accounts, mailboxes, messages, delivery. The only place with mail rules.

@@ -10,7 +10,7 @@
 //! | `CE` | the peer ends its side of the connection |
 //! | `S:` | the session writes the text and CRLF |
 //! | `S+` | the session writes the text, not ended by CRLF |
-//! | `~` | the session does something else: `~ tls`, `~ deflate`, `~ close`; a splice is written out |
+//! | `~` | the session does something else: `~ tls`, `~ deflate`, `~ close` (no splice) |
 //! | `T:` | so many seconds pass |
 //! | `N:` | the account's ledger moves to this mod-sequence |
 //! | `#` | a comment |

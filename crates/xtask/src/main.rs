@@ -1,3 +1,64 @@
-//! The developers' commands.
+//! The developers' commands: `cargo xtask check | spec | diagrams | test | bench`.
+//!
+//! Not here: anything the product needs at run time.
+#![expect(
+    clippy::print_stdout,
+    reason = "a command line tool speaks on standard output"
+)]
 
-fn main() {}
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+
+mod arrows;
+mod check;
+mod source;
+mod spec;
+mod test;
+mod tools;
+
+const USAGE: &str = "\
+cargo xtask check              formatting aside, every rule a program can keep
+cargo xtask spec               what of which RFC is there, and that each claim has its test
+cargo xtask diagrams           draws docs/diagrams anew from the code
+cargo xtask test               all that CI runs; installs missing programs where it may";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match run(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(words: &[&str]) -> Result<()> {
+    let root = root()?;
+    match words {
+        ["check"] => check::run(&root),
+        ["spec"] => spec::print(&root),
+        ["diagrams"] => tools::cargo(
+            &root,
+            &[
+                "test", "-p", "smtp", "-p", "imap", "-p", "pop3", "--", "drawing",
+            ],
+            &[("UPDATE", "1")],
+        ),
+        ["test"] => test::run(&root),
+        _ => bail!("usage:\n{USAGE}"),
+    }
+}
+
+/// The folder of the workspace.
+fn root() -> Result<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = here
+        .ancestors()
+        .nth(2)
+        .context("the workspace is two folders up")?;
+    Ok(root.to_owned())
+}
