@@ -23,6 +23,14 @@ impl Partition {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(pub u64);
 
+impl Version {
+    /// The version after one more commit.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
 /// A table inside a partition: the first octet of its keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Table(pub u8);
@@ -100,6 +108,19 @@ pub struct Staged {
     pub place: u64,
 }
 
+impl Staged {
+    /// A blob that is in memory whole: ready to be named by a batch without a [`Stage`].
+    #[must_use]
+    pub fn of(bytes: Bytes) -> Self {
+        Self {
+            blob: BlobId(*blake3::hash(&bytes).as_bytes()),
+            len: bytes.len() as u64,
+            bytes: Some(bytes),
+            place: 0,
+        }
+    }
+}
+
 /// All that one durable step does: whole or not at all.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
@@ -107,6 +128,18 @@ pub struct Batch {
     pub parts: Vec<Writes>,
     /// Blobs that become readable with it.
     pub blobs: Vec<Staged>,
+}
+
+impl Batch {
+    /// Refuses a batch that names a partition twice.
+    pub(crate) fn well_formed(&self) -> Result<(), CommitError> {
+        let mut seen: Vec<_> = self.parts.iter().map(|part| part.partition).collect();
+        seen.sort_unstable();
+        if seen.windows(2).any(|pair| pair.first() == pair.last()) {
+            return Err(CommitError::Failed("a partition is named twice".into()));
+        }
+        Ok(())
+    }
 }
 
 /// Why a commit did not happen, or may not have.
@@ -143,6 +176,9 @@ pub enum Error {
     /// There is no such blob.
     #[error("no blob {0}")]
     NoBlob(BlobId),
+    /// The blob is shorter than that.
+    #[error("blob {} has no octets {}+{}", .0.blob, .0.offset, .0.len)]
+    OutOfRange(BlobRange),
     /// There is no room.
     #[error("the disk is full")]
     Full,
@@ -169,7 +205,8 @@ pub trait Store: Send + Sync + fmt::Debug {
         keys: Vec<Bytes>,
     ) -> Boxed<'_, Result<Vec<Option<Bytes>>, Error>>;
 
-    /// Rows with `range.0 <= key < range.1` (no end: to the table's end), at most `limit` of them.
+    /// Rows with `range.0 <= key < range.1` (no end: to the table's end), at most `limit` of them,
+    /// in `direction`: falling begins at the largest key below the end.
     fn scan(
         &self,
         partition: Partition,
@@ -182,7 +219,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Begins a blob that may be large.
     fn stage(&self) -> Box<dyn Stage>;
 
-    /// Octets of a committed blob.
+    /// Octets of a committed blob: all that the range names, or an error.
     fn read(&self, range: BlobRange) -> Boxed<'_, Result<Bytes, Error>>;
 
     /// Makes a batch durable.

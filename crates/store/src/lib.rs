@@ -3,8 +3,11 @@
 //! Not here: what the rows mean (`post`), any mail rule, any socket.
 
 mod backend;
+mod memory;
+pub mod testing;
 
 pub use backend::{
     Batch, Boxed, CommitError, Direction, Error, Page, Partition, Row, Stage, Staged, Store, Table,
     Version, Write, Writes,
 };
+pub use memory::Memory;

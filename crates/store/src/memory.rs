@@ -1,0 +1,231 @@
+//! A store that forgets: everything in maps, for tests and for trying things out.
+//!
+//! Not here: durability. It keeps the same promises about order, conflicts and blobs as a store
+//! on a disk, so that what holds here holds there.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use mail::{BlobId, BlobRange};
+
+use crate::backend::{
+    Batch, Boxed, CommitError, Direction, Error, Page, Partition, Row, Stage, Staged, Store, Table,
+    Version, Write,
+};
+
+/// A store in memory; clones share it.
+#[derive(Clone, Default)]
+pub struct Memory {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    versions: HashMap<Partition, Version>,
+    tables: BTreeMap<(Partition, Table), BTreeMap<Bytes, Bytes>>,
+    blobs: HashMap<BlobId, Bytes>,
+}
+
+impl Memory {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        f.debug_struct("Memory")
+            .field("partitions", &state.versions.len())
+            .field("blobs", &state.blobs.len())
+            .finish()
+    }
+}
+
+impl Store for Memory {
+    fn version(&self, partition: Partition) -> Boxed<'_, Result<Version, Error>> {
+        let version = self.state().version(partition);
+        Box::pin(async move { Ok(version) })
+    }
+
+    fn get(
+        &self,
+        partition: Partition,
+        table: Table,
+        keys: Vec<Bytes>,
+    ) -> Boxed<'_, Result<Vec<Option<Bytes>>, Error>> {
+        let state = self.state();
+        let rows = state.tables.get(&(partition, table));
+        let values = keys
+            .iter()
+            .map(|key| rows.and_then(|rows| rows.get(key)).cloned())
+            .collect();
+        Box::pin(async move { Ok(values) })
+    }
+
+    fn scan(
+        &self,
+        partition: Partition,
+        table: Table,
+        range: (Bytes, Option<Bytes>),
+        limit: usize,
+        direction: Direction,
+    ) -> Boxed<'_, Result<Page, Error>> {
+        let page = self
+            .state()
+            .page((partition, table), range, limit, direction);
+        Box::pin(async move { Ok(page) })
+    }
+
+    fn stage(&self) -> Box<dyn Stage> {
+        Box::new(Gathering::default())
+    }
+
+    fn read(&self, range: BlobRange) -> Boxed<'_, Result<Bytes, Error>> {
+        let octets = self.state().octets(range);
+        Box::pin(async move { octets })
+    }
+
+    fn commit(&self, batch: Batch) -> Boxed<'static, Result<(), CommitError>> {
+        let done = self.state().commit(batch);
+        Box::pin(async move { done })
+    }
+}
+
+impl State {
+    fn version(&self, partition: Partition) -> Version {
+        self.versions.get(&partition).copied().unwrap_or_default()
+    }
+
+    fn page(
+        &self,
+        table: (Partition, Table),
+        (from, to): (Bytes, Option<Bytes>),
+        limit: usize,
+        direction: Direction,
+    ) -> Page {
+        // A map panics on a range that ends before it begins; here that is just an empty one.
+        if to.as_ref().is_some_and(|to| *to <= from) {
+            return Page::default();
+        }
+        let Some(rows) = self.tables.get(&table) else {
+            return Page::default();
+        };
+        let to = to.map_or(Bound::Unbounded, Bound::Excluded);
+        let found = rows.range((Bound::Included(from), to));
+        match direction {
+            Direction::Rising => first(found, limit),
+            Direction::Falling => first(found.rev(), limit),
+        }
+    }
+
+    fn octets(&self, range: BlobRange) -> Result<Bytes, Error> {
+        let blob = self
+            .blobs
+            .get(&range.blob)
+            .ok_or(Error::NoBlob(range.blob))?;
+        let start = usize::try_from(range.offset).ok();
+        let end = range.offset.checked_add(range.len);
+        let end = end.and_then(|end| usize::try_from(end).ok());
+        match (start, end) {
+            (Some(start), Some(end)) if end <= blob.len() => Ok(blob.slice(start..end)),
+            _ => Err(Error::OutOfRange(range)),
+        }
+    }
+
+    fn commit(&mut self, batch: Batch) -> Result<(), CommitError> {
+        batch.well_formed()?;
+        if batch.blobs.iter().any(|staged| staged.bytes.is_none()) {
+            return Err(CommitError::Failed("a blob of another store".into()));
+        }
+        for part in &batch.parts {
+            if self.version(part.partition) != part.from {
+                return Err(CommitError::Conflict);
+            }
+        }
+        for staged in batch.blobs {
+            if let Some(bytes) = staged.bytes {
+                self.blobs.entry(staged.blob).or_insert(bytes);
+            }
+        }
+        for part in batch.parts {
+            self.versions.insert(part.partition, part.from.next());
+            for write in part.writes {
+                self.write(part.partition, write);
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, partition: Partition, write: Write) {
+        match write {
+            Write::Put { table, key, value } => {
+                let rows = self.tables.entry((partition, table)).or_default();
+                rows.insert(key, value);
+            }
+            Write::Delete { table, key } => {
+                if let Some(rows) = self.tables.get_mut(&(partition, table)) {
+                    rows.remove(&key);
+                }
+            }
+        }
+    }
+}
+
+fn first<'a>(rows: impl Iterator<Item = (&'a Bytes, &'a Bytes)>, limit: usize) -> Page {
+    let mut page = Page::default();
+    for (key, value) in rows {
+        if page.rows.len() == limit {
+            page.more = true;
+            break;
+        }
+        page.rows.push(Row {
+            key: key.clone(),
+            value: value.clone(),
+        });
+    }
+    page
+}
+
+/// A blob that is gathered in memory.
+#[derive(Default)]
+struct Gathering {
+    octets: BytesMut,
+}
+
+impl fmt::Debug for Gathering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Gathering({} octets)", self.octets.len())
+    }
+}
+
+impl Stage for Gathering {
+    fn write(&mut self, bytes: Bytes) -> Boxed<'_, Result<(), Error>> {
+        self.octets.extend_from_slice(&bytes);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn finish(self: Box<Self>) -> Boxed<'static, Result<Staged, Error>> {
+        let staged = Staged::of(self.octets.freeze());
+        Box::pin(async move { Ok(staged) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn conforms() {
+        crate::testing::conform(&Memory::new()).await.unwrap();
+    }
+}
