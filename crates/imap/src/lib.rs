@@ -1,1 +1,9 @@
 //! IMAP4rev2 and IMAP4rev1, both ends.
+
+pub mod command;
+mod mailbox_name;
+mod sequence;
+
+pub use command::{Command, Failure, Tag};
+pub use mailbox_name::{MailboxName, Names};
+pub use sequence::{SeqNumber, SequenceRange, SequenceSet};

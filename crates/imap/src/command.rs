@@ -1,0 +1,250 @@
+//! What a client can say, and how it is written.
+//!
+//! [`Command::parse`] and [`Command::write`] are inverse. A command comes as one frame: without
+//! its last CRLF, literals inside it as `{n}`, CRLF, and the octets. An APPEND's frame ends behind
+//! the header of its message, which is streamed past the grammar.
+//!
+//! Not here: when a command is allowed (`diagram`), framing, the lines inside AUTHENTICATE and
+//! IDLE.
+//!
+//! RFC 9051 §6 and §9, RFC 3501 §6 and §9; extensions are named at their types.
+
+use std::fmt;
+
+use mail::{FlagSet, ModSeq, Role, SyntaxError, Timestamp};
+use wire::sasl::Secret;
+
+use crate::{MailboxName, SequenceSet};
+
+mod fetch;
+mod list;
+mod search;
+mod section;
+mod select;
+
+pub use fetch::{Fetch, FetchItem, Partial};
+pub use list::{List, ListReturn, ListSelect, StatusItem};
+pub use search::{Date, EntryType, Search, SearchKey, SearchReturn};
+pub use section::{Section, SectionText};
+pub use select::{Qresync, SelectParameters};
+
+/// What a client calls its command; the server's answer to it begins with the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tag(String);
+
+impl Tag {
+    /// `None` where the text is no tag: empty, or with characters a tag cannot have.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let fits = !text.is_empty()
+            && text
+                .bytes()
+                .all(|octet| octet.is_ascii_graphic() && !b"(){%*\"\\+".contains(&octet));
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// The tag's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A frame that is no command: the answer is BAD, tagged if the tag could be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The tag, if the frame began with one.
+    pub tag: Option<Tag>,
+    /// Where it went wrong and what would have been right.
+    pub error: SyntaxError,
+}
+
+/// The announcement of a literal's octets: `{123}`, `{123+}`, `~{123}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiteralHeader {
+    /// How many octets follow.
+    pub octets: u64,
+    /// True if the client waits for a continuation request first.
+    pub sync: bool,
+    /// True for a literal8, which may hold NUL (RFC 3516).
+    pub binary: bool,
+}
+
+/// A role a mailbox is created for (RFC 6154 §3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SpecialUse {
+    /// One of the roles there are.
+    Role(Role),
+    /// An attribute we don't know, without its backslash: the answer is NO [USEATTR].
+    Unknown(String),
+}
+
+/// What STORE does with the flags it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreAction {
+    /// `FLAGS`: these and no others.
+    Replace,
+    /// `+FLAGS`.
+    Add,
+    /// `-FLAGS`.
+    Remove,
+}
+
+/// STORE and UID STORE (RFC 9051 §6.4.6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// True if the set holds UIDs.
+    pub uid: bool,
+    /// Which messages.
+    pub set: SequenceSet,
+    /// Only messages that have not changed since (RFC 7162 §3.1.3).
+    pub unchanged_since: Option<ModSeq>,
+    /// What to do with the flags.
+    pub action: StoreAction,
+    /// True if the new flags need not be sent back.
+    pub silent: bool,
+    /// The flags.
+    pub flags: FlagSet,
+}
+
+/// APPEND up to its message, which follows the literal's header (RFC 9051 §6.3.12).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Append {
+    /// Where to.
+    pub mailbox: MailboxName,
+    /// The message's flags.
+    pub flags: FlagSet,
+    /// Its INTERNALDATE, if not now.
+    pub date: Option<Timestamp>,
+    /// How the message comes.
+    pub literal: LiteralHeader,
+}
+
+/// What a client says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// What can you do? (RFC 9051 §6.1.1)
+    Capability,
+    /// Anything new? (§6.1.2)
+    Noop,
+    /// Goodbye (§6.1.3).
+    Logout,
+    /// Who are we? Names and values; none for `NIL` (RFC 2971).
+    Id(Vec<(String, Option<String>)>),
+    /// Encrypt (§6.2.1).
+    StartTls,
+    /// SASL (§6.2.2).
+    Authenticate {
+        /// The mechanism, in upper case.
+        mechanism: String,
+        /// The initial response, decoded: `=` is the empty one (RFC 4959).
+        initial: Option<Vec<u8>>,
+    },
+    /// Name and password in the clear (§6.2.3).
+    Login {
+        /// The name.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
+    /// Turn extensions on (§6.3.1); names in upper case.
+    Enable(Vec<String>),
+    /// Open a mailbox (§6.3.2).
+    Select {
+        /// Which.
+        mailbox: MailboxName,
+        /// How.
+        parameters: SelectParameters,
+    },
+    /// Open a mailbox to read only (§6.3.3).
+    Examine {
+        /// Which.
+        mailbox: MailboxName,
+        /// How.
+        parameters: SelectParameters,
+    },
+    /// Make a mailbox (§6.3.4).
+    Create {
+        /// Its name.
+        mailbox: MailboxName,
+        /// What it is for (RFC 6154).
+        special_use: Vec<SpecialUse>,
+    },
+    /// Remove a mailbox (§6.3.5).
+    Delete(MailboxName),
+    /// Give a mailbox another name (§6.3.6).
+    Rename {
+        /// Its name until now.
+        from: MailboxName,
+        /// Its name from now on.
+        to: MailboxName,
+    },
+    /// Add to the list of subscriptions (§6.3.7).
+    Subscribe(MailboxName),
+    /// Take off the list of subscriptions (§6.3.8).
+    Unsubscribe(MailboxName),
+    /// Which mailboxes are there? (§6.3.9, RFC 5258)
+    List(List),
+    /// Which are subscribed? (RFC 3501 §6.3.9)
+    Lsub {
+        /// The reference, in Unicode.
+        reference: String,
+        /// The pattern, in Unicode.
+        pattern: String,
+    },
+    /// Which namespaces are there? (§6.3.10)
+    Namespace,
+    /// How does this mailbox stand? (§6.3.11)
+    Status {
+        /// Which.
+        mailbox: MailboxName,
+        /// What to tell.
+        items: Vec<StatusItem>,
+    },
+    /// Put a message in (§6.3.12).
+    Append(Append),
+    /// Tell me what happens until I say DONE (§6.3.13).
+    Idle,
+    /// Make a checkpoint (RFC 3501 §6.4.1).
+    Check,
+    /// Expunge and leave the mailbox (§6.4.1).
+    Close,
+    /// Leave the mailbox (§6.4.2).
+    Unselect,
+    /// Remove what is marked deleted (§6.4.3).
+    Expunge,
+    /// Remove what is marked deleted and has one of these UIDs (§6.4.9).
+    UidExpunge(SequenceSet),
+    /// Which messages are so? (§6.4.4)
+    Search(Search),
+    /// Tell me about messages (§6.4.5).
+    Fetch(Fetch),
+    /// Change flags (§6.4.6).
+    Store(Store),
+    /// Copy messages (§6.4.7).
+    Copy {
+        /// True if the set holds UIDs.
+        uid: bool,
+        /// Which messages.
+        set: SequenceSet,
+        /// Where to.
+        mailbox: MailboxName,
+    },
+    /// Move messages (§6.4.8).
+    Move {
+        /// True if the set holds UIDs.
+        uid: bool,
+        /// Which messages.
+        set: SequenceSet,
+        /// Where to.
+        mailbox: MailboxName,
+    },
+    /// Compress by this mechanism from here on (RFC 4978); in upper case.
+    Compress(String),
+}

@@ -1,0 +1,77 @@
+//! Sets of message numbers as a client writes them: ranges either way round, `*`, `$`.
+//!
+//! RFC 9051 §9 `sequence-set`, RFC 5182 (`$`).
+
+use std::num::NonZeroU32;
+
+use mail::{Member, Set};
+
+/// A message number or `*`, the largest there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SeqNumber {
+    /// A sequence number or a UID; the command says which.
+    Number(NonZeroU32),
+    /// `*`.
+    Star,
+}
+
+/// Two numbers and all between them, whichever comes first; a single number is twice itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SequenceRange {
+    /// The one written first.
+    pub from: SeqNumber,
+    /// The one written last.
+    pub to: SeqNumber,
+}
+
+/// A set of message numbers, as written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SequenceSet {
+    /// Ranges in the order written; never none.
+    Ranges(Vec<SequenceRange>),
+    /// `$`: what the last SEARCH with RETURN (SAVE) found (RFC 5182).
+    Saved,
+}
+
+impl SequenceSet {
+    /// The numbers, where `*` means `star`; `None` for `$`.
+    #[must_use]
+    pub fn resolve<T: Member>(&self, star: T) -> Option<Set<T>> {
+        let Self::Ranges(ranges) = self else {
+            return None;
+        };
+        let number = |seq| match seq {
+            SeqNumber::Number(number) => number.get(),
+            SeqNumber::Star => star.ordinal(),
+        };
+        let mut pairs: Vec<(u32, u32)> = ranges
+            .iter()
+            .map(|range| (number(range.from), number(range.to)))
+            .map(|(from, to)| (from.min(to), from.max(to)))
+            .collect();
+        // Sorted first, each insertion only touches the last range.
+        pairs.sort_unstable();
+        let mut set = Set::new();
+        for (low, high) in pairs {
+            if let (Some(low), Some(high)) = (T::from_ordinal(low), T::from_ordinal(high)) {
+                set.insert_range(low..=high);
+            }
+        }
+        Some(set)
+    }
+
+    /// True if `*` or a number above `largest` is in it (RFC 9051 §9 `seq-number`).
+    #[must_use]
+    pub fn reaches_beyond(&self, largest: u32) -> bool {
+        let beyond = |seq| match seq {
+            SeqNumber::Number(number) => number.get() > largest,
+            SeqNumber::Star => largest == 0,
+        };
+        match self {
+            Self::Ranges(ranges) => ranges
+                .iter()
+                .any(|range| beyond(range.from) || beyond(range.to)),
+            Self::Saved => false,
+        }
+    }
+}
