@@ -1,0 +1,297 @@
+//! The one driver: runs any session, server's or client's, over any stream.
+//!
+//! Not here: what a protocol says, who the peer is, what the house answers.
+//!
+//! Output is gathered while the session goes on by itself and leaves when it wants to read, so a
+//! pipelined batch is answered in one packet. While it waits for the peer, a connection holds no
+//! buffer at all.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mail::{BlobRange, Instant, ModSeq};
+use tokio::io::AsyncWriteExt;
+use tokio::time::{sleep_until, timeout};
+use wire::{Session, Step, Upgrade};
+
+use crate::scratch::Scratch;
+use crate::{Clock, Error, House, Stop, Stream};
+
+/// What every connection through one door is given.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The clock that sessions are told.
+    pub clock: Clock,
+    /// How long the peer may take to read what one write holds.
+    pub write_timeout: Duration,
+    /// How long a TLS handshake may take.
+    pub handshake_timeout: Duration,
+    /// Octets of output gathered before they are sent.
+    pub output_octets_max: usize,
+    /// Octets of a spliced range held at once.
+    pub splice_octets_max: u64,
+    /// How long a peer may be silent once we have been asked to stop.
+    pub silence_at_stop: Duration,
+    /// What to send, in the protocol's words, before we close because we stop.
+    pub farewell: Bytes,
+}
+
+impl Terms {
+    /// The usual limits, and no farewell.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            write_timeout: Duration::from_secs(120),
+            handshake_timeout: Duration::from_secs(30),
+            output_octets_max: 32 * 1024,
+            splice_octets_max: 64 * 1024,
+            silence_at_stop: Duration::from_millis(200),
+            farewell: Bytes::new(),
+        }
+    }
+}
+
+/// How a conversation came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The session closed it.
+    Closed,
+    /// The peer went away.
+    Gone,
+    /// We were asked to stop.
+    Stopped,
+}
+
+/// Runs `session` over `stream` until it ends; `house` answers its asks.
+///
+/// `stop` makes it end between two commands; cutting it off in the middle of one is the caller's
+/// affair (drop the future).
+pub async fn drive<S, H>(
+    stream: &mut Stream,
+    session: &mut S,
+    house: &mut H,
+    terms: &Terms,
+    stop: &mut Stop,
+) -> Result<End, Error>
+where
+    S: Session<Ask: Send, Answer: Send> + Send,
+    H: House<S>,
+{
+    let mut drive = Drive {
+        stream,
+        session,
+        house,
+        terms,
+        output: Vec::new(),
+    };
+    let end = drive.converse(stop).await?;
+    // The peer may be gone already, and TLS wants to say goodbye: neither is worth a word.
+    let goodbye = timeout(terms.write_timeout, drive.stream.shutdown()).await;
+    drop(goodbye);
+    Ok(end)
+}
+
+struct Drive<'a, S, H> {
+    stream: &'a mut Stream,
+    session: &'a mut S,
+    house: &'a mut H,
+    terms: &'a Terms,
+    output: Vec<u8>,
+}
+
+enum Event {
+    Input(Scratch),
+    Hint(ModSeq),
+    Deadline,
+    Stop,
+}
+
+/// What a session that has run as far as it can wants.
+#[derive(PartialEq, Eq)]
+enum Wants {
+    Input,
+    Close,
+}
+
+impl<S, H> Drive<'_, S, H>
+where
+    S: Session<Ask: Send, Answer: Send> + Send,
+    H: House<S>,
+{
+    async fn converse(&mut self, stop: &mut Stop) -> Result<End, Error> {
+        if let Some(security) = self.stream.security() {
+            self.session.secured(security.clone());
+        }
+        self.session.elapse(self.terms.clock.now());
+        let mut wants = self.run().await?;
+        while wants == Wants::Input {
+            wants = match self.wait(stop).await? {
+                Event::Input(input) => {
+                    let ended = input.octets().is_empty();
+                    let wants = self.receive(input).await?;
+                    if ended && wants == Wants::Input {
+                        return Ok(End::Gone);
+                    }
+                    wants
+                }
+                Event::Hint(modseq) => {
+                    self.session.notice(modseq);
+                    self.run().await?
+                }
+                Event::Deadline => {
+                    self.session.elapse(self.terms.clock.now());
+                    self.run().await?
+                }
+                Event::Stop => {
+                    self.write(self.terms.farewell.clone()).await?;
+                    self.flush().await?;
+                    return Ok(End::Stopped);
+                }
+            };
+        }
+        Ok(End::Closed)
+    }
+
+    /// Waits for the next event; the octets come first, they have waited for us.
+    async fn wait(&mut self, stop: &mut Stop) -> Result<Event, Error> {
+        let deadline = self.session.deadline();
+        tokio::select! {
+            biased;
+            input = Scratch::read(self.stream) => input.map(Event::Input).or_else(peers_end),
+            modseq = self.house.hint() => Ok(Event::Hint(modseq)),
+            () = reach(&self.terms.clock, deadline) => Ok(Event::Deadline),
+            () = silence(stop, self.terms.silence_at_stop) => Ok(Event::Stop),
+        }
+    }
+
+    /// Gives the session its input, but first the time, and news that came before the input did.
+    async fn receive(&mut self, input: Scratch) -> Result<Wants, Error> {
+        self.session.elapse(self.terms.clock.now());
+        if self.run().await? == Wants::Close {
+            return Ok(Wants::Close);
+        }
+        if let Some(modseq) = self.house.pending_hint() {
+            self.session.notice(modseq);
+            if self.run().await? == Wants::Close {
+                return Ok(Wants::Close);
+            }
+        }
+        self.session.receive(input.octets());
+        drop(input);
+        self.run().await
+    }
+
+    /// Does what the session wants until that is input, or the end.
+    async fn run(&mut self) -> Result<Wants, Error> {
+        loop {
+            match self.session.step() {
+                Step::Read => {
+                    self.flush().await?;
+                    return Ok(Wants::Input);
+                }
+                Step::Write(octets) => self.write(octets).await?,
+                Step::Splice(range) => self.splice(range).await?,
+                Step::Ask(ask) => {
+                    // Boxed, so that the largest answer's size is paid only while it is made.
+                    let answer = Box::pin(self.house.ask(ask)).await;
+                    self.session.answer(answer);
+                    tokio::task::consume_budget().await;
+                }
+                Step::Upgrade(Upgrade::Tls) => {
+                    self.flush().await?;
+                    self.stream.encrypt(self.terms.handshake_timeout).await?;
+                    if let Some(security) = self.stream.security() {
+                        self.session.secured(security.clone());
+                    }
+                }
+                Step::Upgrade(Upgrade::Deflate) => return Err(Error::NoUpgrade),
+                Step::Close => {
+                    self.flush().await?;
+                    return Ok(Wants::Close);
+                }
+            }
+        }
+    }
+
+    async fn write(&mut self, octets: Bytes) -> Result<(), Error> {
+        if self.output.len() + octets.len() <= self.terms.output_octets_max {
+            self.output.extend_from_slice(&octets);
+            return Ok(());
+        }
+        self.send().await?;
+        let octets = octets.as_ref();
+        for piece in octets.chunks(self.terms.output_octets_max.max(1)) {
+            send(self.stream, piece, self.terms.write_timeout).await?;
+        }
+        Ok(())
+    }
+
+    async fn splice(&mut self, range: BlobRange) -> Result<(), Error> {
+        let mut sent = 0;
+        while sent < range.len {
+            let part = range.part(sent, self.terms.splice_octets_max.max(1));
+            let octets = Box::pin(self.house.read(part)).await.map_err(Error::Read)?;
+            let len = u64::try_from(octets.len()).unwrap_or(u64::MAX);
+            if len != part.len {
+                let fault = crate::Fault::new(format!("{len} octets of {part:?}"));
+                return Err(Error::Read(fault));
+            }
+            self.write(octets).await?;
+            sent += part.len;
+        }
+        Ok(())
+    }
+
+    /// Sends what was gathered, and on through whatever the stream itself gathers.
+    async fn flush(&mut self) -> Result<(), Error> {
+        self.send().await?;
+        let limit = self.terms.write_timeout;
+        let flushed = timeout(limit, self.stream.flush()).await;
+        flushed
+            .map_err(|_| Error::SlowReader)?
+            .map_err(Error::socket("write"))
+    }
+
+    async fn send(&mut self) -> Result<(), Error> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        // Taken, so that it is freed: an idle connection keeps nothing.
+        let output = std::mem::take(&mut self.output);
+        send(self.stream, &output, self.terms.write_timeout).await
+    }
+}
+
+async fn send(stream: &mut Stream, octets: &[u8], limit: Duration) -> Result<(), Error> {
+    timeout(limit, stream.write_all(octets))
+        .await
+        .map_err(|_| Error::SlowReader)?
+        .map_err(Error::socket("write"))
+}
+
+/// A connection that breaks is over, like one that ends.
+fn peers_end(error: io::Error) -> Result<Event, Error> {
+    use io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::ConnectionReset
+        | Kind::ConnectionAborted
+        | Kind::BrokenPipe
+        | Kind::TimedOut
+        | Kind::UnexpectedEof => Ok(Event::Input(Scratch::end())),
+        _ => Err(Error::socket("read")(error)),
+    }
+}
+
+async fn reach(clock: &Clock, deadline: Option<Instant>) {
+    match deadline.and_then(|moment| clock.until(moment)) {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn silence(stop: &mut Stop, limit: Duration) {
+    stop.asked().await;
+    tokio::time::sleep(limit).await;
+}

@@ -1,0 +1,203 @@
+//! One connection's octets, plain or encrypted, and the change from one to the other in place.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
+use wire::Security;
+
+use crate::{Error, Identity, tls};
+
+/// What carries the octets.
+#[derive(Debug)]
+pub enum Socket {
+    /// A network connection.
+    Tcp(TcpStream),
+    /// A connection inside this machine.
+    Unix(UnixStream),
+    /// A connection inside this process.
+    Memory(DuplexStream),
+}
+
+/// Which end of TLS we can be, if any.
+#[derive(Clone, Debug)]
+pub enum Encryption {
+    /// There is none.
+    None,
+    /// We show a certificate.
+    Server(Identity),
+    /// We check the certificate of the server with this name.
+    Client(Arc<ClientConfig>, ServerName<'static>),
+}
+
+/// A connection.
+#[derive(Debug)]
+pub struct Stream {
+    state: State,
+    encryption: Encryption,
+    security: Option<Security>,
+}
+
+#[derive(Debug)]
+enum State {
+    Plain(Socket),
+    Tls(Box<TlsStream<Socket>>),
+    /// A handshake that failed took the socket with it.
+    Lost,
+}
+
+impl Stream {
+    /// A connection that begins in the clear.
+    #[must_use]
+    pub fn plain(socket: Socket, encryption: Encryption) -> Self {
+        Self {
+            state: State::Plain(socket),
+            encryption,
+            security: None,
+        }
+    }
+
+    /// What TLS agreed on; `None` in the clear.
+    #[must_use]
+    pub fn security(&self) -> Option<&Security> {
+        self.security.as_ref()
+    }
+
+    /// Puts TLS around the connection, within `limit`.
+    pub async fn encrypt(&mut self, limit: Duration) -> Result<(), Error> {
+        let State::Plain(socket) = std::mem::replace(&mut self.state, State::Lost) else {
+            return Err(Error::NoUpgrade);
+        };
+        // Boxed, so that its size is paid only while it lasts.
+        let handshake = Box::pin(tokio::time::timeout(
+            limit,
+            handshake(socket, &self.encryption),
+        ));
+        let (stream, security) = handshake.await.map_err(|_| Error::SlowHandshake)??;
+        self.state = State::Tls(Box::new(stream));
+        self.security = Some(security);
+        Ok(())
+    }
+}
+
+async fn handshake(
+    socket: Socket,
+    encryption: &Encryption,
+) -> Result<(TlsStream<Socket>, Security), Error> {
+    let failed = Error::socket("TLS handshake");
+    match encryption {
+        Encryption::None => Err(Error::NoUpgrade),
+        Encryption::Server(identity) => {
+            let acceptor = TlsAcceptor::from(identity.config());
+            let mut stream = acceptor.accept(socket).await.map_err(failed)?;
+            let security = tls::settle(stream.get_mut().1);
+            Ok((stream.into(), security))
+        }
+        Encryption::Client(config, name) => {
+            let connector = TlsConnector::from(Arc::clone(config));
+            let stream = connector.connect(name.clone(), socket).await;
+            let mut stream = stream.map_err(failed)?;
+            let security = tls::settle(stream.get_mut().1);
+            Ok((stream.into(), security))
+        }
+    }
+}
+
+fn lost<T>() -> Poll<io::Result<T>> {
+    Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.state {
+            State::Plain(socket) => Pin::new(socket).poll_read(cx, buffer),
+            State::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+            State::Lost => lost(),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.state {
+            State::Plain(socket) => Pin::new(socket).poll_write(cx, octets),
+            State::Tls(stream) => Pin::new(stream).poll_write(cx, octets),
+            State::Lost => lost(),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.state {
+            State::Plain(socket) => Pin::new(socket).poll_flush(cx),
+            State::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            State::Lost => lost(),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.state {
+            State::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            State::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            State::Lost => lost(),
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Memory(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, octets),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, octets),
+            Self::Memory(stream) => Pin::new(stream).poll_write(cx, octets),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Memory(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Memory(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
