@@ -1,0 +1,27 @@
+//! What the post needs from the world: time, chance, and somebody to do heavy work.
+
+use std::fmt;
+
+use mail::{Instant, Timestamp};
+use store::Boxed;
+
+/// The world outside: the server implements it over the real one, tests over a made-up one.
+pub trait Outside: Send + Sync + fmt::Debug {
+    /// What the calendar and the clock on the wall say.
+    fn now(&self) -> Timestamp;
+
+    /// A clock that never goes back.
+    fn instant(&self) -> Instant;
+
+    /// Fills `octets` with octets nobody can foresee.
+    fn fill(&self, octets: &mut [u8]);
+
+    /// Runs work that takes milliseconds of a processor (a password's check) on a bounded pool.
+    ///
+    /// Work that cannot be run is dropped: whoever waits for it notices.
+    fn run_heavy(&self, work: Box<dyn FnOnce() + Send>);
+
+    /// Carries on work that nobody waits for any longer, such as the end of a commit whose
+    /// connection has gone.
+    fn detach(&self, work: Boxed<'static, ()>);
+}

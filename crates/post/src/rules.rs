@@ -1,0 +1,105 @@
+//! The limits and switches of the house: a plain value that the binary fills from its configuration.
+
+use std::time::Duration;
+
+use mail::Host;
+
+/// What becomes of submitted mail for domains that are not ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Elsewhere {
+    /// It is refused with 550 5.7.1.
+    #[default]
+    Refuse,
+    /// It is kept in the sender's own mailbox `Captured`, for trying things out.
+    Capture,
+}
+
+/// The limits and switches of the house.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Our own name in trace fields and message ids.
+    pub host: Host,
+    /// What becomes of submitted mail for other domains.
+    pub elsewhere: Elsewhere,
+    /// Who gets mail for postmaster and abuse where no alias says so: the account with this
+    /// address, or the oldest account.
+    pub postmaster: Option<mail::Address>,
+    /// Octets a message may have.
+    pub message_octets_max: u64,
+    /// Octets of a message body kept in memory; a larger one is streamed into the store.
+    pub body_memory_octets_max: usize,
+    /// Recipients one message may have.
+    pub recipients_max: usize,
+    /// `Received` fields a message may have before it counts as looping.
+    pub received_fields_max: usize,
+    /// Aliases that may lead to one another.
+    pub alias_depth_max: usize,
+    /// Accounts one address may lead to.
+    pub alias_targets_max: usize,
+    /// Mailboxes one account may have.
+    pub mailboxes_max: usize,
+    /// Octets a mailbox's name may have.
+    pub mailbox_name_octets_max: usize,
+    /// Levels a mailbox's name may have.
+    pub mailbox_depth_max: usize,
+    /// Messages one mailbox may have.
+    pub mailbox_messages_max: usize,
+    /// Names one account may be subscribed to.
+    pub subscriptions_max: usize,
+    /// Octets of message text one row of a fetch may carry in memory.
+    pub section_octets_max: u64,
+    /// Messages one page of a fetch may have.
+    pub fetch_rows_max: usize,
+    /// Octets of accounts' shapes kept in memory while no session uses them.
+    pub memory_octets_max: usize,
+    /// Rounds of PBKDF2 for new SCRAM-SHA-256 keys.
+    pub scram_iterations: u32,
+    /// KiB of memory one argon2id check takes.
+    pub argon2_kibibytes: u32,
+    /// Passes of one argon2id check.
+    pub argon2_passes: u32,
+    /// Failed logins an account may see before it has to wait.
+    pub account_failures_max: u32,
+    /// Failed logins one network (IPv4 address, IPv6 /64) may have before it has to wait.
+    pub network_failures_max: u32,
+    /// Time in which the failures counted halve.
+    pub failures_half_life: Duration,
+    /// How long a successful check is remembered, so that a polling client costs nothing.
+    pub login_memory: Duration,
+    /// Successful checks remembered.
+    pub login_memory_entries_max: usize,
+}
+
+impl Rules {
+    /// The usual rules for a house of this name.
+    #[must_use]
+    pub fn new(host: Host) -> Self {
+        Self {
+            host,
+            elsewhere: Elsewhere::Refuse,
+            postmaster: None,
+            message_octets_max: 50 * 1024 * 1024,
+            body_memory_octets_max: 256 * 1024,
+            recipients_max: 1000,
+            received_fields_max: 100,
+            alias_depth_max: 8,
+            alias_targets_max: 1000,
+            mailboxes_max: 10_000,
+            mailbox_name_octets_max: 1000,
+            mailbox_depth_max: 32,
+            mailbox_messages_max: 10_000_000,
+            subscriptions_max: 10_000,
+            section_octets_max: 16 * 1024 * 1024,
+            fetch_rows_max: 200,
+            memory_octets_max: 256 * 1024 * 1024,
+            scram_iterations: 4096,
+            argon2_kibibytes: 19 * 1024,
+            argon2_passes: 2,
+            account_failures_max: 20,
+            network_failures_max: 50,
+            failures_half_life: Duration::from_secs(300),
+            login_memory: Duration::from_secs(60),
+            login_memory_entries_max: 10_000,
+        }
+    }
+}
