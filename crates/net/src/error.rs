@@ -44,6 +44,12 @@ pub enum Error {
     Read(Fault),
 }
 
+impl From<rcgen::Error> for Error {
+    fn from(error: rcgen::Error) -> Self {
+        Self::Certificate(error.to_string())
+    }
+}
+
 impl Error {
     /// Wraps what the socket said while we were `doing`.
     pub(crate) fn socket(doing: &'static str) -> impl FnOnce(io::Error) -> Self {

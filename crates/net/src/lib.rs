@@ -7,19 +7,30 @@
 //!
 //! RFC 8446 and 5246 by rustls, RFC 9266 (channel binding), RFC 3207 §4.2 by the driver's order.
 
+mod authority;
+mod client;
 mod clock;
 mod drive;
 mod error;
 mod house;
+mod listen;
 mod scratch;
 mod stop;
 mod stream;
 mod tls;
 
+pub use authority::{Authority, Certified};
+pub use client::{Calling, call, connect};
 pub use clock::Clock;
 pub use drive::{End, Terms, drive};
 pub use error::Error;
 pub use house::{Fault, House};
+pub use listen::{Endpoint, Gate, Listener, Pass, Peer, serve};
 pub use stop::{Stop, Stopper};
 pub use stream::{Encryption, Socket, Stream};
 pub use tls::{Identity, roots_from_pem};
+
+/// The name a TLS client checks its server's certificate for.
+pub type ServerName = rustls_pki_types::ServerName<'static>;
+/// What a TLS client trusts.
+pub type ClientConfig = rustls::ClientConfig;

@@ -1,0 +1,311 @@
+//! Doors: where connections come in, how many, and how they are shut.
+//!
+//! Not here: which doors there are and what is spoken behind them (`server`).
+
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mail::ConnId;
+use tokio::net::{TcpListener, UnixListener};
+
+use crate::{Error, Socket, Stop};
+
+/// How long to wait after the system had no room for another connection.
+const BACK_OFF: Duration = Duration::from_millis(100);
+/// Who may use a Unix socket: its owner and group.
+const UNIX_MODE: u32 = 0o660;
+
+/// Where a listener listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A network address; port 0 lets the system choose.
+    Tcp(SocketAddr),
+    /// A socket in the file system.
+    Unix(PathBuf),
+}
+
+/// A door that is open but not yet attended.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Accept,
+    endpoint: Endpoint,
+}
+
+#[derive(Debug)]
+enum Accept {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The connection's name in logs.
+    pub conn: ConnId,
+    /// Its network address; `None` for a connection from inside this machine.
+    pub address: Option<SocketAddr>,
+    /// Our address, as the peer sees it.
+    pub local: Option<SocketAddr>,
+}
+
+impl Listener {
+    /// Opens the door; where a port is taken it tries up to `ports_max` following ones.
+    pub async fn bind(wanted: &Endpoint, ports_max: u16) -> Result<Self, Error> {
+        match wanted {
+            Endpoint::Tcp(address) => {
+                let socket = bind_tcp(*address, ports_max).await;
+                let socket = socket.map_err(Error::socket("listen"))?;
+                let address = socket.local_addr().map_err(Error::socket("listen"))?;
+                Ok(Self {
+                    socket: Accept::Tcp(socket),
+                    endpoint: Endpoint::Tcp(address),
+                })
+            }
+            Endpoint::Unix(path) => {
+                let socket = bind_unix(path).map_err(|cause| Error::File {
+                    path: path.clone(),
+                    cause,
+                })?;
+                Ok(Self {
+                    socket: Accept::Unix(socket),
+                    endpoint: wanted.clone(),
+                })
+            }
+        }
+    }
+
+    /// Where it really is.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Takes the next connection.
+    pub async fn accept(&self) -> io::Result<(Socket, Option<SocketAddr>, Option<SocketAddr>)> {
+        match &self.socket {
+            Accept::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                let local = stream.local_addr().ok();
+                Ok((Socket::Tcp(stream), Some(peer), local))
+            }
+            Accept::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Socket::Unix(stream), None, None))
+            }
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Endpoint::Unix(path) = &self.endpoint {
+            // It may have been removed by hand; then there is nothing to do.
+            std::fs::remove_file(path).unwrap_or_default();
+        }
+    }
+}
+
+async fn bind_tcp(mut address: SocketAddr, ports_max: u16) -> io::Result<TcpListener> {
+    let mut tries_left = if address.port() == 0 { 0 } else { ports_max };
+    loop {
+        match TcpListener::bind(address).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries_left > 0 => {
+                tries_left -= 1;
+                let Some(next) = address.port().checked_add(1) else {
+                    return Err(error);
+                };
+                address.set_port(next);
+            }
+            result => return result,
+        }
+    }
+}
+
+fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    // A socket nobody answers at was left behind by a server that died.
+    let stale = std::os::unix::net::UnixStream::connect(path)
+        .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    if stale {
+        std::fs::remove_file(path)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(UNIX_MODE))?;
+    Ok(listener)
+}
+
+/// How many may be inside: one gate for all doors of a server.
+#[derive(Debug)]
+pub struct Gate {
+    connections_max: usize,
+    connections_per_network_max: usize,
+    inside: Mutex<Inside>,
+    next: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    total: usize,
+    networks: HashMap<IpAddr, usize>,
+}
+
+/// The right to be inside, given back when it is dropped.
+#[derive(Debug)]
+pub struct Pass {
+    gate: Arc<Gate>,
+    network: Option<IpAddr>,
+}
+
+impl Gate {
+    /// A gate for so many connections, and so many from one IPv4 address or IPv6 /64.
+    #[must_use]
+    pub fn new(connections_max: usize, connections_per_network_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            connections_max,
+            connections_per_network_max,
+            inside: Mutex::default(),
+            next: AtomicU64::new(1),
+        })
+    }
+
+    /// Lets a connection in, or not.
+    #[must_use]
+    pub fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Pass> {
+        let network = address.map(network);
+        let mut inside = self.lock();
+        if inside.total >= self.connections_max {
+            return None;
+        }
+        if let Some(network) = network {
+            let count = inside.networks.entry(network).or_default();
+            if *count >= self.connections_per_network_max {
+                return None;
+            }
+            *count += 1;
+        }
+        inside.total += 1;
+        Some(Pass {
+            gate: Arc::clone(self),
+            network,
+        })
+    }
+
+    /// How many are inside.
+    #[must_use]
+    pub fn inside(&self) -> usize {
+        self.lock().total
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        let mut inside = self.gate.lock();
+        inside.total = inside.total.saturating_sub(1);
+        let Some(network) = self.network else { return };
+        if let Some(count) = inside.networks.get_mut(&network) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                inside.networks.remove(&network);
+            }
+        }
+    }
+}
+
+/// What one customer is likely to be: an IPv4 address, or the /64 of an IPv6 address.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let mut octets = address.octets();
+            octets[8..].fill(0);
+            Ipv6Addr::from(octets).into()
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+/// Attends a door until it is asked to stop: each connection becomes a task of its own.
+///
+/// A connection too many is sent `refusal` and closed. A task that panics ends its connection and
+/// nothing else; one that goes on when the grace is over is dropped.
+pub async fn serve<F, C>(
+    listener: Listener,
+    gate: Arc<Gate>,
+    refusal: Bytes,
+    mut stop: Stop,
+    converse: F,
+) where
+    F: Fn(Socket, Peer, Stop) -> C,
+    C: Future<Output = ()> + Send + 'static,
+{
+    loop {
+        let arrival = tokio::select! {
+            biased;
+            () = stop.asked() => return,
+            arrival = listener.accept() => arrival,
+        };
+        let (socket, address, local) = match arrival {
+            Ok(arrival) => arrival,
+            Err(error) => {
+                tracing::warn!(endpoint = ?listener.endpoint(), %error, "cannot accept");
+                tokio::time::sleep(BACK_OFF).await;
+                continue;
+            }
+        };
+        let Some(pass) = gate.enter(address.map(|address| address.ip())) else {
+            tracing::info!(?address, "too many connections");
+            refuse(&socket, &refusal);
+            continue;
+        };
+        let conn = ConnId(gate.next.fetch_add(1, Ordering::Relaxed));
+        let peer = Peer {
+            conn,
+            address,
+            local,
+        };
+        let conversation = converse(socket, peer, stop.clone());
+        tokio::spawn(attend(conversation, pass, conn, stop.clone()));
+    }
+}
+
+async fn attend<C: Future<Output = ()>>(conversation: C, pass: Pass, conn: ConnId, mut stop: Stop) {
+    let mut conversation = pin!(conversation);
+    let guarded = poll_fn(|cx| {
+        // The conversation is dropped after a panic, so nobody sees what it left half done.
+        let polled = catch_unwind(AssertUnwindSafe(|| conversation.as_mut().poll(cx)));
+        polled.unwrap_or_else(|_| {
+            tracing::error!(%conn, "a connection panicked and was closed");
+            Poll::Ready(())
+        })
+    });
+    tokio::select! {
+        biased;
+        () = guarded => {}
+        () = stop.over() => tracing::info!(%conn, "cut off"),
+    }
+    drop(pass);
+}
+
+/// Says why without waiting: whoever does not listen at once learns it from the closed door.
+fn refuse(socket: &Socket, refusal: &[u8]) {
+    let told = match socket {
+        Socket::Tcp(stream) => stream.try_write(refusal),
+        Socket::Unix(stream) => stream.try_write(refusal),
+        Socket::Memory(_) => Ok(0),
+    };
+    told.map(|_| ()).unwrap_or_default();
+}
