@@ -1,12 +1,23 @@
-//! SASL, the server's end: one value per exchange, the same for every protocol (RFC 4422).
+//! SASL: one value per exchange, the same for every protocol (RFC 4422); the client's end is in
+//! [`client`].
 //!
 //! The octets here are decoded; base64 and line framing belong to the protocol that carries them.
+//! Not here: who exists and which password is right (the house's), and the preparation of names
+//! (RFC 4013), which belongs where they are looked up.
+//!
+//! RFC 4616 (PLAIN), RFC 5802 and 7677 (SCRAM), RFC 9266 and 5929 (channel bindings).
 
 use std::fmt;
 
-use mail::Refusal;
+use mail::{Enhanced, Refusal};
 
 use crate::Security;
+
+pub mod client;
+mod scram;
+
+/// Octets a decoded response may have; longer ones are malformed.
+pub const RESPONSE_OCTETS_MAX: usize = 4096;
 
 /// A mechanism we offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +58,16 @@ impl Mechanism {
         Self::ALL
             .into_iter()
             .find(|mechanism| mechanism.name().eq_ignore_ascii_case(name))
+    }
+
+    /// What may be offered on a connection, the strongest first; `clear` lets passwords pass
+    /// without TLS.
+    pub fn offered(security: Option<&Security>, clear: bool) -> impl Iterator<Item = Self> {
+        let bound = security.is_some_and(|security| security.binding.is_some());
+        let plain = clear || security.is_some();
+        Self::ALL.into_iter().filter(move |mechanism| {
+            (bound || *mechanism != Self::ScramSha256Plus) && (plain || !mechanism.needs_tls())
+        })
     }
 
     /// True if an eavesdropper would learn the password.
@@ -142,7 +163,26 @@ pub enum Next {
 /// One exchange.
 #[derive(Debug)]
 pub struct Exchange {
-    mechanism: Mechanism,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Plain,
+    Login,
+    LoginPassword {
+        user: String,
+    },
+    ScramFirst(scram::Binding),
+    ScramKeys(scram::First),
+    ScramFinal(scram::Challenged),
+    /// The proof was right; the signature is sent when the house agrees.
+    ScramProved(Vec<u8>),
+    /// The signature was sent; the peer owes an empty response.
+    ScramSigned,
+    /// The house was asked the question that decides.
+    Deciding,
+    Over,
 }
 
 impl Exchange {
@@ -155,37 +195,136 @@ impl Exchange {
         security: Option<&Security>,
         initial: Option<&[u8]>,
     ) -> (Self, Next) {
-        let _plus = security.and_then(|security| security.binding.as_ref());
-        let mut exchange = Self { mechanism };
+        let binding = security.and_then(|security| security.binding.clone());
+        let plus = mechanism == Mechanism::ScramSha256Plus;
+        let (state, greeting) = match mechanism {
+            Mechanism::Plain => (State::Plain, &b""[..]),
+            Mechanism::Login => (State::Login, &b"Username:"[..]),
+            Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => (
+                State::ScramFirst(scram::Binding { binding, plus }),
+                &b""[..],
+            ),
+        };
+        let mut exchange = Self { state };
         let next = match initial {
             Some(response) => exchange.receive(response),
-            None => Next::Challenge(Vec::new()),
+            None => Next::Challenge(greeting.to_vec()),
         };
         (exchange, next)
     }
 
     /// Takes the peer's response.
     pub fn receive(&mut self, response: &[u8]) -> Next {
-        let text = std::str::from_utf8(response).unwrap_or_default();
-        let mut fields = text.split('\0');
-        match (self.mechanism, fields.next(), fields.next(), fields.next()) {
-            (Mechanism::Plain, Some(authorization), Some(user), Some(password)) => {
-                Next::Ask(Question::Password {
-                    user: user.to_owned(),
-                    authorization: (!authorization.is_empty()).then(|| authorization.to_owned()),
-                    password: Secret(password.to_owned()),
-                })
-            }
-            _ => Next::Malformed,
+        let state = std::mem::replace(&mut self.state, State::Over);
+        let Ok(text) = std::str::from_utf8(response) else {
+            return Next::Malformed;
+        };
+        if text.len() > RESPONSE_OCTETS_MAX {
+            return Next::Malformed;
         }
+        let (state, next) = match state {
+            State::Plain => (State::Deciding, plain(text)),
+            State::Login if !text.is_empty() && !text.contains('\0') => {
+                let user = text.to_owned();
+                let next = Next::Challenge(b"Password:".to_vec());
+                (State::LoginPassword { user }, next)
+            }
+            State::LoginPassword { user } => (
+                State::Deciding,
+                Next::Ask(Question::Password {
+                    user,
+                    authorization: None,
+                    password: Secret(text.to_owned()),
+                }),
+            ),
+            State::ScramFirst(binding) => first(&binding, text),
+            State::ScramFinal(challenged) => last(&challenged, text),
+            State::ScramSigned if text.is_empty() => (State::Over, Next::Accepted),
+            State::Login
+            | State::ScramSigned
+            | State::ScramKeys(_)
+            | State::ScramProved(_)
+            | State::Deciding
+            | State::Over => (State::Over, Next::Malformed),
+        };
+        self.state = state;
+        next
     }
 
     /// Takes the house's verdict.
     pub fn answer(&mut self, verdict: Verdict) -> Next {
-        match verdict {
-            Verdict::Accepted => Next::Accepted,
-            Verdict::Refused(refusal) => Next::Refused(refusal),
-            Verdict::Keys(_) => Next::Malformed,
+        let state = std::mem::replace(&mut self.state, State::Over);
+        match (state, verdict) {
+            (_, Verdict::Refused(refusal)) => Next::Refused(refusal),
+            (State::ScramKeys(first), Verdict::Keys(keys)) => {
+                let challenged = first.challenge(keys);
+                let challenge = challenged.message().as_bytes().to_vec();
+                self.state = State::ScramFinal(challenged);
+                Next::Challenge(challenge)
+            }
+            (State::ScramProved(signature), Verdict::Accepted) => {
+                self.state = State::ScramSigned;
+                Next::Challenge(signature)
+            }
+            (State::Deciding, Verdict::Accepted) => Next::Accepted,
+            // A house that answers another question than the one it was asked.
+            (_, Verdict::Accepted | Verdict::Keys(_)) => Next::Refused(refusal("cannot check now")),
         }
     }
 }
+
+/// `[authzid] NUL authcid NUL passwd`.
+// RFC 4616 §2
+fn plain(text: &str) -> Next {
+    let mut fields = text.split('\0');
+    match (fields.next(), fields.next(), fields.next(), fields.next()) {
+        (Some(authorization), Some(user), Some(password), None)
+            if !user.is_empty() && !password.is_empty() =>
+        {
+            let other = !authorization.is_empty() && authorization != user;
+            Next::Ask(Question::Password {
+                user: user.to_owned(),
+                authorization: other.then(|| authorization.to_owned()),
+                password: Secret(password.to_owned()),
+            })
+        }
+        _ => Next::Malformed,
+    }
+}
+
+fn first(binding: &scram::Binding, text: &str) -> (State, Next) {
+    match binding.first(text) {
+        Ok(first) => {
+            let user = first.user().to_owned();
+            (State::ScramKeys(first), Next::Ask(Question::Keys { user }))
+        }
+        Err(scram::Fault::Malformed) => (State::Over, Next::Malformed),
+        Err(scram::Fault::Refused(why)) => (State::Over, Next::Refused(refusal(why))),
+    }
+}
+
+fn last(challenged: &scram::Challenged, text: &str) -> (State, Next) {
+    match challenged.verify(text) {
+        Ok(signature) => {
+            let (user, authorization) = challenged.names();
+            let question = Question::Proved {
+                user,
+                authorization,
+            };
+            (State::ScramProved(signature), Next::Ask(question))
+        }
+        Err(scram::Fault::Malformed) => (State::Over, Next::Malformed),
+        // The house counts the failure and words the refusal.
+        Err(scram::Fault::Refused(_)) => {
+            let (user, _) = challenged.names();
+            (State::Deciding, Next::Ask(Question::Failed { user }))
+        }
+    }
+}
+
+fn refusal(why: &'static str) -> Refusal {
+    Refusal::new(535, Enhanced::new(5, 7, 8), "Authentication failed").because(why)
+}
+
+#[cfg(test)]
+mod tests;
