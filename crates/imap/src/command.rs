@@ -25,7 +25,7 @@ mod select;
 pub use fetch::{Fetch, FetchItem, Partial};
 pub use list::{List, ListReturn, ListSelect, StatusItem};
 pub use search::{Date, EntryType, Search, SearchKey, SearchReturn};
-pub use section::{Section, SectionText};
+pub use section::{Section, Specifier};
 pub use select::{Qresync, SelectParameters};
 
 /// What a client calls its command; the server's answer to it begins with the same.

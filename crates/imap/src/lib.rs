@@ -2,8 +2,11 @@
 
 pub mod command;
 mod mailbox_name;
+pub mod response;
 mod sequence;
+mod writing;
 
 pub use command::{Command, Failure, Tag};
 pub use mailbox_name::{MailboxName, Names};
+pub use response::Response;
 pub use sequence::{SeqNumber, SequenceRange, SequenceSet};

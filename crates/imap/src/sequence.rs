@@ -2,6 +2,7 @@
 //!
 //! RFC 9051 §9 `sequence-set`, RFC 5182 (`$`).
 
+use std::fmt;
 use std::num::NonZeroU32;
 
 use mail::{Member, Set};
@@ -73,5 +74,48 @@ impl SequenceSet {
                 .any(|range| beyond(range.from) || beyond(range.to)),
             Self::Saved => false,
         }
+    }
+}
+
+impl<T: Member> From<&Set<T>> for SequenceSet {
+    fn from(set: &Set<T>) -> Self {
+        let number = |member: T| {
+            NonZeroU32::new(member.ordinal()).map_or(SeqNumber::Star, SeqNumber::Number)
+        };
+        Self::Ranges(
+            set.ranges()
+                .map(|range| SequenceRange {
+                    from: number(*range.start()),
+                    to: number(*range.end()),
+                })
+                .collect(),
+        )
+    }
+}
+
+impl fmt::Display for SeqNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Star => f.write_str("*"),
+        }
+    }
+}
+
+impl fmt::Display for SequenceSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Ranges(ranges) = self else {
+            return f.write_str("$");
+        };
+        for (index, range) in ranges.iter().enumerate() {
+            if index > 0 {
+                f.write_str(",")?;
+            }
+            range.from.fmt(f)?;
+            if range.from != range.to {
+                write!(f, ":{}", range.to)?;
+            }
+        }
+        Ok(())
     }
 }

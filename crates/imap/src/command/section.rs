@@ -3,18 +3,18 @@
 /// A part of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Section {
-    /// The way down the tree of parts, each counted from 1; empty for the message itself.
-    pub part: Vec<u32>,
+    /// Part numbers from the outside in, each from 1; none for the message itself.
+    pub parts: Vec<u32>,
     /// What of that part.
-    pub text: SectionText,
+    pub specifier: Specifier,
 }
 
 /// What of a part.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub enum SectionText {
+pub enum Specifier {
     /// All of it; below the top: its content without its own header.
     #[default]
-    Whole,
+    All,
     /// The header of the message it is or holds.
     Header,
     /// Of that header, the fields with these names.

@@ -1,0 +1,270 @@
+//! What a server can say, and how it is written.
+//!
+//! [`Response::write`] puts one whole response, its CRLF included, into a buffer;
+//! [`Response::parse`] takes the same without that CRLF. FETCH lines, of which there are many and
+//! whose bodies never enter a buffer, are written piece by piece by [`FetchLine`].
+//!
+//! RFC 9051 §7, RFC 3501 §7; extensions are named at their types.
+
+use std::borrow::Cow;
+
+use bytes::{BufMut, BytesMut};
+use mail::{FlagSet, ModSeq, SeqNo, UidSet};
+
+use crate::{MailboxName, Names, Tag, writing};
+
+mod code;
+mod fetch;
+mod list;
+mod search;
+mod status;
+mod structure;
+
+pub use code::Code;
+pub use fetch::{FetchData, FetchLine};
+pub use list::{Attribute, Listing, Namespace, Namespaces};
+pub use search::Esearch;
+pub use status::StatusValue;
+
+/// How it went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Done, or news.
+    Ok,
+    /// Not done.
+    No,
+    /// Not understood.
+    Bad,
+    /// Logged in already (greeting only).
+    PreAuth,
+    /// The server closes the connection.
+    Bye,
+}
+
+impl Condition {
+    /// As the wire writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::No => "NO",
+            Self::Bad => "BAD",
+            Self::PreAuth => "PREAUTH",
+            Self::Bye => "BYE",
+        }
+    }
+}
+
+/// How it went, in a code for programs and words for people (RFC 9051 §7.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// How it went.
+    pub condition: Condition,
+    /// For programs.
+    pub code: Option<Code>,
+    /// For people.
+    pub text: Cow<'static, str>,
+}
+
+impl Status {
+    /// A condition with words and no code.
+    #[must_use]
+    pub fn new(condition: Condition, text: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            condition,
+            code: None,
+            text: text.into(),
+        }
+    }
+
+    /// OK.
+    #[must_use]
+    pub fn ok(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Condition::Ok, text)
+    }
+
+    /// NO.
+    #[must_use]
+    pub fn no(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Condition::No, text)
+    }
+
+    /// BAD.
+    #[must_use]
+    pub fn bad(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Condition::Bad, text)
+    }
+
+    /// BYE.
+    #[must_use]
+    pub fn bye(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Condition::Bye, text)
+    }
+
+    /// The same with a code.
+    #[must_use]
+    pub fn with(mut self, code: Code) -> Self {
+        self.code = Some(code);
+        self
+    }
+
+    /// Writes `tag OK [CODE] text` and CRLF; without a tag, `*` in its place.
+    pub fn write(&self, tag: Option<&Tag>, out: &mut BytesMut, names: Names) {
+        out.put_slice(tag.map_or("*", Tag::as_str).as_bytes());
+        out.put_u8(b' ');
+        out.put_slice(self.condition.name().as_bytes());
+        out.put_u8(b' ');
+        if let Some(code) = &self.code {
+            out.put_u8(b'[');
+            code.write(out, names);
+            out.put_slice(b"] ");
+        }
+        writing::text(out, &self.text);
+        out.put_slice(b"\r\n");
+    }
+}
+
+/// What a server says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Response {
+    /// `+`: go on. Words, or a SASL challenge in base64.
+    Continue(String),
+    /// The end of a command.
+    Tagged(Tag, Status),
+    /// A greeting, news, a warning, a farewell.
+    Untagged(Status),
+    /// What the server can do.
+    Capability(Vec<String>),
+    /// What was turned on.
+    Enabled(Vec<String>),
+    /// Who the server is; none for NIL (RFC 2971).
+    Id(Vec<(String, Option<String>)>),
+    /// A mailbox.
+    List(Listing),
+    /// A subscription (RFC 3501 §7.2.3).
+    Lsub(Listing),
+    /// The namespaces there are.
+    Namespace(Namespaces),
+    /// How a mailbox stands.
+    Status(MailboxName, Vec<StatusValue>),
+    /// The flags the mailbox knows.
+    Flags(FlagSet),
+    /// How many messages there are.
+    Exists(u32),
+    /// How many are recent (RFC 3501 §7.3.2).
+    Recent(u32),
+    /// What was found; the largest mod-sequence of it if asked for (RFC 3501 §7.2.5, RFC 7162).
+    Search(Vec<u32>, Option<ModSeq>),
+    /// What was found.
+    Esearch(Esearch),
+    /// A message is gone; those behind it move up.
+    Expunge(SeqNo),
+    /// Messages are gone (RFC 7162 §3.2.10).
+    Vanished {
+        /// True if they were gone before: nothing moves up.
+        earlier: bool,
+        /// Which.
+        uids: UidSet,
+    },
+    /// About a message.
+    Fetch(SeqNo, Vec<FetchData>),
+}
+
+impl Response {
+    /// Writes the response and its CRLF.
+    pub fn write(&self, out: &mut BytesMut, names: Names) {
+        match self {
+            Self::Continue(text) => {
+                out.put_slice(b"+ ");
+                out.put_slice(text.as_bytes());
+            }
+            Self::Tagged(tag, status) => return status.write(Some(tag), out, names),
+            Self::Untagged(status) => return status.write(None, out, names),
+            Self::Capability(names) => words(out, b"* CAPABILITY", names),
+            Self::Enabled(names) => words(out, b"* ENABLED", names),
+            Self::Id(fields) => {
+                out.put_slice(b"* ID ");
+                id_fields(out, fields, names);
+            }
+            Self::List(listing) => listing.write(out, "* LIST ", names),
+            Self::Lsub(listing) => listing.write(out, "* LSUB ", names),
+            Self::Namespace(namespaces) => namespaces.write(out, names),
+            Self::Status(mailbox, values) => status::write(out, mailbox, values, names),
+            Self::Flags(flags) => {
+                out.put_slice(b"* FLAGS (");
+                write_flags(out, flags);
+                out.put_u8(b')');
+            }
+            Self::Exists(count) => counted(out, *count, b" EXISTS"),
+            Self::Recent(count) => counted(out, *count, b" RECENT"),
+            Self::Search(numbers, modseq) => search::write(out, numbers, *modseq),
+            Self::Esearch(esearch) => esearch.write(out),
+            Self::Expunge(seq) => counted(out, seq.value(), b" EXPUNGE"),
+            Self::Vanished { earlier, uids } => {
+                out.put_slice(b"* VANISHED ");
+                if *earlier {
+                    out.put_slice(b"(EARLIER) ");
+                }
+                writing::display(out, uids);
+            }
+            Self::Fetch(seq, data) => {
+                let mut line = FetchLine::begin(out, *seq);
+                data.iter()
+                    .for_each(|item| item.write(&mut line, out, names));
+                return line.end(out);
+            }
+        }
+        out.put_slice(b"\r\n");
+    }
+}
+
+/// Writes flags without parentheses.
+pub(crate) fn write_flags(out: &mut BytesMut, flags: &FlagSet) {
+    const NAMES: [(u8, &[u8]); 5] = [
+        (1, b"\\Seen "),
+        (2, b"\\Answered "),
+        (4, b"\\Flagged "),
+        (8, b"\\Deleted "),
+        (16, b"\\Draft "),
+    ];
+    let bits = flags.system_bits();
+    for (bit, name) in NAMES {
+        if bits & bit != 0 {
+            out.put_slice(name);
+        }
+    }
+    for keyword in flags.keywords() {
+        out.put_slice(keyword.as_str().as_bytes());
+        out.put_u8(b' ');
+    }
+    if !flags.is_empty() {
+        out.truncate(out.len() - 1);
+    }
+}
+
+/// Writes the fields of ID, or NIL if there are none (RFC 2971).
+pub(crate) fn id_fields(out: &mut BytesMut, fields: &[(String, Option<String>)], names: Names) {
+    let utf8 = names == Names::Utf8;
+    if fields.is_empty() {
+        return out.put_slice(b"NIL");
+    }
+    writing::list(out, fields, |out, (name, value)| {
+        writing::string(out, name.as_bytes(), utf8);
+        out.put_u8(b' ');
+        writing::nstring(out, value.as_deref().map(str::as_bytes), utf8);
+    });
+}
+
+fn counted(out: &mut BytesMut, count: u32, name: &[u8]) {
+    out.put_slice(b"* ");
+    writing::number(out, u64::from(count));
+    out.put_slice(name);
+}
+
+fn words(out: &mut BytesMut, name: &[u8], words: &[String]) {
+    out.put_slice(name);
+    for word in words {
+        out.put_u8(b' ');
+        out.put_slice(word.as_bytes());
+    }
+}

@@ -1,0 +1,191 @@
+//! Response codes: the part of a status that programs read (RFC 9051 §7.1, RFC 5530, RFC 7162,
+//! RFC 6154 §3, RFC 8474 §4, RFC 4978).
+
+use bytes::{BufMut, BytesMut};
+use mail::{FlagSet, ModSeq, Uid, UidSet, UidValidity};
+
+use super::write_flags;
+use crate::{Names, SequenceSet, writing};
+
+/// A response code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// Show the words to a person.
+    Alert,
+    /// It is there already.
+    AlreadyExists,
+    /// What was appended got these UIDs.
+    AppendUid(UidValidity, UidSet),
+    /// Wrong name or password.
+    AuthenticationFailed,
+    /// This name may not act as that one.
+    AuthorizationFailed,
+    /// Search in one of these charsets.
+    BadCharset(Vec<String>),
+    /// It can never be done.
+    Cannot,
+    /// What the server can do.
+    Capability(Vec<String>),
+    /// The client did something odd.
+    ClientBug,
+    /// The mailbox that was selected no longer is.
+    Closed,
+    /// Compression is on already.
+    CompressionActive,
+    /// Ask the administrator.
+    ContactAdmin,
+    /// What was copied had these UIDs and got those.
+    CopyUid(UidValidity, UidSet, UidSet),
+    /// Something stored is damaged.
+    Corruption,
+    /// The password is too old.
+    Expired,
+    /// Someone else expunged a message.
+    ExpungeIssued,
+    /// The mailbox has children and stays.
+    HasChildren,
+    /// The mailbox's largest mod-sequence.
+    HighestModSeq(ModSeq),
+    /// Someone else is at it.
+    InUse,
+    /// A limit was reached.
+    Limit,
+    /// The mailbox's identity.
+    MailboxId(String),
+    /// These messages had changed and were left alone.
+    Modified(SequenceSet),
+    /// It is not there.
+    Nonexistent,
+    /// The mailbox keeps no mod-sequences.
+    NoModSeq,
+    /// This user may not.
+    NoPerm,
+    /// The search result was not kept.
+    NotSaved,
+    /// The account is full.
+    OverQuota,
+    /// A message could not be read.
+    Parse,
+    /// Flags that can be changed for good; `true` if new keywords can be made.
+    PermanentFlags(FlagSet, bool),
+    /// Encrypt first.
+    PrivacyRequired,
+    /// The mailbox was opened to read only.
+    ReadOnly,
+    /// The mailbox was opened to read and write.
+    ReadWrite,
+    /// Our fault.
+    ServerBug,
+    /// The message is too large.
+    TooBig,
+    /// Create the mailbox, then try again.
+    TryCreate,
+    /// The next UID.
+    UidNext(Uid),
+    /// UIDs do not last here.
+    UidNotSticky,
+    /// The mailbox's generation.
+    UidValidity(UidValidity),
+    /// Not now.
+    Unavailable,
+    /// A transfer encoding we cannot undo.
+    UnknownCte,
+    /// The sequence number of the first unseen message (RFC 3501).
+    Unseen(u32),
+    /// No mailbox can be made for this role.
+    UseAttr,
+    /// A code we do not know, with what stands behind it.
+    Other(String, Option<String>),
+}
+
+impl Code {
+    /// The codes that are one word.
+    const WORDS: [(Self, &'static str); 31] = [
+        (Self::Alert, "ALERT"),
+        (Self::AlreadyExists, "ALREADYEXISTS"),
+        (Self::AuthenticationFailed, "AUTHENTICATIONFAILED"),
+        (Self::AuthorizationFailed, "AUTHORIZATIONFAILED"),
+        (Self::Cannot, "CANNOT"),
+        (Self::ClientBug, "CLIENTBUG"),
+        (Self::Closed, "CLOSED"),
+        (Self::CompressionActive, "COMPRESSIONACTIVE"),
+        (Self::ContactAdmin, "CONTACTADMIN"),
+        (Self::Corruption, "CORRUPTION"),
+        (Self::Expired, "EXPIRED"),
+        (Self::ExpungeIssued, "EXPUNGEISSUED"),
+        (Self::HasChildren, "HASCHILDREN"),
+        (Self::InUse, "INUSE"),
+        (Self::Limit, "LIMIT"),
+        (Self::Nonexistent, "NONEXISTENT"),
+        (Self::NoModSeq, "NOMODSEQ"),
+        (Self::NoPerm, "NOPERM"),
+        (Self::NotSaved, "NOTSAVED"),
+        (Self::OverQuota, "OVERQUOTA"),
+        (Self::Parse, "PARSE"),
+        (Self::PrivacyRequired, "PRIVACYREQUIRED"),
+        (Self::ReadOnly, "READ-ONLY"),
+        (Self::ReadWrite, "READ-WRITE"),
+        (Self::ServerBug, "SERVERBUG"),
+        (Self::TooBig, "TOOBIG"),
+        (Self::TryCreate, "TRYCREATE"),
+        (Self::UidNotSticky, "UIDNOTSTICKY"),
+        (Self::Unavailable, "UNAVAILABLE"),
+        (Self::UnknownCte, "UNKNOWN-CTE"),
+        (Self::UseAttr, "USEATTR"),
+    ];
+
+    /// Writes the code without its brackets.
+    pub fn write(&self, out: &mut BytesMut, names: Names) {
+        match self {
+            Self::AppendUid(validity, uids) => {
+                writing::display(out, format_args!("APPENDUID {validity} {uids}"));
+            }
+            Self::BadCharset(charsets) => {
+                out.put_slice(b"BADCHARSET");
+                if !charsets.is_empty() {
+                    out.put_u8(b' ');
+                    writing::list(out, charsets, |out, charset| {
+                        writing::astring(out, charset.as_bytes(), names == Names::Utf8);
+                    });
+                }
+            }
+            Self::Capability(capabilities) => super::words(out, b"CAPABILITY", capabilities),
+            Self::CopyUid(validity, from, to) => {
+                writing::display(out, format_args!("COPYUID {validity} {from} {to}"));
+            }
+            Self::HighestModSeq(modseq) => valued(out, b"HIGHESTMODSEQ ", modseq.0),
+            Self::MailboxId(id) => writing::display(out, format_args!("MAILBOXID ({id})")),
+            Self::Modified(set) => writing::display(out, format_args!("MODIFIED {set}")),
+            Self::PermanentFlags(flags, star) => {
+                out.put_slice(b"PERMANENTFLAGS (");
+                write_flags(out, flags);
+                if *star {
+                    out.put_slice(if flags.is_empty() { b"\\*" } else { b" \\*" });
+                }
+                out.put_u8(b')');
+            }
+            Self::UidNext(uid) => valued(out, b"UIDNEXT ", u64::from(uid.value())),
+            Self::UidValidity(validity) => {
+                valued(out, b"UIDVALIDITY ", u64::from(validity.value()));
+            }
+            Self::Unseen(seq) => valued(out, b"UNSEEN ", u64::from(*seq)),
+            Self::Other(name, None) => out.put_slice(name.as_bytes()),
+            Self::Other(name, Some(rest)) => {
+                writing::display(out, format_args!("{name} {rest}"));
+            }
+            word => out.put_slice(word.word().as_bytes()),
+        }
+    }
+
+    fn word(&self) -> &'static str {
+        Self::WORDS
+            .iter()
+            .find(|(code, _)| code == self)
+            .map_or("PARSE", |(_, word)| word)
+    }
+}
+
+fn valued(out: &mut BytesMut, name: &[u8], value: u64) {
+    out.put_slice(name);
+    writing::number(out, value);
+}

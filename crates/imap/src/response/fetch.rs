@@ -1,0 +1,324 @@
+//! FETCH lines (RFC 9051 §7.5.2, RFC 3516, RFC 7162 §3.1.4, RFC 8474 §5, RFC 8514 §4).
+
+use bytes::{BufMut, Bytes, BytesMut};
+use mail::{FlagSet, ModSeq, SeqNo, Timestamp, Uid};
+
+use super::write_flags;
+use crate::command::{Section, Specifier};
+use crate::{Names, writing};
+
+/// Writes one FETCH line, item by item, so that octets can be spliced in between.
+#[derive(Debug)]
+#[must_use = "a line must come to its end"]
+pub struct FetchLine {
+    begun: bool,
+}
+
+impl FetchLine {
+    /// Writes `* 5 FETCH (`.
+    pub fn begin(out: &mut BytesMut, seq: SeqNo) -> Self {
+        out.put_slice(b"* ");
+        writing::number(out, u64::from(seq.value()));
+        out.put_slice(b" FETCH (");
+        Self { begun: false }
+    }
+
+    /// Writes `)` and CRLF.
+    pub fn end(self, out: &mut BytesMut) {
+        out.put_slice(b")\r\n");
+    }
+
+    /// Writes the flags; `recent` adds `\Recent` (RFC 3501).
+    pub fn flags(&mut self, out: &mut BytesMut, flags: &FlagSet, recent: bool) {
+        self.name(out, b"FLAGS (");
+        write_flags(out, flags);
+        if recent {
+            out.put_slice(if flags.is_empty() {
+                b"\\Recent"
+            } else {
+                b" \\Recent"
+            });
+        }
+        out.put_u8(b')');
+    }
+
+    /// Writes the UID.
+    pub fn uid(&mut self, out: &mut BytesMut, uid: Uid) {
+        self.name(out, b"UID ");
+        writing::number(out, u64::from(uid.value()));
+    }
+
+    /// Writes the mod-sequence.
+    pub fn modseq(&mut self, out: &mut BytesMut, modseq: ModSeq) {
+        self.name(out, b"MODSEQ (");
+        writing::number(out, modseq.0);
+        out.put_u8(b')');
+    }
+
+    /// Writes when it came in.
+    pub fn internal_date(&mut self, out: &mut BytesMut, date: Timestamp) {
+        self.name(out, b"INTERNALDATE \"");
+        writing::display(out, date.to_imap());
+        out.put_u8(b'"');
+    }
+
+    /// Writes when it came into this mailbox.
+    pub fn save_date(&mut self, out: &mut BytesMut, date: Option<Timestamp>) {
+        self.name(out, b"SAVEDATE ");
+        match date {
+            Some(date) => writing::display(out, format_args!("\"{}\"", date.to_imap())),
+            None => out.put_slice(b"NIL"),
+        }
+    }
+
+    /// Writes the message's size in octets.
+    pub fn size(&mut self, out: &mut BytesMut, octets: u64) {
+        self.name(out, b"RFC822.SIZE ");
+        writing::number(out, octets);
+    }
+
+    /// Writes the message's identity.
+    pub fn email_id(&mut self, out: &mut BytesMut, id: impl std::fmt::Display) {
+        self.name(out, b"EMAILID (");
+        writing::display(out, id);
+        out.put_u8(b')');
+    }
+
+    /// Writes the conversation's identity.
+    pub fn thread_id<T: std::fmt::Display>(&mut self, out: &mut BytesMut, id: Option<T>) {
+        self.name(out, b"THREADID ");
+        match id {
+            Some(id) => writing::display(out, format_args!("({id})")),
+            None => out.put_slice(b"NIL"),
+        }
+    }
+
+    /// Writes how long a part is with its transfer encoding undone.
+    pub fn binary_size(&mut self, out: &mut BytesMut, parts: &[u32], octets: u64) {
+        self.name(out, b"BINARY.SIZE[");
+        part_numbers(out, parts);
+        out.put_slice(b"] ");
+        writing::number(out, octets);
+    }
+
+    /// Writes `BODY[…]<origin> {octets}` and CRLF: so many octets must follow.
+    pub fn section(
+        &mut self,
+        out: &mut BytesMut,
+        section: &Section,
+        origin: Option<u64>,
+        octets: u64,
+    ) {
+        self.section_name(out, section, origin);
+        literal(out, octets);
+    }
+
+    /// Writes `BODY[…] NIL`: there is no such part.
+    pub fn no_section(&mut self, out: &mut BytesMut, section: &Section, origin: Option<u64>) {
+        self.section_name(out, section, origin);
+        out.put_slice(b"NIL");
+    }
+
+    /// Writes `RFC822 {octets}`, `RFC822.HEADER {octets}` or `RFC822.TEXT {octets}`, after the
+    /// specifier (RFC 3501), and CRLF: so many octets must follow.
+    pub fn rfc822(&mut self, out: &mut BytesMut, specifier: &Specifier, octets: u64) {
+        self.rfc822_name(out, specifier);
+        literal(out, octets);
+    }
+
+    /// Writes `BINARY[…]<origin> ~{octets}` and CRLF: so many octets must follow.
+    ///
+    /// Without NUL among them (`nul`) it is a plain literal (RFC 9051 §7.5.2).
+    pub fn binary(
+        &mut self,
+        out: &mut BytesMut,
+        parts: &[u32],
+        origin: Option<u64>,
+        octets: u64,
+        nul: bool,
+    ) {
+        self.binary_name(out, parts, origin);
+        if nul {
+            out.put_u8(b'~');
+        }
+        literal(out, octets);
+    }
+
+    /// Writes `BINARY[…] NIL`: there is no such part.
+    pub fn no_binary(&mut self, out: &mut BytesMut, parts: &[u32], origin: Option<u64>) {
+        self.binary_name(out, parts, origin);
+        out.put_slice(b"NIL");
+    }
+
+    fn section_name(&mut self, out: &mut BytesMut, section: &Section, origin: Option<u64>) {
+        self.name(out, b"BODY");
+        section_spec(out, section);
+        write_origin(out, origin);
+    }
+
+    fn rfc822_name(&mut self, out: &mut BytesMut, specifier: &Specifier) {
+        self.name(
+            out,
+            match specifier {
+                Specifier::Header => b"RFC822.HEADER ",
+                Specifier::Text => b"RFC822.TEXT ",
+                _ => b"RFC822 ",
+            },
+        );
+    }
+
+    fn binary_name(&mut self, out: &mut BytesMut, parts: &[u32], origin: Option<u64>) {
+        self.name(out, b"BINARY[");
+        part_numbers(out, parts);
+        out.put_u8(b']');
+        write_origin(out, origin);
+    }
+
+    fn name(&mut self, out: &mut BytesMut, name: &[u8]) {
+        if std::mem::replace(&mut self.begun, true) {
+            out.put_u8(b' ');
+        }
+        out.put_slice(name);
+    }
+}
+
+/// Writes `[3.2.HEADER.FIELDS (A B)]`, as commands and responses share it.
+pub(crate) fn section_spec(out: &mut BytesMut, section: &Section) {
+    out.put_u8(b'[');
+    part_numbers(out, &section.parts);
+    let (name, fields): (&[u8], &[String]) = match &section.specifier {
+        Specifier::All => (b"", &[]),
+        Specifier::Header => (b"HEADER", &[]),
+        Specifier::HeaderFields(fields) => (b"HEADER.FIELDS ", fields),
+        Specifier::HeaderFieldsNot(fields) => (b"HEADER.FIELDS.NOT ", fields),
+        Specifier::Text => (b"TEXT", &[]),
+        Specifier::Mime => (b"MIME", &[]),
+    };
+    if !name.is_empty() && !section.parts.is_empty() {
+        out.put_u8(b'.');
+    }
+    out.put_slice(name);
+    if !fields.is_empty() {
+        writing::list(out, fields, |out, field| {
+            writing::astring(out, field.as_bytes(), false);
+        });
+    }
+    out.put_u8(b']');
+}
+
+/// Writes part numbers with dots between.
+pub(crate) fn part_numbers(out: &mut BytesMut, parts: &[u32]) {
+    for (index, &part) in parts.iter().enumerate() {
+        if index > 0 {
+            out.put_u8(b'.');
+        }
+        writing::number(out, u64::from(part));
+    }
+}
+
+fn write_origin(out: &mut BytesMut, origin: Option<u64>) {
+    if let Some(origin) = origin {
+        out.put_u8(b'<');
+        writing::number(out, origin);
+        out.put_u8(b'>');
+    }
+    out.put_u8(b' ');
+}
+
+fn literal(out: &mut BytesMut, octets: u64) {
+    out.put_u8(b'{');
+    writing::number(out, octets);
+    out.put_slice(b"}\r\n");
+}
+
+/// Something a FETCH line told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FetchData {
+    /// The flags; `true` if `\Recent` was among them.
+    Flags(FlagSet, bool),
+    /// The UID.
+    Uid(Uid),
+    /// When it came in.
+    InternalDate(Timestamp),
+    /// When it came into this mailbox.
+    SaveDate(Option<Timestamp>),
+    /// Its size in octets.
+    Size(u64),
+    /// Its mod-sequence.
+    ModSeq(ModSeq),
+    /// Its identity.
+    EmailId(String),
+    /// Its conversation's identity.
+    ThreadId(Option<String>),
+    /// Octets of a section; `None` if there is no such part.
+    Section {
+        /// Which part.
+        section: Section,
+        /// The octet it begins at, if only some were asked for.
+        origin: Option<u64>,
+        /// The octets.
+        octets: Option<Bytes>,
+    },
+    /// `RFC822`, `RFC822.HEADER` or `RFC822.TEXT`, after the specifier.
+    Rfc822(Specifier, Option<Bytes>),
+    /// Octets of a part with its transfer encoding undone.
+    Binary {
+        /// Which part.
+        parts: Vec<u32>,
+        /// The octet they begin at, if only some were asked for.
+        origin: Option<u64>,
+        /// The octets.
+        octets: Option<Bytes>,
+    },
+    /// How long a part is with its transfer encoding undone.
+    BinarySize(Vec<u32>, u64),
+}
+
+impl FetchData {
+    pub(super) fn write(&self, line: &mut FetchLine, out: &mut BytesMut, _names: Names) {
+        match self {
+            Self::Flags(flags, recent) => line.flags(out, flags, *recent),
+            Self::Uid(uid) => line.uid(out, *uid),
+            Self::InternalDate(date) => line.internal_date(out, *date),
+            Self::SaveDate(date) => line.save_date(out, *date),
+            Self::Size(octets) => line.size(out, *octets),
+            Self::ModSeq(modseq) => line.modseq(out, *modseq),
+            Self::EmailId(id) => line.email_id(out, id),
+            Self::ThreadId(id) => line.thread_id(out, id.as_ref()),
+            Self::Section {
+                section,
+                origin,
+                octets,
+            } => {
+                line.section_name(out, section, *origin);
+                nstring8(out, octets.as_deref());
+            }
+            Self::Rfc822(specifier, octets) => {
+                line.rfc822_name(out, specifier);
+                nstring8(out, octets.as_deref());
+            }
+            Self::Binary {
+                parts,
+                origin,
+                octets,
+            } => {
+                line.binary_name(out, parts, *origin);
+                if octets.as_deref().is_some_and(|octets| octets.contains(&0)) {
+                    out.put_u8(b'~');
+                }
+                nstring8(out, octets.as_deref());
+            }
+            Self::BinarySize(parts, octets) => line.binary_size(out, parts, *octets),
+        }
+    }
+}
+
+fn nstring8(out: &mut BytesMut, octets: Option<&[u8]>) {
+    match octets {
+        Some(octets) => {
+            writing::literal_header(out, octets.len());
+            out.put_slice(octets);
+        }
+        None => out.put_slice(b"NIL"),
+    }
+}

@@ -1,0 +1,65 @@
+//! SEARCH and ESEARCH (RFC 9051 §7.3.4, RFC 3501 §7.2.5, RFC 4731, RFC 7162 §3.1.5 and §3.1.10).
+
+use bytes::{BufMut, BytesMut};
+use mail::ModSeq;
+
+use crate::{SequenceSet, Tag, writing};
+
+/// What a SEARCH found. What is `None` was not asked for, or nothing was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Esearch {
+    /// The SEARCH command's tag.
+    pub tag: Option<Tag>,
+    /// True if the numbers are UIDs.
+    pub uid: bool,
+    /// The lowest number.
+    pub min: Option<u32>,
+    /// The highest number.
+    pub max: Option<u32>,
+    /// All numbers.
+    pub all: Option<SequenceSet>,
+    /// How many.
+    pub count: Option<u32>,
+    /// The largest mod-sequence of what is told.
+    pub modseq: Option<ModSeq>,
+}
+
+impl Esearch {
+    pub(super) fn write(&self, out: &mut BytesMut) {
+        out.put_slice(b"* ESEARCH");
+        if let Some(tag) = &self.tag {
+            out.put_slice(b" (TAG ");
+            writing::string(out, tag.as_str().as_bytes(), false);
+            out.put_u8(b')');
+        }
+        if self.uid {
+            out.put_slice(b" UID");
+        }
+        if let Some(min) = self.min {
+            writing::display(out, format_args!(" MIN {min}"));
+        }
+        if let Some(max) = self.max {
+            writing::display(out, format_args!(" MAX {max}"));
+        }
+        if let Some(all) = &self.all {
+            writing::display(out, format_args!(" ALL {all}"));
+        }
+        if let Some(count) = self.count {
+            writing::display(out, format_args!(" COUNT {count}"));
+        }
+        if let Some(modseq) = self.modseq {
+            writing::display(out, format_args!(" MODSEQ {modseq}"));
+        }
+    }
+}
+
+pub(super) fn write(out: &mut BytesMut, numbers: &[u32], modseq: Option<ModSeq>) {
+    out.put_slice(b"* SEARCH");
+    for &number in numbers {
+        out.put_u8(b' ');
+        writing::number(out, u64::from(number));
+    }
+    if let Some(modseq) = modseq {
+        writing::display(out, format_args!(" (MODSEQ {modseq})"));
+    }
+}

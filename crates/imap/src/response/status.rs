@@ -1,0 +1,55 @@
+//! STATUS: how a mailbox stands (RFC 9051 §7.3.2, RFC 7162 §3.1.7, RFC 8438, RFC 8474 §4.3).
+
+use bytes::{BufMut, BytesMut};
+use mail::{ModSeq, Uid, UidValidity};
+
+use crate::{MailboxName, Names, writing};
+
+/// One thing about a mailbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatusValue {
+    /// How many messages.
+    Messages(u32),
+    /// How many are recent (RFC 3501).
+    Recent(u32),
+    /// The next UID.
+    UidNext(Uid),
+    /// The mailbox's generation.
+    UidValidity(UidValidity),
+    /// How many are not `\Seen`.
+    Unseen(u32),
+    /// How many are `\Deleted`.
+    Deleted(u32),
+    /// The sum of their sizes.
+    Size(u64),
+    /// The largest mod-sequence.
+    HighestModSeq(ModSeq),
+    /// The mailbox's identity.
+    MailboxId(String),
+}
+
+pub(super) fn write(
+    out: &mut BytesMut,
+    mailbox: &MailboxName,
+    values: &[StatusValue],
+    names: Names,
+) {
+    out.put_slice(b"* STATUS ");
+    mailbox.write(out, names);
+    out.put_u8(b' ');
+    writing::list(out, values, |out, value| match value {
+        StatusValue::Messages(count) => pair(out, "MESSAGES", count),
+        StatusValue::Recent(count) => pair(out, "RECENT", count),
+        StatusValue::UidNext(uid) => pair(out, "UIDNEXT", uid),
+        StatusValue::UidValidity(validity) => pair(out, "UIDVALIDITY", validity),
+        StatusValue::Unseen(count) => pair(out, "UNSEEN", count),
+        StatusValue::Deleted(count) => pair(out, "DELETED", count),
+        StatusValue::Size(octets) => pair(out, "SIZE", octets),
+        StatusValue::HighestModSeq(modseq) => pair(out, "HIGHESTMODSEQ", modseq),
+        StatusValue::MailboxId(id) => pair(out, "MAILBOXID", format_args!("({id})")),
+    });
+}
+
+fn pair(out: &mut BytesMut, name: &str, value: impl std::fmt::Display) {
+    writing::display(out, format_args!("{name} {value}"));
+}
