@@ -1,1 +1,22 @@
 //! Joins sessions to the post: one file of answers per protocol.
+//!
+//! Not here: what a protocol says (the protocol rooms), mail's rules (`post`), sockets (`net`), the
+//! configuration file (`caramel`).
+//!
+//! A connection comes through a [`Door`], becomes a `Visit`, and its protocol's file makes a
+//! session and a house for it: `smtp.rs`, `imap.rs`, `pop3.rs`. Each house answers asks one by one
+//! by asking the post, and holds a `Guest`: what is known of the peer and of who is logged in.
+
+mod control;
+mod guest;
+mod imap;
+mod outside;
+mod pop3;
+mod run;
+mod settings;
+mod smtp;
+mod visit;
+
+pub use outside::World;
+pub use run::{Error, Running, run};
+pub use settings::{Door, Encrypted, Protocol, Settings};

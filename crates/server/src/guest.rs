@@ -1,0 +1,127 @@
+//! What is known of a peer, and the answers that are the same in every protocol.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use bytes::Bytes;
+use mail::{BlobRange, ModSeq};
+use net::{Fault, Peer};
+use post::{Account, Outcome, Post};
+use tokio::sync::watch;
+use wire::sasl::{Question, ScramKeys, Verdict};
+
+/// A peer, and who it is logged in as.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    pub(crate) post: Post,
+    pub(crate) peer: Peer,
+    room: Option<Room>,
+}
+
+#[derive(Debug)]
+struct Room {
+    account: Account,
+    ledger: watch::Receiver<ModSeq>,
+}
+
+impl Guest {
+    pub(crate) fn new(post: Post, peer: Peer) -> Self {
+        Self {
+            post,
+            peer,
+            room: None,
+        }
+    }
+
+    /// The account it is logged in to.
+    pub(crate) fn account(&self) -> Option<&Account> {
+        self.room.as_ref().map(|room| &room.account)
+    }
+
+    /// Its network address; a peer inside this machine has the machine's.
+    pub(crate) fn ip(&self) -> IpAddr {
+        let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        self.peer
+            .address
+            .map_or(local, |address| address.ip().to_canonical())
+    }
+
+    /// Answers a question of a SASL exchange; `Accepted` has logged the guest in.
+    pub(crate) async fn verdict(&mut self, question: Question) -> Verdict {
+        let peer = self.ip();
+        let account = match question {
+            Question::Password {
+                user,
+                authorization,
+                password,
+            } => {
+                let authorization = authorization.as_deref();
+                let check = self
+                    .post
+                    .login_password(peer, &user, authorization, &password.0);
+                check.await
+            }
+            Question::Proved {
+                user,
+                authorization,
+            } => {
+                let authorization = authorization.as_deref();
+                self.post.login_proved(peer, &user, authorization).await
+            }
+            Question::Keys { user } => return self.keys(peer, &user),
+            Question::Failed { user } => Err(self.post.login_failed(peer, &user)),
+        };
+        self.log_in(account)
+    }
+
+    fn keys(&self, peer: IpAddr, user: &str) -> Verdict {
+        match self.post.login_keys(peer, user) {
+            Ok(keys) => Verdict::Keys(ScramKeys {
+                salt: keys.salt,
+                iterations: keys.iterations,
+                stored_key: keys.stored_key,
+                server_key: keys.server_key,
+                nonce: keys.nonce,
+            }),
+            Err(error) => Verdict::Refused(error.refusal()),
+        }
+    }
+
+    fn log_in(&mut self, account: Outcome<Account>) -> Verdict {
+        match account {
+            Ok(account) => {
+                let conn = self.peer.conn;
+                tracing::info!(%conn, account = %account.address(), "logged in");
+                let ledger = account.modseq_watch();
+                self.room = Some(Room { account, ledger });
+                Verdict::Accepted
+            }
+            Err(error) => {
+                let conn = self.peer.conn;
+                tracing::info!(%conn, peer = %self.ip(), %error, "not logged in");
+                Verdict::Refused(error.refusal())
+            }
+        }
+    }
+
+    /// Reads a range of a stored message.
+    pub(crate) async fn read(&self, range: BlobRange) -> Result<Bytes, Fault> {
+        self.post.read(range).await.map_err(Fault::new)
+    }
+
+    /// Waits until the account's ledger moves.
+    pub(crate) async fn hint(&mut self) -> ModSeq {
+        if let Some(room) = &mut self.room
+            && room.ledger.changed().await.is_ok()
+        {
+            return *room.ledger.borrow_and_update();
+        }
+        std::future::pending().await
+    }
+
+    /// News of the ledger that is there already.
+    pub(crate) fn pending_hint(&mut self) -> Option<ModSeq> {
+        let ledger = &mut self.room.as_mut()?.ledger;
+        let moved = ledger.has_changed().unwrap_or(false);
+        moved.then(|| *ledger.borrow_and_update())
+    }
+}

@@ -1,0 +1,139 @@
+//! Opens the doors, attends them, and shuts them again.
+
+use std::sync::Arc;
+
+use net::{Clock, Endpoint, Gate, Listener, Stop, Stopper, Terms};
+use post::Post;
+use tokio::sync::watch;
+
+use crate::settings::{Door, Protocol, Settings};
+use crate::visit::{Hall, Visit};
+use crate::{control, imap, pop3, smtp};
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A door could not be opened.
+    #[error("{:?} at {:?}: {cause}", door.protocol, door.endpoint)]
+    Door {
+        /// Which.
+        door: Door,
+        /// Why.
+        cause: net::Error,
+    },
+    /// A door needs a certificate, and there is none.
+    #[error("{:?} at {:?} needs a certificate", .0.protocol, .0.endpoint)]
+    NoIdentity(Door),
+}
+
+/// A server that runs.
+#[derive(Debug)]
+pub struct Running {
+    addresses: Vec<(Protocol, Endpoint)>,
+    gate: Arc<Gate>,
+    stopper: Stopper,
+    settings: Arc<Settings>,
+    store_died: watch::Receiver<bool>,
+}
+
+/// Opens all doors, and from then on lets people in.
+pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
+    let settings = Arc::new(settings);
+    let mut listeners = Vec::new();
+    for door in &settings.doors {
+        if door.encrypted == crate::Encrypted::Implicit && settings.identity.is_none() {
+            return Err(Error::NoIdentity(door.clone()));
+        }
+        let listener = Listener::bind(&door.endpoint, door.ports_max).await;
+        let listener = listener.map_err(|cause| Error::Door {
+            door: door.clone(),
+            cause,
+        })?;
+        listeners.push((door.clone(), listener));
+    }
+    let gate = Gate::new(
+        settings.connections_max,
+        settings.connections_per_network_max,
+    );
+    let stopper = Stopper::default();
+    let clock = Clock::start();
+    let mut addresses = Vec::new();
+    for (door, listener) in listeners {
+        addresses.push((door.protocol, listener.endpoint().clone()));
+        let terms = Terms {
+            farewell: door.protocol.farewell(),
+            ..Terms::new(clock)
+        };
+        let hall = Arc::new(Hall {
+            settings: Arc::clone(&settings),
+            door,
+            post: post.clone(),
+            terms,
+        });
+        attend(listener, hall, Arc::clone(&gate), stopper.listen());
+    }
+    Ok(Running {
+        addresses,
+        gate,
+        stopper,
+        store_died: post.stopped(),
+        settings,
+    })
+}
+
+fn attend(listener: Listener, hall: Arc<Hall>, gate: Arc<Gate>, stop: Stop) {
+    use crate::Encrypted::Implicit;
+    let protocol = hall.door.protocol;
+    let refusal = match hall.door.encrypted {
+        // Whoever expects TLS would not understand.
+        Implicit => bytes::Bytes::new(),
+        _ => protocol.refusal(),
+    };
+    let visit = move |socket, peer, stop| Visit::new(Arc::clone(&hall), socket, peer, stop);
+    // One arm for each, so that each connection's task is as small as its own protocol.
+    match protocol {
+        Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => {
+            let converse = move |socket, peer, stop| smtp::converse(visit(socket, peer, stop));
+            tokio::spawn(net::serve(listener, gate, refusal, stop, converse));
+        }
+        Protocol::Imap => {
+            let converse = move |socket, peer, stop| imap::converse(visit(socket, peer, stop));
+            tokio::spawn(net::serve(listener, gate, refusal, stop, converse));
+        }
+        Protocol::Pop3 => {
+            let converse = move |socket, peer, stop| pop3::converse(visit(socket, peer, stop));
+            tokio::spawn(net::serve(listener, gate, refusal, stop, converse));
+        }
+        Protocol::Control => {
+            let converse = move |socket, peer, stop| control::converse(visit(socket, peer, stop));
+            tokio::spawn(net::serve(listener, gate, refusal, stop, converse));
+        }
+    }
+}
+
+impl Running {
+    /// Where the doors really are, in the order of the settings.
+    #[must_use]
+    pub fn addresses(&self) -> &[(Protocol, Endpoint)] {
+        &self.addresses
+    }
+
+    /// How many connections there are.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.gate.inside()
+    }
+
+    /// Waits until the store has died in the middle of a commit: then the server has to be stopped,
+    /// and its process has to end with an error and be started anew.
+    pub async fn store_died(&mut self) {
+        if self.store_died.wait_for(|died| *died).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Shuts the doors and lets connections come to an end, within the grace.
+    pub async fn stop(self) {
+        self.stopper.stop(self.settings.grace).await;
+    }
+}

@@ -1,0 +1,107 @@
+//! What a server is told: plain values, filled by the binary from its configuration.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use mail::Host;
+use net::{Endpoint, Identity};
+
+/// A server.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What it calls itself in greetings.
+    pub host: Host,
+    /// Where it listens, and what it speaks there.
+    pub doors: Vec<Door>,
+    /// The certificate it shows; without one there is no TLS.
+    pub identity: Option<Identity>,
+    /// True if passwords may cross the network unencrypted. Never, but for trying things out.
+    pub clear_passwords: bool,
+    /// Connections at once, through all doors.
+    pub connections_max: usize,
+    /// Connections at once from one IPv4 address or IPv6 /64.
+    pub connections_per_network_max: usize,
+    /// How long connections may go on once the server has to stop.
+    pub grace: Duration,
+}
+
+/// A place where the server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Door {
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// The address; port 0 lets the system choose.
+    pub endpoint: Endpoint,
+    /// How many following ports to try where the port is taken.
+    pub ports_max: u16,
+    /// When it is encrypted.
+    pub encrypted: Encrypted,
+}
+
+/// What is spoken behind a door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// Mail from other hosts (RFC 5321).
+    Smtp,
+    /// Mail from our own people (RFC 6409).
+    Submission,
+    /// Mail from another mail server of this house (RFC 2033).
+    Lmtp,
+    /// RFC 9051.
+    Imap,
+    /// RFC 1939.
+    Pop3,
+    /// Questions of the command line; only ever on a Unix socket.
+    Control,
+}
+
+/// When a door is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Encrypted {
+    /// Never.
+    Never,
+    /// When the peer asks for it.
+    StartTls,
+    /// From the first octet (RFC 8314).
+    Implicit,
+}
+
+impl Settings {
+    /// The usual limits for a server of this name, with no door yet.
+    #[must_use]
+    pub fn new(host: Host) -> Self {
+        Self {
+            host,
+            doors: Vec::new(),
+            identity: None,
+            clear_passwords: false,
+            connections_max: 20_000,
+            connections_per_network_max: 200,
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Protocol {
+    /// What one connection too many is told.
+    pub(crate) fn refusal(self) -> Bytes {
+        Bytes::from_static(match self {
+            Self::Smtp | Self::Submission | Self::Lmtp => {
+                b"421 4.7.0 Too many connections; please try again later\r\n"
+            }
+            Self::Imap => b"* BYE [UNAVAILABLE] Too many connections\r\n",
+            Self::Pop3 => b"-ERR [SYS/TEMP] Too many connections\r\n",
+            Self::Control => b"",
+        })
+    }
+
+    /// What a peer is told when the server stops.
+    pub(crate) fn farewell(self) -> Bytes {
+        Bytes::from_static(match self {
+            Self::Smtp | Self::Submission | Self::Lmtp => b"421 4.3.2 Stopping\r\n",
+            Self::Imap => b"* BYE Stopping\r\n",
+            // POP3 has no words for it (RFC 1939 §3): the server only ever answers.
+            Self::Pop3 | Self::Control => b"",
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! One connection from its arrival to its end.
+
+use std::sync::Arc;
+
+use net::{Encryption, House, Peer, Socket, Stop, Stream, Terms};
+use post::Post;
+use wire::Session;
+
+use crate::guest::Guest;
+use crate::settings::{Door, Encrypted, Settings};
+
+/// What all connections through one door share.
+#[derive(Debug)]
+pub(crate) struct Hall {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) door: Door,
+    pub(crate) post: Post,
+    pub(crate) terms: Terms,
+}
+
+impl Hall {
+    /// True if the peer may ask for TLS.
+    pub(crate) fn offers_starttls(&self) -> bool {
+        self.door.encrypted == Encrypted::StartTls && self.settings.identity.is_some()
+    }
+}
+
+/// A connection that has just come in.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    pub(crate) hall: Arc<Hall>,
+    pub(crate) peer: Peer,
+    stream: Stream,
+    stop: Stop,
+}
+
+/// Kept in one box, so that a waiting connection costs what it weighs and no more.
+struct Conversation<S, H> {
+    session: S,
+    house: H,
+    stream: Stream,
+    stop: Stop,
+    hall: Arc<Hall>,
+    peer: Peer,
+}
+
+impl Visit {
+    pub(crate) fn new(hall: Arc<Hall>, socket: Socket, peer: Peer, stop: Stop) -> Self {
+        let encryption = match (&hall.settings.identity, hall.door.encrypted) {
+            (None, _) | (_, Encrypted::Never) => Encryption::None,
+            (Some(identity), _) => Encryption::Server(identity.clone()),
+        };
+        Self {
+            stream: Stream::plain(socket, encryption),
+            hall,
+            peer,
+            stop,
+        }
+    }
+
+    /// Nobody is logged in yet.
+    pub(crate) fn guest(&self) -> Guest {
+        Guest::new(self.hall.post.clone(), self.peer)
+    }
+
+    /// The bare connection, for what is not a session.
+    pub(crate) fn into_stream(self) -> (Stream, Stop) {
+        (self.stream, self.stop)
+    }
+
+    /// Drives the session to its end; what went wrong is logged here and nowhere else.
+    pub(crate) fn converse<S, H>(
+        self,
+        session: S,
+        house: H,
+    ) -> impl Future<Output = ()> + Send + 'static
+    where
+        S: Session<Ask: Send, Answer: Send> + Send + 'static,
+        H: House<S> + 'static,
+    {
+        let mut it = Box::new(Conversation {
+            session,
+            house,
+            stream: self.stream,
+            stop: self.stop,
+            hall: self.hall,
+            peer: self.peer,
+        });
+        async move {
+            let conn = it.peer.conn;
+            tracing::debug!(%conn, address = ?it.peer.address, door = ?it.hall.door.protocol, "in");
+            match it.run().await {
+                Ok(end) => tracing::debug!(%conn, ?end, "out"),
+                Err(error) => tracing::info!(%conn, %error, "broken off"),
+            }
+        }
+    }
+}
+
+impl<S, H> Conversation<S, H>
+where
+    S: Session<Ask: Send, Answer: Send> + Send,
+    H: House<S>,
+{
+    async fn run(&mut self) -> Result<net::End, net::Error> {
+        let terms = &self.hall.terms;
+        if self.hall.door.encrypted == Encrypted::Implicit {
+            self.stream.encrypt(terms.handshake_timeout).await?;
+        }
+        net::drive(
+            &mut self.stream,
+            &mut self.session,
+            &mut self.house,
+            terms,
+            &mut self.stop,
+        )
+        .await
+    }
+}
