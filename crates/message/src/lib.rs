@@ -1,1 +1,52 @@
 //! A message taken apart and put together: header fields, MIME tree, encoded words.
+//!
+//! [`Outline::parse`] reads a message once, at delivery, and keeps where everything is: what IMAP
+//! calls ENVELOPE and BODYSTRUCTURE, and the octet ranges behind each section. It never fails:
+//! what is no message still has an outline. All time is linear in the input, all nesting bounded
+//! by [`Limits`].
+//!
+//! Not here: signatures (the room that checks trust reads raw octets), delivery reports' fields,
+//! where messages are kept.
+//!
+//! RFCs: 5322 (form of a message), 2045–2047 and 2049 (MIME), 2183 (disposition), 2231
+//! (parameters), 5256 §2.1 (base subject), 9051 §6.4.5.1 and §7.5.2 (what IMAP needs of it).
+
+pub mod address;
+pub mod charset;
+mod codec;
+pub mod date;
+pub mod decode;
+pub mod digest;
+pub mod encoded_word;
+pub mod header;
+pub mod outline;
+pub mod parameter;
+pub mod part;
+mod reader;
+pub mod section;
+pub mod text;
+pub mod thread;
+
+pub use address::{Correspondent, parse_addresses};
+pub use date::parse_date;
+pub use decode::{Decoded, Decoder, Encoding, decode_transfer};
+pub use digest::Digest;
+pub use encoded_word::decode_words;
+pub use header::{Field, Header, message_ids, unfold};
+pub use outline::{Limits, Outline};
+pub use parameter::Parameter;
+pub use part::{Content, Disposition, Faults, Part, Span};
+pub use section::{Located, Section, Specifier, filter_header};
+pub use text::{Needle, header_text, search_text};
+pub use thread::{BaseSubject, base_subject, references};
+
+/// What can go wrong here: only reading a stored outline back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The stored octets are of a version this program does not know.
+    #[error("reading an outline: unknown version {0}")]
+    Version(u8),
+    /// The stored octets end early or contradict themselves.
+    #[error("reading an outline: damaged at octet {0}")]
+    Damaged(usize),
+}

@@ -1,0 +1,369 @@
+//! An outline as stored octets: a version, then each field in order.
+//!
+//! Numbers are LEB128, texts a length and octets, an optional text a length plus one (0 for none).
+//! Reading trusts nothing: every count is checked against the octets left, depth is bounded.
+
+use crate::Error;
+use crate::address::Correspondent;
+use crate::digest::Digest;
+use crate::outline::Outline;
+use crate::parameter::Parameter;
+use crate::part::{Content, Disposition, Faults, Part, Span};
+
+const VERSION: u8 = 1;
+/// Composite parts inside one another that are read back.
+const DEPTH_MAX: usize = 256;
+
+pub(crate) fn encode(outline: &Outline) -> Vec<u8> {
+    let mut out = vec![VERSION];
+    write_outline(outline, &mut out);
+    out
+}
+
+pub(crate) fn decode(stored: &[u8]) -> Result<Outline, Error> {
+    let mut reader = Reader {
+        rest: stored,
+        whole: stored.len(),
+    };
+    let version = reader.octet()?;
+    if version != VERSION {
+        return Err(Error::Version(version));
+    }
+    let outline = reader.outline(0)?;
+    if reader.rest.is_empty() {
+        Ok(outline)
+    } else {
+        Err(reader.damaged())
+    }
+}
+
+fn write_outline(outline: &Outline, out: &mut Vec<u8>) {
+    write_digest(&outline.digest, out);
+    write_part(&outline.root, out);
+}
+
+fn write_number(mut number: u64, out: &mut Vec<u8>) {
+    while number > 127 {
+        out.push(u8::try_from(number & 127).unwrap_or_default() | 128);
+        number >>= 7;
+    }
+    out.push(u8::try_from(number).unwrap_or_default());
+}
+
+fn write_len(len: usize, out: &mut Vec<u8>) {
+    write_number(u64::try_from(len).unwrap_or(u64::MAX), out);
+}
+
+fn write_text(text: &[u8], out: &mut Vec<u8>) {
+    write_len(text.len(), out);
+    out.extend_from_slice(text);
+}
+
+fn write_optional(text: Option<&[u8]>, out: &mut Vec<u8>) {
+    match text {
+        None => out.push(0),
+        Some(text) => {
+            write_len(text.len().saturating_add(1), out);
+            out.extend_from_slice(text);
+        }
+    }
+}
+
+fn write_digest(digest: &Digest, out: &mut Vec<u8>) {
+    write_optional(digest.date.as_deref(), out);
+    write_optional(digest.subject.as_deref(), out);
+    write_addresses(&digest.from, out);
+    for list in [&digest.sender, &digest.reply_to] {
+        // Nearly always the same as From: said in one octet.
+        let own = *list != digest.from;
+        out.push(u8::from(own));
+        if own {
+            write_addresses(list, out);
+        }
+    }
+    for list in [&digest.to, &digest.cc, &digest.bcc] {
+        write_addresses(list, out);
+    }
+    write_optional(digest.in_reply_to.as_deref(), out);
+    write_optional(digest.message_id.as_deref(), out);
+}
+
+fn write_addresses(list: &[Correspondent], out: &mut Vec<u8>) {
+    write_len(list.len(), out);
+    for one in list {
+        match one {
+            Correspondent::Mailbox {
+                name,
+                route,
+                local,
+                host,
+            } => {
+                out.push(0);
+                write_optional(name.as_deref(), out);
+                write_optional(route.as_deref(), out);
+                write_text(local, out);
+                write_text(host, out);
+            }
+            Correspondent::GroupStart(name) => {
+                out.push(1);
+                write_text(name, out);
+            }
+            Correspondent::GroupEnd => out.push(2),
+        }
+    }
+}
+
+fn write_parameters(parameters: &[Parameter], out: &mut Vec<u8>) {
+    write_len(parameters.len(), out);
+    for parameter in parameters {
+        write_text(parameter.name.as_bytes(), out);
+        write_text(&parameter.value, out);
+    }
+}
+
+fn write_part(part: &Part, out: &mut Vec<u8>) {
+    write_text(part.media.as_bytes(), out);
+    write_text(part.subtype.as_bytes(), out);
+    write_parameters(&part.parameters, out);
+    write_optional(part.id.as_deref(), out);
+    write_optional(part.description.as_deref(), out);
+    write_text(part.encoding.as_bytes(), out);
+    write_optional(part.md5.as_deref(), out);
+    match &part.disposition {
+        None => out.push(0),
+        Some(disposition) => {
+            out.push(1);
+            write_text(disposition.kind.as_bytes(), out);
+            write_parameters(&disposition.parameters, out);
+        }
+    }
+    write_len(part.languages.len(), out);
+    for tag in &part.languages {
+        write_text(tag, out);
+    }
+    write_optional(part.location.as_deref(), out);
+    for number in [
+        part.header.offset,
+        part.header.len,
+        part.body.offset,
+        part.body.len,
+        part.lines,
+    ] {
+        write_number(number, out);
+    }
+    out.push(fault_bits(part.faults));
+    match &part.content {
+        Content::Leaf => out.push(0),
+        Content::Multipart(parts) => {
+            out.push(1);
+            write_len(parts.len(), out);
+            for part in parts {
+                write_part(part, out);
+            }
+        }
+        Content::Message(inner) => {
+            out.push(2);
+            write_outline(inner, out);
+        }
+    }
+}
+
+fn fault_bits(faults: Faults) -> u8 {
+    u8::from(faults.ambiguous)
+        | u8::from(faults.unclosed) << 1
+        | u8::from(faults.unopened) << 2
+        | u8::from(faults.implied) << 3
+}
+
+struct Reader<'a> {
+    rest: &'a [u8],
+    whole: usize,
+}
+
+impl<'a> Reader<'a> {
+    const fn damaged(&self) -> Error {
+        Error::Damaged(self.whole - self.rest.len())
+    }
+
+    fn take(&mut self, count: usize) -> Result<&'a [u8], Error> {
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(count)
+            .ok_or_else(|| self.damaged())?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn octet(&mut self) -> Result<u8, Error> {
+        let octet = self.take(1)?.first().copied();
+        octet.ok_or_else(|| self.damaged())
+    }
+
+    fn number(&mut self) -> Result<u64, Error> {
+        let mut number = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let octet = self.octet()?;
+            let bits = u64::from(octet & 127);
+            if shift == 63 && bits > 1 {
+                break;
+            }
+            number |= bits << shift;
+            if octet < 128 {
+                return Ok(number);
+            }
+        }
+        Err(self.damaged())
+    }
+
+    fn len(&mut self) -> Result<usize, Error> {
+        let number = self.number()?;
+        usize::try_from(number).map_err(|_| self.damaged())
+    }
+
+    /// Reads so many items as a count says; each takes an octet at least.
+    fn list<T>(&mut self, read: impl Fn(&mut Self) -> Result<T, Error>) -> Result<Vec<T>, Error> {
+        let count = self.len()?;
+        if count > self.rest.len() {
+            return Err(self.damaged());
+        }
+        (0..count).map(|_| read(self)).collect()
+    }
+
+    fn text(&mut self) -> Result<Vec<u8>, Error> {
+        let len = self.len()?;
+        Ok(self.take(len)?.to_vec())
+    }
+
+    fn string(&mut self) -> Result<String, Error> {
+        String::from_utf8(self.text()?).map_err(|_| self.damaged())
+    }
+
+    fn optional(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        match self.len()?.checked_sub(1) {
+            None => Ok(None),
+            Some(len) => Ok(Some(self.take(len)?.to_vec())),
+        }
+    }
+
+    fn outline(&mut self, depth: usize) -> Result<Outline, Error> {
+        let digest = self.digest()?;
+        let root = self.part(depth)?;
+        Ok(Outline { digest, root })
+    }
+
+    fn digest(&mut self) -> Result<Digest, Error> {
+        let date = self.optional()?;
+        let subject = self.optional()?;
+        let from = self.addresses()?;
+        let sender = self.addresses_or(&from)?;
+        let reply_to = self.addresses_or(&from)?;
+        Ok(Digest {
+            date,
+            subject,
+            from,
+            sender,
+            reply_to,
+            to: self.addresses()?,
+            cc: self.addresses()?,
+            bcc: self.addresses()?,
+            in_reply_to: self.optional()?,
+            message_id: self.optional()?,
+        })
+    }
+
+    fn addresses_or(&mut self, from: &[Correspondent]) -> Result<Vec<Correspondent>, Error> {
+        match self.octet()? {
+            0 => Ok(from.to_vec()),
+            1 => self.addresses(),
+            _ => Err(self.damaged()),
+        }
+    }
+
+    fn addresses(&mut self) -> Result<Vec<Correspondent>, Error> {
+        self.list(|reader| match reader.octet()? {
+            0 => Ok(Correspondent::Mailbox {
+                name: reader.optional()?,
+                route: reader.optional()?,
+                local: reader.text()?,
+                host: reader.text()?,
+            }),
+            1 => Ok(Correspondent::GroupStart(reader.text()?)),
+            2 => Ok(Correspondent::GroupEnd),
+            _ => Err(reader.damaged()),
+        })
+    }
+
+    fn parameters(&mut self) -> Result<Vec<Parameter>, Error> {
+        self.list(|reader| {
+            let name = reader.string()?;
+            let value = reader.text()?;
+            Ok(Parameter { name, value })
+        })
+    }
+
+    fn disposition(&mut self) -> Result<Option<Disposition>, Error> {
+        match self.octet()? {
+            0 => Ok(None),
+            1 => Ok(Some(Disposition {
+                kind: self.string()?,
+                parameters: self.parameters()?,
+            })),
+            _ => Err(self.damaged()),
+        }
+    }
+
+    fn span(&mut self) -> Result<Span, Error> {
+        let offset = self.number()?;
+        let len = self.number()?;
+        Ok(Span { offset, len })
+    }
+
+    fn faults(&mut self) -> Result<Faults, Error> {
+        let bits = self.octet()?;
+        let faults = Faults {
+            ambiguous: bits & 1 != 0,
+            unclosed: bits & 2 != 0,
+            unopened: bits & 4 != 0,
+            implied: bits & 8 != 0,
+        };
+        if bits < 16 {
+            Ok(faults)
+        } else {
+            Err(self.damaged())
+        }
+    }
+
+    fn part(&mut self, depth: usize) -> Result<Part, Error> {
+        if depth > DEPTH_MAX {
+            return Err(self.damaged());
+        }
+        Ok(Part {
+            media: self.string()?,
+            subtype: self.string()?,
+            parameters: self.parameters()?,
+            id: self.optional()?,
+            description: self.optional()?,
+            encoding: self.string()?,
+            md5: self.optional()?,
+            disposition: self.disposition()?,
+            languages: self.list(Self::text)?,
+            location: self.optional()?,
+            header: self.span()?,
+            body: self.span()?,
+            lines: self.number()?,
+            faults: self.faults()?,
+            content: self.content(depth)?,
+        })
+    }
+
+    fn content(&mut self, depth: usize) -> Result<Content, Error> {
+        match self.octet()? {
+            0 => Ok(Content::Leaf),
+            1 => Ok(Content::Multipart(
+                self.list(|reader| reader.part(depth + 1))?,
+            )),
+            2 => Ok(Content::Message(Box::new(self.outline(depth + 1)?))),
+            _ => Err(self.damaged()),
+        }
+    }
+}

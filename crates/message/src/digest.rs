@@ -1,0 +1,52 @@
+//! What a list of messages shows of each: the header fields of IMAP's ENVELOPE.
+//!
+//! RFC 9051 §7.5.2. Not SMTP's envelope: that is `mail::Envelope`.
+
+use crate::address::Correspondent;
+use crate::encoded_word::decode_words;
+
+/// Raw header octets (unfolded, not decoded, never a NUL, CR or LF) and parsed address lists.
+///
+/// `None` means the field is absent, an empty text that it is empty. `sender` and `reply_to` are
+/// already those of `from` where absent or empty (RFC 9051 §7.5.2), so that a writer just writes.
+/// The first of several fields counts, but To, Cc and Bcc are joined (RFC 5322 §4.5.3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Digest {
+    /// Date.
+    pub date: Option<Vec<u8>>,
+    /// Subject.
+    pub subject: Option<Vec<u8>>,
+    /// From.
+    pub from: Vec<Correspondent>,
+    /// Sender, or From.
+    pub sender: Vec<Correspondent>,
+    /// Reply-To, or From.
+    pub reply_to: Vec<Correspondent>,
+    /// To.
+    pub to: Vec<Correspondent>,
+    /// Cc.
+    pub cc: Vec<Correspondent>,
+    /// Bcc.
+    pub bcc: Vec<Correspondent>,
+    /// In-Reply-To.
+    pub in_reply_to: Option<Vec<u8>>,
+    /// Message-ID, with its angle brackets.
+    pub message_id: Option<Vec<u8>>,
+}
+
+impl Digest {
+    /// The subject for people and for searching; empty if there is none.
+    #[must_use]
+    pub fn subject_text(&self) -> String {
+        self.subject
+            .as_deref()
+            .map(decode_words)
+            .unwrap_or_default()
+    }
+
+    /// The Date field as a moment, where it can be read.
+    #[must_use]
+    pub fn sent(&self) -> Option<mail::Timestamp> {
+        self.date.as_deref().and_then(crate::date::parse_date)
+    }
+}

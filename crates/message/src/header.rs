@@ -1,0 +1,167 @@
+//! Header fields one by one (RFC 5322 §2.2), as they stand and unfolded.
+//!
+//! A header ends at the first blank line and nowhere else, so that everybody who cuts a message
+//! there (POP3's TOP, IMAP's HEADER, a signature) cuts it alike. Lines that are no field are kept
+//! in the header's octets and passed over here.
+
+use std::borrow::Cow;
+
+/// Reads a header's fields in order; ends at the blank line or with the octets.
+#[derive(Clone, Debug)]
+pub struct Header<'a> {
+    octets: &'a [u8],
+    at: usize,
+}
+
+/// One header field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// The name as written, without white space before the colon.
+    pub name: &'a [u8],
+    /// What follows the colon up to the line end, folded as it stands.
+    pub value: &'a [u8],
+    /// The whole field with its line end.
+    pub raw: &'a [u8],
+    /// Octets of the header before the field.
+    pub offset: usize,
+}
+
+impl Field<'_> {
+    /// True if the field has this name, in any case.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name.as_bytes())
+    }
+
+    /// The value on one line, trimmed.
+    #[must_use]
+    pub fn unfolded(&self) -> Cow<'_, [u8]> {
+        unfold(self.value)
+    }
+}
+
+impl<'a> Header<'a> {
+    /// Starts at the first octet of a message or a part (or of its header alone).
+    #[must_use]
+    pub const fn parse(octets: &'a [u8]) -> Self {
+        Self { octets, at: 0 }
+    }
+
+    /// Starts inside a longer message.
+    pub(crate) const fn at(octets: &'a [u8], at: usize) -> Self {
+        Self { octets, at }
+    }
+
+    /// Octets read so far.
+    #[must_use]
+    pub const fn offset(&self) -> usize {
+        self.at
+    }
+
+    /// The first field with this name, in any case.
+    #[must_use]
+    pub fn first(octets: &'a [u8], name: &str) -> Option<Field<'a>> {
+        Self::parse(octets).find(|field| field.is(name))
+    }
+
+    /// The blank line here, where all fields have been read; empty if there is none.
+    #[must_use]
+    pub fn blank_line(&self) -> &'a [u8] {
+        let rest = self.octets.get(self.at..).unwrap_or_default();
+        let len = match rest {
+            [b'\r', b'\n', ..] => 2,
+            [b'\n', ..] => 1,
+            _ => 0,
+        };
+        rest.get(..len).unwrap_or_default()
+    }
+
+    /// Reads one line with its continuations; `Some(None)` if it is no field, `None` at the end.
+    pub(crate) fn line(&mut self) -> Option<Option<Field<'a>>> {
+        let rest = self.octets.get(self.at..)?;
+        if rest.is_empty() || !self.blank_line().is_empty() {
+            return None;
+        }
+        let mut end = 0;
+        loop {
+            match memchr::memchr(b'\n', rest.get(end..).unwrap_or_default()) {
+                None => end = rest.len(),
+                Some(lf) => end += lf + 1,
+            }
+            if !matches!(rest.get(end), Some(b' ' | b'\t')) {
+                break;
+            }
+        }
+        let offset = self.at;
+        self.at += end;
+        Some(field(rest.get(..end).unwrap_or_default(), offset))
+    }
+}
+
+impl<'a> Iterator for Header<'a> {
+    type Item = Field<'a>;
+
+    fn next(&mut self) -> Option<Field<'a>> {
+        loop {
+            if let Some(field) = self.line()? {
+                return Some(field);
+            }
+        }
+    }
+}
+
+fn field(raw: &[u8], offset: usize) -> Option<Field<'_>> {
+    let colon = raw
+        .iter()
+        .position(|octet| !matches!(octet, 33..=57 | 59..=126))?;
+    let mut value = raw.get(colon..)?;
+    // White space before the colon is obsolete syntax (RFC 5322 §4.5).
+    while let Some((b' ' | b'\t', rest)) = value.split_first() {
+        value = rest;
+    }
+    let value = value.strip_prefix(b":").filter(|_| colon > 0)?;
+    let value = value.strip_suffix(b"\n").unwrap_or(value);
+    let value = value.strip_suffix(b"\r").unwrap_or(value);
+    Some(Field {
+        name: raw.get(..colon)?,
+        value,
+        raw,
+        offset,
+    })
+}
+
+/// The text on one line: line ends (and NULs) taken out, white space at both ends too.
+#[must_use]
+pub fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
+    let value = value.trim_ascii();
+    if memchr::memchr3(b'\r', b'\n', 0, value).is_none() {
+        return Cow::Borrowed(value);
+    }
+    let keep = |octet: &u8| !matches!(octet, b'\r' | b'\n' | 0);
+    Cow::Owned(value.iter().copied().filter(keep).collect())
+}
+
+/// The message identifiers in a Message-ID, In-Reply-To or References value (RFC 5322 §3.6.4),
+/// without their angle brackets; words between them are passed over.
+#[must_use]
+pub fn message_ids(value: &[u8]) -> Vec<Vec<u8>> {
+    let mut ids = Vec::new();
+    let mut rest = value;
+    while let Some(open) = memchr::memchr(b'<', rest) {
+        rest = rest.get(open + 1..).unwrap_or_default();
+        let Some(close) = memchr::memchr2(b'>', b'<', rest) else {
+            break;
+        };
+        let (id, behind) = rest.split_at_checked(close).unwrap_or((rest, &[]));
+        rest = behind;
+        let id: Vec<u8> = id
+            .iter()
+            .copied()
+            .filter(|octet| !octet.is_ascii_whitespace() && *octet != 0)
+            .collect();
+        if behind.first() == Some(&b'>') && !id.is_empty() {
+            ids.push(id);
+        }
+    }
+    ids
+}

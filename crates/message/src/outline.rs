@@ -1,0 +1,89 @@
+//! A whole message described in little: what is in it and where.
+//!
+//! Made once at delivery, stored beside the message, so that IMAP's ENVELOPE, BODYSTRUCTURE and
+//! section fetches never read the message again. Not here: the reading itself (`reader`).
+
+use crate::digest::Digest;
+use crate::part::{Part, Span};
+use crate::{Error, codec, reader};
+
+/// How much of a message an outline describes; what lies beyond stays in the message unseen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Parts in the whole tree.
+    pub parts_max: usize,
+    /// Composite parts inside one another.
+    pub depth_max: usize,
+    /// Fields read of one header.
+    pub header_fields_max: usize,
+    /// Addresses kept over all digests.
+    pub addresses_max: usize,
+    /// Parameters kept of one field.
+    pub parameters_max: usize,
+    /// Octets kept of one text (a subject, a parameter's value).
+    pub text_octets_max: usize,
+}
+
+impl Limits {
+    /// What every message is read with.
+    pub const HOUSE: Self = Self {
+        parts_max: 1000,
+        depth_max: 64,
+        header_fields_max: 2000,
+        addresses_max: 20_000,
+        parameters_max: 100,
+        text_octets_max: 16_384,
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::HOUSE
+    }
+}
+
+/// A message's digest and its tree of parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outline {
+    /// The header fields everybody asks for.
+    pub digest: Digest,
+    /// The message as one part: its header is the message's header, its body the body.
+    pub root: Part,
+}
+
+impl Outline {
+    /// Reads a message. Any octets have an outline.
+    #[must_use]
+    pub fn parse(message: &[u8]) -> Self {
+        Self::parse_within(message, &Limits::HOUSE)
+    }
+
+    /// Reads a message within other limits.
+    #[must_use]
+    pub fn parse_within(message: &[u8], limits: &Limits) -> Self {
+        reader::read(message, limits)
+    }
+
+    /// The message's octets, header and body.
+    #[must_use]
+    pub const fn span(&self) -> Span {
+        Span {
+            offset: self.root.header.offset,
+            len: self.root.header.len.saturating_add(self.root.body.len),
+        }
+    }
+
+    /// Writes the outline to be stored.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// Reads a stored outline.
+    ///
+    /// # Errors
+    /// If the octets were not written by [`Outline::encode`] of a known version.
+    pub fn decode(stored: &[u8]) -> Result<Self, Error> {
+        codec::decode(stored)
+    }
+}

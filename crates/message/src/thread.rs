@@ -1,0 +1,118 @@
+//! What ties messages into threads: base subjects and references (RFC 5256 §2.1, §3).
+//!
+//! Not here: the threads themselves.
+
+use crate::encoded_word::decode_words;
+use crate::header::{Header, message_ids, unfold};
+
+/// A subject without the marks of replying and forwarding.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BaseSubject {
+    /// What is left; its case is kept.
+    pub text: String,
+    /// True if a mark of a reply or a forwarded message was taken off.
+    pub reply: bool,
+}
+
+/// The base subject of a raw Subject value.
+#[must_use]
+pub fn base_subject(subject: &[u8]) -> BaseSubject {
+    // RFC 5256 §2.1
+    let decoded = decode_words(&unfold(subject));
+    let words: Vec<&str> = decoded.split_ascii_whitespace().collect();
+    let spaced = words.join(" ");
+    let mut text = spaced.as_str();
+    let mut reply = false;
+    loop {
+        text = trailers(text, &mut reply);
+        text = leaders(text, &mut reply);
+        let Some(inner) = forwarded(text) else {
+            break;
+        };
+        reply = true;
+        text = inner;
+    }
+    let text = text.to_owned();
+    BaseSubject { text, reply }
+}
+
+/// The identifiers a message answers, oldest first: of References, else the first of In-Reply-To.
+#[must_use]
+pub fn references(header: &[u8]) -> Vec<Vec<u8>> {
+    let ids_of = |name: &str| Header::first(header, name).map(|field| message_ids(field.value));
+    match ids_of("References") {
+        Some(ids) if !ids.is_empty() => ids,
+        _ => {
+            let mut ids = ids_of("In-Reply-To").unwrap_or_default();
+            ids.truncate(1);
+            ids
+        }
+    }
+}
+
+/// Step 2: takes `(fwd)` and spaces off the end.
+fn trailers<'a>(mut text: &'a str, reply: &mut bool) -> &'a str {
+    loop {
+        text = text.trim_end();
+        let start = text.len().checked_sub(5);
+        match start.and_then(|start| text.split_at_checked(start)) {
+            Some((before, mark)) if mark.eq_ignore_ascii_case("(fwd)") => {
+                *reply = true;
+                text = before;
+            }
+            _ => return text,
+        }
+    }
+}
+
+/// Steps 3 to 5: takes `Re:`, `Fwd:` and `[list]` off the beginning.
+///
+/// Blobs in a row are read once, not once per blob taken off.
+fn leaders<'a>(mut text: &'a str, reply: &mut bool) -> &'a str {
+    loop {
+        text = text.trim_start();
+        let mut rest = text;
+        let mut last_blob = None;
+        while let Some(behind) = blob(rest) {
+            last_blob = Some(rest);
+            rest = behind;
+        }
+        if let Some(behind) = refwd(rest) {
+            *reply = true;
+            text = behind;
+            continue;
+        }
+        return match last_blob {
+            // The last blob stays where nothing would be left.
+            Some(last) if rest.is_empty() => last,
+            _ => rest,
+        };
+    }
+}
+
+/// Step 6: what stands inside `[fwd: …]`.
+fn forwarded(text: &str) -> Option<&str> {
+    let (mark, rest) = text.split_at_checked(5)?;
+    if !mark.eq_ignore_ascii_case("[fwd:") {
+        return None;
+    }
+    rest.strip_suffix(']')
+}
+
+/// What follows a `subj-blob` and its spaces.
+fn blob(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix('[')?;
+    let end = inner.find(['[', ']'])?;
+    let behind = inner.get(end..)?.strip_prefix(']')?;
+    Some(behind.trim_start())
+}
+
+/// What follows a `subj-refwd`.
+fn refwd(text: &str) -> Option<&str> {
+    let rest = ["fwd", "re", "fw"].iter().find_map(|mark| {
+        let (start, rest) = text.split_at_checked(mark.len())?;
+        start.eq_ignore_ascii_case(mark).then_some(rest)
+    })?;
+    let rest = rest.trim_start();
+    blob(rest).unwrap_or(rest).strip_prefix(':')
+}
