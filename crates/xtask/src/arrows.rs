@@ -26,7 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["server", "post", "store", "net", "message", "mail"],
     ),
     ("interop", &[]),
-    ("xtask", &[]),
+    ("xtask", &["interop"]),
 ];
 
 /// Rooms that may neither look at a clock nor touch a socket or a disk.

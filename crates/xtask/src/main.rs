@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 
 mod arrows;
+mod bench;
 mod check;
 mod source;
 mod spec;
@@ -22,7 +23,8 @@ const USAGE: &str = "\
 cargo xtask check              formatting aside, every rule a program can keep
 cargo xtask spec               what of which RFC is there, and that each claim has its test
 cargo xtask diagrams           draws docs/diagrams anew from the code
-cargo xtask test               all that CI runs; installs missing programs where it may";
+cargo xtask test               all that CI runs; installs missing programs where it may
+cargo xtask bench smtp|imap    beside Debian's Postfix and Dovecot, which it does not install";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -49,6 +51,7 @@ fn run(words: &[&str]) -> Result<()> {
             &[("UPDATE", "1")],
         ),
         ["test"] => test::run(&root),
+        ["bench", words @ ..] => bench::run(&root, words),
         _ => bail!("usage:\n{USAGE}"),
     }
 }

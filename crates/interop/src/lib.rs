@@ -1,0 +1,10 @@
+//! Foreigners: the running binary driven from outside, and plain clients to drive it with.
+//!
+//! Not here: any of the house's own code. What these tests see is what anybody's program sees.
+
+pub mod process;
+mod server;
+mod talk;
+
+pub use server::{Error, Server, Tls};
+pub use talk::{Talk, expect};

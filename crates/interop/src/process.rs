@@ -1,0 +1,100 @@
+//! What a process and its children have cost, as the kernel counts it.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+/// Costs of a process tree so far. Children that ended are in their parent's figures.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cost {
+    /// User and system time, seconds.
+    pub cpu_seconds: f64,
+    /// Octets sent to the disk.
+    pub written_octets: u64,
+    /// Resident memory now, octets; shared pages counted once for each process.
+    pub resident_octets: u64,
+    /// Memory that no other process shares, octets.
+    pub private_octets: u64,
+}
+
+impl Cost {
+    /// The cost since `earlier`; memory as it is now.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            cpu_seconds: self.cpu_seconds - earlier.cpu_seconds,
+            written_octets: self.written_octets.saturating_sub(earlier.written_octets),
+            ..self
+        }
+    }
+}
+
+/// The costs of these processes and of all that came from them.
+#[must_use]
+pub fn cost(roots: &[u32]) -> Cost {
+    tree(roots).into_iter().fold(Cost::default(), |sum, pid| {
+        let one = cost_of(pid).unwrap_or_default();
+        Cost {
+            cpu_seconds: sum.cpu_seconds + one.cpu_seconds,
+            written_octets: sum.written_octets + one.written_octets,
+            resident_octets: sum.resident_octets + one.resident_octets,
+            private_octets: sum.private_octets + one.private_octets,
+        }
+    })
+}
+
+/// The pids of these processes and of all that came from them.
+#[must_use]
+pub fn tree(roots: &[u32]) -> Vec<u32> {
+    let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let pid = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
+        if let Some(pid) = pid
+            && let Some(parent) = stat(pid).and_then(|fields| fields.get(1)?.parse().ok())
+        {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    let mut found = roots.to_vec();
+    let mut at = 0;
+    while let Some(pid) = found.get(at).copied() {
+        found.extend(children.get(&pid).into_iter().flatten());
+        at += 1;
+    }
+    found
+}
+
+fn cost_of(pid: u32) -> Option<Cost> {
+    let fields = stat(pid)?;
+    // Fields count from the state: user, system, and the same of children that were waited for.
+    let ticks: u64 = fields
+        .get(11..15)?
+        .iter()
+        .filter_map(|field| field.parse::<u64>().ok())
+        .sum();
+    let io = fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+    let memory = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let private = number(&memory, "Private_Clean:") + number(&memory, "Private_Dirty:");
+    let ticks = u32::try_from(ticks).unwrap_or(u32::MAX);
+    Some(Cost {
+        cpu_seconds: f64::from(ticks) / 100.0,
+        written_octets: number(&io, "write_bytes:"),
+        resident_octets: number(&memory, "Rss:") * 1024,
+        private_octets: private * 1024,
+    })
+}
+
+/// The fields of `/proc/PID/stat` behind the program's name, which may hold anything.
+fn stat(pid: u32) -> Option<Vec<String>> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = text.rsplit_once(") ")?;
+    Some(fields.split(' ').map(str::to_owned).collect())
+}
+
+fn number(text: &str, name: &str) -> u64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+        .unwrap_or_default()
+}

@@ -1,0 +1,48 @@
+//! Side by side: Caramel and Debian's Postfix with Dovecot in one run, taking turns; medians.
+//!
+//! Rates depend on the machine and the hour. The ratios are what counts.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+mod imap;
+mod load;
+mod peer;
+mod raw;
+mod smtp;
+mod syncs;
+mod table;
+mod target;
+
+use table::Table;
+
+/// Runs one bench: `smtp` or `imap`.
+pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
+    let rounds = std::env::var("CARAMEL_ROUNDS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let rounds: usize = rounds.unwrap_or(3);
+    let folder = tempfile::tempdir().context("making a folder for the bench")?;
+    let mut table = Table::default();
+    match words {
+        ["smtp"] => smtp::run(&build(root)?, folder.path(), rounds, &mut table)?,
+        ["imap"] => imap::run(&build(root)?, folder.path(), rounds, &mut table)?,
+        ["peer"] => {
+            let peer = peer::Peer::start(&folder.path().join("peer"))?;
+            smtp::rows(peer.target(), folder.path(), &mut table)?;
+            imap::rows(peer.target(), &mut table)?;
+        }
+        _ => bail!("benches: smtp, imap; and peer, the others alone"),
+    }
+    println!("{table}");
+    Ok(())
+}
+
+/// Builds the program as it is released, and says where it is.
+fn build(root: &Path) -> Result<PathBuf> {
+    crate::tools::cargo(root, &["build", "--release", "--package", "caramel"], &[])?;
+    let built =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
+    Ok(built.join("release/caramel"))
+}

@@ -1,0 +1,244 @@
+//! Debian's Postfix and Dovecot, set up in a folder and at their best: Postfix hands each message
+//! to Dovecot by LMTP; caches on, DNS off, processes waiting.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use interop::Talk;
+
+use super::target::Target;
+
+const SMTP_PORT: u16 = 12_025;
+const IMAP_PORT: u16 = 12_143;
+const IMAPS_PORT: u16 = 12_993;
+
+/// Postfix's services that this chain needs, as `master.cf` lines with their process limits.
+const SERVICES: &[(&str, &str, &str, &str)] = &[
+    ("cleanup", "unix", "-", "0"),
+    ("qmgr", "unix", "300", "1"),
+    ("tlsmgr", "unix", "1000?", "1"),
+    ("rewrite", "unix", "-", "-"),
+    ("bounce", "unix", "-", "0"),
+    ("defer", "unix", "-", "0"),
+    ("trace", "unix", "-", "0"),
+    ("verify", "unix", "-", "1"),
+    ("flush", "unix", "1000?", "0"),
+    ("proxymap", "unix", "-", "-"),
+    ("smtp", "unix", "-", "-"),
+    ("showq", "unix", "-", "-"),
+    ("error", "unix", "-", "-"),
+    ("retry", "unix", "-", "-"),
+    ("discard", "unix", "-", "-"),
+    ("lmtp", "unix", "-", "20"),
+    ("anvil", "unix", "-", "1"),
+    ("scache", "unix", "-", "1"),
+    ("postlog", "unix-dgram", "-", "1"),
+];
+
+/// Both, running; stopped when dropped.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    folder: PathBuf,
+    target: Option<Target>,
+}
+
+impl Peer {
+    /// Sets both up in `folder`, starts them and waits until both answer.
+    pub(crate) fn start(folder: &Path) -> Result<Self> {
+        for program in ["postfix", "dovecot"] {
+            if !crate::tools::present(program) {
+                bail!("the peers are missing: apt-get install postfix dovecot-imapd dovecot-lmtpd");
+            }
+        }
+        for part in ["etc", "queue", "data", "dovecot", "mail"] {
+            fs::create_dir_all(folder.join(part)).context("making the peers' folders")?;
+        }
+        // Both run as users of their own below it.
+        sh("chmod", &["a+rx", &folder.display().to_string()])?;
+        if let Some(parent) = folder.parent() {
+            sh("chmod", &["a+rx", &parent.display().to_string()])?;
+        }
+        let mut peer = Self {
+            folder: folder.to_owned(),
+            target: None,
+        };
+        peer.configure()?;
+        sh("dovecot", &["-c", &peer.dovecot()])?;
+        sh("postfix", &["-c", &peer.path("etc"), "start"])?;
+        peer.target = Some(Target {
+            name: "peer",
+            domain: "peer.localhost",
+            smtp: ([127, 0, 0, 1], SMTP_PORT).into(),
+            imap: ([127, 0, 0, 1], IMAP_PORT).into(),
+            imaps: ([127, 0, 0, 1], IMAPS_PORT).into(),
+            roots: Vec::new(),
+            full_names: false,
+        });
+        peer.wait()?;
+        let roots = vec![
+            peer.pid("queue/pid/master.pid")?,
+            peer.pid("dovecot/run/master.pid")?,
+        ];
+        if let Some(target) = &mut peer.target {
+            target.roots = roots;
+        }
+        Ok(peer)
+    }
+
+    /// Where they are.
+    #[expect(clippy::expect_used, reason = "set by start, the only way to a Peer")]
+    pub(crate) fn target(&self) -> &Target {
+        self.target.as_ref().expect("set by start")
+    }
+
+    fn path(&self, part: &str) -> String {
+        self.folder.join(part).display().to_string()
+    }
+
+    fn dovecot(&self) -> String {
+        self.path("dovecot/dovecot.conf")
+    }
+
+    fn pid(&self, part: &str) -> Result<u32> {
+        let text = fs::read_to_string(self.folder.join(part)).context("reading a pid file")?;
+        text.trim().parse().context("a pid")
+    }
+
+    fn wait(&self) -> Result<()> {
+        let begun = Instant::now();
+        let target = self.target();
+        loop {
+            let up = Talk::open(target.smtp).is_ok_and(|(_, greeting)| greeting.starts_with("220"));
+            if up && target.messages("ada").is_ok() {
+                return Ok(());
+            }
+            if begun.elapsed() > Duration::from_secs(60) {
+                bail!("the peers did not come up; see {}", self.folder.display());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn configure(&self) -> Result<()> {
+        let home = self.folder.display();
+        let main = format!(
+            "compatibility_level = 3.6\nmyhostname = peer.localhost\nmydomain = localhost\n\
+             mydestination =\nconfig_directory = {home}/etc\nqueue_directory = {home}/queue\n\
+             data_directory = {home}/data\nmail_owner = postfix\nsetgid_group = postdrop\n\
+             inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmynetworks = 127.0.0.0/8\n\
+             virtual_mailbox_domains = peer.localhost\nvirtual_mailbox_maps =\n\
+             virtual_transport = lmtp:unix:{home}/dovecot/run/lmtp\nsmtpd_peername_lookup = no\n\
+             smtpd_recipient_restrictions = permit_mynetworks, reject\n\
+             maillog_file = {home}/data/maillog\nmaillog_file_prefixes = /\n\
+             default_process_limit = 60\nin_flow_delay = 0\n\
+             lmtp_connection_cache_on_demand = yes\ndisable_dns_lookups = yes\n\
+             smtpd_client_connection_count_limit = 0\nalias_maps =\nalias_database =\n"
+        );
+        let mut master = String::new();
+        for (service, kind, wake, limit) in SERVICES {
+            let program = match *service {
+                "rewrite" => "trivial-rewrite",
+                "defer" | "trace" => "bounce",
+                "retry" => "error",
+                "postlog" => "postlogd",
+                same => same,
+            };
+            let public = ["cleanup", "qmgr", "flush", "showq", "postlog"].contains(service);
+            let private = if public { "n" } else { "-" };
+            let line = format!("{service} {kind} {private} - n {wake} {limit} {program}\n");
+            master.push_str(&line);
+        }
+        master.push_str(&format!("127.0.0.1:{SMTP_PORT} inet n - n - - smtpd\n"));
+        fs::write(self.folder.join("etc/main.cf"), main)?;
+        fs::write(self.folder.join("etc/master.cf"), master)?;
+        for file in [
+            "postfix-files",
+            "postfix-script",
+            "post-install",
+            "dynamicmaps.cf",
+        ] {
+            let source = Path::new("/etc/postfix").join(file);
+            if source.is_file() {
+                fs::copy(source, self.folder.join("etc").join(file))?;
+            }
+        }
+        sh("chown", &["postfix", &self.path("data")])?;
+        self.configure_dovecot()
+    }
+
+    fn configure_dovecot(&self) -> Result<()> {
+        let home = self.folder.display();
+        let (key, certificate) = (self.path("dovecot/key"), self.path("dovecot/certificate"));
+        sh(
+            "openssl",
+            &[
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+                "-subj",
+                "/CN=peer.localhost",
+                "-days",
+                "2",
+                "-keyout",
+                &key,
+                "-out",
+                &certificate,
+            ],
+        )?;
+        let text = format!(
+            "base_dir = {home}/dovecot/run\nstate_dir = {home}/dovecot/run\n\
+             protocols = imap lmtp\nlisten = 127.0.0.1\nlog_path = {home}/dovecot/log\n\
+             ssl = yes\nssl_cert = <{certificate}\nssl_key = <{key}\n\
+             disable_plaintext_auth = no\nmail_location = sdbox:{home}/mail/%n\n\
+             mail_fsync = optimized\nfirst_valid_uid = 1\nmail_uid = dovecot\n\
+             mail_gid = dovecot\nauth_cache_size = 1M\nmail_max_userip_connections = 20000\n\
+             passdb {{\n driver = static\n args = password=secret\n}}\n\
+             userdb {{\n driver = static\n args = uid=dovecot gid=dovecot home={home}/mail/%n \
+             allow_all_users=yes\n}}\n\
+             service imap-login {{\n inet_listener imap {{\n port = {IMAP_PORT}\n }}\n \
+             inet_listener imaps {{\n port = {IMAPS_PORT}\n }}\n service_count = 0\n \
+             process_min_avail = 2\n}}\n\
+             service imap {{\n process_min_avail = 4\n service_count = 100\n}}\n\
+             service lmtp {{\n unix_listener lmtp {{\n mode = 0666\n }}\n \
+             process_min_avail = 20\n service_count = 0\n}}\n\
+             default_client_limit = 20000\ndefault_process_limit = 20000\n"
+        );
+        fs::write(self.dovecot(), text)?;
+        sh("chown", &["dovecot:dovecot", &self.path("mail")])
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        drop(sh("postfix", &["-c", &self.path("etc"), "stop"]));
+        drop(sh("dovecot", &["-c", &self.dovecot(), "stop"]));
+        // The next round wants the same ports: wait until the masters are gone.
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(20)
+            && (Talk::open(self.target().smtp).is_ok() || Talk::open(self.target().imap).is_ok())
+        {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn sh(program: &str, words: &[&str]) -> Result<()> {
+    let status = Command::new(program)
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .with_context(|| format!("starting {program}"))?;
+    if !status.success() {
+        bail!("{program} {} failed", words.join(" "));
+    }
+    Ok(())
+}
