@@ -11,16 +11,19 @@
 
 use std::fmt;
 
+use bytes::BytesMut;
 use mail::{FlagSet, ModSeq, Role, SyntaxError, Timestamp};
 use wire::sasl::Secret;
 
-use crate::{MailboxName, SequenceSet};
+use crate::{MailboxName, Names, SequenceSet};
 
 mod fetch;
 mod list;
+pub(crate) mod parse;
 mod search;
-mod section;
+pub(crate) mod section;
 mod select;
+mod write;
 
 pub use fetch::{Fetch, FetchItem, Partial};
 pub use list::{List, ListReturn, ListSelect, StatusItem};
@@ -247,4 +250,33 @@ pub enum Command {
     },
     /// Compress by this mechanism from here on (RFC 4978); in upper case.
     Compress(String),
+}
+
+impl Command {
+    /// Reads a frame whose mailbox names are written in modified UTF-7.
+    ///
+    /// # Errors
+    /// Where the frame is no command.
+    pub fn parse(frame: &[u8]) -> Result<(Tag, Self), Failure> {
+        Self::parse_as(frame, Names::Utf7)
+    }
+
+    /// Reads a frame.
+    ///
+    /// # Errors
+    /// Where the frame is no command.
+    pub fn parse_as(frame: &[u8], names: Names) -> Result<(Tag, Self), Failure> {
+        parse::frame(frame, names)
+    }
+
+    /// Writes the frame, without CRLF at its end.
+    pub fn write(&self, tag: &Tag, out: &mut BytesMut, names: Names) {
+        write::frame(self, tag, out, names);
+    }
+
+    /// The command's name: `UID FETCH`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        write::name(self)
+    }
 }

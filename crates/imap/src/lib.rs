@@ -1,6 +1,7 @@
 //! IMAP4rev2 and IMAP4rev1, both ends.
 
 pub mod command;
+mod cursor;
 mod mailbox_name;
 pub mod response;
 mod sequence;

@@ -22,6 +22,7 @@ mod structure;
 
 pub use code::Code;
 pub use fetch::{FetchData, FetchLine};
+pub(crate) use fetch::{part_numbers, section_spec};
 pub use list::{Attribute, Listing, Namespace, Namespaces};
 pub use search::Esearch;
 pub use status::StatusValue;

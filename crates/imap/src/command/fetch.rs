@@ -1,9 +1,15 @@
 //! FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 3516, RFC 7162 §3.1.4, RFC 8474 §5, RFC 8514).
 
+use bytes::{BufMut, BytesMut};
 use mail::ModSeq;
 
-use super::Section;
-use crate::SequenceSet;
+use super::{Section, section};
+use crate::cursor::{Cursor, Read, Upper};
+use crate::response::{part_numbers, section_spec};
+use crate::{SequenceSet, writing};
+
+/// Items one FETCH may name.
+const FETCH_ITEMS_MAX: usize = 200;
 
 /// What to tell about which messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,4 +86,190 @@ pub struct Partial {
     pub offset: u64,
     /// Octets to send at most; not 0.
     pub octets: u64,
+}
+
+impl Fetch {
+    pub(super) fn write(&self, out: &mut BytesMut) {
+        writing::display(out, format_args!(" {} ", self.set));
+        writing::list(out, &self.items, |out, item| item.write(out));
+        if let Some(modseq) = self.changed_since {
+            writing::display(out, format_args!(" (CHANGEDSINCE {modseq}"));
+            out.put_slice(if self.vanished { b" VANISHED)" } else { b")" });
+        }
+    }
+}
+
+impl FetchItem {
+    /// The items that are one word.
+    const WORDS: [(Self, &'static str); 14] = [
+        (Self::Envelope, "ENVELOPE"),
+        (Self::Flags, "FLAGS"),
+        (Self::InternalDate, "INTERNALDATE"),
+        (Self::Rfc822Size, "RFC822.SIZE"),
+        (Self::Rfc822, "RFC822"),
+        (Self::Rfc822Header, "RFC822.HEADER"),
+        (Self::Rfc822Text, "RFC822.TEXT"),
+        (Self::Body, "BODY"),
+        (Self::BodyStructure, "BODYSTRUCTURE"),
+        (Self::Uid, "UID"),
+        (Self::ModSeq, "MODSEQ"),
+        (Self::EmailId, "EMAILID"),
+        (Self::ThreadId, "THREADID"),
+        (Self::SaveDate, "SAVEDATE"),
+    ];
+
+    fn write(&self, out: &mut BytesMut) {
+        match self {
+            Self::BodySection {
+                section,
+                partial,
+                peek,
+            } => {
+                out.put_slice(if *peek { b"BODY.PEEK" } else { b"BODY" });
+                section_spec(out, section);
+                write_partial(out, *partial);
+            }
+            Self::Binary {
+                part,
+                partial,
+                peek,
+            } => {
+                out.put_slice(if *peek { b"BINARY.PEEK[" } else { b"BINARY[" });
+                part_numbers(out, part);
+                out.put_u8(b']');
+                write_partial(out, *partial);
+            }
+            Self::BinarySize(part) => {
+                out.put_slice(b"BINARY.SIZE[");
+                part_numbers(out, part);
+                out.put_u8(b']');
+            }
+            word => {
+                let named = Self::WORDS.iter().find(|(item, _)| item == word);
+                out.put_slice(named.map_or("UID", |(_, name)| name).as_bytes());
+            }
+        }
+    }
+}
+
+fn write_partial(out: &mut BytesMut, partial: Option<Partial>) {
+    if let Some(Partial { offset, octets }) = partial {
+        writing::display(out, format_args!("<{offset}.{octets}>"));
+    }
+}
+
+pub(super) fn parse(cursor: &mut Cursor<'_>, uid: bool) -> Read<Fetch> {
+    let set = cursor.sequence_set()?;
+    cursor.space()?;
+    let mut items = Vec::new();
+    if cursor.peek() == Some(b'(') {
+        cursor.list(|cursor| {
+            if items.len() == FETCH_ITEMS_MAX {
+                return cursor.error("at most 200 items");
+            }
+            items.push(item(cursor, None)?);
+            Ok(())
+        })?;
+        if items.is_empty() {
+            return cursor.error("an item to fetch");
+        }
+    } else {
+        let at = cursor.position();
+        let name = cursor.name();
+        match macro_items(name.as_bytes()) {
+            Some(expanded) => items.extend_from_slice(expanded),
+            None => items.push(item(cursor, Some((at, name)))?),
+        }
+    }
+    let mut fetch = Fetch {
+        uid,
+        set,
+        items,
+        changed_since: None,
+        vanished: false,
+    };
+    if cursor.eat(b' ') {
+        modifiers(cursor, &mut fetch)?;
+    }
+    Ok(fetch)
+}
+
+/// What a macro stands for (RFC 9051 §6.4.5).
+fn macro_items(name: &[u8]) -> Option<&'static [FetchItem]> {
+    const FULL: [FetchItem; 5] = [
+        FetchItem::Flags,
+        FetchItem::InternalDate,
+        FetchItem::Rfc822Size,
+        FetchItem::Envelope,
+        FetchItem::Body,
+    ];
+    match name {
+        b"FAST" => FULL.get(..3),
+        b"ALL" => FULL.get(..4),
+        b"FULL" => Some(&FULL),
+        _ => None,
+    }
+}
+
+fn modifiers(cursor: &mut Cursor<'_>, fetch: &mut Fetch) -> Read<()> {
+    cursor.list(|cursor| {
+        let at = cursor.position();
+        match cursor.name().as_bytes() {
+            b"CHANGEDSINCE" => {
+                cursor.space()?;
+                fetch.changed_since = Some(cursor.modseq()?);
+            }
+            b"VANISHED" => fetch.vanished = true,
+            _ => return Cursor::error_at(at, "CHANGEDSINCE or VANISHED"),
+        }
+        Ok(())
+    })?;
+    // RFC 7162 §3.2.6
+    if fetch.vanished && (fetch.changed_since.is_none() || !fetch.uid) {
+        return cursor.error("VANISHED only in UID FETCH with CHANGEDSINCE");
+    }
+    Ok(())
+}
+
+fn item(cursor: &mut Cursor<'_>, named: Option<(usize, Upper)>) -> Read<FetchItem> {
+    let (at, name) = named.unwrap_or_else(|| (cursor.position(), cursor.name()));
+    let name = name.as_bytes();
+    if cursor.peek() != Some(b'[') {
+        let known = FetchItem::WORDS
+            .iter()
+            .find(|(_, word)| word.as_bytes() == name);
+        return match known {
+            Some((item, _)) => Ok(item.clone()),
+            None => Cursor::error_at(at, "an item to fetch"),
+        };
+    }
+    match name {
+        b"BODY" | b"BODY.PEEK" => Ok(FetchItem::BodySection {
+            section: section::parse(cursor)?,
+            partial: partial(cursor)?,
+            peek: name != b"BODY",
+        }),
+        b"BINARY" | b"BINARY.PEEK" => Ok(FetchItem::Binary {
+            part: section::parse_binary(cursor)?,
+            partial: partial(cursor)?,
+            peek: name != b"BINARY",
+        }),
+        b"BINARY.SIZE" => section::parse_binary(cursor).map(FetchItem::BinarySize),
+        _ => Cursor::error_at(at, "an item to fetch"),
+    }
+}
+
+fn partial(cursor: &mut Cursor<'_>) -> Read<Option<Partial>> {
+    if !cursor.eat(b'<') {
+        return Ok(None);
+    }
+    let offset = cursor.number64()?;
+    cursor.expect(b'.', "'.'")?;
+    let octets = cursor.number64()?;
+    // RFC 9051 §9 `partial`
+    if octets == 0 {
+        return cursor.error("a number of octets above 0");
+    }
+    cursor.expect(b'>', "'>'")?;
+    Ok(Some(Partial { offset, octets }))
 }
