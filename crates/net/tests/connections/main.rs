@@ -1,0 +1,8 @@
+//! Conversations over real streams: the driver, TLS, doors.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod doors;
+mod driver;
+mod encryption;
+mod script;
