@@ -1,4 +1,4 @@
-//! What an idle connection costs: opens many from a second process and prints what this one grew by.
+//! What an idle connection costs: opens many from another process, prints what this one grew by.
 
 #![expect(
     clippy::unwrap_used,

@@ -89,11 +89,13 @@ fn attend(listener: Listener, hall: Arc<Hall>, gate: Arc<Gate>, stop: Stop) {
         Implicit => bytes::Bytes::new(),
         _ => protocol.refusal(),
     };
+    let smtp = smtp::policy(&hall);
     let visit = move |socket, peer, stop| Visit::new(Arc::clone(&hall), socket, peer, stop);
     // One arm for each, so that each connection's task is as small as its own protocol.
     match protocol {
         Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => {
-            let converse = move |socket, peer, stop| smtp::converse(visit(socket, peer, stop));
+            let converse =
+                move |socket, peer, stop| smtp::converse(visit(socket, peer, stop), &smtp);
             tokio::spawn(net::serve(listener, gate, refusal, stop, converse));
         }
         Protocol::Imap => {
