@@ -20,7 +20,7 @@ use crate::{MailboxName, Names, SequenceSet};
 mod fetch;
 mod list;
 pub(crate) mod parse;
-mod search;
+pub(crate) mod search;
 pub(crate) mod section;
 mod select;
 mod write;
@@ -28,7 +28,6 @@ mod write;
 pub use fetch::{Fetch, FetchItem, Partial};
 pub use list::{List, ListReturn, ListSelect, StatusItem};
 pub use search::{Date, EntryType, Search, SearchKey, SearchReturn};
-pub use section::{Section, Specifier};
 pub use select::{Qresync, SelectParameters};
 
 /// What a client calls its command; the server's answer to it begins with the same.

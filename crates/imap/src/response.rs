@@ -9,8 +9,10 @@
 use std::borrow::Cow;
 
 use bytes::{BufMut, BytesMut};
-use mail::{FlagSet, ModSeq, SeqNo, UidSet};
+use mail::{FlagSet, ModSeq, SeqNo, SyntaxError, UidSet};
 
+use crate::command::parse::id_fields as read_id_fields;
+use crate::cursor::{Cursor, Read};
 use crate::{MailboxName, Names, Tag, writing};
 
 mod code;
@@ -210,12 +212,145 @@ impl Response {
             }
             Self::Fetch(seq, data) => {
                 let mut line = FetchLine::begin(out, *seq);
-                data.iter()
-                    .for_each(|item| item.write(&mut line, out, names));
+                data.iter().for_each(|item| item.write(&mut line, out));
                 return line.end(out);
             }
         }
         out.put_slice(b"\r\n");
+    }
+}
+
+impl Response {
+    /// Reads a response without its last CRLF; literals stand in it with their octets.
+    ///
+    /// # Errors
+    /// Where it is no response we know; a client passes over it.
+    pub fn parse(frame: &[u8], names: Names) -> Result<Self, SyntaxError> {
+        let mut cursor = Cursor::new(frame, names);
+        if cursor.eat(b'+') {
+            // The space is missing in the wild.
+            cursor.eat(b' ');
+            return Ok(Self::Continue(
+                String::from_utf8_lossy(cursor.rest()).into_owned(),
+            ));
+        }
+        if !cursor.eat(b'*') {
+            return tagged(&mut cursor);
+        }
+        cursor.space()?;
+        let response = if cursor.peek().is_some_and(|octet| octet.is_ascii_digit()) {
+            numbered(&mut cursor)?
+        } else {
+            named(&mut cursor)?
+        };
+        cursor.end()?;
+        Ok(response)
+    }
+}
+
+fn tagged(cursor: &mut Cursor<'_>) -> Read<Response> {
+    let text = std::str::from_utf8(cursor.run(|octet| octet != b' ')).unwrap_or_default();
+    let Some(tag) = Tag::new(text) else {
+        return Cursor::error_at(0, "a tag");
+    };
+    cursor.space()?;
+    let name = cursor.name();
+    match condition(name.as_bytes()) {
+        Some(condition) => Ok(Response::Tagged(tag, status_text(cursor, condition)?)),
+        None => cursor.error("OK, NO or BAD"),
+    }
+}
+
+fn condition(name: &[u8]) -> Option<Condition> {
+    [
+        Condition::Ok,
+        Condition::No,
+        Condition::Bad,
+        Condition::PreAuth,
+        Condition::Bye,
+    ]
+    .into_iter()
+    .find(|condition| condition.name().as_bytes() == name)
+}
+
+fn status_text(cursor: &mut Cursor<'_>, condition: Condition) -> Read<Status> {
+    // Text behind a condition or a code is missing in the wild, with its space or without.
+    cursor.eat(b' ');
+    let mut code = None;
+    if cursor.peek() == Some(b'[') {
+        code = Some(code::parse(cursor)?);
+        cursor.eat(b' ');
+    }
+    let text = String::from_utf8_lossy(cursor.run(|_| true)).into_owned();
+    Ok(Status {
+        condition,
+        code,
+        text: Cow::Owned(text),
+    })
+}
+
+/// `5 EXISTS` and its like.
+fn numbered(cursor: &mut Cursor<'_>) -> Read<Response> {
+    let number = cursor.number()?;
+    cursor.space()?;
+    let at = cursor.position();
+    let name = cursor.name();
+    match (name.as_bytes(), SeqNo::new(number)) {
+        (b"EXISTS", _) => Ok(Response::Exists(number)),
+        (b"RECENT", _) => Ok(Response::Recent(number)),
+        (b"EXPUNGE", Some(seq)) => Ok(Response::Expunge(seq)),
+        (b"FETCH", Some(seq)) => {
+            cursor.space()?;
+            Ok(Response::Fetch(seq, fetch::parse(cursor)?))
+        }
+        _ => Cursor::error_at(at, "EXISTS, EXPUNGE or FETCH"),
+    }
+}
+
+fn named(cursor: &mut Cursor<'_>) -> Read<Response> {
+    let at = cursor.position();
+    let name = cursor.name();
+    let name = name.as_bytes();
+    if let Some(condition) = condition(name) {
+        return Ok(Response::Untagged(status_text(cursor, condition)?));
+    }
+    match name {
+        b"SEARCH" => {
+            let (numbers, modseq) = search::parse(cursor)?;
+            return Ok(Response::Search(numbers, modseq));
+        }
+        b"ESEARCH" => return search::parse_esearch(cursor).map(Response::Esearch),
+        b"ENABLED" if cursor.is_at_end() => return Ok(Response::Enabled(Vec::new())),
+        _ => cursor.space()?,
+    }
+    Ok(match name {
+        b"CAPABILITY" => Response::Capability(read_words(cursor)?),
+        b"ENABLED" => Response::Enabled(read_words(cursor)?),
+        b"ID" => Response::Id(read_id_fields(cursor)?),
+        b"LIST" => Response::List(list::parse(cursor)?),
+        b"LSUB" => Response::Lsub(list::parse(cursor)?),
+        b"NAMESPACE" => Response::Namespace(list::parse_namespaces(cursor)?),
+        b"STATUS" => {
+            let (mailbox, values) = status::parse(cursor)?;
+            Response::Status(mailbox, values)
+        }
+        b"FLAGS" => Response::Flags(fetch::flags(cursor)?.flags),
+        b"VANISHED" => Response::Vanished {
+            earlier: cursor.eat_word(b"(EARLIER) "),
+            uids: code::uids(cursor)?,
+        },
+        _ => return Cursor::error_at(at, "a response"),
+    })
+}
+
+/// Words with a space between each two.
+fn read_words(cursor: &mut Cursor<'_>) -> Read<Vec<String>> {
+    let mut words = Vec::new();
+    loop {
+        words.push(cursor.atom("a word")?.to_owned());
+        if !cursor.eat(b' ') {
+            return Ok(words);
+        }
     }
 }
 

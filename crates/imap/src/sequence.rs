@@ -61,7 +61,15 @@ impl SequenceSet {
         Some(set)
     }
 
-    /// True if `*` or a number above `largest` is in it (RFC 9051 §9 `seq-number`).
+    /// True if `*` is in it.
+    #[must_use]
+    pub fn has_star(&self) -> bool {
+        let star =
+            |range: &SequenceRange| range.from == SeqNumber::Star || range.to == SeqNumber::Star;
+        matches!(self, Self::Ranges(ranges) if ranges.iter().any(star))
+    }
+
+    /// True if a number above `largest` is in it, or `*` where there is none (RFC 9051 §9 `seq-number`).
     #[must_use]
     pub fn reaches_beyond(&self, largest: u32) -> bool {
         let beyond = |seq| match seq {

@@ -2,8 +2,9 @@
 
 use bytes::{BufMut, BytesMut};
 use mail::ModSeq;
+use message::Section;
 
-use super::{Section, section};
+use super::section;
 use crate::cursor::{Cursor, Read, Upper};
 use crate::response::{part_numbers, section_spec};
 use crate::{SequenceSet, writing};

@@ -1,38 +1,13 @@
 //! Which part of a message's body, on the wire (RFC 9051 §6.4.5.1).
 
+use message::{Section, Specifier};
+
 use crate::cursor::{Cursor, Read};
 
 /// Levels a part's number may have.
 const PART_LEVELS_MAX: usize = 100;
 /// Fields one section may name.
 const HEADER_FIELDS_MAX: usize = 500;
-
-/// A part of a message.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Section {
-    /// Part numbers from the outside in, each from 1; none for the message itself.
-    pub parts: Vec<u32>,
-    /// What of that part.
-    pub specifier: Specifier,
-}
-
-/// What of a part.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Specifier {
-    /// All of it; below the top: its content without its own header.
-    #[default]
-    All,
-    /// The header of the message it is or holds.
-    Header,
-    /// Of that header, the fields with these names.
-    HeaderFields(Vec<String>),
-    /// Of that header, the fields with other names.
-    HeaderFieldsNot(Vec<String>),
-    /// The body of the message it is or holds.
-    Text,
-    /// The part's own MIME header.
-    Mime,
-}
 
 /// Reads `[3.2.HEADER]`.
 pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Read<Section> {

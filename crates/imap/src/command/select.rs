@@ -95,6 +95,16 @@ fn qresync(cursor: &mut Cursor<'_>) -> Read<Qresync> {
         matches = Some((seqs, uids));
     }
     cursor.close()?;
+    // RFC 7162 §7 `known-uids`
+    let sets = known_uids
+        .iter()
+        .chain(matches.iter().flat_map(|(one, other)| [one, other]));
+    if sets
+        .into_iter()
+        .any(|set| set.has_star() || *set == SequenceSet::Saved)
+    {
+        return cursor.error("sets without '*' and '$'");
+    }
     Ok(Qresync {
         uid_validity,
         modseq,

@@ -4,7 +4,9 @@
 use bytes::{BufMut, BytesMut};
 use mail::{FlagSet, ModSeq, Uid, UidSet, UidValidity};
 
-use super::write_flags;
+use super::{fetch, write_flags};
+use crate::command::search::object_id;
+use crate::cursor::{Cursor, Read};
 use crate::{Names, SequenceSet, writing};
 
 /// A response code.
@@ -182,6 +184,97 @@ impl Code {
             .iter()
             .find(|(code, _)| code == self)
             .map_or("PARSE", |(_, word)| word)
+    }
+}
+
+/// Reads `[CODE …]`. A code we know that is written otherwise than we know is [`Code::Other`].
+pub(super) fn parse(cursor: &mut Cursor<'_>) -> Read<Code> {
+    cursor.expect(b'[', "'['")?;
+    let start = cursor.clone();
+    if let Some(code) = known(cursor)
+        && cursor.eat(b']')
+    {
+        return Ok(code);
+    }
+    *cursor = start;
+    let name = cursor.atom("a response code")?.to_owned();
+    let rest = if cursor.eat(b' ') {
+        let rest = cursor.run(|octet| octet != b']');
+        Some(String::from_utf8_lossy(rest).into_owned())
+    } else {
+        None
+    };
+    cursor.expect(b']', "']'")?;
+    Ok(Code::Other(name, rest))
+}
+
+fn known(cursor: &mut Cursor<'_>) -> Option<Code> {
+    let name = cursor.name();
+    let name = name.as_bytes();
+    let word = Code::WORDS.iter().find(|(_, word)| word.as_bytes() == name);
+    if let Some((code, _)) = word {
+        return Some(code.clone());
+    }
+    if name == b"BADCHARSET" {
+        return bad_charset(cursor).ok();
+    }
+    cursor.space().ok()?;
+    valued_code(cursor, name).ok()
+}
+
+fn valued_code(cursor: &mut Cursor<'_>, name: &[u8]) -> Read<Code> {
+    Ok(match name {
+        b"APPENDUID" => {
+            let validity = UidValidity(cursor.nz_number()?);
+            cursor.space()?;
+            Code::AppendUid(validity, uids(cursor)?)
+        }
+        b"COPYUID" => {
+            let validity = UidValidity(cursor.nz_number()?);
+            cursor.space()?;
+            let from = uids(cursor)?;
+            cursor.space()?;
+            Code::CopyUid(validity, from, uids(cursor)?)
+        }
+        b"CAPABILITY" => Code::Capability(super::read_words(cursor)?),
+        b"HIGHESTMODSEQ" => Code::HighestModSeq(cursor.modseq()?),
+        b"MAILBOXID" => {
+            cursor.open()?;
+            let id = object_id(cursor)?;
+            cursor.close()?;
+            Code::MailboxId(id)
+        }
+        b"MODIFIED" => Code::Modified(cursor.sequence_set()?),
+        b"PERMANENTFLAGS" => {
+            let flags = fetch::flags(cursor)?;
+            Code::PermanentFlags(flags.flags, flags.star)
+        }
+        b"UIDNEXT" => Code::UidNext(Uid(cursor.nz_number()?)),
+        b"UIDVALIDITY" => Code::UidValidity(UidValidity(cursor.nz_number()?)),
+        b"UNSEEN" => Code::Unseen(cursor.number()?),
+        _ => return cursor.error("a code with a value"),
+    })
+}
+
+fn bad_charset(cursor: &mut Cursor<'_>) -> Read<Code> {
+    let mut charsets = Vec::new();
+    if cursor.eat(b' ') {
+        cursor.list(|cursor| {
+            charsets.push(cursor.text("a charset")?);
+            Ok(())
+        })?;
+    }
+    Ok(Code::BadCharset(charsets))
+}
+
+/// A set of UIDs without `*`.
+pub(super) fn uids(cursor: &mut Cursor<'_>) -> Read<UidSet> {
+    let at = cursor.position();
+    let set = cursor.sequence_set()?;
+    match set.resolve(Uid::MIN) {
+        // `*` has no place here (RFC 9051 §9 `uid-set`).
+        Some(uids) if !set.has_star() => Ok(uids),
+        _ => Cursor::error_at(at, "a set of UIDs"),
     }
 }
 

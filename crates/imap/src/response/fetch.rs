@@ -1,11 +1,14 @@
 //! FETCH lines (RFC 9051 §7.5.2, RFC 3516, RFC 7162 §3.1.4, RFC 8474 §5, RFC 8514 §4).
 
 use bytes::{BufMut, Bytes, BytesMut};
-use mail::{FlagSet, ModSeq, SeqNo, Timestamp, Uid};
+use mail::{Flag, FlagSet, ModSeq, SeqNo, Timestamp, Uid};
+use message::{Digest, Part, Section, Specifier};
 
-use super::write_flags;
-use crate::command::{Section, Specifier};
-use crate::{Names, writing};
+use super::{structure, write_flags};
+use crate::command::search::object_id;
+use crate::command::section as spec;
+use crate::cursor::{Cursor, Read};
+use crate::writing;
 
 /// Writes one FETCH line, item by item, so that octets can be spliced in between.
 #[derive(Debug)]
@@ -91,6 +94,24 @@ impl FetchLine {
             Some(id) => writing::display(out, format_args!("({id})")),
             None => out.put_slice(b"NIL"),
         }
+    }
+
+    /// Writes the header's main fields.
+    pub fn envelope(&mut self, out: &mut BytesMut, digest: &Digest) {
+        self.name(out, b"ENVELOPE ");
+        structure::write_envelope(out, digest);
+    }
+
+    /// Writes the tree of parts without extension data.
+    pub fn body(&mut self, out: &mut BytesMut, root: &Part) {
+        self.name(out, b"BODY ");
+        structure::write_body(out, root, false);
+    }
+
+    /// Writes the tree of parts.
+    pub fn body_structure(&mut self, out: &mut BytesMut, root: &Part) {
+        self.name(out, b"BODYSTRUCTURE ");
+        structure::write_body(out, root, true);
     }
 
     /// Writes how long a part is with its transfer encoding undone.
@@ -250,6 +271,12 @@ pub enum FetchData {
     EmailId(String),
     /// Its conversation's identity.
     ThreadId(Option<String>),
+    /// The header's main fields.
+    Envelope(Box<Digest>),
+    /// The tree of parts without extension data: spans know only lengths of bodies.
+    Body(Box<Part>),
+    /// The tree of parts: spans know only lengths of bodies.
+    BodyStructure(Box<Part>),
     /// Octets of a section; `None` if there is no such part.
     Section {
         /// Which part.
@@ -275,7 +302,7 @@ pub enum FetchData {
 }
 
 impl FetchData {
-    pub(super) fn write(&self, line: &mut FetchLine, out: &mut BytesMut, _names: Names) {
+    pub(super) fn write(&self, line: &mut FetchLine, out: &mut BytesMut) {
         match self {
             Self::Flags(flags, recent) => line.flags(out, flags, *recent),
             Self::Uid(uid) => line.uid(out, *uid),
@@ -285,6 +312,9 @@ impl FetchData {
             Self::ModSeq(modseq) => line.modseq(out, *modseq),
             Self::EmailId(id) => line.email_id(out, id),
             Self::ThreadId(id) => line.thread_id(out, id.as_ref()),
+            Self::Envelope(digest) => line.envelope(out, digest),
+            Self::Body(root) => line.body(out, root),
+            Self::BodyStructure(root) => line.body_structure(out, root),
             Self::Section {
                 section,
                 origin,
@@ -321,4 +351,138 @@ fn nstring8(out: &mut BytesMut, octets: Option<&[u8]>) {
         }
         None => out.put_slice(b"NIL"),
     }
+}
+
+/// What stands in the parentheses of a FETCH line; items we do not know are left out.
+pub(super) fn parse(cursor: &mut Cursor<'_>) -> Read<Vec<FetchData>> {
+    let mut data = Vec::new();
+    cursor.list(|cursor| {
+        data.extend(item(cursor)?);
+        Ok(())
+    })?;
+    Ok(data)
+}
+
+fn item(cursor: &mut Cursor<'_>) -> Read<Option<FetchData>> {
+    let name = cursor.name();
+    let name = name.as_bytes();
+    if cursor.peek() == Some(b'[') {
+        return bracketed(cursor, name).map(Some);
+    }
+    cursor.space()?;
+    Ok(Some(match name {
+        b"FLAGS" => {
+            let flags = flags(cursor)?;
+            FetchData::Flags(flags.flags, flags.recent)
+        }
+        b"UID" => FetchData::Uid(Uid(cursor.nz_number()?)),
+        b"INTERNALDATE" => FetchData::InternalDate(cursor.date_time()?),
+        b"SAVEDATE" if cursor.eat_word(b"NIL") => FetchData::SaveDate(None),
+        b"SAVEDATE" => FetchData::SaveDate(Some(cursor.date_time()?)),
+        b"RFC822.SIZE" => FetchData::Size(cursor.number64()?),
+        b"MODSEQ" => {
+            cursor.open()?;
+            let modseq = cursor.modseq()?;
+            cursor.close()?;
+            FetchData::ModSeq(modseq)
+        }
+        b"EMAILID" => FetchData::EmailId(bracketed_id(cursor)?),
+        b"THREADID" if cursor.eat_word(b"NIL") => FetchData::ThreadId(None),
+        b"THREADID" => FetchData::ThreadId(Some(bracketed_id(cursor)?)),
+        b"ENVELOPE" => FetchData::Envelope(Box::new(structure::envelope(cursor)?)),
+        b"BODY" => FetchData::Body(Box::new(structure::body(cursor)?)),
+        b"BODYSTRUCTURE" => FetchData::BodyStructure(Box::new(structure::body(cursor)?)),
+        b"RFC822" => FetchData::Rfc822(Specifier::All, octets(cursor)?),
+        b"RFC822.HEADER" => FetchData::Rfc822(Specifier::Header, octets(cursor)?),
+        b"RFC822.TEXT" => FetchData::Rfc822(Specifier::Text, octets(cursor)?),
+        _ => {
+            structure::skip(cursor)?;
+            return Ok(None);
+        }
+    }))
+}
+
+fn bracketed(cursor: &mut Cursor<'_>, name: &[u8]) -> Read<FetchData> {
+    match name {
+        b"BODY" => {
+            let section = spec::parse(cursor)?;
+            let origin = origin(cursor)?;
+            Ok(FetchData::Section {
+                section,
+                origin,
+                octets: octets(cursor)?,
+            })
+        }
+        b"BINARY" => {
+            let parts = spec::parse_binary(cursor)?;
+            let origin = origin(cursor)?;
+            Ok(FetchData::Binary {
+                parts,
+                origin,
+                octets: octets(cursor)?,
+            })
+        }
+        b"BINARY.SIZE" => {
+            let parts = spec::parse_binary(cursor)?;
+            cursor.space()?;
+            Ok(FetchData::BinarySize(parts, cursor.number64()?))
+        }
+        _ => cursor.error("BODY, BINARY or BINARY.SIZE before '['"),
+    }
+}
+
+fn origin(cursor: &mut Cursor<'_>) -> Read<Option<u64>> {
+    let mut origin = None;
+    if cursor.eat(b'<') {
+        origin = Some(cursor.number64()?);
+        cursor.expect(b'>', "'>'")?;
+    }
+    cursor.space()?;
+    Ok(origin)
+}
+
+fn octets(cursor: &mut Cursor<'_>) -> Read<Option<Bytes>> {
+    if cursor.eat(b'~') {
+        let octets = cursor.literal()?;
+        return Ok(Some(Bytes::copy_from_slice(octets)));
+    }
+    let octets = cursor.nstring()?;
+    Ok(octets.map(|octets| Bytes::from(octets.into_owned())))
+}
+
+fn bracketed_id(cursor: &mut Cursor<'_>) -> Read<String> {
+    cursor.open()?;
+    let id = object_id(cursor)?;
+    cursor.close()?;
+    Ok(id)
+}
+
+/// Flags as a server lists them.
+#[derive(Debug, Default)]
+pub(super) struct Flags {
+    pub(super) flags: FlagSet,
+    /// `\Recent` was among them.
+    pub(super) recent: bool,
+    /// `\*` was among them.
+    pub(super) star: bool,
+}
+
+/// Reads flags in parentheses; system flags we do not know are left out.
+pub(super) fn flags(cursor: &mut Cursor<'_>) -> Read<Flags> {
+    let mut read = Flags::default();
+    cursor.list(|cursor| {
+        let at = cursor.position();
+        let is_flag = |octet| writing::is_astring_char(octet) || matches!(octet, b'\\' | b'*');
+        let flag = cursor.run(is_flag);
+        match std::str::from_utf8(flag) {
+            Ok("") | Err(_) => return Cursor::error_at(at, "a flag"),
+            Ok("\\*") => read.star = true,
+            Ok(text) if text.eq_ignore_ascii_case("\\Recent") => read.recent = true,
+            Ok(text) => Flag::parse(text)
+                .into_iter()
+                .for_each(|flag| read.flags.insert(flag)),
+        }
+        Ok(())
+    })?;
+    Ok(read)
 }

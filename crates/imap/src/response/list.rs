@@ -3,6 +3,8 @@
 use bytes::{BufMut, BytesMut};
 use mail::Role;
 
+use super::structure;
+use crate::cursor::{Cursor, Read};
 use crate::{MailboxName, Names, writing};
 
 /// A mailbox in a list.
@@ -170,4 +172,106 @@ fn delimiter(out: &mut BytesMut, delimiter: Option<char>) {
         }
         None => out.put_slice(b"NIL"),
     }
+}
+
+/// What stands behind `LIST` or `LSUB`.
+pub(super) fn parse(cursor: &mut Cursor<'_>) -> Read<Listing> {
+    let mut attributes = Vec::new();
+    cursor.list(|cursor| {
+        cursor.expect(b'\\', "an attribute")?;
+        let name = cursor.atom("an attribute")?;
+        let word = Attribute::WORDS
+            .iter()
+            .find(|(_, word)| word.eq_ignore_ascii_case(name));
+        attributes.push(match (word, Role::parse(name)) {
+            (Some((attribute, _)), _) => attribute.clone(),
+            (None, Some(role)) => Attribute::Role(role),
+            (None, None) => Attribute::Other(name.to_owned()),
+        });
+        Ok(())
+    })?;
+    cursor.space()?;
+    let delimiter = read_delimiter(cursor)?;
+    cursor.space()?;
+    let mut listing = Listing {
+        attributes,
+        delimiter,
+        mailbox: cursor.mailbox()?,
+        child_info: Vec::new(),
+        old_name: None,
+    };
+    if cursor.eat(b' ') {
+        cursor.list(|cursor| extended(cursor, &mut listing))?;
+    }
+    Ok(listing)
+}
+
+fn extended(cursor: &mut Cursor<'_>, listing: &mut Listing) -> Read<()> {
+    let name = cursor.text("an extended item")?;
+    cursor.space()?;
+    if name.eq_ignore_ascii_case("OLDNAME") {
+        cursor.open()?;
+        listing.old_name = Some(cursor.mailbox()?);
+        return cursor.close();
+    }
+    if name.eq_ignore_ascii_case("CHILDINFO") {
+        return cursor.list(|cursor| {
+            listing.child_info.push(cursor.text("an option")?);
+            Ok(())
+        });
+    }
+    structure::skip(cursor)
+}
+
+fn read_delimiter(cursor: &mut Cursor<'_>) -> Read<Option<char>> {
+    if cursor.eat_word(b"NIL") {
+        return Ok(None);
+    }
+    let at = cursor.position();
+    let text = cursor.string_text()?;
+    let mut letters = text.chars();
+    match (letters.next(), letters.next()) {
+        (Some(letter), None) => Ok(Some(letter)),
+        _ => Cursor::error_at(at, "one character"),
+    }
+}
+
+/// What stands behind `NAMESPACE`; extensions are left out.
+pub(super) fn parse_namespaces(cursor: &mut Cursor<'_>) -> Read<Namespaces> {
+    let personal = namespaces(cursor)?;
+    cursor.space()?;
+    let others = namespaces(cursor)?;
+    cursor.space()?;
+    let shared = namespaces(cursor)?;
+    Ok(Namespaces {
+        personal,
+        others,
+        shared,
+    })
+}
+
+fn namespaces(cursor: &mut Cursor<'_>) -> Read<Vec<Namespace>> {
+    let mut namespaces = Vec::new();
+    if cursor.eat_word(b"NIL") {
+        return Ok(namespaces);
+    }
+    cursor.open()?;
+    while cursor.eat(b'(') {
+        let wire = cursor.string_text()?;
+        let prefix = match cursor.names.decode(&wire) {
+            Some(prefix) => prefix.into_owned(),
+            None => wire,
+        };
+        cursor.space()?;
+        namespaces.push(Namespace {
+            prefix,
+            delimiter: read_delimiter(cursor)?,
+        });
+        while cursor.eat(b' ') {
+            structure::skip(cursor)?;
+        }
+        cursor.close()?;
+    }
+    cursor.close()?;
+    Ok(namespaces)
 }

@@ -3,6 +3,8 @@
 use bytes::{BufMut, BytesMut};
 use mail::ModSeq;
 
+use super::structure;
+use crate::cursor::{Cursor, Read};
 use crate::{SequenceSet, Tag, writing};
 
 /// What a SEARCH found. What is `None` was not asked for, or nothing was found.
@@ -62,4 +64,53 @@ pub(super) fn write(out: &mut BytesMut, numbers: &[u32], modseq: Option<ModSeq>)
     if let Some(modseq) = modseq {
         writing::display(out, format_args!(" (MODSEQ {modseq})"));
     }
+}
+
+/// What stands behind `SEARCH`.
+pub(super) fn parse(cursor: &mut Cursor<'_>) -> Read<(Vec<u32>, Option<ModSeq>)> {
+    let mut numbers = Vec::new();
+    while cursor.eat(b' ') {
+        if cursor.eat_word(b"(MODSEQ ") {
+            let modseq = cursor.modseq()?;
+            cursor.close()?;
+            return Ok((numbers, Some(modseq)));
+        }
+        // A space at the end is common and means nothing.
+        if cursor.is_at_end() {
+            break;
+        }
+        numbers.push(cursor.nz_number()?.get());
+    }
+    Ok((numbers, None))
+}
+
+/// What stands behind `ESEARCH`; data we do not know is left out.
+pub(super) fn parse_esearch(cursor: &mut Cursor<'_>) -> Read<Esearch> {
+    let mut esearch = Esearch::default();
+    if cursor.eat_word(b" (TAG ") {
+        let at = cursor.position();
+        let tag = cursor.text("a tag")?;
+        esearch.tag = Tag::new(&tag);
+        if esearch.tag.is_none() {
+            return Cursor::error_at(at, "a tag");
+        }
+        cursor.close()?;
+    }
+    while cursor.eat(b' ') {
+        let name = cursor.name();
+        if name.as_bytes() == b"UID" {
+            esearch.uid = true;
+            continue;
+        }
+        cursor.space()?;
+        match name.as_bytes() {
+            b"MIN" => esearch.min = Some(cursor.number()?),
+            b"MAX" => esearch.max = Some(cursor.number()?),
+            b"ALL" => esearch.all = Some(cursor.sequence_set()?),
+            b"COUNT" => esearch.count = Some(cursor.number()?),
+            b"MODSEQ" => esearch.modseq = Some(cursor.modseq()?),
+            _ => structure::skip(cursor)?,
+        }
+    }
+    Ok(esearch)
 }

@@ -3,6 +3,9 @@
 use bytes::{BufMut, BytesMut};
 use mail::{ModSeq, Uid, UidValidity};
 
+use super::structure;
+use crate::command::search::object_id;
+use crate::cursor::{Cursor, Read};
 use crate::{MailboxName, Names, writing};
 
 /// One thing about a mailbox.
@@ -52,4 +55,34 @@ pub(super) fn write(
 
 fn pair(out: &mut BytesMut, name: &str, value: impl std::fmt::Display) {
     writing::display(out, format_args!("{name} {value}"));
+}
+
+/// What stands behind `STATUS`; values we do not know are left out.
+pub(super) fn parse(cursor: &mut Cursor<'_>) -> Read<(MailboxName, Vec<StatusValue>)> {
+    let mailbox = cursor.mailbox()?;
+    cursor.space()?;
+    let mut values = Vec::new();
+    cursor.list(|cursor| {
+        let name = cursor.name();
+        cursor.space()?;
+        values.push(match name.as_bytes() {
+            b"MESSAGES" => StatusValue::Messages(cursor.number()?),
+            b"RECENT" => StatusValue::Recent(cursor.number()?),
+            b"UIDNEXT" => StatusValue::UidNext(Uid(cursor.nz_number()?)),
+            b"UIDVALIDITY" => StatusValue::UidValidity(UidValidity(cursor.nz_number()?)),
+            b"UNSEEN" => StatusValue::Unseen(cursor.number()?),
+            b"DELETED" => StatusValue::Deleted(cursor.number()?),
+            b"SIZE" => StatusValue::Size(cursor.number64()?),
+            b"HIGHESTMODSEQ" => StatusValue::HighestModSeq(cursor.modseq()?),
+            b"MAILBOXID" => {
+                cursor.open()?;
+                let id = object_id(cursor)?;
+                cursor.close()?;
+                StatusValue::MailboxId(id)
+            }
+            _ => return structure::skip(cursor),
+        });
+        Ok(())
+    })?;
+    Ok((mailbox, values))
 }

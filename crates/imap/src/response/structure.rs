@@ -1,1 +1,393 @@
-//! ENVELOPE, BODY and BODYSTRUCTURE, from what `message` knows (RFC 9051 §7.5.2).
+//! ENVELOPE, BODY and BODYSTRUCTURE, from what `message` knows of a message, and back.
+//!
+//! What is read back has no places in the message: a span knows only how long a body is.
+//!
+//! RFC 9051 §7.5.2 and §9 (`envelope`, `body`).
+
+use bytes::{BufMut, BytesMut};
+use message::parameter;
+use message::{Content, Correspondent, Digest, Disposition, Outline, Parameter, Part, Span};
+
+use crate::cursor::{Cursor, Read};
+use crate::writing;
+
+/// Levels of parts and of parentheses that are read.
+const DEPTH_MAX: usize = 100;
+
+pub(super) fn write_envelope(out: &mut BytesMut, digest: &Digest) {
+    out.put_u8(b'(');
+    nstring(out, digest.date.as_deref());
+    out.put_u8(b' ');
+    nstring(out, digest.subject.as_deref());
+    for list in [
+        &digest.from,
+        &digest.sender,
+        &digest.reply_to,
+        &digest.to,
+        &digest.cc,
+        &digest.bcc,
+    ] {
+        out.put_u8(b' ');
+        if list.is_empty() {
+            out.put_slice(b"NIL");
+            continue;
+        }
+        out.put_u8(b'(');
+        list.iter().for_each(|entry| write_address(out, entry));
+        out.put_u8(b')');
+    }
+    out.put_u8(b' ');
+    nstring(out, digest.in_reply_to.as_deref());
+    out.put_u8(b' ');
+    nstring(out, digest.message_id.as_deref());
+    out.put_u8(b')');
+}
+
+fn write_address(out: &mut BytesMut, entry: &Correspondent) {
+    match entry {
+        Correspondent::Mailbox {
+            name,
+            route,
+            local,
+            host,
+        } => {
+            out.put_u8(b'(');
+            nstring(out, name.as_deref());
+            out.put_u8(b' ');
+            nstring(out, route.as_deref());
+            out.put_u8(b' ');
+            string(out, local);
+            out.put_u8(b' ');
+            // Never NIL: that would begin a group.
+            string(out, host);
+            out.put_u8(b')');
+        }
+        Correspondent::GroupStart(name) => {
+            out.put_slice(b"(NIL NIL ");
+            string(out, name);
+            out.put_slice(b" NIL)");
+        }
+        Correspondent::GroupEnd => out.put_slice(b"(NIL NIL NIL NIL)"),
+    }
+}
+
+/// Writes a part and what is in it; `extended` adds the extension data.
+pub(super) fn write_body(out: &mut BytesMut, part: &Part, extended: bool) {
+    out.put_u8(b'(');
+    match &part.content {
+        Content::Multipart(parts) => {
+            // RFC 9051 §9 `body-type-mpart`: at least one part.
+            if parts.is_empty() {
+                out.put_slice(b"(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0)");
+            }
+            parts
+                .iter()
+                .for_each(|part| write_body(out, part, extended));
+            out.put_u8(b' ');
+            string(out, part.subtype.as_bytes());
+            if extended {
+                out.put_u8(b' ');
+                write_parameters(out, &part.parameters);
+                write_extension(out, part);
+            }
+        }
+        content => {
+            write_basic(out, part);
+            if let Content::Message(inner) = content {
+                out.put_u8(b' ');
+                write_envelope(out, &inner.digest);
+                out.put_u8(b' ');
+                write_body(out, &inner.root, extended);
+            }
+            if part.media == "text" || matches!(content, Content::Message(_)) {
+                out.put_u8(b' ');
+                writing::number(out, part.lines);
+            }
+            if extended {
+                out.put_u8(b' ');
+                nstring(out, part.md5.as_deref());
+                write_extension(out, part);
+            }
+        }
+    }
+    out.put_u8(b')');
+}
+
+fn write_basic(out: &mut BytesMut, part: &Part) {
+    string(out, part.media.as_bytes());
+    out.put_u8(b' ');
+    string(out, part.subtype.as_bytes());
+    out.put_u8(b' ');
+    write_parameters(out, &part.parameters);
+    out.put_u8(b' ');
+    nstring(out, part.id.as_deref());
+    out.put_u8(b' ');
+    nstring(out, part.description.as_deref());
+    out.put_u8(b' ');
+    string(out, part.encoding.as_bytes());
+    out.put_u8(b' ');
+    writing::number(out, part.body.len);
+}
+
+/// Writes disposition, languages and location.
+fn write_extension(out: &mut BytesMut, part: &Part) {
+    out.put_u8(b' ');
+    match &part.disposition {
+        Some(disposition) => {
+            out.put_u8(b'(');
+            string(out, disposition.kind.as_bytes());
+            out.put_u8(b' ');
+            write_parameters(out, &disposition.parameters);
+            out.put_u8(b')');
+        }
+        None => out.put_slice(b"NIL"),
+    }
+    out.put_u8(b' ');
+    if part.languages.is_empty() {
+        out.put_slice(b"NIL");
+    } else {
+        writing::list(out, &part.languages, |out, language| string(out, language));
+    }
+    out.put_u8(b' ');
+    nstring(out, part.location.as_deref());
+}
+
+fn write_parameters(out: &mut BytesMut, parameters: &[Parameter]) {
+    if parameters.is_empty() {
+        return out.put_slice(b"NIL");
+    }
+    let joined;
+    // Only continued parameters need joining.
+    let parameters = if parameters.iter().any(|one| one.name.contains('*')) {
+        joined = parameter::join(parameters);
+        &joined
+    } else {
+        parameters
+    };
+    writing::list(out, parameters, |out, parameter| {
+        string(out, parameter.name.as_bytes());
+        out.put_u8(b' ');
+        string(out, &parameter.value);
+    });
+}
+
+fn string(out: &mut BytesMut, text: &[u8]) {
+    writing::string(out, text, false);
+}
+
+fn nstring(out: &mut BytesMut, text: Option<&[u8]>) {
+    writing::nstring(out, text, false);
+}
+
+pub(super) fn envelope(cursor: &mut Cursor<'_>) -> Read<Digest> {
+    cursor.open()?;
+    let mut digest = Digest {
+        date: owned(cursor)?,
+        ..Digest::default()
+    };
+    cursor.space()?;
+    digest.subject = owned(cursor)?;
+    for list in [
+        &mut digest.from,
+        &mut digest.sender,
+        &mut digest.reply_to,
+        &mut digest.to,
+        &mut digest.cc,
+        &mut digest.bcc,
+    ] {
+        cursor.space()?;
+        *list = addresses(cursor)?;
+    }
+    cursor.space()?;
+    digest.in_reply_to = owned(cursor)?;
+    cursor.space()?;
+    digest.message_id = owned(cursor)?;
+    cursor.close()?;
+    Ok(digest)
+}
+
+fn addresses(cursor: &mut Cursor<'_>) -> Read<Vec<Correspondent>> {
+    let mut list = Vec::new();
+    if cursor.eat_word(b"NIL") {
+        return Ok(list);
+    }
+    cursor.open()?;
+    while cursor.eat(b'(') {
+        let name = owned(cursor)?;
+        cursor.space()?;
+        let route = owned(cursor)?;
+        cursor.space()?;
+        let local = owned(cursor)?;
+        cursor.space()?;
+        let host = owned(cursor)?;
+        cursor.close()?;
+        list.push(match (local, host) {
+            (Some(local), Some(host)) => Correspondent::Mailbox {
+                name,
+                route,
+                local,
+                host,
+            },
+            (Some(name), None) => Correspondent::GroupStart(name),
+            (None, _) => Correspondent::GroupEnd,
+        });
+        // Some servers put a space between addresses.
+        cursor.eat(b' ');
+    }
+    cursor.close()?;
+    Ok(list)
+}
+
+pub(super) fn body(cursor: &mut Cursor<'_>) -> Read<Part> {
+    body_within(cursor, DEPTH_MAX)
+}
+
+fn body_within(cursor: &mut Cursor<'_>, depth: usize) -> Read<Part> {
+    if depth == 0 {
+        return cursor.error("fewer levels of parts");
+    }
+    cursor.open()?;
+    let mut part = Part::default();
+    if cursor.peek() == Some(b'(') {
+        let mut parts = Vec::new();
+        while cursor.peek() == Some(b'(') {
+            parts.push(body_within(cursor, depth - 1)?);
+            cursor.eat(b' ');
+        }
+        "multipart".clone_into(&mut part.media);
+        part.subtype = token(cursor)?;
+        part.content = Content::Multipart(parts);
+        if cursor.eat(b' ') {
+            part.parameters = parameters(cursor)?;
+            extension(cursor, &mut part)?;
+        }
+    } else {
+        single(cursor, &mut part, depth)?;
+        if cursor.eat(b' ') {
+            part.md5 = owned(cursor)?;
+            extension(cursor, &mut part)?;
+        }
+    }
+    cursor.close()?;
+    Ok(part)
+}
+
+fn single(cursor: &mut Cursor<'_>, part: &mut Part, depth: usize) -> Read<()> {
+    part.media = token(cursor)?;
+    cursor.space()?;
+    part.subtype = token(cursor)?;
+    cursor.space()?;
+    part.parameters = parameters(cursor)?;
+    cursor.space()?;
+    part.id = owned(cursor)?;
+    cursor.space()?;
+    part.description = owned(cursor)?;
+    cursor.space()?;
+    part.encoding = token(cursor)?;
+    cursor.space()?;
+    part.body = Span {
+        offset: 0,
+        len: cursor.number64()?,
+    };
+    let message = part.media == "message" && matches!(&*part.subtype, "rfc822" | "global");
+    if message {
+        cursor.space()?;
+        let digest = envelope(cursor)?;
+        cursor.space()?;
+        let root = body_within(cursor, depth - 1)?;
+        part.content = Content::Message(Box::new(Outline { digest, root }));
+    }
+    if message || part.media == "text" {
+        cursor.space()?;
+        part.lines = cursor.number64()?;
+    }
+    Ok(())
+}
+
+/// Disposition, languages, location, and whatever may come behind.
+fn extension(cursor: &mut Cursor<'_>, part: &mut Part) -> Read<()> {
+    if !cursor.eat(b' ') {
+        return Ok(());
+    }
+    if !cursor.eat_word(b"NIL") {
+        cursor.open()?;
+        let kind = token(cursor)?;
+        cursor.space()?;
+        let parameters = parameters(cursor)?;
+        cursor.close()?;
+        part.disposition = Some(Disposition { kind, parameters });
+    }
+    if !cursor.eat(b' ') {
+        return Ok(());
+    }
+    if cursor.peek() == Some(b'(') {
+        cursor.list(|cursor| {
+            part.languages.push(cursor.string()?.into_owned());
+            Ok(())
+        })?;
+    } else {
+        part.languages.extend(owned(cursor)?);
+    }
+    if !cursor.eat(b' ') {
+        return Ok(());
+    }
+    part.location = owned(cursor)?;
+    // RFC 9051 §9 `body-extension`
+    while cursor.eat(b' ') {
+        skip(cursor)?;
+    }
+    Ok(())
+}
+
+fn parameters(cursor: &mut Cursor<'_>) -> Read<Vec<Parameter>> {
+    let mut parameters = Vec::new();
+    if cursor.eat_word(b"NIL") {
+        return Ok(parameters);
+    }
+    cursor.list(|cursor| {
+        let name = token(cursor)?;
+        cursor.space()?;
+        let value = cursor.string()?.into_owned();
+        parameters.push(Parameter { name, value });
+        Ok(())
+    })?;
+    Ok(parameters)
+}
+
+/// A string that names something, in lower case.
+fn token(cursor: &mut Cursor<'_>) -> Read<String> {
+    let token = cursor.string()?;
+    Ok(String::from_utf8_lossy(&token).to_ascii_lowercase())
+}
+
+fn owned(cursor: &mut Cursor<'_>) -> Read<Option<Vec<u8>>> {
+    Ok(cursor.nstring()?.map(std::borrow::Cow::into_owned))
+}
+
+/// Passes over a value of any form: a string, a word, a list of such.
+pub(super) fn skip(cursor: &mut Cursor<'_>) -> Read<()> {
+    let mut depth = 0_usize;
+    loop {
+        match cursor.peek() {
+            Some(b'(') => {
+                cursor.open()?;
+                depth += 1;
+            }
+            Some(b')') if depth > 0 => {
+                cursor.close()?;
+                depth -= 1;
+            }
+            Some(b' ') if depth > 0 => cursor.space()?,
+            Some(b'"' | b'{') => drop(cursor.string()?),
+            _ => {
+                let word = |octet: u8| octet > b' ' && !matches!(octet, b'(' | b')' | b'"' | b'{');
+                if cursor.run(word).is_empty() {
+                    return cursor.error("a value");
+                }
+            }
+        }
+        if depth == 0 {
+            return Ok(());
+        }
+    }
+}
