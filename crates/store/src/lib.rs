@@ -3,6 +3,7 @@
 //! Not here: what the rows mean (`post`), any mail rule, any socket.
 
 mod backend;
+pub mod embedded;
 mod memory;
 pub mod testing;
 
@@ -10,4 +11,5 @@ pub use backend::{
     Batch, Boxed, CommitError, Direction, Error, Page, Partition, Row, Stage, Staged, Store, Table,
     Version, Write, Writes,
 };
+pub use embedded::{Embedded, EmbeddedSettings};
 pub use memory::Memory;

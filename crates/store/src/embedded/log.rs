@@ -1,0 +1,227 @@
+//! The end of the log, where records are written and made durable, a group at a time.
+//!
+//! Not here: reading the log (`segment`, `recovery`), and who may write what (`committer`).
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mail::BlobId;
+
+use super::disk::{Disk, DiskFile, not_written};
+use super::record::{self, Place, SEGMENT_HEADER_OCTETS, SegmentHeader};
+use super::stats::{Counters, add};
+use crate::backend::{Batch, CommitError};
+
+/// The group's buffer is given back after a group larger than this.
+const BUFFER_OCTETS_KEPT: usize = 16 << 20;
+
+/// A place between two records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Position {
+    /// The segment's number.
+    pub(super) segment: u64,
+    /// Octets of it before this place.
+    pub(super) offset: u64,
+    /// The last sequence number before this place.
+    pub(super) sequence: u64,
+}
+
+/// Why a group is not in the log.
+#[derive(Debug)]
+pub(super) enum AppendError {
+    /// Nothing of it is there, and the log goes on.
+    NotWritten(CommitError),
+    /// Nobody can know; the log is at its end.
+    Lost(String),
+}
+
+/// The log's end.
+pub(super) struct Log {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    counters: Arc<Counters>,
+    limits: Limits,
+    file: Arc<dyn DiskFile>,
+    header: SegmentHeader,
+    /// Where the next group goes.
+    len: u64,
+    /// The last number given to a record, written or not: none is given twice.
+    sequence: u64,
+    /// The last number that is durable.
+    durable: u64,
+    /// The group being gathered.
+    buffer: Vec<u8>,
+}
+
+/// How large things may become.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// A segment that would become longer is followed by another.
+    pub(super) segment_octets: u64,
+    /// Room left on the disk for the view to follow.
+    pub(super) reserve_octets: u64,
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Log({:?})", self.position())
+    }
+}
+
+impl Log {
+    /// Begins a log where there is none.
+    pub(super) fn create(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        counters: Arc<Counters>,
+        limits: Limits,
+    ) -> io::Result<Self> {
+        let (file, header) = begin_segment(&*disk, dir, 1, 0)?;
+        Ok(Self {
+            disk,
+            dir: dir.to_owned(),
+            counters,
+            limits,
+            file,
+            header,
+            len: SEGMENT_HEADER_OCTETS,
+            sequence: 0,
+            durable: 0,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// Goes on where the log ends.
+    pub(super) fn resume(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        counters: Arc<Counters>,
+        limits: Limits,
+        (header, end): (SegmentHeader, Position),
+    ) -> io::Result<Self> {
+        let file = disk.open(&segment_path(dir, header.number))?;
+        Ok(Self {
+            disk,
+            dir: dir.to_owned(),
+            counters,
+            limits,
+            file,
+            header,
+            len: end.offset,
+            sequence: end.sequence,
+            durable: end.sequence,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// Where the log ends, durably.
+    pub(super) fn position(&self) -> Position {
+        Position {
+            segment: self.header.number,
+            offset: self.len,
+            sequence: self.durable,
+        }
+    }
+
+    /// Makes ready for a group of at most so many octets.
+    pub(super) fn begin(&mut self, octets_max: usize) -> Result<(), AppendError> {
+        self.buffer.clear();
+        self.buffer.shrink_to(BUFFER_OCTETS_KEPT);
+        let octets = octets_max as u64;
+        let room = self.disk.room(&self.dir);
+        let room = room.map_err(|error| AppendError::NotWritten(not_written(&error)))?;
+        if room < octets.saturating_add(self.limits.reserve_octets) {
+            return Err(AppendError::NotWritten(CommitError::Full));
+        }
+        let full = self.len.saturating_add(octets) > self.limits.segment_octets;
+        if full && self.len > SEGMENT_HEADER_OCTETS {
+            self.roll()?;
+        }
+        Ok(())
+    }
+
+    /// Adds a batch to the group; `skip` names blobs that are there already.
+    ///
+    /// Says where each inline blob will be.
+    pub(super) fn add(&mut self, batch: &Batch, skip: &[BlobId]) -> Vec<(BlobId, Place)> {
+        self.sequence += 1;
+        let numbers = (self.header.epoch, self.sequence, self.durable);
+        let inline = record::encode(&mut self.buffer, batch, skip, numbers);
+        let place = |at: usize| Place::Log {
+            segment: self.header.number,
+            offset: self.len + at as u64,
+        };
+        inline
+            .into_iter()
+            .map(|(blob, at)| (blob, place(at)))
+            .collect()
+    }
+
+    /// Makes the group durable.
+    pub(super) fn write(&mut self) -> Result<(), AppendError> {
+        if let Err(error) = self.file.write_at(&self.buffer, self.len) {
+            return Err(self.take_back(&error));
+        }
+        if let Err(error) = self.file.sync() {
+            return Err(AppendError::Lost(format!("syncing the log: {error}")));
+        }
+        let octets = self.buffer.len() as u64;
+        self.len += octets;
+        self.durable = self.sequence;
+        add(&self.counters.syncs, 1);
+        add(&self.counters.log_octets, octets);
+        Ok(())
+    }
+
+    /// Cuts off what a failed write may have left.
+    ///
+    /// The cut is synced: else a power loss could bring back what is answered as not written.
+    fn take_back(&self, error: &io::Error) -> AppendError {
+        match self.file.set_len(self.len).and_then(|()| self.file.sync()) {
+            Ok(()) => AppendError::NotWritten(not_written(error)),
+            Err(worse) => AppendError::Lost(format!("writing the log: {error}, then {worse}")),
+        }
+    }
+
+    fn roll(&mut self) -> Result<(), AppendError> {
+        let number = self.header.number + 1;
+        match begin_segment(&*self.disk, &self.dir, number, self.durable) {
+            Ok((file, header)) => {
+                self.file = file;
+                self.header = header;
+                self.len = SEGMENT_HEADER_OCTETS;
+                add(&self.counters.syncs, 2);
+                Ok(())
+            }
+            // An empty segment at the log's end means nothing, so what is left of it may stay.
+            Err(error) => Err(AppendError::NotWritten(not_written(&error))),
+        }
+    }
+}
+
+/// The file of a segment.
+pub(super) fn segment_path(dir: &Path, number: u64) -> PathBuf {
+    dir.join(format!("{number:016x}.log"))
+}
+
+/// Makes an empty segment that is durable, name and all.
+fn begin_segment(
+    disk: &dyn Disk,
+    dir: &Path,
+    number: u64,
+    durable: u64,
+) -> io::Result<(Arc<dyn DiskFile>, SegmentHeader)> {
+    let header = SegmentHeader {
+        epoch: RandomState::new().hash_one(number),
+        number,
+        durable,
+    };
+    let file = disk.create(&segment_path(dir, number))?;
+    file.write_at(&header.encode(), 0)?;
+    file.sync()?;
+    disk.sync_dir(dir)?;
+    Ok((file, header))
+}

@@ -1,0 +1,396 @@
+//! The octets of the log: segment headers, record headers, and one record's body.
+//!
+//! Not here: files. Everything is big-endian. A record is one batch; it is whole or not there.
+//!
+//! ```text
+//! segment: "caramlog" format:u32 epoch:u64 number:u64 durable:u64 crc:u32, zeros up to 64, records
+//! record:  "CRec" length:u32 sequence:u64 durable:u64 format:u32 crc:u32, then length octets
+//! body:    parts:u32 (partition:u64 version:u64 changes:u32
+//!              (op:u8 table:u8 key:u32 value:u32 key value)*)*
+//!          blobs:u32 (hash:32 place:u8 len:u64)*, octets of the inline blobs
+//! ```
+//!
+//! `durable` is the last sequence number that was synced when the record was written. A record
+//! that is missing or invalid although a later one calls it durable was lost by the disk; any
+//! other invalid end is a group that was being written when the power went.
+
+use mail::BlobId;
+
+use crate::backend::{Batch, Partition, Table, Version, Write};
+
+/// Octets of a segment's header.
+pub(super) const SEGMENT_HEADER_OCTETS: u64 = 64;
+/// Octets of a record's header.
+pub(super) const RECORD_HEADER_OCTETS: usize = 32;
+/// What a record begins with.
+pub(super) const RECORD_MAGIC: [u8; 4] = *b"CRec";
+/// A record says it is longer: it is not a record.
+pub(super) const BODY_OCTETS_MAX: usize = 256 << 20;
+
+const SEGMENT_MAGIC: [u8; 8] = *b"caramlog";
+const FORMAT: u32 = 1;
+const PUT: u8 = 1;
+const DELETE: u8 = 2;
+const INLINE: u8 = 0;
+const OWN_FILE: u8 = 1;
+
+/// What a segment says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SegmentHeader {
+    /// Drawn anew for each segment, so that no record is valid in another one.
+    pub(super) epoch: u64,
+    /// Its place in the log.
+    pub(super) number: u64,
+    /// The last sequence number before it, which was durable when it was made.
+    pub(super) durable: u64,
+}
+
+impl SegmentHeader {
+    pub(super) fn encode(self) -> Vec<u8> {
+        let mut octets = Vec::with_capacity(64);
+        octets.extend_from_slice(&SEGMENT_MAGIC);
+        octets.extend_from_slice(&FORMAT.to_be_bytes());
+        octets.extend_from_slice(&self.epoch.to_be_bytes());
+        octets.extend_from_slice(&self.number.to_be_bytes());
+        octets.extend_from_slice(&self.durable.to_be_bytes());
+        let crc = crc32fast::hash(&octets);
+        octets.extend_from_slice(&crc.to_be_bytes());
+        octets.resize(64, 0);
+        octets
+    }
+
+    pub(super) fn decode(octets: &[u8]) -> Option<Self> {
+        let mut reader = Reader(octets);
+        let signed = octets.get(..36)?;
+        if reader.array()? != SEGMENT_MAGIC || reader.u32()? != FORMAT {
+            return None;
+        }
+        let header = Self {
+            epoch: reader.u64()?,
+            number: reader.u64()?,
+            durable: reader.u64()?,
+        };
+        (reader.u32()? == crc32fast::hash(signed)).then_some(header)
+    }
+}
+
+/// What stands before a record's body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RecordHeader {
+    /// Octets of the body.
+    pub(super) len: usize,
+    /// The record's number; later records have larger ones, with gaps where a write failed.
+    pub(super) sequence: u64,
+    /// The last sequence number that was durable when this was written.
+    pub(super) durable: u64,
+    signed: [u8; 28],
+    crc: u32,
+}
+
+impl RecordHeader {
+    pub(super) fn decode(octets: &[u8]) -> Option<Self> {
+        let mut reader = Reader(octets);
+        let signed = *octets.first_chunk()?;
+        if reader.array()? != RECORD_MAGIC {
+            return None;
+        }
+        let len = usize::try_from(reader.u32()?).ok()?;
+        let sequence = reader.u64()?;
+        let durable = reader.u64()?;
+        if reader.u32()? != FORMAT || len > BODY_OCTETS_MAX {
+            return None;
+        }
+        Some(Self {
+            len,
+            sequence,
+            durable,
+            signed,
+            crc: reader.u32()?,
+        })
+    }
+
+    /// True if the body is the one that was written, in this segment.
+    pub(super) fn fits(&self, epoch: u64, body: &[u8]) -> bool {
+        body.len() == self.len && crc(epoch, &self.signed, body) == self.crc
+    }
+}
+
+/// Where a blob's octets are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In a record: its segment and the octet's position in that file.
+    Log {
+        /// The segment's number.
+        segment: u64,
+        /// From the file's beginning.
+        offset: u64,
+    },
+    /// In a file of its own.
+    Body,
+}
+
+/// A blob and where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Located {
+    /// Octets.
+    pub(super) len: u64,
+    /// Where.
+    pub(super) place: Place,
+}
+
+/// A blob that a record brings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BlobEntry<'a> {
+    /// Its name.
+    pub(super) blob: BlobId,
+    /// Where it is after this record.
+    pub(super) located: Located,
+    /// The octets, if they are in the record.
+    pub(super) octets: Option<&'a [u8]>,
+}
+
+/// The changes of one partition, read back.
+#[derive(Debug)]
+pub(super) struct PartEntry<'a> {
+    /// Which.
+    pub(super) partition: Partition,
+    /// Its version after the record.
+    pub(super) version: Version,
+    /// In order.
+    pub(super) changes: Vec<Change<'a>>,
+}
+
+/// One change, read back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Change<'a> {
+    /// Its table.
+    pub(super) table: Table,
+    /// Its key.
+    pub(super) key: &'a [u8],
+    /// The new value; none for a delete.
+    pub(super) value: Option<&'a [u8]>,
+}
+
+/// A record's body, read back.
+#[derive(Debug)]
+pub(super) struct Entry<'a> {
+    /// What changed.
+    pub(super) parts: Vec<PartEntry<'a>>,
+    /// What blobs came.
+    pub(super) blobs: Vec<BlobEntry<'a>>,
+}
+
+impl<'a> Entry<'a> {
+    /// Reads a body that begins at `offset` of `segment`.
+    pub(super) fn decode(body: &'a [u8], segment: u64, offset: u64) -> Option<Self> {
+        let mut reader = Reader(body);
+        let count = reader.u32()?;
+        let parts = (0..count)
+            .map(|_| part(&mut reader))
+            .collect::<Option<_>>()?;
+        let count = reader.u32()?;
+        let heads = (0..count)
+            .map(|_| Some((BlobId(reader.array()?), reader.u8()?, reader.u64()?)))
+            .collect::<Option<Vec<_>>>()?;
+        let blobs = heads
+            .into_iter()
+            .map(|(blob, place, len)| {
+                let at = u64::try_from(body.len() - reader.0.len()).ok()?;
+                let offset = offset + at;
+                let (place, octets) = match place {
+                    INLINE => {
+                        let octets = reader.take(usize::try_from(len).ok()?)?;
+                        (Place::Log { segment, offset }, Some(octets))
+                    }
+                    OWN_FILE => (Place::Body, None),
+                    _ => return None,
+                };
+                let located = Located { len, place };
+                Some(BlobEntry {
+                    blob,
+                    located,
+                    octets,
+                })
+            })
+            .collect::<Option<_>>()?;
+        reader.0.is_empty().then_some(Self { parts, blobs })
+    }
+}
+
+fn part<'a>(reader: &mut Reader<'a>) -> Option<PartEntry<'a>> {
+    let partition = Partition(reader.u64()?);
+    let version = Version(reader.u64()?);
+    let count = reader.u32()?;
+    let changes = (0..count)
+        .map(|_| {
+            let op = reader.u8()?;
+            let table = Table(reader.u8()?);
+            let key = usize::try_from(reader.u32()?).ok()?;
+            let value = usize::try_from(reader.u32()?).ok()?;
+            let key = reader.take(key)?;
+            let value = reader.take(value)?;
+            let value = match op {
+                PUT => Some(value),
+                DELETE => None,
+                _ => return None,
+            };
+            Some(Change { table, key, value })
+        })
+        .collect::<Option<_>>()?;
+    Some(PartEntry {
+        partition,
+        version,
+        changes,
+    })
+}
+
+/// At most how many octets a batch's record has.
+pub(super) fn octets_max(batch: &Batch) -> usize {
+    let parts: usize = batch
+        .parts
+        .iter()
+        .map(|part| {
+            let writes: usize = part
+                .writes
+                .iter()
+                .map(|write| match write {
+                    Write::Put { key, value, .. } => 10 + key.len() + value.len(),
+                    Write::Delete { key, .. } => 10 + key.len(),
+                })
+                .sum();
+            20 + writes
+        })
+        .sum();
+    let blobs: usize = batch
+        .blobs
+        .iter()
+        .map(|staged| 41 + staged.bytes.as_ref().map_or(0, bytes::Bytes::len))
+        .sum();
+    RECORD_HEADER_OCTETS + 8 + parts + blobs
+}
+
+/// Appends a batch as one record; `skip` names the blobs that need not be written again.
+///
+/// Gives the inline blobs with the position of each in `buffer`.
+pub(super) fn encode(
+    buffer: &mut Vec<u8>,
+    batch: &Batch,
+    skip: &[BlobId],
+    header: (u64, u64, u64),
+) -> Vec<(BlobId, usize)> {
+    let start = buffer.len();
+    buffer.resize(start + RECORD_HEADER_OCTETS, 0);
+    buffer.extend_from_slice(&count(batch.parts.len()));
+    for part in &batch.parts {
+        buffer.extend_from_slice(&part.partition.0.to_be_bytes());
+        buffer.extend_from_slice(&part.from.next().0.to_be_bytes());
+        buffer.extend_from_slice(&count(part.writes.len()));
+        for write in &part.writes {
+            encode_write(buffer, write);
+        }
+    }
+    let fresh = batch
+        .blobs
+        .iter()
+        .enumerate()
+        .filter(|(at, staged)| {
+            let before = batch.blobs.iter().take(*at);
+            let again = before.into_iter().any(|other| other.blob == staged.blob);
+            !again && !skip.contains(&staged.blob)
+        })
+        .map(|(_, staged)| staged);
+    buffer.extend_from_slice(&count(fresh.clone().count()));
+    for staged in fresh.clone() {
+        buffer.extend_from_slice(&staged.blob.0);
+        buffer.push(if staged.bytes.is_some() {
+            INLINE
+        } else {
+            OWN_FILE
+        });
+        buffer.extend_from_slice(&staged.len.to_be_bytes());
+    }
+    let mut inline = Vec::new();
+    for staged in fresh {
+        if let Some(octets) = &staged.bytes {
+            inline.push((staged.blob, buffer.len()));
+            buffer.extend_from_slice(octets);
+        }
+    }
+    seal(buffer, start, header);
+    inline
+}
+
+fn encode_write(buffer: &mut Vec<u8>, write: &Write) {
+    let (op, table, key, value) = match write {
+        Write::Put { table, key, value } => (PUT, table, key, &value[..]),
+        Write::Delete { table, key } => (DELETE, table, key, &[][..]),
+    };
+    buffer.extend_from_slice(&[op, table.0]);
+    buffer.extend_from_slice(&count(key.len()));
+    buffer.extend_from_slice(&count(value.len()));
+    buffer.extend_from_slice(key);
+    buffer.extend_from_slice(value);
+}
+
+/// Writes the header of the record that begins at `start` and ends with the buffer.
+fn seal(buffer: &mut [u8], start: usize, (epoch, sequence, durable): (u64, u64, u64)) {
+    let Some(record) = buffer.get_mut(start..) else {
+        return;
+    };
+    let Some((header, body)) = record.split_first_chunk_mut::<RECORD_HEADER_OCTETS>() else {
+        return;
+    };
+    let mut signed = Vec::with_capacity(28);
+    signed.extend_from_slice(&RECORD_MAGIC);
+    signed.extend_from_slice(&count(body.len()));
+    signed.extend_from_slice(&sequence.to_be_bytes());
+    signed.extend_from_slice(&durable.to_be_bytes());
+    signed.extend_from_slice(&FORMAT.to_be_bytes());
+    let crc = crc(epoch, &signed, body);
+    let (front, back) = header.split_at_mut(28);
+    front.copy_from_slice(&signed);
+    back.copy_from_slice(&crc.to_be_bytes());
+}
+
+fn crc(epoch: u64, signed: &[u8], body: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&epoch.to_be_bytes());
+    hasher.update(signed);
+    hasher.update(body);
+    hasher.finalize()
+}
+
+/// A count as it is written; batches above [`BODY_OCTETS_MAX`] are refused before they come here.
+fn count(n: usize) -> [u8; 4] {
+    u32::try_from(n).unwrap_or(u32::MAX).to_be_bytes()
+}
+
+/// Takes numbers and octets from the front.
+#[derive(Debug)]
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*taken)
+    }
+
+    fn u8(&mut self) -> Option<u8> {
+        self.array::<1>().map(|[octet]| octet)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_be_bytes)
+    }
+}

@@ -1,0 +1,179 @@
+//! Reading segments: which there are, and their records up to the first that is not valid.
+//!
+//! Not here: what an invalid record means; that is for `recovery` to judge.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::disk::failed;
+use super::log::segment_path;
+use super::record::{
+    RECORD_HEADER_OCTETS, RECORD_MAGIC, RecordHeader, SEGMENT_HEADER_OCTETS, SegmentHeader,
+};
+use crate::backend::Error;
+
+const READ_OCTETS: usize = 1 << 20;
+
+/// A segment that was found.
+#[derive(Clone, Debug)]
+pub(super) struct Segment {
+    /// Its number, from its name.
+    pub(super) number: u64,
+    /// Its file.
+    pub(super) path: PathBuf,
+    /// What it says of itself; none if that is not valid.
+    pub(super) header: Option<SegmentHeader>,
+    /// Octets of its file.
+    pub(super) len: u64,
+}
+
+impl Segment {
+    /// True if there is no record in it, not even a damaged one.
+    pub(super) fn is_empty(&self) -> bool {
+        self.len <= SEGMENT_HEADER_OCTETS
+    }
+}
+
+/// The segments in a directory, in order.
+pub(super) fn list(dir: &Path) -> Result<Vec<Segment>, Error> {
+    let failed = failed("listing the log");
+    let mut numbers = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(&failed)? {
+        let name = entry.map_err(&failed)?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(".log"));
+        if let Some(number) = number.and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
+            numbers.push(number);
+        }
+    }
+    numbers.sort_unstable();
+    let segment = |number| {
+        let path = segment_path(dir, number);
+        let mut file = File::open(&path)?;
+        let len = file.metadata()?.len();
+        let mut head = Vec::new();
+        file.by_ref()
+            .take(SEGMENT_HEADER_OCTETS)
+            .read_to_end(&mut head)?;
+        let header = SegmentHeader::decode(&head).filter(|header| header.number == number);
+        Ok(Segment {
+            number,
+            path,
+            header,
+            len,
+        })
+    };
+    let segments: io::Result<Vec<_>> = numbers.into_iter().map(segment).collect();
+    segments.map_err(failed)
+}
+
+/// What is done with a valid record: where it begins, its header, its body.
+pub(super) type Each<'a> = dyn FnMut(u64, &RecordHeader, &[u8]) -> Result<(), Error> + 'a;
+
+/// Where the valid records of a segment end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    /// Octets before the first one that is not part of a valid record.
+    pub(super) offset: u64,
+    /// The last valid record's number, or what was given.
+    pub(super) sequence: u64,
+    /// Where the last group begins: the records that nothing later calls durable.
+    pub(super) group: u64,
+}
+
+/// Reads valid records from `offset` on; their numbers must be above `sequence` and rise.
+pub(super) fn read(
+    segment: &Segment,
+    epoch: u64,
+    (offset, sequence): (u64, u64),
+    each: &mut Each<'_>,
+) -> Result<Run, Error> {
+    let failed = failed("reading the log");
+    let mut file = File::open(&segment.path).map_err(&failed)?;
+    file.seek(SeekFrom::Start(offset)).map_err(&failed)?;
+    let mut file = BufReader::with_capacity(READ_OCTETS, file);
+    let mut run = Run {
+        offset,
+        sequence,
+        group: offset,
+    };
+    let mut group_durable = None;
+    let mut body = Vec::new();
+    loop {
+        let mut head = [0; RECORD_HEADER_OCTETS];
+        if !fill(&mut file, &mut head).map_err(&failed)? {
+            return Ok(run);
+        }
+        let Some(header) = RecordHeader::decode(&head) else {
+            return Ok(run);
+        };
+        let rest = segment.len.saturating_sub(run.offset);
+        let octets = (RECORD_HEADER_OCTETS + header.len) as u64;
+        if octets > rest || header.sequence <= run.sequence {
+            return Ok(run);
+        }
+        body.resize(header.len, 0);
+        if !fill(&mut file, &mut body).map_err(&failed)? || !header.fits(epoch, &body) {
+            return Ok(run);
+        }
+        if group_durable != Some(header.durable) {
+            group_durable = Some(header.durable);
+            run.group = run.offset;
+        }
+        each(run.offset, &header, &body)?;
+        run.offset += octets;
+        run.sequence = header.sequence;
+    }
+}
+
+/// Looks behind an invalid record for valid ones: the first, and what the latest calls durable.
+pub(super) fn search(
+    segment: &Segment,
+    epoch: u64,
+    offset: u64,
+) -> Result<Option<(u64, u64)>, Error> {
+    let failed = failed("searching the log");
+    let mut file = File::open(&segment.path).map_err(&failed)?;
+    file.seek(SeekFrom::Start(offset)).map_err(&failed)?;
+    let mut octets = Vec::new();
+    file.read_to_end(&mut octets).map_err(&failed)?;
+    let mut found: Option<(u64, u64)> = None;
+    let mut at = 0;
+    while let Some(rest) = octets.get(at..) {
+        let Some(skip) = rest
+            .windows(RECORD_MAGIC.len())
+            .position(|window| window == RECORD_MAGIC)
+        else {
+            break;
+        };
+        at += skip;
+        match octets.get(at..).and_then(|rest| valid(rest, epoch)) {
+            Some((header, len)) => {
+                let first = found.map_or(offset + at as u64, |(first, _)| first);
+                let durable = found.map_or(0, |(_, durable)| durable);
+                found = Some((first, durable.max(header.durable)));
+                at += len;
+            }
+            None => at += 1,
+        }
+    }
+    Ok(found)
+}
+
+/// A valid record at the front of some octets, and its length.
+fn valid(octets: &[u8], epoch: u64) -> Option<(RecordHeader, usize)> {
+    let (head, rest) = octets.split_at_checked(RECORD_HEADER_OCTETS)?;
+    let header = RecordHeader::decode(head)?;
+    let body = rest.get(..header.len)?;
+    let len = RECORD_HEADER_OCTETS + header.len;
+    header.fits(epoch, body).then_some((header, len))
+}
+
+/// Fills the buffer; false if the file ends before.
+fn fill(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
+    match file.read_exact(buffer) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,160 @@
+//! A blob on its way in: in memory while it is small, in a file of its own from then on.
+//!
+//! Not here: when it counts; a blob that no batch names does not exist.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use mail::BlobId;
+
+use super::Reader;
+use super::bodies::{BODY_HEADER_OCTETS, Bodies};
+use super::disk::{DiskFile, failed};
+use super::offload::offload;
+use super::stats::add;
+use crate::backend::{Boxed, Error, Stage, Staged};
+
+/// A blob up to this size travels in the log.
+pub(super) const INLINE_OCTETS_MAX: usize = 256 << 10;
+
+/// A blob being written.
+pub(super) struct Inflow {
+    reader: Arc<Reader>,
+    hasher: blake3::Hasher,
+    len: u64,
+    /// What is not in the file.
+    pending: BytesMut,
+    draft: Option<Draft>,
+}
+
+/// A file without a name of its own; it vanishes unless it is kept.
+#[derive(Debug)]
+struct Draft {
+    path: PathBuf,
+    file: Arc<dyn DiskFile>,
+    /// Octets of the blob that are in it.
+    len: u64,
+    kept: bool,
+}
+
+impl Inflow {
+    pub(super) fn new(reader: Arc<Reader>) -> Self {
+        Self {
+            reader,
+            hasher: blake3::Hasher::new(),
+            len: 0,
+            pending: BytesMut::new(),
+            draft: None,
+        }
+    }
+
+    async fn spill(&mut self) -> Result<(), Error> {
+        let octets = self.pending.split().freeze();
+        let reader = Arc::clone(&self.reader);
+        let draft = self.draft.take();
+        let written = offload(move || {
+            let mut draft = match draft {
+                Some(draft) => draft,
+                None => Draft::begin(&reader.bodies)?,
+            };
+            draft.append(&octets)?;
+            add(&reader.bodies.counters.body_octets, octets.len() as u64);
+            Ok(draft)
+        });
+        self.draft = Some(written.await?.map_err(failed("writing a body"))?);
+        Ok(())
+    }
+
+    fn blob(&self) -> BlobId {
+        BlobId(*self.hasher.finalize().as_bytes())
+    }
+}
+
+impl fmt::Debug for Inflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Inflow({} octets)", self.len)
+    }
+}
+
+impl Stage for Inflow {
+    fn write(&mut self, bytes: Bytes) -> Boxed<'_, Result<(), Error>> {
+        self.hasher.update(&bytes);
+        self.len += bytes.len() as u64;
+        self.pending.extend_from_slice(&bytes);
+        Box::pin(async {
+            if self.pending.len() > INLINE_OCTETS_MAX {
+                self.spill().await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn finish(mut self: Box<Self>) -> Boxed<'static, Result<Staged, Error>> {
+        Box::pin(async move {
+            let (blob, len) = (self.blob(), self.len);
+            let Some(draft) = self.draft.take() else {
+                return Ok(Staged {
+                    blob,
+                    len,
+                    bytes: Some(self.pending.freeze()),
+                    place: 0,
+                });
+            };
+            offload(move || keep(&self.reader, draft, &self.pending, blob)).await??;
+            Ok(Staged {
+                blob,
+                len,
+                bytes: None,
+                place: 0,
+            })
+        })
+    }
+}
+
+/// Makes a draft durable, unless its blob is there already.
+fn keep(reader: &Reader, mut draft: Draft, rest: &[u8], blob: BlobId) -> Result<(), Error> {
+    if reader.view.blob(blob)?.is_some() {
+        return Ok(());
+    }
+    let bodies = &reader.bodies;
+    let mut write = || {
+        draft.append(rest)?;
+        bodies.keep(&draft.path, &*draft.file, (blob, draft.len))?;
+        draft.kept = true;
+        Ok(())
+    };
+    write().map_err(failed("keeping a body"))?;
+    add(&bodies.counters.body_octets, rest.len() as u64);
+    add(&bodies.counters.syncs, 2);
+    Ok(())
+}
+
+impl Draft {
+    fn begin(bodies: &Bodies) -> io::Result<Self> {
+        let (path, file) = bodies.draft()?;
+        Ok(Self {
+            path,
+            file,
+            len: 0,
+            kept: false,
+        })
+    }
+
+    fn append(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.file.write_at(octets, BODY_HEADER_OCTETS + self.len)?;
+        self.len += octets.len() as u64;
+        Ok(())
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.kept {
+            // A draft that stays behind is removed at the next open.
+            drop(std::fs::remove_file(&self.path));
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! The ordered view of the log: rows, versions, and where each blob is.
+//!
+//! Written unsynced, behind the log; whatever it loses is replayed, and all of it can be made
+//! again. Each of its three keyspaces carries a mark: the last record applied. The engine writes
+//! its journal in order, so a keyspace whose mark is there has lost nothing before the mark.
+//!
+//! Not here: when it is made durable (`committer`) and how it is filled again (`recovery`).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Bound;
+use std::path::Path;
+
+use bytes::Bytes;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, UserKey, UserValue};
+use mail::BlobId;
+
+use super::record::{Located, Place};
+use crate::backend::{Direction, Error, Page, Partition, Row, Table, Version};
+
+/// The engine's own write buffer for each keyspace.
+const MEMTABLE_OCTETS: u64 = 16 << 20;
+/// How much the engine's journal may hold: it is read at open.
+const JOURNAL_OCTETS: u64 = 128 << 20;
+/// Octets before a row's own key: partition and table.
+const PREFIX_OCTETS: usize = 9;
+/// The key of the mark: shorter than any other key, and below all of them.
+const MARK: [u8; 1] = [0];
+
+/// The view; clones share it.
+#[derive(Clone)]
+pub(super) struct View {
+    db: Database,
+    rows: Keyspace,
+    versions: Keyspace,
+    blobs: Keyspace,
+}
+
+/// What a group of records changes; later changes of a key replace earlier ones.
+#[derive(Default)]
+pub(super) struct Changes {
+    rows: HashMap<UserKey, Option<UserValue>>,
+    versions: HashMap<Partition, Version>,
+    blobs: HashMap<BlobId, Located>,
+    octets: usize,
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("View")
+    }
+}
+
+impl View {
+    /// Opens the view, or makes an empty one.
+    pub(super) fn open(dir: &Path, cache_octets: u64) -> Result<Self, fjall::Error> {
+        let db = Database::builder(dir)
+            .cache_size(cache_octets)
+            .max_journaling_size(JOURNAL_OCTETS)
+            .manual_journal_persist(true)
+            .open()?;
+        let keyspace = |name| {
+            let options = || {
+                KeyspaceCreateOptions::default()
+                    .max_memtable_size(MEMTABLE_OCTETS)
+                    .manual_journal_persist(true)
+            };
+            db.keyspace(name, options)
+        };
+        Ok(Self {
+            rows: keyspace("rows")?,
+            versions: keyspace("versions")?,
+            blobs: keyspace("blobs")?,
+            db,
+        })
+    }
+
+    /// A partition's version.
+    pub(super) fn version(&self, partition: Partition) -> Result<Version, Error> {
+        let found = self.versions.get(partition.0.to_be_bytes());
+        let found = found.map_err(failed("reading a version"))?;
+        let Some(found) = found else {
+            return Ok(Version(0));
+        };
+        number(&found).map(Version)
+    }
+
+    /// Values of many keys, all of one instant.
+    pub(super) fn get(
+        &self,
+        partition: Partition,
+        table: Table,
+        keys: &[Bytes],
+    ) -> Result<Vec<Option<Bytes>>, Error> {
+        let snapshot = self.db.snapshot();
+        let value = |key: &Bytes| {
+            let found = snapshot.get(&self.rows, row_key(partition, table, key));
+            let found = found.map_err(failed("reading rows"))?;
+            // Copied, as the engine's value may hold on to a whole block.
+            Ok(found.map(|value| Bytes::copy_from_slice(&value)))
+        };
+        keys.iter().map(value).collect()
+    }
+
+    /// Rows of a range.
+    pub(super) fn scan(
+        &self,
+        partition: Partition,
+        table: Table,
+        (from, to): (&[u8], Option<&[u8]>),
+        limit: usize,
+        direction: Direction,
+    ) -> Result<Page, Error> {
+        if to.is_some_and(|to| to <= from) {
+            return Ok(Page::default());
+        }
+        let first = Bound::Included(row_key(partition, table, from));
+        let last = match to {
+            Some(to) => Bound::Excluded(row_key(partition, table, to)),
+            None => behind(partition, table),
+        };
+        let mut rows = self.db.snapshot().range(&self.rows, (first, last));
+        let mut page = Page::default();
+        loop {
+            let next = match direction {
+                Direction::Rising => rows.next(),
+                Direction::Falling => rows.next_back(),
+            };
+            let Some(row) = next else {
+                return Ok(page);
+            };
+            if page.rows.len() == limit {
+                page.more = true;
+                return Ok(page);
+            }
+            let (key, value) = row.into_inner().map_err(failed("scanning rows"))?;
+            let key = key.get(PREFIX_OCTETS..).unwrap_or_default();
+            page.rows.push(Row {
+                key: Bytes::copy_from_slice(key),
+                value: Bytes::copy_from_slice(&value),
+            });
+        }
+    }
+
+    /// Where a blob is.
+    pub(super) fn blob(&self, blob: BlobId) -> Result<Option<Located>, Error> {
+        let found = self.blobs.get(blob.0).map_err(failed("finding a blob"))?;
+        found
+            .map(|octets| located(&octets).ok_or_else(|| damaged("where a blob is")))
+            .transpose()
+    }
+
+    /// The last record that each keyspace has: the least and the greatest of them.
+    pub(super) fn marks(&self) -> Result<(u64, u64), Error> {
+        let mark = |keyspace: &Keyspace| {
+            let found = keyspace.get(MARK).map_err(failed("reading a mark"))?;
+            found.map_or(Ok(0), |found| number(&found))
+        };
+        let marks = [mark(&self.rows)?, mark(&self.versions)?, mark(&self.blobs)?];
+        let least = marks.into_iter().min().unwrap_or(0);
+        let greatest = marks.into_iter().max().unwrap_or(0);
+        Ok((least, greatest))
+    }
+
+    /// Makes changes visible, all at once, without making them durable.
+    pub(super) fn apply(&self, changes: Changes, sequence: u64) -> Result<(), Error> {
+        let mut batch = self.db.batch();
+        for (key, value) in changes.rows {
+            match value {
+                Some(value) => batch.insert(&self.rows, key, value),
+                None => batch.remove(&self.rows, key),
+            }
+        }
+        for (partition, version) in changes.versions {
+            let (key, value) = (partition.0.to_be_bytes(), version.0.to_be_bytes());
+            batch.insert(&self.versions, key, value);
+        }
+        for (blob, located) in changes.blobs {
+            batch.insert(&self.blobs, blob.0, located_octets(located));
+        }
+        for keyspace in [&self.rows, &self.versions, &self.blobs] {
+            batch.insert(keyspace, MARK, sequence.to_be_bytes());
+        }
+        batch.commit().map_err(failed("writing the view"))
+    }
+
+    /// Makes all that was applied durable.
+    pub(super) fn persist(&self) -> Result<(), Error> {
+        let done = self.db.persist(PersistMode::SyncAll);
+        done.map_err(failed("syncing the view"))
+    }
+
+    /// Every key with its value, marks left out, as one ordered list per keyspace.
+    pub(super) fn contents(
+        &self,
+    ) -> impl Iterator<Item = Result<(u8, UserKey, UserValue), Error>> + use<> {
+        let keyspaces = [&self.rows, &self.versions, &self.blobs].map(Keyspace::iter);
+        let contents = (0_u8..).zip(keyspaces).flat_map(|(keyspace, rows)| {
+            rows.map(move |row| {
+                let (key, value) = row.into_inner().map_err(failed("reading the view"))?;
+                Ok((keyspace, key, value))
+            })
+        });
+        contents.filter(|row| !matches!(row, Ok((_, key, _)) if **key == MARK))
+    }
+
+    /// Every blob with its place.
+    pub(super) fn blobs(&self) -> impl Iterator<Item = Result<(BlobId, Located), Error>> + use<> {
+        self.blobs.iter().filter_map(|row| {
+            let (key, value) = match row.into_inner() {
+                Ok(row) => row,
+                Err(error) => return Some(Err(failed("reading the view")(error))),
+            };
+            let blob = BlobId(key.get(..)?.try_into().ok()?);
+            Some(Ok((blob, located(&value)?)))
+        })
+    }
+}
+
+impl fmt::Debug for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Changes({} rows)", self.rows.len())
+    }
+}
+
+impl Changes {
+    pub(super) fn row(
+        &mut self,
+        partition: Partition,
+        table: Table,
+        key: &[u8],
+        value: Option<&[u8]>,
+    ) {
+        self.octets += key.len() + value.map_or(0, <[u8]>::len);
+        let key = UserKey::from(row_key(partition, table, key));
+        self.rows.insert(key, value.map(UserValue::from));
+    }
+
+    pub(super) fn version(&mut self, partition: Partition, version: Version) {
+        self.versions.insert(partition, version);
+    }
+
+    pub(super) fn blob(&mut self, blob: BlobId, located: Located) {
+        self.blobs.insert(blob, located);
+    }
+
+    pub(super) fn version_of(&self, partition: Partition) -> Option<Version> {
+        self.versions.get(&partition).copied()
+    }
+
+    pub(super) fn has_blob(&self, blob: BlobId) -> bool {
+        self.blobs.contains_key(&blob)
+    }
+
+    pub(super) fn versions(&self) -> impl Iterator<Item = (Partition, Version)> {
+        self.versions
+            .iter()
+            .map(|(partition, version)| (*partition, *version))
+    }
+
+    /// Octets of keys and values that were put in.
+    pub(super) fn octets(&self) -> usize {
+        self.octets
+    }
+}
+
+fn row_key(partition: Partition, table: Table, key: &[u8]) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(PREFIX_OCTETS + key.len());
+    octets.extend_from_slice(&partition.0.to_be_bytes());
+    octets.push(table.0);
+    octets.extend_from_slice(key);
+    octets
+}
+
+/// The end of a table's keys.
+fn behind(partition: Partition, table: Table) -> Bound<Vec<u8>> {
+    if let Some(next) = table.0.checked_add(1) {
+        return Bound::Excluded(row_key(partition, Table(next), &[]));
+    }
+    match partition.0.checked_add(1) {
+        Some(next) => Bound::Excluded(row_key(Partition(next), Table(0), &[])),
+        None => Bound::Unbounded,
+    }
+}
+
+fn located_octets(located: Located) -> Vec<u8> {
+    let mut octets = located.len.to_be_bytes().to_vec();
+    if let Place::Log { segment, offset } = located.place {
+        octets.extend_from_slice(&segment.to_be_bytes());
+        octets.extend_from_slice(&offset.to_be_bytes());
+    }
+    octets
+}
+
+fn located(octets: &[u8]) -> Option<Located> {
+    let (len, rest) = octets.split_first_chunk()?;
+    let place = if rest.is_empty() {
+        Place::Body
+    } else {
+        let (segment, offset) = rest.split_first_chunk()?;
+        Place::Log {
+            segment: u64::from_be_bytes(*segment),
+            offset: u64::from_be_bytes(offset.try_into().ok()?),
+        }
+    };
+    let len = u64::from_be_bytes(*len);
+    Some(Located { len, place })
+}
+
+fn number(octets: &[u8]) -> Result<u64, Error> {
+    let octets = octets.try_into().map_err(|_| damaged("a number"))?;
+    Ok(u64::from_be_bytes(octets))
+}
+
+fn damaged(what: &str) -> Error {
+    Error::Damaged(format!("{what} is not readable in the view"))
+}
+
+fn failed(doing: &'static str) -> impl Fn(fjall::Error) -> Error {
+    move |error| Error::Engine {
+        doing,
+        cause: error.to_string(),
+    }
+}
