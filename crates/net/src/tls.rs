@@ -1,8 +1,8 @@
 //! TLS by rustls: who we are, whom we trust, what was agreed on.
 //!
-//! Not here: where certificates come from ([`Authority`](crate::Authority)).
+//! Not here: how certificates are made ([`Authority`]).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::crypto::aws_lc_rs;
@@ -11,30 +11,79 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use wire::{ChannelBinding, Security};
 
-use crate::Error;
+use crate::{Authority, Clock, Error};
 
 /// What TLS writes at most before it asks for more room, in octets.
 const TLS_BUFFER_OCTETS_MAX: usize = 64 * 1024;
 
 /// The certificate that a server shows; it can be changed while connections go on.
 #[derive(Clone, Debug)]
-pub struct Identity(Arc<RwLock<Arc<ServerConfig>>>);
+pub struct Identity {
+    config: Arc<RwLock<Arc<ServerConfig>>>,
+    source: Arc<Source>,
+}
+
+/// Where the certificate comes from.
+#[derive(Debug)]
+enum Source {
+    Files {
+        chain: PathBuf,
+        key: PathBuf,
+    },
+    Own {
+        directory: PathBuf,
+        names: Vec<String>,
+    },
+}
 
 impl Identity {
     /// Reads a certificate chain and its private key from PEM files.
     pub fn from_pem_files(chain: &Path, key: &Path) -> Result<Self, Error> {
-        Ok(Self(Arc::new(RwLock::new(server_config(chain, key)?))))
+        Self::open(Source::Files {
+            chain: chain.to_owned(),
+            key: key.to_owned(),
+        })
     }
 
-    /// Reads the files anew; on an error the old certificate stays.
-    pub fn reload(&self, chain: &Path, key: &Path) -> Result<(), Error> {
-        let config = server_config(chain, key)?;
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = config;
+    /// A certificate for these names by the [`Authority`] kept in `directory`, made where there is
+    /// none.
+    pub fn from_authority(directory: &Path, names: &[String]) -> Result<Self, Error> {
+        Self::open(Source::Own {
+            directory: directory.to_owned(),
+            names: names.to_vec(),
+        })
+    }
+
+    /// Reads the files anew, or renews our own certificate where it is near its end. New
+    /// connections see it; on an error the old one stays.
+    pub fn refresh(&self) -> Result<(), Error> {
+        let config = self.source.read()?;
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         Ok(())
     }
 
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn open(source: Source) -> Result<Self, Error> {
+        Ok(Self {
+            config: Arc::new(RwLock::new(source.read()?)),
+            source: Arc::new(source),
+        })
+    }
+}
+
+impl Source {
+    fn read(&self) -> Result<Arc<ServerConfig>, Error> {
+        match self {
+            Self::Files { chain, key } => server_config(chain, key),
+            Self::Own { directory, names } => {
+                let today = Clock::today();
+                let certified = Authority::open(directory, today)?.certify(names, today)?;
+                server_config(&certified.chain, &certified.key)
+            }
+        }
     }
 }
 

@@ -1,14 +1,18 @@
 //! Opens the doors, attends them, and shuts them again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use net::{Clock, Endpoint, Gate, Listener, Stop, Stopper, Terms};
+use net::{Clock, Endpoint, Gate, Identity, Listener, Stop, Stopper, Terms};
 use post::Post;
 use tokio::sync::watch;
 
 use crate::settings::{Door, Protocol, Settings};
 use crate::visit::{Hall, Visit};
 use crate::{control, imap, pop3, smtp};
+
+/// How often the certificate is looked after.
+const REFRESH_EVERY: Duration = Duration::from_secs(6 * 3600);
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +76,9 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
         });
         attend(listener, hall, Arc::clone(&gate), stopper.listen());
     }
+    if let Some(identity) = settings.identity.clone() {
+        tokio::spawn(refresh(identity, stopper.listen()));
+    }
     Ok(Running {
         addresses,
         gate,
@@ -113,11 +120,30 @@ fn attend(listener: Listener, hall: Arc<Hall>, gate: Arc<Gate>, stop: Stop) {
     }
 }
 
+/// Looks after the certificate, so that a renewed one is shown without a restart.
+async fn refresh(identity: Identity, mut stop: Stop) {
+    loop {
+        tokio::select! {
+            () = stop.asked() => return,
+            () = tokio::time::sleep(REFRESH_EVERY) => {}
+        }
+        if let Err(error) = identity.refresh() {
+            tracing::warn!(%error, "the certificate stays as it was");
+        }
+    }
+}
+
 impl Running {
     /// Where the doors really are, in the order of the settings.
     #[must_use]
     pub fn addresses(&self) -> &[(Protocol, Endpoint)] {
         &self.addresses
+    }
+
+    /// Reads the certificate anew; on an error the old one stays.
+    pub fn refresh_certificate(&self) -> Result<(), net::Error> {
+        let identity = self.settings.identity.as_ref();
+        identity.map_or(Ok(()), Identity::refresh)
     }
 
     /// How many connections there are.

@@ -14,7 +14,7 @@ use wire::{Security, Session, Step, Upgrade};
 use crate::script::{Echo, Script, hear_line, pipe, terms};
 
 struct Certificates {
-    _directory: TempDir,
+    directory: TempDir,
     identity: Identity,
     trust: Arc<ClientConfig>,
 }
@@ -27,7 +27,7 @@ fn certificates(names: &[&str]) -> Certificates {
     Certificates {
         identity: Identity::from_pem_files(&made.chain, &made.key).unwrap(),
         trust: roots_from_pem(&authority.roots()).unwrap(),
-        _directory: directory,
+        directory,
     }
 }
 
@@ -88,14 +88,8 @@ async fn a_name_that_is_not_in_the_certificate_is_not_trusted() {
         ("127.0.0.1", true),
         ("b.example", false),
     ] {
-        let identity = certificates.identity.clone();
-        let (mut ours, theirs) = pipe(1 << 16, Encryption::Server(identity));
-        let limit = terms().handshake_timeout;
-        let served = tokio::spawn(async move { ours.encrypt(limit).await });
-        let client = Encryption::Client(certificates.trust.clone(), name(wanted));
-        let mut peer = Stream::plain(Socket::Memory(theirs), client);
-        assert_eq!(peer.encrypt(limit).await.is_ok(), trusted, "{wanted}");
-        assert_eq!(served.await.unwrap().is_ok(), trusted, "{wanted}");
+        let shown = shows(&certificates.identity, &certificates, wanted).await;
+        assert_eq!(shown, trusted, "{wanted}");
     }
 }
 
@@ -243,4 +237,39 @@ fn private_keys_are_for_the_owner_only() {
         let found = file.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(found, mode, "{}", file.display());
     }
+}
+
+#[tokio::test]
+async fn a_changed_certificate_is_shown_to_the_next_peer() {
+    let (old, new) = (
+        certificates(&["old.example"]),
+        certificates(&["new.example"]),
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let (chain, key) = (directory.path().join("chain"), directory.path().join("key"));
+    let put = |from: &Certificates| {
+        std::fs::copy(from.directory.path().join("server.pem"), &chain).unwrap();
+        std::fs::copy(from.directory.path().join("server.key"), &key).unwrap();
+    };
+    put(&old);
+    let identity = Identity::from_pem_files(&chain, &key).unwrap();
+    assert!(shows(&identity, &old, "old.example").await);
+    put(&new);
+    assert!(!shows(&identity, &new, "new.example").await);
+    identity.refresh().unwrap();
+    assert!(shows(&identity, &new, "new.example").await);
+    std::fs::write(&key, "not a key").unwrap();
+    assert!(identity.refresh().is_err());
+    assert!(shows(&identity, &new, "new.example").await);
+}
+
+async fn shows(identity: &Identity, trusted: &Certificates, wanted: &str) -> bool {
+    let limit = terms().handshake_timeout;
+    let (mut ours, theirs) = pipe(1 << 16, Encryption::Server(identity.clone()));
+    let served = tokio::spawn(async move { ours.encrypt(limit).await });
+    let client = Encryption::Client(trusted.trust.clone(), name(wanted));
+    let mut peer = Stream::plain(Socket::Memory(theirs), client);
+    let shown = peer.encrypt(limit).await.is_ok();
+    assert_eq!(served.await.unwrap().is_ok(), shown);
+    shown
 }
