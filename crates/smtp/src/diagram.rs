@@ -250,14 +250,13 @@ pub fn render() -> String {
     let mut page = String::from(
         "# SMTP: what may follow what\n\n\
          Made from `crates/smtp/src/diagram.rs`; not to be edited. 2yz is success, 3yz go on, 4yz\n\
-         and 5yz failure; 421 leads from everywhere to Closed and is left out of the drawing, as\n\
-         are the arrows that stay where they are.\n\n",
+         and 5yz failure; 421 leads from everywhere to Closed and is left out of the drawing.\n\n",
     );
     page.push_str("```mermaid\nstateDiagram-v2\n    [*] --> Greeting\n");
     for here in Phase::ALL {
         for there in Phase::ALL {
             let label = label(here, there);
-            if !label.is_empty() && here != there {
+            if !label.is_empty() {
                 let _written = writeln!(page, "    {here:?} --> {there:?}: {label}");
             }
         }
@@ -307,7 +306,9 @@ fn label(here: Phase, there: Phase) -> String {
             .filter(|verb| class != Class::Failure || fails(here, *verb))
             .map(Verb::name)
             .collect();
-        if !verbs.is_empty() {
+        if here == there && class == Class::Failure && !verbs.is_empty() {
+            words.push("any other (4/5)".to_owned());
+        } else if !verbs.is_empty() {
             words.push(format!("{} ({digit})", verbs.join(", ")));
         }
     }

@@ -13,12 +13,16 @@
 //! (AUTH), 6152 (8BITMIME), 6409 (Submission), 6531 (SMTPUTF8).
 
 mod ask;
+pub mod command;
 pub mod diagram;
+mod parameters;
 mod policy;
 pub mod reply;
+mod scanner;
 mod session;
 
 pub use ask::{Answer, Ask, Origin, Transaction};
+pub use command::Command;
 pub use policy::{Policy, Service};
 pub use reply::Reply;
 pub use session::Session;
@@ -38,8 +42,8 @@ pub enum Error {
     /// A parameter's value is not what it should be, or it is there twice.
     #[error("bad value of parameter {0}")]
     BadParameter(&'static str),
-    /// The line has octets beyond ASCII where it may not.
-    #[error("not ASCII")]
+    /// The line has control characters, or octets beyond ASCII where it may not.
+    #[error("Octets that may not stand here")]
     NotAscii,
     /// The reply is longer than we are ready to read.
     #[error("a reply too long")]
