@@ -62,7 +62,7 @@ impl Mechanism {
 
     /// What may be offered on a connection, the strongest first; `clear` lets passwords pass
     /// without TLS.
-    pub fn offered(security: Option<&Security>, clear: bool) -> impl Iterator<Item = Self> {
+    pub fn offered(security: Option<&Security>, clear: bool) -> impl Iterator<Item = Self> + use<> {
         let bound = security.is_some_and(|security| security.binding.is_some());
         let plain = clear || security.is_some();
         Self::ALL.into_iter().filter(move |mechanism| {

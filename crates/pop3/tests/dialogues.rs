@@ -1,0 +1,54 @@
+//! Conversations as text. `UPDATE=1` writes them anew: review the difference.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+
+use std::path::{Path, PathBuf};
+
+use wire::dialogue::{Cut, play};
+
+#[path = "made/house.rs"]
+mod house;
+
+use house::{Made, session};
+
+fn dialogues() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogues");
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.sort();
+    paths
+}
+
+#[test]
+fn dialogues_go_as_written_however_they_are_cut() {
+    let mut different = Vec::new();
+    for path in dialogues() {
+        let written = std::fs::read_to_string(&path).unwrap();
+        let went = play(
+            &mut session(&written),
+            &mut Made::new(),
+            &written,
+            Cut::Lines,
+        );
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, &went).unwrap();
+        } else if went != written {
+            different.push(format!("{}:\n{went}", path.display()));
+        }
+        // What comes behind STLS is dropped if it came with it, and only then.
+        if went.contains("~ tls") {
+            continue;
+        }
+        for size in [1, 2, 3, 7, 50] {
+            let cut = play(
+                &mut session(&written),
+                &mut Made::new(),
+                &written,
+                Cut::Every(size),
+            );
+            assert_eq!(cut, went, "{} cut every {size}", path.display());
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}
