@@ -88,3 +88,63 @@ fn labour(waiting: &Mutex<Receiver<Work>>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use post::Outside;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn heavy_work_is_done_or_dropped_and_a_panic_costs_only_itself() {
+        let world = World::open().unwrap();
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        for _ in 0..processors {
+            world.run_heavy(Box::new(|| panic!("as wished")));
+        }
+        let (started, begun) = channel();
+        let (release, held) = channel::<()>();
+        let held = Arc::new(Mutex::new(held));
+        let labourers = processors.div_ceil(2);
+        for _ in 0..labourers {
+            let (started, held) = (started.clone(), Arc::clone(&held));
+            world.run_heavy(Box::new(move || {
+                started.send(()).unwrap();
+                held.lock().unwrap().recv().unwrap();
+            }));
+        }
+        for _ in 0..labourers {
+            begun.recv().unwrap();
+        }
+        // All hands are busy: as much waits as may wait, and what is too much is dropped at once.
+        let (done, count) = channel();
+        for number in 0..HEAVY_WAITING_MAX + 10 {
+            let done = done.clone();
+            world.run_heavy(Box::new(move || done.send(number).unwrap()));
+        }
+        drop(done);
+        for _ in 0..labourers {
+            release.send(()).unwrap();
+        }
+        assert_eq!(count.iter().count(), HEAVY_WAITING_MAX);
+    }
+
+    #[tokio::test]
+    async fn chance_is_never_the_same() {
+        let world = World::open().unwrap();
+        let (mut first, mut second) = ([0; 32], [0; 32]);
+        world.fill(&mut first);
+        world.fill(&mut second);
+        assert_ne!(first, second);
+    }
+
+    #[tokio::test]
+    async fn detached_work_goes_on_by_itself() {
+        let world = World::open().unwrap();
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        world.detach(Box::pin(async move { sender.send(7).unwrap() }));
+        assert_eq!(receiver.await.unwrap(), 7);
+    }
+}
