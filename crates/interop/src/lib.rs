@@ -3,8 +3,10 @@
 //! Not here: any of the house's own code. What these tests see is what anybody's program sees.
 
 pub mod process;
+mod program;
 mod server;
 mod talk;
 
+pub use program::{Ended, program};
 pub use server::{Error, Server, Tls};
 pub use talk::{Talk, expect};

@@ -132,6 +132,20 @@ impl Server {
         self.folder.path().join("caramel.toml")
     }
 
+    /// The folder that holds the data, the configuration and whatever a test puts there.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The certificate of the authority that signed the server's.
+    ///
+    /// # Errors
+    /// Where the command that names it fails.
+    pub fn authority(&self) -> Result<String, Error> {
+        Ok(self.command(&["cert", "ca"], "")?.trim().to_owned())
+    }
+
     /// What the server said on its standard error.
     #[must_use]
     pub fn log(&self) -> String {

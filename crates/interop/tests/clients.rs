@@ -1,0 +1,424 @@
+//! Letters sent and read by programs nobody here wrote.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::fs;
+
+use interop::{Ended, Server, Talk, Tls, program};
+
+const LETTER: &str = "From: Guest <guest@elsewhere.example>\r\nTo: Ada <ada@test.localhost>\r\n\
+    Subject: From outside\r\nDate: Mon, 23 Nov 2026 12:00:00 +0000\r\n\
+    Message-ID: <outside@elsewhere.example>\r\n\r\n.A line that begins with a dot.\r\nGood bye.\r\n";
+
+fn run(server: &Server, name: &str, words: &[&str], input: &str) -> Ended {
+    let ended = program(name, words, server.folder(), input).unwrap();
+    assert!(
+        ended.well,
+        "{name} {words:?}\n{}\n{}\n{}",
+        ended.out,
+        ended.err,
+        server.log()
+    );
+    ended
+}
+
+fn url(server: &Server, scheme: &str, protocol: &str, tls: Tls) -> String {
+    format!("{scheme}://{}", server.address(protocol, tls))
+}
+
+/// Puts `count` letters into ada's INBOX by plain SMTP, `Letter 1` being the first.
+fn deliver(server: &Server, count: usize) {
+    let (mut talk, _) = Talk::open(server.address("smtp", Tls::Starttls)).unwrap();
+    talk.smtp("EHLO test.localhost").unwrap();
+    for number in 1..=count {
+        let letter = LETTER.replace("From outside", &format!("Letter {number}"));
+        let reply = talk.deliver("guest@elsewhere.example", &["ada@test.localhost"], &letter);
+        assert!(reply.unwrap().starts_with("250"));
+    }
+}
+
+#[test]
+fn curl_sends_and_reads() {
+    let mut server = Server::start().unwrap();
+    let ca = server.authority().unwrap();
+    let login = ["--user", "alan@test.localhost:secret"];
+    let envelope = [
+        "--mail-from",
+        "alan@test.localhost",
+        "--mail-rcpt",
+        "ada@test.localhost",
+    ];
+    let letter = LETTER.replace(
+        "Guest <guest@elsewhere.example>",
+        "Alan <alan@test.localhost>",
+    );
+    let ways = [
+        (
+            url(&server, "smtp", "smtp", Tls::Starttls),
+            "--mail-rcpt-allowfails",
+        ),
+        (
+            url(&server, "smtp", "submission", Tls::Starttls),
+            "--ssl-reqd",
+        ),
+        (
+            url(&server, "smtps", "submission", Tls::Implicit),
+            "--ssl-reqd",
+        ),
+    ];
+    for (at, (url, more)) in ways.iter().enumerate() {
+        let mut words = vec![
+            "--silent",
+            "--show-error",
+            "--cacert",
+            &ca,
+            "--url",
+            url,
+            more,
+        ];
+        words.extend(envelope);
+        if at == 0 {
+            words.retain(|word| *word != *more);
+            words[6] = "guest@elsewhere.example";
+        } else {
+            words.extend(login);
+        }
+        words.extend(["--upload-file", "-"]);
+        run(
+            &server,
+            "curl",
+            &words,
+            if at == 0 { LETTER } else { &letter },
+        );
+    }
+    let read = |server: &Server| {
+        for (scheme, protocol, path) in [("pop3s", "pop3", "/2"), ("imaps", "imap", "/INBOX;UID=2")]
+        {
+            let url = url(server, scheme, protocol, Tls::Implicit) + path;
+            let user = "ada@test.localhost:secret";
+            let words = [
+                "--silent",
+                "--show-error",
+                "--cacert",
+                &ca,
+                "--user",
+                user,
+                &url,
+            ];
+            let read = run(server, "curl", &words, "").out;
+            assert!(
+                read.contains("\r\n.A line that begins with a dot.\r\nGood bye.\r\n"),
+                "{read}"
+            );
+            assert!(read.contains("Received: from "), "{read}");
+            assert!(read.contains("Subject: From outside\r\n"), "{read}");
+        }
+    };
+    read(&server);
+    assert!(server.stop(), "{}", server.log());
+    server.run().unwrap();
+    read(&server);
+}
+
+#[test]
+fn swaks_sends_in_every_way() {
+    let server = Server::start().unwrap();
+    let ca = server.authority().unwrap();
+    let user = [
+        "--auth-user",
+        "alan@test.localhost",
+        "--auth-password",
+        "secret",
+    ];
+    let from = [
+        "--to",
+        "ada@test.localhost",
+        "--from",
+        "alan@test.localhost",
+    ];
+    let ways: &[(&str, Tls, &[&str], bool)] = &[
+        ("smtp", Tls::Starttls, &[], false),
+        ("smtp", Tls::Starttls, &["--tls"], false),
+        (
+            "submission",
+            Tls::Starttls,
+            &["--tls", "--auth", "PLAIN"],
+            true,
+        ),
+        (
+            "submission",
+            Tls::Starttls,
+            &["--tls", "--auth", "LOGIN"],
+            true,
+        ),
+        (
+            "submission",
+            Tls::Implicit,
+            &["--tls-on-connect", "--auth", "PLAIN"],
+            true,
+        ),
+        ("smtp", Tls::Starttls, &["--pipeline"], false),
+    ];
+    for (protocol, tls, words, login) in ways {
+        let address = server.address(protocol, *tls).to_string();
+        let mut all = vec!["--server", &address, "--tls-ca-path", &ca];
+        all.extend(*words);
+        if *login {
+            all.extend(user);
+            all.extend(from);
+        } else {
+            all.extend([
+                "--to",
+                "ada@test.localhost",
+                "--from",
+                "guest@elsewhere.example",
+            ]);
+        }
+        run(&server, "swaks", &all, "");
+    }
+    let (mut talk, _) = Talk::open(server.address("imap", Tls::Starttls)).unwrap();
+    talk.imap_login("ada@test.localhost", "secret").unwrap();
+    let lines = talk.imap("STATUS INBOX (MESSAGES)").unwrap();
+    assert_eq!(lines.first().unwrap(), "* STATUS INBOX (MESSAGES 6)");
+}
+
+#[test]
+fn swaks_is_refused_where_it_must_be() {
+    let server = Server::start().unwrap();
+    let smtp = server.address("smtp", Tls::Starttls).to_string();
+    let submission = server.address("submission", Tls::Implicit).to_string();
+    let refused: &[(&[&str], &str)] = &[
+        (
+            &["--server", &smtp, "--to", "nobody@test.localhost"],
+            "550 5.1.1",
+        ),
+        (
+            &["--server", &smtp, "--to", "ada@elsewhere.example"],
+            "550 5.7.1",
+        ),
+        (
+            &[
+                "--server",
+                &submission,
+                "--tls-on-connect",
+                "--to",
+                "ada@test.localhost",
+            ],
+            "530 5.7.0",
+        ),
+        (
+            &[
+                "--server",
+                &submission,
+                "--tls-on-connect",
+                "--to",
+                "ada@test.localhost",
+                "--auth-user",
+                "alan@test.localhost",
+                "--auth-password",
+                "wrong",
+            ],
+            "535 5.7.8",
+        ),
+        (
+            &[
+                "--server",
+                &submission,
+                "--tls-on-connect",
+                "--to",
+                "alan@test.localhost",
+                "--from",
+                "ada@test.localhost",
+                "--auth-user",
+                "alan@test.localhost",
+                "--auth-password",
+                "secret",
+            ],
+            "550 5.7.1",
+        ),
+    ];
+    for (words, reply) in refused {
+        let ended = program("swaks", words, server.folder(), "").unwrap();
+        assert!(
+            !ended.well && ended.out.contains(reply),
+            "{words:?}\n{}",
+            ended.out
+        );
+    }
+}
+
+/// Python's own libraries over TLS: send, read by POP3 with deletion, read and flag by IMAP.
+const PYTHON: &str = r#"
+import imaplib, poplib, smtplib, ssl, sys
+from email.message import EmailMessage
+ca, smtp, pop, imap = sys.argv[1], *[(a.split(":")[0], int(a.split(":")[1])) for a in sys.argv[2:]]
+context = ssl.create_default_context(cafile=ca)
+context.check_hostname = False
+letter = EmailMessage()
+letter["From"], letter["To"], letter["Subject"] = "alan@test.localhost", "ada@test.localhost", "Élan"
+letter.set_content("Bonjour, déjà vu.\n")
+letter.add_attachment(bytes(range(256)) * 100, maintype="application", subtype="octet-stream", filename="tout.bin")
+with smtplib.SMTP_SSL(*smtp, context=context) as client:
+    client.login("alan@test.localhost", "secret")
+    client.send_message(letter)
+    client.send_message(letter)
+client = poplib.POP3_SSL(*pop, context=context)
+client.user("ada@test.localhost"); client.pass_("secret")
+count, octets = client.stat()
+assert count == 2, count
+assert len(client.uidl()[1]) == 2
+_, lines, _ = client.retr(1)
+assert b"Subject: =?utf-8?" in b"\n".join(lines), lines
+_, top, _ = client.top(1, 0)
+client.dele(1); client.quit()
+client = imaplib.IMAP4_SSL(*imap, ssl_context=context)
+client.login("ada@test.localhost", "secret")
+status, data = client.select("INBOX")
+assert data == [b"1"], data
+status, data = client.fetch("1", "(UID FLAGS BODY.PEEK[])")
+import email, email.policy
+back = email.message_from_bytes(data[0][1], policy=email.policy.default)
+assert back["Subject"] == "Élan", back["Subject"]
+assert back.get_body().get_content() == "Bonjour, déjà vu.\n"
+assert next(back.iter_attachments()).get_content() == bytes(range(256)) * 100
+assert client.store("1", "+FLAGS", r"(\Seen work)")[0] == "OK"
+status, data = client.search(None, "KEYWORD", "work", "SUBJECT", "lan")
+assert data == [b"1"], data
+status, data = client.search("UTF-8", "TEXT", "déjà".encode())  if False else client.search(None, "SEEN")
+assert data == [b"1"], data
+assert client.create("Old/Letters")[0] == "OK"
+assert client.copy("1", "Old/Letters")[0] == "OK"
+assert client.append("Old/Letters", r"(\Flagged)", imaplib.Time2Internaldate(1000000000), letter.as_bytes(policy=letter.policy.clone(linesep="\r\n")))[0] == "OK"
+assert client.store("1", "+FLAGS", r"(\Deleted)")[0] == "OK"
+assert client.expunge() == ("OK", [b"1"])
+status, data = client.status("Old/Letters", "(MESSAGES UNSEEN)")
+assert data == [b"Old/Letters (MESSAGES 2 UNSEEN 1)"], data
+client.logout()
+print("good")
+"#;
+
+#[test]
+fn python_sends_reads_flags_and_files() {
+    let server = Server::start().unwrap();
+    let ca = server.authority().unwrap();
+    let places = ["submission", "pop3", "imap"]
+        .map(|protocol| server.address(protocol, Tls::Implicit).to_string());
+    let [smtp, pop, imap] = &places;
+    let ended = run(
+        &server,
+        "python3",
+        &["-c", PYTHON, &ca, smtp, pop, imap],
+        "",
+    );
+    assert_eq!(ended.out.trim(), "good");
+}
+
+#[test]
+fn mbsync_goes_both_ways_and_comes_to_rest() {
+    let server = Server::start().unwrap();
+    deliver(&server, 5);
+    let ca = server.authority().unwrap();
+    let port = server.address("imap", Tls::Starttls).port();
+    let local = server.folder().join("Maildir");
+    fs::create_dir(&local).unwrap();
+    let rc = format!(
+        "IMAPAccount ada\nHost 127.0.0.1\nPort {port}\nUser ada@test.localhost\nPass secret\n\
+         SSLType STARTTLS\nCertificateFile {ca}\nSystemCertificates no\n\n\
+         IMAPStore far\nAccount ada\n\n\
+         MaildirStore near\nPath {0}/\nInbox {0}/INBOX\nSubFolders Verbatim\n\n\
+         Channel all\nFar :far:\nNear :near:\nPatterns *\nCreate Both\nRemove Both\nExpunge Both\n\
+         SyncState *\n",
+        local.display()
+    );
+    fs::write(server.folder().join(".mbsyncrc"), rc).unwrap();
+    run(&server, "mbsync", &["-a"], "");
+    let new = local.join("INBOX/new");
+    assert_eq!(fs::read_dir(&new).unwrap().count(), 5);
+    // One is read here, one is flagged there, one comes by here: the next run carries all over.
+    let letter = fs::read_dir(&new).unwrap().next().unwrap().unwrap();
+    let name = letter.file_name().into_string().unwrap();
+    let seen = local
+        .join("INBOX/cur")
+        .join(format!("{}S", name.trim_end_matches('S')));
+    let seen = if name.contains(":2,") {
+        seen
+    } else {
+        seen.with_file_name(format!("{name}:2,S"))
+    };
+    fs::rename(letter.path(), seen).unwrap();
+    fs::write(
+        local.join("INBOX/new/1.own.test"),
+        LETTER.replace("\r\n", "\n"),
+    )
+    .unwrap();
+    let (mut talk, _) = Talk::open(server.address("imap", Tls::Starttls)).unwrap();
+    talk.imap_login("ada@test.localhost", "secret").unwrap();
+    talk.imap("SELECT INBOX").unwrap();
+    talk.imap("STORE 5 +FLAGS (\\Flagged)").unwrap();
+    run(&server, "mbsync", &["-a"], "");
+    let status = talk.imap("STATUS INBOX (MESSAGES UNSEEN)").unwrap();
+    assert!(
+        status
+            .iter()
+            .any(|line| line == "* STATUS INBOX (MESSAGES 6 UNSEEN 5)"),
+        "{status:?}"
+    );
+    // At rest: a third run changes nothing on either side.
+    let before = talk.imap("STATUS INBOX (HIGHESTMODSEQ UIDNEXT)").unwrap();
+    let files = listing(&local);
+    run(&server, "mbsync", &["-a"], "");
+    assert_eq!(
+        talk.imap("STATUS INBOX (HIGHESTMODSEQ UIDNEXT)").unwrap(),
+        before
+    );
+    assert_eq!(listing(&local), files);
+}
+
+fn listing(folder: &std::path::Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(listing(&path));
+        } else if !path.file_name().unwrap().to_string_lossy().starts_with('.') {
+            found.push(path.display().to_string());
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn fetchmail_takes_all_by_pop3_and_imap() {
+    let server = Server::start().unwrap();
+    for (protocol, service) in [("pop3", "pop3"), ("imap", "imap")] {
+        deliver(&server, 3);
+        let port = server.address(service, Tls::Implicit).port();
+        let ca = server.authority().unwrap();
+        let got = server.folder().join(format!("got-{protocol}"));
+        let rc = format!(
+            "poll 127.0.0.1 protocol {protocol} port {port}\n user \"ada@test.localhost\" password \
+             secret ssl sslcertck sslcertfile {ca} sslcommonname mail.test.localhost\n fetchall \
+             no keep no rewrite mda \"cat >> {}\"\n",
+            got.display()
+        );
+        let path = server.folder().join(".fetchmailrc");
+        fs::write(&path, rc).unwrap();
+        run(&server, "chmod", &["600", ".fetchmailrc"], "");
+        run(
+            &server,
+            "fetchmail",
+            &["--nosyslog", "-f", ".fetchmailrc", "--pidfile", "pid"],
+            "",
+        );
+        let got = fs::read_to_string(got).unwrap();
+        assert_eq!(got.matches("Subject: Letter").count(), 3, "{got}");
+        let (mut talk, _) = Talk::open(server.address("imap", Tls::Starttls)).unwrap();
+        talk.imap_login("ada@test.localhost", "secret").unwrap();
+        let status = talk.imap("STATUS INBOX (MESSAGES)").unwrap();
+        assert_eq!(
+            status.first().unwrap(),
+            "* STATUS INBOX (MESSAGES 0)",
+            "after {protocol}"
+        );
+    }
+}

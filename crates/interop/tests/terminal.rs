@@ -1,0 +1,134 @@
+//! Mail programs that want a terminal, driven through one.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use interop::{Server, Talk, Tls, program};
+
+/// A terminal of its own: a tmux server on a socket in the test's folder.
+struct Terminal<'a> {
+    server: &'a Server,
+}
+
+impl<'a> Terminal<'a> {
+    fn run(server: &'a Server, command: &str) -> Self {
+        let terminal = Self { server };
+        terminal.tmux(&["new-session", "-d", "-x", "100", "-y", "30", command]);
+        terminal.tmux(&["set-option", "-g", "remain-on-exit", "on"]);
+        terminal
+    }
+
+    fn tmux(&self, words: &[&str]) -> String {
+        let mut all = vec!["-S", "tmux", "-f", "/dev/null"];
+        all.extend(words);
+        let ended = program("tmux", &all, self.server.folder(), "").unwrap();
+        assert!(ended.well, "tmux {words:?}: {}", ended.err);
+        ended.out
+    }
+
+    fn keys(&self, keys: &[&str]) {
+        let mut words = vec!["send-keys"];
+        words.extend(keys);
+        self.tmux(&words);
+    }
+
+    /// Waits until the screen shows `text`.
+    fn shows(&self, text: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            let screen = self.tmux(&["capture-pane", "-p"]);
+            if screen.contains(text) {
+                return screen;
+            }
+            let late = begun.elapsed() > Duration::from_secs(30);
+            assert!(!late, "no {text:?} on\n{screen}\n{}", self.server.log());
+        }
+    }
+}
+
+impl Drop for Terminal<'_> {
+    fn drop(&mut self) {
+        let words = ["-S", "tmux", "kill-server"];
+        drop(program("tmux", &words, self.server.folder(), ""));
+    }
+}
+
+fn deliver(server: &Server) {
+    let (mut talk, _) = Talk::open(server.address("smtp", Tls::Starttls)).unwrap();
+    talk.smtp("EHLO test.localhost").unwrap();
+    let letter = "From: Guest <guest@elsewhere.example>\r\nTo: ada@test.localhost\r\n\
+                  Subject: On the screen\r\nDate: Mon, 23 Nov 2026 12:00:00 +0000\r\n\r\n\
+                  Words to be read.";
+    let reply = talk.deliver("guest@elsewhere.example", &["ada@test.localhost"], letter);
+    assert!(reply.unwrap().starts_with("250"));
+}
+
+fn messages(server: &Server, mailbox: &str) -> String {
+    let (mut talk, _) = Talk::open(server.address("imap", Tls::Starttls)).unwrap();
+    talk.imap_login("ada@test.localhost", "secret").unwrap();
+    talk.imap(&format!("STATUS {mailbox} (MESSAGES UNSEEN)"))
+        .unwrap()
+        .remove(0)
+}
+
+#[test]
+fn mutt_reads_and_deletes() {
+    let server = Server::start().unwrap();
+    deliver(&server);
+    let ca = server.authority().unwrap();
+    let port = server.address("imap", Tls::Implicit).port();
+    let rc = format!(
+        "set folder=\"imaps://127.0.0.1:{port}/\"\nset spoolfile=\"+INBOX\"\n\
+         set imap_user=\"ada@test.localhost\"\nset imap_pass=\"secret\"\n\
+         set ssl_verify_host=no\nset certificate_file=\"{ca}\"\nset ssl_ca_certificates_file=\"{ca}\"\n\
+         set delete=yes\nset quit=yes\nset sort=date\n"
+    );
+    fs::write(server.folder().join("muttrc"), rc).unwrap();
+    let terminal = Terminal::run(&server, "mutt -n -F muttrc");
+    terminal.shows("On the screen");
+    terminal.keys(&["Enter"]);
+    terminal.shows("Words to be read.");
+    terminal.keys(&["i"]);
+    terminal.shows("On the screen");
+    assert_eq!(
+        messages(&server, "INBOX"),
+        "* STATUS INBOX (MESSAGES 1 UNSEEN 0)"
+    );
+    terminal.keys(&["d"]);
+    terminal.keys(&["q"]);
+    terminal.shows("Pane is dead");
+    assert_eq!(
+        messages(&server, "INBOX"),
+        "* STATUS INBOX (MESSAGES 0 UNSEEN 0)"
+    );
+}
+
+#[test]
+fn s_nail_reads_and_answers() {
+    let server = Server::start().unwrap();
+    deliver(&server);
+    let imap = server.address("imap", Tls::Starttls);
+    let smtp = server.address("submission", Tls::Implicit);
+    let ca = server.authority().unwrap();
+    let rc = format!(
+        "set v15-compat\nset sendwait\nset from=ada@test.localhost\nset tls-verify=ignore\n\
+         set tls-ca-file={ca}\nset smtp-auth=plain\n\
+         set mta=smtps://ada%40test.localhost:secret@{smtp}\n"
+    );
+    fs::write(server.folder().join(".mailrc"), rc).unwrap();
+    let folder = format!("imap://ada%40test.localhost:secret@{imap}/INBOX");
+    let terminal = Terminal::run(&server, &format!("s-nail -R -f {folder}"));
+    terminal.shows("On the screen");
+    terminal.keys(&["print 1", "Enter"]);
+    terminal.shows("Words to be read.");
+    terminal.keys(&["exit", "Enter"]);
+    terminal.shows("Pane is dead");
+    let words = ["-s", "An answer", "alan@test.localhost"];
+    let ended = program("s-nail", &words, server.folder(), "Thank you.\n").unwrap();
+    assert!(ended.well, "{}\n{}", ended.err, server.log());
+    let (mut talk, _) = Talk::open(imap).unwrap();
+    talk.imap_login("alan@test.localhost", "secret").unwrap();
+    let status = talk.imap("STATUS INBOX (MESSAGES)").unwrap();
+    assert_eq!(status.first().unwrap(), "* STATUS INBOX (MESSAGES 1)");
+}
