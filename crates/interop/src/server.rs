@@ -132,6 +132,12 @@ impl Server {
         self.folder.path().join("caramel.toml")
     }
 
+    /// The program under test: `CARAMEL_BIN`, or the one built beside the tests.
+    #[must_use]
+    pub fn binary() -> PathBuf {
+        binary()
+    }
+
     /// The folder that holds the data, the configuration and whatever a test puts there.
     #[must_use]
     pub fn folder(&self) -> &Path {

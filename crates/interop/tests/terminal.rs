@@ -81,7 +81,8 @@ fn mutt_reads_and_deletes() {
     let rc = format!(
         "set folder=\"imaps://127.0.0.1:{port}/\"\nset spoolfile=\"+INBOX\"\n\
          set imap_user=\"ada@test.localhost\"\nset imap_pass=\"secret\"\n\
-         set ssl_verify_host=no\nset certificate_file=\"{ca}\"\nset ssl_ca_certificates_file=\"{ca}\"\n\
+         set ssl_verify_host=no\nset certificate_file=\"{ca}\"\n\
+         set ssl_ca_certificates_file=\"{ca}\"\n\
          set delete=yes\nset quit=yes\nset sort=date\n"
     );
     fs::write(server.folder().join("muttrc"), rc).unwrap();

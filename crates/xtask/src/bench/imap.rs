@@ -19,30 +19,7 @@ const LETTERS: usize = 100;
 
 /// Opens so many connections, logs in, selects, goes idle, says `ready` and waits for its input's
 /// end. A foreigner on purpose: no line of the house in it.
-const IDLER: &str = r#"
-import socket, ssl, sys
-host, port, count, user, tls = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5] == "tls"
-context = ssl._create_unverified_context()
-held = []
-for index in range(count):
-    link = socket.create_connection((host, port))
-    if tls: link = context.wrap_socket(link)
-    file = link.makefile("rb")
-    file.readline()
-    def run(command, until):
-        link.sendall(command)
-        while True:
-            line = file.readline()
-            if not line: sys.exit("closed at %d" % index)
-            if line.startswith(until): return line
-    line = run(b"a LOGIN %s secret\r\n" % user.encode(), b"a ")
-    if b" OK" not in line: sys.exit(repr(line))
-    run(b"b SELECT INBOX\r\n", b"b ")
-    run(b"c IDLE\r\n", b"+")
-    held.append((link, file))
-print("ready", flush=True)
-sys.stdin.read()
-"#;
+const IDLER: &str = include_str!("idler.py");
 
 /// Runs every row for both servers, by turns.
 pub(crate) fn run(binary: &Path, folder: &Path, rounds: usize, table: &mut Table) -> Result<()> {
