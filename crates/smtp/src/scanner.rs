@@ -204,7 +204,8 @@ mod tests {
 
     #[test]
     fn bodies_end_where_they_end() {
-        let cases: &[(&[u8], &[u8], bool, bool, usize)] = &[
+        type Case = (&'static [u8], &'static [u8], bool, bool, usize);
+        let cases: &[Case] = &[
             (b".\r\n", b"", true, false, 0),
             (b"a\r\n.\r\nQUIT", b"a\r\n", true, false, 3),
             (b"..\r\n.a\r\n.\r\n", b".\r\na\r\n", true, false, 3),

@@ -3,8 +3,6 @@
 //! A comment says the policy: `# policy: submission tls verify size=100`. `H:` lines at the
 //! end say what the house heard. `UPDATE=1` rewrites the files.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test")]
-
 #[path = "scene/house.rs"]
 mod scene;
 

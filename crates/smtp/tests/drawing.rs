@@ -1,7 +1,5 @@
 //! `docs/diagrams/smtp.md` is what the code draws; `UPDATE=1` rewrites it.
 
-#![expect(clippy::expect_used, reason = "a test")]
-
 use std::path::Path;
 
 #[test]
