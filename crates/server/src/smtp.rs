@@ -1,9 +1,16 @@
 //! What SMTP, Submission and LMTP ask, answered by the post.
+//!
+//! Not here: who may send what to whom (`post`), what is offered behind which door (the policy,
+//! made once for each door from its settings).
 
 use std::sync::Arc;
 
-use smtp::Policy;
+use bytes::Bytes;
+use net::House;
+use post::{Error, Incoming, Origin, Sender, Tls};
+use smtp::{Answer, Ask, Policy, Session, Transaction};
 
+use crate::guest::Guest;
 use crate::settings::Protocol;
 use crate::visit::{Hall, Visit};
 
@@ -29,8 +36,117 @@ pub(crate) fn converse(
     visit: Visit,
     policy: &Arc<Policy>,
 ) -> impl Future<Output = ()> + Send + use<> {
-    drop(Arc::clone(policy));
-    // Nobody answers here yet: the door is shut again.
-    drop(visit.into_stream());
-    async {}
+    let desk = Desk {
+        guest: visit.guest(),
+        protocol: visit.hall.door.protocol,
+        incoming: None,
+    };
+    visit.converse(Session::new(Arc::clone(policy)), desk)
+}
+
+/// Where one peer hands in its messages.
+#[derive(Debug)]
+struct Desk {
+    guest: Guest,
+    protocol: Protocol,
+    /// The message that is being handed in; dropped, it never was.
+    incoming: Option<Box<Incoming>>,
+}
+
+impl House<Session> for Desk {
+    async fn ask(&mut self, ask: Ask) -> Answer {
+        match ask {
+            Ask::Sasl(question) => Answer::Sasl(self.guest.verdict(question).await),
+            Ask::Mail(transaction) => self.begin(*transaction),
+            Ask::Recipient(recipient) => match &mut self.incoming {
+                Some(incoming) => {
+                    let outcome = incoming.recipient(recipient).await;
+                    self.answer(outcome)
+                }
+                None => Answer::Done,
+            },
+            Ask::Body => Answer::Done,
+            Ask::Chunk(octets) => self.chunk(octets).await,
+            Ask::Accept => self.accept().await,
+            Ask::Abort => {
+                self.incoming = None;
+                Answer::Done
+            }
+            // Whoever asks only wants to know whom to send to: they may send and see.
+            Ask::Verify(_) => Answer::Done,
+        }
+    }
+}
+
+impl Desk {
+    fn begin(&mut self, transaction: Transaction) -> Answer {
+        let origin = transaction.origin;
+        let protocol = match (self.protocol, origin.protocol.as_str()) {
+            (Protocol::Lmtp, _) => post::Protocol::Lmtp,
+            (_, "SMTP") => post::Protocol::Smtp,
+            _ => post::Protocol::Esmtp,
+        };
+        let tls = origin.security.map(|security| Tls {
+            version: security.version,
+            cipher: security.cipher,
+        });
+        let origin = Origin {
+            peer: self.guest.ip(),
+            helo: origin.helo,
+            protocol,
+            tls,
+            account: self.guest.account().cloned(),
+        };
+        let sender = Sender {
+            reverse_path: transaction.reverse_path,
+            size: transaction.size,
+            body: transaction.body,
+            smtputf8: transaction.smtputf8,
+            ret: transaction.ret,
+            envid: transaction.envid,
+        };
+        let outcome = self.guest.post.begin(origin, sender);
+        let outcome = outcome.map(|incoming| self.incoming = Some(Box::new(incoming)));
+        self.answer(outcome)
+    }
+
+    async fn chunk(&mut self, octets: Bytes) -> Answer {
+        match &mut self.incoming {
+            Some(incoming) => {
+                let outcome = incoming.chunk(octets).await;
+                self.answer(outcome)
+            }
+            None => Answer::Done,
+        }
+    }
+
+    async fn accept(&mut self) -> Answer {
+        let Some(incoming) = self.incoming.take() else {
+            return Answer::Done;
+        };
+        match incoming.commit().await {
+            Ok(receipt) => {
+                let (conn, journey) = (self.guest.peer.conn, receipt.journey);
+                tracing::info!(%conn, %journey, "taken");
+                Answer::Stored(format!("Taken as {journey}"))
+            }
+            Err(error) => self.refused(&error),
+        }
+    }
+
+    fn answer(&self, outcome: Result<(), Error>) -> Answer {
+        match outcome {
+            Ok(()) => Answer::Done,
+            Err(error) => self.refused(&error),
+        }
+    }
+
+    fn refused(&self, error: &Error) -> Answer {
+        let conn = self.guest.peer.conn;
+        match error {
+            Error::Refused(..) => tracing::info!(%conn, %error, "refused"),
+            Error::Fault(fault) => tracing::error!(%conn, %fault, "not taken"),
+        }
+        Answer::Refused(error.refusal())
+    }
 }
