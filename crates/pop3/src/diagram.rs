@@ -196,8 +196,8 @@ const CLASSES: [(Class, &str); 4] = [
 pub fn render() -> String {
     let mut page = String::from(
         "# POP3: what may follow what\n\n\
-         Made from `crates/pop3/src/diagram.rs`; not to be edited. Arrows that stay where they are\n\
-         are left out of the drawing. `…` is no reply yet: the house is at work.\n\n\
+         Made from `crates/pop3/src/diagram.rs`; not to be edited. Arrows that stay where they\n\
+         are, are left out of the drawing. `…` is no reply yet: the house is at work.\n\n\
          ```mermaid\nstateDiagram-v2\n    [*] --> Authorization: greeting\n",
     );
     for here in Phase::ALL {

@@ -1,10 +1,306 @@
 //! What the command line asks, answered by the post.
+//!
+//! Each line is one method call in JMAP's form, `["Account/add", {…}, "0"]`, and is answered by a
+//! line of the same form, or by `["error", {"type": …, "description": …}, "0"]`. The command line
+//! calls [`administer`] itself where no server runs, so both ways do the same.
+
+use bytes::Bytes;
+use mail::{Address, Host, Instant};
+use post::{Alias, AliasSource, Post};
+use serde_json::{Map, Value, json};
+use wire::{Line, LineBuffer, Step};
 
 use crate::visit::Visit;
 
+/// Octets a call may have.
+const CALL_OCTETS_MAX: usize = 1024 * 1024;
+
 /// Talks with one peer until it has gone.
 pub(crate) fn converse(visit: Visit) -> impl Future<Output = ()> + Send + 'static {
-    // Nobody answers here yet: the door is shut again.
-    drop(visit.into_stream());
-    async {}
+    let house = House {
+        post: visit.hall.post.clone(),
+    };
+    visit.converse(Desk::default(), house)
+}
+
+/// Carries out one method; an `Err` is what JMAP calls an error's arguments.
+///
+/// # Errors
+/// For an unknown method, arguments that are wrong, and whatever the post refuses.
+pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<Value, Value> {
+    let arguments = Arguments(arguments);
+    let done = match method {
+        "Domain/list" => {
+            let domains = post.domains();
+            let list: Vec<Value> = domains.iter().map(|name| json!(name.to_string())).collect();
+            return Ok(json!({ "list": list }));
+        }
+        "Domain/add" => post.add_domain(&arguments.domain("name")?).await,
+        "Domain/remove" => post.remove_domain(&arguments.domain("name")?).await,
+        "Account/list" => {
+            let accounts = post.accounts();
+            let list = accounts.iter().map(|account| {
+                json!({
+                    "address": account.address.to_string(),
+                    "created": account.created.seconds,
+                })
+            });
+            return Ok(json!({ "list": list.collect::<Vec<_>>() }));
+        }
+        "Account/add" => {
+            let (address, password) = (arguments.address("address")?, arguments.password()?);
+            post.add_account(&address, password).await.map(|_| ())
+        }
+        "Account/password" => {
+            let (address, password) = (arguments.address("address")?, arguments.password()?);
+            post.set_password(&address, password).await
+        }
+        "Account/remove" => post.remove_account(&arguments.address("address")?).await,
+        "Alias/list" => {
+            let aliases = post.aliases();
+            let list = aliases.iter().map(|alias| {
+                let targets: Vec<String> = alias.targets.iter().map(Address::to_string).collect();
+                json!({ "source": written(&alias.source), "targets": targets })
+            });
+            return Ok(json!({ "list": list.collect::<Vec<_>>() }));
+        }
+        "Alias/add" => {
+            let (source, targets) = (arguments.source()?, arguments.targets()?);
+            post.add_alias(Alias { source, targets }).await
+        }
+        "Alias/remove" => post.remove_alias(&arguments.source()?).await,
+        _ => {
+            return Err(error(
+                "unknownMethod",
+                format!("There is no method {method}"),
+            ));
+        }
+    };
+    match done {
+        Ok(()) => Ok(json!({})),
+        Err(post::Error::Refused(why, refusal)) => Err(error(&format!("{why:?}"), refusal.text)),
+        Err(fault @ post::Error::Fault(_)) => Err(error("serverFail", fault.to_string())),
+    }
+}
+
+fn error(kind: &str, description: impl Into<String>) -> Value {
+    json!({ "type": kind, "description": description.into() })
+}
+
+struct Arguments<'a>(&'a Value);
+
+impl Arguments<'_> {
+    fn text(&self, name: &str) -> Result<&str, Value> {
+        let value = self.0.get(name).and_then(Value::as_str);
+        value.ok_or_else(|| error("invalidArguments", format!("{name} is missing")))
+    }
+
+    fn password(&self) -> Result<&str, Value> {
+        let password = self.text("password")?;
+        if password.is_empty() {
+            return Err(error("invalidArguments", "The password is empty"));
+        }
+        Ok(password)
+    }
+
+    fn domain(&self, name: &str) -> Result<Host, Value> {
+        domain(self.text(name)?)
+    }
+
+    fn address(&self, name: &str) -> Result<Address, Value> {
+        address(self.text(name)?)
+    }
+
+    fn source(&self) -> Result<AliasSource, Value> {
+        let text = self.text("source")?;
+        match text.strip_prefix('@') {
+            Some(name) => domain(name).map(AliasSource::CatchAll),
+            None => address(text).map(AliasSource::Address),
+        }
+    }
+
+    fn targets(&self) -> Result<Vec<Address>, Value> {
+        let targets = self.0.get("targets").and_then(Value::as_array);
+        let targets = targets.map(Vec::as_slice).unwrap_or_default();
+        if targets.is_empty() {
+            return Err(error("invalidArguments", "An alias needs a target"));
+        }
+        targets
+            .iter()
+            .map(|target| address(target.as_str().unwrap_or_default()))
+            .collect()
+    }
+}
+
+fn written(source: &AliasSource) -> String {
+    match source {
+        AliasSource::Address(address) => address.to_string(),
+        AliasSource::CatchAll(domain) => format!("@{domain}"),
+    }
+}
+
+fn domain(text: &str) -> Result<Host, Value> {
+    match Host::parse(text) {
+        Ok(host @ Host::Domain(_)) => Ok(host),
+        Ok(Host::Ip(_)) => Err(error("invalidArguments", format!("{text} is not a domain"))),
+        Err(fault) => Err(error(
+            "invalidArguments",
+            format!("{text} is not a domain: {fault}"),
+        )),
+    }
+}
+
+fn address(text: &str) -> Result<Address, Value> {
+    let not = |fault| {
+        error(
+            "invalidArguments",
+            format!("{text} is not an address: {fault}"),
+        )
+    };
+    Address::parse(text).map_err(not)
+}
+
+#[derive(Debug)]
+struct House {
+    post: Post,
+}
+
+impl net::House<Desk> for House {
+    async fn ask(&mut self, (method, arguments): Call) -> Result<Value, Value> {
+        tracing::info!(method, "asked by the command line");
+        administer(&self.post, &method, &arguments).await
+    }
+}
+
+/// A method and its arguments.
+type Call = (String, Value);
+
+/// The conversation: one call after the other.
+#[derive(Debug, Default)]
+struct Desk {
+    input: LineBuffer,
+    /// The call that is being answered: its method, and the id it was given.
+    asked: Option<(String, Value)>,
+    reply: Option<Bytes>,
+    closed: bool,
+}
+
+impl Desk {
+    fn call(&mut self, line: &[u8]) -> Option<Call> {
+        match serde_json::from_slice::<Written>(line) {
+            Ok((method, arguments, id)) => {
+                let arguments = Value::Object(arguments);
+                self.asked = Some((method.clone(), id));
+                Some((method, arguments))
+            }
+            Err(fault) => {
+                self.reply("error", error("notRequest", fault.to_string()), Value::Null);
+                None
+            }
+        }
+    }
+
+    fn reply(&mut self, name: &str, arguments: Value, id: Value) {
+        let mut line = json!([name, arguments, id]).to_string();
+        line.push('\n');
+        self.reply = Some(line.into());
+    }
+}
+
+/// What a call's JSON is read as.
+type Written = (String, Map<String, Value>, Value);
+
+impl wire::Session for Desk {
+    type Ask = Call;
+    type Answer = Result<Value, Value>;
+
+    fn receive(&mut self, bytes: &[u8]) {
+        self.closed |= bytes.is_empty();
+        self.input.extend(bytes);
+    }
+
+    fn answer(&mut self, answer: Self::Answer) {
+        let (method, id) = self.asked.take().unwrap_or_default();
+        match answer {
+            Ok(arguments) => self.reply(&method, arguments, id),
+            Err(arguments) => self.reply("error", arguments, id),
+        }
+    }
+
+    fn elapse(&mut self, _now: Instant) {}
+
+    /// Whoever asks is on this machine and may take its time.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    fn step(&mut self) -> Step<Call> {
+        loop {
+            if let Some(reply) = self.reply.take() {
+                return Step::Write(reply);
+            }
+            match self.input.line(CALL_OCTETS_MAX) {
+                Line::Whole(line) | Line::BareLf(line) => {
+                    if let Some(call) = self.call(&line) {
+                        return Step::Ask(call);
+                    }
+                }
+                Line::TooLong => {
+                    self.reply("error", error("limit", "The call is too long"), Value::Null);
+                }
+                Line::Incomplete if self.closed => return Step::Close,
+                Line::Incomplete => return Step::Read,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::dialogue::{Cut, play};
+
+    #[test]
+    fn calls_are_answered_in_their_own_form() {
+        let script =
+            "C: [\"Thing/list\", {\"a\": 1}, \"0\"]\nC: nonsense\nC: [\"No\", {}, 7]\nCE\n";
+        let house = |(method, arguments): Call| match method.as_str() {
+            "Thing/list" => Ok(arguments),
+            _ => Err(error("unknownMethod", "No")),
+        };
+        for cut in [Cut::Lines, Cut::Every(1)] {
+            let transcript = play(&mut Desk::default(), &mut { house }, script, cut);
+            let replies: Vec<&str> = transcript
+                .lines()
+                .filter(|line| line.starts_with("S+"))
+                .collect();
+            assert_eq!(replies.len(), 3, "{transcript}");
+            assert!(
+                replies[0].contains(r#"["Thing/list",{"a":1},"0"]"#),
+                "{transcript}"
+            );
+            assert!(replies[1].contains("notRequest"), "{transcript}");
+            assert!(replies[2].contains("unknownMethod") && replies[2].contains(",7]"));
+        }
+    }
+
+    #[test]
+    fn arguments_are_read_or_named() {
+        let given = json!({
+            "source": "@example.org", "targets": ["ada@example.org"], "address": "x", "name": "a b",
+        });
+        let arguments = Arguments(&given);
+        let domain = Host::Domain("example.org".to_owned());
+        assert_eq!(arguments.source(), Ok(AliasSource::CatchAll(domain)));
+        assert_eq!(arguments.targets().unwrap().len(), 1);
+        assert!(arguments.address("address").is_err());
+        assert!(arguments.domain("name").is_err());
+        assert!(
+            arguments
+                .password()
+                .unwrap_err()
+                .to_string()
+                .contains("password is missing")
+        );
+    }
 }

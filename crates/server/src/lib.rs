@@ -17,6 +17,7 @@ mod settings;
 mod smtp;
 mod visit;
 
+pub use control::administer;
 pub use outside::World;
 pub use run::{Error, Running, run};
 pub use settings::{Door, Encrypted, Protocol, Settings};
