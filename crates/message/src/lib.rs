@@ -12,6 +12,7 @@
 //! (parameters), 5256 §2.1 (base subject), 9051 §6.4.5.1 and §7.5.2 (what IMAP needs of it).
 
 pub mod address;
+pub mod builder;
 pub mod charset;
 mod codec;
 pub mod date;
@@ -28,6 +29,7 @@ pub mod text;
 pub mod thread;
 
 pub use address::{Correspondent, parse_addresses};
+pub use builder::Builder;
 pub use date::parse_date;
 pub use decode::{Decoded, Decoder, Encoding, decode_transfer};
 pub use digest::Digest;
