@@ -256,16 +256,154 @@ impl Entry {
             Some((local, host)) => (local, host.get(1..).unwrap_or_default()),
             None => (spec.as_slice(), &[][..]),
         };
-        let name = name.filter(|name| !name.is_empty()).or(comment);
-        let name = name.filter(|name| !name.is_empty());
-        if name.is_none() && local.is_empty() && host.is_empty() {
+        let local = local.trim_ascii().to_vec();
+        let host = domain(host);
+        let named = name.filter(|name| !name.is_empty());
+        if named.is_none() && local.is_empty() && host.is_empty() {
             return;
         }
+        let name = named.or(comment).filter(|name| !name.is_empty());
         list.push(Correspondent::Mailbox {
             name,
             route,
-            local: local.trim_ascii().to_vec(),
-            host: host.trim_ascii().to_vec(),
+            local,
+            host,
         });
+    }
+}
+
+/// The domain's first word; obsolete white space around its dots goes (RFC 5322 §4.4).
+fn domain(words: &[u8]) -> Vec<u8> {
+    let mut domain: Vec<u8> = Vec::new();
+    for word in words.split(u8::is_ascii_whitespace) {
+        let joins = domain.is_empty() || domain.ends_with(b".") || word.starts_with(b".");
+        if !word.is_empty() && !joins {
+            break;
+        }
+        domain.extend_from_slice(word);
+    }
+    domain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(value: &str) -> String {
+        let list = parse_addresses(value.as_bytes(), 100);
+        let show = |one: &Correspondent| match one {
+            Correspondent::Mailbox {
+                name,
+                route,
+                local,
+                host,
+            } => format!(
+                "({} {} {} {})",
+                or_nil(name.as_deref()),
+                or_nil(route.as_deref()),
+                or_nil(Some(local)),
+                or_nil(Some(host)),
+            ),
+            Correspondent::GroupStart(name) => format!("[{}", or_nil(Some(name))),
+            Correspondent::GroupEnd => "]".to_owned(),
+        };
+        list.iter().map(show).collect::<Vec<_>>().join(" ")
+    }
+
+    fn or_nil(text: Option<&[u8]>) -> String {
+        text.map_or_else(
+            || "NIL".to_owned(),
+            |text| format!("{:?}", String::from_utf8_lossy(text)),
+        )
+    }
+
+    #[test]
+    fn the_examples_of_rfc_5322_appendix_a() {
+        let cases = [
+            (
+                "John Doe <jdoe@machine.example>",
+                r#"("John Doe" NIL "jdoe" "machine.example")"#,
+            ),
+            (
+                "\"Joe Q. Public\" <john.q.public@example.com>",
+                r#"("Joe Q. Public" NIL "john.q.public" "example.com")"#,
+            ),
+            (
+                "Mary Smith <mary@x.test>, jdoe@example.org, Who? <one@y.test>",
+                r#"("Mary Smith" NIL "mary" "x.test") (NIL NIL "jdoe" "example.org") ("Who?" NIL "one" "y.test")"#,
+            ),
+            (
+                "<boss@nil.test>, \"Giant; \\\"Big\\\" Box\" <sysservices@example.net>",
+                r#"(NIL NIL "boss" "nil.test") ("Giant; \"Big\" Box" NIL "sysservices" "example.net")"#,
+            ),
+            (
+                "A Group:Ed Jones <c@a.test>,joe@where.test;",
+                r#"["A Group" ("Ed Jones" NIL "c" "a.test") (NIL NIL "joe" "where.test") ]"#,
+            ),
+            ("Undisclosed recipients:;", r#"["Undisclosed recipients" ]"#),
+            (
+                "Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>",
+                r#"("Pete" NIL "pete" "silly.test")"#,
+            ),
+            (
+                "A Group(Some people)\r\n :Chris Jones <c@(Chris's host.)public.example>,\r\n joe@example.org; (the end of the group)",
+                r#"["A Group" ("Chris Jones" NIL "c" "public.example") (NIL NIL "joe" "example.org") ]"#,
+            ),
+            (
+                "(Empty list)(start)Hidden recipients  :(nobody(that I know))  ;",
+                r#"["Hidden recipients" ]"#,
+            ),
+            (
+                "Mary Smith <@node.test:mary@example.net>, , jdoe@test  . example",
+                r#"("Mary Smith" "@node.test" "mary" "example.net") (NIL NIL "jdoe" "test.example")"#,
+            ),
+            (
+                "John Doe <jdoe@machine(comment).  example>",
+                r#"("John Doe" NIL "jdoe" "machine.example")"#,
+            ),
+        ];
+        for (value, list) in cases {
+            assert_eq!(shown(value), list, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_the_world_writes() {
+        let cases = [
+            (
+                "ada@example.org (Ada L.)",
+                r#"("Ada L." NIL "ada" "example.org")"#,
+            ),
+            (
+                "phil@example.com <phil@example.com>",
+                r#"("phil@example.com" NIL "phil" "example.com")"#,
+            ),
+            ("<a@b, c@d>", r#"(NIL NIL "a" "b") (NIL NIL "c" "d>")"#),
+            ("a@b; c@d", r#"(NIL NIL "a" "b") (NIL NIL "c" "d")"#),
+            ("nobody", r#"(NIL NIL "nobody" "")"#),
+            ("\"a b\"@c.example", r#"(NIL NIL "a b" "c.example")"#),
+            ("team: a@b", r#"["team" (NIL NIL "a" "b") ]"#),
+            ("<>", ""),
+            (" , ;,", ""),
+            (
+                "x <@a.example,@b.example:y@c>",
+                r#"("x" "@a.example,@b.example" "y" "c")"#,
+            ),
+        ];
+        for (value, list) in cases {
+            assert_eq!(shown(value), list, "{value}");
+        }
+    }
+
+    #[test]
+    fn addresses_become_the_house_s_own() {
+        let list = parse_addresses(b"Ada <\"a b\"@Example.ORG>, x@, g:;", 100);
+        let known: Vec<_> = list.iter().filter_map(Correspondent::address).collect();
+        assert_eq!(known, [Address::parse("\"a b\"@example.org").unwrap()]);
+        assert_eq!(
+            list.first().map(Correspondent::text).as_deref(),
+            Some("Ada <a b@Example.ORG>")
+        );
+        assert_eq!(parse_addresses(b"a@b,c@d,e@f", 2).len(), 2);
     }
 }

@@ -482,3 +482,138 @@ fn quoted_printable(body: &[u8]) -> Vec<u8> {
     }
     out.into_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::outline::Outline;
+    use crate::{Decoder, Encoding, part_text};
+
+    fn ada() -> Address {
+        Address::parse("ada@example.org").unwrap()
+    }
+
+    fn content(outline: &Outline, message: &[u8], numbers: &[u32]) -> Vec<u8> {
+        let part = outline.part(numbers).unwrap();
+        let mut octets = Vec::new();
+        let mut decoder = Decoder::new(Encoding::parse(&part.encoding));
+        decoder.push(part.body.of(message), &mut octets);
+        decoder.finish(&mut octets);
+        octets
+    }
+
+    #[test]
+    fn a_small_message() {
+        let message = Builder::new()
+            .date(Timestamp::utc(0))
+            .from("Ada L.", &ada())
+            .to("", &ada())
+            .subject("Hello")
+            .message_id("1@example.org")
+            .text("Hi\nthere")
+            .build();
+        let written = "Date: Thu, 1 Jan 1970 00:00:00 +0000\r\n\
+            From: \"Ada L.\" <ada@example.org>\r\nTo: ada@example.org\r\nSubject: Hello\r\n\
+            Message-ID: <1@example.org>\r\nMIME-Version: 1.0\r\n\
+            Content-Type: text/plain; charset=us-ascii\r\nContent-Transfer-Encoding: 7bit\r\n\r\n\
+            Hi\r\nthere";
+        assert_eq!(String::from_utf8_lossy(&message), written);
+    }
+
+    #[test]
+    fn nothing_injects_a_field() {
+        let message = Builder::new()
+            .subject("a\r\nBcc: x@y\r\n\r\nbody")
+            .field("X\r\nEvil", "b\n\nc")
+            .field(": \r", "d")
+            .from("a\r\nEvil: x", &ada())
+            .message_id("a>\r\nEvil: <b")
+            .attach("a\"\r\nEvil: x", "text/x\r\nEvil: y", b"z")
+            .build();
+        let outline = Outline::parse(&message);
+        let names: Vec<_> = crate::Header::parse(&message)
+            .map(|field| field.name)
+            .collect();
+        let known: [&[u8]; 8] = [
+            b"Subject",
+            b"XEvil",
+            b"From",
+            b"Message-ID",
+            b"MIME-Version",
+            b"Content-Type",
+            b"Content-Transfer-Encoding",
+            b"Content-Disposition",
+        ];
+        assert_eq!(names, known);
+        assert!(outline.digest.bcc.is_empty());
+        assert_eq!(outline.root.filename().as_deref(), Some("a\"  Evil: x"));
+    }
+
+    #[test]
+    fn a_report_and_a_boundary_inside() {
+        let inner = b"Subject: x\r\n\r\n--=_caramel-7-0\r\n\r\n";
+        let message = Builder::new()
+            .report("delivery-status")
+            .text("It failed. =_caramel-3-1")
+            .part(
+                "message/delivery-status",
+                b"Reporting-MTA: dns; a.example\r\n",
+            )
+            .part("message/rfc822", inner)
+            .build();
+        let outline = Outline::parse(&message);
+        assert!(outline.root.is("multipart", "report"));
+        assert_eq!(
+            outline.root.parameter("report-type").as_deref(),
+            Some("delivery-status")
+        );
+        assert_eq!(
+            outline.root.parameter("boundary").as_deref(),
+            Some("=_caramel-8-0")
+        );
+        assert_eq!(outline.root.children().len(), 3);
+        assert_eq!(outline.part(&[3]).unwrap().body.of(&message), inner);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_built_reads_back(
+            subject in "\\PC{0,120}",
+            name in "\\PC{0,40}",
+            filename in "\\PC{0,90}",
+            text in "[a-zA-Zäöü€ =.\t\n-]{0,300}",
+            html in "[a-z=\n ]{0,100}",
+            octets in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let message = Builder::new()
+                .from(&name, &ada())
+                .addresses("Cc", &[("B", &ada()), (&name, &ada())])
+                .subject(&subject)
+                .text(&text)
+                .html(&html)
+                .attach(&filename, "image/png", &octets)
+                .build();
+            let lines = message.split(|&octet| octet == b'\n');
+            prop_assert!(lines.clone().all(|line| line.len() <= LINE_OCTETS_MAX + 1));
+            prop_assert!(message.is_ascii());
+            let outline = Outline::parse(&message);
+            prop_assert_eq!(outline.digest.subject_text(), clean(&subject));
+            prop_assert_eq!(outline.digest.cc.len(), 2);
+            for one in outline.digest.from.iter().chain(&outline.digest.cc) {
+                prop_assert_eq!(one.address(), Some(ada()));
+            }
+            let shown = format!("{} <ada@example.org>", clean(&name));
+            let shown = if clean(&name).is_empty() { "ada@example.org".to_owned() } else { shown };
+            prop_assert_eq!(outline.digest.from.first().map(|one| one.text()), Some(shown));
+            let plain = outline.part(&[1, 1]).unwrap();
+            prop_assert_eq!(part_text(plain, &message).into_bytes(), crlf(&text));
+            prop_assert!(outline.part(&[1, 2]).unwrap().is("text", "html"));
+            prop_assert_eq!(content(&outline, &message, &[1, 2]), crlf(&html));
+            prop_assert_eq!(content(&outline, &message, &[2]), octets);
+            let attached = outline.part(&[2]).unwrap();
+            prop_assert_eq!(attached.filename().unwrap_or_default(), clean(&filename));
+        }
+    }
+}

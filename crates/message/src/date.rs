@@ -210,12 +210,16 @@ fn zone(word: &str) -> Option<i16> {
             minutes
         });
     }
+    // `EST5EDT` is the first of its names.
+    let end = word.find(|letter: char| letter.is_ascii_digit());
+    let word = word.get(..end.unwrap_or(word.len()))?;
     let named = NAMED
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case(word));
     named.map(|&(_, minutes)| minutes)
 }
 
+/// The text in ASCII without comments and without white space around colons.
 fn without_comments(value: &[u8]) -> String {
     let mut depth = 0_usize;
     let mut text = String::with_capacity(value.len());
@@ -224,9 +228,115 @@ fn without_comments(value: &[u8]) -> String {
             b'(' => depth += 1,
             b')' => depth = depth.saturating_sub(1),
             _ if depth > 0 => {}
+            // Obsolete syntax allows white space inside a time of day (RFC 5322 §4.3).
+            b':' => {
+                text.truncate(text.trim_end().len());
+                text.push(':');
+            }
+            b' ' | b'\t' | b'\r' | b'\n' if text.ends_with(':') => {}
             _ if octet.is_ascii() => text.push(char::from(octet)),
             _ => text.push(' '),
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_of_all_sorts() {
+        let cases = [
+            // RFC 5322 appendix A.
+            (
+                "Fri, 21 Nov 1997 09:55:06 -0600",
+                "Fri, 21 Nov 1997 09:55:06 -0600",
+            ),
+            (
+                "Thu,\r\n 13\r\n Feb\r\n 1969\r\n 23:32\r\n -0330 (Newfoundland Time)",
+                "Thu, 13 Feb 1969 23:32:00 -0330",
+            ),
+            ("21 Nov 97 09:55:06 GMT", "Fri, 21 Nov 1997 09:55:06 +0000"),
+            (
+                "Fri, 21 Nov 1997 09(comment):   55  :  06 -0600",
+                "Fri, 21 Nov 1997 09:55:06 -0600",
+            ),
+            // RFC 5322 §4.3.
+            ("1 Jan 49 00:00 UT", "Fri, 1 Jan 2049 00:00:00 +0000"),
+            ("1 Jan 50 00:00 UT", "Sun, 1 Jan 1950 00:00:00 +0000"),
+            ("1 Jan 103 00:00 UT", "Wed, 1 Jan 2003 00:00:00 +0000"),
+            (
+                "Sun, 27 Oct 2002 23:57:07 EST",
+                "Sun, 27 Oct 2002 23:57:07 -0500",
+            ),
+            (
+                "27 Oct 2002 23:57:07 PDT",
+                "Sun, 27 Oct 2002 23:57:07 -0700",
+            ),
+            ("27 Oct 2002 23:57:07 Z", "Sun, 27 Oct 2002 23:57:07 +0000"),
+            (
+                "27 Oct 2002 23:57:07 NOWHERE",
+                "Sun, 27 Oct 2002 23:57:07 +0000",
+            ),
+            (
+                "10 Jul 1997 14:53:31 EST5EDT",
+                "Thu, 10 Jul 1997 14:53:31 -0500",
+            ),
+            // The wild.
+            (
+                "Fri Nov 21 09:55:06 1997",
+                "Fri, 21 Nov 1997 09:55:06 +0000",
+            ),
+            (
+                "Fri Nov 21 09:55:06 PST 1997",
+                "Fri, 21 Nov 1997 09:55:06 -0800",
+            ),
+            (
+                "Fri, Nov 21, 1997 9:55:06 PM +0100",
+                "Fri, 21 Nov 1997 21:55:06 +0100",
+            ),
+            (
+                "21-Nov-1997 09:55:06 +0000",
+                "Fri, 21 Nov 1997 09:55:06 +0000",
+            ),
+            ("1997-11-21T09:55:06Z", "Fri, 21 Nov 1997 09:55:06 +0000"),
+            (
+                "1997-11-21T09:55:06.123-03:30",
+                "Fri, 21 Nov 1997 09:55:06 -0330",
+            ),
+            (
+                "1997-11-21 09:55:06 +02:00",
+                "Fri, 21 Nov 1997 09:55:06 +0200",
+            ),
+            (
+                "Friday, 21 November 1997 09:55:06 GMT+0200",
+                "Fri, 21 Nov 1997 09:55:06 +0200",
+            ),
+            ("21 Nov 1997", "Fri, 21 Nov 1997 00:00:00 +0000"),
+            ("21 Nov 1997 25:61 +0000", "Fri, 21 Nov 1997 00:00:00 +0000"),
+            (
+                "31 Dec 2016 23:59:60 +0000",
+                "Sun, 1 Jan 2017 00:00:00 +0000",
+            ),
+        ];
+        for (text, read) in cases {
+            let date = parse_date(text.as_bytes()).map(|date| date.to_rfc5322().to_string());
+            assert_eq!(date.as_deref(), Some(read), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_dates() {
+        for text in [
+            "",
+            "soon",
+            "31 Feb 2026 00:00 +0000",
+            "7 Bog 2026 19:14:51 +0000",
+            "12:00",
+            "-",
+        ] {
+            assert_eq!(parse_date(text.as_bytes()), None, "{text}");
+        }
+    }
 }

@@ -216,3 +216,62 @@ pub(crate) const fn sextet(digit: u8) -> Option<u8> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(encoding: Encoding, body: &str) -> String {
+        let decoded = decode_transfer(encoding, body.as_bytes());
+        String::from_utf8_lossy(&decoded.octets).into_owned()
+    }
+
+    #[test]
+    fn quoted_printable_bodies() {
+        let cases = [
+            (
+                "Now's the time =\r\nfor all folk",
+                "Now's the time for all folk",
+            ),
+            ("a=3Db=3db", "a=b=b"),
+            ("trailing \t \r\nx", "trailing\r\nx"),
+            ("kept=20\r\nx", "kept \r\nx"),
+            ("soft=  \t\r\nbreak", "softbreak"),
+            ("lf=\nonly \nx", "lfonly\nx"),
+            ("bad =4 =G1 ==3D = x", "bad =4 =G1 == = x"),
+            ("end=", "end"),
+            ("end ", "end"),
+            ("a\rb", "a\rb"),
+            ("=A\r\nx", "=A\r\nx"),
+        ];
+        for (body, decoded) in cases {
+            assert_eq!(text(Encoding::QuotedPrintable, body), decoded, "{body:?}");
+        }
+    }
+
+    #[test]
+    fn base64_bodies() {
+        let cases = [
+            ("aGVsbG8=", "hello"),
+            ("aGVsbG8", "hello"),
+            ("aGVs\r\nbG8=\r\n", "hello"),
+            ("aG!Vs bG*8=", "hello"),
+            ("aGk=aGk=", "hihi"),
+            ("a", ""),
+            ("====", ""),
+        ];
+        for (body, decoded) in cases {
+            assert_eq!(text(Encoding::Base64, body), decoded, "{body:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_encodings() {
+        assert_eq!(
+            Encoding::parse("Quoted-Printable"),
+            Encoding::QuotedPrintable
+        );
+        assert_eq!(Encoding::parse("BINARY"), Encoding::Identity);
+        assert!(!decode_transfer(Encoding::parse("x-uuencode"), b"M").known);
+    }
+}

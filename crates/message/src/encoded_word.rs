@@ -146,3 +146,56 @@ impl<'a> Pending<'a> {
 fn push_plain(text: &[u8], decoded: &mut String) {
     decoded.push_str(&charset::decode_cow(b"", text));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_examples_of_rfc_2047() {
+        let cases = [
+            (
+                "=?US-ASCII?Q?Keith_Moore?= <moore@cs.utk.edu>",
+                "Keith Moore <moore@cs.utk.edu>",
+            ),
+            (
+                "=?ISO-8859-1?Q?Keld_J=F8rn_Simonsen?=",
+                "Keld Jørn Simonsen",
+            ),
+            ("=?ISO-8859-1?Q?Andr=E9?= Pirard", "André Pirard"),
+            (
+                "=?ISO-8859-1?B?SWYgeW91IGNhbiByZWFkIHRoaXMgeW8=?=\r\n \
+                 =?ISO-8859-2?B?dSB1bmRlcnN0YW5kIHRoZSBleGFtcGxlLg==?=",
+                "If you can read this you understand the example.",
+            ),
+            ("(=?ISO-8859-1?Q?a?=)", "(a)"),
+            ("(=?ISO-8859-1?Q?a?= b)", "(a b)"),
+            ("(=?ISO-8859-1?Q?a?= =?ISO-8859-1?Q?b?=)", "(ab)"),
+            ("(=?ISO-8859-1?Q?a?=  \r\n   =?ISO-8859-1?Q?b?=)", "(ab)"),
+            ("(=?ISO-8859-1?Q?a_b?=)", "(a b)"),
+            ("(=?ISO-8859-1?Q?a?= =?ISO-8859-2?Q?_b?=)", "(a b)"),
+        ];
+        for (raw, text) in cases {
+            assert_eq!(decode_words(raw.as_bytes()), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_encoded_word_stays() {
+        let cases = [
+            ("=?", "=?"),
+            ("=?utf-8?Q?open", "=?utf-8?Q?open"),
+            ("=?utf-8?X?a?= b", "=?utf-8?X?a?= b"),
+            ("=??Q?a?=", "=??Q?a?="),
+            ("a =?utf-8?Q?b?= c", "a b c"),
+            ("=?utf-8?Q?=ZZ=4?=", "=ZZ=4"),
+            ("=?utf-8*de?q?gr=c3=bc=c3=9fe?=", "grüße"),
+            ("=?utf-8?Q?hello world?=", "hello world"),
+            ("=?x-unknown?Q?a=C3=A9?=", "aé"),
+            ("=?utf-8?Q??=x", "x"),
+        ];
+        for (raw, text) in cases {
+            assert_eq!(decode_words(raw.as_bytes()), text);
+        }
+    }
+}

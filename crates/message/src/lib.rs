@@ -39,7 +39,7 @@ pub use outline::{Limits, Outline};
 pub use parameter::Parameter;
 pub use part::{Content, Disposition, Faults, Part, Span};
 pub use section::{Located, Section, Specifier, filter_header};
-pub use text::{Needle, header_text, search_text};
+pub use text::{Needle, header_text, part_text, search_text};
 pub use thread::{BaseSubject, base_subject, references};
 
 /// What can go wrong here: only reading a stored outline back.

@@ -301,6 +301,7 @@ impl<'a> Scan<'a> {
 
     fn parameter_follows(&self) -> bool {
         let end = self.rest.iter().position(|&octet| !is_token(octet));
+        let end = end.filter(|&end| end > 0);
         end.and_then(|end| self.rest.get(end)) == Some(&b'=')
     }
 
@@ -341,4 +342,78 @@ const fn is_token(octet: u8) -> bool {
                 | b'?'
                 | b'='
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(value: &str) -> Vec<(String, String)> {
+        let (_, _, parameters) = media_type(value.as_bytes(), 100, 1000).unwrap();
+        shown(&parameters)
+    }
+
+    fn shown(parameters: &[Parameter]) -> Vec<(String, String)> {
+        let pairs = parameters.iter().map(|one| {
+            let value = String::from_utf8_lossy(&one.value).into_owned();
+            (one.name.clone(), value)
+        });
+        pairs.collect()
+    }
+
+    fn pair(name: &str, value: &str) -> (String, String) {
+        (name.to_owned(), value.to_owned())
+    }
+
+    #[test]
+    fn values_as_the_world_writes_them() {
+        let cases = [
+            (
+                "a/b; c=d (e); f=\"g\\\"h;\"",
+                vec![pair("c", "d"), pair("f", "g\"h;")],
+            ),
+            (
+                "a/b; c=d e.pdf; f=g",
+                vec![pair("c", "d e.pdf"), pair("f", "g")],
+            ),
+            ("a/b; c=d f=g", vec![pair("c", "d"), pair("f", "g")]),
+            ("a/b; c=\"d\" f=g;;", vec![pair("c", "d"), pair("f", "g")]),
+            ("a/b; junk; c=d", vec![pair("c", "d")]),
+            ("a/b; C =\r\n \"open", vec![pair("c", "open")]),
+            ("a/b; c=--=_d=", vec![pair("c", "--=_d=")]),
+        ];
+        for (value, parameters) in cases {
+            assert_eq!(read(value), parameters, "{value}");
+        }
+        assert_eq!(
+            media_type(b"TEXT", 1, 1),
+            Some(("text".into(), "plain".into(), vec![]))
+        );
+        assert_eq!(media_type(b"image", 1, 1), None);
+        assert_eq!(
+            media_type(b"a/b; c=def; g=h", 1, 2).map(|read| shown(&read.2)),
+            Some(vec![pair("c", "de")])
+        );
+    }
+
+    #[test]
+    fn continuations_join() {
+        // RFC 2231 §3 and §4.1.
+        let parameters = |value: &str| media_type(value.as_bytes(), 100, 1000).unwrap().2;
+        let url = parameters("a/b; URL*0=\"ftp://\"; x=y; URL*1=\"cs.utk.edu\"; URL*3=lost");
+        let joined = vec![pair("url", "ftp://cs.utk.edu"), pair("x", "y")];
+        assert_eq!(shown(&join(&url)), joined);
+        assert_eq!(decoded(&url, "url").as_deref(), Some("ftp://cs.utk.edu"));
+        let title = parameters("a/b; title*0*=us-ascii'en'a%20; title*1*=%2A; title*2=\"b'c\"");
+        assert_eq!(
+            shown(&join(&title)),
+            [pair("title*", "us-ascii'en'a%20%2Ab%27c")]
+        );
+        assert_eq!(decoded(&title, "title").as_deref(), Some("a *b'c"));
+        let split = parameters("a/b; n*0*=utf-8''%E2%82; n*1*=%AC");
+        assert_eq!(decoded(&split, "n").as_deref(), Some("€"));
+        let once = parameters("a/b; n*=utf-8''%E2%82%AC; n=euro");
+        assert_eq!(decoded(&once, "n").as_deref(), Some("€"));
+        assert_eq!(join(&once), once);
+    }
 }

@@ -127,3 +127,127 @@ pub fn filter_header(header: &[u8], names: &[String], not: bool) -> Vec<u8> {
     kept.extend_from_slice(fields.blank_line());
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The message drawn in RFC 9051 §6.4.5.1.
+    const DRAWN: &[u8] = b"Subject: top\r\nContent-Type: multipart/mixed; boundary=a\r\n\r\n\
+        --a\r\n\r\nP1\r\n\
+        --a\r\nContent-Type: application/octet-stream\r\n\r\nP2\r\n\
+        --a\r\nContent-Type: message/rfc822\r\n\r\n\
+        Subject: three\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+        --b\r\n\r\nP31\r\n--b\r\nContent-Type: application/octet-stream\r\n\r\nP32\r\n--b--\r\n\
+        --a\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n\
+        --c\r\nContent-Type: image/gif\r\n\r\nP41\r\n\
+        --c\r\nContent-Type: message/rfc822\r\n\r\n\
+        Subject: four\r\nContent-Type: multipart/mixed; boundary=d\r\n\r\n\
+        --d\r\n\r\nP421\r\n--d\r\nContent-Type: multipart/alternative; boundary=e\r\n\r\n\
+        --e\r\n\r\nP4221\r\n--e\r\nContent-Type: text/richtext\r\n\r\nP4222\r\n--e--\r\n\
+        --d--\r\n--c--\r\n--a--\r\n";
+
+    fn text<'a>(message: &'a [u8], parts: &[u32], specifier: Specifier) -> Option<&'a str> {
+        let parts = parts.to_vec();
+        let found = Outline::parse(message).locate(&Section { parts, specifier })?;
+        std::str::from_utf8(found.span.of(message)).ok()
+    }
+
+    #[test]
+    fn the_drawn_message() {
+        let bodies: [(&[u32], &str); 8] = [
+            (&[1], "P1"),
+            (&[2], "P2"),
+            (&[3, 1], "P31"),
+            (&[3, 2], "P32"),
+            (&[4, 1], "P41"),
+            (&[4, 2, 1], "P421"),
+            (&[4, 2, 2, 1], "P4221"),
+            (&[4, 2, 2, 2], "P4222"),
+        ];
+        for (parts, body) in bodies {
+            assert_eq!(text(DRAWN, parts, Specifier::All), Some(body), "{parts:?}");
+        }
+        let starts = |parts: &[u32], specifier, start: &str| {
+            let found = text(DRAWN, parts, specifier);
+            assert!(
+                found.is_some_and(|found| found.starts_with(start)),
+                "{parts:?} {found:?}"
+            );
+        };
+        starts(&[], Specifier::All, "Subject: top");
+        starts(&[], Specifier::Header, "Subject: top");
+        starts(&[], Specifier::Text, "--a");
+        starts(&[3], Specifier::All, "Subject: three");
+        starts(&[3], Specifier::Mime, "Content-Type: message/rfc822");
+        starts(&[3], Specifier::Header, "Subject: three");
+        starts(&[3], Specifier::Text, "--b");
+        starts(&[4], Specifier::All, "--c");
+        starts(&[4, 1], Specifier::Mime, "Content-Type: image/gif");
+        starts(&[4, 2], Specifier::Header, "Subject: four");
+        starts(&[4, 2], Specifier::Text, "--d");
+        starts(&[4, 2, 2], Specifier::All, "--e");
+    }
+
+    #[test]
+    fn sections_that_are_not_there() {
+        let none: [(&[u32], Specifier); 9] = [
+            (&[], Specifier::Mime),
+            (&[0], Specifier::All),
+            (&[5], Specifier::All),
+            (&[1, 1], Specifier::All),
+            (&[1], Specifier::Header),
+            (&[1], Specifier::Text),
+            (&[4], Specifier::Text),
+            (&[4, 2, 2], Specifier::Header),
+            (&[u32::MAX], Specifier::Mime),
+        ];
+        for (parts, specifier) in none {
+            assert_eq!(text(DRAWN, parts, specifier), None, "{parts:?}");
+        }
+    }
+
+    #[test]
+    fn a_plain_message_is_its_own_first_part() {
+        let plain = b"Subject: x\r\n\r\nbody";
+        assert_eq!(text(plain, &[1], Specifier::All), Some("body"));
+        assert_eq!(
+            text(plain, &[1], Specifier::Mime),
+            Some("Subject: x\r\n\r\n")
+        );
+        assert_eq!(text(plain, &[], Specifier::Text), Some("body"));
+        assert_eq!(text(plain, &[1, 1], Specifier::All), None);
+        assert_eq!(text(plain, &[2], Specifier::All), None);
+        let enclosing = b"Content-Type: message/rfc822\r\n\r\nSubject: in\r\n\r\nbody";
+        assert_eq!(
+            text(enclosing, &[1], Specifier::Header),
+            Some("Subject: in\r\n\r\n")
+        );
+        assert_eq!(text(enclosing, &[1, 1], Specifier::All), Some("body"));
+    }
+
+    #[test]
+    fn headers_are_filtered() {
+        let names = |names: &[&str]| {
+            names
+                .iter()
+                .map(|&name| name.to_owned())
+                .collect::<Vec<_>>()
+        };
+        let header = b"To: a\r\nSubject: b\r\n c\r\nto : d\r\njunk\r\nX-To: e\r\n\r\n";
+        let cases: [(&[&str], bool, &str); 4] = [
+            (&["TO"], false, "To: a\r\nto : d\r\n\r\n"),
+            (&["TO", "x-to"], true, "Subject: b\r\n c\r\n\r\n"),
+            (&["none"], false, "\r\n"),
+            (&["subject"], false, "Subject: b\r\n c\r\n\r\n"),
+        ];
+        for (wanted, not, kept) in cases {
+            assert_eq!(filter_header(header, &names(wanted), not), kept.as_bytes());
+        }
+        // RFC 9051 §6.4.5.1: without a blank line in the message there is none here.
+        assert_eq!(
+            filter_header(b"To: a\r\n", &names(&["to"]), false),
+            b"To: a\r\n"
+        );
+    }
+}

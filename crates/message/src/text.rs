@@ -6,7 +6,7 @@
 use crate::charset;
 use crate::decode::{Encoding, decode_transfer};
 use crate::encoded_word::decode_words;
-use crate::header::Header;
+use crate::header::{Field, Header};
 use crate::outline::Outline;
 use crate::part::{Content, Part};
 
@@ -41,12 +41,17 @@ pub fn part_text(part: &Part, message: &[u8]) -> String {
 /// name is given; true as soon as `found` says true.
 pub fn header_text(header: &[u8], name: Option<&str>, found: &mut dyn FnMut(&str) -> bool) -> bool {
     Header::parse(header).any(|field| match name {
-        Some(name) => field.is(name) && found(&decode_words(&field.unfolded())),
+        Some(name) => field.is(name) && found(&value_text(&field)),
         None => {
             let name = String::from_utf8_lossy(field.name);
-            found(&format!("{name}: {}", decode_words(&field.unfolded())))
+            found(&format!("{name}: {}", value_text(&field)))
         }
     })
+}
+
+/// The decoded value; a tab, where lines were once folded, is a space to whoever searches.
+fn value_text(field: &Field<'_>) -> String {
+    decode_words(&field.unfolded()).replace('\t', " ")
 }
 
 /// What is searched for, case folded.
@@ -227,5 +232,67 @@ fn entity<'a>(from: &'a str, text: &mut Text) -> &'a str {
             text.push("&");
             inner
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn html_loses_its_tags() {
+        let cases = [
+            ("<p>a<b>b</b>c</p>d", " abc d"),
+            ("x<br>y<td>z", "x y z"),
+            (
+                "a &amp; b &lt;i&gt; &#233;&#xE9; &bogus; &eacute;",
+                "a & b <i> éé &bogus; é",
+            ),
+            (
+                "a<!-- <b> -->b<script>if (a<b) '</p>'</script>c<STYLE>x</style >d",
+                "ab c d",
+            ),
+            ("1 < 2 & 3", "1 < 2 & 3"),
+            ("open <tag", "open "),
+            ("a\r\n\t b", "a b"),
+            ("<script>never closed", " "),
+        ];
+        for (html, text) in cases {
+            assert_eq!(strip_tags(html), text);
+        }
+    }
+
+    #[test]
+    fn needles_fold_case() {
+        for (needle, text) in [
+            ("GRÜSSE", "viele grüße"),
+            ("σας", "ΣΑΣ"),
+            ("istanbul", "İstanbul"),
+            ("", "x"),
+        ] {
+            assert!(Needle::new(needle).is_in(text), "{needle} in {text}");
+        }
+        assert!(!Needle::new("ab").is_in("a b"));
+    }
+
+    #[test]
+    fn text_is_found_where_it_is() {
+        let message = b"Subject: =?utf-8?Q?caf=C3=A9?=\r\nTo: a@b\r\n\
+            Content-Type: multipart/mixed; boundary=b\r\n\r\n\
+            --b\r\nContent-Transfer-Encoding: base64\r\n\r\naGVsbG8\r\n\
+            --b\r\nContent-Type: image/png\r\n\r\nsecret\r\n\
+            --b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\nbody\r\n--b--";
+        let outline = Outline::parse(message);
+        let in_body = |needle: &str| {
+            let needle = Needle::new(needle);
+            search_text(&outline, message, &mut |text| needle.is_in(text))
+        };
+        assert!(in_body("HELLO") && in_body("inner") && in_body("body"));
+        assert!(!in_body("secret") && !in_body("café"));
+        let header = outline.root.header.of(message);
+        let mut cafe = |text: &str| text == "café";
+        assert!(header_text(header, Some("SUBJECT"), &mut cafe));
+        assert!(!header_text(header, Some("To"), &mut cafe));
+        assert!(header_text(header, None, &mut |text| text == "Subject: café"));
     }
 }

@@ -116,3 +116,49 @@ fn refwd(text: &str) -> Option<&str> {
     let rest = rest.trim_start();
     blob(rest).unwrap_or(rest).strip_prefix(':')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base_subjects() {
+        let cases = [
+            ("Hello", "Hello", false),
+            ("Re: Hello", "Hello", true),
+            ("RE :  re: Fwd:Fw[2]: Hello  (fwd) (FWD) ", "Hello", true),
+            ("[list] Re: [list] Hello", "Hello", true),
+            ("[a][b] Hello", "Hello", false),
+            ("[a] [b]", "[b]", false),
+            ("Re: [b]", "[b]", true),
+            ("[fwd: Re: [x] Hello]", "Hello", true),
+            ("[fwd: a] b", "b", false),
+            ("Re:", "", true),
+            ("(fwd)", "", true),
+            ("Re: a\r\n\tb   c", "a b c", true),
+            ("=?utf-8?Q?Re:_gr=C3=BC=C3=9Fe?=", "grüße", true),
+            ("Regards: x", "Regards: x", false),
+            ("[unclosed Re: x", "[unclosed Re: x", false),
+            ("", "", false),
+        ];
+        for (subject, text, reply) in cases {
+            let text = text.to_owned();
+            assert_eq!(
+                base_subject(subject.as_bytes()),
+                BaseSubject { text, reply },
+                "{subject}"
+            );
+        }
+    }
+
+    #[test]
+    fn references_fall_back_to_in_reply_to() {
+        let both = b"In-Reply-To: <c@d>\r\nReferences: <a@b>\r\n <c@d> junk <> <e\r\n\r\n";
+        assert_eq!(references(both), [b"a@b", b"c@d"]);
+        assert_eq!(
+            references(b"In-Reply-To: your mail <a@b> of <c@d>\r\n"),
+            [b"a@b"]
+        );
+        assert!(references(b"Subject: x\r\n").is_empty());
+    }
+}

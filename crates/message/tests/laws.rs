@@ -1,0 +1,229 @@
+//! Laws: nothing panics, ranges nest, time is linear, what is stored reads back.
+
+use message::{
+    Decoder, Encoding, Header, Outline, Part, Section, Specifier, base_subject, decode_words,
+    filter_header, parse_addresses, parse_date, search_text,
+};
+use proptest::prelude::*;
+
+fn rounds(usual: u32) -> u32 {
+    let wanted = std::env::var("CARAMEL_LAWS").ok();
+    wanted.and_then(|count| count.parse().ok()).unwrap_or(usual)
+}
+
+const SEED: &[u8] = b"Received: from a by b; Mon, 23 Nov 2026 20:15:00 +0000\r\n\
+    From: \"A. B\" <a@example.org>, team: b@example.org, c <c@example.org>;\r\n\
+    To: =?utf-8?Q?Ren=C3=A9?= <@x.example,@y.example:r@example.org> (comment (nested))\r\n\
+    Subject: Re: [list] =?iso-8859-1?B?Z3L832U=?=\r\n folded\r\n\
+    Date: Mon, 23 Nov 2026 20:15:00 +0000 (UTC)\r\nMessage-ID: <1@example.org>\r\n\
+    References: <a@b> <c@d>\r\nMIME-Version: 1.0\r\n\
+    Content-Type: multipart/mixed; boundary=\"out\"; title*0*=utf-8''%e2; title*1=x\r\n\r\n\
+    preamble\r\n--out\r\nContent-Type: multipart/alternative; boundary=in\r\n\r\n\
+    --in\r\nContent-Type: text/plain; charset=utf-8\r\n\
+    Content-Transfer-Encoding: quoted-printable\r\n\r\ngr=C3=BC=C3=9Fe =\r\nall \t\r\n\
+    --in\r\nContent-Type: text/html; charset=utf-7\r\n\r\n\
+    <p>a&amp;b<script>x</script><!-- c -->+AOk-\r\n--in--\r\nepilogue\r\n\
+    --out\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\nTo: x@y\r\n\r\nhi\r\n\
+    --out\r\nContent-Type: image/png; name=a b.png\r\nContent-Transfer-Encoding: base64\r\n\
+    Content-Disposition: attachment;\r\n filename*=utf-8''%F0%9F%8E%89.png\r\n\r\n\
+    iVBORw0KGgo\r\n--out--\r\n";
+
+/// Does everything there is to do with a message.
+fn take_apart(message: &[u8]) -> Outline {
+    let outline = Outline::parse(message);
+    nested(&outline.root);
+    assert!(outline.span().len == message.len() as u64);
+    let stored = outline.encode();
+    assert_eq!(Outline::decode(&stored).as_ref(), Ok(&outline));
+    search_text(&outline, message, &mut |_| false);
+    for part in outline.root.walk() {
+        let _name = part.filename();
+        let _joined = message::parameter::join(&part.parameters);
+    }
+    for field in Header::parse(message) {
+        let _date = parse_date(field.value);
+        let _text = decode_words(field.value);
+        let _base = base_subject(field.value);
+        assert!(parse_addresses(field.value, 10).len() <= 11);
+    }
+    outline
+}
+
+fn nested(part: &Part) {
+    assert_eq!(part.header.end(), part.body.offset);
+    for child in part.children() {
+        assert!(child.header.offset >= part.body.offset);
+        assert!(child.body.end() <= part.body.end());
+        nested(child);
+    }
+}
+
+#[test]
+fn any_prefix_is_a_message() {
+    for end in 0..=SEED.len() {
+        take_apart(&SEED[..end]);
+    }
+    assert_eq!(take_apart(SEED).root.walk().count(), 7);
+}
+
+#[test]
+fn any_mutation_is_a_message() {
+    // A small linear congruential generator: the same mutations everywhere.
+    let mut state = 1_u64;
+    let mut next = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    let pieces: [&[u8]; 12] = [
+        b"--out", b"--in--", b"\r\n", b"\n", b"\r", b"=?", b"?=", b"\"", b"(", b"<", b"\0", b"\xff",
+    ];
+    for _ in 0..rounds(3000) {
+        let mut message = SEED.to_vec();
+        for _ in 0..=next(4) {
+            let at = next(message.len());
+            match next(4) {
+                0 => message[at] = u8::try_from(next(256)).unwrap(),
+                1 => drop(message.splice(at..at, pieces[next(12)].iter().copied())),
+                2 => drop(message.drain(at..(at + next(40)).min(message.len()))),
+                _ => {
+                    let from = next(message.len());
+                    let piece = message[from..(from + next(80)).min(message.len())].to_vec();
+                    drop(message.splice(at..at, piece));
+                }
+            }
+        }
+        take_apart(&message);
+    }
+}
+
+#[test]
+fn a_damaged_outline_is_an_error_or_another_outline() {
+    let stored = Outline::parse(SEED).encode();
+    for end in 0..stored.len() {
+        assert!(Outline::decode(&stored[..end]).is_err());
+    }
+    for at in 0..stored.len() {
+        for octet in [0, 1, 2, 127, 128, 255] {
+            let mut hostile = stored.clone();
+            hostile[at] = octet;
+            if let Ok(outline) = Outline::decode(&hostile) {
+                assert_eq!(Outline::decode(&outline.encode()), Ok(outline));
+            }
+        }
+    }
+    let mut deep = vec![1];
+    deep.extend_from_slice(&[0; 100_000]);
+    assert!(Outline::decode(&deep).is_err());
+}
+
+/// Inputs made to be slow; each must be done in the blink it takes to read it.
+#[test]
+fn nothing_takes_more_than_linear_time() {
+    const MANY: usize = 100_000;
+    for unit in [
+        &b"=?a?q?"[..],
+        b"=?",
+        b"(",
+        b"<",
+        b"\"",
+        b"\\",
+        b"[a]",
+        b"re:",
+        b"[fwd:",
+        b"a,",
+        b"@",
+        b":",
+        b";",
+        b"x;a=",
+        b"; a*0*=b",
+        b"--b\r\n",
+        b"--b \r\n",
+        b"\n--",
+        b" \t",
+        b"\r\n ",
+        b"=\t",
+        b"=",
+        b"&",
+        b"<a",
+        b"<script>",
+        b"<!--",
+        b"</",
+        b"+A",
+        b"a: b\n",
+        b"(fwd)",
+    ] {
+        let run = unit.repeat(MANY / unit.len());
+        let _text = decode_words(&run);
+        let _base = base_subject(&run);
+        let _list = parse_addresses(&run, usize::MAX);
+        let _html = message::text::strip_tags(&String::from_utf8_lossy(&run));
+        for kind in [
+            "multipart/mixed; boundary=b",
+            "multipart/digest; boundary=b",
+            "text/html; charset=utf-7\r\nContent-Transfer-Encoding: quoted-printable",
+        ] {
+            let mut message = format!("Content-Type: {kind}\r\n\r\n").into_bytes();
+            message.extend_from_slice(&run);
+            let outline = Outline::parse(&message);
+            search_text(&outline, &message, &mut |_| false);
+        }
+        for name in [
+            "Content-Type: a/b; ",
+            "From: ",
+            "Date: ",
+            "Content-Disposition: a",
+        ] {
+            let mut message = name.as_bytes().to_vec();
+            message.extend_from_slice(&run);
+            let outline = Outline::parse(&message);
+            assert!(outline.encode().len() <= message.len() * 8 + 1000);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(rounds(300)))]
+
+    #[test]
+    fn any_cut_decodes_alike(body in "[ =\t\r\nA-F0-9a-g+/]{0,80}", cut in 0_usize..80) {
+        let cut = cut.min(body.len());
+        for encoding in [Encoding::Base64, Encoding::QuotedPrintable, Encoding::Identity] {
+            let mut pieces = Vec::new();
+            let mut decoder = Decoder::new(encoding);
+            decoder.push(&body.as_bytes()[..cut], &mut pieces);
+            decoder.push(&body.as_bytes()[cut..], &mut pieces);
+            decoder.finish(&mut pieces);
+            let whole = message::decode_transfer(encoding, body.as_bytes()).octets;
+            prop_assert_eq!(&pieces[..], &whole[..]);
+        }
+    }
+
+    #[test]
+    fn both_filters_make_the_header(names in prop::collection::vec("(to|from|SUBJECT|x)", 0..4)) {
+        let outline = Outline::parse(SEED);
+        let header = outline.root.header.of(SEED);
+        let kept = filter_header(header, &names, false);
+        let rest = filter_header(header, &names, true);
+        prop_assert_eq!(kept.len() + rest.len(), header.len() + 2);
+        prop_assert!(kept.ends_with(b"\r\n") && rest.ends_with(b"\r\n\r\n"));
+    }
+
+    #[test]
+    fn a_section_lies_inside(parts in prop::collection::vec(0_u32..4, 0..4), what in 0_usize..4) {
+        let specifier =
+            [Specifier::All, Specifier::Header, Specifier::Text, Specifier::Mime][what].clone();
+        let found = Outline::parse(SEED).locate(&Section { parts, specifier });
+        prop_assert!(found.is_none_or(|found| found.span.end() <= SEED.len() as u64));
+    }
+
+    #[test]
+    fn any_octets_decode(octets in prop::collection::vec(any::<u8>(), 0..300)) {
+        take_apart(&octets);
+        let _outline = Outline::decode(&octets);
+        for label in ["utf-7", "utf-16le", "iso-2022-jp", "gb18030", "x-none", ""] {
+            let _text = message::charset::decode(label.as_bytes(), &octets);
+        }
+    }
+}
