@@ -428,4 +428,6 @@ fn key(write: &Write) -> &Bytes {
 }
 
 #[cfg(test)]
+mod failing;
+#[cfg(test)]
 mod tests;

@@ -117,12 +117,21 @@ fn usable(
     })
 }
 
+/// True unless the error is about the machine, and would be there with an undamaged view as well.
 fn is_damage(error: &fjall::Error) -> bool {
     match error {
-        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => matches!(
-            error.kind(),
-            ErrorKind::NotFound | ErrorKind::UnexpectedEof | ErrorKind::InvalidData
-        ),
+        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => {
+            let too_many_open_files = matches!(error.raw_os_error(), Some(23 | 24));
+            !too_many_open_files
+                && !matches!(
+                    error.kind(),
+                    ErrorKind::PermissionDenied
+                        | ErrorKind::StorageFull
+                        | ErrorKind::QuotaExceeded
+                        | ErrorKind::ReadOnlyFilesystem
+                        | ErrorKind::OutOfMemory
+                )
+        }
         fjall::Error::Locked => false,
         _ => true,
     }

@@ -60,6 +60,8 @@ impl SegmentHeader {
     }
 
     pub(super) fn decode(octets: &[u8]) -> Option<Self> {
+        // All of it, or it was never written whole.
+        let octets = octets.get(..64)?;
         let mut reader = Reader(octets);
         let signed = octets.get(..36)?;
         if reader.array()? != SEGMENT_MAGIC || reader.u32()? != FORMAT {

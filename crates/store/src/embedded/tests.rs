@@ -1,8 +1,16 @@
-//! The store on a disk.
+//! The store on a disk, on a disk that fails at each of its operations, and on damaged logs.
+
+use std::collections::BTreeMap;
 
 use tempfile::TempDir;
 
+use super::failing::{FailingDisk, Failure};
+use super::recovery::{Found, walk};
 use super::*;
+use crate::backend::{Staged, Writes};
+
+const AT: Partition = Partition(7);
+const TABLE: Table = Table(3);
 
 fn small() -> EmbeddedSettings {
     EmbeddedSettings {
@@ -11,6 +19,28 @@ fn small() -> EmbeddedSettings {
         reserve_octets: 0,
         ..EmbeddedSettings::default()
     }
+}
+
+/// A batch that brings a row and replaces another.
+fn batch(from: u64, value: &str, blob: Option<Staged>) -> Batch {
+    let put = |key: String| Write::Put {
+        table: TABLE,
+        key: key.into(),
+        value: value.to_owned().into(),
+    };
+    Batch {
+        parts: vec![Writes {
+            partition: AT,
+            from: Version(from),
+            writes: vec![put(format!("{from:04}")), put("last".into())],
+        }],
+        blobs: blob.into_iter().collect(),
+    }
+}
+
+fn body(seed: u64, len: usize) -> Bytes {
+    let octets = seed.to_be_bytes().into_iter().cycle().take(len);
+    octets.collect::<Vec<_>>().into()
 }
 
 #[tokio::test]
@@ -28,4 +58,299 @@ async fn conforms_with_small_segments() {
     let dir = TempDir::new().unwrap();
     let store = Embedded::open(dir.path(), small()).unwrap();
     crate::testing::conform(&store).await.unwrap();
+    drop(store);
+    let report = Embedded::check(dir.path(), small()).unwrap();
+    assert!(report.is_sound() && report.segments > 3, "{report}");
+}
+
+/// What was answered on the failing disk.
+#[derive(Debug, Default)]
+struct Told {
+    rows: BTreeMap<String, String>,
+    /// The row that may or may not be there.
+    unknown: Option<(String, String)>,
+    blobs: Vec<(mail::BlobId, Bytes)>,
+}
+
+/// Commits one batch after the other; a refused one is tried again with another value.
+async fn live(store: &Embedded, told: &mut Told) {
+    let mut from = told.rows.len() as u64;
+    let mut unsure = false;
+    for step in 0..8 {
+        let value = format!("step {step}");
+        let octets = body(step, if step == 4 { 300_000 } else { 1500 });
+        let mut stage = store.stage();
+        let staged = match stage.write(octets.clone()).await {
+            Ok(()) => stage.finish().await.ok(),
+            Err(_) => None,
+        };
+        let blob = staged.as_ref().map(|staged| staged.blob);
+        let outcome = store.commit(batch(from, &value, staged)).await;
+        if unsure {
+            assert!(matches!(outcome, Err(CommitError::Unknown(_))));
+        }
+        let row = (format!("{from:04}"), value);
+        match outcome {
+            Ok(()) => {
+                told.rows.extend([row]);
+                told.blobs.extend(blob.map(|blob| (blob, octets)));
+                from += 1;
+            }
+            Err(CommitError::Unknown(_)) => {
+                told.unknown.get_or_insert(row);
+                unsure = true;
+            }
+            Err(CommitError::Conflict) => panic!("nobody else writes here"),
+            Err(CommitError::Full | CommitError::Failed(_)) => {}
+        }
+    }
+}
+
+async fn rows(store: &Embedded) -> BTreeMap<String, String> {
+    let range = (Bytes::from("0"), Some(Bytes::from("a")));
+    let page = store.scan(AT, TABLE, range, 1000, Direction::Rising);
+    let text = |octets: Bytes| String::from_utf8(octets.to_vec()).unwrap();
+    let rows = page.await.unwrap().rows;
+    rows.into_iter()
+        .map(|row| (text(row.key), text(row.value)))
+        .collect()
+}
+
+/// After whatever failed, a new start on a good disk shows exactly what was told.
+async fn as_told(store: &Embedded, told: &Told) {
+    let found = rows(store).await;
+    let mut expected = told.rows.clone();
+    if found.len() > expected.len() {
+        expected.extend(told.unknown.clone());
+    }
+    assert_eq!(found, expected);
+    let version = store.version(AT).await.unwrap();
+    assert_eq!(version, Version(found.len() as u64));
+    let last = store.get(AT, TABLE, vec!["last".into()]).await.unwrap();
+    let last = last[0].as_ref().map(|value| value.to_vec());
+    let expected = found.last_key_value();
+    assert_eq!(last, expected.map(|(_, value)| value.clone().into_bytes()));
+    for (blob, octets) in &told.blobs {
+        let (offset, len, blob) = (0, octets.len() as u64, *blob);
+        let found = store.read(BlobRange { blob, offset, len }).await.unwrap();
+        assert_eq!(&found, octets);
+    }
+}
+
+async fn fail_at_every_operation(failure: Failure, forever: bool) {
+    for n in 0.. {
+        let dir = TempDir::new().unwrap();
+        let disk = FailingDisk::new(failure, forever);
+        let mut told = Told::default();
+        drop(Embedded::open(dir.path(), small()).unwrap());
+        disk.fail_after(n);
+        if let Ok(store) = Embedded::open_on(Arc::new(disk.clone()), dir.path(), small()) {
+            live(&store, &mut told).await;
+        }
+        let failed = disk.has_failed();
+        // Twice: what the first start settles, the second finds settled.
+        for _ in 0..2 {
+            let store = Embedded::open(dir.path(), small()).unwrap();
+            as_told(&store, &told).await;
+        }
+        let report = Embedded::check(dir.path(), small()).unwrap();
+        assert!(report.is_sound() && report.orphans == 0, "{n}: {report}");
+        let store = Embedded::open(dir.path(), small()).unwrap();
+        let from = store.version(AT).await.unwrap().0;
+        store.commit(batch(from, "after", None)).await.unwrap();
+        if !failed {
+            assert!(n > 30, "only {n} operations");
+            assert_eq!(told.rows.len(), 8);
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_at_every_operation() {
+    fail_at_every_operation(Failure::Full, false).await;
+}
+
+#[tokio::test]
+async fn a_failing_disk_at_every_operation() {
+    fail_at_every_operation(Failure::Broken, false).await;
+}
+
+#[tokio::test]
+async fn a_dying_disk_at_every_operation() {
+    fail_at_every_operation(Failure::Broken, true).await;
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_and_the_store_lives_on() {
+    let dir = TempDir::new().unwrap();
+    let disk = FailingDisk::new(Failure::Full, false);
+    let store = Embedded::open_on(Arc::new(disk.clone()), dir.path(), small()).unwrap();
+    // The first operation of a group asks for room, the second writes.
+    for passed in [0, 1] {
+        disk.fail_after(passed);
+        let refused = store.commit(batch(passed, "refused", None)).await;
+        assert_eq!(refused, Err(CommitError::Full));
+        let stale = store.commit(batch(passed + 1, "stale", None)).await;
+        assert_eq!(stale, Err(CommitError::Conflict));
+        store.commit(batch(passed, "written", None)).await.unwrap();
+    }
+    assert_eq!(store.stats().full, 2);
+    assert_eq!(store.version(AT).await.unwrap(), Version(2));
+}
+
+#[tokio::test]
+async fn no_room_left_for_the_view_is_full() {
+    let dir = TempDir::new().unwrap();
+    let settings = EmbeddedSettings {
+        reserve_octets: u64::MAX,
+        ..small()
+    };
+    let store = Embedded::open(dir.path(), settings).unwrap();
+    let refused = store.commit(batch(0, "refused", None)).await;
+    assert_eq!(refused, Err(CommitError::Full));
+}
+
+#[tokio::test]
+async fn a_failed_sync_is_final() {
+    let dir = TempDir::new().unwrap();
+    let disk = FailingDisk::new(Failure::Broken, false);
+    let store = Embedded::open_on(Arc::new(disk.clone()), dir.path(), small()).unwrap();
+    store.commit(batch(0, "written", None)).await.unwrap();
+    disk.fail_after(2);
+    for value in ["unsynced", "refused"] {
+        let outcome = store.commit(batch(1, value, None)).await;
+        assert!(matches!(outcome, Err(CommitError::Unknown(_))));
+    }
+    assert!(store.stopped().await.contains("does not answer"));
+    assert_eq!(store.version(AT).await.unwrap(), Version(1));
+}
+
+/// A log of groups with so many records each, and where each record ends.
+fn log_of(dir: &Path, groups: &[u64]) -> (Vec<u8>, Vec<u64>) {
+    let limits = Limits {
+        segment_octets: 1 << 20,
+        reserve_octets: 0,
+    };
+    let mut log = Log::create(Arc::new(RealDisk), dir, Arc::default(), limits).unwrap();
+    let mut from = 0;
+    for records in groups {
+        log.begin(1000).unwrap();
+        for _ in 0..*records {
+            let blob = Staged::of(body(from, 10));
+            log.add(&batch(from, "value", Some(blob)), &[]);
+            from += 1;
+        }
+        log.write().unwrap();
+    }
+    let mut ends = vec![record::SEGMENT_HEADER_OCTETS];
+    let end = walk(dir, None, &mut |found| {
+        ends.extend(match found {
+            Found::Record(behind, _) => Some(behind.offset),
+            Found::Damage(what) => panic!("{what}"),
+        });
+        Ok(())
+    });
+    assert_eq!(end.unwrap().unwrap().position, log.position());
+    (std::fs::read(segment_path(dir, 1)).unwrap(), ends)
+}
+
+/// How many records a start would see in these octets; none if it would refuse.
+fn records_seen(dir: &Path, octets: &[u8]) -> Option<u64> {
+    std::fs::write(segment_path(dir, 1), octets).unwrap();
+    let mut records = 0;
+    let mut expected = 1;
+    let end = walk(dir, None, &mut |found| match found {
+        Found::Record(behind, entry) => {
+            assert_eq!(behind.sequence, expected);
+            assert_eq!(entry.parts[0].changes.len(), 2);
+            expected += 1;
+            records += 1;
+            Ok(())
+        }
+        Found::Damage(what) => Err(Error::Damaged(what)),
+    });
+    end.is_ok().then_some(records)
+}
+
+#[test]
+fn a_log_cut_anywhere_keeps_the_records_before_the_cut() {
+    let dir = TempDir::new().unwrap();
+    let (octets, ends) = log_of(dir.path(), &[1, 3, 2]);
+    for cut in 0..=octets.len() {
+        let whole = ends.iter().filter(|end| **end <= cut as u64).count();
+        let seen = records_seen(dir.path(), &octets[..cut]);
+        assert_eq!(seen, Some(whole.saturating_sub(1) as u64), "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_flipped_bit_is_refused_or_in_the_last_group() {
+    let dir = TempDir::new().unwrap();
+    let (octets, ends) = log_of(dir.path(), &[1, 3, 2]);
+    for at in 0..octets.len() {
+        let mut damaged = octets.clone();
+        damaged[at] ^= 1 << (at % 8);
+        let seen = records_seen(dir.path(), &damaged);
+        let record = ends.iter().filter(|end| **end <= at as u64).count();
+        // Six records: one, then three, then two that may have been torn by a power loss. The
+        // zeros behind the segment's header say nothing.
+        let expected = match (record, at) {
+            (0, 36..40) => None,
+            (0, 40..) => Some(6),
+            (5 | 6, _) => Some(record as u64 - 1),
+            _ => None,
+        };
+        assert_eq!(seen, expected, "flipped at {at}");
+    }
+}
+
+#[test]
+fn octets_of_another_segment_are_no_records() {
+    let (one, two) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (octets, _) = log_of(one.path(), &[1, 3]);
+    let (stale, ends) = log_of(two.path(), &[1, 3, 2]);
+    let mut recycled = octets.clone();
+    let from = usize::try_from(ends[4]).unwrap();
+    recycled.extend_from_slice(&stale[from..]);
+    assert_eq!(records_seen(one.path(), &recycled), Some(4));
+}
+
+#[test]
+fn a_record_is_read_as_it_was_written() {
+    let mut written = batch(41, "value", Some(Staged::of(body(1, 100))));
+    let far = Staged {
+        bytes: None,
+        ..Staged::of(body(2, 7))
+    };
+    written.blobs.push(far.clone());
+    written.parts[0].writes.push(Write::Delete {
+        table: Table(255),
+        key: Bytes::new(),
+    });
+    let mut buffer = vec![0; 3];
+    let inline = record::encode(&mut buffer, &written, &[], (9, 12, 11));
+    assert!(buffer.len() - 3 <= octets_max(&written));
+    let (head, rest) = buffer[3..].split_at(record::RECORD_HEADER_OCTETS);
+    let header = record::RecordHeader::decode(head).unwrap();
+    assert!(header.fits(9, rest) && !header.fits(8, rest));
+    assert_eq!((header.sequence, header.durable), (12, 11));
+    let entry = record::Entry::decode(rest, 5, 1000).unwrap();
+    assert_eq!(entry.parts[0].version, Version(42));
+    let values: Vec<_> = entry.parts[0]
+        .changes
+        .iter()
+        .map(|change| (change.table.0, change.key, change.value))
+        .collect();
+    assert_eq!(values[1], (3, &b"last"[..], Some(&b"value"[..])));
+    assert_eq!(values[2], (255, &b""[..], None));
+    assert_eq!(entry.blobs[0].octets, Some(&body(1, 100)[..]));
+    let offset = 1000 + (inline[0].1 - 3 - record::RECORD_HEADER_OCTETS) as u64;
+    let place = Place::Log { segment: 5, offset };
+    assert_eq!(entry.blobs[0].located.place, place);
+    assert_eq!(entry.blobs[1].blob, far.blob);
+    assert_eq!(entry.blobs[1].located.place, Place::Body);
+    for cut in 0..rest.len() {
+        assert!(record::Entry::decode(&rest[..cut], 5, 1000).is_none());
+    }
 }
