@@ -1,24 +1,30 @@
 //! An account as a logged-in connection holds it.
 
-use mail::{AccountId, Address, ModSeq};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mail::{AccountId, Address, EmailId, ModSeq};
 use tokio::sync::watch;
 
-use crate::Post;
+use crate::draft::Draft;
+use crate::keeper::Keeper;
+use crate::ledger::Ledger;
+use crate::tables::{self, EmailRow};
+use crate::{Error, Fault, Outcome, Post};
 
 /// An account. Cheap to clone: all clones are the same account.
 #[derive(Clone, Debug)]
 pub struct Account {
     pub(crate) house: Post,
-    pub(crate) id: AccountId,
+    pub(crate) keeper: Arc<Keeper>,
     pub(crate) address: Address,
-    pub(crate) watch: watch::Receiver<ModSeq>,
 }
 
 impl Account {
     /// Its id.
     #[must_use]
-    pub const fn id(&self) -> AccountId {
-        self.id
+    pub fn id(&self) -> AccountId {
+        self.keeper.account
     }
 
     /// Its name and first address.
@@ -36,6 +42,45 @@ impl Account {
     /// Tells when the ledger moves: changes right after each commit is durable.
     #[must_use]
     pub fn modseq_watch(&self) -> watch::Receiver<ModSeq> {
-        self.watch.clone()
+        self.keeper.modseq.subscribe()
+    }
+
+    /// The last line of its ledger.
+    ///
+    /// # Errors
+    /// If the account cannot be read.
+    pub async fn modseq(&self) -> Outcome<ModSeq> {
+        self.look(|ledger| ledger.counters.modseq).await
+    }
+
+    /// Looks at it in memory, behind the read barrier.
+    pub(crate) async fn look<T: Send>(&self, look: impl FnMut(&Ledger) -> T + Send) -> Outcome<T> {
+        self.house.look(&self.keeper, look).await
+    }
+
+    /// The rows of emails, `None` for those that are gone.
+    pub(crate) async fn emails(&self, emails: &[EmailId]) -> Outcome<Vec<Option<EmailRow>>> {
+        let keys = emails.iter().map(|email| tables::email_key(*email));
+        let store = self.house.inner.store.as_ref();
+        let values = store
+            .get(self.keeper.partition(), tables::EMAILS, keys.collect())
+            .await
+            .map_err(Error::reading("reading messages' rows"))?;
+        let read = |value: Option<Bytes>| match value {
+            None => Ok(None),
+            Some(value) => match EmailRow::read(&value) {
+                None => Err(Fault::Row("an email").into()),
+                row => Ok(row),
+            },
+        };
+        values.into_iter().map(read).collect()
+    }
+
+    /// Changes it in one durable step.
+    pub(crate) async fn change<T: Send>(
+        &self,
+        change: impl FnMut(&mut Draft<'_>) -> Outcome<T> + Send,
+    ) -> Outcome<T> {
+        self.house.change(&self.keeper, &[], change).await
     }
 }

@@ -3,12 +3,18 @@
 use bytes::Bytes;
 use mail::{FlagSet, MailboxId, Timestamp, Uid, UidValidity};
 
-use crate::{Account, Error, Fault, Outcome};
+use crate::draft::Filing;
+use crate::spool::{Spool, too_big};
+use crate::{Account, Outcome};
 
 /// A message on its way into a mailbox. Dropped before [`Append::commit`] said yes, it never was.
 #[derive(Debug)]
 pub struct Append {
     account: Account,
+    to: String,
+    flags: FlagSet,
+    date: Timestamp,
+    spool: Spool,
 }
 
 /// Where it was put.
@@ -35,8 +41,18 @@ impl Account {
         date: Option<Timestamp>,
         size: Option<u64>,
     ) -> Outcome<Append> {
-        let _ = (to, flags, date, size);
-        Err(Error::Fault(Fault::Unfinished("append")))
+        let house = &self.house.inner;
+        if size.is_some_and(|size| size > house.rules.message_octets_max) {
+            return Err(too_big());
+        }
+        self.look(|ledger| ledger.target(to)).await??;
+        Ok(Append {
+            to: to.to_owned(),
+            flags,
+            date: date.unwrap_or_else(|| house.outside.now()),
+            spool: Spool::new(&house.store, &house.rules),
+            account: self.clone(),
+        })
     }
 }
 
@@ -46,8 +62,7 @@ impl Append {
     /// # Errors
     /// [`crate::Why::TooBig`], or if the store cannot take it.
     pub async fn chunk(&mut self, bytes: Bytes) -> Outcome<()> {
-        let _ = (bytes, &self.account);
-        Err(Error::Fault(Fault::Unfinished("append")))
+        self.spool.push(bytes, Ok).await
     }
 
     /// Ends the message: on `Ok` it is in the mailbox and on the disk.
@@ -55,6 +70,29 @@ impl Append {
     /// # Errors
     /// As above, [`crate::Why::Limit`], or if it cannot be stored.
     pub async fn commit(self) -> Outcome<Appended> {
-        Err(Error::Fault(Fault::Unfinished("append")))
+        let spooled = self.spool.finish(Ok).await?;
+        let (house, keeper) = (&self.account.house, &self.account.keeper);
+        let messages_max = house.rules().mailbox_messages_max;
+        let (blob, size) = (spooled.staged.blob, spooled.staged.len);
+        let blobs = [spooled.staged];
+        house
+            .change(keeper, &blobs, |draft| {
+                let mailbox = draft.ledger().target(&self.to)?;
+                let uidvalidity = draft.ledger().folder(mailbox)?.row.uidvalidity;
+                let email = draft.email(blob, size, spooled.outline.clone());
+                let filing = Filing {
+                    email,
+                    flags: &self.flags,
+                    date: self.date,
+                    size,
+                };
+                let uid = draft.file(mailbox, filing, messages_max)?;
+                Ok(Appended {
+                    mailbox,
+                    uidvalidity,
+                    uid,
+                })
+            })
+            .await
     }
 }

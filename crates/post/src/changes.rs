@@ -1,8 +1,11 @@
 //! What a mailbox holds when it is opened, and what has changed since (RFC 7162 §3.2).
 
-use mail::{EmailId, FlagSet, Keyword, MailboxId, ModSeq, Uid, UidSet, UidValidity};
+use mail::{EmailId, Flag, FlagSet, Keyword, MailboxId, ModSeq, Uid, UidSet, UidValidity};
 
-use crate::{Account, Error, Fault, Outcome};
+use crate::draft::bit;
+use crate::ledger::{Folder, Ledger};
+use crate::tables::Entry;
+use crate::{Account, Error, Outcome};
 
 /// A mailbox at the moment it is opened.
 #[derive(Clone, Debug)]
@@ -40,7 +43,9 @@ pub struct Changes {
     pub uidnext: Uid,
     /// UIDs that are gone; may name some that were gone before.
     pub vanished: UidSet,
-    /// Messages that are new or have other flags, by rising UID.
+    /// Messages that came.
+    pub added: UidSet,
+    /// Messages that came or have other flags, by rising UID.
     pub changed: Vec<Changed>,
     /// The keywords in use in it.
     pub keywords: Vec<Keyword>,
@@ -48,7 +53,7 @@ pub struct Changes {
     pub gone: bool,
 }
 
-/// A message that is new or has other flags.
+/// A message with its flags now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changed {
     /// Which.
@@ -59,8 +64,6 @@ pub struct Changed {
     pub flags: FlagSet,
     /// When they changed.
     pub modseq: ModSeq,
-    /// True if it came after `since`.
-    pub new: bool,
 }
 
 impl Account {
@@ -69,16 +72,121 @@ impl Account {
     /// # Errors
     /// [`crate::Why::Nonexistent`]; [`crate::Why::Cannot`] for `\Noselect`.
     pub async fn open(&self, name: &str) -> Outcome<Snapshot> {
-        let _ = name;
-        Err(Error::Fault(Fault::Unfinished("changes")))
+        self.look(|ledger| {
+            let Some((id, folder)) = ledger.find(name) else {
+                return Err(Error::nonexistent("There is no such mailbox"));
+            };
+            if !folder.row.selectable {
+                return Err(Error::cannot("This mailbox cannot hold messages"));
+            }
+            let seen = bit(Flag::Seen);
+            let mut unseen = folder
+                .entries
+                .iter()
+                .filter(|entry| entry.system & seen == 0)
+                .map(|entry| entry.uid);
+            let first_unseen = unseen.next();
+            let more = usize::from(first_unseen.is_some());
+            Ok(Snapshot {
+                id,
+                name: folder.row.name.clone(),
+                uids: folder.uids(),
+                uidvalidity: folder.row.uidvalidity,
+                uidnext: folder.uidnext(),
+                modseq: ledger.counters.modseq,
+                highest_modseq: folder.highest,
+                keywords: folder.row.keywords.clone(),
+                unseen: u32::try_from(unseen.count() + more).unwrap_or(u32::MAX),
+                first_unseen,
+            })
+        })
+        .await?
     }
 
-    /// What has changed in a mailbox since a mod-sequence; answered from memory.
+    /// What has changed in a mailbox since a mod-sequence; answered from memory. `uidnext` is the
+    /// one that was told together with `since`: it tells new messages from changed ones.
     ///
     /// # Errors
     /// If the account cannot be read. A mailbox that is not there is [`Changes::gone`].
-    pub async fn changes(&self, mailbox: MailboxId, since: ModSeq) -> Outcome<Changes> {
-        let _ = (mailbox, since);
-        Err(Error::Fault(Fault::Unfinished("changes")))
+    pub async fn changes(
+        &self,
+        mailbox: MailboxId,
+        since: ModSeq,
+        uidnext: Uid,
+    ) -> Outcome<Changes> {
+        self.look(|ledger| {
+            let Ok(folder) = ledger.folder(mailbox) else {
+                return gone(ledger.counters.modseq);
+            };
+            let changed: Vec<_> = folder
+                .entries
+                .iter()
+                .filter(|entry| entry.modseq > since)
+                .map(|entry| changed(folder, entry))
+                .collect();
+            let added = changed.iter().map(|row| row.uid);
+            Changes {
+                modseq: ledger.counters.modseq,
+                highest_modseq: folder.highest,
+                uidnext: folder.uidnext(),
+                vanished: vanished(ledger, mailbox, folder, since),
+                added: added.filter(|uid| *uid >= uidnext).collect(),
+                changed,
+                keywords: folder.row.keywords.clone(),
+                gone: false,
+            }
+        })
+        .await
     }
+}
+
+/// An entry as it is told.
+pub(crate) fn changed(folder: &Folder, entry: &Entry) -> Changed {
+    Changed {
+        uid: entry.uid,
+        email: entry.email,
+        flags: folder.flags(entry),
+        modseq: entry.modseq,
+    }
+}
+
+fn gone(modseq: ModSeq) -> Changes {
+    Changes {
+        modseq,
+        highest_modseq: modseq,
+        uidnext: Uid::MIN,
+        vanished: UidSet::new(),
+        added: UidSet::new(),
+        changed: Vec::new(),
+        keywords: Vec::new(),
+        gone: true,
+    }
+}
+
+fn vanished(ledger: &Ledger, mailbox: MailboxId, folder: &Folder, since: ModSeq) -> UidSet {
+    let mut vanished = UidSet::new();
+    if since >= ledger.counters.forgotten {
+        let from = ledger
+            .vanished
+            .partition_point(|(modseq, _, _)| *modseq <= since);
+        for (_, of, uids) in ledger.vanished.range(from..) {
+            if *of == mailbox {
+                uids.ranges().for_each(|range| vanished.insert_range(range));
+            }
+        }
+        return vanished;
+    }
+    // What went then is forgotten: every UID that was given and is not there may be it.
+    // RFC 7162 §3.2.5.1
+    let mut low = Some(Uid::MIN);
+    for range in folder.uids().ranges() {
+        if let (Some(from), Some(to)) = (low, Uid::new(range.start().value() - 1)) {
+            vanished.insert_range(from..=to);
+        }
+        low = range.end().next();
+    }
+    if let (Some(from), Some(to)) = (low, Uid::new(folder.uidnext().value() - 1)) {
+        vanished.insert_range(from..=to);
+    }
+    vanished
 }

@@ -2,7 +2,8 @@
 
 use mail::{MailboxId, Uid, UidSet, UidValidity};
 
-use crate::{Account, Error, Fault, Outcome};
+use crate::mailbox::copy_entries;
+use crate::{Account, Outcome};
 
 /// What was copied or moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +21,15 @@ impl Account {
     /// [`crate::Why::TryCreate`] if the target is not there, [`crate::Why::Nonexistent`] if the
     /// source is gone, [`crate::Why::Limit`], or if it cannot be stored.
     pub async fn copy(&self, mailbox: MailboxId, uids: &UidSet, to: &str) -> Outcome<Copied> {
-        let _ = (mailbox, uids, to);
-        Err(Error::Fault(Fault::Unfinished("copy")))
+        let rules = self.house().rules();
+        self.change(|draft| {
+            draft.ledger().folder(mailbox)?;
+            let target = draft.ledger().target(to)?;
+            let uidvalidity = draft.ledger().folder(target)?.row.uidvalidity;
+            let pairs = copy_entries(draft, mailbox, uids, target, rules)?;
+            Ok(Copied { uidvalidity, pairs })
+        })
+        .await
     }
 
     /// Moves messages into a mailbox, all or none, in one step.
@@ -29,7 +37,16 @@ impl Account {
     /// # Errors
     /// As [`Account::copy`].
     pub async fn relocate(&self, mailbox: MailboxId, uids: &UidSet, to: &str) -> Outcome<Copied> {
-        let _ = (mailbox, uids, to);
-        Err(Error::Fault(Fault::Unfinished("copy")))
+        let rules = self.house().rules();
+        self.change(|draft| {
+            draft.ledger().folder(mailbox)?;
+            let target = draft.ledger().target(to)?;
+            let uidvalidity = draft.ledger().folder(target)?.row.uidvalidity;
+            let pairs = copy_entries(draft, mailbox, uids, target, rules)?;
+            // Only what was copied goes: the copies in the same mailbox are not among it.
+            draft.remove(mailbox, &pairs.iter().map(|(source, _)| *source).collect());
+            Ok(Copied { uidvalidity, pairs })
+        })
+        .await
     }
 }

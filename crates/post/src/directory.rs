@@ -1,8 +1,18 @@
-//! Who lives here: domains, accounts, aliases.
+//! Who lives here: domains, accounts, aliases. Held in memory whole; changed rarely.
 
-use mail::{AccountId, Address, Host, Timestamp};
+pub(crate) mod rows;
 
-use crate::{Error, Fault, Outcome, Post};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use mail::{AccountId, Address, Host, LocalPart, Role, Timestamp};
+use store::{Batch, Partition, Store, Version, Write, Writes};
+
+use crate::directory::rows::{AccountRow, HouseRow};
+use crate::draft::Draft;
+use crate::ledger::{Ledger, scan};
+use crate::{Error, Outcome, Outside, Post, Why};
 
 /// An account as the directory lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +34,16 @@ pub enum AliasSource {
     CatchAll(Host),
 }
 
+/// Writes the address, or `@domain` for a catch-all.
+impl fmt::Display for AliasSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::CatchAll(domain) => write!(f, "@{domain}"),
+        }
+    }
+}
+
 /// An alias.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alias {
@@ -33,87 +53,415 @@ pub struct Alias {
     pub targets: Vec<Address>,
 }
 
+/// The mailboxes every account begins with.
+const FIRST_MAILBOXES: [(&str, Option<Role>); 6] = [
+    ("INBOX", None),
+    ("Drafts", Some(Role::Drafts)),
+    ("Sent", Some(Role::Sent)),
+    ("Junk", Some(Role::Junk)),
+    ("Trash", Some(Role::Trash)),
+    ("Archive", Some(Role::Archive)),
+];
+
+/// The directory in memory.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    maps: RwLock<Maps>,
+    /// One change at a time; `None` while one is on its way, and for ever if it was given up
+    /// half way: then the directory is read anew before the next.
+    writing: tokio::sync::Mutex<Option<Version>>,
+}
+
+/// Everything the directory knows. Local parts are in lower case here.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Maps {
+    house: HouseRow,
+    pub(crate) domains: BTreeSet<Host>,
+    pub(crate) accounts: BTreeMap<AccountId, AccountRow>,
+    pub(crate) by_address: BTreeMap<Address, AccountId>,
+    pub(crate) aliases: BTreeMap<AliasSource, Vec<Address>>,
+}
+
+impl Directory {
+    /// Reads the directory; makes its own row where there is none.
+    pub(crate) async fn load(store: &dyn Store, outside: &dyn Outside) -> Outcome<Self> {
+        let (mut version, mut maps) = read(store).await?;
+        if maps.house == HouseRow::default() {
+            outside.fill(&mut maps.house.secret);
+            let batch = Batch {
+                parts: vec![Writes {
+                    partition: Partition::DIRECTORY,
+                    from: version,
+                    writes: vec![maps.house.put()],
+                }],
+                blobs: Vec::new(),
+            };
+            store.commit(batch).await.map_err(Error::commit)?;
+            version = version.next();
+        }
+        Ok(Self {
+            maps: RwLock::new(maps),
+            writing: tokio::sync::Mutex::new(Some(version)),
+        })
+    }
+
+    pub(crate) fn maps(&self) -> RwLockReadGuard<'_, Maps> {
+        self.maps.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn secret(&self) -> [u8; 32] {
+        self.maps().house.secret
+    }
+
+    pub(crate) fn address_of(&self, id: AccountId) -> Option<Address> {
+        let maps = self.maps();
+        maps.accounts.get(&id).map(|row| row.address.clone())
+    }
+
+    /// Changes the directory: `change` changes a copy of it and says what to write, and what to
+    /// write into another partition in the same step.
+    async fn change<T>(
+        &self,
+        store: &dyn Store,
+        change: impl FnOnce(&mut Maps) -> Outcome<(T, Vec<Write>, Option<Writes>)>,
+    ) -> Outcome<T> {
+        let mut writing = self.writing.lock().await;
+        let (version, mut maps) = match writing.take() {
+            Some(version) => (version, self.maps().clone()),
+            None => read(store).await?,
+        };
+        let (answer, writes, other) = match change(&mut maps) {
+            Ok(done) => done,
+            Err(error) => {
+                *writing = Some(version);
+                return Err(error);
+            }
+        };
+        let own = Writes {
+            partition: Partition::DIRECTORY,
+            from: version,
+            writes,
+        };
+        let batch = Batch {
+            parts: std::iter::once(own).chain(other).collect(),
+            blobs: Vec::new(),
+        };
+        store.commit(batch).await.map_err(Error::commit)?;
+        *self.maps.write().unwrap_or_else(PoisonError::into_inner) = maps;
+        *writing = Some(version.next());
+        Ok(answer)
+    }
+}
+
+impl Maps {
+    /// The account with this name.
+    pub(crate) fn account(&self, address: &Address) -> Option<(AccountId, &AccountRow)> {
+        let id = *self.by_address.get(&lower(address))?;
+        Some((id, self.accounts.get(&id)?))
+    }
+
+    fn known(&self, address: &Address) -> Outcome<(AccountId, AccountRow)> {
+        let found = self.account(address).map(|(id, row)| (id, row.clone()));
+        found.ok_or_else(|| Error::nonexistent("There is no such account"))
+    }
+
+    fn ours(&self, domain: &Host) -> Outcome<()> {
+        if self.domains.contains(domain) {
+            return Ok(());
+        }
+        Err(Error::nonexistent(format!("{domain} is not our domain")))
+    }
+}
+
 impl Post {
     /// The domains that are ours, sorted.
     #[must_use]
     pub fn domains(&self) -> Vec<Host> {
-        Vec::new()
+        self.inner
+            .directory
+            .maps()
+            .domains
+            .iter()
+            .cloned()
+            .collect()
     }
 
     /// Makes a domain ours.
     ///
     /// # Errors
-    /// [`crate::Why::AlreadyExists`], or if it cannot be stored.
+    /// [`Why::AlreadyExists`], or if it cannot be stored.
     pub async fn add_domain(&self, domain: &Host) -> Outcome<()> {
-        let _ = domain;
-        Err(Error::Fault(Fault::Unfinished("directory")))
+        self.edit(|maps| {
+            if !maps.domains.insert(domain.clone()) {
+                return Err(already(format!("{domain} is already ours")));
+            }
+            Ok(((), vec![rows::put_domain(domain)], None))
+        })
+        .await
     }
 
     /// Gives a domain up; it must have no accounts and no aliases.
     ///
     /// # Errors
-    /// [`crate::Why::Nonexistent`], [`crate::Why::InUse`], or if it cannot be stored.
+    /// [`Why::Nonexistent`], [`Why::InUse`], or if it cannot be stored.
     pub async fn remove_domain(&self, domain: &Host) -> Outcome<()> {
-        let _ = domain;
-        Err(Error::Fault(Fault::Unfinished("directory")))
+        self.edit(|maps| {
+            maps.ours(domain)?;
+            let by_alias = |source: &AliasSource| match source {
+                AliasSource::Address(address) => address.host == *domain,
+                AliasSource::CatchAll(host) => host == domain,
+            };
+            let used = maps.by_address.keys().any(|known| known.host == *domain)
+                || maps.aliases.keys().any(by_alias);
+            if used {
+                let text = format!("{domain} still has accounts or aliases");
+                return Err(Error::refused(Why::InUse, 550, [5, 2, 0], text));
+            }
+            maps.domains.remove(domain);
+            Ok(((), vec![rows::delete_domain(domain)], None))
+        })
+        .await
     }
 
     /// The accounts, sorted by address.
     #[must_use]
     pub fn accounts(&self) -> Vec<Listed> {
-        Vec::new()
+        let maps = self.inner.directory.maps();
+        let listed = maps.by_address.values().filter_map(|&id| {
+            let row = maps.accounts.get(&id)?;
+            Some(Listed {
+                id,
+                address: row.address.clone(),
+                created: row.created,
+            })
+        });
+        listed.collect()
     }
 
     /// Makes an account with the usual mailboxes.
     ///
     /// # Errors
-    /// [`crate::Why::AlreadyExists`], [`crate::Why::Nonexistent`] if the domain is not ours, or if
-    /// it cannot be stored.
+    /// [`Why::AlreadyExists`], [`Why::Nonexistent`] if the domain is not ours, or if it cannot be
+    /// stored.
     pub async fn add_account(&self, address: &Address, password: &str) -> Outcome<AccountId> {
-        let _ = (address, password);
-        Err(Error::Fault(Fault::Unfinished("directory")))
+        self.inner.directory.maps().ours(&address.host)?;
+        let row = AccountRow {
+            address: address.clone(),
+            created: self.inner.outside.now(),
+            password: self.digest(password).await?,
+        };
+        self.edit(|maps| {
+            maps.ours(&address.host)?;
+            let name = lower(address);
+            let alias = AliasSource::Address(name.clone());
+            if maps.by_address.contains_key(&name) || maps.aliases.contains_key(&alias) {
+                return Err(already(format!("{address} is taken")));
+            }
+            maps.house.account += 1;
+            let id = AccountId(maps.house.account);
+            let writes = vec![maps.house.put(), row.put(id)];
+            let first = first_writes(id, row.created);
+            maps.by_address.insert(name, id);
+            maps.accounts.insert(id, row);
+            Ok((id, writes, Some(first)))
+        })
+        .await
     }
 
-    /// Removes an account from the directory: nobody logs in to it, nothing is delivered to it.
+    /// Removes an account and its mail.
     ///
     /// # Errors
-    /// [`crate::Why::Nonexistent`], or if it cannot be stored.
+    /// [`Why::Nonexistent`], or if it cannot be stored.
     pub async fn remove_account(&self, address: &Address) -> Outcome<()> {
-        let _ = address;
-        Err(Error::Fault(Fault::Unfinished("directory")))
+        let id = self
+            .edit(|maps| {
+                let (id, _) = maps.known(address)?;
+                maps.accounts.remove(&id);
+                maps.by_address.remove(&lower(address));
+                Ok((id, vec![AccountRow::delete(id)], None))
+            })
+            .await?;
+        self.erase(id).await
     }
 
     /// Gives an account another password.
     ///
     /// # Errors
-    /// [`crate::Why::Nonexistent`], or if it cannot be stored.
+    /// [`Why::Nonexistent`], or if it cannot be stored.
     pub async fn set_password(&self, address: &Address, password: &str) -> Outcome<()> {
-        let _ = (address, password);
-        Err(Error::Fault(Fault::Unfinished("directory")))
+        self.inner.directory.maps().known(address)?;
+        let password = self.digest(password).await?;
+        self.edit(|maps| {
+            let (id, mut row) = maps.known(address)?;
+            row.password = password;
+            let write = row.put(id);
+            maps.accounts.insert(id, row);
+            Ok(((), vec![write], None))
+        })
+        .await
     }
 
     /// The aliases, sorted.
     #[must_use]
     pub fn aliases(&self) -> Vec<Alias> {
-        Vec::new()
+        let maps = self.inner.directory.maps();
+        let aliases = maps.aliases.iter().map(|(source, targets)| Alias {
+            source: source.clone(),
+            targets: targets.clone(),
+        });
+        aliases.collect()
     }
 
     /// Sets an alias; one with the same source is replaced.
     ///
     /// # Errors
-    /// [`crate::Why::Nonexistent`] if a domain is not ours, [`crate::Why::Limit`], or if it cannot
-    /// be stored.
+    /// [`Why::Nonexistent`] if a domain is not ours, [`Why::AlreadyExists`] if an account has that
+    /// address, [`Why::Limit`], or if it cannot be stored.
     pub async fn add_alias(&self, alias: Alias) -> Outcome<()> {
-        let _ = alias;
-        Err(Error::Fault(Fault::Unfinished("directory")))
+        if alias.targets.is_empty() || alias.targets.len() > self.inner.rules.alias_targets_max {
+            return Err(Error::limit(
+                "An alias has one target or more, not too many",
+            ));
+        }
+        self.edit(|maps| {
+            let alias = Alias {
+                source: lower_source(&alias.source),
+                targets: alias.targets.iter().map(lower).collect(),
+            };
+            match &alias.source {
+                AliasSource::Address(address) => maps.ours(&address.host)?,
+                AliasSource::CatchAll(domain) => maps.ours(domain)?,
+            }
+            for target in &alias.targets {
+                maps.ours(&target.host)?;
+            }
+            if let AliasSource::Address(address) = &alias.source
+                && maps.by_address.contains_key(address)
+            {
+                return Err(already(format!("{address} is an account")));
+            }
+            let write = alias.put();
+            maps.aliases.insert(alias.source, alias.targets);
+            Ok(((), vec![write], None))
+        })
+        .await
     }
 
     /// Removes an alias.
     ///
     /// # Errors
-    /// [`crate::Why::Nonexistent`], or if it cannot be stored.
+    /// [`Why::Nonexistent`], or if it cannot be stored.
     pub async fn remove_alias(&self, source: &AliasSource) -> Outcome<()> {
-        let _ = source;
-        Err(Error::Fault(Fault::Unfinished("directory")))
+        self.edit(|maps| {
+            let source = lower_source(source);
+            if maps.aliases.remove(&source).is_none() {
+                return Err(Error::nonexistent("There is no such alias"));
+            }
+            Ok(((), vec![Alias::delete(&source)], None))
+        })
+        .await
     }
+
+    async fn edit<T>(
+        &self,
+        change: impl FnOnce(&mut Maps) -> Outcome<(T, Vec<Write>, Option<Writes>)>,
+    ) -> Outcome<T> {
+        let store = self.inner.store.as_ref();
+        self.inner.directory.change(store, change).await
+    }
+
+    /// Deletes all rows of an account that the directory no longer knows.
+    async fn erase(&self, id: AccountId) -> Outcome<()> {
+        let keeper = self.keeper(id);
+        let store = self.inner.store.as_ref();
+        let version = store.version(keeper.partition()).await;
+        let mut writes = Vec::new();
+        for table in crate::tables::ALL {
+            scan(store, keeper.partition(), table, |row| {
+                let key = row.key.clone();
+                writes.push(Write::Delete { table, key });
+                Some(())
+            })
+            .await?;
+        }
+        let part = Writes {
+            partition: keeper.partition(),
+            from: version.map_err(Error::reading("removing an account"))?,
+            writes,
+        };
+        let batch = Batch {
+            parts: vec![part],
+            blobs: Vec::new(),
+        };
+        let done = store.commit(batch).await.map_err(Error::commit);
+        keeper.forget();
+        done
+    }
+}
+
+async fn read(store: &dyn Store) -> Outcome<(Version, Maps)> {
+    let at = Partition::DIRECTORY;
+    let version = store.version(at).await;
+    let version = version.map_err(Error::reading("reading the directory"))?;
+    let mut maps = Maps::default();
+    scan(store, at, rows::HOUSE, |row| {
+        maps.house = HouseRow::read(&row.value)?;
+        Some(())
+    })
+    .await?;
+    scan(store, at, rows::DOMAINS, |row| {
+        maps.domains.insert(rows::read_domain(&row.key)?);
+        Some(())
+    })
+    .await?;
+    scan(store, at, rows::ACCOUNTS, |row| {
+        let (id, row) = AccountRow::read(&row.key, &row.value)?;
+        maps.by_address.insert(lower(&row.address), id);
+        maps.accounts.insert(id, row);
+        Some(())
+    })
+    .await?;
+    scan(store, at, rows::ALIASES, |row| {
+        let alias = Alias::read(&row.key, &row.value)?;
+        maps.aliases.insert(alias.source, alias.targets);
+        Some(())
+    })
+    .await?;
+    Ok((version, maps))
+}
+
+/// What a new account's partition begins with.
+fn first_writes(id: AccountId, now: Timestamp) -> Writes {
+    let mut ledger = Ledger::new(Version::default());
+    let mut draft = Draft::new(&mut ledger);
+    for (name, role) in FIRST_MAILBOXES {
+        draft.add_mailbox(name, role, now);
+        draft.subscribe(name, true);
+    }
+    Writes {
+        partition: Partition(id.0),
+        from: Version::default(),
+        writes: draft.finish().map(|(writes, _)| writes).unwrap_or_default(),
+    }
+}
+
+/// The address as the maps have it: only here may the case of a local part be ignored.
+// RFC 5321 §2.4
+pub(crate) fn lower(address: &Address) -> Address {
+    let local = LocalPart::new(&address.local.as_str().to_lowercase());
+    Address {
+        local: local.unwrap_or_else(|| address.local.clone()),
+        host: address.host.clone(),
+    }
+}
+
+fn lower_source(source: &AliasSource) -> AliasSource {
+    match source {
+        AliasSource::Address(address) => AliasSource::Address(lower(address)),
+        AliasSource::CatchAll(domain) => AliasSource::CatchAll(domain.clone()),
+    }
+}
+
+fn already(text: String) -> Error {
+    Error::refused(Why::AlreadyExists, 550, [5, 2, 0], text)
 }

@@ -1,8 +1,9 @@
 //! Removing messages (RFC 9051 §6.4.3, §6.4.9).
 
-use mail::{MailboxId, ModSeq, UidSet};
+use mail::{Flag, MailboxId, ModSeq, UidSet};
 
-use crate::{Account, Error, Fault, Outcome};
+use crate::draft::bit;
+use crate::{Account, Outcome};
 
 /// What was removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +20,22 @@ impl Account {
     /// # Errors
     /// [`crate::Why::Nonexistent`] if the mailbox is gone, or if it cannot be stored.
     pub async fn expunge(&self, mailbox: MailboxId, only: Option<&UidSet>) -> Outcome<Expunged> {
-        let _ = (mailbox, only);
-        Err(Error::Fault(Fault::Unfinished("expunge")))
+        let deleted = bit(Flag::Deleted);
+        self.change(|draft| {
+            let folder = draft.ledger().folder(mailbox)?;
+            let uids: UidSet = folder
+                .entries
+                .iter()
+                .filter(|entry| entry.system & deleted != 0)
+                .map(|entry| entry.uid)
+                .filter(|uid| only.is_none_or(|only| only.contains(*uid)))
+                .collect();
+            draft.remove(mailbox, &uids);
+            Ok(Expunged {
+                uids,
+                modseq: draft.ledger().counters.modseq,
+            })
+        })
+        .await
     }
 }

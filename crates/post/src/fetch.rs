@@ -1,11 +1,16 @@
 //! What is read of messages: flags, outline, and pieces of their text.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mail::{BlobRange, EmailId, FlagSet, MailboxId, ModSeq, Timestamp, Uid, UidSet};
+use mail::{BlobRange, EmailId, Flag, FlagSet, MailboxId, ModSeq, Timestamp, Uid, UidSet};
+use message::{Content, Encoding, Outline, Part, Section, Span, Specifier, decode_transfer};
 
-use crate::{Account, Error, Fault, Outcome};
+use crate::draft::bit;
+use crate::ledger::Folder;
+use crate::tables::{EmailRow, Entry};
+use crate::{Account, Fault, Outcome};
 
 /// What to read of each message. Flags, size and dates come always: they cost nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,43 +28,17 @@ pub struct FetchPlan {
 /// A piece of text wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
-    /// Of which part.
+    /// Of which section.
     pub section: Section,
     /// As it is or decoded.
-    pub encoding: Encoding,
+    pub form: Form,
     /// Octets to skip and to take at most; applied after decoding.
     pub range: Option<(u64, u64)>,
 }
 
-/// A section of a message (RFC 9051 §6.4.5).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Section {
-    /// Part numbers from the outside in; empty for the message itself.
-    pub part: Vec<u32>,
-    /// What of the part.
-    pub piece: Piece,
-}
-
-/// What of a part.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
-    /// All of it: `BODY[]`, `BODY[1.2]`.
-    Whole,
-    /// The header section with its empty line: `HEADER`.
-    Header,
-    /// These fields with an empty line: `HEADER.FIELDS`.
-    Fields(Vec<String>),
-    /// All fields but these, with an empty line: `HEADER.FIELDS.NOT`.
-    FieldsNot(Vec<String>),
-    /// What is behind the header section: `TEXT`.
-    Text,
-    /// The MIME header of the part: `MIME`.
-    Mime,
-}
-
 /// How a piece is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Encoding {
+pub enum Form {
     /// As it is stored: `BODY[…]`.
     #[default]
     Stored,
@@ -86,8 +65,8 @@ pub struct FetchRow {
     pub date: Timestamp,
     /// True if this fetch set `\Seen`.
     pub seen_now: bool,
-    /// Its outline, if wanted; becomes `message::Outline`.
-    pub outline: Option<Arc<[u8]>>,
+    /// Its outline, if wanted.
+    pub outline: Option<Arc<Outline>>,
     /// One for each item of the plan.
     pub data: Vec<Data>,
 }
@@ -103,7 +82,7 @@ pub enum Data {
     Octets(Bytes),
     /// So many octets.
     Size(u64),
-    /// The transfer encoding is not known or broken: IMAP `UNKNOWN-CTE`.
+    /// The transfer encoding is not known, or the part has none: IMAP `UNKNOWN-CTE`.
     UnknownEncoding,
 }
 
@@ -128,7 +107,240 @@ impl Account {
         after: Option<Uid>,
         plan: &FetchPlan,
     ) -> Outcome<FetchPage> {
-        let _ = (mailbox, uids, after, plan);
-        Err(Error::Fault(Fault::Unfinished("fetch")))
+        let mut page = self.page(mailbox, uids, after, plan).await?;
+        if !plan.outline && plan.items.is_empty() {
+            return Ok(page);
+        }
+        let emails: Vec<_> = page.rows.iter().map(|row| row.email).collect();
+        let mut kept = Vec::with_capacity(page.rows.len());
+        let mut octets = 0;
+        for (mut row, email) in page.rows.into_iter().zip(self.emails(&emails).await?) {
+            // A message removed since the page was made is left out like one removed before.
+            let Some(email) = email else { continue };
+            if octets > self.house.rules().section_octets_max {
+                page.more_after = kept.last().map(|row: &FetchRow| row.uid);
+                break;
+            }
+            octets += self.fill(mailbox, &mut row, &email, plan).await?;
+            kept.push(row);
+        }
+        page.rows = kept;
+        Ok(page)
     }
+
+    /// The rows without text.
+    async fn page(
+        &self,
+        mailbox: MailboxId,
+        uids: &UidSet,
+        after: Option<Uid>,
+        plan: &FetchPlan,
+    ) -> Outcome<FetchPage> {
+        let rows_max = self.house.rules().fetch_rows_max.max(1);
+        let seen = bit(Flag::Seen);
+        let choose = |folder: &Folder| {
+            let wanted = folder
+                .among(uids)
+                .filter(|entry| after.is_none_or(|after| entry.uid > after))
+                .filter(|entry| plan.changed_since.is_none_or(|since| entry.modseq > since));
+            let mut chosen: Vec<Entry> = wanted.take(rows_max + 1).copied().collect();
+            let more = chosen.len() > rows_max;
+            chosen.truncate(rows_max);
+            (chosen, more)
+        };
+        let tell = |folder: &Folder, chosen: &[Entry], more: bool| {
+            let rows = chosen.iter().filter_map(|before| {
+                let entry = folder.entry(before.uid)?;
+                Some(row(
+                    folder,
+                    entry,
+                    before.system & seen != entry.system & seen,
+                ))
+            });
+            FetchPage {
+                rows: rows.collect(),
+                more_after: chosen.last().filter(|_| more).map(|entry| entry.uid),
+            }
+        };
+        if !plan.mark_seen {
+            return self
+                .look(|ledger| {
+                    let folder = ledger.folder(mailbox)?;
+                    let (chosen, more) = choose(folder);
+                    Ok(tell(folder, &chosen, more))
+                })
+                .await?;
+        }
+        self.change(|draft| {
+            let (chosen, more) = choose(draft.ledger().folder(mailbox)?);
+            for entry in chosen.iter().filter(|entry| entry.system & seen == 0) {
+                draft.set_flags(mailbox, entry.uid, entry.system | seen, entry.keywords);
+            }
+            Ok(tell(draft.ledger().folder(mailbox)?, &chosen, more))
+        })
+        .await
+    }
+
+    /// Reads what the plan wants of one message; tells how many octets of memory that took.
+    async fn fill(
+        &self,
+        mailbox: MailboxId,
+        row: &mut FetchRow,
+        email: &EmailRow,
+        plan: &FetchPlan,
+    ) -> Outcome<u64> {
+        let mut octets = 0;
+        let needs_outline = plan.outline || plan.items.iter().any(|item| !is_whole(item));
+        let outline = if needs_outline {
+            octets += 1000;
+            Some(self.outline(mailbox, row.uid, row.email, email).await?)
+        } else {
+            None
+        };
+        for item in &plan.items {
+            let data = match &outline {
+                Some(outline) if !is_whole(item) => self.data(email, outline, item).await?,
+                _ => Data::Stored(cut(whole(email), item.range)),
+            };
+            if let Data::Octets(bytes) = &data {
+                octets += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            }
+            row.data.push(data);
+        }
+        row.outline = outline.filter(|_| plan.outline);
+        Ok(octets)
+    }
+
+    /// The outline of a message: stored beside it, or, for a large one, made at first use.
+    pub(crate) async fn outline(
+        &self,
+        mailbox: MailboxId,
+        uid: Uid,
+        id: EmailId,
+        email: &EmailRow,
+    ) -> Outcome<Arc<Outline>> {
+        if let Some(stored) = &email.outline {
+            let outline = Outline::decode(stored).map_err(|_| Fault::Row("an outline"))?;
+            return Ok(Arc::new(outline));
+        }
+        let octets = self.house.read(whole(email)).await?;
+        let outline = Outline::parse(&octets);
+        let known = EmailRow {
+            outline: Some(outline.encode().into()),
+            ..email.clone()
+        };
+        self.change(|draft| {
+            // Only while it is there, or its row would outlive it.
+            let folder = draft.ledger().folder(mailbox)?;
+            if folder.entry(uid).is_some_and(|entry| entry.email == id) {
+                draft.outline(id, &known);
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(Arc::new(outline))
+    }
+
+    async fn data(&self, email: &EmailRow, outline: &Outline, item: &Item) -> Outcome<Data> {
+        match item.form {
+            Form::Stored => {
+                let Some(located) = outline.locate(&item.section) else {
+                    return Ok(Data::Nothing);
+                };
+                let range = at(email, located.span);
+                if !located.filtered {
+                    return Ok(Data::Stored(cut(range, item.range)));
+                }
+                let header = self.house.read(range).await?;
+                let fields = item.section.filter(&header).unwrap_or_default();
+                Ok(Data::Octets(slice(fields.into(), item.range)))
+            }
+            Form::Decoded | Form::DecodedSize => self.decoded(email, outline, item).await,
+        }
+    }
+
+    // RFC 9051 §6.4.5.1
+    async fn decoded(&self, email: &EmailRow, outline: &Outline, item: &Item) -> Outcome<Data> {
+        let Some(part) = outline.part(&item.section.parts) else {
+            return Ok(Data::Nothing);
+        };
+        let Some(encoding) = encoding(part) else {
+            return Ok(Data::UnknownEncoding);
+        };
+        let range = at(email, part.body);
+        let size_only = item.form == Form::DecodedSize;
+        if encoding == Encoding::Identity {
+            return Ok(match size_only {
+                true => Data::Size(range.len),
+                false => Data::Stored(cut(range, item.range)),
+            });
+        }
+        let body = self.house.read(range).await?;
+        let octets = match decode_transfer(encoding, &body).octets {
+            Cow::Borrowed(_) => body.clone(),
+            Cow::Owned(octets) => octets.into(),
+        };
+        Ok(match size_only {
+            true => Data::Size(u64::try_from(octets.len()).unwrap_or(u64::MAX)),
+            false => Data::Octets(slice(octets, item.range)),
+        })
+    }
+}
+
+/// The octets of a message, whole.
+pub(crate) const fn whole(email: &EmailRow) -> BlobRange {
+    BlobRange {
+        blob: email.blob,
+        offset: 0,
+        len: email.size,
+    }
+}
+
+/// The octets of a span of a message.
+pub(crate) fn at(email: &EmailRow, span: Span) -> BlobRange {
+    whole(email).part(span.offset, span.len)
+}
+
+fn row(folder: &Folder, entry: &Entry, seen_now: bool) -> FetchRow {
+    FetchRow {
+        uid: entry.uid,
+        email: entry.email,
+        modseq: entry.modseq,
+        flags: folder.flags(entry),
+        size: entry.size.into(),
+        date: entry.date(),
+        seen_now,
+        outline: None,
+        data: Vec::new(),
+    }
+}
+
+/// True for what needs no outline: the message as it is.
+fn is_whole(item: &Item) -> bool {
+    item.section.parts.is_empty()
+        && item.section.specifier == Specifier::All
+        && item.form != Form::DecodedSize
+}
+
+/// How a part's body is encoded; `None` if that is not known, or it has parts of its own.
+fn encoding(part: &Part) -> Option<Encoding> {
+    let composite = matches!(part.content, Content::Multipart(_));
+    match Encoding::parse(&part.encoding) {
+        Encoding::Unknown => None,
+        _ if composite => None,
+        encoding => Some(encoding),
+    }
+}
+
+fn cut(range: BlobRange, part: Option<(u64, u64)>) -> BlobRange {
+    part.map_or(range, |(skip, take)| range.part(skip, take))
+}
+
+fn slice(octets: Bytes, part: Option<(u64, u64)>) -> Bytes {
+    let Some((skip, take)) = part else {
+        return octets;
+    };
+    let from = usize::try_from(skip).map_or(octets.len(), |skip| skip.min(octets.len()));
+    let take = usize::try_from(take).unwrap_or(usize::MAX);
+    octets.slice(from..from.saturating_add(take).min(octets.len()))
 }

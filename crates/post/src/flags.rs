@@ -2,7 +2,8 @@
 
 use mail::{FlagSet, MailboxId, ModSeq, UidSet};
 
-use crate::{Account, Changed, Error, Fault, Outcome};
+use crate::changes::changed;
+use crate::{Account, Changed, Outcome};
 
 /// What to do with the flags given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +35,6 @@ pub struct Stored {
     pub rows: Vec<Changed>,
     /// Those left out because they had changed (MODIFIED).
     pub modified: UidSet,
-    /// Those asked for that are no longer there.
-    pub missing: UidSet,
 }
 
 impl Account {
@@ -50,7 +49,47 @@ impl Account {
         uids: &UidSet,
         change: &FlagChange,
     ) -> Outcome<Stored> {
-        let _ = (mailbox, uids, change);
-        Err(Error::Fault(Fault::Unfinished("flags")))
+        self.change(|draft| {
+            let folder = draft.ledger().folder(mailbox)?;
+            let mut modified = UidSet::new();
+            let mut asked = Vec::new();
+            for entry in folder.among(uids) {
+                if change
+                    .unchanged_since
+                    .is_some_and(|since| entry.modseq > since)
+                {
+                    modified.insert(entry.uid);
+                } else {
+                    asked.push(*entry);
+                }
+            }
+            let keywords = match change.action {
+                // Taking a keyword away is no reason to make room for it.
+                FlagAction::Remove => folder.known_keywords(&change.flags),
+                _ if asked.is_empty() => 0,
+                FlagAction::Replace | FlagAction::Add => {
+                    draft.keyword_bits(mailbox, &change.flags)?
+                }
+            };
+            let system = change.flags.system_bits();
+            for entry in &asked {
+                let (new_system, new_keywords) = match change.action {
+                    FlagAction::Replace => (system, keywords),
+                    FlagAction::Add => (entry.system | system, entry.keywords | keywords),
+                    FlagAction::Remove => (entry.system & !system, entry.keywords & !keywords),
+                };
+                // RFC 7162 §3.1.3: a store that changes nothing is no change.
+                if (new_system, new_keywords) != (entry.system, entry.keywords) {
+                    draft.set_flags(mailbox, entry.uid, new_system, new_keywords);
+                }
+            }
+            let folder = draft.ledger().folder(mailbox)?;
+            let rows: Vec<_> = asked
+                .iter()
+                .filter_map(|entry| Some(changed(folder, folder.entry(entry.uid)?)))
+                .collect();
+            Ok(Stored { rows, modified })
+        })
+        .await
     }
 }

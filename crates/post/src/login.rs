@@ -1,8 +1,20 @@
 //! Who may log in: passwords, SCRAM keys, and how often one may be wrong.
+//!
+//! Not here: the exchanges themselves (`wire`), the words of each protocol.
+
+mod digest;
+mod gate;
 
 use std::net::IpAddr;
 
-use crate::{Account, Error, Fault, Outcome, Post};
+use base64::Engine;
+use mail::{AccountId, Address, LocalPart};
+use tokio::sync::oneshot;
+
+use crate::directory::rows::{Argon2id, Password};
+use crate::{Account, Error, Outcome, Post, Why};
+
+pub(crate) use gate::Gate;
 
 /// What SCRAM-SHA-256 needs to know of a user (RFC 5802 §3), and a fresh nonce.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +37,8 @@ impl Post {
     /// The user is an account's address; without `@`, where only one domain is ours, its local part.
     ///
     /// # Errors
-    /// [`crate::Why::AuthenticationFailed`] (535 5.7.8), [`crate::Why::AuthorizationFailed`],
-    /// [`crate::Why::Unavailable`] (454 4.7.0) if there were too many failures or checks, or a fault.
+    /// [`Why::AuthenticationFailed`] (535 5.7.8), [`Why::AuthorizationFailed`],
+    /// [`Why::Unavailable`] (454 4.7.0) if there were too many failures or checks, or a fault.
     pub async fn login_password(
         &self,
         peer: IpAddr,
@@ -34,37 +46,171 @@ impl Post {
         authorization: Option<&str>,
         password: &str,
     ) -> Outcome<Account> {
-        let _ = (peer, user, authorization, password);
-        Err(Error::Fault(Fault::Unfinished("login")))
+        let gate = &self.inner.gate;
+        self.pass_gate(peer, user)?;
+        let known = self.lookup(user);
+        let (id, kept) = match &known {
+            Some((id, password)) => (Some(*id), password.argon2.clone()),
+            // The same work for an unknown user, so that time does not tell who exists.
+            None => (None, self.nobody()),
+        };
+        let fingerprint = gate.fingerprint(&kept, password);
+        let now = self.inner.outside.instant();
+        let right = match id {
+            Some(_) if gate.remembers(&fingerprint, now, &self.inner.rules) => true,
+            _ => self.check(kept, password.to_owned()).await?,
+        };
+        let (true, Some(id)) = (right, id) else {
+            return Err(self.login_failed(peer, user));
+        };
+        gate.remember(fingerprint, now, &self.inner.rules);
+        self.admit(id, authorization).await
     }
 
     /// The keys of a user for SCRAM-SHA-256. An unknown user gets keys as well, made up but always
     /// the same.
     ///
     /// # Errors
-    /// [`crate::Why::Unavailable`] (454 4.7.0) if there were too many failures.
+    /// [`Why::Unavailable`] (454 4.7.0) if there were too many failures.
     pub fn login_keys(&self, peer: IpAddr, user: &str) -> Outcome<ScramKeys> {
-        let _ = (peer, user);
-        Err(Error::Fault(Fault::Unfinished("login")))
+        self.pass_gate(peer, user)?;
+        let mut nonce = [0; 18];
+        self.inner.outside.fill(&mut nonce);
+        let nonce = base64::engine::general_purpose::STANDARD_NO_PAD.encode(nonce);
+        let scram = match self.lookup(user) {
+            Some((_, password)) => password.scram,
+            None => self.inner.gate.invented(user, &self.inner.rules),
+        };
+        Ok(ScramKeys {
+            salt: scram.salt.to_vec(),
+            iterations: scram.iterations,
+            stored_key: scram.stored_key,
+            server_key: scram.server_key,
+            nonce,
+        })
     }
 
     /// Logs in a user who has proved, by SCRAM, to know the password.
     ///
     /// # Errors
-    /// [`crate::Why::AuthorizationFailed`] if `authorization` names somebody else, or a fault.
+    /// [`Why::AuthorizationFailed`] if `authorization` names somebody else,
+    /// [`Why::AuthenticationFailed`] if the account has gone, or a fault.
     pub async fn login_proved(
         &self,
         peer: IpAddr,
         user: &str,
         authorization: Option<&str>,
     ) -> Outcome<Account> {
-        let _ = (peer, user, authorization);
-        Err(Error::Fault(Fault::Unfinished("login")))
+        match self.lookup(user) {
+            Some((id, _)) => self.admit(id, authorization).await,
+            None => Err(self.login_failed(peer, user)),
+        }
     }
 
     /// Counts a failed proof; returns what to tell the peer.
     pub fn login_failed(&self, peer: IpAddr, user: &str) -> Error {
-        let _ = (peer, user);
-        Error::Fault(Fault::Unfinished("login"))
+        let inner = &self.inner;
+        let now = inner.outside.instant();
+        inner.gate.count(peer, &fold(user), now, &inner.rules);
+        Error::refused(
+            Why::AuthenticationFailed,
+            535,
+            [5, 7, 8],
+            "The name or the password is wrong",
+        )
     }
+
+    /// What is kept of a new password.
+    pub(crate) async fn digest(&self, password: &str) -> Outcome<Password> {
+        let mut salts = [[0; 16]; 2];
+        for salt in &mut salts {
+            self.inner.outside.fill(salt);
+        }
+        let (password, rules) = (password.to_owned(), self.inner.rules.clone());
+        self.heavy(move || digest::make(&password, salts, &rules))
+            .await?
+    }
+
+    async fn check(&self, kept: Argon2id, password: String) -> Outcome<bool> {
+        self.heavy(move || digest::verify(&kept, &password)).await?
+    }
+
+    /// Runs work on the pool outside.
+    async fn heavy<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Outcome<T> {
+        let (done, answer) = oneshot::channel();
+        self.inner.outside.run_heavy(Box::new(move || {
+            // Whoever waited may have gone; then the answer goes nowhere.
+            drop(done.send(work()));
+        }));
+        answer.await.map_err(|_| busy())
+    }
+
+    fn pass_gate(&self, peer: IpAddr, user: &str) -> Outcome<()> {
+        let inner = &self.inner;
+        let now = inner.outside.instant();
+        if inner.gate.lets(peer, &fold(user), now, &inner.rules) {
+            return Ok(());
+        }
+        Err(busy())
+    }
+
+    async fn admit(&self, id: AccountId, authorization: Option<&str>) -> Outcome<Account> {
+        let acts_as = authorization.filter(|name| !name.is_empty());
+        let own =
+            acts_as.is_none_or(|name| self.lookup(name).is_some_and(|(as_id, _)| as_id == id));
+        if !own {
+            return Err(Error::refused(
+                Why::AuthorizationFailed,
+                535,
+                [5, 7, 8],
+                "You may not act as that user",
+            ));
+        }
+        self.account(id).await
+    }
+
+    fn lookup(&self, user: &str) -> Option<(AccountId, Password)> {
+        let maps = self.inner.directory.maps();
+        let address = if user.contains('@') {
+            Address::parse(user).ok()?
+        } else {
+            let mut domains = maps.domains.iter();
+            let (Some(host), None) = (domains.next(), domains.next()) else {
+                return None;
+            };
+            Address {
+                local: LocalPart::new(user)?,
+                host: host.clone(),
+            }
+        };
+        let (id, row) = maps.account(&address)?;
+        Some((id, row.password.clone()))
+    }
+
+    /// What an unknown user's password is checked against.
+    fn nobody(&self) -> Argon2id {
+        let rules = &self.inner.rules;
+        Argon2id {
+            kibibytes: rules.argon2_kibibytes,
+            passes: rules.argon2_passes,
+            salt: [0; 16],
+            digest: [0; 32],
+        }
+    }
+}
+
+fn fold(user: &str) -> String {
+    user.chars().take(320).collect::<String>().to_lowercase()
+}
+
+fn busy() -> Error {
+    Error::refused(
+        Why::Unavailable,
+        454,
+        [4, 7, 0],
+        "Logging in is not possible now; please try again later",
+    )
 }

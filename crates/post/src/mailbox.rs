@@ -1,8 +1,14 @@
 //! Mailboxes: list, create, delete, rename, subscribe (RFC 9051 §5.1, §6.3).
 
-use mail::{MailboxId, ModSeq, Role, Uid, UidValidity};
+use mail::{Flag, MailboxId, ModSeq, Role, Timestamp, Uid, UidSet, UidValidity};
+use unicode_normalization::UnicodeNormalization;
 
-use crate::{Account, Error, Fault, Outcome};
+use crate::draft::{Draft, Filing, bit};
+use crate::ledger::Ledger;
+use crate::{Account, Error, Outcome, Rules, Why};
+
+/// The one mailbox that is always there; its name is written in any case.
+const INBOX: &str = "INBOX";
 
 /// A mailbox as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +56,26 @@ impl Account {
     /// # Errors
     /// If the account cannot be read.
     pub async fn mailboxes(&self) -> Outcome<Vec<Mailbox>> {
-        Err(Error::Fault(Fault::Unfinished("mailboxes")))
+        self.look(|ledger| {
+            let mut listed: Vec<_> = ledger
+                .names
+                .iter()
+                .filter_map(|(name, id)| {
+                    let row = &ledger.folders.get(id)?.row;
+                    Some(Mailbox {
+                        id: *id,
+                        name: name.clone(),
+                        role: row.role,
+                        subscribed: ledger.subscriptions.contains(name),
+                        selectable: row.selectable,
+                        has_children: below(ledger, name).next().is_some(),
+                    })
+                })
+                .collect();
+            listed.sort_by_key(|mailbox| mailbox.name != INBOX);
+            listed
+        })
+        .await
     }
 
     /// All names subscribed to, also those of mailboxes that are not there; sorted.
@@ -58,47 +83,152 @@ impl Account {
     /// # Errors
     /// If the account cannot be read.
     pub async fn subscriptions(&self) -> Outcome<Vec<String>> {
-        Err(Error::Fault(Fault::Unfinished("mailboxes")))
+        self.look(|ledger| ledger.subscriptions.iter().cloned().collect())
+            .await
     }
 
     /// Creates a mailbox and the levels above it; a `/` at the end is dropped.
     ///
     /// # Errors
-    /// [`crate::Why::AlreadyExists`] (also for `INBOX`), [`crate::Why::Cannot`] for an impossible
-    /// name or a role that is taken, [`crate::Why::Limit`].
+    /// [`Why::AlreadyExists`] (also for `INBOX`), [`Why::Cannot`] for an impossible
+    /// name or a role that is taken, [`Why::Limit`].
     pub async fn create(&self, name: &str, role: Option<Role>) -> Outcome<MailboxId> {
-        let _ = (name, role);
-        Err(Error::Fault(Fault::Unfinished("mailboxes")))
+        let house = self.house();
+        let (rules, now) = (house.rules(), house.outside().now());
+        let name = checked_name(name, rules)?;
+        self.change(|draft| {
+            let ledger = draft.ledger();
+            match ledger.find(&name) {
+                Some((_, folder)) if folder.row.selectable => {
+                    return Err(already("There is such a mailbox already"));
+                }
+                Some(_) | None => {}
+            }
+            let taken = |role| {
+                ledger
+                    .folders
+                    .values()
+                    .any(|folder| folder.row.role == Some(role))
+            };
+            if role.is_some_and(taken) {
+                return Err(Error::cannot("Another mailbox has this role"));
+            }
+            room_for(ledger, std::iter::once(name.as_str()), rules)?;
+            // A level that could not hold messages becomes a new mailbox with an id of its own.
+            if let Some((old, _)) = draft.ledger().find(&name) {
+                draft.delete_mailbox(old);
+            }
+            add_parents(draft, &name, now);
+            Ok(draft.add_mailbox(&name, role, now))
+        })
+        .await
     }
 
     /// Deletes a mailbox with its messages; with mailboxes below it, it stays as `\Noselect`.
     ///
     /// # Errors
-    /// [`crate::Why::Nonexistent`], [`crate::Why::Cannot`] for `INBOX` and for a `\Noselect` one
+    /// [`Why::Nonexistent`], [`Why::Cannot`] for `INBOX` and for a `\Noselect` one
     /// with mailboxes below it.
     pub async fn delete(&self, name: &str) -> Outcome<()> {
-        let _ = name;
-        Err(Error::Fault(Fault::Unfinished("mailboxes")))
+        let name = normal_name(name);
+        self.change(|draft| {
+            let ledger = draft.ledger();
+            let Some((id, folder)) = ledger.find(&name) else {
+                return Err(nowhere());
+            };
+            // RFC 9051 §6.3.5
+            if name == INBOX {
+                return Err(Error::cannot("INBOX cannot be deleted"));
+            }
+            let has_children = below(ledger, &name).next().is_some();
+            if has_children && !folder.row.selectable {
+                return Err(Error::refused(
+                    Why::Cannot,
+                    550,
+                    [5, 2, 0],
+                    "There are mailboxes below it; delete them first",
+                ));
+            }
+            if has_children {
+                draft.empty_mailbox(id);
+                draft.edit_mailbox(id, |row| {
+                    row.selectable = false;
+                    row.role = None;
+                });
+            } else {
+                draft.delete_mailbox(id);
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Renames a mailbox and those below it. Of `INBOX` the messages move to a new mailbox and
     /// those below it stay (RFC 9051 §6.3.6).
     ///
     /// # Errors
-    /// [`crate::Why::Nonexistent`], [`crate::Why::AlreadyExists`], [`crate::Why::Cannot`],
-    /// [`crate::Why::Limit`].
+    /// [`Why::Nonexistent`], [`Why::AlreadyExists`], [`Why::Cannot`],
+    /// [`Why::Limit`].
     pub async fn rename(&self, from: &str, to: &str) -> Outcome<()> {
-        let _ = (from, to);
-        Err(Error::Fault(Fault::Unfinished("mailboxes")))
+        let house = self.house();
+        let (rules, now) = (house.rules(), house.outside().now());
+        let (from, to) = (normal_name(from), checked_name(to, rules)?);
+        self.change(|draft| {
+            let ledger = draft.ledger();
+            let Some((id, _)) = ledger.find(&from) else {
+                return Err(nowhere());
+            };
+            if ledger.names.contains_key(&to) {
+                return Err(already("There is a mailbox of the new name already"));
+            }
+            if from == INBOX {
+                room_for(ledger, std::iter::once(to.as_str()), rules)?;
+                return rename_inbox(draft, id, &to, rules, now);
+            }
+            let inside = to.strip_prefix(&from);
+            if inside.is_some_and(|rest| rest.starts_with('/')) {
+                return Err(Error::cannot("A mailbox cannot move below itself"));
+            }
+            let mut renamed = vec![(id, to.clone())];
+            for (name, below_id) in below(ledger, &from) {
+                let rest = name.strip_prefix(&from).unwrap_or_default();
+                renamed.push((below_id, checked_name(&format!("{to}{rest}"), rules)?));
+            }
+            if renamed
+                .iter()
+                .any(|(_, name)| ledger.names.contains_key(name))
+            {
+                return Err(already("There is a mailbox of a new name already"));
+            }
+            room_for(ledger, std::iter::once(to.as_str()), rules)?;
+            add_parents(draft, &to, now);
+            for (id, name) in renamed {
+                draft.edit_mailbox(id, |row| row.name = name);
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Subscribes to a name, whether or not such a mailbox is there.
     ///
     /// # Errors
-    /// [`crate::Why::Cannot`] for an impossible name, [`crate::Why::Limit`].
+    /// [`Why::Cannot`] for an impossible name, [`Why::Limit`].
     pub async fn subscribe(&self, name: &str) -> Outcome<()> {
-        let _ = name;
-        Err(Error::Fault(Fault::Unfinished("mailboxes")))
+        let rules = self.house().rules();
+        let name = checked_name(name, rules)?;
+        self.change(|draft| {
+            let subscriptions = &draft.ledger().subscriptions;
+            if subscriptions.contains(&name) {
+                return Ok(());
+            }
+            if subscriptions.len() >= rules.subscriptions_max {
+                return Err(Error::limit("There are too many subscriptions"));
+            }
+            draft.subscribe(&name, true);
+            Ok(())
+        })
+        .await
     }
 
     /// Ends a subscription; says yes as well where there was none.
@@ -106,16 +236,177 @@ impl Account {
     /// # Errors
     /// If it cannot be stored.
     pub async fn unsubscribe(&self, name: &str) -> Outcome<()> {
-        let _ = name;
-        Err(Error::Fault(Fault::Unfinished("mailboxes")))
+        let name = normal_name(name);
+        self.change(|draft| {
+            if draft.ledger().subscriptions.contains(&name) {
+                draft.subscribe(&name, false);
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// What STATUS tells of a mailbox.
     ///
     /// # Errors
-    /// [`crate::Why::Nonexistent`].
+    /// [`Why::Nonexistent`].
     pub async fn status(&self, name: &str) -> Outcome<Status> {
-        let _ = name;
-        Err(Error::Fault(Fault::Unfinished("mailboxes")))
+        self.look(|ledger| {
+            let (id, folder) = ledger.find(name).ok_or_else(nowhere)?;
+            let folder = ledger.folder(id).map(|_| folder)?;
+            let (seen, deleted) = (bit(Flag::Seen), bit(Flag::Deleted));
+            let mut status = Status {
+                id,
+                messages: u32::try_from(folder.entries.len()).unwrap_or(u32::MAX),
+                unseen: 0,
+                deleted: 0,
+                size: 0,
+                deleted_storage: 0,
+                uidnext: folder.uidnext(),
+                uidvalidity: folder.row.uidvalidity,
+                highest_modseq: folder.highest,
+            };
+            for entry in &folder.entries {
+                let size = u64::from(entry.size);
+                status.size += size;
+                status.unseen += u32::from(entry.system & seen == 0);
+                if entry.system & deleted != 0 {
+                    status.deleted += 1;
+                    status.deleted_storage += size;
+                }
+            }
+            Ok(status)
+        })
+        .await?
     }
+}
+
+/// The name as it is kept: composed letters (NFC), no `/` at the end, `INBOX` in capitals.
+pub(crate) fn normal_name(name: &str) -> String {
+    let name: String = name.strip_suffix('/').unwrap_or(name).nfc().collect();
+    match name.get(..INBOX.len()) {
+        // RFC 9051 §5.1
+        Some(start) if start.eq_ignore_ascii_case(INBOX) => {
+            let rest = name.get(INBOX.len()..).unwrap_or_default();
+            if rest.is_empty() || rest.starts_with('/') {
+                return format!("{INBOX}{rest}");
+            }
+            name
+        }
+        Some(_) | None => name,
+    }
+}
+
+/// The name as it is kept, if a mailbox can have it.
+fn checked_name(name: &str, rules: &Rules) -> Outcome<String> {
+    let name = normal_name(name);
+    let impossible = name.split('/').any(str::is_empty)
+        || name
+            .chars()
+            .any(|letter| letter.is_control() || matches!(letter, '*' | '%'));
+    if impossible {
+        return Err(Error::cannot("A mailbox cannot have this name"));
+    }
+    let levels = name.split('/').count();
+    if name.len() > rules.mailbox_name_octets_max || levels > rules.mailbox_depth_max {
+        return Err(Error::limit("The mailbox's name is too long"));
+    }
+    Ok(name)
+}
+
+/// The mailboxes below this name.
+fn below<'a>(
+    ledger: &'a Ledger,
+    name: &str,
+) -> impl Iterator<Item = (&'a String, MailboxId)> + use<'a> {
+    let prefix = format!("{name}/");
+    ledger
+        .names
+        .range(prefix.clone()..)
+        .take_while(move |(known, _)| known.starts_with(&prefix))
+        .map(|(known, id)| (known, *id))
+}
+
+/// The levels above this name, from the top.
+fn parents(name: &str) -> impl Iterator<Item = &str> {
+    name.match_indices('/').filter_map(|(at, _)| name.get(..at))
+}
+
+/// Checks that these mailboxes and the levels above them may come in addition.
+fn room_for<'a>(
+    ledger: &Ledger,
+    names: impl Iterator<Item = &'a str>,
+    rules: &Rules,
+) -> Outcome<()> {
+    let new: usize = names
+        .map(|name| {
+            let missing = parents(name).filter(|level| !ledger.names.contains_key(*level));
+            1 + missing.count()
+        })
+        .sum();
+    if ledger.names.len() + new > rules.mailboxes_max {
+        return Err(Error::limit("There are too many mailboxes"));
+    }
+    Ok(())
+}
+
+// RFC 9051 §6.3.4
+fn add_parents(draft: &mut Draft<'_>, name: &str, now: Timestamp) {
+    for level in parents(name) {
+        if !draft.ledger().names.contains_key(level) {
+            draft.add_mailbox(level, None, now);
+        }
+    }
+}
+
+// RFC 9051 §6.3.6
+fn rename_inbox(
+    draft: &mut Draft<'_>,
+    inbox: MailboxId,
+    to: &str,
+    rules: &Rules,
+    now: Timestamp,
+) -> Outcome<()> {
+    add_parents(draft, to, now);
+    let target = draft.add_mailbox(to, None, now);
+    let uids = draft.ledger().folder(inbox)?.uids();
+    copy_entries(draft, inbox, &uids, target, rules)?;
+    draft.remove(inbox, &uids);
+    Ok(())
+}
+
+/// Files the messages once more in `target`; tells from which UID to which.
+pub(crate) fn copy_entries(
+    draft: &mut Draft<'_>,
+    source: MailboxId,
+    uids: &UidSet,
+    target: MailboxId,
+    rules: &Rules,
+) -> Outcome<Vec<(Uid, Uid)>> {
+    let folder = draft.ledger().folder(source)?;
+    let copied: Vec<_> = folder
+        .among(uids)
+        .map(|entry| (*entry, folder.flags(entry)))
+        .collect();
+    let mut pairs = Vec::with_capacity(copied.len());
+    for (entry, flags) in copied {
+        let filing = Filing {
+            email: entry.email,
+            flags: &flags,
+            date: entry.date(),
+            size: entry.size.into(),
+        };
+        let uid = draft.file(target, filing, rules.mailbox_messages_max)?;
+        draft.share(entry.email);
+        pairs.push((entry.uid, uid));
+    }
+    Ok(pairs)
+}
+
+fn nowhere() -> Error {
+    Error::nonexistent("There is no such mailbox")
+}
+
+fn already(text: &str) -> Error {
+    Error::refused(Why::AlreadyExists, 550, [5, 2, 0], text)
 }

@@ -1,14 +1,20 @@
 //! The inbox as POP3 sees it (RFC 1939 §3, §5–7): locked for one, numbered, changed at the end.
 
-use mail::{BlobRange, Uid, UidSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use crate::{Account, Error, Fault, Outcome};
+use mail::{BlobRange, MailboxId, Uid, UidSet};
+
+use crate::keeper::Keeper;
+use crate::{Account, Error, Outcome, Why};
 
 /// An inbox locked for one POP3 connection; dropping it frees it and changes nothing.
 #[derive(Debug)]
 pub struct Maildrop {
     account: Account,
-    drops: Vec<Deposit>,
+    mailbox: MailboxId,
+    deposits: Vec<Deposit>,
+    _lock: Lock,
 }
 
 /// A message in a maildrop.
@@ -28,7 +34,26 @@ impl Account {
     /// # Errors
     /// [`crate::Why::InUse`] if another connection has it.
     pub async fn maildrop(&self) -> Outcome<Maildrop> {
-        Err(Error::Fault(Fault::Unfinished("maildrop")))
+        let lock = Lock::take(&self.keeper)?;
+        let (mailbox, deposits) = self
+            .look(|ledger| {
+                let mailbox = ledger.target("INBOX")?;
+                let folder = ledger.folder(mailbox)?;
+                let uidvalidity = folder.row.uidvalidity;
+                let deposits = folder.entries.iter().map(|entry| Deposit {
+                    uid: entry.uid,
+                    octets: entry.size.into(),
+                    uidl: format!("{uidvalidity}.{}", entry.uid),
+                });
+                Ok::<_, Error>((mailbox, deposits.collect()))
+            })
+            .await??;
+        Ok(Maildrop {
+            account: self.clone(),
+            mailbox,
+            deposits,
+            _lock: lock,
+        })
     }
 }
 
@@ -41,8 +66,8 @@ impl Maildrop {
 
     /// The messages, the oldest first; the list never changes.
     #[must_use]
-    pub fn drops(&self) -> &[Deposit] {
-        &self.drops
+    pub fn deposits(&self) -> &[Deposit] {
+        &self.deposits
     }
 
     /// The stored octets of a message.
@@ -50,8 +75,18 @@ impl Maildrop {
     /// # Errors
     /// [`crate::Why::Nonexistent`] if another session removed it meanwhile.
     pub async fn locate(&self, uid: Uid) -> Outcome<BlobRange> {
-        let _ = uid;
-        Err(Error::Fault(Fault::Unfinished("maildrop")))
+        let entry = self
+            .account
+            .look(|ledger| Ok::<_, Error>(ledger.folder(self.mailbox)?.entry(uid).copied()))
+            .await??
+            .ok_or_else(removed)?;
+        let rows = self.account.emails(&[entry.email]).await?;
+        let row = rows.into_iter().flatten().next().ok_or_else(removed)?;
+        Ok(BlobRange {
+            blob: row.blob,
+            offset: 0,
+            len: row.size,
+        })
     }
 
     /// Removes messages for good and frees the maildrop (the UPDATE state).
@@ -59,7 +94,40 @@ impl Maildrop {
     /// # Errors
     /// If it cannot be stored; then nothing is removed.
     pub async fn update(self, delete: &UidSet) -> Outcome<()> {
-        let _ = delete;
-        Err(Error::Fault(Fault::Unfinished("maildrop")))
+        self.account
+            .change(|draft| {
+                draft.remove(self.mailbox, delete);
+                Ok(())
+            })
+            .await
     }
+}
+
+/// The one lock of an inbox; dropping it frees the inbox.
+#[derive(Debug)]
+struct Lock(Arc<Keeper>);
+
+impl Lock {
+    // RFC 1939 §4
+    fn take(keeper: &Arc<Keeper>) -> Outcome<Self> {
+        if keeper.maildrop.swap(true, Ordering::AcqRel) {
+            return Err(Error::refused(
+                Why::InUse,
+                451,
+                [4, 2, 0],
+                "Another connection has the maildrop",
+            ));
+        }
+        Ok(Self(Arc::clone(keeper)))
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.0.maildrop.store(false, Ordering::Release);
+    }
+}
+
+fn removed() -> Error {
+    Error::nonexistent("The message has been removed meanwhile")
 }

@@ -1,13 +1,16 @@
 //! Where an address leads: to accounts here, elsewhere, or nowhere (RFC 5321 §3.3, §4.5.1).
 
-use mail::{AccountId, ForwardPath, Refusal};
+use std::collections::BTreeSet;
 
-use crate::{Error, Fault, Post};
+use mail::{AccountId, Address, Enhanced, ForwardPath, Host, LocalPart, Refusal};
+
+use crate::directory::{Maps, lower};
+use crate::{Account, AliasSource, Post, Rules};
 
 /// Where an address leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// To these accounts; never empty, none twice.
+    /// To these accounts; never empty, none twice, sorted.
     Local(Vec<AccountId>),
     /// To another host.
     Elsewhere,
@@ -22,7 +25,127 @@ impl Post {
     /// else has that very name; a domain's catch-all comes last.
     #[must_use]
     pub fn route(&self, path: &ForwardPath) -> Route {
-        let _ = path;
-        Route::Nowhere(Error::Fault(Fault::Unfinished("route")).refusal())
+        let maps = self.inner.directory.maps();
+        let mut walk = Walk {
+            maps: &maps,
+            rules: &self.inner.rules,
+            found: BTreeSet::new(),
+            seen: BTreeSet::new(),
+            circular: false,
+        };
+        match path {
+            // RFC 5321 §4.5.1
+            ForwardPath::Postmaster => walk.bare_postmaster(),
+            ForwardPath::Address(address) if !maps.domains.contains(&address.host) => {
+                return Route::Elsewhere;
+            }
+            ForwardPath::Address(address) => walk.follow(address, 0),
+        }
+        if !walk.found.is_empty() {
+            return Route::Local(walk.found.into_iter().collect());
+        }
+        Route::Nowhere(if walk.circular {
+            let enhanced = Enhanced::new(5, 4, 6);
+            Refusal::new(
+                550,
+                enhanced,
+                "The aliases of this address lead in a circle",
+            )
+        } else {
+            Refusal::new(550, Enhanced::new(5, 1, 1), "There is no such user here")
+        })
     }
+
+    /// True if mail to this address reaches the account: then it may write in its name.
+    pub(crate) fn owns(&self, account: &Account, address: &Address) -> bool {
+        match self.route(&ForwardPath::Address(address.clone())) {
+            Route::Local(accounts) => accounts.contains(&account.id()),
+            Route::Elsewhere | Route::Nowhere(_) => false,
+        }
+    }
+}
+
+/// A way through the aliases.
+struct Walk<'a> {
+    maps: &'a Maps,
+    rules: &'a Rules,
+    found: BTreeSet<AccountId>,
+    seen: BTreeSet<AliasSource>,
+    circular: bool,
+}
+
+impl Walk<'_> {
+    fn bare_postmaster(&mut self) {
+        let own = self.maps.domains.get(&self.rules.host);
+        let domain = own.or_else(|| self.maps.domains.first());
+        let at_home = domain.and_then(|domain| at(domain, "postmaster"));
+        match at_home {
+            Some(address) => self.follow(&address, 0),
+            None => self.fall_back(),
+        }
+    }
+
+    fn follow(&mut self, address: &Address, depth: usize) {
+        if depth > self.rules.alias_depth_max {
+            self.circular = true;
+            return;
+        }
+        let address = lower(address);
+        if self.found.len() >= self.rules.alias_targets_max || self.direct(&address, depth) {
+            return;
+        }
+        let local = address.local.as_str();
+        if let Some((base, _)) = local.split_once('+')
+            && let Some(base) = at(&address.host, base)
+            && self.direct(&base, depth)
+        {
+            return;
+        }
+        // RFC 5321 §4.5.1
+        if matches!(local, "postmaster" | "abuse") {
+            self.fall_back();
+            return;
+        }
+        self.alias(AliasSource::CatchAll(address.host), depth);
+    }
+
+    /// An account or an alias with this very name; true if there is one.
+    fn direct(&mut self, address: &Address, depth: usize) -> bool {
+        if let Some((id, _)) = self.maps.account(address) {
+            self.found.insert(id);
+            return true;
+        }
+        self.alias(AliasSource::Address(address.clone()), depth)
+    }
+
+    fn alias(&mut self, source: AliasSource, depth: usize) -> bool {
+        let Some(targets) = self.maps.aliases.get(&source) else {
+            return false;
+        };
+        if !self.seen.insert(source) {
+            self.circular = true;
+            return true;
+        }
+        for target in targets {
+            if self.maps.domains.contains(&target.host) {
+                self.follow(target, depth + 1);
+            }
+        }
+        true
+    }
+
+    /// Whoever reads what is for the owner of the house.
+    fn fall_back(&mut self) {
+        let named = self.rules.postmaster.as_ref();
+        let named = named.and_then(|address| Some(self.maps.account(address)?.0));
+        let oldest = self.maps.accounts.keys().next().copied();
+        self.found.extend(named.or(oldest));
+    }
+}
+
+fn at(host: &Host, local: &str) -> Option<Address> {
+    Some(Address {
+        local: LocalPart::new(local)?,
+        host: host.clone(),
+    })
 }

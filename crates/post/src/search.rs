@@ -1,10 +1,16 @@
 //! Finding messages (RFC 9051 §6.4.4): exact, by substring, without regard to case.
 
+use std::task::Poll;
 use std::time::Duration;
 
-use mail::{EmailId, Flag, MailboxId, ModSeq, UidSet};
+use mail::{EmailId, Flag, MailboxId, ModSeq, Timestamp, UidSet};
+use message::{Needle, Outline, header_text, search_text};
 
-use crate::{Account, Error, Fault, Outcome};
+use crate::draft::bit;
+use crate::fetch::{at, whole};
+use crate::ledger::Folder;
+use crate::tables::{EmailRow, Entry};
+use crate::{Account, Error, Outcome};
 
 /// A calendar day: year, month (1–12), day.
 pub type Day = (i32, u8, u8);
@@ -19,11 +25,11 @@ pub enum Query {
     /// Messages with the flag.
     Flag(Flag),
     /// Messages for which all of these are true.
-    And(Vec<Query>),
+    And(Vec<Self>),
     /// Messages for which one of these is true.
-    Or(Vec<Query>),
+    Or(Vec<Self>),
     /// Messages for which it is not true.
-    Not(Box<Query>),
+    Not(Box<Self>),
     /// A field of this name contains the text; every field contains the empty text.
     Header(String, String),
     /// The body contains the text.
@@ -63,6 +69,10 @@ pub struct Found {
     pub uids: UidSet,
     /// The largest mod-sequence among them.
     pub modseq: Option<ModSeq>,
+    /// That of the one with the lowest UID.
+    pub first_modseq: Option<ModSeq>,
+    /// That of the one with the highest UID.
+    pub last_modseq: Option<ModSeq>,
 }
 
 impl Account {
@@ -72,7 +82,212 @@ impl Account {
     /// # Errors
     /// [`crate::Why::Nonexistent`] if the mailbox is gone, or a fault.
     pub async fn search(&self, mailbox: MailboxId, query: &Query) -> Outcome<Found> {
-        let _ = (mailbox, query);
-        Err(Error::Fault(Fault::Unfinished("search")))
+        let now = self.house.outside().now();
+        let (mut found, open) = self
+            .look(|ledger| {
+                let folder = ledger.folder(mailbox)?;
+                let (mut found, mut open) = (Vec::new(), Vec::new());
+                for entry in &folder.entries {
+                    match by_memory(query, folder, entry, now) {
+                        Some(true) => found.push((entry.uid, entry.modseq)),
+                        Some(false) => {}
+                        None => open.push((*entry, rest(query, folder, entry, now))),
+                    }
+                }
+                Ok::<_, Error>((found, open))
+            })
+            .await??;
+        for batch in open.chunks(READ_AT_ONCE) {
+            let emails: Vec<_> = batch.iter().map(|(entry, _)| entry.email).collect();
+            let rows = self.emails(&emails).await?;
+            for ((entry, rest), row) in batch.iter().zip(rows) {
+                // A message removed meanwhile is not found.
+                let Some(row) = row else { continue };
+                if self.reads(mailbox, entry, &row, rest).await? {
+                    found.push((entry.uid, entry.modseq));
+                }
+            }
+            // Searching is long; others want to be served meanwhile.
+            yield_now().await;
+        }
+        found.sort_unstable();
+        Ok(Found {
+            uids: found.iter().map(|(uid, _)| *uid).collect(),
+            modseq: found.iter().map(|(_, modseq)| *modseq).max(),
+            first_modseq: found.first().map(|(_, modseq)| *modseq),
+            last_modseq: found.last().map(|(_, modseq)| *modseq),
+        })
     }
+
+    /// True if the text of a message is as the query, of which only such keys are left, says.
+    async fn reads(
+        &self,
+        mailbox: MailboxId,
+        entry: &Entry,
+        row: &EmailRow,
+        query: &Query,
+    ) -> Outcome<bool> {
+        let outline = self.outline(mailbox, entry.uid, entry.email, row).await?;
+        let range = match depth(query) {
+            Depth::Outline => None,
+            Depth::Header => Some(at(row, outline.root.header)),
+            Depth::Body => Some(whole(row)),
+        };
+        let octets = match range {
+            None => bytes::Bytes::new(),
+            Some(range) => self.house.read(range).await?,
+        };
+        let reading = Reading {
+            outline: &outline,
+            octets: &octets,
+        };
+        Ok(reading.is(query))
+    }
+}
+
+/// Messages whose rows are read in one round trip.
+const READ_AT_ONCE: usize = 32;
+
+/// How much of a message a query has to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Depth {
+    Outline,
+    Header,
+    Body,
+}
+
+fn depth(query: &Query) -> Depth {
+    match query {
+        Query::And(all) | Query::Or(all) => all.iter().map(depth).max().unwrap_or(Depth::Outline),
+        Query::Not(inner) => depth(inner),
+        Query::Header(..) => Depth::Header,
+        Query::Body(_) | Query::Text(_) => Depth::Body,
+        _ => Depth::Outline,
+    }
+}
+
+/// The answer as far as memory has it: `None` if the message must be read.
+fn by_memory(query: &Query, folder: &Folder, entry: &Entry, now: Timestamp) -> Option<bool> {
+    let day = || entry.date().civil_date();
+    let age = now.seconds.saturating_sub(entry.date_seconds);
+    let seconds = |age: &Duration| i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+    Some(match query {
+        Query::All => true,
+        Query::Uids(uids) => uids.contains(entry.uid),
+        Query::Flag(Flag::Keyword(keyword)) => {
+            let at = folder
+                .row
+                .keywords
+                .iter()
+                .position(|known| known == keyword);
+            at.is_some_and(|index| entry.keywords & (1 << index) != 0)
+        }
+        Query::Flag(flag) => entry.system & bit(flag.clone()) != 0,
+        Query::And(all) => return every(all, true, |one| by_memory(one, folder, entry, now)),
+        Query::Or(all) => return every(all, false, |one| by_memory(one, folder, entry, now)),
+        Query::Not(inner) => !by_memory(inner, folder, entry, now)?,
+        Query::Before(other) => day() < *other,
+        Query::On(other) => day() == *other,
+        Query::Since(other) => day() >= *other,
+        Query::Larger(octets) => u64::from(entry.size) > *octets,
+        Query::Smaller(octets) => u64::from(entry.size) < *octets,
+        // RFC 5032 §3
+        Query::Older(than) => age >= seconds(than),
+        Query::Younger(than) => age <= seconds(than),
+        Query::ModSeq(modseq) => entry.modseq >= *modseq,
+        Query::Email(email) => entry.email == *email,
+        Query::Header(..)
+        | Query::Body(_)
+        | Query::Text(_)
+        | Query::SentBefore(_)
+        | Query::SentOn(_)
+        | Query::SentSince(_) => return None,
+    })
+}
+
+/// `whole` if each one is: true for "and", false for "or". One of the other kind decides.
+fn every(all: &[Query], whole: bool, mut each: impl FnMut(&Query) -> Option<bool>) -> Option<bool> {
+    let mut known = true;
+    for one in all {
+        match each(one) {
+            Some(answer) if answer != whole => return Some(!whole),
+            Some(_) => {}
+            None => known = false,
+        }
+    }
+    known.then_some(whole)
+}
+
+/// The query with what memory knows of this message put in.
+fn rest(query: &Query, folder: &Folder, entry: &Entry, now: Timestamp) -> Query {
+    let inner = |one: &Query| rest(one, folder, entry, now);
+    match by_memory(query, folder, entry, now) {
+        Some(true) => return Query::All,
+        Some(false) => return Query::Or(Vec::new()),
+        None => {}
+    }
+    match query {
+        Query::And(all) => Query::And(all.iter().map(inner).collect()),
+        Query::Or(all) => Query::Or(all.iter().map(inner).collect()),
+        Query::Not(one) => Query::Not(Box::new(inner(one))),
+        text => text.clone(),
+    }
+}
+
+/// A message that is read.
+struct Reading<'a> {
+    outline: &'a Outline,
+    /// As much of it as [`depth`] said.
+    octets: &'a [u8],
+}
+
+impl Reading<'_> {
+    fn is(&self, query: &Query) -> bool {
+        match query {
+            Query::And(all) => all.iter().all(|one| self.is(one)),
+            Query::Or(all) => all.iter().any(|one| self.is(one)),
+            Query::Not(one) => !self.is(one),
+            Query::Header(name, text) => {
+                let needle = Needle::new(text);
+                let mut found = |value: &str| text.is_empty() || needle.is_in(value);
+                header_text(self.header(), Some(name), &mut found)
+            }
+            Query::Body(text) => self.body(&Needle::new(text)),
+            Query::Text(text) => {
+                let needle = Needle::new(text);
+                let mut found = |field: &str| needle.is_in(field);
+                header_text(self.header(), None, &mut found) || self.body(&needle)
+            }
+            Query::SentBefore(day) => self.sent().is_some_and(|sent| sent < *day),
+            Query::SentOn(day) => self.sent().is_some_and(|sent| sent == *day),
+            Query::SentSince(day) => self.sent().is_some_and(|sent| sent >= *day),
+            // Memory has answered the others: what it found true is `All`.
+            _ => *query == Query::All,
+        }
+    }
+
+    fn header(&self) -> &[u8] {
+        self.outline.root.header.of(self.octets)
+    }
+
+    fn body(&self, needle: &Needle) -> bool {
+        search_text(self.outline, self.octets, &mut |text| needle.is_in(text))
+    }
+
+    fn sent(&self) -> Option<Day> {
+        Some(self.outline.digest.sent()?.civil_date())
+    }
+}
+
+/// Lets others run.
+async fn yield_now() {
+    let mut yielded = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

@@ -1,0 +1,265 @@
+//! The directory's rows: domains, accounts, aliases, and one row of its own.
+
+use bytes::Bytes;
+use mail::{AccountId, Address, Host, Timestamp};
+use store::{Table, Write};
+
+use crate::octets::{Reader, Writer};
+use crate::{Alias, AliasSource};
+
+/// The next account id and the house's secret: one row.
+pub(crate) const HOUSE: Table = Table(1);
+/// Domains by name.
+pub(crate) const DOMAINS: Table = Table(2);
+/// Accounts by id.
+pub(crate) const ACCOUNTS: Table = Table(3);
+/// Aliases by what they stand for.
+pub(crate) const ALIASES: Table = Table(4);
+
+const VERSION: u8 = 1;
+
+/// The directory's own row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HouseRow {
+    /// The last account id given.
+    pub(crate) account: u64,
+    /// Keys everything that must look the same after a restart and be unknown outside.
+    pub(crate) secret: [u8; 32],
+}
+
+/// An account with what is kept of its password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AccountRow {
+    pub(crate) address: Address,
+    pub(crate) created: Timestamp,
+    pub(crate) password: Password,
+}
+
+/// What is kept of a password; `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Password {
+    pub(crate) argon2: Argon2id,
+    pub(crate) scram: Scram,
+}
+
+/// A password's argon2id digest.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Argon2id {
+    pub(crate) kibibytes: u32,
+    pub(crate) passes: u32,
+    pub(crate) salt: [u8; 16],
+    pub(crate) digest: [u8; 32],
+}
+
+/// What SCRAM-SHA-256 keeps of a password.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Scram {
+    pub(crate) salt: [u8; 16],
+    pub(crate) iterations: u32,
+    pub(crate) stored_key: [u8; 32],
+    pub(crate) server_key: [u8; 32],
+}
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+impl HouseRow {
+    pub(crate) fn put(&self) -> Write {
+        let value = Writer::version(VERSION)
+            .number(self.account)
+            .fixed(&self.secret);
+        put(HOUSE, Bytes::new(), value)
+    }
+
+    pub(crate) fn read(value: &[u8]) -> Option<Self> {
+        let mut reader = Reader::version(value, VERSION)?;
+        let row = Self {
+            account: reader.number()?,
+            secret: reader.fixed()?,
+        };
+        reader.end()?;
+        Some(row)
+    }
+}
+
+pub(crate) fn put_domain(domain: &Host) -> Write {
+    put(DOMAINS, text(&domain.to_string()), Writer::version(VERSION))
+}
+
+pub(crate) fn read_domain(key: &[u8]) -> Option<Host> {
+    Host::parse(std::str::from_utf8(key).ok()?).ok()
+}
+
+pub(crate) fn delete_domain(domain: &Host) -> Write {
+    Write::Delete {
+        table: DOMAINS,
+        key: text(&domain.to_string()),
+    }
+}
+
+impl AccountRow {
+    pub(crate) fn put(&self, id: AccountId) -> Write {
+        let Password { argon2, scram } = &self.password;
+        let value = Writer::version(VERSION)
+            .octets(self.address.to_string().as_bytes())
+            .signed(self.created.seconds)
+            .number(argon2.kibibytes.into())
+            .number(argon2.passes.into())
+            .fixed(&argon2.salt)
+            .fixed(&argon2.digest)
+            .fixed(&scram.salt)
+            .number(scram.iterations.into())
+            .fixed(&scram.stored_key)
+            .fixed(&scram.server_key);
+        put(ACCOUNTS, account_key(id), value)
+    }
+
+    pub(crate) fn read(key: &[u8], value: &[u8]) -> Option<(AccountId, Self)> {
+        let mut reader = Reader::version(value, VERSION)?;
+        let row = Self {
+            address: Address::parse(reader.text()?).ok()?,
+            created: Timestamp::utc(reader.signed()?),
+            password: Password {
+                argon2: Argon2id {
+                    kibibytes: reader.small()?,
+                    passes: reader.small()?,
+                    salt: reader.fixed()?,
+                    digest: reader.fixed()?,
+                },
+                scram: Scram {
+                    salt: reader.fixed()?,
+                    iterations: reader.small()?,
+                    stored_key: reader.fixed()?,
+                    server_key: reader.fixed()?,
+                },
+            },
+        };
+        reader.end()?;
+        Some((AccountId(u64::from_be_bytes(key.try_into().ok()?)), row))
+    }
+
+    pub(crate) fn delete(id: AccountId) -> Write {
+        Write::Delete {
+            table: ACCOUNTS,
+            key: account_key(id),
+        }
+    }
+}
+
+impl Alias {
+    pub(crate) fn put(&self) -> Write {
+        let mut value = Writer::version(VERSION);
+        for target in &self.targets {
+            value = value.octets(target.to_string().as_bytes());
+        }
+        put(ALIASES, alias_key(&self.source), value.octets(b""))
+    }
+
+    pub(crate) fn read(key: &[u8], value: &[u8]) -> Option<Self> {
+        let key = std::str::from_utf8(key).ok()?;
+        let source = match key.strip_prefix('@') {
+            Some(domain) => AliasSource::CatchAll(Host::parse(domain).ok()?),
+            None => AliasSource::Address(Address::parse(key).ok()?),
+        };
+        let mut reader = Reader::version(value, VERSION)?;
+        let mut targets = Vec::new();
+        loop {
+            let target = reader.text()?;
+            if target.is_empty() {
+                break;
+            }
+            targets.push(Address::parse(target).ok()?);
+        }
+        reader.end()?;
+        Some(Self { source, targets })
+    }
+
+    pub(crate) fn delete(source: &AliasSource) -> Write {
+        Write::Delete {
+            table: ALIASES,
+            key: alias_key(source),
+        }
+    }
+}
+
+fn alias_key(source: &AliasSource) -> Bytes {
+    text(&source.to_string())
+}
+
+fn account_key(id: AccountId) -> Bytes {
+    Bytes::copy_from_slice(&id.0.to_be_bytes())
+}
+
+fn text(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}
+
+fn put(table: Table, key: Bytes, value: Writer) -> Write {
+    Write::Put {
+        table,
+        key,
+        value: value.finish(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(write: Write) -> (Bytes, Bytes) {
+        match write {
+            Write::Put { key, value, .. } => (key, value),
+            Write::Delete { .. } => panic!("a delete"),
+        }
+    }
+
+    #[test]
+    fn rows_come_back() {
+        let house = HouseRow {
+            account: 5,
+            secret: [9; 32],
+        };
+        assert_eq!(HouseRow::read(&parts(house.put()).1), Some(house));
+
+        let account = AccountRow {
+            address: Address::parse("\"ada l\"@xn--bcher-kva.example").unwrap(),
+            created: Timestamp::utc(-3),
+            password: Password {
+                argon2: Argon2id {
+                    kibibytes: 19,
+                    passes: 2,
+                    salt: [1; 16],
+                    digest: [2; 32],
+                },
+                scram: Scram {
+                    salt: [3; 16],
+                    iterations: 4096,
+                    stored_key: [4; 32],
+                    server_key: [5; 32],
+                },
+            },
+        };
+        let (key, value) = parts(account.put(AccountId(7)));
+        let read = AccountRow::read(&key, &value);
+        assert_eq!(read, Some((AccountId(7), account.clone())));
+
+        let domain = account.address.host.clone();
+        let (key, _) = parts(put_domain(&domain));
+        assert_eq!(read_domain(&key), Some(domain.clone()));
+
+        for source in [
+            AliasSource::Address(account.address.clone()),
+            AliasSource::CatchAll(domain),
+        ] {
+            let alias = Alias {
+                source,
+                targets: vec![account.address.clone()],
+            };
+            let (key, value) = parts(alias.put());
+            assert_eq!(Alias::read(&key, &value), Some(alias));
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! A batch in the making: each step changes the account in memory and writes the row that says so.
+//!
+//! Not here: locks and commits (`keeper`), who may do what (the rooms that use it).
+
+use mail::{
+    BlobId, EmailId, Flag, FlagSet, Keyword, MailboxId, ModSeq, Role, Timestamp, Uid, UidSet,
+    UidValidity,
+};
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use store::Write;
+
+use crate::ledger::{Folder, KEYWORDS_MAX, Ledger, VANISHED_MAX};
+use crate::tables::{self, EmailRow, Entry, MailboxRow};
+use crate::{Error, Outcome};
+
+/// A batch in the making for one account.
+#[derive(Debug)]
+pub(crate) struct Draft<'a> {
+    ledger: &'a mut Ledger,
+    writes: Vec<Write>,
+    /// The line of the ledger that this batch is; allocated by its first step.
+    modseq: Option<ModSeq>,
+    /// Mailboxes whose next UID moved: written once, at the end.
+    filed: BTreeSet<MailboxId>,
+}
+
+/// A message about to be filed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Filing<'a> {
+    pub(crate) email: EmailId,
+    pub(crate) flags: &'a FlagSet,
+    pub(crate) date: Timestamp,
+    pub(crate) size: u64,
+}
+
+impl<'a> Draft<'a> {
+    pub(crate) const fn new(ledger: &'a mut Ledger) -> Self {
+        Self {
+            ledger,
+            writes: Vec::new(),
+            modseq: None,
+            filed: BTreeSet::new(),
+        }
+    }
+
+    /// The account as this batch will leave it.
+    pub(crate) const fn ledger(&self) -> &Ledger {
+        self.ledger
+    }
+
+    /// True if nothing has been changed.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.modseq.is_none()
+    }
+
+    /// The line of the ledger that this batch is.
+    pub(crate) fn modseq(&mut self) -> ModSeq {
+        let next = self.ledger.counters.modseq.next();
+        let modseq = *self.modseq.get_or_insert(next);
+        self.ledger.counters.modseq = modseq;
+        modseq
+    }
+
+    /// Ends it: the writes, the counters among them, and the line; `None` if nothing changed.
+    pub(crate) fn finish(mut self) -> Option<(Vec<Write>, ModSeq)> {
+        let modseq = self.modseq?;
+        for id in std::mem::take(&mut self.filed) {
+            if let Some(folder) = self.ledger.folders.get(&id) {
+                self.writes.push(tables::put_next_uid(id, folder.next_uid));
+            }
+        }
+        self.writes.push(self.ledger.counters.put());
+        Some((self.writes, modseq))
+    }
+
+    /// Takes a message in; it is in no mailbox yet.
+    pub(crate) fn email(&mut self, blob: BlobId, size: u64, outline: Option<Bytes>) -> EmailId {
+        self.modseq();
+        self.ledger.counters.email += 1;
+        let id = EmailId(self.ledger.counters.email);
+        let row = EmailRow {
+            blob,
+            size,
+            outline,
+        };
+        self.writes.push(row.put(id));
+        id
+    }
+
+    /// Writes a message's row anew: its outline is known now.
+    pub(crate) fn outline(&mut self, id: EmailId, row: &EmailRow) {
+        self.modseq();
+        self.writes.push(row.put(id));
+    }
+
+    /// Puts a message into a mailbox.
+    pub(crate) fn file(
+        &mut self,
+        mailbox: MailboxId,
+        filing: Filing<'_>,
+        messages_max: usize,
+    ) -> Outcome<Uid> {
+        let keywords = self.keyword_bits(mailbox, filing.flags)?;
+        let size = u32::try_from(filing.size)
+            .map_err(|_| Error::limit("The message is too large for a mailbox"))?;
+        let full = || Error::limit("The mailbox is full");
+        let folder = self.ledger.folder(mailbox)?;
+        if folder.entries.len() >= messages_max {
+            return Err(full());
+        }
+        let uid = folder.next_uid.ok_or_else(full)?;
+        let modseq = self.modseq();
+        let entry = Entry {
+            email: filing.email,
+            modseq,
+            keywords,
+            date_seconds: filing.date.seconds,
+            uid,
+            size,
+            date_zone_minutes: filing.date.zone_minutes,
+            system: filing.flags.system_bits(),
+        };
+        self.writes.push(entry.put(mailbox));
+        self.filed.insert(mailbox);
+        if let Some(folder) = self.ledger.folders.get_mut(&mailbox) {
+            folder.next_uid = uid.next();
+            folder.highest = modseq;
+            folder.entries.push(entry);
+        }
+        Ok(uid)
+    }
+
+    /// Counts one more entry for an email that has one already.
+    pub(crate) fn share(&mut self, email: EmailId) {
+        *self.ledger.shared.entry(email).or_insert(1) += 1;
+    }
+
+    /// Sets the flags of a message.
+    pub(crate) fn set_flags(&mut self, mailbox: MailboxId, uid: Uid, system: u8, keywords: u64) {
+        let modseq = self.modseq();
+        let Some(folder) = self.ledger.folders.get_mut(&mailbox) else {
+            return;
+        };
+        folder.highest = modseq;
+        if let Some(entry) = folder.entry_mut(uid) {
+            entry.system = system;
+            entry.keywords = keywords;
+            entry.modseq = modseq;
+            self.writes.push(entry.put(mailbox));
+        }
+    }
+
+    /// The bits of these flags' keywords; those that are new enter the mailbox's table.
+    pub(crate) fn keyword_bits(&mut self, mailbox: MailboxId, flags: &FlagSet) -> Outcome<u64> {
+        let folder = self.ledger.folder(mailbox)?;
+        let table = &folder.row.keywords;
+        let new: Vec<Keyword> = flags
+            .keywords()
+            .iter()
+            .filter(|keyword| !table.contains(keyword))
+            .cloned()
+            .collect();
+        if table.len() + new.len() > KEYWORDS_MAX {
+            return Err(Error::limit("The mailbox has too many keywords"));
+        }
+        if !new.is_empty() {
+            self.modseq();
+            if let Some(folder) = self.ledger.folders.get_mut(&mailbox) {
+                folder.row.keywords.extend(new);
+            }
+            self.write_mailbox(mailbox);
+        }
+        Ok(self.ledger.folder(mailbox)?.known_keywords(flags))
+    }
+
+    /// Takes messages out of a mailbox; those that were nowhere else are gone.
+    pub(crate) fn remove(&mut self, mailbox: MailboxId, uids: &UidSet) {
+        let Some(folder) = self.ledger.folders.get_mut(&mailbox) else {
+            return;
+        };
+        let mut gone = Vec::new();
+        folder.entries.retain(|entry| {
+            let stays = !uids.contains(entry.uid);
+            if !stays {
+                gone.push(*entry);
+            }
+            stays
+        });
+        if gone.is_empty() {
+            return;
+        }
+        let removed: UidSet = gone.iter().map(|entry| entry.uid).collect();
+        let modseq = self.modseq();
+        for entry in gone {
+            self.writes.push(Entry::delete(mailbox, entry.uid));
+            self.unshare(entry.email);
+        }
+        if let Some(folder) = self.ledger.folders.get_mut(&mailbox) {
+            folder.highest = modseq;
+        }
+        self.remember_vanished(modseq, mailbox, removed);
+    }
+
+    fn unshare(&mut self, email: EmailId) {
+        match self.ledger.shared.get_mut(&email) {
+            Some(count) if *count > 2 => *count -= 1,
+            Some(_) => {
+                self.ledger.shared.remove(&email);
+            }
+            None => self.writes.push(EmailRow::delete(email)),
+        }
+    }
+
+    fn remember_vanished(&mut self, modseq: ModSeq, mailbox: MailboxId, removed: UidSet) {
+        let line = self
+            .ledger
+            .vanished
+            .back_mut()
+            .filter(|(last, of, _)| *last == modseq && *of == mailbox);
+        if let Some((_, _, uids)) = line {
+            removed.ranges().for_each(|range| uids.insert_range(range));
+            self.writes
+                .push(tables::put_vanished(modseq, mailbox, uids));
+            return;
+        }
+        self.writes
+            .push(tables::put_vanished(modseq, mailbox, &removed));
+        self.ledger.vanished.push_back((modseq, mailbox, removed));
+        if self.ledger.vanished.len() > VANISHED_MAX
+            && let Some((old, of, _)) = self.ledger.vanished.pop_front()
+        {
+            self.writes.push(tables::delete_vanished(old, of));
+            self.ledger.counters.forgotten = self.ledger.counters.forgotten.max(old);
+        }
+    }
+
+    /// Makes a mailbox; the caller has seen to its name.
+    pub(crate) fn add_mailbox(
+        &mut self,
+        name: &str,
+        role: Option<Role>,
+        now: Timestamp,
+    ) -> MailboxId {
+        let created = self.modseq();
+        let counters = &mut self.ledger.counters;
+        counters.mailbox += 1;
+        let id = MailboxId(counters.mailbox);
+        // It only has to grow; the clock keeps it growing over a restore from an old backup too.
+        let clock = u32::try_from(now.seconds).unwrap_or(1);
+        counters.uidvalidity = clock.max(counters.uidvalidity.saturating_add(1)).max(1);
+        let row = MailboxRow {
+            name: name.to_owned(),
+            uidvalidity: UidValidity::new(counters.uidvalidity).unwrap_or(UidValidity::MIN),
+            role,
+            selectable: true,
+            created,
+            keywords: Vec::new(),
+        };
+        self.writes.push(row.put(id));
+        self.ledger.names.insert(name.to_owned(), id);
+        self.ledger.folders.insert(id, Folder::new(row));
+        id
+    }
+
+    /// Changes a mailbox's row.
+    pub(crate) fn edit_mailbox(&mut self, id: MailboxId, edit: impl FnOnce(&mut MailboxRow)) {
+        let modseq = self.modseq();
+        let Some(folder) = self.ledger.folders.get_mut(&id) else {
+            return;
+        };
+        let before = folder.row.name.clone();
+        edit(&mut folder.row);
+        folder.highest = modseq;
+        if folder.row.name != before {
+            // Another mailbox may have taken the old name within this batch.
+            if self.ledger.names.get(&before) == Some(&id) {
+                self.ledger.names.remove(&before);
+            }
+            self.ledger.names.insert(folder.row.name.clone(), id);
+        }
+        self.write_mailbox(id);
+    }
+
+    /// Deletes a mailbox with its messages.
+    pub(crate) fn delete_mailbox(&mut self, id: MailboxId) {
+        self.modseq();
+        self.empty_mailbox(id);
+        if let Some(folder) = self.ledger.folders.remove(&id) {
+            self.ledger.names.remove(&folder.row.name);
+        }
+        self.filed.remove(&id);
+        self.writes.push(MailboxRow::delete(id));
+        self.writes.push(tables::delete_next_uid(id));
+    }
+
+    /// Takes all messages out of a mailbox.
+    pub(crate) fn empty_mailbox(&mut self, id: MailboxId) {
+        let uids = self.ledger.folders.get(&id).map(Folder::uids);
+        self.remove(id, &uids.unwrap_or_default());
+    }
+
+    /// Sets or ends a subscription.
+    pub(crate) fn subscribe(&mut self, name: &str, subscribed: bool) {
+        self.modseq();
+        self.writes.push(if subscribed {
+            self.ledger.subscriptions.insert(name.to_owned());
+            tables::put_subscription(name)
+        } else {
+            self.ledger.subscriptions.remove(name);
+            tables::delete_subscription(name)
+        });
+    }
+
+    fn write_mailbox(&mut self, id: MailboxId) {
+        if let Some(folder) = self.ledger.folders.get(&id) {
+            self.writes.push(folder.row.put(id));
+        }
+    }
+}
+
+/// The bit of a system flag in [`Entry::system`].
+pub(crate) fn bit(flag: Flag) -> u8 {
+    FlagSet::from_iter([flag]).system_bits()
+}

@@ -1,0 +1,415 @@
+//! The keeper of an account: one at a time prepares batches in memory and queues their commits;
+//! whoever reads waits until what was read is on the disk.
+//!
+//! See `docs/decisions/004-keeper-and-read-barrier.md`.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use mail::{AccountId, ModSeq};
+use store::{Batch, Boxed, CommitError, Partition, Staged, Version, Writes};
+use tokio::sync::watch;
+
+use crate::draft::Draft;
+use crate::ledger::Ledger;
+use crate::{Error, Outcome, Outside, Post};
+
+/// The keeper of one account.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    pub(crate) account: AccountId,
+    desk: Mutex<Desk>,
+    loading: tokio::sync::Mutex<()>,
+    settled: watch::Sender<Settled>,
+    pub(crate) modseq: watch::Sender<ModSeq>,
+    /// True while a POP3 connection has the inbox for itself.
+    pub(crate) maildrop: AtomicBool,
+    /// When it was last asked for, in asks of the whole house.
+    pub(crate) used: AtomicU64,
+    octets: AtomicUsize,
+    /// Octets of all keepers of the house.
+    total: Arc<AtomicUsize>,
+}
+
+#[derive(Debug, Default)]
+struct Desk {
+    /// How often the account's memory was thrown away.
+    generation: u64,
+    ledger: Option<Box<Ledger>>,
+}
+
+/// How far an account is on the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Settled {
+    generation: u64,
+    version: Version,
+}
+
+/// What one look or one try at a change gave.
+enum Tried<T> {
+    /// The memory was thrown away meanwhile: load it and try anew.
+    Away,
+    /// An answer, good once these keepers are settled so far.
+    Answer(T, Vec<Settled>),
+    /// An answer, good once the commit is through.
+    Commit(T, Box<Settling>),
+}
+
+impl Keeper {
+    pub(crate) fn new(account: AccountId, total: Arc<AtomicUsize>) -> Self {
+        Self {
+            account,
+            desk: Mutex::default(),
+            loading: tokio::sync::Mutex::default(),
+            settled: watch::Sender::new(Settled::default()),
+            modseq: watch::Sender::new(ModSeq::default()),
+            maildrop: AtomicBool::new(false),
+            used: AtomicU64::new(0),
+            octets: AtomicUsize::new(0),
+            total,
+        }
+    }
+
+    pub(crate) const fn partition(&self) -> Partition {
+        Partition(self.account.0)
+    }
+
+    /// About how many octets of memory it takes.
+    pub(crate) fn octets(&self) -> usize {
+        self.octets.load(Ordering::Relaxed)
+    }
+
+    /// Throws the memory away: the next use reads the store.
+    pub(crate) fn forget(&self) {
+        let mut desk = self.desk();
+        self.discard(&mut desk);
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        // A panic under the lock may have left the memory half changed: it is not used again.
+        self.desk.lock().unwrap_or_else(|poison: PoisonError<_>| {
+            let mut desk = poison.into_inner();
+            self.discard(&mut desk);
+            self.desk.clear_poison();
+            desk
+        })
+    }
+
+    fn discard(&self, desk: &mut Desk) {
+        desk.generation += 1;
+        desk.ledger = None;
+        self.weigh(0);
+        self.settled.send_replace(Settled {
+            generation: desk.generation,
+            version: Version::default(),
+        });
+    }
+
+    fn weigh(&self, octets: usize) {
+        let before = self.octets.swap(octets, Ordering::Relaxed);
+        self.total.fetch_add(octets, Ordering::Relaxed);
+        self.total.fetch_sub(before, Ordering::Relaxed);
+    }
+
+    async fn load(&self, house: &Post) -> Outcome<()> {
+        let _one_at_a_time = self.loading.lock().await;
+        if self.desk().ledger.is_some() {
+            return Ok(());
+        }
+        let ledger = Ledger::load(house.inner.store.as_ref(), self.partition()).await?;
+        let mut desk = self.desk();
+        self.weigh(ledger.octets());
+        self.settled.send_replace(Settled {
+            generation: desk.generation,
+            version: ledger.durable,
+        });
+        self.publish(ledger.counters.modseq);
+        desk.ledger = Some(Box::new(ledger));
+        Ok(())
+    }
+
+    fn publish(&self, modseq: ModSeq) {
+        self.modseq.send_if_modified(|known| {
+            let moved = modseq > *known;
+            *known = modseq.max(*known);
+            moved
+        });
+    }
+
+    /// Waits until the disk has what was seen; false if it never will.
+    async fn settle(&self, seen: Settled) -> bool {
+        let mut news = self.settled.subscribe();
+        let now = news
+            .wait_for(|now| now.generation != seen.generation || now.version >= seen.version)
+            .await;
+        now.is_ok_and(|now| now.generation == seen.generation)
+    }
+}
+
+impl Post {
+    /// Looks at an account. The answer is handed out when all it was made of is durable.
+    pub(crate) async fn look<T>(
+        &self,
+        keeper: &Keeper,
+        mut look: impl FnMut(&Ledger) -> T + Send,
+    ) -> Outcome<T>
+    where
+        T: Send,
+    {
+        loop {
+            let seen = {
+                let desk = keeper.desk();
+                desk.ledger.as_ref().map(|ledger| {
+                    let barrier = (ledger.durable < ledger.version).then_some(Settled {
+                        generation: desk.generation,
+                        version: ledger.version,
+                    });
+                    (look(ledger), barrier)
+                })
+            };
+            match seen {
+                None => keeper.load(self).await?,
+                Some((answer, None)) => return Ok(answer),
+                Some((answer, Some(barrier))) => {
+                    if keeper.settle(barrier).await {
+                        return Ok(answer);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Changes an account; the answer is handed out when the change is durable.
+    ///
+    /// `change` may run again if the memory it saw turns out to be stale; then what it did before
+    /// is gone.
+    pub(crate) async fn change<T: Send>(
+        &self,
+        keeper: &Arc<Keeper>,
+        blobs: &[Staged],
+        mut change: impl FnMut(&mut Draft<'_>) -> Outcome<T> + Send,
+    ) -> Outcome<T> {
+        let keepers = [Arc::clone(keeper)];
+        let mut done = self
+            .change_all(&keepers, blobs, |_, draft| change(draft))
+            .await?;
+        done.pop()
+            .ok_or_else(|| Error::limit("Nothing was changed"))
+    }
+
+    /// Changes several accounts in one durable step. `keepers` are sorted by account, none twice.
+    pub(crate) async fn change_all<T: Send>(
+        &self,
+        keepers: &[Arc<Keeper>],
+        blobs: &[Staged],
+        mut change: impl FnMut(usize, &mut Draft<'_>) -> Outcome<T> + Send,
+    ) -> Outcome<Vec<T>> {
+        loop {
+            match self.try_change(keepers, blobs, &mut change) {
+                Tried::Away => {
+                    for keeper in keepers {
+                        keeper.load(self).await?;
+                    }
+                }
+                Tried::Answer(answer, barriers) => {
+                    let mut holds = true;
+                    for (keeper, barrier) in keepers.iter().zip(barriers) {
+                        holds &= keeper.settle(barrier).await;
+                    }
+                    if holds {
+                        return answer;
+                    }
+                }
+                Tried::Commit(answer, settling) => {
+                    settling.await.map_err(Error::commit)?;
+                    return answer;
+                }
+            }
+        }
+    }
+
+    /// Prepares a batch under the keepers' locks and queues its commit before they are released.
+    fn try_change<T>(
+        &self,
+        keepers: &[Arc<Keeper>],
+        blobs: &[Staged],
+        change: &mut impl FnMut(usize, &mut Draft<'_>) -> Outcome<T>,
+    ) -> Tried<Outcome<Vec<T>>> {
+        let mut desks: Vec<_> = keepers.iter().map(|keeper| keeper.desk()).collect();
+        if desks.iter().any(|desk| desk.ledger.is_none()) {
+            return Tried::Away;
+        }
+        let mut batch = Batch {
+            parts: Vec::new(),
+            blobs: blobs.to_vec(),
+        };
+        let mut parties = Vec::new();
+        let mut answers = Vec::new();
+        for (index, (keeper, desk)) in keepers.iter().zip(&mut desks).enumerate() {
+            let generation = desk.generation;
+            let Some(ledger) = desk.ledger.as_deref_mut() else {
+                return Tried::Away;
+            };
+            let mut draft = Draft::new(ledger);
+            match change(index, &mut draft) {
+                Ok(answer) => answers.push(answer),
+                Err(error) => {
+                    let untouched = draft.is_empty() && parties.is_empty();
+                    if untouched {
+                        return Tried::Answer(Err(error), barriers(&desks));
+                    }
+                    // Half a change is in memory: drop it, the store knows better.
+                    for (keeper, desk) in keepers.iter().zip(&mut desks) {
+                        keeper.discard(desk);
+                    }
+                    return Tried::Answer(Err(error), Vec::new());
+                }
+            }
+            if let Some((writes, modseq)) = draft.finish() {
+                batch.parts.push(Writes {
+                    partition: keeper.partition(),
+                    from: ledger.version,
+                    writes,
+                });
+                ledger.version = ledger.version.next();
+                keeper.weigh(ledger.octets());
+                parties.push(Party {
+                    keeper: Arc::clone(keeper),
+                    generation,
+                    version: ledger.version,
+                    modseq,
+                });
+            }
+        }
+        if parties.is_empty() {
+            return Tried::Answer(Ok(answers), barriers(&desks));
+        }
+        let settling = Settling {
+            commit: Some(self.inner.store.commit(batch)),
+            parties,
+            outside: Arc::clone(&self.inner.outside),
+            stopped: Arc::clone(&self.inner.stopped),
+            carried_on: false,
+        };
+        Tried::Commit(Ok(answers), Box::new(settling))
+    }
+}
+
+fn barriers(desks: &[MutexGuard<'_, Desk>]) -> Vec<Settled> {
+    desks
+        .iter()
+        .map(|desk| Settled {
+            generation: desk.generation,
+            version: desk
+                .ledger
+                .as_ref()
+                .map_or_else(Version::default, |ledger| ledger.version),
+        })
+        .collect()
+}
+
+/// An account's part in a commit.
+#[derive(Debug)]
+struct Party {
+    keeper: Arc<Keeper>,
+    generation: u64,
+    version: Version,
+    modseq: ModSeq,
+}
+
+impl Party {
+    fn succeed(&self) {
+        let mut desk = self.keeper.desk();
+        let generation = desk.generation;
+        match desk.ledger.as_deref_mut() {
+            Some(ledger) if generation == self.generation => {
+                ledger.durable = ledger.durable.max(self.version);
+                self.keeper.settled.send_replace(Settled {
+                    generation,
+                    version: ledger.durable,
+                });
+            }
+            // It was read anew before this commit was through: it lacks it.
+            Some(ledger) if ledger.version < self.version => self.keeper.discard(&mut desk),
+            Some(_) | None => {}
+        }
+        drop(desk);
+        self.keeper.publish(self.modseq);
+    }
+
+    fn fail(&self) {
+        let mut desk = self.keeper.desk();
+        if desk.generation == self.generation {
+            self.keeper.discard(&mut desk);
+        }
+    }
+}
+
+/// A commit on its way. Dropped early, it is carried on outside: others wait for its end too.
+struct Settling {
+    commit: Option<Boxed<'static, Result<(), CommitError>>>,
+    parties: Vec<Party>,
+    outside: Arc<dyn Outside>,
+    stopped: Arc<watch::Sender<bool>>,
+    /// True once it was handed outside: nobody carries it on a second time.
+    carried_on: bool,
+}
+
+impl Future for Settling {
+    type Output = Result<(), CommitError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(commit) = self.commit.as_mut() else {
+            return Poll::Ready(Err(CommitError::Failed("asked again".into())));
+        };
+        let Poll::Ready(result) = commit.as_mut().poll(context) else {
+            return Poll::Pending;
+        };
+        self.commit = None;
+        match &result {
+            Ok(()) => self.parties.iter().for_each(Party::succeed),
+            Err(error) => {
+                self.parties.iter().for_each(Party::fail);
+                if matches!(error, CommitError::Unknown(_)) {
+                    self.stopped.send_replace(true);
+                }
+            }
+        }
+        Poll::Ready(result)
+    }
+}
+
+impl Drop for Settling {
+    fn drop(&mut self) {
+        let Some(commit) = self.commit.take() else {
+            return;
+        };
+        if self.carried_on {
+            // The world ends around us: what was not seen to be durable is not handed out.
+            self.parties.iter().for_each(Party::fail);
+            return;
+        }
+        let rest = Self {
+            commit: Some(commit),
+            parties: std::mem::take(&mut self.parties),
+            outside: Arc::clone(&self.outside),
+            stopped: Arc::clone(&self.stopped),
+            carried_on: true,
+        };
+        // How it ended is told to the keepers; nobody else is left to be told.
+        self.outside
+            .detach(Box::pin(async move { drop(rest.await) }));
+    }
+}
+
+/// Shows what a commit is about.
+impl std::fmt::Debug for Settling {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settling")
+            .field("parties", &self.parties)
+            .finish_non_exhaustive()
+    }
+}

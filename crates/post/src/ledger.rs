@@ -1,0 +1,275 @@
+//! An account as it is held in memory: counters, mailboxes and the shape of their messages.
+//!
+//! Not here: how it changes (`draft`), when it is durable (`keeper`).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use bytes::Bytes;
+use mail::{EmailId, Flag, FlagSet, MailboxId, ModSeq, Uid, UidSet};
+use store::{Direction, Partition, Row, Store, Table, Version};
+
+use crate::tables::{self, Counters, Entry, MailboxRow};
+use crate::{Error, Fault, Outcome, Why};
+
+/// Removals remembered for each account, so that a client can catch up cheaply.
+pub(crate) const VANISHED_MAX: usize = 1024;
+/// Keywords one mailbox can have: the bits of [`Entry::keywords`].
+pub(crate) const KEYWORDS_MAX: usize = 64;
+/// Rows read in one round trip while an account is loaded.
+const LOAD_ROWS: usize = 2000;
+
+/// An account in memory.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    /// The version that the next batch builds upon.
+    pub(crate) version: Version,
+    /// The version that is known to be on the disk.
+    pub(crate) durable: Version,
+    pub(crate) counters: Counters,
+    pub(crate) folders: BTreeMap<MailboxId, Folder>,
+    pub(crate) names: BTreeMap<String, MailboxId>,
+    pub(crate) subscriptions: BTreeSet<String>,
+    /// Emails with more than one entry, and how many.
+    pub(crate) shared: HashMap<EmailId, u32>,
+    /// By rising mod-sequence.
+    pub(crate) vanished: VecDeque<(ModSeq, MailboxId, UidSet)>,
+}
+
+/// A mailbox in memory.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    pub(crate) row: MailboxRow,
+    /// `None` once all UIDs are used up.
+    pub(crate) next_uid: Option<Uid>,
+    /// The largest mod-sequence of any change in it.
+    pub(crate) highest: ModSeq,
+    /// By rising UID.
+    pub(crate) entries: Vec<Entry>,
+}
+
+impl Ledger {
+    /// Reads an account from the store.
+    pub(crate) async fn load(store: &dyn Store, partition: Partition) -> Outcome<Self> {
+        let reading = "reading an account";
+        loop {
+            let before = store
+                .version(partition)
+                .await
+                .map_err(Error::reading(reading))?;
+            let ledger = Self::load_rows(store, partition, before).await?;
+            let after = store
+                .version(partition)
+                .await
+                .map_err(Error::reading(reading))?;
+            if before == after {
+                return Ok(ledger);
+            }
+        }
+    }
+
+    async fn load_rows(store: &dyn Store, partition: Partition, version: Version) -> Outcome<Self> {
+        let mut ledger = Self::new(version);
+        let mut known = false;
+        scan(store, partition, tables::COUNTERS, |row| {
+            ledger.counters = Counters::read(&row.value)?;
+            known = true;
+            Some(())
+        })
+        .await?;
+        if !known {
+            return Err(Error::nonexistent("There is no such account"));
+        }
+        scan(store, partition, tables::MAILBOXES, |row| {
+            let (id, row) = MailboxRow::read(&row.key, &row.value)?;
+            ledger.names.insert(row.name.clone(), id);
+            ledger.folders.insert(id, Folder::new(row));
+            Some(())
+        })
+        .await?;
+        scan(store, partition, tables::NEXT_UIDS, |row| {
+            let (id, next) = tables::read_next_uid(&row.key, &row.value)?;
+            ledger.folders.get_mut(&id)?.next_uid = next;
+            Some(())
+        })
+        .await?;
+        let mut seen: HashMap<EmailId, u32> = HashMap::new();
+        scan(store, partition, tables::ENTRIES, |row| {
+            let (id, entry) = Entry::read(&row.key, &row.value)?;
+            *seen.entry(entry.email).or_default() += 1;
+            let folder = ledger.folders.get_mut(&id)?;
+            folder.highest = folder.highest.max(entry.modseq);
+            folder.entries.push(entry);
+            Some(())
+        })
+        .await?;
+        seen.retain(|_, count| *count > 1);
+        seen.shrink_to_fit();
+        ledger.shared = seen;
+        scan(store, partition, tables::VANISHED, |row| {
+            let line = tables::read_vanished(&row.key, &row.value)?;
+            if let Some(folder) = ledger.folders.get_mut(&line.1) {
+                folder.highest = folder.highest.max(line.0);
+            }
+            ledger.vanished.push_back(line);
+            Some(())
+        })
+        .await?;
+        scan(store, partition, tables::SUBSCRIPTIONS, |row| {
+            let name = std::str::from_utf8(&row.key).ok()?;
+            ledger.subscriptions.insert(name.to_owned());
+            Some(())
+        })
+        .await?;
+        for folder in ledger.folders.values_mut() {
+            // What was forgotten may have been the last change of any mailbox: HIGHESTMODSEQ may
+            // grow at a restart, but never shrink.
+            folder.highest = folder.highest.max(ledger.counters.forgotten);
+            folder.entries.shrink_to_fit();
+        }
+        Ok(ledger)
+    }
+
+    /// An account with nothing in it.
+    pub(crate) fn new(version: Version) -> Self {
+        Self {
+            version,
+            durable: version,
+            counters: Counters::default(),
+            folders: BTreeMap::new(),
+            names: BTreeMap::new(),
+            subscriptions: BTreeSet::new(),
+            shared: HashMap::new(),
+            vanished: VecDeque::new(),
+        }
+    }
+
+    /// The mailbox with this id.
+    pub(crate) fn folder(&self, id: MailboxId) -> Outcome<&Folder> {
+        self.folders
+            .get(&id)
+            .filter(|folder| folder.row.selectable)
+            .ok_or_else(|| Error::nonexistent("The mailbox is no longer there"))
+    }
+
+    /// The mailbox with this name, however its `INBOX` is written.
+    pub(crate) fn find(&self, name: &str) -> Option<(MailboxId, &Folder)> {
+        let name = crate::mailbox::normal_name(name);
+        let id = *self.names.get(&name)?;
+        Some((id, self.folders.get(&id)?))
+    }
+
+    /// The mailbox with this name, if it can hold messages.
+    pub(crate) fn target(&self, name: &str) -> Outcome<MailboxId> {
+        match self.find(name) {
+            Some((id, folder)) if folder.row.selectable => Ok(id),
+            Some(_) => Err(Error::cannot("This mailbox cannot hold messages")),
+            None => Err(Error::refused(
+                Why::TryCreate,
+                550,
+                [5, 2, 0],
+                "There is no such mailbox",
+            )),
+        }
+    }
+
+    /// About how many octets of memory it takes.
+    pub(crate) fn octets(&self) -> usize {
+        let folders: usize = self
+            .folders
+            .values()
+            .map(|folder| 400 + folder.entries.capacity() * size_of::<Entry>())
+            .sum();
+        folders + self.shared.len() * 24 + self.vanished.len() * 80 + 1000
+    }
+}
+
+impl Folder {
+    pub(crate) fn new(row: MailboxRow) -> Self {
+        Self {
+            next_uid: Some(Uid::MIN),
+            highest: row.created,
+            entries: Vec::new(),
+            row,
+        }
+    }
+
+    /// The entry with this UID.
+    pub(crate) fn entry(&self, uid: Uid) -> Option<&Entry> {
+        let at = self.entries.binary_search_by_key(&uid, |entry| entry.uid);
+        self.entries.get(at.ok()?)
+    }
+
+    pub(crate) fn entry_mut(&mut self, uid: Uid) -> Option<&mut Entry> {
+        let at = self.entries.binary_search_by_key(&uid, |entry| entry.uid);
+        self.entries.get_mut(at.ok()?)
+    }
+
+    /// The entries with these UIDs, by rising UID.
+    pub(crate) fn among<'a>(&'a self, uids: &'a UidSet) -> impl Iterator<Item = &'a Entry> {
+        uids.ranges().flat_map(|range| {
+            let from = self
+                .entries
+                .partition_point(|entry| entry.uid < *range.start());
+            let to = self
+                .entries
+                .partition_point(|entry| entry.uid <= *range.end());
+            self.entries.get(from..to).unwrap_or_default()
+        })
+    }
+
+    /// The flags of one of its entries.
+    pub(crate) fn flags(&self, entry: &Entry) -> FlagSet {
+        let mut flags = FlagSet::from_system_bits(entry.system);
+        if entry.keywords != 0 {
+            for (index, keyword) in self.row.keywords.iter().enumerate() {
+                if entry.keywords & (1 << index) != 0 {
+                    flags.insert(Flag::Keyword(keyword.clone()));
+                }
+            }
+        }
+        flags
+    }
+
+    /// The bits of those keywords that the mailbox knows.
+    pub(crate) fn known_keywords(&self, flags: &FlagSet) -> u64 {
+        flags
+            .keywords()
+            .iter()
+            .filter_map(|keyword| self.row.keywords.iter().position(|known| known == keyword))
+            .fold(0, |bits, index| bits | (1 << index))
+    }
+
+    /// The UIDs of all messages.
+    pub(crate) fn uids(&self) -> UidSet {
+        self.entries.iter().map(|entry| entry.uid).collect()
+    }
+
+    /// The UID the next message will get; the largest, once all are used up.
+    pub(crate) fn uidnext(&self) -> Uid {
+        self.next_uid.unwrap_or(Uid::MAX)
+    }
+}
+
+/// Reads a whole table, a page at a time; `None` from `each` is a damaged row.
+pub(crate) async fn scan(
+    store: &dyn Store,
+    partition: Partition,
+    table: Table,
+    mut each: impl FnMut(&Row) -> Option<()> + Send,
+) -> Outcome<()> {
+    let mut from = Bytes::new();
+    loop {
+        let page = store
+            .scan(partition, table, (from, None), LOAD_ROWS, Direction::Rising)
+            .await
+            .map_err(Error::reading("reading a table"))?;
+        for row in &page.rows {
+            each(row).ok_or(Fault::Row("an account"))?;
+        }
+        let Some(last) = page.rows.last().filter(|_| page.more) else {
+            return Ok(());
+        };
+        // The smallest key behind the last one.
+        from = [&last.key, &[0][..]].concat().into();
+    }
+}

@@ -1,0 +1,171 @@
+//! How often one may be wrong, and who was right a moment ago.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use mail::Instant;
+
+use crate::directory::rows::{Argon2id, Scram};
+use crate::login::digest;
+use crate::{Outside, Rules};
+
+/// Accounts and networks whose failures are counted at the same time.
+const COUNTED_MAX: usize = 100_000;
+
+/// Remembers failures and successes for a while. Nothing of a password is in it: only digests
+/// under a key that is made anew at each start.
+pub(crate) struct Gate {
+    /// For what is forgotten at a restart.
+    key: [u8; 32],
+    /// For what must stay the same.
+    secret: [u8; 32],
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    failures: HashMap<Culprit, Failures>,
+    successes: HashMap<[u8; 32], Instant>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Culprit {
+    User(String),
+    Network(u64),
+}
+
+#[derive(Clone, Copy)]
+struct Failures {
+    count: f64,
+    at: Instant,
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Gate(…)")
+    }
+}
+
+impl Gate {
+    pub(crate) fn new(outside: &dyn Outside, secret: [u8; 32]) -> Self {
+        let mut key = [0; 32];
+        outside.fill(&mut key);
+        Self {
+            key,
+            secret,
+            state: Mutex::default(),
+        }
+    }
+
+    /// True if neither the user nor the peer's network failed too often of late.
+    pub(crate) fn lets(&self, peer: IpAddr, user: &str, now: Instant, rules: &Rules) -> bool {
+        let state = self.state();
+        let half_life = rules.failures_half_life;
+        let few = |culprit: &Culprit, max: u32| {
+            let failures = state.failures.get(culprit);
+            failures.is_none_or(|known| known.now(now, half_life) < f64::from(max))
+        };
+        few(&Culprit::User(user.to_owned()), rules.account_failures_max)
+            && few(&network(peer), rules.network_failures_max)
+    }
+
+    /// Counts a failure.
+    pub(crate) fn count(&self, peer: IpAddr, user: &str, now: Instant, rules: &Rules) {
+        let mut state = self.state();
+        let half_life = rules.failures_half_life;
+        for culprit in [Culprit::User(user.to_owned()), network(peer)] {
+            if state.failures.len() >= COUNTED_MAX && !state.failures.contains_key(&culprit) {
+                state.forget_failures(now, half_life);
+            }
+            let known = state.failures.entry(culprit).or_insert(Failures {
+                count: 0.0,
+                at: now,
+            });
+            *known = Failures {
+                count: known.now(now, half_life) + 1.0,
+                at: now,
+            };
+        }
+    }
+
+    /// The name under which a password's successful check is remembered: it dies with the digest
+    /// it was checked against.
+    pub(crate) fn fingerprint(&self, kept: &Argon2id, password: &str) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        hasher.update(&kept.salt);
+        hasher.update(&kept.digest);
+        hasher.update(password.as_bytes());
+        *hasher.finalize().as_bytes()
+    }
+
+    pub(crate) fn remembers(&self, fingerprint: &[u8; 32], now: Instant, rules: &Rules) -> bool {
+        let state = self.state();
+        let known = state.successes.get(fingerprint);
+        known.is_some_and(|&at| now.since(at) < rules.login_memory)
+    }
+
+    pub(crate) fn remember(&self, fingerprint: [u8; 32], now: Instant, rules: &Rules) {
+        let mut state = self.state();
+        if state.successes.len() >= rules.login_memory_entries_max {
+            let fresh = |at: &Instant| now.since(*at) < rules.login_memory;
+            state.successes.retain(|_, at| fresh(at));
+            if state.successes.len() >= rules.login_memory_entries_max {
+                state.successes.clear();
+            }
+        }
+        // The first check counts, so that a password is checked again however often it is used.
+        let at = state.successes.entry(fingerprint).or_insert(now);
+        if now.since(*at) >= rules.login_memory {
+            *at = now;
+        }
+    }
+
+    /// Keys for a user that is not there: the same each time, and like no others.
+    pub(crate) fn invented(&self, user: &str, rules: &Rules) -> Scram {
+        let part = |what: &str| {
+            let text = [what.as_bytes(), &[0], user.to_lowercase().as_bytes()].concat();
+            digest::hmac(&self.secret, &text).unwrap_or_default()
+        };
+        let salt = part("salt");
+        Scram {
+            salt: *salt.first_chunk().unwrap_or(&[0; 16]),
+            iterations: rules.scram_iterations,
+            stored_key: part("stored"),
+            server_key: part("server"),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Makes room: those that count for little go first, then all.
+    fn forget_failures(&mut self, now: Instant, half_life: Duration) {
+        self.failures
+            .retain(|_, known| known.now(now, half_life) >= 1.0);
+        if self.failures.len() >= COUNTED_MAX {
+            self.failures.clear();
+        }
+    }
+}
+
+impl Failures {
+    /// The count, halved once for each half life that has passed.
+    fn now(self, now: Instant, half_life: Duration) -> f64 {
+        let lives = now.since(self.at).as_secs_f64() / half_life.as_secs_f64().max(1.0);
+        self.count * (-lives).exp2()
+    }
+}
+
+/// One customer's network: an IPv4 address, or the upper half of an IPv6 address.
+fn network(peer: IpAddr) -> Culprit {
+    let half = match peer.to_canonical() {
+        IpAddr::V4(ip) => u64::from(ip.to_bits()),
+        IpAddr::V6(ip) => u64::try_from(ip.to_bits() >> 64).unwrap_or_default(),
+    };
+    Culprit::Network(half)
+}

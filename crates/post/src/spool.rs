@@ -1,0 +1,115 @@
+//! A message's octets on their way in: in memory while they are few, then streamed into the store.
+//!
+//! Not here: what is put in front of them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use message::Outline;
+use store::{Stage, Staged, Store};
+
+use crate::{Error, Outcome, Rules, Why};
+
+/// A message on its way in.
+#[derive(Debug)]
+pub(crate) struct Spool {
+    store: Arc<dyn Store>,
+    octets: u64,
+    octets_max: u64,
+    memory_max: usize,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Memory(Vec<u8>),
+    Store(Box<dyn Stage>),
+    /// It was too large: the rest is swallowed.
+    Nowhere,
+}
+
+/// A message that has arrived whole.
+#[derive(Clone, Debug)]
+pub(crate) struct Spooled {
+    pub(crate) staged: Staged,
+    /// Encoded; `None` where the message was too large to be read in passing.
+    pub(crate) outline: Option<Bytes>,
+}
+
+impl Spool {
+    pub(crate) fn new(store: &Arc<dyn Store>, rules: &Rules) -> Self {
+        Self {
+            store: Arc::clone(store),
+            octets: 0,
+            octets_max: rules.message_octets_max,
+            memory_max: rules.body_memory_octets_max,
+            place: Place::Memory(Vec::new()),
+        }
+    }
+
+    /// Takes a piece. The first octets go through `front` before they leave the memory: it may
+    /// put something before them.
+    pub(crate) async fn push(
+        &mut self,
+        bytes: Bytes,
+        front: impl FnOnce(Vec<u8>) -> Outcome<Vec<u8>>,
+    ) -> Outcome<()> {
+        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.octets = self.octets.saturating_add(len);
+        if self.octets > self.octets_max {
+            self.place = Place::Nowhere;
+            return Err(too_big());
+        }
+        match &mut self.place {
+            Place::Nowhere => return Err(too_big()),
+            Place::Store(stage) => return stage.write(bytes).await.map_err(writing()),
+            Place::Memory(octets) => {
+                octets.extend_from_slice(&bytes);
+                if octets.len() <= self.memory_max {
+                    return Ok(());
+                }
+            }
+        }
+        let Place::Memory(octets) = std::mem::replace(&mut self.place, Place::Nowhere) else {
+            return Ok(());
+        };
+        let octets = front(octets)?;
+        let mut stage = self.store.stage();
+        stage.write(octets.into()).await.map_err(writing())?;
+        self.place = Place::Store(stage);
+        Ok(())
+    }
+
+    /// Ends it.
+    pub(crate) async fn finish(
+        self,
+        front: impl FnOnce(Vec<u8>) -> Outcome<Vec<u8>>,
+    ) -> Outcome<Spooled> {
+        match self.place {
+            Place::Nowhere => Err(too_big()),
+            Place::Memory(octets) => {
+                let octets = front(octets)?;
+                let outline = Outline::parse(&octets).encode();
+                Ok(Spooled {
+                    staged: Staged::of(octets.into()),
+                    outline: Some(outline.into()),
+                })
+            }
+            Place::Store(stage) => {
+                let staged = stage.finish().await.map_err(writing())?;
+                Ok(Spooled {
+                    staged,
+                    outline: None,
+                })
+            }
+        }
+    }
+}
+
+pub(crate) fn too_big() -> Error {
+    Error::refused(Why::TooBig, 552, [5, 3, 4], "The message is too large")
+}
+
+fn writing() -> impl FnOnce(store::Error) -> Error {
+    Error::reading("writing a message")
+}

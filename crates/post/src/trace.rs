@@ -1,0 +1,187 @@
+//! What a message is given on its way in: trace fields, and in a submission what it lacks.
+//!
+//! RFC 5321 §4.4 and §6.3; RFC 6409 §8.
+
+use std::net::IpAddr;
+
+use mail::{Address, Enhanced, ForwardPath, JourneyId, Refusal, ReversePath, Timestamp};
+use message::{Header, parse_addresses};
+
+use crate::{Error, Origin, Outcome, Protocol, Rules, Why};
+
+/// Addresses of a `From` field that are looked at.
+const AUTHORS_MAX: usize = 100;
+
+/// What the trace fields tell.
+#[derive(Debug)]
+pub(crate) struct Trace<'a> {
+    pub(crate) origin: &'a Origin,
+    pub(crate) reverse_path: &'a ReversePath,
+    pub(crate) smtputf8: bool,
+    pub(crate) journey: JourneyId,
+    /// The recipient, where there is only one.
+    pub(crate) only_recipient: Option<&'a ForwardPath>,
+    pub(crate) now: Timestamp,
+    pub(crate) rules: &'a Rules,
+}
+
+impl Trace<'_> {
+    /// The `Return-Path` and `Received` fields.
+    // RFC 5321 §4.4
+    pub(crate) fn fields(&self) -> String {
+        let Self { origin, rules, .. } = self;
+        let mut text = format!("Return-Path: {}\r\n", self.reverse_path);
+        let helo = printable(&origin.helo);
+        let address = match origin.peer.to_canonical() {
+            IpAddr::V4(ip) => format!("[{ip}]"),
+            IpAddr::V6(ip) => format!("[IPv6:{ip}]"),
+        };
+        text.push_str(&format!("Received: from {helo} ({address})\r\n"));
+        let by = rules.host.to_ascii();
+        let with = self.protocol();
+        text.push_str(&format!("\tby {by} (Caramel) with {with}"));
+        if let Some(tls) = &origin.tls {
+            let (version, cipher) = (printable(&tls.version), printable(&tls.cipher));
+            text.push_str(&format!(" ({version} {cipher})"));
+        }
+        text.push_str(&format!("\r\n\tid {}", self.journey));
+        if let Some(path) = self.only_recipient {
+            text.push_str(&format!(" for {path}"));
+        }
+        text.push_str(&format!("; {}\r\n", self.now.to_rfc5322()));
+        text
+    }
+
+    // RFC 3848, RFC 6531 §4.3
+    fn protocol(&self) -> String {
+        let Self { origin, .. } = self;
+        let base = match (origin.protocol, self.smtputf8) {
+            (Protocol::Smtp, _) => return "SMTP".into(),
+            (Protocol::Esmtp, false) => "ESMTP",
+            (Protocol::Esmtp, true) => "UTF8SMTP",
+            (Protocol::Lmtp, false) => "LMTP",
+            (Protocol::Lmtp, true) => "UTF8LMTP",
+        };
+        let tls = if origin.tls.is_some() { "S" } else { "" };
+        let login = if origin.account.is_some() { "A" } else { "" };
+        format!("{base}{tls}{login}")
+    }
+}
+
+/// The message with its trace fields; refused if it runs in a loop.
+pub(crate) fn arrival(trace: &Trace<'_>, octets: &[u8]) -> Outcome<Vec<u8>> {
+    let received = Header::parse(octets).filter(|field| field.is("Received"));
+    // RFC 5321 §6.3
+    if received.count() > trace.rules.received_fields_max {
+        let text = "The message goes round in a loop";
+        return Err(Error::refused(Why::Policy, 554, [5, 4, 6], text));
+    }
+    let mut whole = trace.fields().into_bytes();
+    whole.extend_from_slice(octets);
+    Ok(whole)
+}
+
+/// The message as a submission: written by `author`, in a name that `owns` allows, what it lacks
+/// put in, `Bcc` taken out, its trace fields before it.
+pub(crate) fn submission(
+    trace: &Trace<'_>,
+    author: &Address,
+    owns: impl Fn(&Address) -> bool,
+    octets: &[u8],
+) -> Outcome<Vec<u8>> {
+    let mut has = Has::default();
+    let mut kept = Vec::with_capacity(octets.len() + 512);
+    let mut header = Header::parse(octets);
+    let mut behind = 0;
+    while let Some(field) = header.next() {
+        // Lines between fields that are none themselves stay where they are.
+        kept.extend_from_slice(octets.get(behind..field.offset).unwrap_or_default());
+        behind = header.offset();
+        let is = |name: &str| field.is(name);
+        if is("Bcc") || is("Resent-Bcc") {
+            continue;
+        }
+        if is("From") || is("Sender") {
+            check_author(&field.unfolded(), &owns)?;
+        }
+        has.from |= is("From");
+        has.date |= is("Date");
+        has.message_id |= is("Message-ID");
+        has.to |= is("To") || is("Cc");
+        kept.extend_from_slice(field.raw);
+    }
+    let none = kept.is_empty() && header.blank_line().is_empty();
+    kept.extend_from_slice(octets.get(behind..).unwrap_or_default());
+
+    let mut front = has.missing(trace, author);
+    if none {
+        // It had no header at all: what it has is body.
+        front.push_str("\r\n");
+    }
+    let mut whole = front.into_bytes();
+    whole.append(&mut kept);
+    arrival(trace, &whole)
+}
+
+#[derive(Debug, Default)]
+struct Has {
+    from: bool,
+    date: bool,
+    message_id: bool,
+    to: bool,
+}
+
+impl Has {
+    // RFC 6409 §8
+    fn missing(&self, trace: &Trace<'_>, author: &Address) -> String {
+        let mut fields = String::new();
+        if !self.date {
+            fields.push_str(&format!("Date: {}\r\n", trace.now.to_rfc5322()));
+        }
+        if !self.from {
+            fields.push_str(&format!("From: {author}\r\n"));
+        }
+        if !self.to {
+            fields.push_str("To: undisclosed-recipients:;\r\n");
+        }
+        if !self.message_id {
+            let (id, host) = (trace.journey, trace.rules.host.to_ascii());
+            fields.push_str(&format!("Message-ID: <{id}@{host}>\r\n"));
+        }
+        fields
+    }
+}
+
+// RFC 6409 §6.1
+fn check_author(value: &[u8], owns: &impl Fn(&Address) -> bool) -> Outcome<()> {
+    let listed = parse_addresses(value, AUTHORS_MAX);
+    let mut people = listed
+        .iter()
+        .filter(|one| matches!(one, message::Correspondent::Mailbox { .. }))
+        .peekable();
+    let nobody = people.peek().is_none();
+    if nobody || !people.all(|one| one.address().is_some_and(|address| owns(&address))) {
+        return Err(foreign("The From address is not yours"));
+    }
+    Ok(())
+}
+
+/// The refusal for writing in another's name.
+pub(crate) fn foreign(text: &str) -> Error {
+    Error::Refused(Why::Policy, Refusal::new(550, Enhanced::new(5, 7, 1), text))
+}
+
+/// What a peer said of itself, without anything that could end the field or begin a comment.
+fn printable(text: &str) -> String {
+    let keep = |letter: char| match letter {
+        '(' | ')' | ';' | '\\' | '"' => '?',
+        letter if letter.is_control() || letter.is_whitespace() => '?',
+        letter => letter,
+    };
+    let text: String = text.chars().take(255).map(keep).collect();
+    if text.is_empty() {
+        "unknown".into()
+    } else {
+        text
+    }
+}
