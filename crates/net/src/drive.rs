@@ -18,6 +18,11 @@ use wire::{Session, Step, Upgrade};
 use crate::scratch::Scratch;
 use crate::{Clock, Error, House, Stop, Stream};
 
+/// How long a peer may take to leave once we have said goodbye.
+const LINGER: Duration = Duration::from_secs(1);
+/// Octets it may still say meanwhile.
+const LINGER_OCTETS_MAX: usize = 256 * 1024;
+
 /// What every connection through one door is given.
 #[derive(Clone, Debug)]
 pub struct Terms {
@@ -87,10 +92,24 @@ where
         output: Vec::new(),
     };
     let end = drive.converse(stop).await?;
-    // The peer may be gone already, and TLS wants to say goodbye: neither is worth a word.
-    let goodbye = timeout(terms.write_timeout, drive.stream.shutdown()).await;
-    drop(goodbye);
+    timeout(LINGER, leave(stream)).await.unwrap_or_default();
     Ok(end)
+}
+
+/// Says goodbye, then hears the peer out: closed with octets unread, the system would take back
+/// what we said last.
+async fn leave(stream: &mut Stream) {
+    let mut octets_left = LINGER_OCTETS_MAX;
+    if stream.shutdown().await.is_err() {
+        return;
+    }
+    while let Ok(rest) = Scratch::read(stream).await {
+        let heard = rest.octets().len();
+        if heard == 0 || heard > octets_left {
+            return;
+        }
+        octets_left -= heard;
+    }
 }
 
 struct Drive<'a, S, H> {

@@ -57,6 +57,7 @@ async fn one_connection_too_many_is_told_so() {
         assert_eq!(hear(&mut call(&endpoint).await).await, REFUSAL);
         first.write_all(b"quit\r\n").await.unwrap();
         assert_eq!(hear(&mut first).await, "bye\r\n");
+        drop(first);
         while gate.inside() > 1 {
             tokio::task::yield_now().await;
         }
@@ -131,8 +132,9 @@ async fn a_server_stops_and_nobody_gets_in_any_more() {
     let endpoint = open(anywhere(), &gate, stopper.listen()).await;
     let mut stream = call(&endpoint).await;
     assert!(greets(&mut stream).await);
-    stopper.stop(Duration::from_secs(60)).await;
-    assert_eq!(hear(&mut stream).await, "farewell\r\n");
+    let heard = async move { hear(&mut stream).await };
+    let (heard, ()) = tokio::join!(heard, stopper.stop(Duration::from_secs(60)));
+    assert_eq!(heard, "farewell\r\n");
     assert_eq!(gate.inside(), 0);
     assert!(connect(&endpoint, Duration::from_secs(10)).await.is_err());
 }

@@ -4,7 +4,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mail::ModSeq;
-use net::{Encryption, End, Error, Stop, Stopper, Stream, Terms, drive};
+use net::{
+    Encryption, End, Endpoint, Error, Listener, Stop, Stopper, Stream, Terms, connect, drive,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::script::{Echo, Script, converse, hear, hear_line, pipe, terms};
@@ -60,6 +62,7 @@ async fn a_large_range_passes_in_pieces_as_fast_as_the_peer_reads() {
     );
     let heard = hear(&mut peer).await;
     assert_eq!(heard.len(), usize::try_from(LEN).unwrap() + "bye\r\n".len());
+    drop(peer);
     assert_eq!(driven.await.unwrap().unwrap(), End::Closed);
 }
 
@@ -124,6 +127,7 @@ async fn news_of_the_ledger_wakes_a_session() {
     }
     peer.write_all(b"quit\r\n").await.unwrap();
     assert_eq!(hear(&mut peer).await, "bye\r\n");
+    drop(peer);
     assert_eq!(driven.await.unwrap().unwrap(), End::Closed);
 }
 
@@ -138,6 +142,7 @@ async fn news_from_before_the_input_is_told_before_the_input() {
     ledger.send(ModSeq(7)).unwrap();
     peer.write_all(b"quit\r\n").await.unwrap();
     assert_eq!(hear(&mut peer).await, "* 7\r\nbye\r\n");
+    drop(peer);
     assert_eq!(driven.await.unwrap().unwrap(), End::Closed);
 }
 
@@ -183,4 +188,26 @@ async fn an_upgrade_there_are_no_means_for_ends_the_connection() {
         peer.write_all(wish.as_bytes()).await.unwrap();
         assert!(matches!(driven.await.unwrap(), Err(Error::NoUpgrade)));
     }
+}
+
+#[tokio::test]
+async fn a_peer_that_says_more_than_is_heard_still_hears_the_answer() {
+    let wanted = Endpoint::Tcp("127.0.0.1:0".parse().unwrap());
+    let listener = Listener::bind(&wanted, 0).await.unwrap();
+    let limit = Duration::from_secs(10);
+    let mut peer = Stream::plain(
+        connect(listener.endpoint(), limit).await.unwrap(),
+        Encryption::None,
+    );
+    let (socket, _, _) = listener.accept().await.unwrap();
+    let stream = Stream::plain(socket, Encryption::None);
+    let (house, _ledger) = Echo::new();
+    let driven = tokio::spawn(run(stream, house, terms(), Stop::never()));
+    let more = [b"quit\r\n".as_slice(), &[b'x'; 150_000]].concat();
+    peer.write_all(&more).await.unwrap();
+    let mut heard = String::new();
+    peer.read_to_string(&mut heard).await.unwrap();
+    assert_eq!(heard, "bye\r\n");
+    drop(peer);
+    assert_eq!(driven.await.unwrap().unwrap(), End::Closed);
 }

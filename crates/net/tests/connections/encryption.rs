@@ -77,6 +77,7 @@ async fn a_conversation_is_upgraded_in_place() {
     let mut rest = String::new();
     peer.read_to_string(&mut rest).await.unwrap();
     assert_eq!(rest.len(), 100_000 + "bye\r\n".len());
+    drop(peer);
     assert_eq!(driven.await.unwrap().unwrap(), End::Closed);
 }
 
