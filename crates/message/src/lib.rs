@@ -8,6 +8,15 @@
 //! Not here: signatures (the room that checks trust reads raw octets), delivery reports' fields,
 //! where messages are kept.
 //!
+//! ```
+//! let message = b"Subject: hi\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+//!     --b\r\n\r\none\r\n--b\r\nContent-Type: image/gif\r\n\r\nGIF\r\n--b--\r\n";
+//! let outline = message::Outline::parse(message);
+//! assert_eq!(outline.digest.subject_text(), "hi");
+//! let second = outline.part(&[2]).expect("there are two");
+//! assert_eq!(second.body.of(message), b"GIF");
+//! ```
+//!
 //! RFCs: 5322 (form of a message), 2045–2047 and 2049 (MIME), 2183 (disposition), 2231
 //! (parameters), 5256 §2.1 (base subject), 9051 §6.4.5.1 and §7.5.2 (what IMAP needs of it).
 

@@ -204,3 +204,50 @@ fn an_encoded_message_stays_closed() {
     assert_eq!(root.content, Content::Leaf);
     assert!(root.faults.unopened && root.is("application", "octet-stream"));
 }
+
+#[test]
+fn several_destination_fields_are_one_list() {
+    let message = b"To: a@x\r\nCc: c@x\r\nTo: b@x\r\nFrom: f@x\r\nFrom: g@x\r\nSender: \r\n\r\n";
+    let digest = Outline::parse(message).digest;
+    let texts = |list: &[message::Correspondent]| {
+        let texts: Vec<String> = list.iter().map(message::Correspondent::text).collect();
+        texts.join(" ")
+    };
+    assert_eq!(texts(&digest.to), "a@x b@x");
+    assert_eq!(texts(&digest.cc), "c@x");
+    assert_eq!(texts(&digest.from), "f@x");
+    // RFC 9051 §7.5.2
+    assert_eq!(texts(&digest.sender), "f@x");
+    assert_eq!(texts(&digest.reply_to), "f@x");
+    assert_eq!((digest.subject, digest.date), (None, None));
+    let empty = Outline::parse(b"Subject:\r\n\r\n").digest;
+    assert_eq!(empty.subject.as_deref(), Some(&b""[..]));
+}
+
+#[test]
+fn padding_behind_a_delimiter() {
+    let message = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n\
+        --b \t\r\n\r\none\r\n--b\t\r\n\r\ntwo\r\n--b-x\r\nmore\r\n--b-- \r\n";
+    let outline = Outline::parse(message);
+    assert_eq!(body(&leaf(&outline, &[1]), message), b"one");
+    assert_eq!(
+        body(&leaf(&outline, &[2]), message),
+        b"two\r\n--b-x\r\nmore"
+    );
+}
+
+#[test]
+fn a_part_whose_header_is_cut_short() {
+    let message = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n\
+        --b\r\nContent-Type: text/html\r\n--b\r\n--b\r\nX: y\r\n\r\n--b--\r\n";
+    let outline = Outline::parse(message);
+    assert!(leaf(&outline, &[1]).is("text", "html"));
+    assert_eq!(outline.root.children().len(), 3);
+    assert!(
+        outline
+            .root
+            .children()
+            .iter()
+            .all(|part| part.body.len == 0)
+    );
+}
