@@ -65,7 +65,7 @@ impl House {
         let account = self.guest.account().ok_or_else(no_maildrop)?;
         let locked = account.maildrop().await?;
         let mut maildrop = Maildrop::default();
-        for deposit in locked.drops() {
+        for deposit in locked.deposits() {
             maildrop.push(&deposit.uidl, deposit.octets);
         }
         self.maildrop = Some(locked);
@@ -74,7 +74,7 @@ impl House {
 
     async fn retrieve(&mut self, place: usize) -> Outcome<Answer> {
         let maildrop = self.maildrop.as_ref().ok_or_else(no_maildrop)?;
-        let deposit = maildrop.drops().get(place).ok_or_else(no_maildrop)?;
+        let deposit = maildrop.deposits().get(place).ok_or_else(no_maildrop)?;
         self.rest = Some(maildrop.locate(deposit.uid).await?);
         self.more().await
     }
@@ -98,7 +98,7 @@ impl House {
         let mut delete = UidSet::default();
         for deposit in places
             .iter()
-            .filter_map(|place| maildrop.drops().get(*place))
+            .filter_map(|place| maildrop.deposits().get(*place))
         {
             delete.insert(deposit.uid);
         }

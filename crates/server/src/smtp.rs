@@ -60,7 +60,7 @@ impl House<Session> for Desk {
             Ask::Mail(transaction) => self.begin(*transaction),
             Ask::Recipient(recipient) => match &mut self.incoming {
                 Some(incoming) => {
-                    let outcome = incoming.recipient(recipient).await;
+                    let outcome = incoming.recipient(recipient);
                     self.answer(outcome)
                 }
                 None => Answer::Done,
