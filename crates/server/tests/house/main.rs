@@ -1,0 +1,6 @@
+//! The whole house in one process: mail comes in by one door and is read at another.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod mail;
+mod town;
