@@ -1,0 +1,523 @@
+//! What a session asks the house, and what the house answers: in UIDs and the house's words.
+//!
+//! Sequence numbers, mailbox patterns, capability names and response codes never cross this
+//! border. Every ask gets exactly one answer. Answers that may be long come in batches, and no
+//! cursor is kept for them: the answer says how far it came ([`Reached`]), and the session asks the
+//! same again for the UIDs behind that.
+//!
+//! Mailbox names are UTF-8 in normalisation form C with `/` between levels; the inbox is spelled
+//! `INBOX`. The session has decoded modified UTF-7 and any case of `INBOX`.
+//!
+//! Not here: their wording on the wire (`command`, `response`), their carrying out (`server`).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mail::{
+    BlobRange, EmailId, Flag, FlagSet, Keyword, MailboxId, ModSeq, Role, ThreadId, Timestamp, Uid,
+    UidSet, UidValidity,
+};
+use wire::sasl::{Question, Verdict};
+
+/// A question for the house.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ask {
+    /// A step of logging in (AUTHENTICATE, and LOGIN as [`Question::Password`]).
+    /// Answer: [`Answer::Verdict`]. All later asks mean the account that logged in.
+    Sasl(Question),
+    /// What the client says of itself (RFC 2971), for the log. Answer: [`Answer::Done`].
+    Identity(Vec<(String, Option<String>)>),
+    /// All mailboxes of the account and all subscribed names. Answer: [`Answer::Mailboxes`].
+    List,
+    /// The counts of one mailbox. Answer: [`Answer::Status`].
+    Status {
+        /// Its name.
+        name: String,
+    },
+    /// Makes a mailbox, and those above it that are missing. Answer: [`Answer::Done`].
+    Create {
+        /// Its name, without a trailing `/`.
+        name: String,
+        /// What it shall be for (RFC 6154 §3).
+        role: Option<Role>,
+    },
+    /// Removes a mailbox with its messages; those below it stay. Answer: [`Answer::Done`].
+    Delete {
+        /// Its name.
+        name: String,
+    },
+    /// Renames a mailbox and those below it; renaming `INBOX` moves its messages into a new
+    /// mailbox (RFC 9051 §6.3.6). Answer: [`Answer::Done`].
+    Rename {
+        /// The name it has.
+        source: String,
+        /// The name it shall have.
+        target: String,
+    },
+    /// Adds a name to the subscribed ones or takes it away. Answer: [`Answer::Done`].
+    Subscribe {
+        /// The name; it need not exist when it is taken away.
+        name: String,
+        /// True to add.
+        on: bool,
+    },
+    /// Opens a mailbox. The house keeps nothing open for it. Answer: [`Answer::Selected`].
+    Select {
+        /// Its name.
+        name: String,
+        /// True for EXAMINE.
+        read_only: bool,
+    },
+    /// What happened in a mailbox behind `since`. Answer: [`Answer::Changes`].
+    Changes {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// The mod-sequence up to which the session knows everything.
+        since: ModSeq,
+    },
+    /// Reads messages, in rising order of UID. Answer: [`Answer::Rows`].
+    Fetch {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// Which; UIDs that are not there (any more) are passed over in silence.
+        uids: UidSet,
+        /// What to read of each.
+        plan: Arc<FetchPlan>,
+    },
+    /// Changes flags, in rising order of UID. Answer: [`Answer::Stored`].
+    Store {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// Which messages; those that are not there are passed over in silence.
+        uids: UidSet,
+        /// How.
+        mode: StoreMode,
+        /// The flags.
+        flags: FlagSet,
+        /// Messages with a higher mod-sequence stay as they are and are reported as modified
+        /// (RFC 7162 §3.1.3).
+        unchanged_since: Option<ModSeq>,
+    },
+    /// Copies messages, all or none. Answer: [`Answer::Copied`]. A missing target is refused with
+    /// [`Why::NonExistent`].
+    Copy {
+        /// The mailbox they are in.
+        mailbox: MailboxId,
+        /// Which.
+        uids: UidSet,
+        /// The name of the mailbox they go to.
+        target: String,
+    },
+    /// Moves messages, all or none (RFC 6851). Answer: [`Answer::Copied`].
+    Move {
+        /// The mailbox they are in.
+        mailbox: MailboxId,
+        /// Which.
+        uids: UidSet,
+        /// The name of the mailbox they go to.
+        target: String,
+    },
+    /// Removes messages that are marked `\Deleted`. Answer: [`Answer::Done`].
+    Expunge {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// Only these; `None` for all.
+        uids: Option<UidSet>,
+    },
+    /// Finds messages. Answer: [`Answer::Found`].
+    Search {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// Which messages.
+        criterion: Criterion,
+        /// Of which of the found ones the highest mod-sequence is wanted, if at all.
+        highest: Option<Highest>,
+    },
+    /// Begins to add a message. Answer: [`Answer::Done`], or a refusal before the octets come.
+    /// Nothing else is asked until [`Ask::AppendEnd`] or [`Ask::AppendAbort`].
+    AppendBegin {
+        /// The mailbox's name.
+        name: String,
+        /// The flags it shall have.
+        flags: FlagSet,
+        /// Its internal date; `None` for now.
+        date: Option<Timestamp>,
+        /// How many octets will come.
+        octets: u64,
+    },
+    /// The next octets of that message. Answer: [`Answer::Done`].
+    AppendChunk(Bytes),
+    /// All octets have come: keep it. Answer: [`Answer::Appended`].
+    AppendEnd,
+    /// The rest will not come: forget it. Answer: [`Answer::Done`].
+    AppendAbort,
+}
+
+/// An answer of the house.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// It is done.
+    Done,
+    /// To [`Ask::Sasl`].
+    Verdict(Verdict),
+    /// To [`Ask::List`], in no particular order.
+    Mailboxes(Vec<Listed>),
+    /// To [`Ask::Status`].
+    Status(Status),
+    /// To [`Ask::Select`].
+    Selected(Box<Selected>),
+    /// To [`Ask::Changes`].
+    Changes(Changes),
+    /// To [`Ask::Fetch`].
+    Rows {
+        /// In rising order of UID. A batch is bounded by the house (some hundred rows without
+        /// sections, some dozen with), since the session holds it until it is written.
+        rows: Vec<Row>,
+        /// How far these rows reach.
+        reached: Reached,
+    },
+    /// To [`Ask::Store`].
+    Stored {
+        /// The messages as they are now, changed or already so.
+        changed: Vec<Changed>,
+        /// Those left alone because of `unchanged_since`.
+        modified: UidSet,
+        /// How far this reaches.
+        reached: Reached,
+    },
+    /// To [`Ask::Copy`] and [`Ask::Move`].
+    Copied {
+        /// The target's generation.
+        uid_validity: UidValidity,
+        /// The messages that were there to copy.
+        source: UidSet,
+        /// What they are called now, in the same rising order; of the same size.
+        target: UidSet,
+    },
+    /// To [`Ask::Search`].
+    Found {
+        /// The messages found.
+        uids: UidSet,
+        /// The highest mod-sequence of those asked for; `None` if it was not asked or none is.
+        highest: Option<ModSeq>,
+    },
+    /// To [`Ask::AppendEnd`].
+    Appended {
+        /// The mailbox's generation.
+        uid_validity: UidValidity,
+        /// The message's UID.
+        uid: Uid,
+    },
+    /// To any ask but [`Ask::Sasl`]: no.
+    Refused(Refused),
+}
+
+/// How far a batch reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// All UIDs asked for are dealt with.
+    End,
+    /// Those up to this one are; the session asks again for the ones behind it.
+    Uid(Uid),
+}
+
+/// Why the house says no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// There is no such mailbox.
+    NonExistent,
+    /// There is one already.
+    AlreadyExists,
+    /// It can never be done (a name that may not be, `INBOX` deleted, …).
+    Cannot,
+    /// It has mailboxes below it, or is in use.
+    InUse,
+    /// The account has no right to it.
+    NoPermission,
+    /// The quota or the disk is full.
+    OverQuota,
+    /// The message is larger than the house takes.
+    TooBig,
+    /// Another limit of the house.
+    Limit,
+    /// Our fault; it may work later.
+    Unavailable,
+}
+
+/// A refusal with the words for the user: one line, no CR or LF.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub why: Why,
+    /// The words.
+    pub text: String,
+}
+
+/// A mailbox in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub role: Option<Role>,
+    /// True if the name is subscribed.
+    pub subscribed: bool,
+    /// False for a name that is subscribed but is no mailbox (any more).
+    pub exists: bool,
+}
+
+/// The counts of a mailbox (RFC 9051 §6.3.11).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The mailbox.
+    pub mailbox: MailboxId,
+    /// Messages.
+    pub messages: u32,
+    /// The UID the next message gets.
+    pub uid_next: Uid,
+    /// The generation.
+    pub uid_validity: UidValidity,
+    /// Messages without `\Seen`.
+    pub unseen: u32,
+    /// Messages with `\Deleted`.
+    pub deleted: u32,
+    /// Octets of all messages.
+    pub size_octets: u64,
+    /// The highest mod-sequence in it.
+    pub modseq: ModSeq,
+}
+
+/// A mailbox as it was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selected {
+    /// The mailbox: all asks about messages name it by this.
+    pub mailbox: MailboxId,
+    /// The generation.
+    pub uid_validity: UidValidity,
+    /// The UID the next message gets.
+    pub uid_next: Uid,
+    /// The ledger's line this describes: changes are asked for behind it.
+    pub modseq: ModSeq,
+    /// The highest mod-sequence of the mailbox itself, at most `modseq`.
+    pub highest: ModSeq,
+    /// The messages.
+    pub uids: UidSet,
+    /// The keywords in use, at most some hundred.
+    pub keywords: Vec<Keyword>,
+    /// The first message without `\Seen`.
+    pub first_unseen: Option<Uid>,
+    /// True if nothing may be changed even by SELECT.
+    pub read_only: bool,
+}
+
+/// What happened in a mailbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// The ledger's line up to which this tells everything.
+    pub modseq: ModSeq,
+    /// New messages.
+    pub added: UidSet,
+    /// Messages whose flags changed and which are still there.
+    pub changed: Vec<Changed>,
+    /// Messages that went.
+    pub gone: Gone,
+    /// True if the batch was cut: ask again behind `modseq`.
+    pub more: bool,
+}
+
+/// Messages that are no longer in the mailbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// These.
+    Uids(UidSet),
+    /// All but these: the house no longer knows what went since then.
+    AllBut(UidSet),
+    /// The mailbox itself is gone.
+    Mailbox,
+}
+
+/// A message's flags as they are now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// The message.
+    pub uid: Uid,
+    /// Its flags.
+    pub flags: FlagSet,
+    /// Its mod-sequence.
+    pub modseq: ModSeq,
+}
+
+/// What to read of each message. UID, flags and mod-sequence come always.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FetchPlan {
+    /// The structure: for ENVELOPE, BODY and BODYSTRUCTURE.
+    pub outline: bool,
+    /// Sections, answered in this order.
+    pub sections: Vec<Section>,
+    /// True to mark each message as `\Seen` in passing.
+    pub mark_seen: bool,
+    /// Only messages with a higher mod-sequence (RFC 7162 §3.1.4.1).
+    pub changed_since: Option<ModSeq>,
+}
+
+/// A part of a message (RFC 9051 §6.4.5.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Which body part, as numbers from one; empty for the message itself.
+    pub part: Vec<u32>,
+    /// What of it.
+    pub text: SectionText,
+    /// How it is wanted.
+    pub form: SectionForm,
+    /// Octets to skip and octets to take at most, of the (decoded) section.
+    pub range: Option<(u64, u64)>,
+}
+
+/// What of a body part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SectionText {
+    /// All of it.
+    Whole,
+    /// Its header with the empty line; of an attached message, for a part with a number.
+    Header,
+    /// Those fields of that header, with the empty line.
+    HeaderFields {
+        /// Their names.
+        names: Vec<String>,
+        /// True for all fields but these.
+        not: bool,
+    },
+    /// What follows that header.
+    Text,
+    /// The part's own MIME header with the empty line.
+    Mime,
+}
+
+/// How a section is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SectionForm {
+    /// As it is stored.
+    Stored,
+    /// Its transfer encoding undone (RFC 3516 BINARY).
+    Decoded,
+    /// Only how large it would be decoded (BINARY.SIZE).
+    DecodedSize,
+}
+
+/// A message, read.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its UID.
+    pub uid: Uid,
+    /// Its mod-sequence.
+    pub modseq: ModSeq,
+    /// Its flags, after any marking.
+    pub flags: FlagSet,
+    /// True if it was marked as `\Seen` by this very reading.
+    pub marked: bool,
+    /// Octets of the whole message.
+    pub size_octets: u64,
+    /// When it arrived.
+    pub internal_date: Timestamp,
+    /// Its identity across mailboxes.
+    pub email: EmailId,
+    /// Its conversation, where the house knows it.
+    pub thread: Option<ThreadId>,
+    /// Its structure, if the plan asked for it.
+    pub outline: Option<Arc<message::Outline>>,
+    /// The sections, in the plan's order.
+    pub sections: Vec<SectionData>,
+}
+
+/// A section, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SectionData {
+    /// Its octets, if they are few.
+    Bytes(Bytes),
+    /// Where its octets are stored: the driver puts them on the wire.
+    Blob(BlobRange),
+    /// To [`SectionForm::DecodedSize`].
+    Size(u64),
+    /// There is no such part, or it has no such text.
+    Nil,
+    /// Its transfer encoding is not known (RFC 9051 UNKNOWN-CTE).
+    UnknownCte,
+}
+
+/// How STORE changes flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreMode {
+    /// These and no others.
+    Replace,
+    /// These as well.
+    Add,
+    /// Not these any more.
+    Remove,
+}
+
+/// Which messages SEARCH finds; texts match without regard to case, as substrings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Criterion {
+    /// All of them.
+    All,
+    /// Those with these UIDs.
+    Uids(UidSet),
+    /// Those that have the flag.
+    Has(Flag),
+    /// Those that have it not.
+    Lacks(Flag),
+    /// Those that arrived then (a date without zone, RFC 9051 §6.4.4).
+    Arrived(When, Date),
+    /// Those whose `Date` field says so.
+    Sent(When, Date),
+    /// Those with more octets.
+    Larger(u64),
+    /// Those with fewer octets.
+    Smaller(u64),
+    /// Those with such a header field whose text holds the words; with no words, any such field.
+    Header {
+        /// The field's name.
+        name: String,
+        /// The words.
+        text: String,
+    },
+    /// Those with the words in their body.
+    Body(String),
+    /// Those with the words in their header or body.
+    Text(String),
+    /// Those with at least this mod-sequence.
+    ModSeq(ModSeq),
+    /// Those that do not meet it.
+    Not(Box<Self>),
+    /// Those that meet either.
+    Or(Box<Self>, Box<Self>),
+    /// Those that meet all.
+    And(Vec<Self>),
+}
+
+/// A day: year, month from one, day from one.
+pub type Date = (i32, u8, u8);
+
+/// How a message's day compares to a [`Date`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Earlier.
+    Before,
+    /// The same.
+    On,
+    /// The same or later.
+    Since,
+}
+
+/// Of which found messages a mod-sequence is wanted (RFC 7162 §3.1.10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Highest {
+    /// Of all.
+    All,
+    /// Of the one with the lowest UID.
+    First,
+    /// Of the one with the highest UID.
+    Last,
+    /// Of these two.
+    Ends,
+}
