@@ -11,6 +11,7 @@
 //! Not here: their wording on the wire (`command`, `response`), their carrying out (`server`).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use mail::{
@@ -145,7 +146,7 @@ pub enum Ask {
         /// How many octets will come.
         octets: u64,
     },
-    /// The next octets of that message. Answer: [`Answer::Done`].
+    /// The next octets of that message. Answer: [`Answer::Done`]; a refusal ends the append.
     AppendChunk(Bytes),
     /// All octets have come: keep it. Answer: [`Answer::Appended`].
     AppendEnd,
@@ -264,6 +265,8 @@ pub struct Listed {
     pub subscribed: bool,
     /// False for a name that is subscribed but is no mailbox (any more).
     pub exists: bool,
+    /// False for one that is only a level above others.
+    pub selectable: bool,
 }
 
 /// The counts of a mailbox (RFC 9051 §6.3.11).
@@ -315,12 +318,16 @@ pub struct Selected {
 pub struct Changes {
     /// The ledger's line up to which this tells everything.
     pub modseq: ModSeq,
+    /// The highest mod-sequence of the mailbox itself, at most `modseq`.
+    pub highest: ModSeq,
     /// New messages.
     pub added: UidSet,
-    /// Messages whose flags changed and which are still there.
+    /// Messages whose flags changed and which are still there; new ones need not be among them.
     pub changed: Vec<Changed>,
     /// Messages that went.
     pub gone: Gone,
+    /// The keywords in use now.
+    pub keywords: Vec<Keyword>,
     /// True if the batch was cut: ask again behind `modseq`.
     pub more: bool,
 }
@@ -352,50 +359,28 @@ pub struct Changed {
 pub struct FetchPlan {
     /// The structure: for ENVELOPE, BODY and BODYSTRUCTURE.
     pub outline: bool,
-    /// Sections, answered in this order.
-    pub sections: Vec<Section>,
+    /// Pieces of its text, answered in this order.
+    pub pieces: Vec<Piece>,
     /// True to mark each message as `\Seen` in passing.
     pub mark_seen: bool,
     /// Only messages with a higher mod-sequence (RFC 7162 §3.1.4.1).
     pub changed_since: Option<ModSeq>,
 }
 
-/// A part of a message (RFC 9051 §6.4.5.1).
+/// A piece of a message's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Section {
-    /// Which body part, as numbers from one; empty for the message itself.
-    pub part: Vec<u32>,
-    /// What of it.
-    pub text: SectionText,
+pub struct Piece {
+    /// Of which section.
+    pub section: message::Section,
     /// How it is wanted.
-    pub form: SectionForm,
+    pub form: PieceForm,
     /// Octets to skip and octets to take at most, of the (decoded) section.
     pub range: Option<(u64, u64)>,
 }
 
-/// What of a body part.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SectionText {
-    /// All of it.
-    Whole,
-    /// Its header with the empty line; of an attached message, for a part with a number.
-    Header,
-    /// Those fields of that header, with the empty line.
-    HeaderFields {
-        /// Their names.
-        names: Vec<String>,
-        /// True for all fields but these.
-        not: bool,
-    },
-    /// What follows that header.
-    Text,
-    /// The part's own MIME header with the empty line.
-    Mime,
-}
-
-/// How a section is wanted.
+/// How a piece is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SectionForm {
+pub enum PieceForm {
     /// As it is stored.
     Stored,
     /// Its transfer encoding undone (RFC 3516 BINARY).
@@ -425,18 +410,18 @@ pub struct Row {
     pub thread: Option<ThreadId>,
     /// Its structure, if the plan asked for it.
     pub outline: Option<Arc<message::Outline>>,
-    /// The sections, in the plan's order.
-    pub sections: Vec<SectionData>,
+    /// The pieces, in the plan's order.
+    pub pieces: Vec<PieceData>,
 }
 
-/// A section, read.
+/// A piece, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SectionData {
+pub enum PieceData {
     /// Its octets, if they are few.
     Bytes(Bytes),
     /// Where its octets are stored: the driver puts them on the wire.
     Blob(BlobRange),
-    /// To [`SectionForm::DecodedSize`].
+    /// To [`PieceForm::DecodedSize`].
     Size(u64),
     /// There is no such part, or it has no such text.
     Nil,
@@ -487,6 +472,12 @@ pub enum Criterion {
     Text(String),
     /// Those with at least this mod-sequence.
     ModSeq(ModSeq),
+    /// Those that arrived at least so long ago (RFC 5032).
+    Older(Duration),
+    /// Those that arrived at most so long ago (RFC 5032).
+    Younger(Duration),
+    /// The one with this identity (RFC 8474).
+    Email(EmailId),
     /// Those that do not meet it.
     Not(Box<Self>),
     /// Those that meet either.

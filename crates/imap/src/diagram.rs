@@ -1,0 +1,334 @@
+//! The drawing: which command is allowed when, and where its outcome leads.
+//!
+//! A command is out of sequence exactly where [`Phase::after`] has no arrow for its success.
+//!
+//! RFC 9051 §3 and §6; RFC 3501 §6 for CHECK and LSUB.
+
+use std::fmt::Write as _;
+
+/// Where a conversation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Connected, nothing said.
+    Greeting,
+    /// The peer has still to say who it is (§3.1).
+    NotAuthenticated,
+    /// Logged in (§3.2).
+    Authenticated,
+    /// Logged in, with a mailbox open (§3.3).
+    Selected,
+    /// In IDLE, without a mailbox.
+    Idle,
+    /// In IDLE, with a mailbox.
+    SelectedIdle,
+    /// Over (§3.4).
+    Logout,
+}
+
+/// What moves it: a command, or what happens without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is the command of its name, the last three are told")]
+pub enum Verb {
+    Capability,
+    Noop,
+    Id,
+    Logout,
+    StartTls,
+    Authenticate,
+    Login,
+    Enable,
+    Select,
+    Examine,
+    Create,
+    Delete,
+    Rename,
+    Subscribe,
+    Unsubscribe,
+    List,
+    Lsub,
+    Namespace,
+    Status,
+    Append,
+    Idle,
+    Check,
+    Close,
+    Unselect,
+    Expunge,
+    Search,
+    Fetch,
+    Store,
+    Copy,
+    Move,
+    Compress,
+    /// The peer has connected.
+    Connect,
+    /// The line that ends IDLE.
+    Done,
+    /// Something that is no command.
+    Noise,
+}
+
+/// How a response ends it (§7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// `+`: go on (§7.6).
+    Continue,
+    /// Done.
+    Ok,
+    /// Not done.
+    No,
+    /// Not understood, or out of sequence.
+    Bad,
+    /// Logged in from the start.
+    Preauth,
+    /// Over.
+    Bye,
+}
+
+impl Phase {
+    /// All phases.
+    pub const ALL: [Self; 7] = [
+        Self::Greeting,
+        Self::NotAuthenticated,
+        Self::Authenticated,
+        Self::Selected,
+        Self::Idle,
+        Self::SelectedIdle,
+        Self::Logout,
+    ];
+
+    /// Where `verb` with outcome `class` leads; `None` where that cannot be.
+    #[must_use]
+    pub const fn after(self, verb: Verb, class: Class) -> Option<Self> {
+        use Class::{Bad, Bye, Continue, No, Ok, Preauth};
+        use Phase::{
+            Authenticated, Greeting, Idle, Logout, NotAuthenticated, Selected, SelectedIdle,
+        };
+        // tidy: table
+        Some(match (self, verb, class) {
+            (Logout, _, _) => return None,
+            (_, _, Bye) => Logout,
+            (Greeting, Verb::Connect, Ok) => NotAuthenticated,
+            (Greeting, Verb::Connect, Preauth) => Authenticated,
+            (Greeting, _, _) | (_, Verb::Connect, _) => return None,
+            // §6.3.13: whatever line comes ends IDLE.
+            (Idle, Verb::Done, Ok | Bad) => Authenticated,
+            (SelectedIdle, Verb::Done, Ok | Bad) => Selected,
+            (Idle | SelectedIdle, _, _) | (_, Verb::Done, _) => return None,
+            (Authenticated, Verb::Idle, Continue) => Idle,
+            (Selected, Verb::Idle, Continue) => SelectedIdle,
+            (_, _, Continue | Preauth) => return None,
+            (here, _, Bad) => here,
+            // BYE comes first, so that its OK finds the conversation over.
+            (_, Verb::Noise | Verb::Logout | Verb::Idle, _) => return None,
+            (here, Verb::Capability | Verb::Noop | Verb::Id, _) => here,
+            (NotAuthenticated, Verb::StartTls, Ok) => NotAuthenticated,
+            (NotAuthenticated, Verb::Authenticate | Verb::Login, Ok) => Authenticated,
+            (NotAuthenticated, Verb::StartTls | Verb::Authenticate | Verb::Login, No) => self,
+            (NotAuthenticated, _, _) => return None,
+            (_, Verb::StartTls | Verb::Authenticate | Verb::Login, _) => return None,
+            (_, Verb::Select | Verb::Examine, Ok) => Selected,
+            // §6.3.2: the mailbox that was open is closed even so.
+            (_, Verb::Select | Verb::Examine, No) => Authenticated,
+            (here, Verb::Enable | Verb::Create | Verb::Delete | Verb::Rename, _) => here,
+            (here, Verb::Subscribe | Verb::Unsubscribe | Verb::List | Verb::Lsub, _) => here,
+            (here, Verb::Namespace | Verb::Status | Verb::Append | Verb::Compress, _) => here,
+            (Authenticated, _, _) => return None,
+            (Selected, Verb::Close | Verb::Unselect, Ok) => Authenticated,
+            (here, _, _) => here,
+        })
+    }
+
+    /// True if the command may be given here at all.
+    #[must_use]
+    pub const fn allows(self, verb: Verb) -> bool {
+        matches!(verb, Verb::Logout) && !matches!(self, Self::Logout)
+            || self.after(verb, Class::Ok).is_some()
+            || self.after(verb, Class::Continue).is_some()
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Greeting => "Greeting",
+            Self::NotAuthenticated => "NotAuthenticated",
+            Self::Authenticated => "Authenticated",
+            Self::Selected => "Selected",
+            Self::Idle => "Idle",
+            Self::SelectedIdle => "SelectedIdle",
+            Self::Logout => "Logout",
+        }
+    }
+}
+
+impl Verb {
+    /// All verbs.
+    pub const ALL: [Self; 34] = [
+        Self::Capability,
+        Self::Noop,
+        Self::Id,
+        Self::Logout,
+        Self::StartTls,
+        Self::Authenticate,
+        Self::Login,
+        Self::Enable,
+        Self::Select,
+        Self::Examine,
+        Self::Create,
+        Self::Delete,
+        Self::Rename,
+        Self::Subscribe,
+        Self::Unsubscribe,
+        Self::List,
+        Self::Lsub,
+        Self::Namespace,
+        Self::Status,
+        Self::Append,
+        Self::Idle,
+        Self::Check,
+        Self::Close,
+        Self::Unselect,
+        Self::Expunge,
+        Self::Search,
+        Self::Fetch,
+        Self::Store,
+        Self::Copy,
+        Self::Move,
+        Self::Compress,
+        Self::Connect,
+        Self::Done,
+        Self::Noise,
+    ];
+
+    fn name(self) -> String {
+        match self {
+            Self::Connect => "(connect)".to_owned(),
+            Self::Noise => "(no command)".to_owned(),
+            command => format!("{command:?}").to_ascii_uppercase(),
+        }
+    }
+}
+
+impl Class {
+    /// All classes.
+    pub const ALL: [Self; 6] = [
+        Self::Continue,
+        Self::Ok,
+        Self::No,
+        Self::Bad,
+        Self::Preauth,
+        Self::Bye,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Continue => "+",
+            Self::Ok => "OK",
+            Self::No => "NO",
+            Self::Bad => "BAD",
+            Self::Preauth => "PREAUTH",
+            Self::Bye => "BYE",
+        }
+    }
+}
+
+/// The drawing as Markdown: a picture of the arrows that lead elsewhere, and the table of all.
+#[must_use]
+pub fn render() -> String {
+    let mut page = String::from(
+        "# IMAP: the conversation\n\nGenerated from `crates/imap/src/diagram.rs`; \
+         a test fails when it is stale (`UPDATE=1` rewrites it).\n\n```mermaid\nstateDiagram-v2\n    \
+         [*] --> Greeting\n",
+    );
+    for phase in Phase::ALL {
+        for target in Phase::ALL {
+            let labels = labels(phase, target);
+            if !labels.is_empty() && target != phase {
+                let (phase, target) = (phase.name(), target.name());
+                let _written = writeln!(page, "    {phase} --> {target}: {}", labels.join(", "));
+            }
+        }
+    }
+    page.push_str("    Logout --> [*]\n```\n\n");
+    page.push_str("BYE leads to Logout from everywhere. BAD stays where it is, but ends IDLE.\n\n");
+    page.push_str("| phase | leads to | by |\n|---|---|---|\n");
+    for phase in Phase::ALL {
+        for target in Phase::ALL {
+            let labels = labels(phase, target);
+            if !labels.is_empty() {
+                let (phase, target) = (phase.name(), target.name());
+                let _written = writeln!(page, "| {phase} | {target} | {} |", labels.join(", "));
+            }
+        }
+    }
+    page
+}
+
+/// The arrows between two phases, without BYE and without BAD that stays.
+fn labels(phase: Phase, target: Phase) -> Vec<String> {
+    let mut labels = Vec::new();
+    for verb in Verb::ALL {
+        let classes: Vec<&str> = Class::ALL
+            .into_iter()
+            .filter(|class| {
+                phase.after(verb, *class) == Some(target)
+                    && *class != Class::Bye
+                    && !(*class == Class::Bad && phase == target)
+            })
+            .map(Class::name)
+            .collect();
+        if !classes.is_empty() {
+            labels.push(format!("{} {}", verb.name(), classes.join("/")));
+        }
+    }
+    labels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_drawing_is_fresh() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/diagrams/imap.md");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/diagrams"))
+                .unwrap();
+            std::fs::write(path, render()).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), render());
+    }
+
+    #[test]
+    fn nothing_leaves_logout_and_everything_can_end() {
+        for verb in Verb::ALL {
+            for class in Class::ALL {
+                assert_eq!(Phase::Logout.after(verb, class), None);
+            }
+            for phase in Phase::ALL.into_iter().filter(|phase| *phase != Phase::Logout) {
+                assert_eq!(phase.after(verb, Class::Bye), Some(Phase::Logout));
+            }
+        }
+    }
+
+    #[test]
+    fn commands_are_allowed_where_the_rfc_says() {
+        use Phase::{Authenticated, NotAuthenticated, Selected};
+        let cases = [
+            (Verb::Capability, [true, true, true]),
+            (Verb::Logout, [true, true, true]),
+            (Verb::StartTls, [true, false, false]),
+            (Verb::Login, [true, false, false]),
+            (Verb::Enable, [false, true, true]),
+            (Verb::Select, [false, true, true]),
+            (Verb::Append, [false, true, true]),
+            (Verb::Idle, [false, true, true]),
+            (Verb::Close, [false, false, true]),
+            (Verb::Fetch, [false, false, true]),
+            (Verb::Noise, [false, false, false]),
+        ];
+        for (verb, expected) in cases {
+            let found = [NotAuthenticated, Authenticated, Selected].map(|phase| phase.allows(verb));
+            assert_eq!(found, expected, "{verb:?}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Limits and switches the owner chose.
+
+use std::time::Duration;
+
+/// What a session may do, and how much.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// The name the greeting gives.
+    pub host: String,
+    /// What ID tells of us (RFC 2971).
+    pub identity: Vec<(String, String)>,
+    /// True if STARTTLS is offered while there is no TLS.
+    pub starttls: bool,
+    /// True if passwords may pass without TLS (a peer on this very machine).
+    pub clear_passwords: bool,
+    /// Octets of one command with its literals and CRLFs.
+    pub command_octets_max: usize,
+    /// Octets of a message that APPEND brings.
+    pub append_octets_max: u64,
+    /// Octets of one [`Ask::AppendChunk`](crate::Ask::AppendChunk).
+    pub chunk_octets_max: usize,
+    /// Octets of one line inside AUTHENTICATE.
+    pub response_octets_max: usize,
+    /// Commands that were no commands; with the next one the connection ends.
+    pub bad_commands_max: u32,
+    /// Failed logins; with the next one the connection ends.
+    pub failed_logins_max: u32,
+    /// How long a peer may be silent before it is logged in.
+    pub login_timeout: Duration,
+    /// How long a peer may be silent after that; at least half an hour (RFC 9051 §5.4).
+    pub idle_timeout: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            host: "localhost".to_owned(),
+            identity: vec![("name".to_owned(), "Caramel".to_owned())],
+            starttls: true,
+            clear_passwords: false,
+            command_octets_max: 64 * 1024,
+            append_octets_max: 100 * 1024 * 1024,
+            chunk_octets_max: 64 * 1024,
+            response_octets_max: 12 * 1024,
+            bad_commands_max: 20,
+            failed_logins_max: 3,
+            login_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(30 * 60),
+        }
+    }
+}
