@@ -8,7 +8,7 @@
 
 use mail::{Member, SeqNo, SeqSet, Uid, UidSet};
 
-use crate::Gone;
+use crate::ask::Gone;
 
 /// When something is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,386 @@
+//! Framing before parsing: one whole command out of the stream, within a limit.
+//!
+//! A command is a line; where the line ends in `{n}` or `{n+}`, so many octets and another line
+//! belong to it. What is too large is thrown away as it arrives, and the connection stays in step.
+//! The message of an APPEND is left in the stream, for the session to pass on piece by piece.
+//!
+//! RFC 9051 §4.3, RFC 7888 (non-synchronizing literals).
+
+use bytes::{Bytes, BytesMut};
+use wire::LineBuffer;
+
+/// Octets that the announcement of a literal has at most, with its line's end.
+const ANNOUNCEMENT_OCTETS_MAX: usize = 48;
+
+/// What the stream has to give.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Framed {
+    /// A command without its last CRLF, literals inside.
+    Command(Bytes),
+    /// An APPEND up to the announcement of its message, which is next in the stream.
+    Append(Bytes),
+    /// The peer waits for the word to go on with its literal.
+    Continue,
+    /// A command was too large; as much of its beginning as is needed to answer it, and whether
+    /// it was a literal that made it so.
+    TooLarge(Bytes, bool),
+    /// The rest of a command came to its end; true if there was anything in it.
+    Swallowed(bool),
+    /// Not all of it has arrived.
+    Incomplete,
+}
+
+/// The input of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Frames {
+    input: LineBuffer,
+    /// Octets at the front of `input` that hold no line's end.
+    searched: usize,
+    gathered: BytesMut,
+    mode: Mode,
+}
+
+#[derive(Debug, Default)]
+enum Mode {
+    /// Gathering lines.
+    #[default]
+    Line,
+    /// Gathering the octets of a literal.
+    Literal(usize),
+    /// Throwing away a command.
+    Swallow(Swallow),
+}
+
+#[derive(Debug, Default)]
+struct Swallow {
+    /// Octets of a literal to throw away first.
+    left: u64,
+    /// The last octets of the line that is thrown away.
+    tail: Vec<u8>,
+    /// True if there was anything but line ends.
+    any: bool,
+    /// What to report at the end: `None` for [`Framed::Swallowed`].
+    beginning: Option<(Bytes, bool)>,
+}
+
+/// The announcement of a literal at a line's end.
+#[derive(Clone, Copy)]
+struct Announced {
+    octets: u64,
+    sync: bool,
+    /// Where it begins in the line.
+    at: usize,
+}
+
+impl Frames {
+    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+        self.input.extend(bytes);
+    }
+
+    /// Throws away all that has arrived (RFC 9051 §6.2.1).
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Takes octets as they are.
+    pub(crate) fn take(&mut self, octets_max: u64) -> Bytes {
+        self.searched = 0;
+        self.input.take(usize::try_from(octets_max).unwrap_or(usize::MAX))
+    }
+
+    /// Takes one line that is no command; `Some(None)` if it was too long.
+    pub(crate) fn line(&mut self, octets_max: usize) -> Option<Option<Bytes>> {
+        self.searched = 0;
+        match self.input.line(octets_max) {
+            wire::Line::Whole(line) | wire::Line::BareLf(line) => Some(Some(line)),
+            wire::Line::TooLong => Some(None),
+            wire::Line::Incomplete => None,
+        }
+    }
+
+    /// Begins to throw away: so many octets of a literal, then the rest of the command. Then
+    /// [`Frames::next`] says [`Framed::Swallowed`].
+    pub(crate) fn swallow(&mut self, octets: u64) {
+        self.mode = Mode::Swallow(Swallow {
+            left: octets,
+            ..Swallow::default()
+        });
+    }
+
+    /// Takes the next command, if it has arrived.
+    pub(crate) fn next(&mut self, command_octets_max: usize) -> Framed {
+        loop {
+            let framed = match &mut self.mode {
+                Mode::Line => self.next_line(command_octets_max),
+                Mode::Literal(left) => {
+                    let octets = self.input.take(*left);
+                    *left -= octets.len();
+                    let whole = *left == 0;
+                    self.gathered.extend_from_slice(&octets);
+                    if !whole {
+                        return Framed::Incomplete;
+                    }
+                    self.searched = 0;
+                    self.mode = Mode::Line;
+                    None
+                }
+                Mode::Swallow(swallow) => {
+                    let framed = swallow.go_on(&mut self.input);
+                    if !matches!(framed, Framed::Incomplete) {
+                        self.mode = Mode::Line;
+                    }
+                    self.searched = 0;
+                    Some(framed)
+                }
+            };
+            if let Some(framed) = framed {
+                return framed;
+            }
+        }
+    }
+
+    fn next_line(&mut self, octets_max: usize) -> Option<Framed> {
+        let room = octets_max.saturating_sub(self.gathered.len());
+        let unsearched = self.input.peek().get(self.searched..).unwrap_or_default();
+        let Some(found) = memchr::memchr(b'\n', unsearched) else {
+            self.searched = self.input.len();
+            if self.searched <= room {
+                return Some(Framed::Incomplete);
+            }
+            self.overflow();
+            return None;
+        };
+        let end = self.searched + found + 1;
+        if end > room {
+            self.overflow();
+            return None;
+        }
+        self.searched = 0;
+        let line = self.input.take(end);
+        let body = without_end(&line);
+        let Some(literal) = announced(body) else {
+            self.gathered.extend_from_slice(body);
+            return Some(Framed::Command(self.gathered.split().freeze()));
+        };
+        if is_message(&self.gathered, body, literal.at) {
+            self.gathered.extend_from_slice(body);
+            return Some(Framed::Append(self.gathered.split().freeze()));
+        }
+        self.gathered.extend_from_slice(&line);
+        self.literal(literal, octets_max)
+    }
+
+    fn literal(&mut self, literal: Announced, octets_max: usize) -> Option<Framed> {
+        let room = octets_max.saturating_sub(self.gathered.len());
+        let fits = usize::try_from(literal.octets)
+            .ok()
+            .filter(|octets| *octets <= room);
+        match fits {
+            Some(octets) => {
+                self.mode = Mode::Literal(octets);
+                literal.sync.then_some(Framed::Continue)
+            }
+            None => {
+                let beginning = self.beginning();
+                if literal.sync {
+                    return Some(Framed::TooLarge(beginning, true));
+                }
+                self.mode = Mode::Swallow(Swallow {
+                    left: literal.octets,
+                    beginning: Some((beginning, true)),
+                    ..Swallow::default()
+                });
+                None
+            }
+        }
+    }
+
+    /// Goes over to throwing away the line that has grown too long.
+    fn overflow(&mut self) {
+        let octets = self.input.peek();
+        let line = memchr::memchr(b'\n', octets).unwrap_or(octets.len());
+        if self.gathered.is_empty() {
+            let start = octets.get(..line.min(ANNOUNCEMENT_OCTETS_MAX));
+            self.gathered.extend_from_slice(start.unwrap_or_default());
+        }
+        let beginning = self.beginning();
+        self.searched = 0;
+        self.mode = Mode::Swallow(Swallow {
+            beginning: Some((beginning, false)),
+            ..Swallow::default()
+        });
+    }
+
+    /// The first octets of what was gathered, enough for a tag; the rest is freed.
+    fn beginning(&mut self) -> Bytes {
+        let mut gathered = std::mem::take(&mut self.gathered);
+        gathered.truncate(ANNOUNCEMENT_OCTETS_MAX);
+        Bytes::copy_from_slice(&gathered)
+    }
+}
+
+impl Swallow {
+    fn go_on(&mut self, input: &mut LineBuffer) -> Framed {
+        loop {
+            let skipped = usize::try_from(self.left)
+                .unwrap_or(usize::MAX)
+                .min(input.len());
+            input.skip(skipped);
+            self.left -= u64::try_from(skipped).unwrap_or(self.left);
+            if self.left > 0 || input.is_empty() {
+                return Framed::Incomplete;
+            }
+            let octets = input.peek();
+            let end = memchr::memchr(b'\n', octets).map(|at| at + 1);
+            let taken = input.take(end.unwrap_or(octets.len()));
+            let from = taken.len().saturating_sub(ANNOUNCEMENT_OCTETS_MAX);
+            self.tail.extend_from_slice(taken.get(from..).unwrap_or_default());
+            let over = self.tail.len().saturating_sub(ANNOUNCEMENT_OCTETS_MAX);
+            self.tail.drain(..over);
+            self.any |= !matches!(taken.as_ref(), b"\r\n" | b"\n" | b"\r");
+            if end.is_none() {
+                continue;
+            }
+            let tail = std::mem::take(&mut self.tail);
+            match announced(without_end(&tail)) {
+                // The peer waits with a synchronizing literal, and will hear no instead.
+                Some(literal) if !literal.sync => self.left = literal.octets,
+                _ => return self.report(),
+            }
+        }
+    }
+
+    fn report(&mut self) -> Framed {
+        match self.beginning.take() {
+            Some((beginning, literal)) => Framed::TooLarge(beginning, literal),
+            None => Framed::Swallowed(self.any),
+        }
+    }
+}
+
+/// A line without its CRLF; a bare LF ends a line as well, since nothing hangs on it here.
+fn without_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// The literal announced at a line's end.
+fn announced(line: &[u8]) -> Option<Announced> {
+    let inner = line.strip_suffix(b"}")?;
+    let open = inner.iter().rposition(|&octet| octet == b'{')?;
+    let digits = inner.get(open + 1..)?;
+    let (digits, sync) = match digits {
+        [digits @ .., b'+' | b'-'] => (digits, false),
+        digits => (digits, true),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let octets = digits.iter().fold(0_u64, |value, digit| {
+        value
+            .saturating_mul(10)
+            .saturating_add(u64::from(digit - b'0'))
+    });
+    let tilde = open > 0 && line.get(open - 1) == Some(&b'~');
+    let at = if tilde { open - 1 } else { open };
+    Some(Announced { octets, sync, at })
+}
+
+/// True if the literal announced here is the message of an APPEND, not the name of its mailbox.
+fn is_message(gathered: &[u8], line: &[u8], at: usize) -> bool {
+    let start = if gathered.is_empty() { line } else { gathered };
+    let mut words = start.splitn(3, |&octet| octet == b' ');
+    let (Some(tag), Some(verb), Some(rest)) = (words.next(), words.next(), words.next()) else {
+        return false;
+    };
+    // The first literal is the mailbox's name if nothing stands before it.
+    let behind_name = !gathered.is_empty() || at > tag.len() + verb.len() + 2;
+    verb.eq_ignore_ascii_case(b"APPEND") && behind_name && !rest.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes out of `input`, cut every `cut` octets, with commands of up to 60 octets;
+    /// messages of APPEND are taken as swallowed.
+    fn frames(input: &[u8], cut: usize) -> Vec<String> {
+        let mut frames = Frames::default();
+        let mut seen = Vec::new();
+        for piece in input.chunks(cut) {
+            frames.extend(piece);
+            loop {
+                let framed = frames.next(60);
+                match framed {
+                    Framed::Incomplete => break,
+                    Framed::Append(line) => {
+                        frames.swallow(announced(&line).unwrap().octets);
+                        seen.push(format!("append {}", line.escape_ascii()));
+                    }
+                    Framed::Command(line) => seen.push(line.escape_ascii().to_string()),
+                    Framed::TooLarge(line, literal) => {
+                        let tag = line.split(|&octet| octet == b' ').next().unwrap();
+                        seen.push(format!("too large {} {literal}", tag.escape_ascii()));
+                    }
+                    other => seen.push(format!("{other:?}")),
+                }
+            }
+        }
+        seen
+    }
+
+    #[test]
+    fn any_cut_gives_the_same_frames() {
+        let cases: [(&[u8], &[&str]); 9] = [
+            (b"a NOOP\r\nb NOOP\nc", &["a NOOP", "b NOOP"]),
+            (
+                b"a LOGIN {3+}\r\nada {2+}\r\nxy\r\nb NOOP\r\n",
+                &["a LOGIN {3+}\\r\\nada {2+}\\r\\nxy", "b NOOP"],
+            ),
+            (b"a LOGIN {3}\r\nada x\r\n", &["Continue", "a LOGIN {3}\\r\\nada x"]),
+            (
+                b"a APPEND box () {7+}\r\nb NOOP\r\r\nc NOOP\r\n",
+                &["append a APPEND box () {7+}", "Swallowed(false)", "c NOOP"],
+            ),
+            (
+                b"a append {3+}\r\nbox {5+}\r\nhello {3+}\r\nyes\r\nc NOOP\r\n",
+                &["append a append {3+}\\r\\nbox {5+}", "Swallowed(true)", "c NOOP"],
+            ),
+            (
+                b"a LOGIN {100+}\r\n0123456789012345678901234567890123456789\
+                  012345678901234567890123456789012345678901234567890123456789 {3+}\r\na b\r\n\
+                  b NOOP\r\n",
+                &["too large a true", "b NOOP"],
+            ),
+            (b"a LOGIN {100}\r\nb NOOP\r\n", &["too large a true", "b NOOP"]),
+            (
+                b"tag 0123456789012345678901234567890123456789012345678901234567890 {9+}\r\n\
+                  b LOGOUT\n\r\nc NOOP\r\n",
+                &["too large tag false", "c NOOP"],
+            ),
+            (
+                b"tag 0123456789012345678901234567890123456789012345678901234567890 {9}\r\n\
+                  c NOOP\r\n",
+                &["too large tag false", "c NOOP"],
+            ),
+        ];
+        for (input, expected) in cases {
+            for cut in 1..=input.len() {
+                assert_eq!(frames(input, cut), expected, "{cut}: {}", input.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn ten_gigabytes_cost_no_memory() {
+        let mut frames = Frames::default();
+        frames.extend(b"a LOGIN {10000000000+}\r\n");
+        assert_eq!(frames.next(60), Framed::Incomplete);
+        let piece = vec![b'x'; 1 << 20];
+        for _ in 0..100 {
+            frames.extend(&piece);
+            assert_eq!(frames.next(60), Framed::Incomplete);
+            assert!(frames.input.is_empty());
+        }
+    }
+}

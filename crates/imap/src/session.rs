@@ -1,0 +1,585 @@
+//! The server's end of an IMAP conversation.
+//!
+//! Each command is taken whole from the stream, checked against the drawing, and carried out by
+//! asking the house; the functions for groups of commands are in the files below. What others did
+//! to the selected mailbox is asked for and told at the end of a command, or at once in IDLE.
+//!
+//! `\Recent` is on no message: with rev1 we say `0 RECENT`, as RFC 9051 abandons it.
+//!
+//! Not here: flags, bodies and mailboxes (the house has them), the grammar.
+//!
+//! RFC 9051 §5.2–§5.5, §6; RFC 3501 §6.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use mail::{Instant, ModSeq};
+use wire::{Security, Step};
+
+use crate::ask::{Answer, Ask, Refused, Why};
+use crate::command::{Command, Failure};
+use crate::diagram::{Class, Phase, Verb};
+use crate::frame::{Framed, Frames};
+use crate::response::{Code, Condition, Response, Status};
+use crate::view::Moment;
+use crate::{Names, Policy, Tag};
+
+mod append;
+mod changes;
+mod fetch;
+mod list;
+mod login;
+mod mailbox;
+mod output;
+mod search;
+mod select;
+mod state;
+mod store;
+
+use output::Output;
+use state::{After, Open, State, Task, Wait};
+
+/// A conversation, seen from the server.
+#[derive(Debug)]
+pub struct Session {
+    policy: Arc<Policy>,
+    security: Option<Security>,
+    state: State,
+    task: Task,
+    frames: Frames,
+    output: Output,
+    ask: Option<Ask>,
+    now: Instant,
+    /// When the peer was last heard, or was last sent a stored range.
+    heard: Instant,
+    splicing: bool,
+    /// True if the ledger may have moved since changes were last asked for.
+    noticed: bool,
+    /// True once IMAP4rev2 was enabled.
+    rev2: bool,
+    /// True once mod-sequences are to be told (RFC 7162 §3.1).
+    condstore: bool,
+    bad_commands: u32,
+    failed_logins: u32,
+}
+
+impl Session {
+    /// A conversation that has not begun.
+    #[must_use]
+    pub fn new(policy: Arc<Policy>) -> Self {
+        Self {
+            policy,
+            security: None,
+            state: State::Greeting,
+            task: Task::Ready,
+            frames: Frames::default(),
+            output: Output::default(),
+            ask: None,
+            now: Instant::default(),
+            heard: Instant::default(),
+            splicing: false,
+            noticed: false,
+            rev2: false,
+            condstore: false,
+            bad_commands: 0,
+            failed_logins: 0,
+        }
+    }
+
+    /// Where the conversation stands.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.state.phase()
+    }
+
+    const fn names(&self) -> Names {
+        if self.rev2 { Names::Utf8 } else { Names::Utf7 }
+    }
+
+    // ---- the funnel
+
+    /// The only writer of `state`: goes where the drawing says, or ends the conversation.
+    fn enter(&mut self, verb: Verb, class: Class, next: State) {
+        if self.phase().after(verb, class) == Some(next.phase()) {
+            self.state = next;
+        } else {
+            self.fault();
+        }
+    }
+
+    /// Goes on with the mailbox that is open, if one is.
+    fn move_open(
+        &mut self,
+        verb: Verb,
+        class: Class,
+        next: impl FnOnce(Option<Box<Open>>) -> State,
+    ) {
+        let phase = self.phase();
+        let open = match std::mem::replace(&mut self.state, State::Logout) {
+            State::Selected(open) => Some(open),
+            State::Idle(_, open) => open,
+            _ => None,
+        };
+        let next = next(open);
+        if phase.after(verb, class) == Some(next.phase()) {
+            self.state = next;
+        } else {
+            self.fault();
+        }
+    }
+
+    /// Checks that the drawing lets us stay.
+    fn stay(&mut self, verb: Verb, class: Class) {
+        let phase = self.phase();
+        // After LOGOUT's BYE only its OK is left to say.
+        if phase.after(verb, class) != Some(phase) && verb != Verb::Logout {
+            self.fault();
+        }
+    }
+
+    /// The session contradicts its drawing: our fault, and the end.
+    fn fault(&mut self) {
+        let status = Status::bye("Something failed here").with(Code::ServerBug);
+        status.write(None, self.output.buffer(), Names::Utf7);
+        self.state = State::Logout;
+        self.task = Task::Ready;
+    }
+
+    /// Ends the conversation from our side.
+    fn bye(&mut self, text: impl Into<Cow<'static, str>>) {
+        self.untagged(&Status::bye(text));
+        self.enter(Verb::Noise, Class::Bye, State::Logout);
+        self.task = Task::Ready;
+    }
+
+    // ---- answers to the peer
+
+    fn write(&mut self, response: &Response) {
+        let names = self.names();
+        response.write(self.output.buffer(), names);
+    }
+
+    fn untagged(&mut self, status: &Status) {
+        let names = self.names();
+        status.write(None, self.output.buffer(), names);
+    }
+
+    fn tagged(&mut self, tag: &Tag, status: &Status) {
+        let names = self.names();
+        status.write(Some(tag), self.output.buffer(), names);
+    }
+
+    /// Ends a command that leaves the phase as it is.
+    fn reply(&mut self, tag: &Tag, verb: Verb, status: &Status) {
+        self.stay(verb, class(status));
+        if self.phase() != Phase::Logout || verb == Verb::Logout {
+            self.tagged(tag, status);
+        }
+    }
+
+    /// Refuses a command that is none or that is out of place; too many end the conversation.
+    fn bad(&mut self, tag: Option<&Tag>, status: &Status) {
+        let names = self.names();
+        status.write(tag, self.output.buffer(), names);
+        self.bad_commands += 1;
+        if self.bad_commands > self.policy.bad_commands_max {
+            self.bye("Too many bad commands");
+        }
+    }
+
+    /// Ends a command: tells first what happened in the mailbox, as far as the moment allows.
+    fn conclude(&mut self, tag: Tag, verb: Verb, status: Status, moment: Moment, touched: bool) {
+        let asks = touched || self.noticed || matches!(verb, Verb::Noop | Verb::Check);
+        let after = After::Reply(tag, verb, status, moment);
+        if asks && self.state.open().is_some() {
+            self.ask_changes(after);
+        } else {
+            self.told(after);
+        }
+    }
+
+    /// Asks the house, and remembers what for.
+    fn wait(&mut self, ask: Ask, wait: Wait) {
+        self.ask = Some(ask);
+        self.task = Task::Waiting(Box::new(wait));
+    }
+
+    // ---- input
+
+    /// Goes on as far as the input goes; false if more of it is needed.
+    fn advance(&mut self) -> bool {
+        match &self.task {
+            Task::Ready => match &self.state {
+                State::Greeting => self.greet(),
+                State::Idle(..) => return self.idle(),
+                _ => return self.take_command(),
+            },
+            Task::Exchange(..) => return self.take_response(),
+            Task::Message(..) => return self.take_message(),
+            Task::MessageEnd(_) => return self.take_message_end(),
+            Task::Swallow(..) => match self.frames.next(self.policy.command_octets_max) {
+                Framed::Incomplete => return false,
+                _ => {
+                    if let Task::Swallow(tag, verb, status) = std::mem::take(&mut self.task) {
+                        self.reply(&tag, verb, &status);
+                    }
+                }
+            },
+            Task::Waiting(_) => return false,
+        }
+        true
+    }
+
+    fn take_command(&mut self) -> bool {
+        match self.frames.next(self.policy.command_octets_max) {
+            Framed::Incomplete => return false,
+            Framed::Continue => self.write(&Response::Continue("Ready".to_owned())),
+            Framed::Swallowed(_) => {}
+            Framed::TooLarge(beginning, literal) => {
+                let tag = std::str::from_utf8(beginning.as_ref())
+                    .ok()
+                    .and_then(|text| text.split(' ').next())
+                    .and_then(Tag::new);
+                let status = if literal {
+                    Status::bad("The literal is too large").with(Code::TooBig)
+                } else {
+                    Status::bad("The command is too long").with(Code::TooBig)
+                };
+                self.bad(tag.as_ref(), &status);
+            }
+            Framed::Command(frame) => match Command::parse_as(&frame, self.names()) {
+                Ok((tag, command)) => self.dispatch(tag, command),
+                Err(failure) => self.refuse_frame(&failure),
+            },
+            Framed::Append(frame) => self.append(&frame),
+        }
+        true
+    }
+
+    fn refuse_frame(&mut self, failure: &Failure) {
+        let text = format!(
+            "Expected {} at octet {}",
+            failure.error.expected, failure.error.at
+        );
+        self.bad(failure.tag.as_ref(), &Status::bad(text));
+    }
+
+    fn dispatch(&mut self, tag: Tag, command: Command) {
+        let verb = verb_of(&command);
+        if !self.phase().allows(verb) {
+            let text = match self.phase() {
+                Phase::NotAuthenticated => "Log in first",
+                Phase::Authenticated => "Select a mailbox first",
+                _ => "Not now",
+            };
+            return self.bad(Some(&tag), &Status::bad(text).with(Code::ClientBug));
+        }
+        self.bad_commands = 0;
+        match command {
+            Command::Capability => self.capability(tag),
+            Command::Noop | Command::Check => {
+                let text = if verb == Verb::Noop { "Done" } else { "Checked" };
+                self.conclude(tag, verb, Status::ok(text), Moment::Free, false);
+            }
+            Command::Logout => self.logout(&tag),
+            Command::Id(fields) => self.identity(tag, fields),
+            Command::StartTls => self.start_tls(&tag),
+            Command::Authenticate { mechanism, initial } => {
+                self.authenticate(tag, &mechanism, initial.as_deref());
+            }
+            Command::Login { user, password } => self.login(tag, user, password),
+            Command::Enable(names) => self.enable(tag, &names),
+            Command::Compress(_) => {
+                self.reply(&tag, verb, &Status::no("No such compression").with(Code::Cannot));
+            }
+            Command::Idle => self.begin_idle(tag),
+            Command::Append(_) => self.bad(Some(&tag), &Status::bad("APPEND without a message")),
+            other => self.dispatch_mailbox(tag, verb, other),
+        }
+    }
+
+    fn dispatch_mailbox(&mut self, tag: Tag, verb: Verb, command: Command) {
+        match command {
+            Command::Select { mailbox, parameters } | Command::Examine { mailbox, parameters } => {
+                self.select(tag, verb, mailbox, &parameters);
+            }
+            Command::Create { mailbox, special_use } => self.create(tag, &mailbox, &special_use),
+            Command::Delete(mailbox) => self.delete(tag, &mailbox),
+            Command::Rename { from, to } => self.rename(tag, &from, &to),
+            Command::Subscribe(mailbox) => self.subscribe(tag, &mailbox, true),
+            Command::Unsubscribe(mailbox) => self.subscribe(tag, &mailbox, false),
+            Command::List(list) => self.list(tag, list),
+            Command::Lsub { reference, pattern } => self.lsub(tag, reference, pattern),
+            Command::Namespace => self.namespace(tag),
+            Command::Status { mailbox, items } => self.status(tag, mailbox, items),
+            Command::Close => self.close(tag),
+            Command::Unselect => self.unselect(&tag, verb),
+            Command::Expunge => self.expunge(tag, None),
+            Command::UidExpunge(set) => self.expunge(tag, Some(&set)),
+            Command::Search(search) => self.search(tag, search),
+            Command::Fetch(fetch) => self.fetch(tag, fetch),
+            Command::Store(store) => self.store(tag, store),
+            Command::Copy { uid, set, mailbox } | Command::Move { uid, set, mailbox } => {
+                self.copy(tag, verb, uid, &set, &mailbox);
+            }
+            // The others were dispatched before.
+            _ => self.fault(),
+        }
+    }
+
+    // ---- answers of the house
+
+    fn take_answer(&mut self, wait: Wait, answer: Answer) {
+        match (wait, answer) {
+            (Wait::Verdict { tag, verb, exchange }, Answer::Verdict(verdict)) => {
+                self.take_verdict(tag, verb, exchange, verdict);
+            }
+            (Wait::Done { tag, verb, text }, Answer::Done) => {
+                let status = Status::ok(text);
+                self.conclude(tag, verb, status, Moment::Free, false);
+            }
+            (Wait::Mailboxes(tag, listed), Answer::Mailboxes(mailboxes)) => {
+                self.take_mailboxes(tag, &listed, &mailboxes);
+            }
+            (Wait::Status { tag, name, items }, Answer::Status(status)) => {
+                self.write_status(&name, &items, &status);
+                let status = Status::ok("Done");
+                self.conclude(tag, Verb::Status, status, Moment::Free, false);
+            }
+            (Wait::Statuses { tag, items, lines }, answer) => {
+                self.take_list_status(tag, items, lines, answer);
+            }
+            (Wait::Select { tag, verb, name }, Answer::Selected(selected)) => {
+                self.selected(&tag, verb, name, *selected);
+            }
+            (Wait::Changes(after), Answer::Changes(changes)) => {
+                self.take_changes(after, &changes);
+            }
+            (Wait::Rows(fetching), Answer::Rows { rows, reached }) => {
+                self.take_rows(fetching, &rows, reached);
+            }
+            (
+                Wait::Stored(storing),
+                Answer::Stored {
+                    changed,
+                    modified,
+                    reached,
+                },
+            ) => self.take_stored(storing, &changed, &modified, reached),
+            (
+                Wait::Copied { tag, verb },
+                Answer::Copied {
+                    uid_validity,
+                    source,
+                    target,
+                },
+            ) => self.take_copied(tag, verb, uid_validity, source, target),
+            (Wait::Expunged { tag, verb }, Answer::Done) => self.expunged(tag, verb),
+            (Wait::Found(searching), Answer::Found { uids, highest }) => {
+                self.take_found(searching, &uids, highest);
+            }
+            (Wait::AppendBegun(tag, literal), Answer::Done) => self.append_begun(tag, literal),
+            (Wait::AppendTaken(tag, left), Answer::Done) => self.append_goes_on(tag, left),
+            (Wait::AppendEnded(tag), Answer::Appended { uid_validity, uid }) => {
+                self.appended(tag, uid_validity, uid);
+            }
+            (Wait::AppendForgotten(tag, status), _) => self.reply(&tag, Verb::Append, &status),
+            (wait, Answer::Refused(refused)) => self.take_refusal(wait, refused),
+            // An answer to another question: our fault.
+            _ => self.fault(),
+        }
+    }
+
+    fn take_refusal(&mut self, wait: Wait, refused: Refused) {
+        let why = refused.why;
+        let status = refusal(refused);
+        let (tag, verb, moment) = match wait {
+            Wait::Done { tag, verb, .. } | Wait::Expunged { tag, verb } => {
+                (tag, verb, Moment::Free)
+            }
+            Wait::Mailboxes(tag, _) => (tag, Verb::List, Moment::Free),
+            Wait::Status { tag, .. } => (tag, Verb::Status, Moment::Free),
+            Wait::Select { tag, verb, .. } => return self.not_selected(&tag, verb, &status),
+            Wait::Changes(after) => return self.changes_refused(after),
+            Wait::Rows(fetching) => {
+                let moment = counting(fetching.fetch.uid);
+                (fetching.tag, Verb::Fetch, moment)
+            }
+            Wait::Stored(storing) => (storing.tag, Verb::Store, counting(storing.uid)),
+            Wait::Found(searching) => {
+                return self.not_found(searching, status);
+            }
+            Wait::Copied { tag, verb } => {
+                let status = try_create(why, status);
+                return self.conclude(tag, verb, status, Moment::Free, true);
+            }
+            Wait::AppendBegun(tag, literal) => {
+                let status = try_create(why, status);
+                return self.append_refused(tag, status, literal);
+            }
+            Wait::AppendTaken(tag, left) => {
+                self.frames.swallow(left);
+                self.task = Task::Swallow(tag, Verb::Append, status);
+                return;
+            }
+            Wait::AppendEnded(tag) => (tag, Verb::Append, Moment::Free),
+            Wait::Verdict { .. } | Wait::Statuses { .. } | Wait::AppendForgotten(..) => {
+                return self.fault();
+            }
+        };
+        self.conclude(tag, verb, status, moment, false);
+    }
+}
+
+impl wire::Session for Session {
+    type Ask = Ask;
+    type Answer = Answer;
+
+    fn receive(&mut self, bytes: &[u8]) {
+        self.heard = self.now;
+        if bytes.is_empty() {
+            // The peer is gone: nobody is left to say goodbye to.
+            self.state = State::Logout;
+            self.task = Task::Ready;
+        } else {
+            self.frames.extend(bytes);
+        }
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        if let Task::Waiting(wait) = std::mem::take(&mut self.task) {
+            self.take_answer(*wait, answer);
+        }
+    }
+
+    fn notice(&mut self, modseq: ModSeq) {
+        self.noticed |= self.state.open().is_some_and(|open| modseq > open.known);
+    }
+
+    fn elapse(&mut self, now: Instant) {
+        self.now = now;
+        if std::mem::take(&mut self.splicing) || matches!(self.task, Task::Waiting(_)) {
+            self.heard = now;
+        }
+        let over = self.deadline().is_some_and(|deadline| now >= deadline);
+        if over && self.phase() != Phase::Greeting {
+            // RFC 9051 §5.4
+            self.bye("Silent for too long");
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let timeout = match self.phase() {
+            Phase::Logout => return None,
+            Phase::Greeting | Phase::NotAuthenticated => self.policy.login_timeout,
+            _ => self.policy.idle_timeout,
+        };
+        Some(self.heard.after(timeout))
+    }
+
+    fn secured(&mut self, security: Security) {
+        self.security = Some(security);
+    }
+
+    fn step(&mut self) -> Step<Ask> {
+        loop {
+            if let Some(step) = self.output.next() {
+                self.splicing |= matches!(step, Step::Splice(_));
+                return step;
+            }
+            if self.phase() == Phase::Logout {
+                return Step::Close;
+            }
+            if let Some(ask) = self.ask.take() {
+                return Step::Ask(ask);
+            }
+            if !self.advance() {
+                return Step::Read;
+            }
+        }
+    }
+}
+
+/// The moment at the end of FETCH, STORE and SEARCH; their UID forms count nothing.
+const fn counting(uid: bool) -> Moment {
+    if uid { Moment::Free } else { Moment::Counting }
+}
+
+const fn class(status: &Status) -> Class {
+    match status.condition {
+        Condition::Ok => Class::Ok,
+        Condition::No => Class::No,
+        Condition::Bad => Class::Bad,
+        Condition::PreAuth => Class::Preauth,
+        Condition::Bye => Class::Bye,
+    }
+}
+
+/// NO, in the house's words.
+fn refusal(refused: Refused) -> Status {
+    let code = match refused.why {
+        Why::NonExistent => Code::Nonexistent,
+        Why::AlreadyExists => Code::AlreadyExists,
+        Why::Cannot => Code::Cannot,
+        Why::InUse => Code::InUse,
+        Why::NoPermission => Code::NoPerm,
+        Why::OverQuota => Code::OverQuota,
+        Why::TooBig => Code::TooBig,
+        Why::Limit => Code::Limit,
+        Why::Unavailable => Code::Unavailable,
+    };
+    Status::no(refused.text).with(code)
+}
+
+/// A target that is not there can be created (RFC 9051 §6.3.12, §6.4.7).
+fn try_create(why: Why, status: Status) -> Status {
+    if why == Why::NonExistent {
+        status.with(Code::TryCreate)
+    } else {
+        status
+    }
+}
+
+fn line(response: &Response) -> Bytes {
+    let mut buffer = BytesMut::new();
+    response.write(&mut buffer, Names::Utf8);
+    buffer.freeze()
+}
+
+// tidy: table
+const fn verb_of(command: &Command) -> Verb {
+    match command {
+        Command::Capability => Verb::Capability,
+        Command::Noop => Verb::Noop,
+        Command::Logout => Verb::Logout,
+        Command::Id(_) => Verb::Id,
+        Command::StartTls => Verb::StartTls,
+        Command::Authenticate { .. } => Verb::Authenticate,
+        Command::Login { .. } => Verb::Login,
+        Command::Enable(_) => Verb::Enable,
+        Command::Select { .. } => Verb::Select,
+        Command::Examine { .. } => Verb::Examine,
+        Command::Create { .. } => Verb::Create,
+        Command::Delete(_) => Verb::Delete,
+        Command::Rename { .. } => Verb::Rename,
+        Command::Subscribe(_) => Verb::Subscribe,
+        Command::Unsubscribe(_) => Verb::Unsubscribe,
+        Command::List(_) => Verb::List,
+        Command::Lsub { .. } => Verb::Lsub,
+        Command::Namespace => Verb::Namespace,
+        Command::Status { .. } => Verb::Status,
+        Command::Append(_) => Verb::Append,
+        Command::Idle => Verb::Idle,
+        Command::Check => Verb::Check,
+        Command::Close => Verb::Close,
+        Command::Unselect => Verb::Unselect,
+        Command::Expunge | Command::UidExpunge(_) => Verb::Expunge,
+        Command::Search(_) => Verb::Search,
+        Command::Fetch(_) => Verb::Fetch,
+        Command::Store(_) => Verb::Store,
+        Command::Copy { .. } => Verb::Copy,
+        Command::Move { .. } => Verb::Move,
+        Command::Compress(_) => Verb::Compress,
+    }
+}

@@ -1,0 +1,184 @@
+//! What others did to the selected mailbox, and IDLE (RFC 9051 §5.2, §6.3.13, §7.5.1;
+//! RFC 7162 §3.2).
+
+use mail::FlagSet;
+
+use super::state::{After, State, Wait};
+use super::{Session, class, line};
+use crate::Tag;
+use crate::ask::{Ask, Changed, Changes, Gone};
+use crate::diagram::{Class, Verb};
+use crate::response::{Code, Condition, FetchLine, Response, Status};
+use crate::view::Moment;
+
+impl Session {
+    pub(super) fn begin_idle(&mut self, tag: Tag) {
+        self.write(&Response::Continue("Idling".to_owned()));
+        self.move_open(Verb::Idle, Class::Continue, |open| State::Idle(tag, open));
+    }
+
+    /// In IDLE: tells what happened, or looks for the line that ends it.
+    pub(super) fn idle(&mut self) -> bool {
+        if self.noticed && self.state.open().is_some() {
+            self.ask_changes(After::Idle);
+            return true;
+        }
+        let Some(line) = self.frames.line(self.policy.response_octets_max) else {
+            return false;
+        };
+        let State::Idle(tag, _) = &self.state else {
+            return false;
+        };
+        let tag = tag.clone();
+        let done = line.is_some_and(|line| line.eq_ignore_ascii_case(b"DONE"));
+        let status = if done {
+            Status::ok("Done")
+        } else {
+            Status::bad("Expected DONE")
+        };
+        self.conclude(tag, Verb::Done, status, Moment::Free, false);
+        true
+    }
+
+    pub(super) fn ask_changes(&mut self, after: After) {
+        let Some(open) = self.state.open() else {
+            return self.told(after);
+        };
+        let ask = Ask::Changes {
+            mailbox: open.mailbox,
+            since: open.known,
+        };
+        self.noticed = false;
+        self.wait(ask, Wait::Changes(after));
+    }
+
+    pub(super) fn take_changes(&mut self, after: After, changes: &Changes) {
+        let moment = match &after {
+            After::Reply(_, _, _, moment) => *moment,
+            After::Idle => Moment::Free,
+        };
+        if changes.gone == Gone::Mailbox {
+            return self.bye("The selected mailbox was deleted");
+        }
+        self.tell_keywords(changes);
+        let Some(open) = self.state.open_mut() else {
+            return self.fault();
+        };
+        let last = open.view.last();
+        open.view.queue(&changes.added, &changes.gone);
+        let more = changes.more && changes.modseq > open.known;
+        open.known = open.known.max(changes.modseq);
+        self.tell(moment);
+        for changed in &changes.changed {
+            // Whoever hears of new messages asks for their flags.
+            if Some(changed.uid) <= last {
+                self.tell_flags(changed);
+            }
+        }
+        if more {
+            self.ask_changes(after);
+        } else {
+            self.told(after);
+        }
+    }
+
+    /// The house does not say what happened: the command itself went as it went.
+    pub(super) fn changes_refused(&mut self, after: After) {
+        self.told(after);
+    }
+
+    /// All was told: the command ends, or IDLE goes on.
+    pub(super) fn told(&mut self, after: After) {
+        let After::Reply(tag, verb, mut status, moment) = after else {
+            return;
+        };
+        self.tell(moment);
+        if let Some(open) = self.state.open_mut() {
+            open.told.clear();
+            let silent = status.condition == Condition::Ok && status.code.is_none();
+            if open.view.owes_expunge() && silent {
+                status = status.with(Code::ExpungeIssued);
+            }
+        }
+        if verb == Verb::Done {
+            self.end_idle(&tag, &status);
+        } else {
+            self.reply(&tag, verb, &status);
+        }
+    }
+
+    fn end_idle(&mut self, tag: &Tag, status: &Status) {
+        let class = class(status);
+        self.move_open(Verb::Done, class, |open| {
+            open.map_or(State::Authenticated, State::Selected)
+        });
+        self.tagged(tag, status);
+    }
+
+    /// Flushes the view and writes what moved.
+    fn tell(&mut self, moment: Moment) {
+        let Some(open) = self.state.open_mut() else {
+            return;
+        };
+        let moved = open.view.flush(moment);
+        for (seq, count) in moved.expunged {
+            let expunge = Response::Expunge(seq);
+            if count == 1 {
+                self.write(&expunge);
+            } else {
+                self.output.repeat(line(&expunge), count);
+            }
+        }
+        if let Some(exists) = moved.exists {
+            self.write(&Response::Exists(exists));
+        }
+    }
+
+    fn tell_flags(&mut self, changed: &Changed) {
+        let Some(open) = self.state.open() else {
+            return;
+        };
+        let told = open
+            .told
+            .iter()
+            .any(|(uids, modseq)| uids.contains(changed.uid) && changed.modseq <= *modseq);
+        if let Some(seq) = open.view.seq(changed.uid)
+            && !told
+        {
+            let out = self.output.buffer();
+            let mut line = FetchLine::begin(out, seq);
+            line.uid(out, changed.uid);
+            line.flags(out, &changed.flags, false);
+            if self.condstore {
+                line.modseq(out, changed.modseq);
+            }
+            line.end(out);
+        }
+    }
+
+    /// Tells of keywords the client has not heard of (RFC 9051 §7.3.5).
+    fn tell_keywords(&mut self, changes: &Changes) {
+        let Some(open) = self.state.open_mut() else {
+            return;
+        };
+        let known = open.flags.keywords().len();
+        for keyword in &changes.keywords {
+            open.flags.insert(mail::Flag::Keyword(keyword.clone()));
+        }
+        if open.flags.keywords().len() > known {
+            let flags = open.flags.clone();
+            let read_only = open.read_only;
+            self.write_flags(flags, read_only);
+        }
+    }
+
+    pub(super) fn write_flags(&mut self, flags: FlagSet, read_only: bool) {
+        let permanent = if read_only {
+            Code::PermanentFlags(FlagSet::new(), false)
+        } else {
+            Code::PermanentFlags(flags.clone(), true)
+        };
+        self.write(&Response::Flags(flags));
+        self.untagged(&Status::ok("Flags that stay").with(permanent));
+    }
+}

@@ -1,0 +1,293 @@
+//! FETCH and UID FETCH (RFC 9051 §6.4.5, §7.5.2; RFC 3501 for `RFC822…`, RFC 3516, RFC 7162
+//! §3.1.4).
+
+use std::sync::Arc;
+
+use bytes::BufMut;
+use mail::{ModSeq, SeqNo, Uid, UidSet};
+use message::{Section, Specifier};
+
+use super::output::Output;
+use super::state::{Fetching, Task, Wait};
+use super::{Session, counting};
+use crate::ask::{Ask, FetchPlan, Piece, PieceData, PieceForm, Reached, Row};
+use crate::command::{Fetch, FetchItem, Partial};
+use crate::diagram::Verb;
+use crate::response::{Code, FetchLine, Status};
+use crate::{SequenceSet, Tag};
+
+impl Session {
+    pub(super) fn fetch(&mut self, tag: Tag, fetch: Fetch) {
+        if fetch.vanished {
+            return self.bad(Some(&tag), &Status::bad("QRESYNC is not on offer"));
+        }
+        let uids = match self.resolve(&fetch.set, fetch.uid) {
+            Ok(uids) => uids,
+            Err(status) => return self.bad(Some(&tag), &status),
+        };
+        // RFC 7162 §3.1
+        self.condstore |= fetch.changed_since.is_some() || fetch.items.contains(&FetchItem::ModSeq);
+        let read_only = self.state.open().is_none_or(|open| open.read_only);
+        let plan = plan(&fetch, read_only);
+        self.go_on_fetching(Box::new(Fetching {
+            tag,
+            fetch,
+            uids,
+            plan: Arc::new(plan),
+            unknown_cte: false,
+        }));
+    }
+
+    fn go_on_fetching(&mut self, fetching: Box<Fetching>) {
+        let Some(open) = self.state.open() else {
+            return self.fault();
+        };
+        if fetching.uids.is_empty() {
+            let status = if fetching.unknown_cte {
+                // RFC 3516 §4.3
+                Status::no("A transfer encoding is not known").with(Code::UnknownCte)
+            } else {
+                Status::ok("Done")
+            };
+            let Fetching {
+                tag, fetch, plan, ..
+            } = *fetching;
+            let moment = counting(fetch.uid);
+            return self.conclude(tag, Verb::Fetch, status, moment, plan.mark_seen);
+        }
+        let ask = Ask::Fetch {
+            mailbox: open.mailbox,
+            uids: fetching.uids.clone(),
+            plan: Arc::clone(&fetching.plan),
+        };
+        self.wait(ask, Wait::Rows(fetching));
+    }
+
+    pub(super) fn take_rows(&mut self, mut fetching: Box<Fetching>, rows: &[Row], reached: Reached) {
+        let Some(open) = self.state.open_mut() else {
+            return self.fault();
+        };
+        let mut marked = UidSet::new();
+        let mut marked_at = ModSeq::default();
+        for row in rows {
+            let Some(seq) = open.view.seq(row.uid) else {
+                continue;
+            };
+            if row.marked {
+                marked.insert(row.uid);
+                marked_at = marked_at.max(row.modseq);
+            }
+            let line = Line {
+                out: &mut self.output,
+                condstore: self.condstore,
+            };
+            fetching.unknown_cte |= line.write(seq, row, &fetching.fetch);
+        }
+        if !marked.is_empty() {
+            open.told.push((marked, marked_at));
+        }
+        fetching.uids = beyond(&fetching.uids, reached);
+        self.task = Task::Ready;
+        self.go_on_fetching(fetching);
+    }
+
+    /// The UIDs of a set as the peer wrote it; only those that are there.
+    pub(super) fn resolve(&self, set: &SequenceSet, uid: bool) -> Result<UidSet, Status> {
+        let Some(open) = self.state.open() else {
+            return Ok(UidSet::new());
+        };
+        let view = &open.view;
+        if uid {
+            let star = view.last().unwrap_or(Uid::MIN);
+            let uids = set.resolve::<Uid>(star);
+            return Ok(view.known(uids.as_ref().unwrap_or(&open.saved)));
+        }
+        // RFC 9051 §9 `seq-number`
+        if set.reaches_beyond(view.count()) {
+            return Err(Status::bad("There is no such message"));
+        }
+        let star = SeqNo::new(view.count()).unwrap_or(SeqNo::MIN);
+        Ok(match set.resolve::<SeqNo>(star) {
+            Some(seqs) => view.uids_of(&seqs),
+            None => view.known(&open.saved),
+        })
+    }
+}
+
+/// Those UIDs that are still to be dealt with.
+pub(super) fn beyond(uids: &UidSet, reached: Reached) -> UidSet {
+    match reached {
+        Reached::End => UidSet::new(),
+        Reached::Uid(uid) => {
+            crate::view::subtract(uids, &UidSet::from_range(Uid::MIN..=uid))
+        }
+    }
+}
+
+/// What has to be read to tell what is asked for.
+fn plan(fetch: &Fetch, read_only: bool) -> FetchPlan {
+    let mut plan = FetchPlan {
+        changed_since: fetch.changed_since,
+        ..FetchPlan::default()
+    };
+    for item in &fetch.items {
+        plan.outline |= matches!(
+            item,
+            FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure
+        );
+        // RFC 9051 §6.4.5
+        plan.mark_seen |= !read_only
+            && matches!(
+                item,
+                FetchItem::Rfc822
+                    | FetchItem::Rfc822Text
+                    | FetchItem::BodySection { peek: false, .. }
+                    | FetchItem::Binary { peek: false, .. }
+            );
+        plan.pieces.extend(piece(item));
+    }
+    plan
+}
+
+/// The piece of text an item tells; the plan has them in the order of the items.
+fn piece(item: &FetchItem) -> Option<Piece> {
+    let whole = |parts: &[u32], form, partial: Option<Partial>| Piece {
+        section: Section {
+            parts: parts.to_vec(),
+            specifier: Specifier::All,
+        },
+        form,
+        range: partial.map(range),
+    };
+    let rfc822 = |specifier| Piece {
+        section: Section {
+            parts: Vec::new(),
+            specifier,
+        },
+        form: PieceForm::Stored,
+        range: None,
+    };
+    Some(match item {
+        FetchItem::Rfc822 => rfc822(Specifier::All),
+        FetchItem::Rfc822Header => rfc822(Specifier::Header),
+        FetchItem::Rfc822Text => rfc822(Specifier::Text),
+        FetchItem::BodySection {
+            section, partial, ..
+        } => Piece {
+            section: section.clone(),
+            form: PieceForm::Stored,
+            range: partial.map(range),
+        },
+        FetchItem::Binary { part, partial, .. } => whole(part, PieceForm::Decoded, *partial),
+        FetchItem::BinarySize(part) => whole(part, PieceForm::DecodedSize, None),
+        _ => return None,
+    })
+}
+
+const fn range(partial: Partial) -> (u64, u64) {
+    (partial.offset, partial.octets)
+}
+
+/// One FETCH line on its way out.
+struct Line<'a> {
+    out: &'a mut Output,
+    condstore: bool,
+}
+
+impl Line<'_> {
+    /// Writes the line; true if a transfer encoding was not known.
+    fn write(mut self, seq: SeqNo, row: &Row, fetch: &Fetch) -> bool {
+        let mut line = FetchLine::begin(self.out.buffer(), seq);
+        let mut pieces = row.pieces.iter();
+        let mut unknown_cte = false;
+        let items = &fetch.items;
+        if fetch.uid && !items.contains(&FetchItem::Uid) {
+            // RFC 9051 §6.4.9
+            line.uid(self.out.buffer(), row.uid);
+        }
+        for item in items {
+            if piece(item).is_none() {
+                self.plain(&mut line, item, row);
+            } else {
+                unknown_cte |= self.piece(&mut line, item, pieces.next());
+            }
+        }
+        if row.marked && !items.contains(&FetchItem::Flags) {
+            line.flags(self.out.buffer(), &row.flags, false);
+        }
+        let tells_modseq = fetch.changed_since.is_some() || self.condstore && row.marked;
+        if tells_modseq && !items.contains(&FetchItem::ModSeq) {
+            line.modseq(self.out.buffer(), row.modseq);
+        }
+        line.end(self.out.buffer());
+        unknown_cte
+    }
+
+    fn plain(&mut self, line: &mut FetchLine, item: &FetchItem, row: &Row) {
+        let out = self.out.buffer();
+        match (item, &row.outline) {
+            (FetchItem::Envelope, Some(outline)) => line.envelope(out, &outline.digest),
+            (FetchItem::Body, Some(outline)) => line.body(out, &outline.root),
+            (FetchItem::BodyStructure, Some(outline)) => line.body_structure(out, &outline.root),
+            (FetchItem::Flags, _) => line.flags(out, &row.flags, false),
+            (FetchItem::InternalDate, _) => line.internal_date(out, row.internal_date),
+            (FetchItem::Rfc822Size, _) => line.size(out, row.size_octets),
+            (FetchItem::Uid, _) => line.uid(out, row.uid),
+            (FetchItem::ModSeq, _) => line.modseq(out, row.modseq),
+            (FetchItem::EmailId, _) => line.email_id(out, row.email),
+            (FetchItem::ThreadId, _) => line.thread_id(out, row.thread),
+            (FetchItem::SaveDate, _) => line.save_date(out, None),
+            _ => {}
+        }
+    }
+
+    fn piece(&mut self, line: &mut FetchLine, item: &FetchItem, data: Option<&PieceData>) -> bool {
+        let out = self.out.buffer();
+        let octets = match data {
+            Some(PieceData::UnknownCte) => return true,
+            Some(PieceData::Size(octets)) => {
+                if let FetchItem::BinarySize(part) = item {
+                    line.binary_size(out, part, *octets);
+                }
+                return false;
+            }
+            Some(PieceData::Bytes(bytes)) => {
+                Some(u64::try_from(bytes.len()).unwrap_or(u64::MAX))
+            }
+            Some(PieceData::Blob(range)) => Some(range.len),
+            Some(PieceData::Nil) | None => None,
+        };
+        match (item, octets) {
+            (FetchItem::Rfc822, octets) => line.rfc822(out, &Specifier::All, octets.unwrap_or(0)),
+            (FetchItem::Rfc822Header, octets) => {
+                line.rfc822(out, &Specifier::Header, octets.unwrap_or(0));
+            }
+            (FetchItem::Rfc822Text, octets) => {
+                line.rfc822(out, &Specifier::Text, octets.unwrap_or(0));
+            }
+            (FetchItem::BodySection { section, partial, .. }, octets) => {
+                let origin = partial.map(|partial| partial.offset);
+                match octets {
+                    Some(octets) => line.section(out, section, origin, octets),
+                    None => line.no_section(out, section, origin),
+                }
+            }
+            (FetchItem::Binary { part, partial, .. }, octets) => {
+                let origin = partial.map(|partial| partial.offset);
+                // Of stored octets nobody looked whether NUL is among them.
+                let nul = !matches!(data, Some(PieceData::Bytes(bytes)) if !bytes.contains(&0));
+                match octets {
+                    Some(octets) => line.binary(out, part, origin, octets, nul),
+                    None => line.no_binary(out, part, origin),
+                }
+            }
+            _ => {}
+        }
+        match data {
+            Some(PieceData::Bytes(bytes)) => out.put_slice(bytes),
+            Some(PieceData::Blob(range)) if range.len > 0 => self.out.splice(*range),
+            _ => {}
+        }
+        false
+    }
+}

@@ -1,0 +1,281 @@
+//! LIST and LSUB: which of the house's mailboxes are told, and what is said of each
+//! (RFC 9051 §6.3.9, RFC 3501 §6.3.9, RFC 5258, 5819, 6154).
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::state::{Line, Listed as Asked, Wait};
+use super::{Moment, Session};
+use crate::ask::{Answer, Ask, Listed};
+use crate::command::{List, StatusItem};
+use crate::diagram::Verb;
+use crate::response::{Attribute, Listing, Response, Status};
+use crate::{MailboxName, Tag};
+
+impl Session {
+    pub(super) fn list(&mut self, tag: Tag, list: List) {
+        let select = &list.select;
+        if select.recursive_match && !select.subscribed && !select.special_use {
+            // RFC 5258 §3.1
+            let status = Status::bad("RECURSIVEMATCH needs another selection");
+            return self.bad(Some(&tag), &status);
+        }
+        if !list.extended && list.patterns == [""] {
+            // RFC 9051 §6.3.9
+            let root = Listing::new(MailboxName::new(""), vec![Attribute::NoSelect]);
+            self.write(&Response::List(root));
+            let status = Status::ok("Done");
+            return self.conclude(tag, Verb::List, status, Moment::Free, false);
+        }
+        self.wait(Ask::List, Wait::Mailboxes(tag, Asked::List(list)));
+    }
+
+    pub(super) fn lsub(&mut self, tag: Tag, reference: String, pattern: String) {
+        let asked = Asked::Lsub { reference, pattern };
+        self.wait(Ask::List, Wait::Mailboxes(tag, asked));
+    }
+
+    pub(super) fn take_mailboxes(&mut self, tag: Tag, asked: &Asked, mailboxes: &[Listed]) {
+        let mut mailboxes: Vec<&Listed> = mailboxes.iter().collect();
+        mailboxes.sort_by_key(|mailbox| (mailbox.name != "INBOX", mailbox.name.as_str()));
+        match asked {
+            Asked::Lsub { reference, pattern } => {
+                for listing in subscriptions(&mailboxes, &format!("{reference}{pattern}")) {
+                    self.write(&Response::Lsub(listing));
+                }
+                let status = Status::ok("Done");
+                self.conclude(tag, Verb::Lsub, status, Moment::Free, false);
+            }
+            Asked::List(list) => {
+                let lines = lines(&mailboxes, list);
+                self.write_lines(tag, list.returning.status.clone(), lines);
+            }
+        }
+    }
+
+    /// Writes lines up to the first whose mailbox's status is wanted.
+    fn write_lines(&mut self, tag: Tag, items: Vec<StatusItem>, mut lines: VecDeque<Line>) {
+        while let Some(line) = lines.front() {
+            let name = line.listing.mailbox.as_str().to_owned();
+            let has_status = line.has_status && !items.is_empty();
+            self.write(&Response::List(line.listing.clone()));
+            if has_status {
+                return self.wait(Ask::Status { name }, Wait::Statuses { tag, items, lines });
+            }
+            lines.pop_front();
+        }
+        let status = Status::ok("Done");
+        self.conclude(tag, Verb::List, status, Moment::Free, false);
+    }
+
+    pub(super) fn take_list_status(
+        &mut self,
+        tag: Tag,
+        items: Vec<StatusItem>,
+        mut lines: VecDeque<Line>,
+        answer: Answer,
+    ) {
+        // A mailbox that went in the meantime just has no status (RFC 5819 §2).
+        if let (Some(line), Answer::Status(status)) = (lines.pop_front(), answer) {
+            self.write_status(&line.listing.mailbox, &items, &status);
+        }
+        self.write_lines(tag, items, lines);
+    }
+}
+
+/// The lines a LIST is answered with.
+fn lines(mailboxes: &[&Listed], list: &List) -> VecDeque<Line> {
+    let patterns: Vec<String> = list
+        .patterns
+        .iter()
+        .map(|pattern| format!("{}{pattern}", list.reference))
+        .collect();
+    let parents = parents(mailboxes, |mailbox| mailbox.exists);
+    let chosen_below = parents_of_chosen(mailboxes, list);
+    mailboxes
+        .iter()
+        .filter(|mailbox| patterns.iter().any(|pattern| matches(pattern, &mailbox.name)))
+        .filter_map(|mailbox| {
+            let recursive =
+                list.select.recursive_match && chosen_below.contains(mailbox.name.as_str());
+            let chosen = chosen(mailbox, list);
+            (chosen || recursive).then(|| Line {
+                listing: listing(mailbox, list, &parents, recursive),
+                has_status: mailbox.exists && mailbox.selectable,
+            })
+        })
+        .collect()
+}
+
+/// True if the selection options take the mailbox.
+fn chosen(mailbox: &Listed, list: &List) -> bool {
+    let select = &list.select;
+    (!select.subscribed || mailbox.subscribed)
+        && (!select.special_use || mailbox.role.is_some())
+        && (select.subscribed || mailbox.exists)
+}
+
+fn parents_of_chosen<'a>(mailboxes: &[&'a Listed], list: &List) -> BTreeSet<&'a str> {
+    if list.select.recursive_match {
+        parents(mailboxes, |mailbox| chosen(mailbox, list))
+    } else {
+        BTreeSet::new()
+    }
+}
+
+/// All names above those mailboxes that `count`.
+fn parents<'a>(
+    mailboxes: &[&'a Listed],
+    count: impl Fn(&Listed) -> bool,
+) -> BTreeSet<&'a str> {
+    let mut parents = BTreeSet::new();
+    for mailbox in mailboxes.iter().filter(|mailbox| count(mailbox)) {
+        let mut name = mailbox.name.as_str();
+        while let Some((parent, _)) = name.rsplit_once('/') {
+            if !parents.insert(parent) {
+                break;
+            }
+            name = parent;
+        }
+    }
+    parents
+}
+
+fn listing(
+    mailbox: &Listed,
+    list: &List,
+    parents: &BTreeSet<&str>,
+    recursive: bool,
+) -> Listing {
+    let mut attributes = Vec::new();
+    if !mailbox.exists {
+        attributes.push(Attribute::NonExistent);
+    } else if !mailbox.selectable {
+        attributes.push(Attribute::NoSelect);
+    }
+    attributes.push(if parents.contains(mailbox.name.as_str()) {
+        Attribute::HasChildren
+    } else {
+        Attribute::HasNoChildren
+    });
+    let tells_subscribed = list.select.subscribed || list.returning.subscribed;
+    if tells_subscribed && mailbox.subscribed {
+        attributes.push(Attribute::Subscribed);
+    }
+    // RFC 6154 §2 lets every LIST tell the roles.
+    attributes.extend(mailbox.role.map(Attribute::Role));
+    let mut listing = Listing::new(MailboxName::new(mailbox.name.as_str()), attributes);
+    if recursive {
+        let option = if list.select.subscribed {
+            "SUBSCRIBED"
+        } else {
+            "SPECIAL-USE"
+        };
+        listing.child_info.push(option.to_owned());
+    }
+    listing
+}
+
+/// The lines an LSUB is answered with: `%` also names the levels above subscribed names.
+fn subscriptions(mailboxes: &[&Listed], pattern: &str) -> Vec<Listing> {
+    let mut lines = Vec::new();
+    let mut above = BTreeSet::new();
+    for mailbox in mailboxes.iter().filter(|mailbox| mailbox.subscribed) {
+        if matches(pattern, &mailbox.name) {
+            let selectable = mailbox.exists && mailbox.selectable;
+            let attributes = if selectable {
+                Vec::new()
+            } else {
+                vec![Attribute::NoSelect]
+            };
+            lines.push(Listing::new(MailboxName::new(mailbox.name.as_str()), attributes));
+            continue;
+        }
+        let mut name = mailbox.name.as_str();
+        while let Some((parent, _)) = name.rsplit_once('/') {
+            name = parent;
+            if pattern.ends_with('%') && matches(pattern, parent) {
+                above.insert(parent);
+            }
+        }
+    }
+    for parent in above {
+        let name = MailboxName::new(parent);
+        if !lines.iter().any(|line| line.mailbox == name) {
+            // RFC 3501 §6.3.9
+            lines.push(Listing::new(name, vec![Attribute::NoSelect]));
+        }
+    }
+    lines
+}
+
+/// True if the pattern matches the name; linear in their product, whatever the pattern.
+fn matches(pattern: &str, name: &str) -> bool {
+    let inbox = name == "INBOX";
+    let name: Vec<char> = name.chars().collect();
+    // reached[i]: the pattern so far matches the first i characters.
+    let mut reached = vec![false; name.len() + 1];
+    if let Some(first) = reached.first_mut() {
+        *first = true;
+    }
+    for wanted in pattern.chars() {
+        let mut next = vec![false; reached.len()];
+        let mut run = false;
+        for (index, slot) in next.iter_mut().enumerate() {
+            let before = index.checked_sub(1);
+            let letter = before.and_then(|before| name.get(before)).copied();
+            let came = before.and_then(|before| reached.get(before)) == Some(&true);
+            let here = reached.get(index) == Some(&true);
+            *slot = match wanted {
+                '*' | '%' => {
+                    let stops = wanted == '%' && letter == Some('/');
+                    run = here || (run && !stops);
+                    run
+                }
+                plain => came && letter.is_some_and(|letter| same(plain, letter, inbox)),
+            };
+        }
+        reached = next;
+    }
+    reached.last() == Some(&true)
+}
+
+fn same(wanted: char, letter: char, inbox: bool) -> bool {
+    wanted == letter || inbox && wanted.eq_ignore_ascii_case(&letter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn patterns() {
+        let cases = [
+            ("*", "a/b", true),
+            ("%", "a", true),
+            ("%", "a/b", false),
+            ("a/%", "a/b", true),
+            ("a/%", "a/b/c", false),
+            ("%/b", "a/b", true),
+            ("a*c", "a/b/c", true),
+            ("a%c", "a/b/c", false),
+            ("a%c", "abbc", true),
+            ("inbox", "INBOX", true),
+            ("InB%", "INBOX", true),
+            ("A", "a", false),
+            ("", "a", false),
+            ("", "", true),
+            ("%%%%a", "bcda", true),
+            ("*/*", "a", false),
+        ];
+        for (pattern, name, expected) in cases {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn no_pattern_takes_for_ever() {
+        let pattern = "*a".repeat(500);
+        let name = "b".repeat(1000);
+        assert!(!matches(&pattern, &name));
+    }
+}

@@ -1,0 +1,249 @@
+//! Before a mailbox is open: greeting, capabilities, TLS, logging in, extensions, goodbye
+//! (RFC 9051 §6.1, §6.2, §6.3.1; RFC 2971).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use mail::{Class as ReplyClass, Enhanced, Refusal};
+use wire::Upgrade;
+use wire::sasl::{Exchange, Mechanism, Next, Question, Secret, Verdict};
+
+use super::state::{State, Task, Wait};
+use super::{Moment, Session};
+use crate::Tag;
+use crate::ask::Ask;
+use crate::diagram::{Class, Verb};
+use crate::response::{Code, Response, Status};
+
+/// What every connection can do, whatever its state.
+const CAPABILITIES: [&str; 21] = [
+    "IMAP4rev2",
+    "IMAP4rev1",
+    "LITERAL+",
+    "SASL-IR",
+    "ID",
+    "ENABLE",
+    "IDLE",
+    "NAMESPACE",
+    "UNSELECT",
+    "UIDPLUS",
+    "MOVE",
+    "ESEARCH",
+    "SEARCHRES",
+    "WITHIN",
+    "LIST-EXTENDED",
+    "LIST-STATUS",
+    "SPECIAL-USE",
+    "CHILDREN",
+    "STATUS=SIZE",
+    "CONDSTORE",
+    "BINARY",
+];
+
+impl Session {
+    pub(super) fn greet(&mut self) {
+        let text = format!("{} is ready", self.policy.host);
+        let status = Status::ok(text).with(Code::Capability(self.capabilities()));
+        self.untagged(&status);
+        self.enter(Verb::Connect, Class::Ok, State::NotAuthenticated);
+    }
+
+    pub(super) fn capability(&mut self, tag: Tag) {
+        self.write(&Response::Capability(self.capabilities()));
+        let status = Status::ok("That is all");
+        self.conclude(tag, Verb::Capability, status, Moment::Free, false);
+    }
+
+    pub(super) fn logout(&mut self, tag: &Tag) {
+        self.untagged(&Status::bye("Goodbye"));
+        self.enter(Verb::Logout, Class::Bye, State::Logout);
+        self.reply(tag, Verb::Logout, &Status::ok("Done"));
+    }
+
+    pub(super) fn identity(&mut self, tag: Tag, fields: Vec<(String, Option<String>)>) {
+        let ours = self.policy.identity.iter();
+        let ours = ours.map(|(name, value)| (name.clone(), Some(value.clone())));
+        self.write(&Response::Id(ours.collect()));
+        let wait = Wait::Done {
+            tag,
+            verb: Verb::Id,
+            text: "Pleased to meet you",
+        };
+        self.wait(Ask::Identity(fields), wait);
+    }
+
+    pub(super) fn start_tls(&mut self, tag: &Tag) {
+        if self.security.is_some() || !self.policy.starttls {
+            let status = Status::bad("TLS is not on offer").with(Code::ClientBug);
+            return self.bad(Some(tag), &status);
+        }
+        self.reply(tag, Verb::StartTls, &Status::ok("Begin TLS"));
+        // RFC 9051 §6.2.1
+        self.frames.clear();
+        self.output.upgrade(Upgrade::Tls);
+    }
+
+    pub(super) fn authenticate(&mut self, tag: Tag, mechanism: &str, initial: Option<&[u8]>) {
+        let known = Mechanism::parse(mechanism);
+        let clear = self.policy.clear_passwords;
+        let offered = known.filter(|known| {
+            Mechanism::offered(self.security.as_ref(), clear).any(|offered| offered == *known)
+        });
+        let Some(mechanism) = offered else {
+            let status = match known {
+                Some(_) if self.security.is_none() => {
+                    Status::no("Encrypt first").with(Code::PrivacyRequired)
+                }
+                _ => Status::no("No such mechanism here").with(Code::Cannot),
+            };
+            return self.reply(&tag, Verb::Authenticate, &status);
+        };
+        let (exchange, next) = Exchange::begin(mechanism, self.security.as_ref(), initial);
+        self.go_on(tag, Verb::Authenticate, Some(Box::new(exchange)), next);
+    }
+
+    pub(super) fn login(&mut self, tag: Tag, user: String, password: Secret) {
+        if self.login_disabled() {
+            // RFC 9051 §6.2.3
+            let status = Status::no("Encrypt first").with(Code::PrivacyRequired);
+            return self.reply(&tag, Verb::Login, &status);
+        }
+        let question = Question::Password {
+            user,
+            authorization: None,
+            password,
+        };
+        self.go_on(tag, Verb::Login, None, Next::Ask(question));
+    }
+
+    /// Takes the peer's line inside AUTHENTICATE.
+    pub(super) fn take_response(&mut self) -> bool {
+        let Some(line) = self.frames.line(self.policy.response_octets_max) else {
+            return false;
+        };
+        let Task::Exchange(tag, mut exchange) = std::mem::take(&mut self.task) else {
+            return true;
+        };
+        let next = match line.as_deref() {
+            // RFC 9051 §6.2.2
+            Some(b"*") => {
+                let status = Status::bad("Cancelled");
+                self.reply(&tag, Verb::Authenticate, &status);
+                return true;
+            }
+            Some(line) => STANDARD
+                .decode(line)
+                .map_or(Next::Malformed, |response| exchange.receive(&response)),
+            None => Next::Malformed,
+        };
+        self.go_on(tag, Verb::Authenticate, Some(exchange), next);
+        true
+    }
+
+    pub(super) fn take_verdict(
+        &mut self,
+        tag: Tag,
+        verb: Verb,
+        exchange: Option<Box<Exchange>>,
+        verdict: Verdict,
+    ) {
+        let Some(mut exchange) = exchange else {
+            let next = match verdict {
+                Verdict::Accepted => Next::Accepted,
+                Verdict::Refused(refusal) => Next::Refused(refusal),
+                Verdict::Keys(_) => return self.fault(),
+            };
+            return self.go_on(tag, verb, None, next);
+        };
+        let next = exchange.answer(verdict);
+        self.go_on(tag, verb, Some(exchange), next);
+    }
+
+    fn go_on(&mut self, tag: Tag, verb: Verb, exchange: Option<Box<Exchange>>, next: Next) {
+        match (next, exchange) {
+            (Next::Challenge(challenge), Some(exchange)) => {
+                self.write(&Response::Continue(STANDARD.encode(challenge)));
+                self.task = Task::Exchange(tag, exchange);
+            }
+            (Next::Ask(question), exchange) => {
+                let wait = Wait::Verdict {
+                    tag,
+                    verb,
+                    exchange,
+                };
+                self.wait(Ask::Sasl(question), wait);
+            }
+            (Next::Accepted, _) => self.logged_in(&tag, verb),
+            (Next::Refused(refusal), _) => self.not_logged_in(&tag, verb, refusal),
+            (Next::Malformed, _) => {
+                let status = Status::bad("Not in the mechanism's grammar");
+                self.reply(&tag, verb, &status);
+                self.count_failure();
+            }
+            (Next::Challenge(_), None) => self.fault(),
+        }
+    }
+
+    fn logged_in(&mut self, tag: &Tag, verb: Verb) {
+        self.enter(verb, Class::Ok, State::Authenticated);
+        let status = Status::ok("Welcome").with(Code::Capability(self.capabilities()));
+        self.tagged(tag, &status);
+    }
+
+    fn not_logged_in(&mut self, tag: &Tag, verb: Verb, refusal: Refusal) {
+        // RFC 5530 §3
+        let code = if refusal.code.class() == ReplyClass::Transient {
+            Code::Unavailable
+        } else if refusal.enhanced == Enhanced::new(5, 7, 8) {
+            Code::AuthenticationFailed
+        } else {
+            Code::AuthorizationFailed
+        };
+        self.reply(tag, verb, &Status::no(refusal.text).with(code));
+        self.count_failure();
+    }
+
+    fn count_failure(&mut self) {
+        self.failed_logins += 1;
+        if self.failed_logins > self.policy.failed_logins_max {
+            self.bye("Too many failed logins");
+        }
+    }
+
+    pub(super) fn enable(&mut self, tag: Tag, names: &[String]) {
+        let mut enabled = Vec::new();
+        for name in names {
+            // RFC 9051 §6.3.1
+            if name.eq_ignore_ascii_case("IMAP4rev2") && !self.rev2 {
+                self.rev2 = true;
+                enabled.push("IMAP4rev2".to_owned());
+            } else if name.eq_ignore_ascii_case("CONDSTORE") && !self.condstore {
+                self.condstore = true;
+                enabled.push("CONDSTORE".to_owned());
+            }
+        }
+        self.write(&Response::Enabled(enabled));
+        let status = Status::ok("Done");
+        self.conclude(tag, Verb::Enable, status, Moment::Free, false);
+    }
+
+    fn login_disabled(&self) -> bool {
+        self.security.is_none() && !self.policy.clear_passwords
+    }
+
+    fn capabilities(&self) -> Vec<String> {
+        let mut names: Vec<String> = CAPABILITIES.map(str::to_owned).into();
+        if !matches!(self.state, State::Greeting | State::NotAuthenticated) {
+            return names;
+        }
+        if self.security.is_none() && self.policy.starttls {
+            names.push("STARTTLS".to_owned());
+        }
+        if self.login_disabled() {
+            names.push("LOGINDISABLED".to_owned());
+        }
+        let clear = self.policy.clear_passwords;
+        let offered = Mechanism::offered(self.security.as_ref(), clear);
+        names.extend(offered.map(|mechanism| format!("AUTH={}", mechanism.name())));
+        names
+    }
+}

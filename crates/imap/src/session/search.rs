@@ -1,0 +1,236 @@
+//! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731, 5032, 5182, 7162 §3.1.5).
+
+use std::time::Duration;
+
+use mail::{EmailId, ModSeq, SeqNo, Uid, UidSet};
+
+use super::state::{Searching, Wait};
+use super::store::{written_seqs, written_uids};
+use super::{Session, counting};
+use crate::Tag;
+use crate::ask::{Ask, Criterion, Date, Highest, When};
+use crate::command::{Date as Written, Search, SearchKey, SearchReturn};
+use crate::diagram::Verb;
+use crate::response::{Code, Esearch, Response, Status};
+use crate::view::View;
+
+use super::state::Open;
+
+impl Session {
+    pub(super) fn search(&mut self, tag: Tag, search: Search) {
+        let known = |charset: &str| matches!(charset, "UTF-8" | "US-ASCII");
+        if search.charset.as_deref().is_some_and(|charset| !known(charset)) {
+            // RFC 9051 §6.4.4
+            let charsets = vec!["UTF-8".to_owned(), "US-ASCII".to_owned()];
+            let status = Status::no("Texts are read as UTF-8").with(Code::BadCharset(charsets));
+            return self.reply(&tag, Verb::Search, &status);
+        }
+        let Some(open) = self.state.open() else {
+            return self.fault();
+        };
+        let criterion = criterion(search.key, open);
+        let by_modseq = asks_modseq(&criterion);
+        let highest = by_modseq.then(|| highest(search.returning.as_ref()));
+        let ask = Ask::Search {
+            mailbox: open.mailbox,
+            criterion,
+            highest,
+        };
+        // RFC 7162 §3.1
+        self.condstore |= by_modseq;
+        // RFC 9051 §6.4.4: with rev2 the plain command is answered as RETURN (ALL).
+        let all = SearchReturn {
+            all: true,
+            ..SearchReturn::default()
+        };
+        let returning = search.returning.or_else(|| self.rev2.then_some(all));
+        let searching = Searching {
+            tag,
+            uid: search.uid,
+            returning,
+        };
+        self.wait(ask, Wait::Found(searching));
+    }
+
+    pub(super) fn take_found(
+        &mut self,
+        searching: Searching,
+        found: &UidSet,
+        highest: Option<ModSeq>,
+    ) {
+        let Searching {
+            tag,
+            uid,
+            returning,
+        } = searching;
+        let Some(open) = self.state.open_mut() else {
+            return self.fault();
+        };
+        // What came after the last EXISTS has no number yet.
+        let found = open.view.known(found);
+        let highest = highest.filter(|_| !found.is_empty());
+        match returning {
+            None => {
+                let numbers = if uid {
+                    found.iter().map(Uid::value).collect()
+                } else {
+                    let seqs = open.view.seqs_of(&found);
+                    seqs.iter().map(SeqNo::value).collect()
+                };
+                self.write(&Response::Search(numbers, highest));
+            }
+            Some(returning) => {
+                if returning.save {
+                    open.saved = saved(&found, returning);
+                }
+                let told = returning.min || returning.max || returning.all || returning.count;
+                if told {
+                    let mut esearch = esearch(&open.view, &found, uid, returning);
+                    esearch.tag = Some(tag.clone());
+                    esearch.modseq = highest;
+                    self.write(&Response::Esearch(esearch));
+                }
+            }
+        }
+        let status = Status::ok("Done");
+        self.conclude(tag, Verb::Search, status, counting(uid), false);
+    }
+
+    pub(super) fn not_found(&mut self, searching: Searching, status: Status) {
+        let saves = searching.returning.is_some_and(|returning| returning.save);
+        if let Some(open) = self.state.open_mut()
+            && saves
+        {
+            // RFC 5182 §2.1
+            open.saved = UidSet::new();
+        }
+        let moment = counting(searching.uid);
+        self.conclude(searching.tag, Verb::Search, status, moment, false);
+    }
+}
+
+/// What `$` stands for after this (RFC 5182 §2.4).
+fn saved(found: &UidSet, returning: SearchReturn) -> UidSet {
+    if (returning.min || returning.max) && !returning.all && !returning.count {
+        let first = found.first().filter(|_| returning.min);
+        let last = found.last().filter(|_| returning.max);
+        return first.into_iter().chain(last).collect();
+    }
+    found.clone()
+}
+
+fn esearch(view: &View, found: &UidSet, uid: bool, returning: SearchReturn) -> Esearch {
+    let number = |found: Option<Uid>| {
+        found.and_then(|found| {
+            if uid {
+                Some(found.value())
+            } else {
+                view.seq(found).map(SeqNo::value)
+            }
+        })
+    };
+    let all = (returning.all && !found.is_empty()).then(|| {
+        if uid {
+            written_uids(found)
+        } else {
+            written_seqs(&view.seqs_of(found))
+        }
+    });
+    Esearch {
+        uid,
+        min: number(found.first()).filter(|_| returning.min),
+        max: number(found.last()).filter(|_| returning.max),
+        all,
+        count: returning
+            .count
+            .then(|| u32::try_from(found.len()).unwrap_or(u32::MAX)),
+        ..Esearch::default()
+    }
+}
+
+/// Of which messages the mod-sequence is told (RFC 7162 §3.1.10).
+fn highest(returning: Option<&SearchReturn>) -> Highest {
+    match returning {
+        Some(returning) if !returning.all && !returning.count => {
+            match (returning.min, returning.max) {
+                (true, true) => Highest::Ends,
+                (true, false) => Highest::First,
+                (false, true) => Highest::Last,
+                (false, false) => Highest::All,
+            }
+        }
+        _ => Highest::All,
+    }
+}
+
+fn asks_modseq(criterion: &Criterion) -> bool {
+    match criterion {
+        Criterion::ModSeq(_) => true,
+        Criterion::Not(inner) => asks_modseq(inner),
+        Criterion::Or(one, other) => asks_modseq(one) || asks_modseq(other),
+        Criterion::And(all) => all.iter().any(asks_modseq),
+        _ => false,
+    }
+}
+
+/// The key in the house's words, with numbers made UIDs. Its depth is bounded by the grammar.
+fn criterion(key: SearchKey, open: &Open) -> Criterion {
+    let within = |seconds: u32| Duration::from_secs(u64::from(seconds));
+    let header = |name: &str, text| Criterion::Header {
+        name: name.to_owned(),
+        text,
+    };
+    let nothing = || Criterion::Uids(UidSet::new());
+    // tidy: table
+    match key {
+        SearchKey::And(keys) => {
+            Criterion::And(keys.into_iter().map(|key| criterion(key, open)).collect())
+        }
+        SearchKey::Not(key) => Criterion::Not(Box::new(criterion(*key, open))),
+        SearchKey::Or(one, other) => Criterion::Or(
+            Box::new(criterion(*one, open)),
+            Box::new(criterion(*other, open)),
+        ),
+        SearchKey::All | SearchKey::Old => Criterion::All,
+        SearchKey::Has(flag) => Criterion::Has(flag),
+        SearchKey::Lacks(flag) => Criterion::Lacks(flag),
+        SearchKey::New | SearchKey::Recent => nothing(),
+        SearchKey::Sequence(set) => {
+            let star = SeqNo::new(open.view.count()).unwrap_or(SeqNo::MIN);
+            Criterion::Uids(match set.resolve::<SeqNo>(star) {
+                Some(seqs) => open.view.uids_of(&seqs),
+                None => open.saved.clone(),
+            })
+        }
+        SearchKey::Uid(set) => {
+            let star = open.view.last().unwrap_or(Uid::MIN);
+            let uids = set.resolve::<Uid>(star);
+            Criterion::Uids(uids.unwrap_or_else(|| open.saved.clone()))
+        }
+        SearchKey::Before(date) => Criterion::Arrived(When::Before, day(date)),
+        SearchKey::On(date) => Criterion::Arrived(When::On, day(date)),
+        SearchKey::Since(date) => Criterion::Arrived(When::Since, day(date)),
+        SearchKey::SentBefore(date) => Criterion::Sent(When::Before, day(date)),
+        SearchKey::SentOn(date) => Criterion::Sent(When::On, day(date)),
+        SearchKey::SentSince(date) => Criterion::Sent(When::Since, day(date)),
+        SearchKey::Older(seconds) => Criterion::Older(within(seconds)),
+        SearchKey::Younger(seconds) => Criterion::Younger(within(seconds)),
+        SearchKey::Larger(octets) => Criterion::Larger(octets),
+        SearchKey::Smaller(octets) => Criterion::Smaller(octets),
+        SearchKey::Bcc(text) => header("Bcc", text),
+        SearchKey::Cc(text) => header("Cc", text),
+        SearchKey::From(text) => header("From", text),
+        SearchKey::To(text) => header("To", text),
+        SearchKey::Subject(text) => header("Subject", text),
+        SearchKey::Header(name, text) => Criterion::Header { name, text },
+        SearchKey::Body(text) => Criterion::Body(text),
+        SearchKey::Text(text) => Criterion::Text(text),
+        SearchKey::ModSeq { modseq, .. } => Criterion::ModSeq(modseq),
+        SearchKey::EmailId(id) => EmailId::parse(&id).map_or_else(nothing, Criterion::Email),
+        SearchKey::ThreadId(_) => nothing(),
+    }
+}
+
+fn day(date: Written) -> Date {
+    (i32::from(date.year), date.month, date.day)
+}

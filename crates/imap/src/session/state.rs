@@ -1,0 +1,194 @@
+//! Where a session stands, with the data that belongs there, and what it waits for.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use mail::{FlagSet, MailboxId, ModSeq, UidSet};
+use wire::sasl::Exchange;
+
+use crate::ask::{FetchPlan, StoreMode};
+use crate::command::{Fetch, List, LiteralHeader, SearchReturn, StatusItem};
+use crate::diagram::{Phase, Verb};
+use crate::response::{Listing, Status};
+use crate::view::{Moment, View};
+use crate::{MailboxName, Tag};
+
+/// Where it stands.
+#[derive(Debug)]
+pub(super) enum State {
+    Greeting,
+    NotAuthenticated,
+    Authenticated,
+    Selected(Box<Open>),
+    Idle(Tag, Option<Box<Open>>),
+    Logout,
+}
+
+impl State {
+    pub(super) const fn phase(&self) -> Phase {
+        match self {
+            Self::Greeting => Phase::Greeting,
+            Self::NotAuthenticated => Phase::NotAuthenticated,
+            Self::Authenticated => Phase::Authenticated,
+            Self::Selected(_) => Phase::Selected,
+            Self::Idle(_, None) => Phase::Idle,
+            Self::Idle(_, Some(_)) => Phase::SelectedIdle,
+            Self::Logout => Phase::Logout,
+        }
+    }
+
+    pub(super) fn open(&self) -> Option<&Open> {
+        match self {
+            Self::Selected(open) | Self::Idle(_, Some(open)) => Some(open),
+            _ => None,
+        }
+    }
+
+    pub(super) fn open_mut(&mut self) -> Option<&mut Open> {
+        match self {
+            Self::Selected(open) | Self::Idle(_, Some(open)) => Some(open),
+            _ => None,
+        }
+    }
+}
+
+/// The mailbox that is open.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) mailbox: MailboxId,
+    pub(super) name: MailboxName,
+    pub(super) read_only: bool,
+    pub(super) view: View,
+    /// Up to which line of the ledger everything is known.
+    pub(super) known: ModSeq,
+    /// System flags and the keywords that were told.
+    pub(super) flags: FlagSet,
+    /// What `$` stands for.
+    pub(super) saved: UidSet,
+    /// Flags that this command told already: these messages, as of this line of the ledger.
+    pub(super) told: Vec<(UidSet, ModSeq)>,
+}
+
+/// What it does.
+#[derive(Debug, Default)]
+pub(super) enum Task {
+    /// Waits for a command, or for the end of IDLE.
+    #[default]
+    Ready,
+    /// Waits for the peer's response to a challenge.
+    Exchange(Tag, Box<Exchange>),
+    /// Takes in the message of an APPEND: so many octets are missing.
+    Message(Tag, u64),
+    /// Waits for the end of the APPEND command.
+    MessageEnd(Tag),
+    /// Throws a command away before it answers.
+    Swallow(Tag, Verb, Status),
+    /// Waits for the house.
+    Waiting(Box<Wait>),
+}
+
+/// What it waits for.
+#[derive(Debug)]
+pub(super) enum Wait {
+    Verdict {
+        tag: Tag,
+        verb: Verb,
+        exchange: Option<Box<Exchange>>,
+    },
+    /// Only whether it was done.
+    Done {
+        tag: Tag,
+        verb: Verb,
+        text: &'static str,
+    },
+    Mailboxes(Tag, Listed),
+    Status {
+        tag: Tag,
+        name: MailboxName,
+        items: Vec<StatusItem>,
+    },
+    /// The statuses of LIST … RETURN (STATUS …).
+    Statuses {
+        tag: Tag,
+        items: Vec<StatusItem>,
+        lines: VecDeque<Line>,
+    },
+    Select {
+        tag: Tag,
+        verb: Verb,
+        name: MailboxName,
+    },
+    Changes(After),
+    Rows(Box<Fetching>),
+    Stored(Box<Storing>),
+    Copied {
+        tag: Tag,
+        verb: Verb,
+    },
+    Expunged {
+        tag: Tag,
+        verb: Verb,
+    },
+    Found(Searching),
+    AppendBegun(Tag, LiteralHeader),
+    AppendTaken(Tag, u64),
+    AppendEnded(Tag),
+    AppendForgotten(Tag, Status),
+}
+
+/// What happens once the changes were told.
+#[derive(Debug)]
+pub(super) enum After {
+    Reply(Tag, Verb, Status, Moment),
+    /// IDLE goes on.
+    Idle,
+}
+
+/// What a list of mailboxes was asked for.
+#[derive(Debug)]
+pub(super) enum Listed {
+    List(List),
+    Lsub { reference: String, pattern: String },
+}
+
+/// A line of a LIST, to be followed by its mailbox's STATUS if it can have one.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) listing: Listing,
+    pub(super) has_status: bool,
+}
+
+/// A FETCH on its way.
+#[derive(Debug)]
+pub(super) struct Fetching {
+    pub(super) tag: Tag,
+    pub(super) fetch: Fetch,
+    /// Those not read yet.
+    pub(super) uids: UidSet,
+    pub(super) plan: Arc<FetchPlan>,
+    /// True once a transfer encoding could not be undone.
+    pub(super) unknown_cte: bool,
+}
+
+/// A STORE on its way.
+#[derive(Debug)]
+pub(super) struct Storing {
+    pub(super) tag: Tag,
+    pub(super) uid: bool,
+    pub(super) silent: bool,
+    pub(super) mode: StoreMode,
+    pub(super) flags: FlagSet,
+    pub(super) unchanged_since: Option<ModSeq>,
+    /// Those not changed yet.
+    pub(super) uids: UidSet,
+    pub(super) modified: UidSet,
+}
+
+/// A SEARCH on its way.
+#[derive(Debug)]
+pub(super) struct Searching {
+    pub(super) tag: Tag,
+    pub(super) uid: bool,
+    /// `None` for the answer of RFC 3501.
+    pub(super) returning: Option<SearchReturn>,
+}
