@@ -27,7 +27,10 @@ pub enum Phase {
 
 /// What moves it: a command, or what happens without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is the command of its name, the last three are told")]
+#[expect(
+    missing_docs,
+    reason = "each is the command of its name, the last three are told"
+)]
 pub enum Verb {
     Capability,
     Noop,
@@ -304,7 +307,10 @@ mod tests {
             for class in Class::ALL {
                 assert_eq!(Phase::Logout.after(verb, class), None);
             }
-            for phase in Phase::ALL.into_iter().filter(|phase| *phase != Phase::Logout) {
+            for phase in Phase::ALL
+                .into_iter()
+                .filter(|phase| *phase != Phase::Logout)
+            {
                 assert_eq!(phase.after(verb, Class::Bye), Some(Phase::Logout));
             }
         }

@@ -85,7 +85,8 @@ impl Frames {
     /// Takes octets as they are.
     pub(crate) fn take(&mut self, octets_max: u64) -> Bytes {
         self.searched = 0;
-        self.input.take(usize::try_from(octets_max).unwrap_or(usize::MAX))
+        self.input
+            .take(usize::try_from(octets_max).unwrap_or(usize::MAX))
     }
 
     /// Takes one line that is no command; `Some(None)` if it was too long.
@@ -234,7 +235,8 @@ impl Swallow {
             let end = memchr::memchr(b'\n', octets).map(|at| at + 1);
             let taken = input.take(end.unwrap_or(octets.len()));
             let from = taken.len().saturating_sub(ANNOUNCEMENT_OCTETS_MAX);
-            self.tail.extend_from_slice(taken.get(from..).unwrap_or_default());
+            self.tail
+                .extend_from_slice(taken.get(from..).unwrap_or_default());
             let over = self.tail.len().saturating_sub(ANNOUNCEMENT_OCTETS_MAX);
             self.tail.drain(..over);
             self.any |= !matches!(taken.as_ref(), b"\r\n" | b"\n" | b"\r");
@@ -337,14 +339,21 @@ mod tests {
                 b"a LOGIN {3+}\r\nada {2+}\r\nxy\r\nb NOOP\r\n",
                 &["a LOGIN {3+}\\r\\nada {2+}\\r\\nxy", "b NOOP"],
             ),
-            (b"a LOGIN {3}\r\nada x\r\n", &["Continue", "a LOGIN {3}\\r\\nada x"]),
+            (
+                b"a LOGIN {3}\r\nada x\r\n",
+                &["Continue", "a LOGIN {3}\\r\\nada x"],
+            ),
             (
                 b"a APPEND box () {7+}\r\nb NOOP\r\r\nc NOOP\r\n",
                 &["append a APPEND box () {7+}", "Swallowed(false)", "c NOOP"],
             ),
             (
                 b"a append {3+}\r\nbox {5+}\r\nhello {3+}\r\nyes\r\nc NOOP\r\n",
-                &["append a append {3+}\\r\\nbox {5+}", "Swallowed(true)", "c NOOP"],
+                &[
+                    "append a append {3+}\\r\\nbox {5+}",
+                    "Swallowed(true)",
+                    "c NOOP",
+                ],
             ),
             (
                 b"a LOGIN {100+}\r\n0123456789012345678901234567890123456789\
@@ -352,7 +361,10 @@ mod tests {
                   b NOOP\r\n",
                 &["too large a true", "b NOOP"],
             ),
-            (b"a LOGIN {100}\r\nb NOOP\r\n", &["too large a true", "b NOOP"]),
+            (
+                b"a LOGIN {100}\r\nb NOOP\r\n",
+                &["too large a true", "b NOOP"],
+            ),
             (
                 b"tag 0123456789012345678901234567890123456789012345678901234567890 {9+}\r\n\
                   b LOGOUT\n\r\nc NOOP\r\n",
@@ -366,7 +378,12 @@ mod tests {
         ];
         for (input, expected) in cases {
             for cut in 1..=input.len() {
-                assert_eq!(frames(input, cut), expected, "{cut}: {}", input.escape_ascii());
+                assert_eq!(
+                    frames(input, cut),
+                    expected,
+                    "{cut}: {}",
+                    input.escape_ascii()
+                );
             }
         }
     }

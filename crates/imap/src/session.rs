@@ -13,7 +13,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use mail::{Instant, ModSeq};
 use wire::{Security, Step};
 
@@ -279,7 +279,11 @@ impl Session {
         match command {
             Command::Capability => self.capability(tag),
             Command::Noop | Command::Check => {
-                let text = if verb == Verb::Noop { "Done" } else { "Checked" };
+                let text = if verb == Verb::Noop {
+                    "Done"
+                } else {
+                    "Checked"
+                };
                 self.conclude(tag, verb, Status::ok(text), Moment::Free, false);
             }
             Command::Logout => self.logout(&tag),
@@ -291,7 +295,11 @@ impl Session {
             Command::Login { user, password } => self.login(tag, user, password),
             Command::Enable(names) => self.enable(tag, &names),
             Command::Compress(_) => {
-                self.reply(&tag, verb, &Status::no("No such compression").with(Code::Cannot));
+                self.reply(
+                    &tag,
+                    verb,
+                    &Status::no("No such compression").with(Code::Cannot),
+                );
             }
             Command::Idle => self.begin_idle(tag),
             Command::Append(_) => self.bad(Some(&tag), &Status::bad("APPEND without a message")),
@@ -301,10 +309,20 @@ impl Session {
 
     fn dispatch_mailbox(&mut self, tag: Tag, verb: Verb, command: Command) {
         match command {
-            Command::Select { mailbox, parameters } | Command::Examine { mailbox, parameters } => {
+            Command::Select {
+                mailbox,
+                parameters,
+            }
+            | Command::Examine {
+                mailbox,
+                parameters,
+            } => {
                 self.select(tag, verb, mailbox, &parameters);
             }
-            Command::Create { mailbox, special_use } => self.create(tag, &mailbox, &special_use),
+            Command::Create {
+                mailbox,
+                special_use,
+            } => self.create(tag, &mailbox, &special_use),
             Command::Delete(mailbox) => self.delete(tag, &mailbox),
             Command::Rename { from, to } => self.rename(tag, &from, &to),
             Command::Subscribe(mailbox) => self.subscribe(tag, &mailbox, true),
@@ -332,7 +350,14 @@ impl Session {
 
     fn take_answer(&mut self, wait: Wait, answer: Answer) {
         match (wait, answer) {
-            (Wait::Verdict { tag, verb, exchange }, Answer::Verdict(verdict)) => {
+            (
+                Wait::Verdict {
+                    tag,
+                    verb,
+                    exchange,
+                },
+                Answer::Verdict(verdict),
+            ) => {
                 self.take_verdict(tag, verb, exchange, verdict);
             }
             (Wait::Done { tag, verb, text }, Answer::Done) => {

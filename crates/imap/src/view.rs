@@ -180,7 +180,12 @@ impl View {
         }
         if !self.added.is_empty() {
             let added = std::mem::take(&mut self.added);
-            let all = self.uids().ranges().chain(added.ranges()).map(bounds).collect::<Vec<_>>();
+            let all = self
+                .uids()
+                .ranges()
+                .chain(added.ranges())
+                .map(bounds)
+                .collect::<Vec<_>>();
             self.set(all.into_iter());
             moved.exists = Some(self.count);
         }
@@ -264,7 +269,9 @@ pub(crate) fn subtract(from: &UidSet, these: &UidSet) -> UidSet {
             holes.next();
         }
         // A hole up to the last number there is leaves nothing behind it.
-        let swallowed = holes.peek().is_some_and(|&(start, end)| start <= high && end >= high);
+        let swallowed = holes
+            .peek()
+            .is_some_and(|&(start, end)| start <= high && end >= high);
         if low <= high && !swallowed {
             insert(&mut left, low, high);
         }
@@ -325,7 +332,11 @@ mod tests {
     }
 
     fn moment() -> impl Strategy<Value = Moment> {
-        prop_oneof![Just(Moment::Free), Just(Moment::Counting), Just(Moment::Quiet)]
+        prop_oneof![
+            Just(Moment::Free),
+            Just(Moment::Counting),
+            Just(Moment::Quiet)
+        ]
     }
 
     proptest! {

@@ -117,7 +117,9 @@ impl Session {
 
 /// The octets announced at the end of a frame, if the peer does not wait to send them.
 fn unsynchronized(frame: &[u8]) -> Option<u64> {
-    let digits = frame.strip_suffix(b"+}").or_else(|| frame.strip_suffix(b"-}"))?;
+    let digits = frame
+        .strip_suffix(b"+}")
+        .or_else(|| frame.strip_suffix(b"-}"))?;
     let open = digits.iter().rposition(|&octet| octet == b'{')?;
     let digits = std::str::from_utf8(digits.get(open + 1..)?).ok()?;
     digits.parse().ok()

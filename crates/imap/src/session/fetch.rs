@@ -63,7 +63,12 @@ impl Session {
         self.wait(ask, Wait::Rows(fetching));
     }
 
-    pub(super) fn take_rows(&mut self, mut fetching: Box<Fetching>, rows: &[Row], reached: Reached) {
+    pub(super) fn take_rows(
+        &mut self,
+        mut fetching: Box<Fetching>,
+        rows: &[Row],
+        reached: Reached,
+    ) {
         let Some(open) = self.state.open_mut() else {
             return self.fault();
         };
@@ -118,9 +123,7 @@ impl Session {
 pub(super) fn beyond(uids: &UidSet, reached: Reached) -> UidSet {
     match reached {
         Reached::End => UidSet::new(),
-        Reached::Uid(uid) => {
-            crate::view::subtract(uids, &UidSet::from_range(Uid::MIN..=uid))
-        }
+        Reached::Uid(uid) => crate::view::subtract(uids, &UidSet::from_range(Uid::MIN..=uid)),
     }
 }
 
@@ -251,9 +254,7 @@ impl Line<'_> {
                 }
                 return false;
             }
-            Some(PieceData::Bytes(bytes)) => {
-                Some(u64::try_from(bytes.len()).unwrap_or(u64::MAX))
-            }
+            Some(PieceData::Bytes(bytes)) => Some(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
             Some(PieceData::Blob(range)) => Some(range.len),
             Some(PieceData::Nil) | None => None,
         };
@@ -265,7 +266,12 @@ impl Line<'_> {
             (FetchItem::Rfc822Text, octets) => {
                 line.rfc822(out, &Specifier::Text, octets.unwrap_or(0));
             }
-            (FetchItem::BodySection { section, partial, .. }, octets) => {
+            (
+                FetchItem::BodySection {
+                    section, partial, ..
+                },
+                octets,
+            ) => {
                 let origin = partial.map(|partial| partial.offset);
                 match octets {
                     Some(octets) => line.section(out, section, origin, octets),

@@ -93,7 +93,11 @@ fn lines(mailboxes: &[&Listed], list: &List) -> VecDeque<Line> {
     let chosen_below = parents_of_chosen(mailboxes, list);
     mailboxes
         .iter()
-        .filter(|mailbox| patterns.iter().any(|pattern| matches(pattern, &mailbox.name)))
+        .filter(|mailbox| {
+            patterns
+                .iter()
+                .any(|pattern| matches(pattern, &mailbox.name))
+        })
         .filter_map(|mailbox| {
             let recursive =
                 list.select.recursive_match && chosen_below.contains(mailbox.name.as_str());
@@ -123,10 +127,7 @@ fn parents_of_chosen<'a>(mailboxes: &[&'a Listed], list: &List) -> BTreeSet<&'a 
 }
 
 /// All names above those mailboxes that `count`.
-fn parents<'a>(
-    mailboxes: &[&'a Listed],
-    count: impl Fn(&Listed) -> bool,
-) -> BTreeSet<&'a str> {
+fn parents<'a>(mailboxes: &[&'a Listed], count: impl Fn(&Listed) -> bool) -> BTreeSet<&'a str> {
     let mut parents = BTreeSet::new();
     for mailbox in mailboxes.iter().filter(|mailbox| count(mailbox)) {
         let mut name = mailbox.name.as_str();
@@ -140,12 +141,7 @@ fn parents<'a>(
     parents
 }
 
-fn listing(
-    mailbox: &Listed,
-    list: &List,
-    parents: &BTreeSet<&str>,
-    recursive: bool,
-) -> Listing {
+fn listing(mailbox: &Listed, list: &List, parents: &BTreeSet<&str>, recursive: bool) -> Listing {
     let mut attributes = Vec::new();
     if !mailbox.exists {
         attributes.push(Attribute::NonExistent);
@@ -187,7 +183,10 @@ fn subscriptions(mailboxes: &[&Listed], pattern: &str) -> Vec<Listing> {
             } else {
                 vec![Attribute::NoSelect]
             };
-            lines.push(Listing::new(MailboxName::new(mailbox.name.as_str()), attributes));
+            lines.push(Listing::new(
+                MailboxName::new(mailbox.name.as_str()),
+                attributes,
+            ));
             continue;
         }
         let mut name = mailbox.name.as_str();

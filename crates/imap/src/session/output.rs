@@ -59,7 +59,8 @@ impl Output {
             Item::Repeat(line, count) => {
                 let now = count.min(REPEATS_MAX);
                 if count > now {
-                    self.queue.push_front(Item::Repeat(line.clone(), count - now));
+                    self.queue
+                        .push_front(Item::Repeat(line.clone(), count - now));
                 }
                 Step::Write(Bytes::from(line.repeat(usize::try_from(now).unwrap_or(1))))
             }

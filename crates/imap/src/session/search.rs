@@ -19,7 +19,11 @@ use super::state::Open;
 impl Session {
     pub(super) fn search(&mut self, tag: Tag, search: Search) {
         let known = |charset: &str| matches!(charset, "UTF-8" | "US-ASCII");
-        if search.charset.as_deref().is_some_and(|charset| !known(charset)) {
+        if search
+            .charset
+            .as_deref()
+            .is_some_and(|charset| !known(charset))
+        {
             // RFC 9051 §6.4.4
             let charsets = vec!["UTF-8".to_owned(), "US-ASCII".to_owned()];
             let status = Status::no("Texts are read as UTF-8").with(Code::BadCharset(charsets));
