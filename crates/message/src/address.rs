@@ -156,13 +156,19 @@ impl Reader<'_> {
         Some(octet)
     }
 
+    /// What stands behind a backslash, unless no text may hold it.
+    fn escaped(&mut self) -> Option<u8> {
+        self.bump()
+            .filter(|octet| !matches!(octet, b'\r' | b'\n' | 0))
+    }
+
     /// The text of a quoted string whose opening quote was read.
     fn quoted(&mut self) -> Vec<u8> {
         let mut text = Vec::new();
         while let Some(octet) = self.bump() {
             match octet {
                 b'"' => break,
-                b'\\' => text.extend(self.bump().filter(|&escaped| escaped != 0)),
+                b'\\' => text.extend(self.escaped()),
                 b'\r' | b'\n' | 0 => {}
                 _ => text.push(octet),
             }
@@ -179,7 +185,7 @@ impl Reader<'_> {
                 b'(' => depth += 1,
                 b')' => depth -= 1,
                 b'\\' => {
-                    text.extend(self.bump().filter(|&escaped| escaped != 0));
+                    text.extend(self.escaped());
                     continue;
                 }
                 b'\r' | b'\n' | 0 => continue,

@@ -286,7 +286,8 @@ impl<'a> Scan<'a> {
         }
         let mut value = Vec::new();
         loop {
-            let stop = |&octet: &u8| matches!(octet, b';' | b'(') || octet.is_ascii_whitespace();
+            let stop =
+                |&octet: &u8| matches!(octet, b';' | b'(' | 0) || octet.is_ascii_whitespace();
             let end = self.rest.iter().position(stop).unwrap_or(self.rest.len());
             value.extend_from_slice(self.rest.get(..end).unwrap_or_default());
             self.skip(end);
@@ -312,7 +313,10 @@ impl<'a> Scan<'a> {
             match octet {
                 b'"' => break,
                 b'\\' => {
-                    value.extend(self.peek().filter(|&escaped| escaped != 0));
+                    value.extend(
+                        self.peek()
+                            .filter(|octet| !matches!(octet, b'\r' | b'\n' | 0)),
+                    );
                     self.skip(1);
                 }
                 b'\r' | b'\n' | 0 => {}

@@ -1,8 +1,8 @@
 //! Laws: nothing panics, ranges nest, time is linear, what is stored reads back.
 
 use message::{
-    Decoder, Encoding, Header, Outline, Part, Section, Specifier, base_subject, decode_words,
-    filter_header, parse_addresses, parse_date, search_text,
+    Content, Correspondent, Decoder, Digest, Encoding, Header, Outline, Part, Section, Specifier,
+    base_subject, decode_words, filter_header, parse_addresses, parse_date, search_text,
 };
 use proptest::prelude::*;
 
@@ -32,11 +32,17 @@ const SEED: &[u8] = b"Received: from a by b; Mon, 23 Nov 2026 20:15:00 +0000\r\n
 fn take_apart(message: &[u8]) -> Outline {
     let outline = Outline::parse(message);
     nested(&outline.root);
+    let enclosing = Part {
+        content: Content::Message(Box::new(outline.clone())),
+        ..Part::default()
+    };
+    sound(&enclosing);
     assert!(outline.span().len == message.len() as u64);
     let stored = outline.encode();
     assert_eq!(Outline::decode(&stored).as_ref(), Ok(&outline));
     search_text(&outline, message, &mut |_| false);
     for part in outline.root.walk() {
+        sound(part);
         let _name = part.filename();
         let _joined = message::parameter::join(&part.parameters);
     }
@@ -58,6 +64,65 @@ fn nested(part: &Part) {
     }
 }
 
+/// No text holds an octet that IMAP could not write.
+fn sound(part: &Part) {
+    let mut texts: Vec<&[u8]> = Vec::new();
+    let disposition = part.disposition.as_ref().map(|found| &found.parameters);
+    for one in part
+        .parameters
+        .iter()
+        .chain(disposition.into_iter().flatten())
+    {
+        texts.extend([one.name.as_bytes(), &one.value]);
+    }
+    texts.extend(part.languages.iter().map(Vec::as_slice));
+    texts.extend(
+        [&part.id, &part.description, &part.md5, &part.location]
+            .into_iter()
+            .flatten()
+            .map(Vec::as_slice),
+    );
+    if let Content::Message(inner) = &part.content {
+        digested(&inner.digest, &mut texts);
+    }
+    for text in texts {
+        assert!(memchr::memchr3(0, b'\r', b'\n', text).is_none(), "{text:?}");
+    }
+}
+
+fn digested<'a>(digest: &'a Digest, texts: &mut Vec<&'a [u8]>) {
+    for list in [
+        &digest.from,
+        &digest.sender,
+        &digest.reply_to,
+        &digest.to,
+        &digest.cc,
+    ] {
+        for one in list {
+            match one {
+                Correspondent::Mailbox {
+                    name,
+                    route,
+                    local,
+                    host,
+                } => {
+                    texts.extend([name, route].into_iter().flatten().map(Vec::as_slice));
+                    texts.extend([local.as_slice(), host]);
+                }
+                Correspondent::GroupStart(name) => texts.push(name),
+                Correspondent::GroupEnd => {}
+            }
+        }
+    }
+    let values = [
+        &digest.date,
+        &digest.subject,
+        &digest.in_reply_to,
+        &digest.message_id,
+    ];
+    texts.extend(values.into_iter().flatten().map(Vec::as_slice));
+}
+
 #[test]
 fn any_prefix_is_a_message() {
     for end in 0..=SEED.len() {
@@ -76,8 +141,9 @@ fn any_mutation_is_a_message() {
             .wrapping_add(1);
         usize::try_from(state >> 33).unwrap() % below
     };
-    let pieces: [&[u8]; 12] = [
-        b"--out", b"--in--", b"\r\n", b"\n", b"\r", b"=?", b"?=", b"\"", b"(", b"<", b"\0", b"\xff",
+    let pieces: [&[u8]; 14] = [
+        b"--out", b"--in--", b"\r\n", b"\n", b"\r", b"=?", b"?=", b"\"", b"(", b"<", b"\0",
+        b"\xff", b"\\", b"\r\n ",
     ];
     for _ in 0..rounds(3000) {
         let mut message = SEED.to_vec();
@@ -85,7 +151,7 @@ fn any_mutation_is_a_message() {
             let at = next(message.len());
             match next(4) {
                 0 => message[at] = u8::try_from(next(256)).unwrap(),
-                1 => drop(message.splice(at..at, pieces[next(12)].iter().copied())),
+                1 => drop(message.splice(at..at, pieces[next(14)].iter().copied())),
                 2 => drop(message.drain(at..(at + next(40)).min(message.len()))),
                 _ => {
                     let from = next(message.len());
