@@ -71,7 +71,10 @@ impl<'a> Reader<'a> {
         let mut stop = match ended {
             Some(stop) => {
                 // A header cut short by a delimiter has no body to open.
-                if part.media == "multipart" || opens_message(&part) {
+                if part.media == "multipart" {
+                    part.faults.implied = true;
+                    part.content = Content::Multipart(vec![self.implied(body_start, body_start)]);
+                } else if opens_message(&part) {
                     close_up(&mut part);
                 }
                 stop
