@@ -138,7 +138,7 @@ impl Incoming {
     ///
     /// # Errors
     /// 550 5.1.1 for an unknown user, 550 5.7.1 for relaying, 452 4.5.3 for too many.
-    pub async fn recipient(&mut self, recipient: Recipient) -> Outcome<()> {
+    pub fn recipient(&mut self, recipient: Recipient) -> Outcome<()> {
         let rules = self.house.rules();
         // RFC 5321 §4.5.3.1.10
         if self.recipients.len() >= rules.recipients_max {

@@ -66,7 +66,7 @@ impl Maildrop {
 
     /// The messages, the oldest first; the list never changes.
     #[must_use]
-    pub fn drops(&self) -> &[Deposit] {
+    pub fn deposits(&self) -> &[Deposit] {
         &self.deposits
     }
 
