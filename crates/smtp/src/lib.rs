@@ -13,6 +13,7 @@
 //! (AUTH), 6152 (8BITMIME), 6409 (Submission), 6531 (SMTPUTF8).
 
 mod ask;
+pub mod client;
 pub mod command;
 pub mod diagram;
 mod parameters;
@@ -22,6 +23,7 @@ mod scanner;
 mod session;
 
 pub use ask::{Answer, Ask, Origin, Transaction};
+pub use client::Client;
 pub use command::Command;
 pub use policy::{Policy, Service};
 pub use reply::Reply;
