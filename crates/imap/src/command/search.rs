@@ -466,7 +466,7 @@ pub(crate) fn object_id(cursor: &mut Cursor<'_>) -> Read<String> {
 
 fn modseq(cursor: &mut Cursor<'_>) -> Read<SearchKey> {
     let mut entry = None;
-    if cursor.peek() == Some(b'"') {
+    if matches!(cursor.peek(), Some(b'"' | b'{')) {
         let name = cursor.string_text()?;
         cursor.space()?;
         let at = cursor.position();
