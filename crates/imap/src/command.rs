@@ -45,6 +45,12 @@ impl Tag {
         fits.then(|| Self(text.to_owned()))
     }
 
+    /// The tag a client of ours gives its command of this number.
+    #[must_use]
+    pub fn numbered(number: u32) -> Self {
+        Self(format!("c{number}"))
+    }
+
     /// The tag's text.
     #[must_use]
     pub fn as_str(&self) -> &str {

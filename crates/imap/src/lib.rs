@@ -1,6 +1,7 @@
 //! IMAP4rev2 and IMAP4rev1, both ends.
 
 pub mod ask;
+pub mod client;
 pub mod command;
 mod cursor;
 pub mod diagram;
