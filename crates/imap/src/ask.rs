@@ -75,6 +75,8 @@ pub enum Ask {
         mailbox: MailboxId,
         /// The mod-sequence up to which the session knows everything.
         since: ModSeq,
+        /// The next UID as it was told together with `since`: messages from there on are new.
+        uid_next: Uid,
     },
     /// Reads messages, in rising order of UID. Answer: [`Answer::Rows`].
     Fetch {
@@ -320,6 +322,8 @@ pub struct Changes {
     pub modseq: ModSeq,
     /// The highest mod-sequence of the mailbox itself, at most `modseq`.
     pub highest: ModSeq,
+    /// The UID the next message gets.
+    pub uid_next: Uid,
     /// New messages.
     pub added: UidSet,
     /// Messages whose flags changed and which are still there; new ones need not be among them.

@@ -1,10 +1,269 @@
 //! What IMAP asks, answered by the post.
 
-use crate::visit::Visit;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use imap::ask::{self, Gone, Refused, Why};
+use imap::{Answer, Ask, Policy, Session};
+use mail::{BlobRange, MailboxId, ModSeq, Uid};
+use net::Fault;
+use post::{Account, Append, Error, Outcome};
+
+use crate::guest::Guest;
+use crate::visit::{Hall, Visit};
+
+mod fetch;
+mod search;
+mod store;
+
+/// What a session behind this door may do.
+fn policy(hall: &Hall) -> Policy {
+    Policy {
+        host: hall.settings.host.to_string(),
+        starttls: hall.offers_starttls(),
+        clear_passwords: hall.settings.clear_passwords,
+        append_octets_max: hall.post.rules().message_octets_max,
+        ..Policy::default()
+    }
+}
 
 /// Talks with one peer until it has gone.
 pub(crate) fn converse(visit: Visit) -> impl Future<Output = ()> + Send + 'static {
-    // Nobody answers here yet: the door is shut again.
-    drop(visit.into_stream());
-    async {}
+    let session = Session::new(Arc::new(policy(&visit.hall)));
+    let house = House {
+        guest: visit.guest(),
+        append: None,
+    };
+    visit.converse(session, house)
+}
+
+#[derive(Debug)]
+struct House {
+    guest: Guest,
+    /// The message on its way in.
+    append: Option<Box<Append>>,
+}
+
+impl net::House<Session> for House {
+    async fn ask(&mut self, ask: Ask) -> Answer {
+        if let Ask::Sasl(question) = ask {
+            return Answer::Verdict(self.guest.verdict(question).await);
+        }
+        Box::pin(self.answer(ask)).await.unwrap_or_else(|error| {
+            self.append = None;
+            let conn = self.guest.peer.conn;
+            tracing::info!(%conn, %error, "refused");
+            Answer::Refused(refused(&error))
+        })
+    }
+
+    async fn read(&mut self, range: BlobRange) -> Result<Bytes, Fault> {
+        self.guest.read(range).await
+    }
+
+    async fn hint(&mut self) -> ModSeq {
+        self.guest.hint().await
+    }
+
+    fn pending_hint(&mut self) -> Option<ModSeq> {
+        self.guest.pending_hint()
+    }
+}
+
+impl House {
+    async fn answer(&mut self, ask: Ask) -> Outcome<Answer> {
+        if let Ask::AppendChunk(bytes) = ask {
+            let append = self.append.as_mut().ok_or_else(out_of_turn)?;
+            append.chunk(bytes).await?;
+            return Ok(Answer::Done);
+        }
+        let account = self.guest.account().ok_or_else(out_of_turn)?;
+        match ask {
+            Ask::Identity(fields) => {
+                let conn = self.guest.peer.conn;
+                tracing::debug!(%conn, ?fields, "the client names itself");
+            }
+            Ask::List => return list(account).await,
+            Ask::Status { name } => return status(account, &name).await,
+            Ask::Create { name, role } => {
+                account.create(&name, role).await?;
+            }
+            Ask::Delete { name } => account.delete(&name).await?,
+            Ask::Rename { source, target } => account.rename(&source, &target).await?,
+            Ask::Subscribe { name, on: true } => account.subscribe(&name).await?,
+            Ask::Subscribe { name, on: false } => account.unsubscribe(&name).await?,
+            Ask::Select { name, read_only } => return select(account, &name, read_only).await,
+            Ask::Changes {
+                mailbox,
+                since,
+                uid_next,
+            } => return changes(account, mailbox, since, uid_next).await,
+            Ask::Expunge { mailbox, uids } => {
+                account.expunge(mailbox, uids.as_ref()).await?;
+            }
+            Ask::AppendBegin {
+                name,
+                flags,
+                date,
+                octets,
+            } => {
+                let append = account.append(&name, flags, date, Some(octets)).await?;
+                self.append = Some(Box::new(append));
+            }
+            Ask::AppendAbort => self.append = None,
+            Ask::AppendEnd => {
+                let append = self.append.take().ok_or_else(out_of_turn)?;
+                let appended = append.commit().await?;
+                return Ok(Answer::Appended {
+                    uid_validity: appended.uidvalidity,
+                    uid: appended.uid,
+                });
+            }
+            ask => return messages(account, ask).await,
+        }
+        Ok(Answer::Done)
+    }
+}
+
+/// Answers what is asked about the messages of a mailbox.
+async fn messages(account: &Account, ask: Ask) -> Outcome<Answer> {
+    match ask {
+        Ask::Fetch {
+            mailbox,
+            uids,
+            plan,
+        } => fetch::answer(account, mailbox, &uids, &plan).await,
+        Ask::Store {
+            mailbox,
+            uids,
+            mode,
+            flags,
+            unchanged_since,
+        } => {
+            let change = store::change(mode, flags, unchanged_since);
+            store::answer(account, mailbox, &uids, &change).await
+        }
+        Ask::Copy {
+            mailbox,
+            uids,
+            target,
+        } => Ok(store::copied(account.copy(mailbox, &uids, &target).await?)),
+        Ask::Move {
+            mailbox,
+            uids,
+            target,
+        } => Ok(store::copied(
+            account.relocate(mailbox, &uids, &target).await?,
+        )),
+        Ask::Search {
+            mailbox,
+            criterion,
+            highest,
+        } => search::answer(account, mailbox, criterion, highest).await,
+        _ => Err(out_of_turn()),
+    }
+}
+
+async fn list(account: &Account) -> Outcome<Answer> {
+    let mailboxes = account.mailboxes().await?;
+    let mut listed: Vec<ask::Listed> = mailboxes
+        .into_iter()
+        .map(|mailbox| ask::Listed {
+            name: mailbox.name,
+            role: mailbox.role,
+            subscribed: mailbox.subscribed,
+            exists: true,
+            selectable: mailbox.selectable,
+        })
+        .collect();
+    let known: std::collections::HashSet<String> =
+        listed.iter().map(|mailbox| mailbox.name.clone()).collect();
+    let subscribed = account.subscriptions().await?.into_iter();
+    let missing = subscribed.filter(|name| !known.contains(name));
+    listed.extend(missing.map(|name| ask::Listed {
+        name,
+        role: None,
+        subscribed: true,
+        exists: false,
+        selectable: false,
+    }));
+    Ok(Answer::Mailboxes(listed))
+}
+
+async fn status(account: &Account, name: &str) -> Outcome<Answer> {
+    let status = account.status(name).await?;
+    Ok(Answer::Status(ask::Status {
+        mailbox: status.id,
+        messages: status.messages,
+        uid_next: status.uidnext,
+        uid_validity: status.uidvalidity,
+        unseen: status.unseen,
+        deleted: status.deleted,
+        size_octets: status.size,
+        modseq: status.highest_modseq,
+    }))
+}
+
+async fn select(account: &Account, name: &str, read_only: bool) -> Outcome<Answer> {
+    let snapshot = account.open(name).await?;
+    Ok(Answer::Selected(Box::new(ask::Selected {
+        mailbox: snapshot.id,
+        uid_validity: snapshot.uidvalidity,
+        uid_next: snapshot.uidnext,
+        modseq: snapshot.modseq,
+        highest: snapshot.highest_modseq,
+        uids: snapshot.uids,
+        keywords: snapshot.keywords,
+        first_unseen: snapshot.first_unseen,
+        read_only,
+    })))
+}
+
+async fn changes(
+    account: &Account,
+    mailbox: MailboxId,
+    since: ModSeq,
+    uid_next: Uid,
+) -> Outcome<Answer> {
+    let changes = account.changes(mailbox, since, uid_next).await?;
+    let gone = if changes.gone {
+        Gone::Mailbox
+    } else {
+        Gone::Uids(changes.vanished)
+    };
+    Ok(Answer::Changes(ask::Changes {
+        modseq: changes.modseq,
+        highest: changes.highest_modseq,
+        uid_next: changes.uidnext,
+        added: changes.added,
+        changed: changes.changed.into_iter().map(store::changed).collect(),
+        gone,
+        keywords: changes.keywords,
+        more: false,
+    }))
+}
+
+/// A refusal of the post in IMAP's words.
+fn refused(error: &Error) -> Refused {
+    let why = match error.why() {
+        post::Why::Nonexistent | post::Why::TryCreate => Why::NonExistent,
+        post::Why::AlreadyExists => Why::AlreadyExists,
+        post::Why::Cannot | post::Why::UnknownEncoding => Why::Cannot,
+        post::Why::Limit => Why::Limit,
+        post::Why::TooBig => Why::TooBig,
+        post::Why::InUse => Why::InUse,
+        post::Why::AuthenticationFailed
+        | post::Why::AuthorizationFailed
+        | post::Why::Policy => Why::NoPermission,
+        post::Why::Unavailable => Why::Unavailable,
+    };
+    Refused {
+        why,
+        text: error.refusal().text,
+    }
+}
+
+/// A session that asks out of turn.
+fn out_of_turn() -> Error {
+    Error::Fault(post::Fault::Row("a conversation out of turn"))
 }

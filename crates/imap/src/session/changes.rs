@@ -47,6 +47,7 @@ impl Session {
         let ask = Ask::Changes {
             mailbox: open.mailbox,
             since: open.known,
+            uid_next: open.uid_next,
         };
         self.noticed = false;
         self.wait(ask, Wait::Changes(after));
@@ -68,6 +69,7 @@ impl Session {
         open.view.queue(&changes.added, &changes.gone);
         let more = changes.more && changes.modseq > open.known;
         open.known = open.known.max(changes.modseq);
+        open.uid_next = open.uid_next.max(changes.uid_next);
         self.tell(moment);
         for changed in &changes.changed {
             // Whoever hears of new messages asks for their flags.

@@ -75,6 +75,7 @@ impl Session {
             read_only,
             view,
             known: selected.modseq,
+            uid_next: selected.uid_next,
             flags,
             saved: UidSet::new(),
             told: Vec::new(),

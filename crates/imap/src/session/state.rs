@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use mail::{FlagSet, MailboxId, ModSeq, UidSet};
+use mail::{FlagSet, MailboxId, ModSeq, Uid, UidSet};
 use wire::sasl::Exchange;
 
 use crate::ask::{FetchPlan, StoreMode};
@@ -61,6 +61,8 @@ pub(super) struct Open {
     pub(super) view: View,
     /// Up to which line of the ledger everything is known.
     pub(super) known: ModSeq,
+    /// The next UID as of then.
+    pub(super) uid_next: Uid,
     /// System flags and the keywords that were told.
     pub(super) flags: FlagSet,
     /// What `$` stands for.

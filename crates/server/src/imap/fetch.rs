@@ -1,0 +1,62 @@
+//! Messages read for FETCH.
+
+use imap::Answer;
+use imap::ask::{FetchPlan, Piece, PieceData, PieceForm, Reached, Row};
+use mail::{MailboxId, UidSet};
+use post::{Account, Data, FetchRow, Form, Item, Outcome};
+
+pub(super) async fn answer(
+    account: &Account,
+    mailbox: MailboxId,
+    uids: &UidSet,
+    plan: &FetchPlan,
+) -> Outcome<Answer> {
+    let plan = post::FetchPlan {
+        outline: plan.outline,
+        items: plan.pieces.iter().map(item).collect(),
+        mark_seen: plan.mark_seen,
+        changed_since: plan.changed_since,
+    };
+    let page = account.fetch(mailbox, uids, None, &plan).await?;
+    Ok(Answer::Rows {
+        rows: page.rows.into_iter().map(row).collect(),
+        reached: page.more_after.map_or(Reached::End, Reached::Uid),
+    })
+}
+
+fn item(piece: &Piece) -> Item {
+    Item {
+        section: piece.section.clone(),
+        form: match piece.form {
+            PieceForm::Stored => Form::Stored,
+            PieceForm::Decoded => Form::Decoded,
+            PieceForm::DecodedSize => Form::DecodedSize,
+        },
+        range: piece.range,
+    }
+}
+
+fn row(row: FetchRow) -> Row {
+    Row {
+        uid: row.uid,
+        modseq: row.modseq,
+        flags: row.flags,
+        marked: row.seen_now,
+        size_octets: row.size,
+        internal_date: row.date,
+        email: row.email,
+        thread: None,
+        outline: row.outline,
+        pieces: row.data.into_iter().map(piece_data).collect(),
+    }
+}
+
+fn piece_data(data: Data) -> PieceData {
+    match data {
+        Data::Nothing => PieceData::Nil,
+        Data::Stored(range) => PieceData::Blob(range),
+        Data::Octets(bytes) => PieceData::Bytes(bytes),
+        Data::Size(octets) => PieceData::Size(octets),
+        Data::UnknownEncoding => PieceData::UnknownCte,
+    }
+}

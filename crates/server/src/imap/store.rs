@@ -1,0 +1,60 @@
+//! Flags changed and messages copied for STORE, COPY and MOVE.
+
+use imap::Answer;
+use imap::ask::{self, Reached, StoreMode};
+use mail::{FlagSet, MailboxId, ModSeq, UidSet};
+use post::{Account, Changed, Copied, FlagAction, FlagChange, Outcome};
+
+/// Messages changed in one step, so that the answer stays small.
+const MESSAGES_AT_ONCE_MAX: usize = 20_000;
+
+pub(super) fn change(
+    mode: StoreMode,
+    flags: FlagSet,
+    unchanged_since: Option<ModSeq>,
+) -> FlagChange {
+    FlagChange {
+        action: match mode {
+            StoreMode::Replace => FlagAction::Replace,
+            StoreMode::Add => FlagAction::Add,
+            StoreMode::Remove => FlagAction::Remove,
+        },
+        flags,
+        unchanged_since,
+    }
+}
+
+pub(super) async fn answer(
+    account: &Account,
+    mailbox: MailboxId,
+    uids: &UidSet,
+    change: &FlagChange,
+) -> Outcome<Answer> {
+    let some: UidSet = uids.iter().take(MESSAGES_AT_ONCE_MAX).collect();
+    let stored = account.store(mailbox, &some, change).await?;
+    Ok(Answer::Stored {
+        changed: stored.rows.into_iter().map(changed).collect(),
+        modified: stored.modified,
+        reached: match some.last() {
+            Some(last) if some.last() != uids.last() => Reached::Uid(last),
+            _ => Reached::End,
+        },
+    })
+}
+
+pub(super) fn changed(changed: Changed) -> ask::Changed {
+    ask::Changed {
+        uid: changed.uid,
+        flags: changed.flags,
+        modseq: changed.modseq,
+    }
+}
+
+pub(super) fn copied(copied: Copied) -> Answer {
+    let (source, target) = copied.pairs.into_iter().unzip::<_, _, Vec<_>, Vec<_>>();
+    Answer::Copied {
+        uid_validity: copied.uidvalidity,
+        source: source.into_iter().collect(),
+        target: target.into_iter().collect(),
+    }
+}
