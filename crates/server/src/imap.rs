@@ -252,9 +252,9 @@ fn refused(error: &Error) -> Refused {
         post::Why::Limit => Why::Limit,
         post::Why::TooBig => Why::TooBig,
         post::Why::InUse => Why::InUse,
-        post::Why::AuthenticationFailed
-        | post::Why::AuthorizationFailed
-        | post::Why::Policy => Why::NoPermission,
+        post::Why::AuthenticationFailed | post::Why::AuthorizationFailed | post::Why::Policy => {
+            Why::NoPermission
+        }
         post::Why::Unavailable => Why::Unavailable,
     };
     Refused {

@@ -63,11 +63,6 @@ impl Visit {
         Guest::new(self.hall.post.clone(), self.peer)
     }
 
-    /// The bare connection, for what is not a session.
-    pub(crate) fn into_stream(self) -> (Stream, Stop) {
-        (self.stream, self.stop)
-    }
-
     /// Drives the session to its end; what went wrong is logged here and nowhere else.
     pub(crate) fn converse<S, H>(
         self,

@@ -1,0 +1,107 @@
+//! Mail read and kept by IMAP.
+
+use server::Protocol;
+
+use crate::mail::deliver;
+use crate::town::{PASSWORD, Talk, Town};
+
+async fn log_in(town: &Town, user: &str) -> Talk {
+    let mut talk = town.visit(Protocol::Imap).await;
+    talk.hear("* OK ").await;
+    let login = format!("l LOGIN {user}@example.org \"{PASSWORD}\"\r\n");
+    talk.tell(&login, "l OK ").await;
+    talk
+}
+
+async fn append(talk: &mut Talk, mailbox: &str, flags: &str, text: &str) -> String {
+    let octets = text.len();
+    let command = format!("p APPEND {mailbox} ({flags}) {{{octets}+}}\r\n{text}\r\n");
+    talk.tell(&command, "p ").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_is_pushed_read_and_removed() {
+    let town = Town::found().await;
+    let mut reader = log_in(&town, "alice").await;
+    let selected = reader.tell("a SELECT INBOX\r\n", "a OK ").await;
+    assert!(selected.contains("* 0 EXISTS\r\n"), "{selected}");
+    reader.tell("b IDLE\r\n", "+ ").await;
+    let mut lmtp = town.visit(Protocol::Lmtp).await;
+    lmtp.hear("220 ").await;
+    lmtp.tell("LHLO other.example.org\r\n", "250 ").await;
+    deliver(&mut lmtp, 7).await;
+    reader.hear("* 1 EXISTS").await;
+    reader.tell("DONE\r\n", "b OK ").await;
+    let fetch = "c FETCH 1 (UID ENVELOPE BODYSTRUCTURE BODY.PEEK[TEXT] RFC822.SIZE)\r\n";
+    let fetched = reader.tell(fetch, "c OK ").await;
+    assert!(fetched.contains("\"letter 7\""), "{fetched}");
+    assert!(fetched.contains("(\"text\" \"plain\""), "{fetched}");
+    assert!(
+        fetched.contains("This is letter 7.\r\n.and a dot.\r\n"),
+        "{fetched}"
+    );
+    let fetched = reader.tell("d UID FETCH 1:* BODY[]\r\n", "d OK ").await;
+    assert!(fetched.contains("Subject: letter 7\r\n"), "{fetched}");
+    assert!(fetched.contains("FLAGS (\\Seen)"), "{fetched}");
+    reader
+        .tell("e STORE 1 +FLAGS (\\Deleted)\r\n", "e OK ")
+        .await;
+    let expunged = reader.tell("f EXPUNGE\r\n", "f OK ").await;
+    assert!(expunged.starts_with("* 1 EXPUNGE\r\n"), "{expunged}");
+    reader.tell("g LOGOUT\r\n", "g OK ").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_does_the_other_hears() {
+    let town = Town::found().await;
+    let mut one = log_in(&town, "bob").await;
+    let mut other = log_in(&town, "bob").await;
+    one.tell("a CREATE Work\r\n", "a OK ").await;
+    let listed = other.tell("a LIST \"\" *\r\n", "a OK ").await;
+    assert!(listed.contains("\"/\" Work\r\n"), "{listed}");
+    for text in [
+        "Subject: one\r\n\r\nfirst\r\n",
+        "Subject: two\r\n\r\nsecond\r\n",
+    ] {
+        let appended = append(&mut one, "Work", "$Forwarded", text).await;
+        assert!(appended.contains("[APPENDUID "), "{appended}");
+    }
+    one.tell("b SELECT Work\r\n", "b OK ").await;
+    let selected = other.tell("b SELECT Work\r\n", "b OK ").await;
+    assert!(selected.contains("* 2 EXISTS\r\n"), "{selected}");
+    one.tell("c STORE 2 +FLAGS (\\Flagged)\r\n", "c OK ").await;
+    let told = other.tell("c NOOP\r\n", "c OK ").await;
+    let flags = "* 2 FETCH (UID 2 FLAGS (\\Flagged $Forwarded))\r\n";
+    assert!(told.contains(flags), "{told}");
+    let moved = one.tell("d MOVE 1 INBOX\r\n", "d OK ").await;
+    assert!(
+        moved.contains("COPYUID") && moved.contains("* 1 EXPUNGE\r\n"),
+        "{moved}"
+    );
+    let fetched = other.tell("d FETCH 1:2 FLAGS\r\n", "d OK ").await;
+    assert!(!fetched.contains("EXPUNGE\r\n"), "{fetched}");
+    let told = other.tell("e NOOP\r\n", "e OK ").await;
+    assert!(told.starts_with("* 1 EXPUNGE\r\n"), "{told}");
+    let found = other
+        .tell("f SEARCH SUBJECT two FLAGGED\r\n", "f OK ")
+        .await;
+    assert!(found.starts_with("* SEARCH 1\r\n"), "{found}");
+    let status = other
+        .tell("g STATUS INBOX (MESSAGES UNSEEN SIZE)\r\n", "g OK ")
+        .await;
+    assert!(status.contains("MESSAGES 1 UNSEEN 1 SIZE 23"), "{status}");
+    let refused = append(&mut other, "Nowhere", "", "x").await;
+    assert!(refused.starts_with("p NO [TRYCREATE] "), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_message_passes_through() {
+    let town = Town::found().await;
+    let mut talk = log_in(&town, "alice").await;
+    let line = "0123456789".repeat(7) + "\r\n";
+    let text = format!("Subject: large\r\n\r\n{}", line.repeat(30_000));
+    append(&mut talk, "INBOX", "", &text).await;
+    talk.tell("a EXAMINE INBOX\r\n", "a OK ").await;
+    let fetched = talk.tell("b FETCH 1 BODY[]\r\n", "b OK ").await;
+    assert!(fetched.contains(&text), "{}", fetched.len());
+}
