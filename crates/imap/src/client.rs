@@ -311,7 +311,7 @@ impl Client {
             Response::Continue(text) => self.go_on(text),
             Response::Tagged(tag, status) => self.end(&tag, status),
             Response::Enabled(enabled) => {
-                // RFC 9051 §6.3.1 and RFC 6855 §3
+                // RFC 9051 §6.3.1
                 let utf8 = |name: &String| {
                     name.eq_ignore_ascii_case("IMAP4rev2")
                         || name.eq_ignore_ascii_case("UTF8=ACCEPT")
@@ -333,7 +333,8 @@ impl Client {
                 .then_some(Step::Ask(News::Response(Response::Continue(text))));
         }
         if matches!(self.state, State::Busy(_, "AUTHENTICATE")) {
-            // RFC 9051 §6.2.2: a challenge we have no answer to.
+            // A challenge we have no answer to.
+            // RFC 9051 §6.2.2
             self.write(Bytes::from_static(b"*\r\n"));
             return None;
         }

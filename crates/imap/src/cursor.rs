@@ -126,7 +126,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    // RFC 9051 §9 item 2
+    // RFC 9051 §9
     pub(crate) fn space(&mut self) -> Read<()> {
         self.expect(b' ', "a space")
     }
@@ -477,7 +477,7 @@ impl<'a> Cursor<'a> {
 /// The text of a string that must be UTF-8.
 pub(crate) fn unicode(text: Cow<'_, [u8]>, at: usize) -> Read<String> {
     match String::from_utf8(text.into_owned()) {
-        // RFC 9051 §9 item 3
+        // RFC 9051 §9
         Ok(text) if !text.contains('\0') => Ok(text),
         _ => Cursor::error_at(at, "text in UTF-8"),
     }

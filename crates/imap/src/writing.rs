@@ -119,7 +119,7 @@ pub(crate) fn literal_header(out: &mut BytesMut, octets: usize) {
 
 /// Writes human words: whatever a line cannot carry becomes a space.
 pub(crate) fn text(out: &mut BytesMut, words: &str) {
-    // RFC 9051 §9 `text`: never empty
+    // The grammar has no empty text.
     if words.is_empty() {
         out.put_u8(b'.');
     }

@@ -267,7 +267,7 @@ fn partial(cursor: &mut Cursor<'_>) -> Read<Option<Partial>> {
     let offset = cursor.number64()?;
     cursor.expect(b'.', "'.'")?;
     let octets = cursor.number64()?;
-    // RFC 9051 §9 `partial`
+    // RFC 9051 §9
     if octets == 0 {
         return cursor.error("a number of octets above 0");
     }

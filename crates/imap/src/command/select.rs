@@ -95,7 +95,7 @@ fn qresync(cursor: &mut Cursor<'_>) -> Read<Qresync> {
         matches = Some((seqs, uids));
     }
     cursor.close()?;
-    // RFC 7162 §7 `known-uids`
+    // RFC 7162 §7
     let sets = known_uids
         .iter()
         .chain(matches.iter().flat_map(|(one, other)| [one, other]));

@@ -76,7 +76,7 @@ pub(super) fn write_body(out: &mut BytesMut, part: &Part, extended: bool) {
     out.put_u8(b'(');
     match &part.content {
         Content::Multipart(parts) => {
-            // RFC 9051 §9 `body-type-mpart`: at least one part.
+            // At least one part, says the grammar.
             if parts.is_empty() {
                 out.put_slice(b"(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0)");
             }
@@ -332,7 +332,7 @@ fn extension(cursor: &mut Cursor<'_>, part: &mut Part) -> Read<()> {
         return Ok(());
     }
     part.location = owned(cursor)?;
-    // RFC 9051 §9 `body-extension`
+    // RFC 9051 §7.5.2
     while cursor.eat(b' ') {
         skip(cursor)?;
     }
