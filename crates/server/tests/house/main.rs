@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod carrying;
 mod imap;
 mod mail;
 mod town;

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::mail::{Address, Host};
-use net::{ClientConfig, Encryption, Endpoint, Identity, Stream, connect, roots_from_pem};
+use net::{
+    ClientConfig, Encryption, Endpoint, Identity, ServerName, Socket, Stream, connect,
+    roots_from_pem,
+};
 use post::{Post, Rules};
 use server::{Door, Encrypted, Protocol, Running, Settings, World};
 use tempfile::TempDir;
@@ -66,14 +69,22 @@ impl Town {
         }
     }
 
-    /// Comes in by a door; where that is encrypted from the first octet, so is this.
-    pub(crate) async fn visit(&self, protocol: Protocol) -> Talk {
+    /// A connection to a door, whom to trust there, and its name.
+    pub(crate) async fn reach(
+        &self,
+        protocol: Protocol,
+    ) -> (Socket, Arc<ClientConfig>, ServerName) {
         let mut addresses = self.running.addresses().iter();
         let (_, endpoint) = addresses.find(|(found, _)| *found == protocol).unwrap();
         let socket = connect(endpoint, PATIENCE).await.unwrap();
         let name = "mail.example.org".try_into().unwrap();
-        let encryption = Encryption::Client(self.trust.clone(), name);
-        let mut talk = Talk(Stream::plain(socket, encryption));
+        (socket, self.trust.clone(), name)
+    }
+
+    /// Comes in by a door; where that is encrypted from the first octet, so is this.
+    pub(crate) async fn visit(&self, protocol: Protocol) -> Talk {
+        let (socket, trust, name) = self.reach(protocol).await;
+        let mut talk = Talk(Stream::plain(socket, Encryption::Client(trust, name)));
         if !matches!(protocol, Protocol::Smtp | Protocol::Lmtp) {
             talk.encrypt().await;
         }
