@@ -5,4 +5,5 @@
 mod carrying;
 mod imap;
 mod mail;
+mod reading;
 mod town;
