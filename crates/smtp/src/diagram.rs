@@ -264,7 +264,7 @@ pub fn render() -> String {
     page.push_str("    Closed --> [*]\n```\n\n");
     page.push_str(
         "In the table `2 Ready` reads: a reply 2yz leads to Ready; `=` stays. An empty field is\n\
-         \"503 bad sequence\" where the line can be a command there, and cannot happen where not.\n\n",
+         \"503 bad sequence\" where the line can be a command there; elsewhere it cannot happen.\n\n",
     );
     page.push_str("| |");
     for phase in Phase::ALL {
@@ -280,9 +280,8 @@ pub fn render() -> String {
         }
         page.push('\n');
     }
-    page.push_str(
-        "\n## Codes (RFC 5321 §4.3.2 and the extensions)\n\n| verb | codes |\n|---|---|\n",
-    );
+    page.push_str("\n## Codes (RFC 5321 §4.3.2 and the extensions)\n\n");
+    page.push_str("| verb | codes |\n|---|---|\n");
     for verb in Verb::ALL {
         let codes: Vec<String> = listed(verb).iter().map(ToString::to_string).collect();
         let _written = writeln!(page, "| {} | {} |", verb.name(), codes.join(" "));

@@ -11,6 +11,21 @@
 //! RFC 5321 (SMTP), 1870 (SIZE), 2033 (LMTP), 2034 (ENHANCEDSTATUSCODES), 2920 (PIPELINING), 3030
 //! (CHUNKING, BINARYMIME), 3207 (STARTTLS), 3461 (DSN parameters), 3848 (transmission types), 4954
 //! (AUTH), 6152 (8BITMIME), 6409 (Submission), 6531 (SMTPUTF8).
+//!
+//! ```
+//! use std::sync::Arc;
+//! use smtp::{Answer, Ask, Policy, Session};
+//! use wire::dialogue::{Cut, play};
+//!
+//! let mut session = Session::new(Arc::new(Policy::relay("mx.example")));
+//! let mut house = |ask| match ask {
+//!     Ask::Accept => Answer::Stored("Taken".to_owned()),
+//!     _ => Answer::Done,
+//! };
+//! let peer = "C: HELO c.example\nC: MAIL FROM:<>\nC: RCPT TO:<a@mx.example>\nC: DATA\nC: .";
+//! let told = play(&mut session, &mut house, peer, Cut::Lines);
+//! assert!(told.ends_with("S: 250 2.0.0 Taken\n"));
+//! ```
 
 mod ask;
 pub mod client;
