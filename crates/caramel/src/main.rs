@@ -1,3 +1,34 @@
-//! Electronic mail as one binary.
+//! Electronic mail as one binary: configuration, commands, the demonstration.
+//!
+//! Not here: mail's rules (`post`), answers to protocols (`server`).
+//!
+//! Exit codes: 0 done, 1 it failed, 2 it was asked wrongly (arguments, configuration).
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+mod certificate;
+mod cli;
+mod complaint;
+mod config;
+mod demo;
+mod desk;
+mod directory;
+mod files;
+mod inspect;
+mod logging;
+mod papers;
+mod password;
+mod serve;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match cli.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(complaint) => {
+            eprintln!("{complaint}");
+            ExitCode::from(complaint.code)
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The commands: what is written here is also the help, the man pages and the completions.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::complaint::Complaint;
+use crate::config::Config;
+use crate::{certificate, config, demo, directory, inspect, papers, serve};
+
+/// Electronic mail as one program: SMTP, IMAP and POP3.
+///
+/// Without a configuration file it is a demonstration: two accounts with sample mail, reachable
+/// from this machine only, and nothing ever leaves it.
+#[derive(Debug, Parser)]
+#[command(name = "caramel", version, propagate_version = true)]
+pub(crate) struct Cli {
+    /// The configuration file.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder for all data, whatever the configuration says.
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the server until it is told to stop (the default).
+    Serve,
+    /// Looks at the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Domains whose mail is ours.
+    #[command(subcommand)]
+    Domain(DomainCommand),
+    /// People who have mail here.
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Addresses that lead to accounts.
+    #[command(subcommand)]
+    Alias(AliasCommand),
+    /// Looks after the store; the server must not run.
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Certificates.
+    #[command(subcommand)]
+    Cert(CertCommand),
+    /// Writes the man pages into a folder, or the first to standard output.
+    Man {
+        /// The folder; `-` for standard output.
+        folder: PathBuf,
+    },
+    /// Writes a shell's completions to standard output.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Says whether the configuration file is right, and where it is not.
+    Check,
+    /// Shows all settings with their effective values.
+    Show,
+}
+
+#[derive(Debug, Subcommand)]
+enum DomainCommand {
+    /// Makes a domain ours.
+    Add {
+        /// The domain: example.org.
+        name: String,
+    },
+    /// Lists the domains.
+    List(Listing),
+    /// Gives a domain up; it must have no accounts and aliases.
+    Rm {
+        /// The domain.
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum AccountCommand {
+    /// Makes an account; a password is made up and shown unless it is given.
+    Add {
+        /// Its address: ada@example.org.
+        address: String,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// Lists the accounts.
+    List(Listing),
+    /// Gives an account another password.
+    Passwd {
+        /// Its address.
+        address: String,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+    /// Removes an account: nobody logs in to it, nothing is delivered to it.
+    Rm {
+        /// Its address.
+        address: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum AliasCommand {
+    /// Sets an alias.
+    Add {
+        /// The address that stands for others; `@example.org` for all that are nobody else's.
+        source: String,
+        /// Where its mail goes.
+        #[arg(required = true)]
+        targets: Vec<String>,
+    },
+    /// Lists the aliases.
+    List(Listing),
+    /// Removes an alias.
+    Rm {
+        /// The alias.
+        source: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum StoreCommand {
+    /// Reads everything that is stored and says what is damaged.
+    Check,
+    /// Makes the store's index anew from its log.
+    Rebuild,
+}
+
+#[derive(Debug, Subcommand)]
+enum CertCommand {
+    /// Prints the path of the authority's certificate: programs that trust it trust the server.
+    Ca,
+}
+
+/// How a list is shown.
+#[derive(Debug, Args)]
+pub(crate) struct Listing {
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Where a password comes from.
+#[derive(Debug, Args)]
+pub(crate) struct PasswordSource {
+    /// Read the password from standard input, up to the end of its first line.
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub(crate) fn run(self) -> Result<(), Complaint> {
+        match self.command {
+            Some(Command::Man { folder }) => papers::man(&folder),
+            Some(Command::Completions { shell }) => papers::completions(shell),
+            ref command => {
+                let config = self.configuration()?;
+                match command {
+                    None | Some(Command::Serve) => serve::run(&config),
+                    Some(command) => carry_out(command, &config),
+                }
+            }
+        }
+    }
+
+    /// What the file says, or the demonstration where there is none.
+    fn configuration(&self) -> Result<Config, Complaint> {
+        let mut config = match &self.config {
+            Some(path) => config::read(path)?,
+            None => demo::configuration()?,
+        };
+        if let Some(data) = &self.data {
+            config.move_data(data)?;
+        }
+        Ok(config)
+    }
+}
+
+fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
+    match command {
+        Command::Config(ConfigCommand::Check) => say("The configuration is right."),
+        Command::Config(ConfigCommand::Show) => say(config.show().trim_end()),
+        Command::Domain(DomainCommand::Add { name }) => directory::add_domain(config, name),
+        Command::Domain(DomainCommand::List(listing)) => directory::list_domains(config, listing),
+        Command::Domain(DomainCommand::Rm { name }) => directory::remove_domain(config, name),
+        Command::Account(AccountCommand::Add { address, password }) => {
+            directory::add_account(config, address, password)
+        }
+        Command::Account(AccountCommand::List(listing)) => {
+            directory::list_accounts(config, listing)
+        }
+        Command::Account(AccountCommand::Passwd { address, password }) => {
+            directory::change_password(config, address, password)
+        }
+        Command::Account(AccountCommand::Rm { address }) => {
+            directory::remove_account(config, address)
+        }
+        Command::Alias(AliasCommand::Add { source, targets }) => {
+            directory::add_alias(config, source, targets)
+        }
+        Command::Alias(AliasCommand::List(listing)) => directory::list_aliases(config, listing),
+        Command::Alias(AliasCommand::Rm { source }) => directory::remove_alias(config, source),
+        Command::Store(StoreCommand::Check) => inspect::check(config),
+        Command::Store(StoreCommand::Rebuild) => inspect::rebuild(config),
+        Command::Cert(CertCommand::Ca) => certificate::authority(config),
+        Command::Serve | Command::Man { .. } | Command::Completions { .. } => Ok(()),
+    }
+}
+
+/// Writes a line, or several, to standard output.
+pub(crate) fn say(text: &str) -> Result<(), Complaint> {
+    let mut output = std::io::stdout().lock();
+    let written = writeln!(output, "{text}").and_then(|()| output.flush());
+    Ok(written.context("writing to standard output")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_table_of_commands_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

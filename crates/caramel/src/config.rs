@@ -1,0 +1,446 @@
+//! The configuration: one file for the machine. People and domains live in the store.
+//!
+//! [`Written`] is the file as it was typed, with places; [`Config`] is what it means. Not here: what
+//! the server makes of it (`serve`).
+
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use mail::{Address, Host};
+use net::Endpoint;
+use server::{Encrypted, Protocol};
+
+use crate::complaint::Complaint;
+
+mod setting;
+mod written;
+
+use setting::{ALL, SECTIONS, Setting};
+use written::{Meaning, Table, Value, Written};
+
+/// What the file means.
+#[derive(Debug)]
+pub(crate) struct Config {
+    values: Table,
+    pub(crate) listeners: Vec<Listener>,
+    data: PathBuf,
+    /// How many following ports to try where one is taken.
+    pub(crate) ports_max: u16,
+    /// True if there is no file: two accounts and their mail are made.
+    pub(crate) is_demo: bool,
+}
+
+/// A place where the server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listener {
+    pub(crate) protocol: Protocol,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) encrypted: Encrypted,
+}
+
+/// Reads a configuration file.
+pub(crate) fn read(path: &Path) -> Result<Config, Complaint> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let what = format!("{} cannot be read", path.display());
+        Complaint::usage(what).because(error)
+    })?;
+    parse(&path.display().to_string(), text)
+}
+
+/// Reads a configuration.
+pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
+    let mut written = Written::read(name, text);
+    let listeners = listeners(&mut written);
+    require_hostname(&mut written);
+    check_certificate(&mut written);
+    let data = match written
+        .values
+        .get(&(setting::DATA.section, setting::DATA.key))
+    {
+        Some(Value {
+            meaning: Meaning::Path(path),
+            ..
+        }) => path.clone(),
+        _ => data_folder()?,
+    };
+    let values = std::mem::take(&mut written.values);
+    let config = Config {
+        values,
+        listeners: listeners
+            .iter()
+            .map(|(listener, _)| listener.clone())
+            .collect(),
+        data,
+        ports_max: 0,
+        is_demo: false,
+    };
+    check_passwords(&mut written, &config, &listeners);
+    match written.complaint() {
+        Some(complaint) => Err(complaint),
+        None => Ok(config),
+    }
+}
+
+/// `caramel` in the user's folder for data.
+pub(crate) fn data_folder() -> Result<PathBuf, Complaint> {
+    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let base = match folder("XDG_DATA_HOME") {
+        Some(folder) => PathBuf::from(folder),
+        None => {
+            let home = folder("HOME").ok_or_else(|| {
+                Complaint::usage("there is no folder for the data")
+                    .because("neither XDG_DATA_HOME nor HOME is set")
+                    .next("caramel --data DIR")
+            })?;
+            PathBuf::from(home).join(".local/share")
+        }
+    };
+    Ok(base.join("caramel"))
+}
+
+impl Config {
+    /// Keeps the data elsewhere.
+    pub(crate) fn move_data(&mut self, data: &Path) -> Result<(), Complaint> {
+        self.data = std::path::absolute(data)
+            .map_err(|error| Complaint::usage("--data is not a path").because(error))?;
+        Ok(())
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    pub(crate) fn hostname(&self) -> Host {
+        match self.value(&setting::HOSTNAME) {
+            Some(Value {
+                meaning: Meaning::Host(host),
+                ..
+            }) => host,
+            _ => Host::Domain("localhost".to_owned()),
+        }
+    }
+
+    pub(crate) fn postmaster(&self) -> Option<Address> {
+        match self.value(&setting::POSTMASTER) {
+            Some(Value {
+                meaning: Meaning::Mail(address),
+                ..
+            }) => Some(address),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn memory(&self) -> u64 {
+        self.number(&setting::MEMORY)
+    }
+
+    pub(crate) fn message_size(&self) -> u64 {
+        self.number(&setting::MESSAGE_SIZE)
+    }
+
+    pub(crate) fn recipients(&self) -> u64 {
+        self.number(&setting::RECIPIENTS)
+    }
+
+    pub(crate) fn connections(&self) -> u64 {
+        self.number(&setting::CONNECTIONS)
+    }
+
+    pub(crate) fn connections_per_address(&self) -> u64 {
+        self.number(&setting::CONNECTIONS_PER_ADDRESS)
+    }
+
+    pub(crate) fn stop_within_seconds(&self) -> u64 {
+        self.number(&setting::STOP_WITHIN)
+    }
+
+    pub(crate) fn clear_passwords(&self) -> bool {
+        let value = self.value(&setting::CLEAR_PASSWORDS);
+        value.is_some_and(|value| value.meaning == Meaning::Switch(true))
+    }
+
+    pub(crate) fn captures(&self) -> bool {
+        self.word(&setting::RELAY_MODE) == "capture"
+    }
+
+    pub(crate) fn log_level(&self) -> String {
+        self.word(&setting::LEVEL)
+    }
+
+    pub(crate) fn logs_json(&self) -> bool {
+        self.word(&setting::FORMAT) == "json"
+    }
+
+    /// Certificate and key, where they are given.
+    pub(crate) fn certificate(&self) -> Option<(PathBuf, PathBuf)> {
+        match (
+            self.value(&setting::CERTIFICATE)?.meaning,
+            self.value(&setting::KEY)?.meaning,
+        ) {
+            (Meaning::Path(certificate), Meaning::Path(key)) => Some((certificate, key)),
+            _ => None,
+        }
+    }
+
+    /// All settings as a file, with a word on where each value comes from.
+    pub(crate) fn show(&self) -> String {
+        let mut text = String::new();
+        for (section, _) in SECTIONS
+            .iter()
+            .filter(|(section, _)| *section != "listener")
+        {
+            if !section.is_empty() {
+                let _written = writeln!(text, "\n[{section}]");
+            }
+            for setting in ALL.iter().filter(|setting| setting.section == *section) {
+                self.show_setting(setting, &mut text);
+            }
+        }
+        for listener in &self.listeners {
+            let address = match &listener.endpoint {
+                Endpoint::Tcp(address) => address.to_string(),
+                Endpoint::Unix(path) => format!("unix:{}", path.display()),
+            };
+            let _written = writeln!(
+                text,
+                "\n[[listener]]\nprotocol = \"{}\"\naddress = \"{address}\"\ntls = \"{}\"",
+                protocol_name(listener.protocol),
+                encrypted_name(listener.encrypted),
+            );
+        }
+        text
+    }
+
+    fn show_setting(&self, setting: &Setting, text: &mut String) {
+        let key = setting.key;
+        let given = self.values.get(&(setting.section, key));
+        let _written = match (self.value(setting), given) {
+            _ if *setting == setting::DATA => {
+                let shown = toml::Value::String(self.data.display().to_string());
+                writeln!(text, "{key} = {shown}")
+            }
+            (Some(value), Some(_)) => writeln!(text, "{key} = {}", value.shown),
+            (Some(value), None) => writeln!(text, "{key} = {}  # default", value.shown),
+            (None, _) => writeln!(text, "# {key} is not set"),
+        };
+    }
+
+    fn value(&self, setting: &Setting) -> Option<Value> {
+        let given = self.values.get(&(setting.section, setting.key));
+        given.cloned().or_else(|| written::default(setting))
+    }
+
+    fn number(&self, setting: &Setting) -> u64 {
+        match self.value(setting) {
+            Some(Value {
+                meaning: Meaning::Number(number),
+                ..
+            }) => number,
+            _ => 0,
+        }
+    }
+
+    fn word(&self, setting: &Setting) -> String {
+        match self.value(setting) {
+            Some(Value {
+                meaning: Meaning::Word(word),
+                ..
+            }) => word,
+            _ => String::new(),
+        }
+    }
+}
+
+/// A protocol's word in the file.
+pub(crate) const fn protocol_name(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Smtp => "smtp",
+        Protocol::Submission => "submission",
+        Protocol::Lmtp => "lmtp",
+        Protocol::Imap => "imap",
+        Protocol::Pop3 => "pop3",
+        Protocol::Control => "control",
+    }
+}
+
+/// The word for when a connection is encrypted.
+pub(crate) const fn encrypted_name(encrypted: Encrypted) -> &'static str {
+    match encrypted {
+        Encrypted::Never => "none",
+        Encrypted::StartTls => "starttls",
+        Encrypted::Implicit => "implicit",
+    }
+}
+
+fn listeners(written: &mut Written) -> Vec<(Listener, Range<usize>)> {
+    let mut listeners = Vec::new();
+    for (table, span) in std::mem::take(&mut written.listeners) {
+        let value = |setting: &Setting| {
+            let given = table.get(&(setting.section, setting.key)).cloned();
+            given
+                .or_else(|| written::default(setting))
+                .map(|value| value.meaning)
+        };
+        let parts = (
+            value(&setting::PROTOCOL),
+            value(&setting::ADDRESS),
+            value(&setting::TLS),
+        );
+        let (Some(Meaning::Word(protocol)), Some(Meaning::Endpoint(endpoint)), Some(tls)) = parts
+        else {
+            let what = "this listener needs `protocol` and `address`".to_owned();
+            let hint = "protocol = \"imap\", address = \"[::]:143\"";
+            written.flaw(span, what, hint);
+            continue;
+        };
+        let protocol = match protocol.as_str() {
+            "smtp" => Protocol::Smtp,
+            "submission" => Protocol::Submission,
+            "lmtp" => Protocol::Lmtp,
+            "imap" => Protocol::Imap,
+            _ => Protocol::Pop3,
+        };
+        let encrypted = match tls {
+            Meaning::Word(word) if word == "none" => Encrypted::Never,
+            Meaning::Word(word) if word == "implicit" => Encrypted::Implicit,
+            _ => Encrypted::StartTls,
+        };
+        let listener = Listener {
+            protocol,
+            endpoint,
+            encrypted,
+        };
+        listeners.push((listener, span));
+    }
+    listeners
+}
+
+fn require_hostname(written: &mut Written) {
+    if !written
+        .values
+        .contains_key(&(setting::HOSTNAME.section, setting::HOSTNAME.key))
+    {
+        let what = "`hostname` is missing".to_owned();
+        written.flaw(
+            0..0,
+            what,
+            "hostname = \"mail.example.org\", on the first line",
+        );
+    }
+}
+
+fn check_certificate(written: &mut Written) {
+    let find = |written: &Written, setting: &Setting| {
+        written.values.get(&(setting.section, setting.key)).cloned()
+    };
+    let certificate = find(written, &setting::CERTIFICATE);
+    let key = find(written, &setting::KEY);
+    match (&certificate, &key) {
+        (Some(value), None) => {
+            let what = "a certificate is of no use without its key".to_owned();
+            written.flaw(value.span.clone(), what, "key = \"/etc/caramel/key.pem\"");
+        }
+        (None, Some(value)) => {
+            let what = "a key is of no use without its certificate".to_owned();
+            written.flaw(
+                value.span.clone(),
+                what,
+                "certificate = \"/etc/caramel/chain.pem\"",
+            );
+        }
+        _ => {}
+    }
+    for value in certificate.into_iter().chain(key) {
+        if let Meaning::Path(path) = &value.meaning
+            && let Err(error) = std::fs::File::open(path)
+        {
+            let what = format!("{} cannot be opened", value.shown);
+            written.flaw(value.span, what, error.to_string());
+        }
+    }
+}
+
+/// Passwords in the clear never leave the machine.
+fn check_passwords(written: &mut Written, config: &Config, listeners: &[(Listener, Range<usize>)]) {
+    if !config.clear_passwords() {
+        return;
+    }
+    for (listener, span) in listeners {
+        let abroad = match &listener.endpoint {
+            Endpoint::Tcp(address) => !address.ip().is_loopback(),
+            Endpoint::Unix(_) => false,
+        };
+        let clear = listener.encrypted != Encrypted::Implicit;
+        let people = matches!(
+            listener.protocol,
+            Protocol::Submission | Protocol::Imap | Protocol::Pop3
+        );
+        if abroad && clear && people {
+            let what = "`clear_passwords` would let passwords cross the network here".to_owned();
+            let hint = "listen on 127.0.0.1 or [::1], use tls = \"implicit\", or leave it off";
+            written.flaw(span.clone(), what, hint);
+        }
+    }
+}
+
+/// The reference, in Markdown.
+#[cfg(test)]
+fn reference() -> String {
+    let mut page = String::from(
+        "# Configuration\n\nMade from `crates/caramel/src/config/setting.rs`; not to be edited.\n\n\
+         One file in TOML, named with `--config`. `caramel --config FILE config check` says whether \
+         it is right,\n`config show` what is in effect. Domains, accounts and aliases are not in \
+         it: they live in the store and\nchange with `caramel domain`, `account` and `alias`.\n\n\
+         A file for one machine:\n\n```toml\n",
+    );
+    page.push_str(EXAMPLE);
+    page.push_str("```\n");
+    for (section, words) in SECTIONS {
+        let title = match *section {
+            "" => "The top".to_owned(),
+            "listener" => "`[[listener]]`".to_owned(),
+            section => format!("`[{section}]`"),
+        };
+        let _written = writeln!(page, "\n## {title}\n\n{words}\n");
+        for setting in ALL.iter().filter(|setting| setting.section == *section) {
+            let default = match setting.default {
+                "" => "not set".to_owned(),
+                default => format!("`{default}`"),
+            };
+            let _written = writeln!(page, "### `{}`\n\n{}\n", setting.key, setting.doc);
+            let expected = setting.kind.expected();
+            let _written = writeln!(page, "- may be: {expected}\n- default: {default}");
+            let _written = writeln!(page, "- example: `{} = {}`\n", setting.key, setting.example);
+        }
+    }
+    page.truncate(page.trim_end().len());
+    page.push('\n');
+    page
+}
+
+#[cfg(test)]
+const EXAMPLE: &str = r#"hostname = "mail.example.org"
+data = "/var/lib/caramel"
+
+[tls]
+certificate = "/etc/caramel/chain.pem"
+key = "/etc/caramel/key.pem"
+
+[[listener]]
+protocol = "smtp"
+address = "[::]:25"
+
+[[listener]]
+protocol = "submission"
+address = "[::]:465"
+tls = "implicit"
+
+[[listener]]
+protocol = "imap"
+address = "[::]:993"
+tls = "implicit"
+"#;
+
+#[cfg(test)]
+mod tests;

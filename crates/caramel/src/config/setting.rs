@@ -1,0 +1,149 @@
+//! The settings: each is declared here, with its words and its default, and nowhere else.
+
+/// A setting.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Setting {
+    /// The table it stands in; empty for the top of the file.
+    pub(crate) section: &'static str,
+    /// Its name.
+    pub(crate) key: &'static str,
+    /// What it may be.
+    pub(crate) kind: Kind,
+    /// What it is where it is not written, in TOML; empty where it is nothing.
+    pub(crate) default: &'static str,
+    /// An example, in TOML.
+    pub(crate) example: &'static str,
+    /// What it means: a sentence or two.
+    pub(crate) doc: &'static str,
+}
+
+/// What a setting may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A domain name.
+    Host,
+    /// An address of mail.
+    Mail,
+    /// A path.
+    Path,
+    /// Octets.
+    Size,
+    /// A time span.
+    Span,
+    /// A number from 1.
+    Count,
+    /// True or false.
+    Switch,
+    /// Where to listen.
+    Endpoint,
+    /// One of these words.
+    Word(&'static [&'static str]),
+}
+
+impl Kind {
+    /// What would be right, for a hint.
+    pub(crate) fn expected(self) -> String {
+        match self {
+            Self::Host => "a domain name: \"mail.example.org\"".to_owned(),
+            Self::Mail => "an address: \"ada@example.org\"".to_owned(),
+            Self::Path => "a path: \"/var/lib/caramel\"".to_owned(),
+            Self::Size => "octets, or a number with K, M or G: \"50M\"".to_owned(),
+            Self::Span => "a number with s, m, h or d: \"10s\"".to_owned(),
+            Self::Count => "a number from 1".to_owned(),
+            Self::Switch => "true or false".to_owned(),
+            Self::Endpoint => {
+                "an address with a port, or a socket's path: \"0.0.0.0:25\", \"[::]:25\", \
+                 \"unix:/run/caramel/lmtp\""
+                    .to_owned()
+            }
+            Self::Word(words) => {
+                let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+                format!("one of {}", quoted.join(", "))
+            }
+        }
+    }
+}
+
+macro_rules! settings {
+    ($($name:ident = [$section:literal] $key:literal: $kind:expr, $default:literal, $example:literal,
+       $doc:literal;)*) => {
+        $(
+            #[doc = $doc]
+            pub(crate) const $name: Setting = Setting {
+                section: $section,
+                key: $key,
+                kind: $kind,
+                default: $default,
+                example: $example,
+                doc: $doc,
+            };
+        )*
+        /// All settings, in the order of the reference.
+        pub(crate) const ALL: &[Setting] = &[$($name),*];
+    };
+}
+
+settings! {
+    HOSTNAME = [""] "hostname": Kind::Host, "", "\"mail.example.org\"",
+        "The name of this machine, as other machines know it: greetings and trace fields give it, \
+         and a certificate of our own is made for it. Has to be written.";
+    DATA = [""] "data": Kind::Path, "", "\"/var/lib/caramel\"",
+        "The folder for everything that is kept. Without it, `caramel` in the user's data folder.";
+    MEMORY = [""] "memory": Kind::Size, "\"128M\"", "\"128M\"",
+        "How much memory what is read often may take. Connections and messages on their way come \
+         on top, each within limits of its own.";
+    POSTMASTER = [""] "postmaster": Kind::Mail, "", "\"ada@example.org\"",
+        "The account that gets mail for postmaster and abuse where no alias says otherwise. \
+         Without it, the oldest account.";
+    PROTOCOL = ["listener"] "protocol":
+        Kind::Word(&["smtp", "submission", "lmtp", "imap", "pop3"]), "", "\"imap\"",
+        "What is spoken: `smtp` with other servers, `submission` with people's programs that send, \
+         `lmtp` with another mail server of this house, `imap` and `pop3` with programs that read. \
+         Has to be written.";
+    ADDRESS = ["listener"] "address": Kind::Endpoint, "", "\"[::]:993\"",
+        "Where to listen. Port 0 lets the system choose; `listeners.json` in the data folder tells \
+         what it chose. Has to be written.";
+    TLS = ["listener"] "tls": Kind::Word(&["none", "starttls", "implicit"]), "\"starttls\"",
+        "\"implicit\"",
+        "When the connection is encrypted: never, when the peer asks for it, or from the first \
+         octet (ports 465, 993, 995).";
+    CERTIFICATE = ["tls"] "certificate": Kind::Path, "", "\"/etc/caramel/chain.pem\"",
+        "The certificate to show, with its chain, in PEM; read anew every few hours. Without it, \
+         one by an authority of our own (`caramel cert ca`).";
+    KEY = ["tls"] "key": Kind::Path, "", "\"/etc/caramel/key.pem\"",
+        "The certificate's private key, in PEM.";
+    CLEAR_PASSWORDS = ["login"] "clear_passwords": Kind::Switch, "false", "false",
+        "Whether passwords may be sent unencrypted. Only where all listeners for people are on \
+         this machine's own addresses or `implicit`.";
+    MESSAGE_SIZE = ["limits"] "message_size": Kind::Size, "\"50M\"", "\"50M\"",
+        "How large a message may be.";
+    RECIPIENTS = ["limits"] "recipients": Kind::Count, "1000", "1000",
+        "How many recipients a message may have.";
+    CONNECTIONS = ["limits"] "connections": Kind::Count, "20000", "20000",
+        "How many connections there may be at once.";
+    CONNECTIONS_PER_ADDRESS = ["limits"] "connections_per_address": Kind::Count, "200", "200",
+        "How many of them may come from one IPv4 address, or one IPv6 /64.";
+    STOP_WITHIN = ["limits"] "stop_within": Kind::Span, "\"10s\"", "\"10s\"",
+        "How long connections may go on once the server was told to stop.";
+    LEVEL = ["log"] "level": Kind::Word(&["error", "warn", "info", "debug", "trace"]), "\"info\"",
+        "\"info\"", "How much is logged, to standard error.";
+    FORMAT = ["log"] "format": Kind::Word(&["text", "json"]), "\"text\"", "\"json\"",
+        "How it is logged: lines for people, or JSON for programs.";
+    RELAY_MODE = ["relay"] "mode": Kind::Word(&["refuse", "capture"]), "\"refuse\"", "\"capture\"",
+        "What becomes of mail for elsewhere: it is refused, or kept in the sender's own mailbox \
+         `Captured`, for trying things out.";
+}
+
+/// What the sections are, for the reference.
+pub(crate) const SECTIONS: &[(&str, &str)] = &[
+    ("", "At the top of the file, before any table."),
+    (
+        "listener",
+        "One `[[listener]]` for each place where the server listens; at least one.",
+    ),
+    ("tls", "The server's certificate."),
+    ("login", "How people log in."),
+    ("limits", "How much of anything there may be."),
+    ("log", "What is logged."),
+    ("relay", "Mail for domains that are not ours."),
+];

@@ -1,0 +1,144 @@
+//! What a file may say, and what is said to a wrong one.
+
+use super::*;
+
+/// The file without certificates, which are not here.
+fn example() -> String {
+    let without = |line: &&str| !line.starts_with("certificate") && !line.starts_with("key");
+    EXAMPLE
+        .lines()
+        .filter(without)
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
+fn complaint(text: &str) -> String {
+    let error = parse("caramel.toml", text.to_owned()).unwrap_err();
+    assert_eq!(error.code, 2);
+    error.to_string()
+}
+
+/// `UPDATE=1` writes it anew.
+#[test]
+fn the_reference_is_not_stale() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, reference()).unwrap();
+    }
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(
+        written,
+        reference(),
+        "run `UPDATE=1 cargo test -p caramel reference`"
+    );
+}
+
+#[test]
+fn the_example_is_right_and_the_rest_has_defaults() {
+    let config = parse("caramel.toml", example()).unwrap();
+    assert_eq!(config.hostname().to_string(), "mail.example.org");
+    assert_eq!(config.data(), Path::new("/var/lib/caramel"));
+    assert_eq!(config.listeners.len(), 3);
+    assert_eq!(config.listeners[0].encrypted, Encrypted::StartTls);
+    assert_eq!(config.message_size(), 50 << 20);
+    assert_eq!(config.memory(), 128 << 20);
+    assert!(!config.captures() && !config.clear_passwords() && !config.logs_json());
+}
+
+#[test]
+fn what_is_shown_is_a_file_that_means_the_same() {
+    let config = parse("caramel.toml", example()).unwrap();
+    let shown = config.show();
+    let again = parse("shown.toml", shown.clone()).unwrap();
+    assert_eq!(again.listeners, config.listeners);
+    assert_eq!(again.hostname(), config.hostname());
+    assert_eq!(again.message_size(), config.message_size());
+    assert!(shown.contains("recipients = 1000  # default"), "{shown}");
+}
+
+#[test]
+fn a_mistake_is_shown_in_its_place() {
+    let text = "hostname = \"mail.example.org\"\n\n[limits]\nmesage_size = \"50M\"\n";
+    let said = complaint(text);
+    for part in [
+        "caramel.toml:4:1: there is no setting `mesage_size`",
+        "    4 | mesage_size = \"50M\"",
+        "      | ^^^^^^^^^^^\n",
+        "did you mean `message_size`?",
+        "next: mend line 4",
+    ] {
+        assert!(said.contains(part), "{part} not in\n{said}");
+    }
+}
+
+#[test]
+fn mistakes_of_every_kind() {
+    let head = "hostname = \"h.example\"\n";
+    let cases = [
+        ("", "`hostname` is missing"),
+        ("hostname = \"h.example\"\nhostname = \"x\"\n", "duplicate"),
+        ("hostname = 5\n", "5 is not what `hostname` can be"),
+        ("hostname = \"[192.0.2.1]\"\n", "a domain name"),
+        ("hostname = \"h.example\"\nmemory = \"lots\"\n", "K, M or G"),
+        (
+            "hostname = \"h.example\"\n[limits]\nrecipients = 0\n",
+            "a number from 1",
+        ),
+        (
+            "hostname = \"h.example\"\n[limits]\nrecipients = -1\n",
+            "a number from 1",
+        ),
+        (
+            "hostname = \"h.example\"\n[limit]\nrecipients = 1\n",
+            "did you mean `limits`?",
+        ),
+        (
+            "hostname = \"h.example\"\nlimits = 1\n",
+            "limits is not a table",
+        ),
+        (
+            "hostname = \"h.example\"\nlistener = 1\n",
+            "listener is not a list",
+        ),
+        (
+            "hostname = \"h.example\"\n[[listener]]\nprotocol = \"imap\"\n",
+            "needs `protocol`",
+        ),
+        (
+            "hostname = \"h.example\"\n[[listener]]\nprotocol = \"gopher\"\naddress = \"[::]:70\"\n",
+            "one of \"smtp\"",
+        ),
+        (
+            "hostname = \"h.example\"\n[[listener]]\nprotocol = \"imap\"\naddress = \"143\"\n",
+            "an address with a port",
+        ),
+        (
+            "hostname = \"h.example\"\n[log]\nlevel = \"loud\"\n",
+            "\"error\", \"warn\"",
+        ),
+        (
+            "hostname = \"h.example\"\n[tls]\nkey = \"/nowhere/key.pem\"\n",
+            "without its certificate",
+        ),
+        ("hostname = \n", "caramel.toml:1:"),
+    ];
+    for (text, part) in cases {
+        let said = complaint(text);
+        assert!(said.contains(part), "{part} not in\n{said}");
+    }
+    assert!(parse("caramel.toml", head.to_owned()).is_ok());
+}
+
+#[test]
+fn clear_passwords_stay_at_home() {
+    let file = |address: &str, protocol: &str| {
+        format!(
+            "hostname = \"h.example\"\n[login]\nclear_passwords = true\n[[listener]]\n\
+             protocol = \"{protocol}\"\naddress = \"{address}\"\n"
+        )
+    };
+    assert!(parse("f", file("127.0.0.1:0", "imap")).is_ok());
+    assert!(parse("f", file("[::1]:0", "pop3")).is_ok());
+    assert!(parse("f", file("0.0.0.0:25", "smtp")).is_ok());
+    assert!(complaint(&file("0.0.0.0:143", "imap")).contains("cross the network"));
+}

@@ -1,0 +1,363 @@
+//! The configuration file as it was written: values with their places, and what is wrong there.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use mail::{Address, Host};
+use net::Endpoint;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::setting::{ALL, Kind, SECTIONS, Setting};
+use crate::complaint::Complaint;
+
+/// A file's values, each understood by itself.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// What to call the file.
+    name: String,
+    text: String,
+    pub(super) values: Table,
+    pub(super) listeners: Vec<(Table, Range<usize>)>,
+    flaws: Vec<Flaw>,
+}
+
+/// The values of one table, or of all but the listeners', by section and key.
+pub(super) type Table = BTreeMap<(&'static str, &'static str), Value>;
+
+/// A value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Value {
+    pub(super) meaning: Meaning,
+    /// As it is written in TOML.
+    pub(super) shown: String,
+    /// Where it is written; empty for a default.
+    pub(super) span: Range<usize>,
+}
+
+/// What a value means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    Host(Host),
+    Mail(Address),
+    Path(PathBuf),
+    /// Octets, seconds, or how many.
+    Number(u64),
+    Switch(bool),
+    Endpoint(Endpoint),
+    Word(String),
+}
+
+/// Something wrong at a place.
+#[derive(Debug)]
+struct Flaw {
+    span: Range<usize>,
+    what: String,
+    hint: String,
+}
+
+impl Written {
+    /// Reads a file's text; what is wrong is kept until [`Self::complaint`] is asked.
+    pub(super) fn read(name: &str, text: String) -> Self {
+        let mut written = Self {
+            name: name.to_owned(),
+            text,
+            values: Table::new(),
+            listeners: Vec::new(),
+            flaws: Vec::new(),
+        };
+        let text = std::mem::take(&mut written.text);
+        match DeTable::parse(&text) {
+            Ok(table) => written.top(&text, table.get_ref()),
+            Err(error) => {
+                let what = error.message().to_owned();
+                written.flaw(error.span().unwrap_or_default(), what, "");
+            }
+        }
+        written.text = text;
+        written
+    }
+
+    /// Notes that something is wrong there.
+    pub(super) fn flaw(&mut self, span: Range<usize>, what: String, hint: impl Into<String>) {
+        let hint = hint.into();
+        self.flaws.push(Flaw { span, what, hint });
+    }
+
+    /// All that is wrong, if anything is.
+    pub(super) fn complaint(&self) -> Option<Complaint> {
+        let first = self.flaws.first()?;
+        let mut words = String::new();
+        for flaw in &self.flaws {
+            self.show(flaw, &mut words);
+        }
+        let count = self.flaws.len();
+        let count = if count == 1 {
+            "a mistake".to_owned()
+        } else {
+            format!("{count} mistakes")
+        };
+        let (line, _) = self.place(first.span.start);
+        let complaint = Complaint::usage(format!("the configuration has {count}\n{words}"));
+        Some(complaint.next(format!(
+            "mend line {line}, then `caramel --config {} config check`",
+            self.name
+        )))
+    }
+
+    /// File, line and column, the line itself, a caret below it, and a hint.
+    fn show(&self, flaw: &Flaw, words: &mut String) {
+        let (line, column) = self.place(flaw.span.start);
+        let text = self.text.lines().nth(line - 1).unwrap_or_default();
+        let rest = text.chars().count().saturating_sub(column - 1).max(1);
+        let marked = self.text.get(flaw.span.clone()).unwrap_or_default();
+        let marked = marked.lines().next().unwrap_or_default().chars().count();
+        let carets = "^".repeat(marked.clamp(1, rest));
+        let _written = writeln!(words, "{}:{line}:{column}: {}", self.name, flaw.what);
+        let _written = writeln!(words, "{line:>5} | {text}");
+        let _written = writeln!(words, "      | {}{carets}", " ".repeat(column - 1));
+        if !flaw.hint.is_empty() {
+            let _written = writeln!(words, "      = {}", flaw.hint);
+        }
+    }
+
+    /// Line and column, from 1.
+    fn place(&self, offset: usize) -> (usize, usize) {
+        let before = self.text.get(..offset).unwrap_or(&self.text);
+        let line = before.matches('\n').count() + 1;
+        let column = before
+            .rsplit('\n')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .count()
+            + 1;
+        (line, column)
+    }
+
+    fn top(&mut self, text: &str, table: &DeTable<'_>) {
+        for (key, value) in table {
+            let name: &str = key.get_ref();
+            let section = SECTIONS.iter().map(|(section, _)| *section);
+            let section = section
+                .filter(|section| !section.is_empty())
+                .find(|known| *known == name);
+            match (section, value.get_ref()) {
+                (Some("listener"), DeValue::Array(listeners)) => {
+                    for listener in listeners {
+                        self.listener(text, listener);
+                    }
+                }
+                (Some("listener"), _) => {
+                    let hint = "each listener is a table: [[listener]]";
+                    self.flaw(key.span(), "listener is not a list".to_owned(), hint);
+                }
+                (Some(section), DeValue::Table(inner)) => {
+                    let read = self.section(text, section, inner);
+                    self.values.extend(read);
+                }
+                (Some(section), _) => {
+                    let what = format!("{section} is not a table");
+                    self.flaw(key.span(), what, format!("[{section}]"));
+                }
+                (None, _) => {
+                    let read = self.setting(text, "", key, value);
+                    self.values.extend(read);
+                }
+            }
+        }
+    }
+
+    fn listener(&mut self, text: &str, listener: &Spanned<DeValue<'_>>) {
+        match listener.get_ref() {
+            DeValue::Table(table) => {
+                let read = self.section(text, "listener", table);
+                self.listeners.push((read, listener.span()));
+            }
+            _ => {
+                let hint = "each listener is a table: [[listener]]";
+                self.flaw(listener.span(), "this is not a table".to_owned(), hint);
+            }
+        }
+    }
+
+    fn section(&mut self, text: &str, section: &str, table: &DeTable<'_>) -> Table {
+        let entries = table.iter();
+        entries
+            .filter_map(|(key, value)| self.setting(text, section, key, value))
+            .collect()
+    }
+
+    fn setting(
+        &mut self,
+        text: &str,
+        section: &str,
+        key: &Spanned<std::borrow::Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Option<((&'static str, &'static str), Value)> {
+        let name: &str = key.get_ref();
+        let known = || ALL.iter().filter(|setting| setting.section == section);
+        let Some(setting) = known().find(|setting| setting.key == name) else {
+            let names: Vec<&str> = known().map(|setting| setting.key).collect();
+            let tables = SECTIONS.iter().map(|(section, _)| *section);
+            let tables = tables.filter(|_| section.is_empty());
+            let all: Vec<&str> = names.iter().copied().chain(tables).collect();
+            let hint = match nearest(name, &all) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known here: {}", names.join(", ")),
+            };
+            self.flaw(key.span(), format!("there is no setting `{name}`"), hint);
+            return None;
+        };
+        let shown = text.get(value.span()).unwrap_or_default();
+        match understand(setting, value.get_ref()) {
+            Some(meaning) => {
+                let shown = shown.to_owned();
+                let span = value.span();
+                let value = Value {
+                    meaning,
+                    shown,
+                    span,
+                };
+                Some(((setting.section, setting.key), value))
+            }
+            None => {
+                let what = format!("{shown} is not what `{name}` can be");
+                self.flaw(value.span(), what, setting.kind.expected());
+                None
+            }
+        }
+    }
+}
+
+/// What a setting is where it is not written.
+pub(super) fn default(setting: &Setting) -> Option<Value> {
+    let parsed = DeValue::parse(setting.default).ok()?;
+    Some(Value {
+        meaning: understand(setting, parsed.get_ref())?,
+        shown: setting.default.to_owned(),
+        span: 0..0,
+    })
+}
+
+fn understand(setting: &Setting, value: &DeValue<'_>) -> Option<Meaning> {
+    let text = value.as_str();
+    Some(match setting.kind {
+        Kind::Host => match Host::parse(text?).ok()? {
+            host @ Host::Domain(_) => Meaning::Host(host),
+            Host::Ip(_) => return None,
+        },
+        Kind::Mail => Meaning::Mail(Address::parse(text?).ok()?),
+        Kind::Path => Meaning::Path(text.filter(|text| !text.is_empty())?.into()),
+        Kind::Switch => Meaning::Switch(value.as_bool()?),
+        Kind::Count => Meaning::Number(number(value).filter(|number| *number > 0)?),
+        Kind::Size => Meaning::Number(match text {
+            Some(text) => scaled(text, &[("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30)])?,
+            None => number(value)?,
+        }),
+        Kind::Span => {
+            let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
+            Meaning::Number(scaled(text?, &units)?)
+        }
+        Kind::Word(words) => {
+            let word = text.filter(|text| words.contains(text))?;
+            Meaning::Word(word.to_owned())
+        }
+        Kind::Endpoint => Meaning::Endpoint(endpoint(text?)?),
+    })
+}
+
+fn number(value: &DeValue<'_>) -> Option<u64> {
+    let integer = value.as_integer()?;
+    u64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let (digits, factor) = units
+        .iter()
+        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)))?;
+    digits.trim_end().parse::<u64>().ok()?.checked_mul(factor)
+}
+
+fn endpoint(text: &str) -> Option<Endpoint> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return Path::new(path)
+            .is_absolute()
+            .then(|| Endpoint::Unix(path.into()));
+    }
+    text.parse::<SocketAddr>().ok().map(Endpoint::Tcp)
+}
+
+/// The known word that is at most two letters away.
+fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let near = known
+        .iter()
+        .map(|candidate| (distance(word, candidate), *candidate));
+    let (distance, candidate) = near.min()?;
+    (distance <= 2).then_some(candidate)
+}
+
+/// How many letters have to be put in, taken out or changed.
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (at, letter) in left.chars().enumerate() {
+        let mut diagonal = at;
+        let mut before = at + 1;
+        if let Some(first) = row.first_mut() {
+            *first = before;
+        }
+        for (other, cell) in right.iter().zip(row.iter_mut().skip(1)) {
+            let changed = diagonal + usize::from(*other != letter);
+            diagonal = *cell;
+            before = changed.min(*cell + 1).min(before + 1);
+            *cell = before;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        for (left, right, expected) in [
+            ("", "abc", 3),
+            ("hostnam", "hostname", 1),
+            ("mesage", "message", 1),
+            ("a", "a", 0),
+        ] {
+            assert_eq!(distance(left, right), expected, "{left} {right}");
+        }
+    }
+
+    #[test]
+    fn sizes_and_spans() {
+        let units = [("K", 1 << 10), ("M", 1 << 20)];
+        assert_eq!(scaled("50M", &units), Some(50 << 20));
+        assert_eq!(scaled("1 K", &units), Some(1024));
+        assert_eq!(scaled("50", &units), None);
+        assert_eq!(scaled("M", &units), None);
+        assert_eq!(scaled("-1M", &units), None);
+    }
+
+    #[test]
+    fn every_default_and_every_example_is_right() {
+        for setting in ALL {
+            assert!(
+                setting.default.is_empty() || default(setting).is_some(),
+                "{setting:?}"
+            );
+            let example = DeValue::parse(setting.example).unwrap();
+            assert!(
+                understand(setting, example.get_ref()).is_some(),
+                "{setting:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Domains, accounts, aliases: asked in words, answered in words.
+
+use serde_json::{Value, json};
+
+use crate::cli::{Listing, PasswordSource, say};
+use crate::complaint::Complaint;
+use crate::config::Config;
+use crate::desk::ask;
+
+pub(crate) fn add_domain(config: &Config, name: &str) -> Result<(), Complaint> {
+    ask(config, "Domain/add", &json!({ "name": name }))?;
+    say(&format!("{name} is ours now."))
+}
+
+pub(crate) fn list_domains(config: &Config, listing: &Listing) -> Result<(), Complaint> {
+    let answer = ask(config, "Domain/list", &json!({}))?;
+    show(&answer, listing, |domain| {
+        domain.as_str().unwrap_or_default().to_owned()
+    })
+}
+
+pub(crate) fn remove_domain(config: &Config, name: &str) -> Result<(), Complaint> {
+    ask(config, "Domain/remove", &json!({ "name": name }))?;
+    say(&format!("{name} is no longer ours."))
+}
+
+pub(crate) fn add_account(
+    config: &Config,
+    address: &str,
+    source: &PasswordSource,
+) -> Result<(), Complaint> {
+    let password = source.password()?;
+    let arguments = json!({ "address": address, "password": password });
+    ask(config, "Account/add", &arguments).map_err(|complaint| {
+        let domain = address
+            .rsplit_once('@')
+            .map_or("example.org", |(_, domain)| domain);
+        complaint.next(format!("caramel domain list; caramel domain add {domain}"))
+    })?;
+    say(&format!("{address} has an account."))?;
+    source.tell(&password)
+}
+
+pub(crate) fn list_accounts(config: &Config, listing: &Listing) -> Result<(), Complaint> {
+    let answer = ask(config, "Account/list", &json!({}))?;
+    show(&answer, listing, |account| {
+        text(account, "address").to_owned()
+    })
+}
+
+pub(crate) fn change_password(
+    config: &Config,
+    address: &str,
+    source: &PasswordSource,
+) -> Result<(), Complaint> {
+    let password = source.password()?;
+    let arguments = json!({ "address": address, "password": password });
+    ask(config, "Account/password", &arguments)
+        .map_err(|complaint| complaint.next("caramel account list"))?;
+    say(&format!("{address} has another password."))?;
+    source.tell(&password)
+}
+
+pub(crate) fn remove_account(config: &Config, address: &str) -> Result<(), Complaint> {
+    ask(config, "Account/remove", &json!({ "address": address }))
+        .map_err(|complaint| complaint.next("caramel account list"))?;
+    say(&format!("{address} has no account any more."))
+}
+
+pub(crate) fn add_alias(
+    config: &Config,
+    source: &str,
+    targets: &[String],
+) -> Result<(), Complaint> {
+    ask(
+        config,
+        "Alias/add",
+        &json!({ "source": source, "targets": targets }),
+    )?;
+    say(&format!("{source} leads to {}.", targets.join(", ")))
+}
+
+pub(crate) fn list_aliases(config: &Config, listing: &Listing) -> Result<(), Complaint> {
+    let answer = ask(config, "Alias/list", &json!({}))?;
+    show(&answer, listing, |alias| {
+        let targets = alias.get("targets").and_then(Value::as_array);
+        let targets = targets.map(Vec::as_slice).unwrap_or_default();
+        let targets: Vec<&str> = targets.iter().filter_map(Value::as_str).collect();
+        format!("{} -> {}", text(alias, "source"), targets.join(", "))
+    })
+}
+
+pub(crate) fn remove_alias(config: &Config, source: &str) -> Result<(), Complaint> {
+    ask(config, "Alias/remove", &json!({ "source": source }))
+        .map_err(|complaint| complaint.next("caramel alias list"))?;
+    say(&format!("{source} leads nowhere any more."))
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A line for each, or JSON.
+fn show(answer: &Value, listing: &Listing, line: fn(&Value) -> String) -> Result<(), Complaint> {
+    let list = answer.get("list").cloned().unwrap_or_default();
+    if listing.json {
+        return say(&list.to_string());
+    }
+    for entry in list.as_array().map(Vec::as_slice).unwrap_or_default() {
+        say(&line(entry))?;
+    }
+    Ok(())
+}

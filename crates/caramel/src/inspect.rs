@@ -1,0 +1,37 @@
+//! Looking after a store that no server has open.
+
+use store::{Embedded, EmbeddedSettings};
+
+use crate::cli::say;
+use crate::complaint::Complaint;
+use crate::config::Config;
+
+/// Reads everything and says what is damaged.
+pub(crate) fn check(config: &Config) -> Result<(), Complaint> {
+    let report = Embedded::check(&config.store(), EmbeddedSettings::default());
+    let report = report.map_err(|error| not_open(config, &error))?;
+    say(report.to_string().trim_end())?;
+    if report.is_sound() {
+        return Ok(());
+    }
+    Err(Complaint::new("the store is damaged")
+        .because(format!("{} flaws", report.flaw_count))
+        .next("if only the index is wrong: caramel store rebuild"))
+}
+
+/// Makes the index anew.
+pub(crate) fn rebuild(config: &Config) -> Result<(), Complaint> {
+    let rebuilt = Embedded::rebuild(&config.store(), EmbeddedSettings::default());
+    let batches = rebuilt.map_err(|error| not_open(config, &error))?;
+    say(&format!("The index was made anew from {batches} batches."))
+}
+
+/// What is said where the store cannot be opened.
+pub(crate) fn not_open(config: &Config, error: &store::Error) -> Complaint {
+    Complaint::new(format!(
+        "the store in {} cannot be opened",
+        config.store().display()
+    ))
+    .because(error)
+    .next("if a server runs on this folder, stop it; if not: caramel store check")
+}

@@ -1,0 +1,27 @@
+//! The log: events on standard error.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::Config;
+
+/// Begins to log as the configuration says; `CARAMEL_LOG` overrules it.
+pub(crate) fn begin(config: &Config) {
+    let directives = std::env::var("CARAMEL_LOG").unwrap_or_else(|_| {
+        // The index's engine is talkative about its own housekeeping.
+        format!("{},fjall=warn,lsm_tree=warn", config.log_level())
+    });
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(directives))
+        .with_writer(std::io::stderr);
+    // A second begin, in tests, leaves the first as it is.
+    let begun = if config.logs_json() {
+        builder.json().try_init()
+    } else {
+        builder
+            .with_ansi(std::io::stderr().is_terminal())
+            .try_init()
+    };
+    drop(begun);
+}

@@ -1,0 +1,148 @@
+//! Runs the server: from the configuration to plain values, and from start to stop.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use net::Endpoint;
+use post::{Elsewhere, Rules};
+use serde_json::json;
+use server::{Door, Encrypted, Protocol, Running, Settings};
+use store::EmbeddedSettings;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::complaint::Complaint;
+use crate::config::{Config, encrypted_name, protocol_name};
+use crate::{certificate, demo, desk, files, logging};
+
+/// Runs until told to stop.
+pub(crate) fn run(config: &Config) -> Result<(), Complaint> {
+    logging::begin(config);
+    if config.listeners.is_empty() {
+        return Err(Complaint::usage("there is no listener")
+            .because("the configuration has no [[listener]]")
+            .next("add one: protocol = \"imap\", address = \"[::]:143\""));
+    }
+    let runtime = tokio::runtime::Runtime::new().context("starting")?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: &Config) -> Result<(), Complaint> {
+    // Before the doors open, so that nobody who sees them is cut off by an early signal.
+    let mut term = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let (store, post) = desk::open(config).await?;
+    let people = match config.is_demo {
+        true => demo::people(config, &post).await?,
+        false => Vec::new(),
+    };
+    let settings = settings(config)?;
+    let running = server::run(settings, post).await;
+    let mut running = running.map_err(|error| not_started(&error))?;
+    announce(config, &running)?;
+    if config.is_demo {
+        demo::greet(config, &running, &people)?;
+    }
+    let died = tokio::select! {
+        _ = term.recv() => false,
+        _ = interrupt.recv() => false,
+        () = running.store_died() => true,
+    };
+    tracing::info!("stopping");
+    // Nobody is to come any more: the list must not outlive the doors.
+    std::fs::remove_file(config.listeners_file()).unwrap_or_default();
+    running.stop().await;
+    store.close();
+    if died {
+        return Err(
+            Complaint::new("the store stopped in the middle of a commit")
+                .because("the disk said no; the log above says how")
+                .next("look after the disk, then start again: nothing acknowledged is lost"),
+        );
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Tells where the doors really are: the log, and programs that read `listeners.json`.
+fn announce(config: &Config, running: &Running) -> Result<(), Complaint> {
+    let mut list = Vec::new();
+    for (listener, (protocol, endpoint)) in config.listeners.iter().zip(running.addresses()) {
+        let address = match endpoint {
+            Endpoint::Tcp(address) => address.to_string(),
+            Endpoint::Unix(path) => format!("unix:{}", path.display()),
+        };
+        let (protocol, tls) = (protocol_name(*protocol), encrypted_name(listener.encrypted));
+        tracing::info!(protocol, tls, address, "listening");
+        list.push(json!({ "protocol": protocol, "address": address, "tls": tls }));
+    }
+    let text = format!("{}\n", json!(list));
+    Ok(files::write_private(&config.listeners_file(), &text)?)
+}
+
+fn not_started(error: &server::Error) -> Complaint {
+    let next = match error {
+        server::Error::Door { door, .. } => match &door.endpoint {
+            Endpoint::Tcp(address) if address.port() < 1024 => {
+                "is the port taken (ss -ltnp)? below 1024 needs CAP_NET_BIND_SERVICE"
+            }
+            _ => "is the port taken? ss -ltnp shows who listens",
+        },
+        server::Error::NoIdentity(_) => "caramel config show",
+    };
+    Complaint::new("the server cannot start")
+        .because(error)
+        .next(next)
+}
+
+/// What the store is told.
+pub(crate) fn store_settings(config: &Config) -> EmbeddedSettings {
+    EmbeddedSettings {
+        cache_octets: config.memory() / 2,
+        ..EmbeddedSettings::default()
+    }
+}
+
+/// What the post office is told.
+pub(crate) fn rules(config: &Config) -> Rules {
+    let elsewhere = match config.captures() {
+        true => Elsewhere::Capture,
+        false => Elsewhere::Refuse,
+    };
+    Rules {
+        elsewhere,
+        postmaster: config.postmaster(),
+        message_octets_max: config.message_size(),
+        recipients_max: to_usize(config.recipients()),
+        memory_octets_max: to_usize(config.memory() / 2),
+        ..Rules::new(config.hostname())
+    }
+}
+
+/// What the doors are told.
+fn settings(config: &Config) -> Result<Settings, Complaint> {
+    let doors = config.listeners.iter().map(|listener| Door {
+        protocol: listener.protocol,
+        endpoint: listener.endpoint.clone(),
+        ports_max: config.ports_max,
+        encrypted: listener.encrypted,
+    });
+    let control = Door {
+        protocol: Protocol::Control,
+        endpoint: Endpoint::Unix(config.control()),
+        ports_max: 0,
+        encrypted: Encrypted::Never,
+    };
+    Ok(Settings {
+        doors: doors.chain([control]).collect(),
+        identity: Some(certificate::identity(config)?),
+        clear_passwords: config.clear_passwords(),
+        connections_max: to_usize(config.connections()),
+        connections_per_network_max: to_usize(config.connections_per_address()),
+        grace: Duration::from_secs(config.stop_within_seconds()),
+        ..Settings::new(config.hostname())
+    })
+}
+
+fn to_usize(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
