@@ -6,4 +6,5 @@ mod carrying;
 mod imap;
 mod mail;
 mod reading;
+mod smtp;
 mod town;
