@@ -27,6 +27,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future;
 use std::os::unix::fs::FileExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -155,6 +156,7 @@ impl Embedded {
         let orphans = recovery::sweep(&bodies, &layout.log, &view)?;
         tracing::info!(records, orphans, end = ?log.position(), "the store is open");
         let (stop, stopped) = watch::channel(None);
+        let alarm = stop.clone();
         let (queue, inbox) = channel();
         let (bodies, waiting) = (Arc::new(bodies), Arc::new(AtomicUsize::new(0)));
         let committer = Committer {
@@ -177,7 +179,11 @@ impl Embedded {
         };
         let thread = std::thread::Builder::new()
             .name("committer".into())
-            .spawn(move || committer.run())
+            .spawn(move || {
+                if catch_unwind(AssertUnwindSafe(|| committer.run())).is_err() {
+                    alarm.send_replace(Some("the committer panicked".into()));
+                }
+            })
             .map_err(failed("starting the committer"))?;
         let reader = Reader {
             view,
