@@ -157,7 +157,7 @@ fn check_log(layout: &Layout, fresh: &View, report: &mut Report) -> Result<(), E
     follower.apply()?;
     report.records = follower.records;
     if let Some(end) = end {
-        report.torn_octets = end.segment.len.saturating_sub(end.position.offset);
+        report.torn_octets = end.torn;
     }
     Ok(())
 }

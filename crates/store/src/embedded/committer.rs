@@ -107,6 +107,9 @@ impl Committer {
                 Err(RecvTimeoutError::Timeout) => self.checkpoint_or_warn(),
                 Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => {
                     self.checkpoint_or_warn();
+                    if self.stopped.borrow().is_none() {
+                        self.log.trim();
+                    }
                     return;
                 }
             }

@@ -18,6 +18,14 @@ use crate::backend::{Batch, CommitError};
 /// The group's buffer is given back after a group larger than this.
 const BUFFER_OCTETS_KEPT: usize = 16 << 20;
 
+/// Zeros are written ahead of the log's end in steps of this size.
+///
+/// A sync after overwriting costs half of one after growing the file, which needs the file
+/// system's own journal.
+const FILL_OCTETS: u64 = 1 << 20;
+/// A larger group grows the file: writing its octets twice would cost more than it saves.
+const FILL_GROUP_OCTETS_MAX: u64 = 128 << 10;
+
 /// A place between two records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Position {
@@ -48,6 +56,8 @@ pub(super) struct Log {
     header: SegmentHeader,
     /// Where the next group goes.
     len: u64,
+    /// Up to where the file is known to be there: zeros behind the log's end.
+    filled: u64,
     /// The last number given to a record, written or not: none is given twice.
     sequence: u64,
     /// The last number that is durable.
@@ -88,6 +98,7 @@ impl Log {
             file,
             header,
             len: SEGMENT_HEADER_OCTETS,
+            filled: SEGMENT_HEADER_OCTETS,
             sequence: 0,
             durable: 0,
             buffer: Vec::new(),
@@ -111,6 +122,7 @@ impl Log {
             file,
             header,
             len: end.offset,
+            filled: end.offset,
             sequence: end.sequence,
             durable: end.sequence,
             buffer: Vec::new(),
@@ -140,7 +152,34 @@ impl Log {
         if full && self.len > SEGMENT_HEADER_OCTETS {
             self.roll()?;
         }
+        if octets <= FILL_GROUP_OCTETS_MAX && self.len + octets > self.filled {
+            self.fill(octets)?;
+        }
         Ok(())
+    }
+
+    /// Writes zeros ahead of the log's end.
+    fn fill(&mut self, octets: u64) -> Result<(), AppendError> {
+        let most = self.limits.segment_octets.saturating_sub(self.len);
+        let step = FILL_OCTETS.min(most).max(octets);
+        let zeros = vec![0; usize::try_from(step).unwrap_or(0)];
+        if let Err(error) = self.file.write_at(&zeros, self.len) {
+            return Err(self.take_back(&error));
+        }
+        if let Err(error) = self.file.sync() {
+            return Err(AppendError::Lost(format!("syncing the log: {error}")));
+        }
+        self.filled = self.len + step;
+        add(&self.counters.syncs, 1);
+        add(&self.counters.fill_octets, step);
+        Ok(())
+    }
+
+    /// Cuts the zeros behind the log's end; it does no harm if that fails.
+    pub(super) fn trim(&mut self) {
+        if self.filled > self.len && self.file.set_len(self.len).is_ok() {
+            self.filled = self.len;
+        }
     }
 
     /// Adds a batch to the group; `skip` names blobs that are there already.
@@ -170,6 +209,7 @@ impl Log {
         }
         let octets = self.buffer.len() as u64;
         self.len += octets;
+        self.filled = self.filled.max(self.len);
         self.durable = self.sequence;
         add(&self.counters.syncs, 1);
         add(&self.counters.log_octets, octets);
@@ -179,7 +219,8 @@ impl Log {
     /// Cuts off what a failed write may have left.
     ///
     /// The cut is synced: else a power loss could bring back what is answered as not written.
-    fn take_back(&self, error: &io::Error) -> AppendError {
+    fn take_back(&mut self, error: &io::Error) -> AppendError {
+        self.filled = self.len;
         match self.file.set_len(self.len).and_then(|()| self.file.sync()) {
             Ok(()) => AppendError::NotWritten(not_written(error)),
             Err(worse) => AppendError::Lost(format!("writing the log: {error}, then {worse}")),
@@ -190,9 +231,11 @@ impl Log {
         let number = self.header.number + 1;
         match begin_segment(&*self.disk, &self.dir, number, self.durable) {
             Ok((file, header)) => {
+                self.trim();
                 self.file = file;
                 self.header = header;
                 self.len = SEGMENT_HEADER_OCTETS;
+                self.filled = self.len;
                 add(&self.counters.syncs, 2);
                 Ok(())
             }

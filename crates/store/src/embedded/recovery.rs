@@ -35,6 +35,8 @@ pub(super) struct End {
     pub(super) position: Position,
     /// Where the last group begins.
     pub(super) group: u64,
+    /// Octets behind the last valid record that are not zeros written ahead.
+    pub(super) torn: u64,
     /// Empty segments behind it.
     pub(super) empty: Vec<Segment>,
 }
@@ -68,7 +70,7 @@ pub(super) fn walk(
     let start = from.map_or(0, |from| from.segment);
     let keep = segments
         .iter()
-        .rposition(|segment| !segment.is_empty() || segment.number == start);
+        .rposition(|segment| !segment.is_empty || segment.number == start);
     // The first one stays in any case: the log begins there.
     let kept = keep.unwrap_or(0) + 1;
     let empty = segments.split_off(kept.min(segments.len()));
@@ -121,7 +123,7 @@ impl Walk<'_> {
     ) -> Result<(), Error> {
         let number = segment.number;
         let Some(header) = segment.header else {
-            if segment.is_empty() && last {
+            if segment.is_empty && last {
                 return Ok(());
             }
             return self.damage(format!("segment {number:x} has a damaged header"));
@@ -144,14 +146,18 @@ impl Walk<'_> {
                     sequence: run.sequence,
                 },
                 group: run.group,
+                torn: 0,
                 empty: Vec::new(),
             });
             if run.offset > segment.len {
                 let at = run.offset;
                 return self.damage(format!("segment {number:x} ends before {at}"));
             }
-            if run.offset == segment.len {
+            if segment::is_blank(segment, run.offset)? {
                 return Ok(());
+            }
+            if let Some(end) = &mut self.end {
+                end.torn = segment.len - run.offset;
             }
             let behind = segment::search(segment, header.epoch, run.offset)?;
             let durable = behind.map_or(0, |(_, durable)| durable);
@@ -294,8 +300,10 @@ pub(super) fn settle(disk: &dyn Disk, dir: &Path, end: &End) -> Result<(), Error
     let write = || -> io::Result<()> {
         let file = disk.open(&end.segment.path)?;
         if end.segment.len > end.position.offset {
-            let cut = end.segment.len - end.position.offset;
-            tracing::warn!(cut, segment = end.segment.number, "cut the log's torn end");
+            if end.torn > 0 {
+                let (cut, segment) = (end.torn, end.segment.number);
+                tracing::warn!(cut, segment, "cut the log's torn end");
+            }
             file.set_len(end.position.offset)?;
         }
         // After a failed sync the octets may be in memory and not on the disk, though they look

@@ -26,13 +26,8 @@ pub(super) struct Segment {
     pub(super) header: Option<SegmentHeader>,
     /// Octets of its file.
     pub(super) len: u64,
-}
-
-impl Segment {
     /// True if there is no record in it, not even a damaged one.
-    pub(super) fn is_empty(&self) -> bool {
-        self.len <= SEGMENT_HEADER_OCTETS
-    }
+    pub(super) is_empty: bool,
 }
 
 /// The segments in a directory, in order.
@@ -56,11 +51,13 @@ pub(super) fn list(dir: &Path) -> Result<Vec<Segment>, Error> {
             .take(SEGMENT_HEADER_OCTETS)
             .read_to_end(&mut head)?;
         let header = SegmentHeader::decode(&head).filter(|header| header.number == number);
+        let is_empty = zeros_to_the_end(&mut file)?;
         Ok(Segment {
             number,
             path,
             header,
             len,
+            is_empty,
         })
     };
     let segments: io::Result<Vec<_>> = numbers.into_iter().map(segment).collect();
@@ -123,6 +120,31 @@ pub(super) fn read(
         each(run.offset, &header, &body)?;
         run.offset += octets;
         run.sequence = header.sequence;
+    }
+}
+
+/// True if nothing but zeros is behind a position: written ahead of a log that ended before.
+pub(super) fn is_blank(segment: &Segment, offset: u64) -> Result<bool, Error> {
+    let blank = || {
+        let mut file = File::open(&segment.path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        zeros_to_the_end(&mut file)
+    };
+    blank().map_err(failed("reading the log"))
+}
+
+fn zeros_to_the_end(file: &mut File) -> io::Result<bool> {
+    let mut octets = [0; 4096];
+    loop {
+        match file.read(&mut octets)? {
+            0 => return Ok(true),
+            len => {
+                let (read, _) = octets.split_at(len);
+                if read.iter().any(|octet| *octet != 0) {
+                    return Ok(false);
+                }
+            }
+        }
     }
 }
 

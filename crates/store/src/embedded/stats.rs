@@ -17,6 +17,8 @@ pub struct Stats {
     pub syncs: u64,
     /// Octets written to the log.
     pub log_octets: u64,
+    /// Zeros written ahead of the log's end.
+    pub fill_octets: u64,
     /// Octets written to bodies with a file of their own.
     pub body_octets: u64,
     /// Times the view was made durable.
@@ -34,6 +36,7 @@ pub(super) struct Counters {
     pub(super) group_max: AtomicU64,
     pub(super) syncs: AtomicU64,
     pub(super) log_octets: AtomicU64,
+    pub(super) fill_octets: AtomicU64,
     pub(super) body_octets: AtomicU64,
     pub(super) checkpoints: AtomicU64,
     pub(super) full: AtomicU64,
@@ -49,6 +52,7 @@ impl Counters {
             group_max: read(&self.group_max),
             syncs: read(&self.syncs),
             log_octets: read(&self.log_octets),
+            fill_octets: read(&self.fill_octets),
             body_octets: read(&self.body_octets),
             checkpoints: read(&self.checkpoints),
             full: read(&self.full),
