@@ -415,3 +415,82 @@ fn silence_ends_it() {
     assert!(client.closed);
     assert_eq!(caller.heard, ["failed: no answer in time"]);
 }
+
+/// Replies at random: the client never panics, and each letter gets as many fates as recipients.
+#[test]
+fn whatever_a_server_says_the_client_comes_to_an_end() {
+    const LINES: &[&str] = &[
+        "220 x",
+        "250 x",
+        "250-x\r\n250-PIPELINING\r\n250-CHUNKING\r\n250 8BITMIME",
+        "250-x\r\n250 8BITMIME",
+        "250 2.1.0 ok",
+        "250 2.1.5 ok",
+        "354 go",
+        "450 4.2.0 later",
+        "550 5.1.1 no",
+        "503 no",
+        "421 bye",
+        "221 bye",
+        "235 in",
+        "334 ",
+        "999 what",
+        "25",
+        "",
+    ];
+    let rounds = std::env::var("CARAMEL_LAWS").ok();
+    let rounds = rounds.and_then(|count| count.parse().ok()).unwrap_or(2000);
+    for seed in 0..rounds {
+        let mut state: u64 = seed;
+        let mut roll = |sides: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005);
+            state = state.wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap() % sides
+        };
+        let mut wishes = Wishes::relay("c.example");
+        wishes.chunking = roll(2) == 0;
+        if roll(4) == 0 {
+            wishes.service = smtp::Service::Lmtp;
+        }
+        let mut caller = Caller {
+            letters: vec![
+                (letter(&["bob", "carl", "dan"]), BODY.to_vec()),
+                (letter(&["bob"]), BODY.to_vec()),
+            ],
+            pieces: Vec::new(),
+            heard: Vec::new(),
+        };
+        let mut client = End::new(Client::new(wishes));
+        client.run(&mut caller);
+        let mut said = String::from("220 x\r\n250-x\r\n250-PIPELINING\r\n250 8BITMIME\r\n");
+        if roll(4) == 0 {
+            said.clear();
+        }
+        for _ in 0..roll(14) {
+            said.push_str(LINES.get(roll(LINES.len())).unwrap());
+            said.push_str("\r\n");
+        }
+        let size = 1 + roll(50);
+        for piece in said.as_bytes().chunks(size) {
+            if client.closed {
+                break;
+            }
+            client.upgrade = false;
+            client.session.receive(piece);
+            client.run(&mut caller);
+        }
+        if !client.closed {
+            client.session.receive(b"");
+            client.run(&mut caller);
+        }
+        assert!(client.closed, "seed {seed}: {said}");
+        let fates = caller
+            .heard
+            .iter()
+            .filter(|line| !line.starts_with("failed"));
+        for fate in fates {
+            let count = fate.split("; ").count();
+            assert!(count == 3 || count == 1, "seed {seed}: {fate}");
+        }
+    }
+}
