@@ -25,7 +25,7 @@ pub use clock::Clock;
 pub use drive::{End, Terms, drive};
 pub use error::Error;
 pub use house::{Fault, House};
-pub use listen::{Endpoint, Gate, Listener, Pass, Peer, serve};
+pub use listen::{Endpoint, Gate, Listener, Pass, Peer, raise_descriptors_max, serve};
 pub use stop::{Stop, Stopper};
 pub use stream::{Encryption, Socket, Stream};
 pub use tls::{Identity, roots_from_pem};

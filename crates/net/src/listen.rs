@@ -179,10 +179,10 @@ impl Gate {
         })
     }
 
-    /// Lets a connection in, or not.
+    /// Lets a connection in, or not; peers on this machine share no limit of their network.
     #[must_use]
     pub fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Pass> {
-        let network = address.map(network);
+        let network = address.and_then(network);
         let mut inside = self.lock();
         if inside.total >= self.connections_max {
             return None;
@@ -227,15 +227,31 @@ impl Drop for Pass {
 }
 
 /// What one customer is likely to be: an IPv4 address, or the /64 of an IPv6 address.
-fn network(address: IpAddr) -> IpAddr {
+///
+/// `None` for this machine itself, where a web mail speaks for many.
+fn network(address: IpAddr) -> Option<IpAddr> {
     match address.to_canonical() {
+        address if address.is_loopback() => None,
         IpAddr::V6(address) => {
             let mut octets = address.octets();
             octets[8..].fill(0);
-            Ipv6Addr::from(octets).into()
+            Some(Ipv6Addr::from(octets).into())
         }
-        v4 @ IpAddr::V4(_) => v4,
+        v4 @ IpAddr::V4(_) => Some(v4),
     }
+}
+
+/// Takes as many file descriptors as the system lets us have, and returns how many that are.
+///
+/// The usual limit of a thousand would be a limit of connections.
+pub fn raise_descriptors_max() -> Option<u64> {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if setrlimit(Resource::Nofile, limit).is_err() {
+        tracing::debug!("the limit of file descriptors stays as it is");
+    }
+    getrlimit(Resource::Nofile).current
 }
 
 /// Attends a door until it is asked to stop: each connection becomes a task of its own.

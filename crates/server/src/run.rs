@@ -43,6 +43,15 @@ pub struct Running {
 /// Opens all doors, and from then on lets people in.
 pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
     let settings = Arc::new(settings);
+    let descriptors = net::raise_descriptors_max().map(usize::try_from);
+    if let Some(Ok(descriptors)) = descriptors
+        && descriptors < settings.connections_max
+    {
+        tracing::warn!(
+            descriptors,
+            "fewer connections can be open than are allowed"
+        );
+    }
     let mut listeners = Vec::new();
     for door in &settings.doors {
         if door.encrypted == crate::Encrypted::Implicit && settings.identity.is_none() {

@@ -5,7 +5,7 @@ use server::Protocol;
 
 use crate::town::{PASSWORD, Talk, Town};
 
-fn letter(number: usize) -> String {
+pub(crate) fn letter(number: usize) -> String {
     format!(
         "From: Carol <carol@example.net>\r\nTo: alice@example.org\r\n\
          Subject: letter {number}\r\nDate: Mon, 23 Nov 2026 20:15:00 +0000\r\n\

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod carrying;
+mod dying;
 mod imap;
 mod mail;
 mod reading;

@@ -10,6 +10,7 @@ use net::{
 };
 use post::{Post, Rules};
 use server::{Door, Encrypted, Protocol, Running, Settings, World};
+use store::Store;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -29,6 +30,11 @@ pub(crate) struct Talk(Stream);
 impl Town {
     /// `alice` and `bob` at `example.org`, all doors open.
     pub(crate) async fn found() -> Self {
+        Self::found_upon(Arc::new(store::Memory::new())).await
+    }
+
+    /// The same, its mail kept there.
+    pub(crate) async fn found_upon(store: Arc<dyn Store>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let authority = directory.path().join("tls");
         let names = ["mail.example.org".to_owned()];
@@ -40,7 +46,6 @@ impl Town {
             argon2_passes: 1,
             ..Rules::new(host.clone())
         };
-        let store = Arc::new(store::Memory::new());
         let world = Arc::new(World::open().unwrap());
         let post = Post::open(store, world, rules).await.unwrap();
         post.add_domain(&Host::parse("example.org").unwrap())
