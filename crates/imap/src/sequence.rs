@@ -69,7 +69,7 @@ impl SequenceSet {
         matches!(self, Self::Ranges(ranges) if ranges.iter().any(star))
     }
 
-    /// True if a number above `largest` is in it, or `*` where there is none (RFC 9051 §9 `seq-number`).
+    /// True if a number above `largest` is in it, or `*` where there are no messages at all.
     #[must_use]
     pub fn reaches_beyond(&self, largest: u32) -> bool {
         let beyond = |seq| match seq {

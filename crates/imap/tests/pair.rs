@@ -444,6 +444,11 @@ impl Pair {
             }
             News::Response(Response::Fetch(seq, data)) => self.fetched(seq.value(), data),
             News::Response(Response::Search(numbers, _)) => self.found = numbers,
+            News::Response(Response::Esearch(esearch)) => {
+                let all = esearch.all.and_then(|all| all.resolve(mail::SeqNo::MIN));
+                let all = all.unwrap_or_default();
+                self.found = all.iter().map(mail::SeqNo::value).collect();
+            }
             News::Response(_) => {}
             News::Unreadable(error) => panic!("the server wrote what we cannot read: {error}"),
             other => panic!("{other:?}"),
@@ -473,13 +478,17 @@ impl Pair {
         }
     }
 
-    fn enter(&mut self, house: &mut House) {
+    /// Logs in, turns on what the client speaks, opens the mailbox and looks at all of it.
+    fn enter(&mut self, house: &mut House, enable: &str) {
         self.work(house);
         let login = Request::Command(Command::Login {
             user: "ada".to_owned(),
             password: Secret("wörd \"x\"".to_owned()),
         });
         assert_eq!(self.request(house, login), Condition::Ok);
+        if !enable.is_empty() {
+            assert_eq!(self.say(house, enable), Condition::Ok);
+        }
         assert_eq!(self.say(house, "SELECT inbox"), Condition::Ok);
         if !self.view.is_empty() {
             assert_eq!(self.say(house, "FETCH 1:* (UID FLAGS)"), Condition::Ok);
@@ -509,7 +518,7 @@ fn a_visit() {
         let mut house = House::default();
         house.add(FlagSet::new(), b"Subject: one\r\n\r\nfirst\r\n".to_vec());
         let mut pair = Pair::new(cut);
-        pair.enter(&mut house);
+        pair.enter(&mut house, "");
         let append = Request::Append {
             mailbox: MailboxName::new("INBOX"),
             flags: FlagSet::from_system_bits(1),
@@ -567,7 +576,7 @@ fn what_one_does_the_other_hears_in_idle() {
     let mut house = House::default();
     house.add(FlagSet::new(), b"x: y\r\n\r\nz".to_vec());
     let mut pairs = [Pair::new(usize::MAX), Pair::new(3)];
-    pairs.iter_mut().for_each(|pair| pair.enter(&mut house));
+    pairs.iter_mut().for_each(|pair| pair.enter(&mut house, ""));
     let [idler, doer] = &mut pairs;
     idler.work(&mut house);
     idler.resting = false;
@@ -607,8 +616,9 @@ fn deed(pair: &mut Pair, house: &mut House, dice: &mut Dice) {
     let uid = dice.roll(usize::try_from(house.last).unwrap()) + 1;
     let flag = ["\\Seen", "\\Deleted", "\\Flagged"][dice.roll(3)];
     let sign = ["+", "-", ""][dice.roll(3)];
+    let since = dice.roll(usize::try_from(house.modseq.0).unwrap() + 2);
     let silent = ["", ".SILENT"][dice.roll(2)];
-    let line = match dice.roll(11) {
+    let line = match dice.roll(14) {
         0 if count > 0 => format!("STORE {seq} {sign}FLAGS ({flag})"),
         1 => format!("UID STORE {uid}:* {sign}FLAGS ({flag})"),
         2 if count > 0 => format!("STORE 1:{seq} +FLAGS{silent} (\\Deleted)"),
@@ -618,6 +628,8 @@ fn deed(pair: &mut Pair, house: &mut House, dice: &mut Dice) {
         6 => format!("UID FETCH {uid} (FLAGS BODY[])"),
         7 => "SEARCH DELETED".to_owned(),
         8 => "NOOP".to_owned(),
+        9 => format!("UID STORE {uid}:* (UNCHANGEDSINCE {since}) +FLAGS (\\Flagged)"),
+        10 => format!("UID FETCH 1:* (FLAGS) (CHANGEDSINCE {})", since.max(1)),
         _ => {
             let flags = FlagSet::from_system_bits(u8::try_from(dice.roll(32)).unwrap());
             house.add(flags, b"a: b\r\n\r\nc".to_vec());
@@ -654,7 +666,10 @@ fn two_clients_come_to_know_the_same() {
             house.add(FlagSet::new(), b"x: y\r\n\r\nz".to_vec());
         }
         let mut pairs = [Pair::new(usize::MAX), Pair::new(1 + dice.roll(40))];
-        pairs.iter_mut().for_each(|pair| pair.enter(&mut house));
+        for pair in &mut pairs {
+            let speaks = ["", "ENABLE CONDSTORE", "ENABLE IMAP4rev2"][dice.roll(3)];
+            pair.enter(&mut house, speaks);
+        }
         for _ in 0..40 {
             let which = dice.roll(2);
             let pair = pairs.get_mut(which).unwrap();
