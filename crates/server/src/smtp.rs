@@ -23,6 +23,8 @@ pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
         _ => Policy::relay(host),
     };
     Arc::new(Policy {
+        // Nobody here writes reports of success: whoever wants one has to know.
+        dsn: false,
         tls_offered: hall.offers_starttls(),
         cleartext_passwords: hall.settings.clear_passwords,
         message_octets_max: hall.post.rules().message_octets_max,

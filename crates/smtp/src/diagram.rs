@@ -263,8 +263,8 @@ pub fn render() -> String {
     }
     page.push_str("    Closed --> [*]\n```\n\n");
     page.push_str(
-        "In the table `2 Ready` reads: a reply 2yz leads to Ready; `=` stays. An empty field is\n\
-         \"503 bad sequence\" where the line can be a command; elsewhere it cannot happen.\n\n",
+        "In the table `2 Ready` reads: a reply 2yz leads to Ready; `=` stays. Where a field is\n\
+         empty a command is answered \"503 bad sequence\"; anything else cannot happen there.\n\n",
     );
     page.push_str("| |");
     for phase in Phase::ALL {
