@@ -182,6 +182,12 @@ impl Post {
         }
     }
 
+    /// Looks at an account without waiting for the disk: for a first check of what is checked
+    /// again later, never for an answer. `None` if it is not in memory.
+    pub(crate) fn glance<T>(keeper: &Keeper, look: impl FnOnce(&Ledger) -> T) -> Option<T> {
+        keeper.desk().ledger.as_deref().map(look)
+    }
+
     /// Changes an account; the answer is handed out when the change is durable.
     ///
     /// `change` may run again if the memory it saw turns out to be stale; then what it did before

@@ -111,7 +111,7 @@ impl Post {
     pub fn login_failed(&self, peer: IpAddr, user: &str) -> Error {
         let inner = &self.inner;
         let now = inner.outside.instant();
-        inner.gate.count(peer, &fold(user), now, &inner.rules);
+        inner.gate.count(peer, &self.counted(user), now, &inner.rules);
         Error::refused(
             Why::AuthenticationFailed,
             535,
@@ -151,7 +151,7 @@ impl Post {
     fn pass_gate(&self, peer: IpAddr, user: &str) -> Outcome<()> {
         let inner = &self.inner;
         let now = inner.outside.instant();
-        if inner.gate.lets(peer, &fold(user), now, &inner.rules) {
+        if inner.gate.lets(peer, &self.counted(user), now, &inner.rules) {
             return Ok(());
         }
         Err(busy())
@@ -170,6 +170,14 @@ impl Post {
             ));
         }
         self.account(id).await
+    }
+
+    /// The name under which failures are counted, the same however the user writes it.
+    fn counted(&self, user: &str) -> String {
+        match self.lookup(user) {
+            Some((id, _)) => id.to_string(),
+            None => user.chars().take(320).collect::<String>().to_lowercase(),
+        }
     }
 
     fn lookup(&self, user: &str) -> Option<(AccountId, Password)> {
@@ -202,9 +210,6 @@ impl Post {
     }
 }
 
-fn fold(user: &str) -> String {
-    user.chars().take(320).collect::<String>().to_lowercase()
-}
 
 fn busy() -> Error {
     Error::refused(

@@ -1,0 +1,281 @@
+//! Messages from elsewhere: trace, loops, sizes, one blob for all.
+
+use bytes::Bytes;
+use mail::{Address, ForwardPath, Recipient};
+use post::{Rules, Tls, Why};
+use store::Partition;
+
+use crate::world::{
+    World, append, cost, deliver, origin, recipient, rules, sender, told, uids, whole,
+};
+
+const LETTER: &str = "From: bob@elsewhere.example\r\nSubject: Tea\r\n\r\nAt five?\r\n";
+
+#[tokio::test]
+async fn one_letter_for_many_is_one_blob_and_one_batch() {
+    let names: Vec<String> = (0..50).map(|number| format!("user{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let world = World::with(&names, rules()).await;
+    let before = world.store.done().len();
+    // A recipient named twice gets one copy.
+    let twice: Vec<&str> = names.iter().chain(&names).copied().collect();
+    world.deliver(&twice, LETTER).await.unwrap();
+
+    let done = world.store.done();
+    assert_eq!(done.len(), before + 1);
+    assert_eq!(done[before].blobs.len(), 1);
+    assert_eq!(done[before].parts.len(), 50);
+    for name in names {
+        let account = world.account(name).await;
+        assert_eq!(account.open("inbox").await.unwrap().uids, uids(&[1]));
+    }
+}
+
+#[tokio::test]
+async fn trace_fields_tell_where_it_came_from() {
+    let world = World::with(&["ada", "eve"], rules()).await;
+    let mut from = origin(None);
+    from.tls = Some(Tls {
+        version: "TLS1.3".into(),
+        cipher: "TLS_AES_128_GCM_SHA256".into(),
+    });
+    from.helo = "a(b)\r\nX: y".into();
+    let mut incoming = world
+        .post
+        .begin(from, sender("<bob@elsewhere.example>"))
+        .unwrap();
+    let journey = incoming.journey();
+    incoming.recipient(recipient("Ada+news")).unwrap();
+    incoming
+        .chunk(Bytes::from_static(LETTER.as_bytes()))
+        .await
+        .unwrap();
+    assert_eq!(incoming.commit().await.unwrap().journey, journey);
+
+    let ada = world.account("ada").await;
+    let expected = format!(
+        "Return-Path: <bob@elsewhere.example>\r\n\
+         Received: from a?b???X:?y ([192.0.2.1])\r\n\
+         \tby mx.example.org (Caramel) with ESMTPS (TLS1.3 TLS_AES_128_GCM_SHA256)\r\n\
+         \tid {journey} for <Ada+news@example.org>; Tue, 14 Nov 2023 22:13:20 +0000\r\n{LETTER}"
+    );
+    assert_eq!(whole(&ada, "INBOX", 1).await, expected);
+
+    // With two recipients neither learns of the other.
+    world.deliver(&["ada", "eve"], LETTER).await.unwrap();
+    assert!(!whole(&ada, "INBOX", 2).await.contains(" for "));
+}
+
+#[tokio::test]
+async fn refusals_come_when_they_must() {
+    let small = Rules {
+        message_octets_max: 1000,
+        recipients_max: 1,
+        ..rules()
+    };
+    let world = World::with(&["ada", "eve"], small).await;
+    let mut announced = sender("<>");
+    announced.size = Some(1001);
+    let begun = world.post.begin(origin(None), announced).map(|_| ());
+    assert_eq!(told(begun), "552 5.3.4 The message is too large");
+
+    let mut incoming = world.post.begin(origin(None), sender("<>")).unwrap();
+    let unknown = incoming.recipient(recipient("nobody"));
+    assert_eq!(told(unknown), "550 5.1.1 There is no such user here");
+    let elsewhere = incoming.recipient(recipient("bob@elsewhere.example"));
+    assert_eq!(told(elsewhere), "550 5.7.1 We do not relay for you");
+    incoming.recipient(recipient("ada")).unwrap();
+    let second = incoming.recipient(recipient("eve"));
+    assert_eq!(told(second), "452 4.5.3 Too many recipients");
+    for _ in 0..2 {
+        let piece = incoming.chunk(Bytes::from(vec![b'x'; 900])).await;
+        drop(piece);
+    }
+    assert_eq!(
+        told(incoming.commit().await),
+        "552 5.3.4 The message is too large"
+    );
+
+    let incoming = world.post.begin(origin(None), sender("<>")).unwrap();
+    assert_eq!(
+        told(incoming.commit().await),
+        "554 5.5.1 There are no valid recipients"
+    );
+    let ada = world.account("ada").await;
+    assert!(ada.open("INBOX").await.unwrap().uids.is_empty());
+}
+
+#[tokio::test]
+async fn a_letter_that_goes_round_is_refused() {
+    let world = World::with(&["ada"], rules()).await;
+    let hops = |count: usize| "Received: from a by b; now\r\n".repeat(count) + LETTER;
+    world.deliver(&["ada"], &hops(100)).await.unwrap();
+    assert_eq!(
+        told(world.deliver(&["ada"], &hops(101)).await),
+        "554 5.4.6 The message goes round in a loop"
+    );
+}
+
+#[tokio::test]
+async fn a_large_letter_is_streamed_and_whole() {
+    let world = World::with(&["ada"], rules()).await;
+    let line = "0123456789 the quick brown fox jumps over the lazy dog again 0123456789\r\n";
+    let letter = format!("{LETTER}{}needle\r\n", line.repeat(20_000));
+    let mut incoming = world.post.begin(origin(None), sender("<>")).unwrap();
+    incoming.recipient(recipient("ada")).unwrap();
+    for piece in letter.as_bytes().chunks(10_000) {
+        incoming.chunk(Bytes::copy_from_slice(piece)).await.unwrap();
+    }
+    incoming.commit().await.unwrap();
+    let ada = world.account("ada").await;
+    let stored = whole(&ada, "INBOX", 1).await;
+    assert!(stored.starts_with("Return-Path: <>\r\nReceived: "));
+    assert!(stored.ends_with(&letter));
+
+    // Its outline is made at the first use, and kept.
+    let inbox = ada.open("INBOX").await.unwrap().id;
+    let plan = post::FetchPlan {
+        outline: true,
+        ..post::FetchPlan::default()
+    };
+    for world in [&world, &world.again().await] {
+        let before = world.store.done().len();
+        let ada = world.account("ada").await;
+        let mut page = ada.fetch(inbox, &uids(&[1]), None, &plan).await.unwrap();
+        let outline = page.rows.pop().unwrap().outline.unwrap();
+        assert_eq!(outline.digest.subject.as_deref(), Some(&b"Tea"[..]));
+        assert!(world.store.done().len() <= before + 1);
+    }
+    let needle = post::Query::Body("NEEDLE".into());
+    assert_eq!(ada.search(inbox, &needle).await.unwrap().uids, uids(&[1]));
+
+    // A header that does not end in what is kept in memory cannot be checked whole.
+    let endless = format!("X: {}", "y".repeat(300_000));
+    assert_eq!(
+        told(world.deliver(&["ada"], &endless).await),
+        "552 5.3.4 The header section is too large"
+    );
+}
+
+#[tokio::test]
+async fn a_small_letter_costs_little() {
+    let world = World::with(&["ada"], rules()).await;
+    world.deliver(&["ada"], LETTER).await.unwrap();
+    let body = "x".repeat(68) + "\r\n";
+    let letter = format!(
+        "From: Bob Example <bob@elsewhere.example>\r\nTo: Ada Example <ada@example.org>\r\n\
+         Subject: What a letter costs\r\nDate: Tue, 14 Nov 2023 22:13:20 +0000\r\n\
+         Message-ID: <1234567890.abcdef@elsewhere.example>\r\nMIME-Version: 1.0\r\n\
+         Content-Type: text/plain; charset=utf-8\r\n\r\n{}",
+        body.repeat(10)
+    );
+    world.deliver(&["ada"], &letter).await.unwrap();
+    let (rows, blob) = cost(world.store.done().last().unwrap());
+    let (rows, blob) = (rows, usize::try_from(blob).unwrap());
+    assert!(
+        blob < letter.len() + 300,
+        "trace of {}",
+        blob - letter.len()
+    );
+    assert!(rows < 500, "rows of {rows} octets");
+}
+
+#[tokio::test]
+async fn what_a_failed_commit_had_is_nowhere() {
+    use store::CommitError::{Conflict, Failed, Full};
+    let world = World::with(&["ada", "eve"], rules()).await;
+    world.deliver(&["ada", "eve"], LETTER).await.unwrap();
+    for (error, reply) in [
+        (Full, "452 4.3.1"),
+        (Conflict, "451 4.3.0"),
+        (Failed("no reason".into()), "451 4.3.0"),
+    ] {
+        world.store.fail(0, error);
+        let refused = told(world.deliver(&["ada", "eve"], LETTER).await);
+        assert!(refused.starts_with(reply), "{refused}");
+        for world in [&world, &world.again().await] {
+            for name in ["ada", "eve"] {
+                let inbox = world.account(name).await.open("INBOX").await.unwrap();
+                assert_eq!((inbox.uids, inbox.uidnext.value()), (uids(&[1]), 2));
+            }
+        }
+    }
+    world.deliver(&["ada"], LETTER).await.unwrap();
+    let ada = world.account("ada").await;
+    assert_eq!(ada.open("INBOX").await.unwrap().uids, uids(&[1, 2]));
+    assert!(!*world.post.stopped().borrow());
+
+    world
+        .store
+        .fail(0, store::CommitError::Unknown("died".into()));
+    let refused = deliver(&world.post, &["ada"], LETTER).await;
+    assert_eq!(refused.as_ref().unwrap_err().why(), Why::Unavailable);
+    assert!(told(refused).starts_with("451 4.3.0"));
+    assert!(*world.post.stopped().borrow());
+}
+
+#[tokio::test]
+async fn an_abandoned_letter_never_was() {
+    let world = World::with(&["ada"], rules()).await;
+    let before = world.store.done().len();
+    let mut incoming = world.post.begin(origin(None), sender("<>")).unwrap();
+    incoming.recipient(recipient("ada")).unwrap();
+    incoming
+        .chunk(Bytes::from_static(b"half a let"))
+        .await
+        .unwrap();
+    drop(incoming);
+    let ada = world.account("ada").await;
+    let begun = ada.append("Drafts", mail::FlagSet::new(), None, None).await;
+    drop(begun.unwrap());
+    assert_eq!(world.store.done().len(), before);
+    append(&ada, "Drafts", &["\\Draft"], LETTER).await;
+    assert_eq!(world.store.done().len(), before + 1);
+}
+
+#[tokio::test]
+async fn the_bare_postmaster_is_somebody() {
+    let world = World::with(&["ada", "eve"], rules()).await;
+    let mut incoming = world.post.begin(origin(None), sender("<>")).unwrap();
+    let postmaster = Recipient {
+        forward_path: ForwardPath::Postmaster,
+        ..recipient("ada")
+    };
+    incoming.recipient(postmaster).unwrap();
+    incoming
+        .chunk(Bytes::from_static(LETTER.as_bytes()))
+        .await
+        .unwrap();
+    incoming.commit().await.unwrap();
+    let ada = world.account("ada").await;
+    assert_eq!(ada.open("INBOX").await.unwrap().uids, uids(&[1]));
+}
+
+#[tokio::test]
+async fn a_removed_account_is_gone_with_its_mail() {
+    let world = World::with(&["ada", "eve"], rules()).await;
+    world.deliver(&["ada"], LETTER).await.unwrap();
+    let ada = world.account("ada").await;
+    let id = ada.id();
+    let gone: Address = ada.address().clone();
+    world.post.remove_account(&gone).await.unwrap();
+    assert_eq!(ada.open("INBOX").await.unwrap_err().why(), Why::Nonexistent);
+    assert!(world.deliver(&["ada"], LETTER).await.is_err());
+    for table in 1..8 {
+        let range = (Bytes::new(), None);
+        let store: &dyn store::Store = &world.store;
+        let page = store
+            .scan(
+                Partition(id.0),
+                store::Table(table),
+                range,
+                10,
+                store::Direction::Rising,
+            )
+            .await;
+        assert!(page.unwrap().rows.is_empty());
+    }
+    // Its name may be given again; its id is not.
+    let new = world.post.add_account(&gone, "new").await.unwrap();
+    assert!(new > id);
+}

@@ -1,0 +1,219 @@
+//! The keeper under load, under held commits, and under failures.
+
+use std::time::Duration;
+
+use mail::FlagSet;
+use post::{FlagAction, FlagChange, Rules};
+use store::CommitError;
+
+use crate::world::{World, append, deliver, flags, rules, uid, uids};
+
+const LETTER: &str = "Subject: x\r\n\r\nhi\r\n";
+
+/// Lets everything that can go on go on.
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_at_once_lose_nothing() {
+    let world = World::with(&["ada", "eve"], rules()).await;
+    let mut tasks = Vec::new();
+    for number in 0..200_u32 {
+        let post = world.post.clone();
+        let ada = world.account("ada").await;
+        tasks.push(tokio::spawn(async move {
+            let inbox = ada.open("INBOX").await.unwrap();
+            match number % 4 {
+                0 => deliver(&post, &["ada"], LETTER).await.unwrap(),
+                1 => deliver(&post, &["eve", "ada"], LETTER).await.unwrap(),
+                2 => drop(append(&ada, "Archive", &["\\Seen"], LETTER).await),
+                _ => {
+                    let change = FlagChange {
+                        action: FlagAction::Add,
+                        flags: flags(&["\\Flagged"]),
+                        unchanged_since: None,
+                    };
+                    drop(ada.store(inbox.id, &inbox.uids, &change).await.unwrap());
+                    drop(ada.copy(inbox.id, &inbox.uids, "Trash").await.unwrap());
+                }
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let again = world.again().await;
+    for (name, mailbox, count) in [
+        ("ada", "INBOX", 100),
+        ("ada", "Archive", 50),
+        ("eve", "INBOX", 50),
+    ] {
+        let (live, loaded) = (world.account(name).await, again.account(name).await);
+        let (live, loaded) = (
+            live.open(mailbox).await.unwrap(),
+            loaded.open(mailbox).await.unwrap(),
+        );
+        assert_eq!(live.uids.len(), count);
+        assert_eq!(live.uids, loaded.uids);
+        assert_eq!((live.uidnext, live.modseq), (loaded.uidnext, loaded.modseq));
+        assert_eq!(u64::from(live.uidnext.value()), count + 1);
+    }
+    // Each batch had a line of its own.
+    let versions = world.store.done().len();
+    assert!(versions > 200);
+}
+
+#[tokio::test]
+async fn nothing_is_seen_before_it_is_on_the_disk() {
+    let world = World::with(&["ada"], rules()).await;
+    let ada = world.account("ada").await;
+    let watch = ada.modseq_watch();
+    let before = *watch.borrow();
+    world.store.hold();
+    let post = world.post.clone();
+    let delivery = tokio::spawn(async move { deliver(&post, &["ada"], LETTER).await });
+    settle().await;
+    assert_eq!(world.store.waiting(), 1);
+    let reader = {
+        let ada = ada.clone();
+        tokio::spawn(async move { ada.open("INBOX").await.unwrap().uids })
+    };
+    // A second change does not wait for the first: both will share one sync.
+    let second = {
+        let ada = ada.clone();
+        tokio::spawn(async move { append(&ada, "INBOX", &[], LETTER).await })
+    };
+    settle().await;
+    assert_eq!(
+        world.store.waiting(),
+        2,
+        "queued without waiting for the first"
+    );
+    assert!(!delivery.is_finished() && !reader.is_finished() && !second.is_finished());
+    assert_eq!(*watch.borrow(), before);
+
+    world.store.release();
+    delivery.await.unwrap().unwrap();
+    assert_eq!(second.await.unwrap(), uid(2));
+    assert!(reader.await.unwrap().contains(uid(1)));
+    assert!(*watch.borrow() > before);
+}
+
+#[tokio::test]
+async fn a_reader_never_sees_what_failed() {
+    let world = World::with(&["ada"], rules()).await;
+    let ada = world.account("ada").await;
+    append(&ada, "INBOX", &[], LETTER).await;
+    let at = ada.modseq().await.unwrap();
+    for error in [CommitError::Full, CommitError::Conflict] {
+        world.store.hold();
+        world.store.fail(0, error);
+        let mut tasks = Vec::new();
+        for _ in 0..3 {
+            let ada = ada.clone();
+            tasks.push(tokio::spawn(async move {
+                let append = ada
+                    .append("INBOX", FlagSet::new(), None, None)
+                    .await
+                    .unwrap();
+                append.commit().await
+            }));
+            settle().await;
+        }
+        let reader = {
+            let ada = ada.clone();
+            tokio::spawn(async move { ada.open("INBOX").await.unwrap() })
+        };
+        settle().await;
+        world.store.release();
+        let first = tasks.remove(0).await.unwrap();
+        assert!(first.is_err());
+        // Those behind it had built upon it.
+        for task in tasks {
+            assert!(task.await.unwrap().is_err());
+        }
+        let seen = reader.await.unwrap();
+        assert_eq!((seen.uids, seen.modseq), (uids(&[1]), at));
+    }
+    assert_eq!(append(&ada, "INBOX", &[], LETTER).await, uid(2));
+    assert!(ada.modseq().await.unwrap() > at);
+}
+
+#[tokio::test]
+async fn every_commit_may_fail_and_the_rest_holds() {
+    let all = 12;
+    for nth in 0..all {
+        for error in [CommitError::Full, CommitError::Conflict] {
+            let world = World::with(&["ada", "eve"], rules()).await;
+            world.store.fail(nth, error);
+            let (mut good, mut failed) = (0, 0);
+            for number in 0..all {
+                let to: &[&str] = if number % 2 == 0 {
+                    &["ada", "eve"]
+                } else {
+                    &["ada"]
+                };
+                match world.deliver(to, LETTER).await {
+                    Ok(()) => good += 1,
+                    Err(_) => failed += 1,
+                }
+            }
+            assert_eq!(failed, 1);
+            for world in [&world, &world.again().await] {
+                let inbox = world.account("ada").await.open("INBOX").await.unwrap();
+                assert_eq!(inbox.uids.len(), good);
+                assert_eq!(u64::from(inbox.uidnext.value()), good + 1);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_abandoned_commit_is_carried_on() {
+    let world = World::with(&["ada"], rules()).await;
+    let ada = world.account("ada").await;
+    world.store.hold();
+    let post = world.post.clone();
+    let delivery = tokio::spawn(async move { deliver(&post, &["ada"], LETTER).await });
+    settle().await;
+    delivery.abort();
+    settle().await;
+    assert_eq!(world.store.waiting(), 1);
+    let mut watch = ada.modseq_watch();
+    let before = *watch.borrow_and_update();
+    world.store.release();
+    let told = tokio::time::timeout(Duration::from_secs(20), watch.changed()).await;
+    told.unwrap().unwrap();
+    assert!(*watch.borrow() > before);
+    assert_eq!(ada.open("INBOX").await.unwrap().uids, uids(&[1]));
+}
+
+#[tokio::test]
+async fn idle_accounts_make_room() {
+    let tight = Rules {
+        memory_octets_max: 20_000,
+        ..rules()
+    };
+    let names: Vec<String> = (0..30).map(|number| format!("user{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let world = World::with(&names, tight).await;
+    let held = world.account("user0").await;
+    let mut watch = held.modseq_watch();
+    for round in 1..=3 {
+        for name in &names {
+            world.deliver(&[name], LETTER).await.unwrap();
+        }
+        for name in &names {
+            let inbox = world.account(name).await.open("INBOX").await.unwrap();
+            assert_eq!(inbox.uids.len(), round);
+        }
+    }
+    // Who is held stays the same account for all.
+    assert!(watch.has_changed().unwrap());
+    watch.mark_unchanged();
+    world.deliver(&["user0"], LETTER).await.unwrap();
+    assert!(watch.has_changed().unwrap());
+}

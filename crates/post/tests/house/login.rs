@@ -1,0 +1,103 @@
+//! Who gets in.
+
+use std::sync::atomic::Ordering;
+
+use post::{Rules, Why};
+
+use crate::world::{PEER, World, address, rules};
+
+#[tokio::test]
+async fn the_right_password_opens() {
+    let world = World::with(&["ada", "eve"], rules()).await;
+    let post = &world.post;
+    for (user, as_user, password, expected) in [
+        ("ada@example.org", None, "ada", Ok(())),
+        ("ADA@EXAMPLE.ORG", Some(""), "ada", Ok(())),
+        ("ada", Some("ada@example.org"), "ada", Ok(())),
+        ("ada", Some("eve"), "ada", Err(Why::AuthorizationFailed)),
+        ("ada", None, "Ada", Err(Why::AuthenticationFailed)),
+        ("ada", None, "", Err(Why::AuthenticationFailed)),
+        ("nobody", None, "ada", Err(Why::AuthenticationFailed)),
+        ("", None, "ada", Err(Why::AuthenticationFailed)),
+        ("a@b@c", None, "ada", Err(Why::AuthenticationFailed)),
+    ] {
+        let came = post.login_password(PEER, user, as_user, password).await;
+        let came = came.map(|_| ()).map_err(|error| error.why());
+        assert_eq!(came, expected, "{user} {password}");
+    }
+    post.set_password(&address("ada"), "better").await.unwrap();
+    assert!(post.login_password(PEER, "ada", None, "ada").await.is_err());
+    assert!(
+        post.login_password(PEER, "ada", None, "better")
+            .await
+            .is_ok()
+    );
+}
+
+#[tokio::test]
+async fn a_check_is_remembered_and_a_failure_costs_the_same() {
+    let world = World::with(&["ada"], rules()).await;
+    let checks = || world.made.heavy.swap(0, Ordering::Relaxed);
+    checks();
+    for _ in 0..5 {
+        world.account("ada").await;
+    }
+    assert_eq!(checks(), 1);
+    world.made.seconds.fetch_add(61, Ordering::Relaxed);
+    world.account("ada").await;
+    assert_eq!(checks(), 1);
+    for user in ["ada", "nobody"] {
+        let came = world.post.login_password(PEER, user, None, "wrong").await;
+        assert!(came.is_err());
+        assert_eq!(checks(), 1);
+    }
+}
+
+#[tokio::test]
+async fn too_many_failures_make_all_wait() {
+    let strict = Rules {
+        account_failures_max: 3,
+        network_failures_max: 6,
+        ..rules()
+    };
+    let world = World::with(&["ada", "eve"], strict).await;
+    let post = &world.post;
+    let other = "2001:db8::1".parse().unwrap();
+    for _ in 0..3 {
+        post.login_failed(PEER, "ada");
+    }
+    let why = |came: post::Outcome<post::Account>| came.err().map(|error| error.why());
+    let ada = || post.login_password(other, "ADA", None, "ada");
+    assert_eq!(why(ada().await), Some(Why::Unavailable));
+    assert!(post.login_keys(other, "ada").is_err());
+    let eve = || post.login_password(PEER, "eve", None, "eve");
+    assert_eq!(why(eve().await), None);
+    for number in 0..3 {
+        post.login_failed(PEER, &format!("guess{number}"));
+    }
+    assert_eq!(why(eve().await), Some(Why::Unavailable));
+    let refusal = eve().await.unwrap_err().refusal();
+    assert!(refusal.to_string().starts_with("454 4.7.0"));
+    world.made.seconds.fetch_add(300, Ordering::Relaxed);
+    assert_eq!(why(eve().await), None);
+    assert_eq!(why(ada().await), None);
+}
+
+#[tokio::test]
+async fn unknown_users_have_keys_as_well() {
+    let world = World::with(&["ada"], rules()).await;
+    let keys = |world: &World, user: &str| world.post.login_keys(PEER, user).unwrap();
+    let (ada, first) = (keys(&world, "ada"), keys(&world, "nobody"));
+    let second = keys(&world.again().await, "nobody");
+    assert_eq!(first.salt.len(), ada.salt.len());
+    assert_eq!(first.iterations, ada.iterations);
+    assert_ne!(first.nonce, second.nonce);
+    assert_eq!(
+        (&first.salt, first.stored_key, first.server_key),
+        (&second.salt, second.stored_key, second.server_key)
+    );
+    assert_ne!(first.salt, keys(&world, "somebody").salt);
+    let proved = world.post.login_proved(PEER, "ada", None).await;
+    assert_eq!(*proved.unwrap().address(), address("ada"));
+    assert!(world.post.login_proved(PEER, "nobody", None).await.is_err());
+}

@@ -1,0 +1,131 @@
+//! What an account sends: in its own name, with what was missing.
+
+use bytes::Bytes;
+use post::{Alias, AliasSource, Elsewhere, Rules};
+
+use crate::world::{World, address, origin, recipient, rules, sender, told, uids, whole};
+
+async fn submit(world: &World, path: &str, to: &[&str], text: &str) -> post::Outcome<()> {
+    let ada = world.account("ada").await;
+    let mut incoming = world.post.begin(origin(Some(ada)), sender(path))?;
+    for name in to {
+        incoming.recipient(recipient(name))?;
+    }
+    incoming
+        .chunk(Bytes::copy_from_slice(text.as_bytes()))
+        .await?;
+    incoming.commit().await.map(|_| ())
+}
+
+#[tokio::test]
+async fn nobody_writes_in_anothers_name() {
+    let world = World::with(&["ada", "eve"], rules()).await;
+    let alias = Alias {
+        source: AliasSource::Address(address("team")),
+        targets: vec![address("ada"), address("eve")],
+    };
+    world.post.add_alias(alias).await.unwrap();
+    let letter = |from: &str| format!("From: {from}\r\nTo: eve@example.org\r\n\r\nhi\r\n");
+    for from in [
+        "ada@example.org",
+        "Ada <ADA+tag@example.org>",
+        "team@example.org, ada@example.org",
+    ] {
+        submit(&world, "<team@example.org>", &["eve"], &letter(from))
+            .await
+            .unwrap();
+    }
+    for from in [
+        "eve@example.org",
+        "ada@example.org, eve@example.org",
+        "bob@elsewhere.example",
+        "",
+        "nonsense",
+    ] {
+        let refused = submit(&world, "<ada@example.org>", &["eve"], &letter(from)).await;
+        assert_eq!(
+            told(refused),
+            "550 5.7.1 The From address is not yours",
+            "{from}"
+        );
+    }
+    let refused = submit(
+        &world,
+        "<eve@example.org>",
+        &["eve"],
+        &letter("ada@example.org"),
+    )
+    .await;
+    assert_eq!(told(refused), "550 5.7.1 The sender's address is not yours");
+    submit(&world, "<>", &["eve"], &letter("ada@example.org"))
+        .await
+        .unwrap();
+    let eve = world.account("eve").await;
+    assert_eq!(eve.open("INBOX").await.unwrap().uids, uids(&[1, 2, 3, 4]));
+}
+
+#[tokio::test]
+async fn what_is_missing_is_put_in() {
+    let world = World::with(&["ada", "eve"], rules()).await;
+    let bare = "Subject: x\r\nBcc: eve@example.org,\r\n ada@example.org\r\nX: y\r\n\r\nhi\r\n";
+    submit(&world, "<ada@example.org>", &["eve"], bare)
+        .await
+        .unwrap();
+    let eve = world.account("eve").await;
+    let stored = whole(&eve, "INBOX", 1).await;
+    let (_, own) = stored.split_once("+0000\r\n").unwrap();
+    let (added, kept) = own.split_once("Message-ID: <").unwrap();
+    assert_eq!(
+        added,
+        "Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n\
+         From: ada@example.org\r\nTo: undisclosed-recipients:;\r\n"
+    );
+    let (_, kept) = kept.split_once("@mx.example.org>\r\n").unwrap();
+    assert_eq!(kept, "Subject: x\r\nX: y\r\n\r\nhi\r\n");
+    assert!(stored.contains("with ESMTPA\r\n"));
+
+    let whole_letter = "Date: Mon, 1 Jan 2024 00:00:00 +0000\r\nFrom: ada@example.org\r\n\
+        To: eve@example.org\r\nMessage-ID: <1@example.org>\r\n\r\nhi\r\n";
+    submit(&world, "<ada@example.org>", &["eve"], whole_letter)
+        .await
+        .unwrap();
+    assert!(whole(&eve, "INBOX", 2).await.ends_with(whole_letter));
+}
+
+#[tokio::test]
+async fn mail_for_elsewhere_is_refused_or_captured() {
+    let letter = "From: ada@example.org\r\n\r\nhi\r\n";
+    let world = World::with(&["ada", "eve"], rules()).await;
+    let refused = submit(
+        &world,
+        "<ada@example.org>",
+        &["b@elsewhere.example"],
+        letter,
+    )
+    .await;
+    assert_eq!(
+        told(refused),
+        "550 5.7.1 Mail for other hosts is not sent from here"
+    );
+
+    let capture = Rules {
+        elsewhere: Elsewhere::Capture,
+        ..rules()
+    };
+    let world = World::with(&["ada", "eve"], capture).await;
+    let to = ["b@elsewhere.example", "ada", "c@elsewhere.example", "eve"];
+    for _ in 0..2 {
+        submit(&world, "<ada@example.org>", &to, letter)
+            .await
+            .unwrap();
+    }
+    for world in [&world, &world.again().await] {
+        let ada = world.account("ada").await;
+        for mailbox in ["INBOX", "Captured"] {
+            assert_eq!(ada.open(mailbox).await.unwrap().uids, uids(&[1, 2]));
+            assert!(whole(&ada, mailbox, 2).await.ends_with("hi\r\n"));
+        }
+        let eve = world.account("eve").await;
+        assert_eq!(eve.open("INBOX").await.unwrap().uids, uids(&[1, 2]));
+    }
+}

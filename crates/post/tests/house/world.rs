@@ -1,0 +1,348 @@
+//! A made-up world: a clock that stands, chance that repeats, a store that waits and fails.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use mail::{
+    Address, BlobRange, BodyType, Flag, FlagSet, ForwardPath, Host, Instant, MailboxId, Recipient,
+    ReversePath, Timestamp, Uid, UidSet,
+};
+use post::{
+    Account, Data, Error, FetchPlan, Form, Item, Origin, Outcome, Outside, Post, Protocol, Rules,
+    Sender,
+};
+use store::{
+    Batch, Boxed, CommitError, Direction, Memory, Page, Partition, Stage, Store, Table, Version,
+    Write,
+};
+use tokio::sync::oneshot;
+
+pub(crate) const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+/// A clock that moves when it is told to, and chance that repeats.
+#[derive(Debug, Default)]
+pub(crate) struct Made {
+    pub(crate) seconds: AtomicU64,
+    dice: AtomicU64,
+    /// How often heavy work was done.
+    pub(crate) heavy: AtomicU64,
+}
+
+impl Outside for Made {
+    fn now(&self) -> Timestamp {
+        let passed = i64::try_from(self.seconds.load(Ordering::Relaxed)).unwrap();
+        Timestamp::utc(1_700_000_000 + passed)
+    }
+
+    fn instant(&self) -> Instant {
+        Instant(Duration::from_secs(self.seconds.load(Ordering::Relaxed)))
+    }
+
+    fn fill(&self, octets: &mut [u8]) {
+        for octet in octets {
+            let throw = self
+                .dice
+                .fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+            *octet = throw.to_be_bytes()[1];
+        }
+    }
+
+    fn run_heavy(&self, work: Box<dyn FnOnce() + Send>) {
+        self.heavy.fetch_add(1, Ordering::Relaxed);
+        work();
+    }
+
+    fn detach(&self, work: Boxed<'static, ()>) {
+        tokio::spawn(work);
+    }
+}
+
+/// A store in memory whose commits can be held back and made to fail.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Moody {
+    memory: Memory,
+    mood: Arc<Mutex<Mood>>,
+}
+
+#[derive(Debug, Default)]
+struct Mood {
+    held: bool,
+    waiting: VecDeque<(Batch, oneshot::Sender<Result<(), CommitError>>)>,
+    /// Which of the commits to come fails, counted from 0, and how.
+    fails: Option<(u64, CommitError)>,
+    /// What was committed.
+    done: Vec<Batch>,
+}
+
+impl Moody {
+    /// Holds all commits back from now on.
+    pub(crate) fn hold(&self) {
+        self.mood.lock().unwrap().held = true;
+    }
+
+    /// Lets all commits that wait go, in order, and all that come.
+    pub(crate) fn release(&self) {
+        let waiting = {
+            let mut mood = self.mood.lock().unwrap();
+            mood.held = false;
+            std::mem::take(&mut mood.waiting)
+        };
+        for (batch, done) in waiting {
+            drop(done.send(self.carry_out(batch)));
+        }
+    }
+
+    /// How many commits wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.mood.lock().unwrap().waiting.len()
+    }
+
+    /// Makes one of the commits to come fail.
+    pub(crate) fn fail(&self, nth: u64, error: CommitError) {
+        self.mood.lock().unwrap().fails = Some((nth, error));
+    }
+
+    /// The batches committed, from the first.
+    pub(crate) fn done(&self) -> Vec<Batch> {
+        self.mood.lock().unwrap().done.clone()
+    }
+
+    fn carry_out(&self, batch: Batch) -> Result<(), CommitError> {
+        let mut mood = self.mood.lock().unwrap();
+        match mood.fails.take() {
+            Some((0, error)) => return Err(error),
+            Some((nth, error)) => mood.fails = Some((nth - 1, error)),
+            None => {}
+        }
+        mood.done.push(batch.clone());
+        let result = std::pin::pin!(self.memory.commit(batch));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match result.poll(&mut context) {
+            std::task::Poll::Ready(result) => result,
+            std::task::Poll::Pending => panic!("memory does not wait"),
+        }
+    }
+}
+
+impl Store for Moody {
+    fn version(&self, partition: Partition) -> Boxed<'_, Result<Version, store::Error>> {
+        self.memory.version(partition)
+    }
+
+    fn get(
+        &self,
+        partition: Partition,
+        table: Table,
+        keys: Vec<Bytes>,
+    ) -> Boxed<'_, Result<Vec<Option<Bytes>>, store::Error>> {
+        self.memory.get(partition, table, keys)
+    }
+
+    fn scan(
+        &self,
+        partition: Partition,
+        table: Table,
+        range: (Bytes, Option<Bytes>),
+        limit: usize,
+        direction: Direction,
+    ) -> Boxed<'_, Result<Page, store::Error>> {
+        self.memory.scan(partition, table, range, limit, direction)
+    }
+
+    fn stage(&self) -> Box<dyn Stage> {
+        self.memory.stage()
+    }
+
+    fn read(&self, range: BlobRange) -> Boxed<'_, Result<Bytes, store::Error>> {
+        self.memory.read(range)
+    }
+
+    fn commit(&self, batch: Batch) -> Boxed<'static, Result<(), CommitError>> {
+        let mut mood = self.mood.lock().unwrap();
+        if !mood.held {
+            drop(mood);
+            let result = self.carry_out(batch);
+            return Box::pin(async move { result });
+        }
+        let (done, answer) = oneshot::channel();
+        mood.waiting.push_back((batch, done));
+        Box::pin(async move { answer.await.unwrap() })
+    }
+}
+
+/// A house with its world.
+pub(crate) struct World {
+    pub(crate) post: Post,
+    pub(crate) store: Moody,
+    pub(crate) made: Arc<Made>,
+}
+
+pub(crate) fn rules() -> Rules {
+    Rules {
+        argon2_kibibytes: 8,
+        argon2_passes: 1,
+        scram_iterations: 2,
+        ..Rules::new(Host::parse("mx.example.org").unwrap())
+    }
+}
+
+impl World {
+    /// A house with the domain example.org and these accounts; passwords are the local parts.
+    pub(crate) async fn with(names: &[&str], rules: Rules) -> Self {
+        let (store, made) = (Moody::default(), Arc::new(Made::default()));
+        let post = Post::open(Arc::new(store.clone()), made.clone(), rules).await;
+        let post = post.unwrap();
+        post.add_domain(&Host::parse("example.org").unwrap())
+            .await
+            .unwrap();
+        for name in names {
+            post.add_account(&address(name), name).await.unwrap();
+        }
+        Self { post, store, made }
+    }
+
+    /// The same house after a restart.
+    pub(crate) async fn again(&self) -> Self {
+        let rules = self.post.rules().clone();
+        let post = Post::open(Arc::new(self.store.clone()), self.made.clone(), rules).await;
+        Self {
+            post: post.unwrap(),
+            store: self.store.clone(),
+            made: self.made.clone(),
+        }
+    }
+
+    pub(crate) async fn account(&self, name: &str) -> Account {
+        self.post
+            .login_password(PEER, &address(name).to_string(), None, name)
+            .await
+            .unwrap()
+    }
+
+    /// Delivers a message from elsewhere.
+    pub(crate) async fn deliver(&self, to: &[&str], text: &str) -> Outcome<()> {
+        deliver(&self.post, to, text).await
+    }
+}
+
+pub(crate) async fn deliver(post: &Post, to: &[&str], text: &str) -> Outcome<()> {
+    let mut incoming = post.begin(origin(None), sender("<bob@elsewhere.example>"))?;
+    for name in to {
+        incoming.recipient(recipient(name))?;
+    }
+    incoming
+        .chunk(Bytes::copy_from_slice(text.as_bytes()))
+        .await?;
+    incoming.commit().await.map(|_| ())
+}
+
+/// `ada` is `ada@example.org`.
+pub(crate) fn address(name: &str) -> Address {
+    if name.contains('@') {
+        return Address::parse(name).unwrap();
+    }
+    Address::parse(&format!("{name}@example.org")).unwrap()
+}
+
+pub(crate) fn recipient(name: &str) -> Recipient {
+    Recipient {
+        forward_path: ForwardPath::Address(address(name)),
+        notify: None,
+        orcpt: None,
+    }
+}
+
+pub(crate) fn origin(account: Option<Account>) -> Origin {
+    Origin {
+        peer: PEER,
+        helo: "client.example".into(),
+        protocol: Protocol::Esmtp,
+        tls: None,
+        account,
+    }
+}
+
+pub(crate) fn sender(path: &str) -> Sender {
+    Sender {
+        reverse_path: ReversePath::parse(path).unwrap(),
+        size: None,
+        body: BodyType::EightBitMime,
+        smtputf8: false,
+        ret: None,
+        envid: None,
+    }
+}
+
+/// What the peer would read.
+pub(crate) fn told<T: std::fmt::Debug>(outcome: Outcome<T>) -> String {
+    match outcome {
+        Err(error @ (Error::Refused(..) | Error::Fault(_))) => error.refusal().to_string(),
+        Ok(answer) => panic!("{answer:?}"),
+    }
+}
+
+pub(crate) fn uid(number: u32) -> Uid {
+    Uid::new(number).unwrap()
+}
+
+pub(crate) fn uids(numbers: &[u32]) -> UidSet {
+    numbers.iter().map(|number| uid(*number)).collect()
+}
+
+pub(crate) fn flags(names: &[&str]) -> FlagSet {
+    names
+        .iter()
+        .map(|name| Flag::parse(name).unwrap())
+        .collect()
+}
+
+pub(crate) async fn append(account: &Account, to: &str, names: &[&str], text: &str) -> Uid {
+    let mut append = account.append(to, flags(names), None, None).await.unwrap();
+    append
+        .chunk(Bytes::copy_from_slice(text.as_bytes()))
+        .await
+        .unwrap();
+    append.commit().await.unwrap().uid
+}
+
+/// A section of a message as text.
+pub(crate) async fn text(account: &Account, mailbox: MailboxId, number: u32, item: Item) -> String {
+    let plan = FetchPlan {
+        items: vec![item],
+        ..FetchPlan::default()
+    };
+    let page = account.fetch(mailbox, &uids(&[number]), None, &plan).await;
+    let row = page.unwrap().rows.pop().unwrap();
+    match &row.data[0] {
+        Data::Stored(range) => {
+            let octets = account.house().read(*range).await.unwrap();
+            String::from_utf8(octets.to_vec()).unwrap()
+        }
+        Data::Octets(octets) => String::from_utf8(octets.to_vec()).unwrap(),
+        other => format!("{other:?}"),
+    }
+}
+
+pub(crate) async fn whole(account: &Account, mailbox: &str, number: u32) -> String {
+    let id = account.open(mailbox).await.unwrap().id;
+    let item = Item {
+        section: message::Section::default(),
+        form: Form::Stored,
+        range: None,
+    };
+    text(account, id, number, item).await
+}
+
+/// Octets that the rows of a batch take, and octets of its blobs.
+pub(crate) fn cost(batch: &Batch) -> (usize, u64) {
+    let rows = batch.parts.iter().flat_map(|part| &part.writes);
+    let rows = rows.map(|write| match write {
+        Write::Put { key, value, .. } => 1 + key.len() + value.len(),
+        Write::Delete { key, .. } => 1 + key.len(),
+    });
+    (rows.sum(), batch.blobs.iter().map(|blob| blob.len).sum())
+}
