@@ -61,6 +61,8 @@ pub struct Policy {
     pub command_timeout: Duration,
     /// How long the peer may pause within a body.
     pub data_timeout: Duration,
+    /// How long a whole body may take, however steadily it drips.
+    pub body_timeout: Duration,
 }
 
 impl Policy {
@@ -89,6 +91,7 @@ impl Policy {
             faults_max: 20,
             command_timeout: Duration::from_secs(300),
             data_timeout: Duration::from_secs(300),
+            body_timeout: Duration::from_secs(2 * 3600),
         }
     }
 

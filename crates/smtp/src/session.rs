@@ -47,6 +47,8 @@ pub struct Session {
     now: Instant,
     /// When the peer's turn began; `None` until the time is told after our own turn.
     heard: Option<Instant>,
+    /// When the body began that is being read.
+    body_began: Option<Instant>,
 }
 
 /// Where we stand, and what is known there.
@@ -153,6 +155,7 @@ impl Session {
             faults: 0,
             now: Instant::default(),
             heard: None,
+            body_began: None,
         }
     }
 
@@ -311,12 +314,22 @@ impl Session {
         }
     }
 
-    fn turn_began(&self) -> Instant {
-        self.heard.unwrap_or(self.now)
+    /// True while octets of a body are read, not commands.
+    const fn reads_body(&self) -> bool {
+        matches!(self.state, State::Data(_)) || self.chunk.is_some()
+    }
+
+    /// When the peer, whose turn began then, has been waited for long enough.
+    fn enough(&self, heard: Instant) -> Instant {
+        let turn = heard.after(self.patience());
+        match self.body_began {
+            Some(began) => turn.min(began.after(self.policy.body_timeout)),
+            None => turn,
+        }
     }
 
     fn patience(&self) -> std::time::Duration {
-        if matches!(self.state, State::Data(_)) || self.chunk.is_some() {
+        if self.reads_body() {
             self.policy.data_timeout
         } else {
             self.policy.command_timeout
@@ -366,12 +379,14 @@ impl wire::Session for Session {
 
     fn elapse(&mut self, now: Instant) {
         self.now = now;
-        let Some(heard) = self.heard else {
-            self.heard = Some(now);
-            return;
-        };
+        if !self.reads_body() {
+            self.body_began = None;
+        } else if self.body_began.is_none() {
+            self.body_began = Some(now);
+        }
+        let heard = *self.heard.get_or_insert(now);
         let resting = self.awaiting.is_none() && !matches!(self.state, State::Closed);
-        if resting && !self.ended && now >= heard.after(self.patience()) {
+        if resting && !self.ended && now >= self.enough(heard) {
             // RFC 5321 §4.5.3.2.7
             let farewell = reply(421, (4, 4, 2), "Silent for too long");
             self.conclude(Verb::Silence, vec![farewell], State::Closed);
@@ -379,10 +394,10 @@ impl wire::Session for Session {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        match self.state {
-            State::Closed => None,
-            _ if self.heard.is_none() => Some(self.now),
-            _ => Some(self.turn_began().after(self.patience())),
+        match (self.state, self.heard) {
+            (State::Closed, _) => None,
+            (_, None) => Some(self.now),
+            (_, Some(heard)) => Some(self.enough(heard)),
         }
     }
 

@@ -47,6 +47,7 @@ impl Scene {
                     "size" => policy.message_octets_max = u64::from(value),
                     "line" => policy.text_line_octets_max = usize::try_from(value).unwrap_or(0),
                     "recipients" => policy.recipients_max = value,
+                    "body" => policy.body_timeout = Duration::from_secs(u64::from(value)),
                     "faults" => policy.faults_max = value,
                     "decline" => {
                         let code = u16::try_from(value).unwrap_or(554);
