@@ -16,20 +16,23 @@ mod fetch;
 mod search;
 mod store;
 
-/// What a session behind this door may do.
-fn policy(hall: &Hall) -> Policy {
-    Policy {
+/// What a session behind this door may do; made once for each door.
+pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
+    Arc::new(Policy {
         host: hall.settings.host.to_string(),
         starttls: hall.offers_starttls(),
         clear_passwords: hall.settings.clear_passwords,
         append_octets_max: hall.post.rules().message_octets_max,
         ..Policy::default()
-    }
+    })
 }
 
 /// Talks with one peer until it has gone.
-pub(crate) fn converse(visit: Visit) -> impl Future<Output = ()> + Send + 'static {
-    let session = Session::new(Arc::new(policy(&visit.hall)));
+pub(crate) fn converse(
+    visit: Visit,
+    policy: &Arc<Policy>,
+) -> impl Future<Output = ()> + Send + use<> {
+    let session = Session::new(Arc::clone(policy));
     let house = House {
         guest: visit.guest(),
         append: None,
@@ -49,7 +52,7 @@ impl net::House<Session> for House {
         if let Ask::Sasl(question) = ask {
             return Answer::Verdict(self.guest.verdict(question).await);
         }
-        Box::pin(self.answer(ask)).await.unwrap_or_else(|error| {
+        self.answer(ask).await.unwrap_or_else(|error| {
             self.append = None;
             let conn = self.guest.peer.conn;
             tracing::info!(%conn, %error, "refused");

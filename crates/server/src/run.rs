@@ -105,7 +105,7 @@ fn attend(listener: Listener, hall: Arc<Hall>, gate: Arc<Gate>, stop: Stop) {
         Implicit => bytes::Bytes::new(),
         _ => protocol.refusal(),
     };
-    let smtp = smtp::policy(&hall);
+    let (smtp, imap) = (smtp::policy(&hall), imap::policy(&hall));
     let visit = move |socket, peer, stop| Visit::new(Arc::clone(&hall), socket, peer, stop);
     // One arm for each, so that each connection's task is as small as its own protocol.
     match protocol {
@@ -115,7 +115,8 @@ fn attend(listener: Listener, hall: Arc<Hall>, gate: Arc<Gate>, stop: Stop) {
             tokio::spawn(net::serve(listener, gate, refusal, stop, converse));
         }
         Protocol::Imap => {
-            let converse = move |socket, peer, stop| imap::converse(visit(socket, peer, stop));
+            let converse =
+                move |socket, peer, stop| imap::converse(visit(socket, peer, stop), &imap);
             tokio::spawn(net::serve(listener, gate, refusal, stop, converse));
         }
         Protocol::Pop3 => {
