@@ -426,12 +426,12 @@ impl<'a> Cursor<'a> {
 
     fn date_time_text(&mut self) -> Option<Timestamp> {
         self.eat(b'"').then_some(())?;
-        let day = if self.eat(b' ') {
-            self.take(1)
-        } else {
-            self.take(2)
+        // One digit needs a space before it; not all clients know.
+        self.eat(b' ');
+        let day = match self.run(|octet| octet.is_ascii_digit()) {
+            digits @ ([_] | [_, _]) => decimal(digits)?,
+            _ => return None,
         };
-        let day = decimal(day?)?;
         let (month, year) = self.month_and_year()?;
         let &[
             b' ',

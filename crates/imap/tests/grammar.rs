@@ -129,6 +129,11 @@ const COMMANDS: &[(&str, &str, &str)] = &[
         "A003 APPEND saved (\\Flagged) \" 5-Nov-2020 23:19:35 -0700\" {310+}",
         "",
     ),
+    (
+        "3501 §9, but for a space",
+        "A APPEND x \"5-Nov-2020 23:19:35 -0700\" {3}",
+        "A APPEND x \" 5-Nov-2020 23:19:35 -0700\" {3}",
+    ),
     ("3516 §4.4", "B002 APPEND saved ~{20}", ""),
     ("9051 §6.3.13", "A002 IDLE", ""),
     ("3501 §6.4.1", "FXXZ CHECK", ""),
