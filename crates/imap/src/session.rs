@@ -268,10 +268,10 @@ impl Session {
     fn dispatch(&mut self, tag: Tag, command: Command) {
         let verb = verb_of(&command);
         if !self.phase().allows(verb) {
-            let text = match self.phase() {
-                Phase::NotAuthenticated => "Log in first",
-                Phase::Authenticated => "Select a mailbox first",
-                _ => "Not now",
+            let text = match (self.phase(), verb) {
+                (Phase::NotAuthenticated, _) => "Log in first",
+                (_, Verb::StartTls | Verb::Authenticate | Verb::Login) => "Logged in already",
+                _ => "Select a mailbox first",
             };
             return self.bad(Some(&tag), &Status::bad(text).with(Code::ClientBug));
         }

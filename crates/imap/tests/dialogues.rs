@@ -1,0 +1,52 @@
+//! Conversations as text. `UPDATE=1` writes them anew: review the difference.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test"
+)]
+
+use std::path::{Path, PathBuf};
+
+use wire::dialogue::{Cut, play};
+
+#[path = "made/house.rs"]
+mod house;
+
+fn dialogues() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogues");
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.sort();
+    paths
+}
+
+fn went(script: &str, cut: Cut) -> String {
+    let (mut session, mut house) = house::stage(script);
+    play(&mut session, &mut house, script, cut)
+}
+
+#[test]
+fn dialogues_go_as_written_however_they_are_cut() {
+    let mut different = Vec::new();
+    for path in dialogues() {
+        let written = std::fs::read_to_string(&path).unwrap();
+        let whole = went(&written, Cut::Lines);
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, &whole).unwrap();
+        } else if whole != written {
+            different.push(format!("{}:\n{whole}", path.display()));
+        }
+        // What comes behind STARTTLS is dropped if it came with it, and only then.
+        if whole.contains("~ tls") {
+            continue;
+        }
+        for size in [1, 2, 3, 7, 50, 1000] {
+            let cut = went(&written, Cut::Every(size));
+            assert_eq!(cut, whole, "{} cut every {size}", path.display());
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}
