@@ -239,8 +239,8 @@ impl Class {
 pub fn render() -> String {
     let mut page = String::from(
         "# IMAP: the conversation\n\nGenerated from `crates/imap/src/diagram.rs`; \
-         a test fails when it is stale (`UPDATE=1` rewrites it).\n\n```mermaid\nstateDiagram-v2\n    \
-         [*] --> Greeting\n",
+         a test fails when it is stale (`UPDATE=1` rewrites it).\n\n\
+         ```mermaid\nstateDiagram-v2\n    [*] --> Greeting\n",
     );
     for phase in Phase::ALL {
         for target in Phase::ALL {

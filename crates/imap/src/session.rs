@@ -17,7 +17,7 @@ use bytes::{Bytes, BytesMut};
 use mail::{Instant, ModSeq};
 use wire::{Security, Step};
 
-use crate::ask::{Answer, Ask, Refused, Why};
+use crate::ask::{Answer, Ask};
 use crate::command::{Command, Failure};
 use crate::diagram::{Class, Phase, Verb};
 use crate::frame::{Framed, Frames};
@@ -25,6 +25,7 @@ use crate::response::{Code, Condition, Response, Status};
 use crate::view::Moment;
 use crate::{Names, Policy, Tag};
 
+mod answers;
 mod append;
 mod changes;
 mod fetch;
@@ -345,116 +346,6 @@ impl Session {
             _ => self.fault(),
         }
     }
-
-    // ---- answers of the house
-
-    fn take_answer(&mut self, wait: Wait, answer: Answer) {
-        match (wait, answer) {
-            (
-                Wait::Verdict {
-                    tag,
-                    verb,
-                    exchange,
-                },
-                Answer::Verdict(verdict),
-            ) => {
-                self.take_verdict(tag, verb, exchange, verdict);
-            }
-            (Wait::Done { tag, verb, text }, Answer::Done) => {
-                let status = Status::ok(text);
-                self.conclude(tag, verb, status, Moment::Free, false);
-            }
-            (Wait::Mailboxes(tag, listed), Answer::Mailboxes(mailboxes)) => {
-                self.take_mailboxes(tag, &listed, &mailboxes);
-            }
-            (Wait::Status { tag, name, items }, Answer::Status(status)) => {
-                self.write_status(&name, &items, &status);
-                let status = Status::ok("Done");
-                self.conclude(tag, Verb::Status, status, Moment::Free, false);
-            }
-            (Wait::Statuses { tag, items, lines }, answer) => {
-                self.take_list_status(tag, items, lines, answer);
-            }
-            (Wait::Select { tag, verb, name }, Answer::Selected(selected)) => {
-                self.selected(&tag, verb, name, *selected);
-            }
-            (Wait::Changes(after), Answer::Changes(changes)) => {
-                self.take_changes(after, &changes);
-            }
-            (Wait::Rows(fetching), Answer::Rows { rows, reached }) => {
-                self.take_rows(fetching, &rows, reached);
-            }
-            (
-                Wait::Stored(storing),
-                Answer::Stored {
-                    changed,
-                    modified,
-                    reached,
-                },
-            ) => self.take_stored(storing, &changed, &modified, reached),
-            (
-                Wait::Copied { tag, verb },
-                Answer::Copied {
-                    uid_validity,
-                    source,
-                    target,
-                },
-            ) => self.take_copied(tag, verb, uid_validity, source, target),
-            (Wait::Expunged { tag, verb }, Answer::Done) => self.expunged(tag, verb),
-            (Wait::Found(searching), Answer::Found { uids, highest }) => {
-                self.take_found(searching, &uids, highest);
-            }
-            (Wait::AppendBegun(tag, literal), Answer::Done) => self.append_begun(tag, literal),
-            (Wait::AppendTaken(tag, left), Answer::Done) => self.append_goes_on(tag, left),
-            (Wait::AppendEnded(tag), Answer::Appended { uid_validity, uid }) => {
-                self.appended(tag, uid_validity, uid);
-            }
-            (Wait::AppendForgotten(tag, status), _) => self.reply(&tag, Verb::Append, &status),
-            (wait, Answer::Refused(refused)) => self.take_refusal(wait, refused),
-            // An answer to another question: our fault.
-            _ => self.fault(),
-        }
-    }
-
-    fn take_refusal(&mut self, wait: Wait, refused: Refused) {
-        let why = refused.why;
-        let status = refusal(refused);
-        let (tag, verb, moment) = match wait {
-            Wait::Done { tag, verb, .. } | Wait::Expunged { tag, verb } => {
-                (tag, verb, Moment::Free)
-            }
-            Wait::Mailboxes(tag, _) => (tag, Verb::List, Moment::Free),
-            Wait::Status { tag, .. } => (tag, Verb::Status, Moment::Free),
-            Wait::Select { tag, verb, .. } => return self.not_selected(&tag, verb, &status),
-            Wait::Changes(after) => return self.changes_refused(after),
-            Wait::Rows(fetching) => {
-                let moment = counting(fetching.fetch.uid);
-                (fetching.tag, Verb::Fetch, moment)
-            }
-            Wait::Stored(storing) => (storing.tag, Verb::Store, counting(storing.uid)),
-            Wait::Found(searching) => {
-                return self.not_found(searching, status);
-            }
-            Wait::Copied { tag, verb } => {
-                let status = try_create(why, status);
-                return self.conclude(tag, verb, status, Moment::Free, true);
-            }
-            Wait::AppendBegun(tag, literal) => {
-                let status = try_create(why, status);
-                return self.append_refused(tag, status, literal);
-            }
-            Wait::AppendTaken(tag, left) => {
-                self.frames.swallow(left);
-                self.task = Task::Swallow(tag, Verb::Append, status);
-                return;
-            }
-            Wait::AppendEnded(tag) => (tag, Verb::Append, Moment::Free),
-            Wait::Verdict { .. } | Wait::Statuses { .. } | Wait::AppendForgotten(..) => {
-                return self.fault();
-            }
-        };
-        self.conclude(tag, verb, status, moment, false);
-    }
 }
 
 impl wire::Session for Session {
@@ -538,31 +429,6 @@ const fn class(status: &Status) -> Class {
         Condition::Bad => Class::Bad,
         Condition::PreAuth => Class::Preauth,
         Condition::Bye => Class::Bye,
-    }
-}
-
-/// NO, in the house's words.
-fn refusal(refused: Refused) -> Status {
-    let code = match refused.why {
-        Why::NonExistent => Code::Nonexistent,
-        Why::AlreadyExists => Code::AlreadyExists,
-        Why::Cannot => Code::Cannot,
-        Why::InUse => Code::InUse,
-        Why::NoPermission => Code::NoPerm,
-        Why::OverQuota => Code::OverQuota,
-        Why::TooBig => Code::TooBig,
-        Why::Limit => Code::Limit,
-        Why::Unavailable => Code::Unavailable,
-    };
-    Status::no(refused.text).with(code)
-}
-
-/// A target that is not there can be created (RFC 9051 §6.3.12, §6.4.7).
-fn try_create(why: Why, status: Status) -> Status {
-    if why == Why::NonExistent {
-        status.with(Code::TryCreate)
-    } else {
-        status
     }
 }
 

@@ -202,7 +202,7 @@ impl House<house::Visitor> for Broken {
     fn answer(&mut self, ask: Ask) -> Answer {
         self.1 += 1;
         let answer = House::<house::Visitor>::answer(&mut self.0, ask.clone());
-        if matches!(ask, Ask::Sasl(_)) || self.1 % 3 != 0 {
+        if matches!(ask, Ask::Sasl(_)) || !self.1.is_multiple_of(3) {
             return answer;
         }
         Answer::Refused(imap::ask::Refused {

@@ -149,13 +149,13 @@ impl Made {
         });
     }
 
-    fn named(&mut self, name: &str) -> Result<&mut Mailbox, Answer> {
+    fn named(&mut self, name: &str) -> Result<&mut Mailbox, Refused> {
         let mut mailboxes = self.mailboxes.iter_mut();
         let found = mailboxes.find(|mailbox| mailbox.name == name);
         found.ok_or_else(|| no(Why::NonExistent, "There is no such mailbox"))
     }
 
-    fn with(&mut self, id: MailboxId) -> Result<&mut Mailbox, Answer> {
+    fn with(&mut self, id: MailboxId) -> Result<&mut Mailbox, Refused> {
         let mut mailboxes = self.mailboxes.iter_mut();
         let found = mailboxes.find(|mailbox| mailbox.id == id.0);
         found.ok_or_else(|| no(Why::NonExistent, "The mailbox is gone"))
@@ -176,13 +176,13 @@ impl Made {
             match what {
                 "gone" => mailbox.remove(|message| message.uid == uid, modseq),
                 "flags" => {
-                    let message = mailbox.messages.iter_mut().find(|known| known.uid == uid);
-                    let message = message.unwrap();
-                    message.flags = rest[1..]
-                        .iter()
-                        .filter_map(|flag| Flag::parse(flag))
-                        .collect();
-                    message.modseq = modseq;
+                    for message in &mut mailbox.messages {
+                        if message.uid == uid {
+                            let flags = rest[1..].iter();
+                            message.flags = flags.filter_map(|flag| Flag::parse(flag)).collect();
+                            message.modseq = modseq;
+                        }
+                    }
                 }
                 "new" => drop(mailbox.push(2, FlagSet::new(), modseq, None)),
                 "deleted" => self.mailboxes.retain(|mailbox| mailbox.name != name),
@@ -191,7 +191,7 @@ impl Made {
         }
     }
 
-    fn respond(&mut self, ask: Ask) -> Result<Answer, Answer> {
+    fn respond(&mut self, ask: Ask) -> Result<Answer, Refused> {
         Ok(match ask {
             Ask::Sasl(question) => Answer::Verdict(verdict(&question)),
             Ask::Identity(_) => Answer::Done,
@@ -237,7 +237,7 @@ impl Made {
         })
     }
 
-    fn respond_messages(&mut self, ask: Ask) -> Result<Answer, Answer> {
+    fn respond_messages(&mut self, ask: Ask) -> Result<Answer, Refused> {
         Ok(match ask {
             Ask::Changes {
                 mailbox,
@@ -373,7 +373,7 @@ impl Made {
         let changed: Vec<Changed> = changed.map(Message::changed).collect();
         let vanished = mailbox.vanished.iter().filter(|(_, at)| *at > since.0);
         // Every second time the house has forgotten what went.
-        let gone = if since.0 % 2 == 0 {
+        let gone = if since.0.is_multiple_of(2) {
             Gone::Uids(vanished.filter_map(|(uid, _)| Uid::new(*uid)).collect())
         } else {
             Gone::AllBut(mailbox.uids())
@@ -394,7 +394,7 @@ impl Made {
         })
     }
 
-    fn fetch(&mut self, id: MailboxId, uids: &UidSet, plan: &FetchPlan) -> Result<Answer, Answer> {
+    fn fetch(&mut self, id: MailboxId, uids: &UidSet, plan: &FetchPlan) -> Result<Answer, Refused> {
         let texts = self.texts.clone();
         let modseq = self.modseq + 1;
         let mailbox = self.with(id)?;
@@ -432,7 +432,7 @@ impl Made {
         mode: StoreMode,
         flags: &FlagSet,
         unchanged_since: Option<ModSeq>,
-    ) -> Result<Answer, Answer> {
+    ) -> Result<Answer, Refused> {
         self.modseq += 1;
         let modseq = self.modseq;
         let mailbox = self.with(id)?;
@@ -473,7 +473,7 @@ impl Made {
         })
     }
 
-    fn copy(&mut self, id: MailboxId, uids: &UidSet, target: &str) -> Result<Answer, Answer> {
+    fn copy(&mut self, id: MailboxId, uids: &UidSet, target: &str) -> Result<Answer, Refused> {
         self.named(target)?;
         self.modseq += 1;
         let modseq = self.modseq;
@@ -503,7 +503,7 @@ impl Made {
         id: MailboxId,
         criterion: &Criterion,
         highest: Option<Highest>,
-    ) -> Result<Answer, Answer> {
+    ) -> Result<Answer, Refused> {
         let texts = self.texts.clone();
         let messages = self.with(id)?.messages.iter();
         let found: Vec<&Message> = messages
@@ -702,11 +702,11 @@ impl Message {
     }
 }
 
-fn no(why: Why, text: &str) -> Answer {
-    Answer::Refused(Refused {
+fn no(why: Why, text: &str) -> Refused {
+    Refused {
         why,
         text: text.to_owned(),
-    })
+    }
 }
 
 fn verdict(question: &Question) -> Verdict {
@@ -733,7 +733,7 @@ fn verdict(question: &Question) -> Verdict {
 impl House<Visitor> for Made {
     fn answer(&mut self, ask: Ask) -> Answer {
         self.meanwhile();
-        self.respond(ask).unwrap_or_else(|refused| refused)
+        self.respond(ask).unwrap_or_else(Answer::Refused)
     }
 
     fn read(&mut self, range: BlobRange) -> Bytes {
