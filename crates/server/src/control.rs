@@ -194,13 +194,17 @@ impl Desk {
                 Some((method, arguments))
             }
             Err(fault) => {
-                self.reply("error", error("notRequest", fault.to_string()), Value::Null);
+                self.reply(
+                    "error",
+                    &error("notRequest", fault.to_string()),
+                    &Value::Null,
+                );
                 None
             }
         }
     }
 
-    fn reply(&mut self, name: &str, arguments: Value, id: Value) {
+    fn reply(&mut self, name: &str, arguments: &Value, id: &Value) {
         let mut line = json!([name, arguments, id]).to_string();
         line.push('\n');
         self.reply = Some(line.into());
@@ -222,8 +226,8 @@ impl wire::Session for Desk {
     fn answer(&mut self, answer: Self::Answer) {
         let (method, id) = self.asked.take().unwrap_or_default();
         match answer {
-            Ok(arguments) => self.reply(&method, arguments, id),
-            Err(arguments) => self.reply("error", arguments, id),
+            Ok(arguments) => self.reply(&method, &arguments, &id),
+            Err(arguments) => self.reply("error", &arguments, &id),
         }
     }
 
@@ -246,7 +250,11 @@ impl wire::Session for Desk {
                     }
                 }
                 Line::TooLong => {
-                    self.reply("error", error("limit", "The call is too long"), Value::Null);
+                    self.reply(
+                        "error",
+                        &error("limit", "The call is too long"),
+                        &Value::Null,
+                    );
                 }
                 Line::Incomplete if self.closed => return Step::Close,
                 Line::Incomplete => return Step::Read,
