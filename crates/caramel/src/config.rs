@@ -75,7 +75,6 @@ pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
         ports_max: 0,
         is_demo: false,
     };
-    check_passwords(&mut written, &config, &listeners);
     match written.complaint() {
         Some(complaint) => Err(complaint),
         None => Ok(config),
@@ -153,11 +152,6 @@ impl Config {
 
     pub(crate) fn stop_within_seconds(&self) -> u64 {
         self.number(&setting::STOP_WITHIN)
-    }
-
-    pub(crate) fn clear_passwords(&self) -> bool {
-        let value = self.value(&setting::CLEAR_PASSWORDS);
-        value.is_some_and(|value| value.meaning == Meaning::Switch(true))
     }
 
     pub(crate) fn captures(&self) -> bool {
@@ -357,29 +351,6 @@ fn check_certificate(written: &mut Written) {
         {
             let what = format!("{} cannot be opened", value.shown);
             written.flaw(value.span, what, error.to_string());
-        }
-    }
-}
-
-/// Passwords in the clear never leave the machine.
-fn check_passwords(written: &mut Written, config: &Config, listeners: &[(Listener, Range<usize>)]) {
-    if !config.clear_passwords() {
-        return;
-    }
-    for (listener, span) in listeners {
-        let abroad = match &listener.endpoint {
-            Endpoint::Tcp(address) => !address.ip().is_loopback(),
-            Endpoint::Unix(_) => false,
-        };
-        let clear = listener.encrypted != Encrypted::Implicit;
-        let people = matches!(
-            listener.protocol,
-            Protocol::Submission | Protocol::Imap | Protocol::Pop3
-        );
-        if abroad && clear && people {
-            let what = "`clear_passwords` would let passwords cross the network here".to_owned();
-            let hint = "listen on 127.0.0.1 or [::1], use tls = \"implicit\", or leave it off";
-            written.flaw(span.clone(), what, hint);
         }
     }
 }

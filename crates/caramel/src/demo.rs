@@ -39,8 +39,7 @@ pub(crate) struct Person {
 /// The configuration of the demonstration, written as a person would.
 pub(crate) fn configuration() -> Result<Config, Complaint> {
     let mut text = String::from(
-        "hostname = \"caramel.localhost\"\n[login]\nclear_passwords = true\n\
-         [relay]\nmode = \"capture\"\n[log]\nlevel = \"warn\"\n",
+        "hostname = \"caramel.localhost\"\n[relay]\nmode = \"capture\"\n[log]\nlevel = \"warn\"\n",
     );
     let listeners = [
         ("smtp", 8025, "starttls"),
@@ -214,7 +213,7 @@ mod tests {
     #[test]
     fn its_configuration_is_right() {
         let config = configuration().unwrap();
-        assert!(config.listeners.len() >= 7 && config.captures() && config.clear_passwords());
+        assert!(config.listeners.len() >= 7 && config.captures());
     }
 
     #[test]

@@ -135,7 +135,6 @@ fn settings(config: &Config) -> Result<Settings, Complaint> {
     Ok(Settings {
         doors: doors.chain([control]).collect(),
         identity: Some(certificate::identity(config)?),
-        clear_passwords: config.clear_passwords(),
         connections_max: to_usize(config.connections()),
         connections_per_network_max: to_usize(config.connections_per_address()),
         grace: Duration::from_secs(config.stop_within_seconds()),

@@ -319,7 +319,7 @@ fn crashes(drop_view: bool) {
     for seed in 0..rounds.unwrap_or(2_u64) {
         round(&mut server, &mut mailboxes, &letters, seed + 1);
         if drop_view {
-            fs::remove_dir_all(server.data().join("view")).unwrap();
+            fs::remove_dir_all(server.data().join("store/view")).unwrap();
         }
         let report = server.command(&["store", "check"], "").unwrap();
         server.run().unwrap();

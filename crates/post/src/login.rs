@@ -111,7 +111,9 @@ impl Post {
     pub fn login_failed(&self, peer: IpAddr, user: &str) -> Error {
         let inner = &self.inner;
         let now = inner.outside.instant();
-        inner.gate.count(peer, &self.counted(user), now, &inner.rules);
+        inner
+            .gate
+            .count(peer, &self.counted(user), now, &inner.rules);
         Error::refused(
             Why::AuthenticationFailed,
             535,
@@ -151,7 +153,10 @@ impl Post {
     fn pass_gate(&self, peer: IpAddr, user: &str) -> Outcome<()> {
         let inner = &self.inner;
         let now = inner.outside.instant();
-        if inner.gate.lets(peer, &self.counted(user), now, &inner.rules) {
+        if inner
+            .gate
+            .lets(peer, &self.counted(user), now, &inner.rules)
+        {
             return Ok(());
         }
         Err(busy())
@@ -209,7 +214,6 @@ impl Post {
         }
     }
 }
-
 
 fn busy() -> Error {
     Error::refused(

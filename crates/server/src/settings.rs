@@ -15,8 +15,6 @@ pub struct Settings {
     pub doors: Vec<Door>,
     /// The certificate it shows; without one there is no TLS.
     pub identity: Option<Identity>,
-    /// True if passwords may cross the network unencrypted. Never, but for trying things out.
-    pub clear_passwords: bool,
     /// Connections at once, through all doors.
     pub connections_max: usize,
     /// Connections at once from one IPv4 address or IPv6 /64.
@@ -74,10 +72,19 @@ impl Settings {
             host,
             doors: Vec::new(),
             identity: None,
-            clear_passwords: false,
             connections_max: 20_000,
             connections_per_network_max: 200,
             grace: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Door {
+    /// True if only this machine's own programs reach it: there passwords may come unencrypted.
+    pub(crate) fn is_indoors(&self) -> bool {
+        match &self.endpoint {
+            Endpoint::Tcp(address) => address.ip().is_loopback(),
+            Endpoint::Unix(_) => true,
         }
     }
 }

@@ -26,7 +26,7 @@ pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
         // Nobody here writes reports of success: whoever wants one has to know.
         dsn: false,
         tls_offered: hall.offers_starttls(),
-        cleartext_passwords: hall.settings.clear_passwords,
+        cleartext_passwords: hall.door.is_indoors(),
         message_octets_max: hall.post.rules().message_octets_max,
         recipients_max: u32::try_from(hall.post.rules().recipients_max).unwrap_or(u32::MAX),
         ..policy

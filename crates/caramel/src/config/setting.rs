@@ -32,8 +32,6 @@ pub(crate) enum Kind {
     Span,
     /// A number from 1.
     Count,
-    /// True or false.
-    Switch,
     /// Where to listen.
     Endpoint,
     /// One of these words.
@@ -50,7 +48,6 @@ impl Kind {
             Self::Size => "octets, or a number with K, M or G: \"50M\"".to_owned(),
             Self::Span => "a number with s, m, h or d: \"10s\"".to_owned(),
             Self::Count => "a number from 1".to_owned(),
-            Self::Switch => "true or false".to_owned(),
             Self::Endpoint => {
                 "an address with a port, or a socket's path: \"0.0.0.0:25\", \"[::]:25\", \
                  \"unix:/run/caramel/lmtp\""
@@ -112,9 +109,6 @@ settings! {
          one by an authority of our own (`caramel cert ca`).";
     KEY = ["tls"] "key": Kind::Path, "", "\"/etc/caramel/key.pem\"",
         "The certificate's private key, in PEM.";
-    CLEAR_PASSWORDS = ["login"] "clear_passwords": Kind::Switch, "false", "false",
-        "Whether passwords may be sent unencrypted. Only where all listeners for people are on \
-         this machine's own addresses or `implicit`.";
     MESSAGE_SIZE = ["limits"] "message_size": Kind::Size, "\"50M\"", "\"50M\"",
         "How large a message may be.";
     RECIPIENTS = ["limits"] "recipients": Kind::Count, "1000", "1000",
@@ -142,7 +136,6 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
         "One `[[listener]]` for each place where the server listens; at least one.",
     ),
     ("tls", "The server's certificate."),
-    ("login", "How people log in."),
     ("limits", "How much of anything there may be."),
     ("log", "What is logged."),
     ("relay", "Mail for domains that are not ours."),

@@ -42,7 +42,7 @@ fn the_example_is_right_and_the_rest_has_defaults() {
     assert_eq!(config.listeners[0].encrypted, Encrypted::StartTls);
     assert_eq!(config.message_size(), 50 << 20);
     assert_eq!(config.memory(), 128 << 20);
-    assert!(!config.captures() && !config.clear_passwords() && !config.logs_json());
+    assert!(!config.captures() && !config.logs_json());
 }
 
 #[test]
@@ -127,18 +127,4 @@ fn mistakes_of_every_kind() {
         assert!(said.contains(part), "{part} not in\n{said}");
     }
     assert!(parse("caramel.toml", head.to_owned()).is_ok());
-}
-
-#[test]
-fn clear_passwords_stay_at_home() {
-    let file = |address: &str, protocol: &str| {
-        format!(
-            "hostname = \"h.example\"\n[login]\nclear_passwords = true\n[[listener]]\n\
-             protocol = \"{protocol}\"\naddress = \"{address}\"\n"
-        )
-    };
-    assert!(parse("f", file("127.0.0.1:0", "imap")).is_ok());
-    assert!(parse("f", file("[::1]:0", "pop3")).is_ok());
-    assert!(parse("f", file("0.0.0.0:25", "smtp")).is_ok());
-    assert!(complaint(&file("0.0.0.0:143", "imap")).contains("cross the network"));
 }

@@ -46,7 +46,6 @@ pub(super) enum Meaning {
     Path(PathBuf),
     /// Octets, seconds, or how many.
     Number(u64),
-    Switch(bool),
     Endpoint(Endpoint),
     Word(String),
 }
@@ -252,7 +251,6 @@ fn understand(setting: &Setting, value: &DeValue<'_>) -> Option<Meaning> {
         },
         Kind::Mail => Meaning::Mail(Address::parse(text?).ok()?),
         Kind::Path => Meaning::Path(text.filter(|text| !text.is_empty())?.into()),
-        Kind::Switch => Meaning::Switch(value.as_bool()?),
         Kind::Count => Meaning::Number(number(value).filter(|number| *number > 0)?),
         Kind::Size => Meaning::Number(match text {
             Some(text) => scaled(text, &[("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30)])?,
