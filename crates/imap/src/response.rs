@@ -121,6 +121,9 @@ impl Status {
             out.put_u8(b'[');
             code.write(out, names);
             out.put_slice(b"] ");
+        } else if self.text.starts_with('[') {
+            // Words must not be taken for a code.
+            out.put_u8(b' ');
         }
         writing::text(out, &self.text);
         out.put_slice(b"\r\n");

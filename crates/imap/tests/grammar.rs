@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use bytes::BytesMut;
 use imap::command::{Fetch, FetchItem, Partial, SearchKey};
-use imap::response::{Code, FetchData, FetchLine};
+use imap::response::{Code, FetchData, FetchLine, Status};
 use imap::{Command, MailboxName, Names, Response, Tag};
 use mail::{Flag, FlagSet, ModSeq, SeqNo, Uid};
 use message::{Outline, Section, Specifier};
@@ -513,6 +513,15 @@ fn the_servers_lines_of_the_rfcs() {
             let _read = Response::parse(&line.as_bytes()[..end], Names::Utf7);
         }
     }
+}
+
+#[test]
+fn words_for_people_are_never_a_code_nor_a_line_of_their_own() {
+    let mut out = BytesMut::new();
+    Status::no("[ALERT] x\r\n* BYE\0").write(None, &mut out, Names::Utf7);
+    assert_eq!(&out[..], b"* NO  [ALERT] x  * BYE \r\n");
+    let read = Response::parse(&out[..out.len() - 2], Names::Utf7).unwrap();
+    assert!(matches!(read, Response::Untagged(status) if status.code.is_none()));
 }
 
 #[test]
