@@ -137,7 +137,7 @@ fn append(mut file: File, inbox: &Receiver<Waiting>) -> Outcome<()> {
 
 /// A body that no other delivery has.
 fn body(client: u64, n: u64, mixed: bool) -> Bytes {
-    let len = match (mixed, n % 33) {
+    let len = match (mixed, (client + n) % 33) {
         (true, 0) => 1 << 20,
         (true, 1..5) => 75 << 10,
         (true, 5..13) => 20 << 10,

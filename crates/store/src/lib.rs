@@ -1,6 +1,35 @@
 //! What is kept: an ordered ledger in partitions, and immutable blobs beside it.
 //!
 //! Not here: what the rows mean (`post`), any mail rule, any socket.
+//!
+//! ```
+//! use store::{Batch, Memory, Partition, Staged, Store, Table, Write, Writes};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = Memory::new();
+//! let account = Partition(7);
+//! let body = Staged::of("Subject: hello\r\n\r\n".into());
+//! let put = Write::Put {
+//!     table: Table(1),
+//!     key: "inbox/1".into(),
+//!     value: body.blob.0.to_vec().into(),
+//! };
+//! let part = Writes {
+//!     partition: account,
+//!     from: store.version(account).await?,
+//!     writes: vec![put],
+//! };
+//! let batch = Batch {
+//!     parts: vec![part],
+//!     blobs: vec![body],
+//! };
+//! store.commit(batch).await?;
+//! let rows = store.get(account, Table(1), vec!["inbox/1".into()]).await?;
+//! assert!(rows[0].is_some());
+//! # Ok(())
+//! # }
+//! ```
 
 mod backend;
 pub mod embedded;

@@ -389,3 +389,43 @@ async fn a_checkpoint_leaves_nothing_to_replay() {
     assert_eq!(store.stats().checkpoints, 1);
     assert!(dir.path().join("view/checkpoint").exists());
 }
+
+/// A store written by the first release: its log and a body, without a view.
+#[tokio::test]
+async fn the_first_format_is_still_read() {
+    let dir = TempDir::new().unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1");
+    if std::env::var_os("UPDATE").is_some() {
+        let fresh = TempDir::new().unwrap();
+        let store = open(fresh.path());
+        let body = Staged::of("a small body".into());
+        let first = batch(1, 0, "k".into(), "one".into(), Some(body));
+        store.commit(first).await.unwrap();
+        let staged = stage(&store, &Bytes::from(vec![b'x'; 262_145])).await;
+        let second = batch(1, 1, "l".into(), "two".into(), Some(staged));
+        store.commit(second).await.unwrap();
+        drop(store);
+        for part in ["log", "bodies"] {
+            copy(&fresh.path().join(part), &fixture.join(part));
+        }
+    }
+    copy(&fixture, dir.path());
+    let store = open(dir.path());
+    let at = Partition(1);
+    assert_eq!(store.version(at).await.unwrap(), Version(2));
+    let rows = scan(&store, at).await.rows;
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| (&row.key[..], &row.value[..]))
+        .collect();
+    assert_eq!(rows, [(&b"k"[..], &b"one"[..]), (b"l", b"two")]);
+    for octets in [b"a small body".to_vec(), vec![b'x'; 262_145]] {
+        let blob = BlobId(*blake3::hash(&octets).as_bytes());
+        let (offset, len) = (0, octets.len() as u64);
+        let read = store.read(BlobRange { blob, offset, len }).await.unwrap();
+        assert_eq!(read, octets);
+    }
+    drop(store);
+    let report = Embedded::check(dir.path(), settings()).unwrap();
+    assert!(report.is_sound(), "{report}");
+}
