@@ -24,6 +24,13 @@ fn settings() -> EmbeddedSettings {
     }
 }
 
+/// In memory where that is possible: what is synced does not matter here.
+fn tempdir() -> TempDir {
+    TempDir::new_in("/dev/shm")
+        .or_else(|_| TempDir::new())
+        .unwrap()
+}
+
 fn open(dir: &Path) -> Embedded {
     Embedded::open(dir, settings()).unwrap()
 }
@@ -135,7 +142,7 @@ fn files_below(dir: &Path) -> Vec<PathBuf> {
 
 #[tokio::test]
 async fn a_restart_changes_nothing() {
-    let dir = TempDir::new().unwrap();
+    let dir = tempdir();
     let store = open(dir.path());
     fill(&store, 0..20).await;
     let before = contents(&store, 0..20).await;
@@ -151,7 +158,7 @@ async fn a_restart_changes_nothing() {
 
 #[tokio::test]
 async fn a_view_that_is_gone_older_or_damaged_is_made_again() {
-    let dir = TempDir::new().unwrap();
+    let dir = tempdir();
     let (view, old) = (dir.path().join("view"), dir.path().join("old"));
     let store = open(dir.path());
     fill(&store, 0..10).await;
@@ -198,7 +205,7 @@ async fn a_view_that_is_gone_older_or_damaged_is_made_again() {
 
 #[tokio::test]
 async fn rebuild_gives_the_same_contents() {
-    let dir = TempDir::new().unwrap();
+    let dir = tempdir();
     let store = open(dir.path());
     fill(&store, 0..12).await;
     let before = contents(&store, 0..12).await;
@@ -211,7 +218,7 @@ async fn rebuild_gives_the_same_contents() {
 
 #[tokio::test]
 async fn a_log_that_lost_its_end_is_not_opened() {
-    let dir = TempDir::new().unwrap();
+    let dir = tempdir();
     let store = open(dir.path());
     fill(&store, 0..3).await;
     drop(store);
@@ -232,7 +239,7 @@ async fn a_log_that_lost_its_end_is_not_opened() {
 
 #[tokio::test]
 async fn a_damaged_log_is_told_and_not_opened() {
-    let dir = TempDir::new().unwrap();
+    let dir = tempdir();
     let store = open(dir.path());
     fill(&store, 0..20).await;
     drop(store);
@@ -263,7 +270,7 @@ async fn a_damaged_log_is_told_and_not_opened() {
 
 #[tokio::test]
 async fn a_damaged_or_missing_body_is_told() {
-    let dir = TempDir::new().unwrap();
+    let dir = tempdir();
     let store = open(dir.path());
     fill(&store, 0..5).await;
     drop(store);
@@ -286,7 +293,7 @@ async fn a_damaged_or_missing_body_is_told() {
 
 #[tokio::test]
 async fn what_nobody_committed_is_swept() {
-    let dir = TempDir::new().unwrap();
+    let dir = tempdir();
     let store = open(dir.path());
     fill(&store, 0..5).await;
     stage(&store, &noise(100, 400_000)).await;
@@ -304,7 +311,7 @@ async fn what_nobody_committed_is_swept() {
 
 #[tokio::test]
 async fn the_same_blob_is_written_once() {
-    let dir = TempDir::new().unwrap();
+    let dir = tempdir();
     let store = open(dir.path());
     for (n, len) in [(0, 10_000), (1, 10_000), (2, 500_000), (3, 500_000)] {
         let before = store.stats();
@@ -320,7 +327,7 @@ async fn the_same_blob_is_written_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_writers_share_syncs_and_lose_nothing() {
-    let dir = TempDir::new().unwrap();
+    let dir = tempdir();
     let store = open(dir.path());
     let mut tasks = Vec::new();
     for at in 0..32 {
@@ -353,7 +360,7 @@ async fn many_writers_share_syncs_and_lose_nothing() {
 
 #[tokio::test]
 async fn a_closed_store_refuses_and_still_reads() {
-    let dir = TempDir::new().unwrap();
+    let dir = tempdir();
     let store = open(dir.path());
     fill(&store, 0..2).await;
     store.close();
@@ -367,7 +374,7 @@ async fn a_closed_store_refuses_and_still_reads() {
 
 #[tokio::test]
 async fn what_is_too_large_is_refused() {
-    let dir = TempDir::new().unwrap();
+    let dir = tempdir();
     let store = open(dir.path());
     let long = batch(0, 0, "k".repeat(5000), String::new(), None);
     let large = batch(0, 0, "k".into(), "v".repeat(70 << 20), None);
@@ -380,7 +387,7 @@ async fn what_is_too_large_is_refused() {
 
 #[tokio::test]
 async fn a_checkpoint_leaves_nothing_to_replay() {
-    let dir = TempDir::new().unwrap();
+    let dir = tempdir();
     let store = open(dir.path());
     fill(&store, 0..4).await;
     assert_eq!(store.stats().checkpoints, 0);
@@ -393,10 +400,10 @@ async fn a_checkpoint_leaves_nothing_to_replay() {
 /// A store written by the first release: its log and a body, without a view.
 #[tokio::test]
 async fn the_first_format_is_still_read() {
-    let dir = TempDir::new().unwrap();
+    let dir = tempdir();
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1");
     if std::env::var_os("UPDATE").is_some() {
-        let fresh = TempDir::new().unwrap();
+        let fresh = tempdir();
         let store = open(fresh.path());
         let body = Staged::of("a small body".into());
         let first = batch(1, 0, "k".into(), "one".into(), Some(body));
