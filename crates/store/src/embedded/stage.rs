@@ -28,6 +28,8 @@ pub(super) struct Inflow {
     /// What is not in the file.
     pending: BytesMut,
     draft: Option<Draft>,
+    /// True while octets are on their way to the file, and for ever if they did not get there.
+    adrift: bool,
 }
 
 /// A file without a name of its own; it vanishes unless it is kept.
@@ -48,10 +50,23 @@ impl Inflow {
             len: 0,
             pending: BytesMut::new(),
             draft: None,
+            adrift: false,
         }
     }
 
+    /// Fails if an earlier write did, or was given up by its caller.
+    fn intact(&self) -> Result<(), Error> {
+        if self.adrift {
+            return Err(Error::Engine {
+                doing: "writing a body",
+                cause: "an earlier write did not succeed".into(),
+            });
+        }
+        Ok(())
+    }
+
     async fn spill(&mut self) -> Result<(), Error> {
+        self.adrift = true;
         let octets = self.pending.split().freeze();
         let reader = Arc::clone(&self.reader);
         let draft = self.draft.take();
@@ -65,6 +80,7 @@ impl Inflow {
             Ok(draft)
         });
         self.draft = Some(written.await?.map_err(failed("writing a body"))?);
+        self.adrift = false;
         Ok(())
     }
 
@@ -85,6 +101,7 @@ impl Stage for Inflow {
         self.len += bytes.len() as u64;
         self.pending.extend_from_slice(&bytes);
         Box::pin(async {
+            self.intact()?;
             if self.pending.len() > INLINE_OCTETS_MAX {
                 self.spill().await?;
             }
@@ -94,6 +111,7 @@ impl Stage for Inflow {
 
     fn finish(mut self: Box<Self>) -> Boxed<'static, Result<Staged, Error>> {
         Box::pin(async move {
+            self.intact()?;
             let (blob, len) = (self.blob(), self.len);
             let Some(draft) = self.draft.take() else {
                 return Ok(Staged {

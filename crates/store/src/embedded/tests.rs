@@ -154,6 +154,7 @@ async fn fail_at_every_operation(failure: Failure, forever: bool) {
             live(&store, &mut told).await;
         }
         let failed = disk.has_failed();
+        disk.lose_power(n);
         let store = Embedded::open(dir.path(), small()).unwrap();
         as_told(&store, &told).await;
         let from = store.version(AT).await.unwrap().0;
@@ -183,6 +184,77 @@ async fn a_failing_disk_at_every_operation() {
 #[tokio::test]
 async fn a_dying_disk_at_every_operation() {
     fail_at_every_operation(Failure::Broken, true).await;
+}
+
+/// Lives until an operation fails, loses power, and starts again; says if all was as told.
+async fn power_fails_after(n: u64, lying: bool, lose_view: bool) -> Option<bool> {
+    let dir = tempdir();
+    let disk = FailingDisk::dying(lying);
+    let mut told = Told::default();
+    disk.fail_after(n);
+    if let Ok(store) = Embedded::open_on(Arc::new(disk.clone()), dir.path(), small()) {
+        live(&store, &mut told).await;
+    }
+    let failed = disk.has_failed();
+    disk.lose_power(n);
+    if lose_view {
+        std::fs::remove_dir_all(dir.path().join("view")).unwrap();
+    }
+    let Ok(store) = Embedded::open(dir.path(), small()) else {
+        return Some(false);
+    };
+    if lying {
+        let found = rows(&store).await;
+        return Some(
+            told.rows
+                .iter()
+                .all(|(key, value)| found.get(key) == Some(value)),
+        );
+    }
+    as_told(&store, &told).await;
+    drop(store);
+    let report = Embedded::check(dir.path(), small()).unwrap();
+    assert!(report.is_sound() && report.orphans == 0, "{n}: {report}");
+    failed.then_some(true)
+}
+
+#[tokio::test]
+async fn a_power_loss_at_every_operation() {
+    for lose_view in [false, true] {
+        let mut n = 0;
+        while let Some(kept) = power_fails_after(n, false, lose_view).await {
+            assert!(kept, "power failed after {n} operations");
+            n += 1;
+        }
+        assert!(n > 30, "only {n} operations");
+    }
+}
+
+/// The test above would notice a missing sync.
+#[tokio::test]
+async fn a_disk_that_lies_about_syncs_loses_mail() {
+    for lose_view in [false, true] {
+        assert_eq!(power_fails_after(30, true, lose_view).await, Some(false));
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_was_not_written_whole_is_never_finished() {
+    let dir = tempdir();
+    let disk = FailingDisk::new(Failure::Full, false);
+    let store = Embedded::open_on(Arc::new(disk.clone()), dir.path(), small()).unwrap();
+    for passed in [0, 1] {
+        let mut stage = store.stage();
+        disk.fail_after(passed);
+        assert!(matches!(
+            stage.write(body(1, 300_000)).await,
+            Err(Error::Full)
+        ));
+        assert!(stage.write(body(2, 10)).await.is_err());
+        assert!(stage.finish().await.is_err());
+    }
+    let left = std::fs::read_dir(dir.path().join("bodies")).unwrap();
+    assert_eq!(left.count(), 0);
 }
 
 #[tokio::test]
