@@ -202,6 +202,13 @@ impl Incoming {
             spooled,
         };
         delivery.carry_out(&self.house).await?;
+        tracing::info!(
+            journey = %self.journey,
+            from = %self.sender.reverse_path,
+            recipients = self.recipients.len(),
+            octets = delivery.spooled.staged.len,
+            "delivered"
+        );
         Ok(Receipt {
             journey: self.journey,
         })

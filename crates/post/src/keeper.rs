@@ -379,6 +379,7 @@ impl Future for Settling {
             Ok(()) => self.parties.iter().for_each(Party::succeed),
             Err(error) => {
                 self.parties.iter().for_each(Party::fail);
+                tracing::error!(%error, accounts = self.parties.len(), "a commit failed");
                 if matches!(error, CommitError::Unknown(_)) {
                     self.stopped.send_replace(true);
                 }

@@ -34,7 +34,8 @@ pub struct ScramKeys {
 impl Post {
     /// Logs in with a password. `authorization` must be empty or name the same account.
     ///
-    /// The user is an account's address; without `@`, where only one domain is ours, its local part.
+    /// The user is an account's address; without `@`, where only one domain is ours, its local
+    /// part.
     ///
     /// # Errors
     /// [`Why::AuthenticationFailed`] (535 5.7.8), [`Why::AuthorizationFailed`],

@@ -1,4 +1,4 @@
-//! The limits and switches of the house: a plain value that the binary fills from its configuration.
+//! The limits and switches of the house: a plain value, filled from the configuration.
 
 use std::time::Duration;
 

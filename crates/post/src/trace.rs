@@ -45,7 +45,8 @@ impl Trace<'_> {
             text.push_str(&format!(" ({version} {cipher})"));
         }
         text.push_str(&format!("\r\n\tid {}", self.journey));
-        if let Some(path) = self.only_recipient {
+        // The bare postmaster is no path that this clause may have.
+        if let Some(path @ ForwardPath::Address(_)) = self.only_recipient {
             text.push_str(&format!(" for {path}"));
         }
         text.push_str(&format!("; {}\r\n", self.now.to_rfc5322()));
@@ -70,14 +71,25 @@ impl Trace<'_> {
 
 /// The message with its trace fields; refused if it runs in a loop.
 pub(crate) fn arrival(trace: &Trace<'_>, octets: &[u8]) -> Outcome<Vec<u8>> {
-    let received = Header::parse(octets).filter(|field| field.is("Received"));
+    let mut whole = trace.fields().into_bytes();
+    whole.reserve(octets.len());
+    let (mut hops, mut from) = (0, 0);
+    let mut header = Header::parse(octets);
+    while let Some(field) = header.next() {
+        hops += usize::from(field.is("Received"));
+        // There is one return path, and it is the envelope's.
+        // RFC 5321 §4.4
+        if field.is("Return-Path") {
+            whole.extend_from_slice(octets.get(from..field.offset).unwrap_or_default());
+            from = header.offset();
+        }
+    }
     // RFC 5321 §6.3
-    if received.count() > trace.rules.received_fields_max {
+    if hops > trace.rules.received_fields_max {
         let text = "The message goes round in a loop";
         return Err(Error::refused(Why::Policy, 554, [5, 4, 6], text));
     }
-    let mut whole = trace.fields().into_bytes();
-    whole.extend_from_slice(octets);
+    whole.extend_from_slice(octets.get(from..).unwrap_or_default());
     Ok(whole)
 }
 

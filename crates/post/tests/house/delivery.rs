@@ -61,9 +61,18 @@ async fn trace_fields_tell_where_it_came_from() {
     );
     assert_eq!(whole(&ada, "INBOX", 1).await, expected);
 
+    // There is one return path: ours.
+    let forged = format!("X: y\r\nReturn-path: <eve@a.example>,\r\n <x>\r\n{LETTER}");
+    world.deliver(&["ada"], &forged).await.unwrap();
+    let stored = whole(&ada, "INBOX", 2).await;
+    assert!(
+        stored.ends_with(&format!("+0000\r\nX: y\r\n{LETTER}")),
+        "{stored}"
+    );
+
     // With two recipients neither learns of the other.
     world.deliver(&["ada", "eve"], LETTER).await.unwrap();
-    assert!(!whole(&ada, "INBOX", 2).await.contains(" for "));
+    assert!(!whole(&ada, "INBOX", 3).await.contains(" for "));
 }
 
 #[tokio::test]
