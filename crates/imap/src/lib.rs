@@ -1,4 +1,27 @@
 //! IMAP4rev2 and IMAP4rev1, both ends.
+//!
+//! [`Session`] serves the mailboxes of an account, [`client::Client`] reads those of another. Both
+//! share the grammar: [`Command`] and [`Response`]. Drive a session and it tells you what it wants:
+//!
+//! ```
+//! use imap::{Ask, Policy, Session};
+//! use wire::{Session as _, Step};
+//!
+//! let policy = Policy { clear_passwords: true, ..Policy::default() };
+//! let mut session = Session::new(policy.into());
+//! assert!(matches!(session.step(), Step::Write(greeting) if greeting.starts_with(b"* OK ")));
+//! assert!(matches!(session.step(), Step::Read));
+//! session.receive(b"a LOGIN ada secret\r\n");
+//! assert!(matches!(session.step(), Step::Ask(Ask::Sasl(_))));
+//! ```
+//!
+//! Not here: sockets, clocks, disks; flags, bodies and mailboxes, which the house has; the rules of
+//! mail. Of the extensions: ACL, QUOTA, SORT and THREAD, METADATA, NOTIFY, COMPRESS.
+//!
+//! RFC 9051 and 3501; 2177 (IDLE), 2342 (NAMESPACE), 2971 (ID), 3348 (CHILDREN), 3516 (BINARY), 3691
+//! (UNSELECT), 4315 (UIDPLUS), 4731 (ESEARCH), 4959 (SASL-IR), 5032 (WITHIN), 5161 (ENABLE), 5182
+//! (SEARCHRES), 5258 (LIST-EXTENDED), 5530 (response codes), 5819 (LIST-STATUS), 6154 (SPECIAL-USE),
+//! 6851 (MOVE), 7162 (CONDSTORE, QRESYNC), 7888 (LITERAL+), 8438 (STATUS=SIZE), 8474 (OBJECTID).
 
 pub mod ask;
 pub mod client;
