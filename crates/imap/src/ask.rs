@@ -35,7 +35,7 @@ pub enum Ask {
         /// Its name.
         name: String,
     },
-    /// Makes a mailbox, and those above it that are missing. Answer: [`Answer::Done`].
+    /// Makes a mailbox, and those above it that are missing. Answer: [`Answer::Created`].
     Create {
         /// Its name, without a trailing `/`.
         name: String,
@@ -165,6 +165,8 @@ pub enum Answer {
     Verdict(Verdict),
     /// To [`Ask::List`], in no particular order.
     Mailboxes(Vec<Listed>),
+    /// To [`Ask::Create`].
+    Created(MailboxId),
     /// To [`Ask::Status`].
     Status(Status),
     /// To [`Ask::Select`].

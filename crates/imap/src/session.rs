@@ -61,6 +61,8 @@ pub struct Session {
     rev2: bool,
     /// True once mod-sequences are to be told (RFC 7162 §3.1).
     condstore: bool,
+    /// True once messages that went are told by UID (RFC 7162 §3.2.3).
+    qresync: bool,
     bad_commands: u32,
     failed_logins: u32,
 }
@@ -83,6 +85,7 @@ impl Session {
             noticed: false,
             rev2: false,
             condstore: false,
+            qresync: false,
             bad_commands: 0,
             failed_logins: 0,
         }
@@ -318,7 +321,7 @@ impl Session {
                 mailbox,
                 parameters,
             } => {
-                self.select(tag, verb, mailbox, &parameters);
+                self.select(tag, verb, mailbox, parameters);
             }
             Command::Create {
                 mailbox,

@@ -27,6 +27,8 @@ pub enum Moment {
 pub struct Moved {
     /// EXPUNGE this number so many times: what follows a removed message takes its number.
     pub expunged: Vec<(SeqNo, u32)>,
+    /// The same messages by their UIDs.
+    pub vanished: UidSet,
     /// How many messages there are now, if some were added.
     pub exists: Option<u32>,
 }
@@ -176,7 +178,8 @@ impl View {
             return moved;
         }
         if at == Moment::Free && !self.gone.is_empty() {
-            moved.expunged = self.expunge();
+            moved.vanished = std::mem::take(&mut self.gone);
+            moved.expunged = self.expunge(&moved.vanished);
         }
         if !self.added.is_empty() {
             let added = std::mem::take(&mut self.added);
@@ -192,16 +195,15 @@ impl View {
         moved
     }
 
-    fn expunge(&mut self) -> Vec<(SeqNo, u32)> {
-        let gone = std::mem::take(&mut self.gone);
+    fn expunge(&mut self, gone: &UidSet) -> Vec<(SeqNo, u32)> {
         let mut expunged = Vec::new();
         let mut before = 0;
-        for (first, last) in self.seqs_of(&gone).ranges().map(bounds) {
+        for (first, last) in self.seqs_of(gone).ranges().map(bounds) {
             let count = last - first + 1;
             expunged.extend(SeqNo::new(first - before).map(|seq| (seq, count)));
             before += count;
         }
-        let left = subtract(&self.uids(), &gone);
+        let left = subtract(&self.uids(), gone);
         self.set(left.ranges().map(bounds));
         expunged
     }
@@ -277,6 +279,11 @@ pub(crate) fn subtract(from: &UidSet, these: &UidSet) -> UidSet {
         }
     }
     left
+}
+
+/// What is in both sets.
+pub(crate) fn intersect(one: &UidSet, other: &UidSet) -> UidSet {
+    subtract(one, &subtract(one, other))
 }
 
 #[cfg(test)]
@@ -367,6 +374,7 @@ mod tests {
                 let lines: Vec<u32> = moved.expunged.iter()
                     .flat_map(|&(seq, count)| (0..count).map(move |_| seq.value()))
                     .collect();
+                prop_assert_eq!(moved.vanished.len(), lines.len() as u64);
                 prop_assert_eq!((lines, moved.exists), naive.flush(at));
                 prop_assert_eq!(view.uids().iter().map(Uid::value).collect::<Vec<_>>(),
                     naive.uids.clone());

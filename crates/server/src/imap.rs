@@ -89,7 +89,7 @@ impl House {
             Ask::List => return list(account).await,
             Ask::Status { name } => return status(account, &name).await,
             Ask::Create { name, role } => {
-                account.create(&name, role).await?;
+                return Ok(Answer::Created(account.create(&name, role).await?));
             }
             Ask::Delete { name } => account.delete(&name).await?,
             Ask::Rename { source, target } => account.rename(&source, &target).await?,

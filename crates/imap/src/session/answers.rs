@@ -23,6 +23,7 @@ impl Session {
                 let status = Status::ok(text);
                 self.conclude(tag, verb, status, Moment::Free, false);
             }
+            (Wait::Created(tag), Answer::Created(mailbox)) => self.created(tag, mailbox),
             (Wait::Mailboxes(tag, listed), Answer::Mailboxes(mailboxes)) => {
                 self.take_mailboxes(tag, &listed, &mailboxes);
             }
@@ -34,8 +35,21 @@ impl Session {
             (Wait::Statuses { tag, items, lines }, answer) => {
                 self.take_list_status(tag, items, lines, answer);
             }
-            (Wait::Select { tag, verb, name }, Answer::Selected(selected)) => {
-                self.selected(&tag, verb, name, *selected);
+            (
+                Wait::Select {
+                    tag,
+                    verb,
+                    name,
+                    qresync,
+                },
+                Answer::Selected(selected),
+            ) => self.selected(tag, verb, name, *selected, qresync),
+            (Wait::Resync(tag, status, known), Answer::Changes(changes)) => {
+                self.resync(&tag, &status, &known, &changes);
+            }
+            (Wait::Vanished(fetching, asked), Answer::Changes(changes)) => {
+                self.tell_vanished(&asked, &changes.gone);
+                self.go_on_fetching(fetching);
             }
             (Wait::Changes(after), Answer::Changes(changes)) => {
                 self.take_changes(after, &changes);
@@ -82,11 +96,13 @@ impl Session {
             Wait::Done { tag, verb, .. } | Wait::Expunged { tag, verb } => {
                 (tag, verb, Moment::Free)
             }
+            Wait::Created(tag) => (tag, Verb::Create, Moment::Free),
             Wait::Mailboxes(tag, _) => (tag, Verb::List, Moment::Free),
             Wait::Status { tag, .. } => (tag, Verb::Status, Moment::Free),
             Wait::Select { tag, verb, .. } => return self.not_selected(&tag, verb, &status),
+            Wait::Resync(tag, ..) => return self.tagged(&tag, &status),
             Wait::Changes(after) => return self.changes_refused(after),
-            Wait::Rows(fetching) => {
+            Wait::Rows(fetching) | Wait::Vanished(fetching, _) => {
                 let moment = counting(fetching.fetch.uid);
                 (fetching.tag, Verb::Fetch, moment)
             }

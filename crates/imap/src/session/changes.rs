@@ -69,6 +69,7 @@ impl Session {
         open.view.queue(&changes.added, &changes.gone);
         let more = changes.more && changes.modseq > open.known;
         open.known = open.known.max(changes.modseq);
+        open.highest = changes.highest;
         open.uid_next = open.uid_next.max(changes.uid_next);
         self.tell(moment);
         for changed in &changes.changed {
@@ -98,8 +99,12 @@ impl Session {
         if let Some(open) = self.state.open_mut() {
             open.told.clear();
             let silent = status.condition == Condition::Ok && status.code.is_none();
+            let expunges = matches!(verb, Verb::Expunge | Verb::Move);
             if open.view.owes_expunge() && silent {
                 status = status.with(Code::ExpungeIssued);
+            } else if expunges && silent && self.qresync {
+                // RFC 7162 §3.2.7
+                status = status.with(Code::HighestModSeq(open.highest));
             }
         }
         if verb == Verb::Done {
@@ -123,6 +128,15 @@ impl Session {
             return;
         };
         let moved = open.view.flush(moment);
+        if self.qresync && !moved.vanished.is_empty() {
+            // RFC 7162 §3.2.7
+            let vanished = Response::Vanished {
+                earlier: false,
+                uids: moved.vanished,
+            };
+            self.write(&vanished);
+            return self.tell_exists(moved.exists);
+        }
         for (seq, count) in moved.expunged {
             let expunge = Response::Expunge(seq);
             if count == 1 {
@@ -131,12 +145,16 @@ impl Session {
                 self.output.repeat(line(&expunge), count);
             }
         }
-        if let Some(exists) = moved.exists {
+        self.tell_exists(moved.exists);
+    }
+
+    fn tell_exists(&mut self, exists: Option<u32>) {
+        if let Some(exists) = exists {
             self.write(&Response::Exists(exists));
         }
     }
 
-    fn tell_flags(&mut self, changed: &Changed) {
+    pub(super) fn tell_flags(&mut self, changed: &Changed) {
         let Some(open) = self.state.open() else {
             return;
         };

@@ -18,8 +18,10 @@ use crate::{SequenceSet, Tag};
 
 impl Session {
     pub(super) fn fetch(&mut self, tag: Tag, fetch: Fetch) {
-        if fetch.vanished {
-            return self.bad(Some(&tag), &Status::bad("QRESYNC is not on offer"));
+        if fetch.vanished && !(self.qresync && fetch.uid && fetch.changed_since.is_some()) {
+            // RFC 7162 §3.2.6
+            let status = Status::bad("VANISHED needs QRESYNC, UID and CHANGEDSINCE");
+            return self.bad(Some(&tag), &status.with(Code::ClientBug));
         }
         let uids = match self.resolve(&fetch.set, fetch.uid) {
             Ok(uids) => uids,
@@ -29,16 +31,37 @@ impl Session {
         self.condstore |= fetch.changed_since.is_some() || fetch.items.contains(&FetchItem::ModSeq);
         let read_only = self.state.open().is_none_or(|open| open.read_only);
         let plan = plan(&fetch, read_only);
-        self.go_on_fetching(Box::new(Fetching {
+        let fetching = Box::new(Fetching {
             tag,
             fetch,
             uids,
             plan: Arc::new(plan),
             unknown_cte: false,
-        }));
+        });
+        if fetching.fetch.vanished {
+            self.ask_vanished(fetching);
+        } else {
+            self.go_on_fetching(fetching);
+        }
     }
 
-    fn go_on_fetching(&mut self, fetching: Box<Fetching>) {
+    /// Asks which of the UIDs went since then, before the others are read.
+    fn ask_vanished(&mut self, fetching: Box<Fetching>) {
+        let Some(open) = self.state.open() else {
+            return self.fault();
+        };
+        let star = open.view.last().unwrap_or(Uid::MIN);
+        let asked = fetching.fetch.set.resolve::<Uid>(star);
+        let asked = asked.unwrap_or_else(|| open.saved.clone());
+        let ask = Ask::Changes {
+            mailbox: open.mailbox,
+            since: fetching.fetch.changed_since.unwrap_or_default(),
+            uid_next: open.uid_next,
+        };
+        self.wait(ask, Wait::Vanished(fetching, asked));
+    }
+
+    pub(super) fn go_on_fetching(&mut self, fetching: Box<Fetching>) {
         let Some(open) = self.state.open() else {
             return self.fault();
         };
@@ -204,7 +227,8 @@ impl Line<'_> {
         let mut pieces = row.pieces.iter();
         let mut unknown_cte = false;
         let items = &fetch.items;
-        if fetch.uid && !items.contains(&FetchItem::Uid) {
+        let tells_uid = fetch.uid || self.condstore && row.marked;
+        if tells_uid && !items.contains(&FetchItem::Uid) {
             // RFC 9051 §6.4.9
             line.uid(self.out.buffer(), row.uid);
         }

@@ -15,7 +15,7 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 21] = [
+const CAPABILITIES: [&str; 24] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
@@ -36,6 +36,9 @@ const CAPABILITIES: [&str; 21] = [
     "CHILDREN",
     "STATUS=SIZE",
     "CONDSTORE",
+    "QRESYNC",
+    "CREATE-SPECIAL-USE",
+    "OBJECTID",
     "BINARY",
 ];
 
@@ -219,6 +222,11 @@ impl Session {
             } else if name.eq_ignore_ascii_case("CONDSTORE") && !self.condstore {
                 self.condstore = true;
                 enabled.push("CONDSTORE".to_owned());
+            } else if name.eq_ignore_ascii_case("QRESYNC") && !self.qresync {
+                self.qresync = true;
+                // RFC 7162 §3.2.3
+                self.condstore = true;
+                enabled.push("QRESYNC".to_owned());
             }
         }
         self.write(&Response::Enabled(enabled));

@@ -1,6 +1,8 @@
 //! CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE, STATUS (RFC 9051 §6.3.4–§6.3.11;
 //! RFC 6154 §3, RFC 7162 §3.1.7).
 
+use mail::MailboxId;
+
 use super::state::{State, Wait};
 use super::{Moment, Session};
 use crate::ask::{self, Ask};
@@ -27,7 +29,13 @@ impl Session {
             name: MailboxName::new(name).as_str().to_owned(),
             role,
         };
-        self.wait_done(ask, tag, Verb::Create, "Created");
+        self.wait(ask, Wait::Created(tag));
+    }
+
+    pub(super) fn created(&mut self, tag: Tag, mailbox: MailboxId) {
+        // RFC 8474 §4.1
+        let status = Status::ok("Created").with(Code::MailboxId(mailbox.to_string()));
+        self.conclude(tag, Verb::Create, status, Moment::Free, false);
     }
 
     pub(super) fn delete(&mut self, tag: Tag, mailbox: &MailboxName) {

@@ -1,14 +1,14 @@
 //! SELECT, EXAMINE, CLOSE, UNSELECT (RFC 9051 §6.3.2–3, §6.4.1–2; RFC 7162 §3.1.2, §3.1.8).
 
-use mail::{Flag, FlagSet, UidSet};
+use mail::{Flag, FlagSet, Uid, UidSet};
 
 use super::state::{Open, State, Wait};
 use super::{Moment, Session};
-use crate::ask::{Ask, Selected};
-use crate::command::SelectParameters;
+use crate::ask::{Ask, Changes, Gone, Selected};
+use crate::command::{Qresync, SelectParameters};
 use crate::diagram::{Class, Verb};
 use crate::response::{Code, Listing, Response, Status};
-use crate::view::View;
+use crate::view::{View, intersect, subtract};
 use crate::{MailboxName, Tag};
 
 impl Session {
@@ -17,10 +17,11 @@ impl Session {
         tag: Tag,
         verb: Verb,
         name: MailboxName,
-        parameters: &SelectParameters,
+        parameters: SelectParameters,
     ) {
-        if parameters.qresync.is_some() {
-            let status = Status::bad("QRESYNC is not on offer");
+        if parameters.qresync.is_some() && !self.qresync {
+            // RFC 7162 §3.2.5
+            let status = Status::bad("Enable QRESYNC first").with(Code::ClientBug);
             return self.bad(Some(&tag), &status);
         }
         self.condstore |= parameters.condstore;
@@ -33,16 +34,25 @@ impl Session {
             name: name.as_str().to_owned(),
             read_only: verb == Verb::Examine,
         };
-        self.wait(ask, Wait::Select { tag, verb, name });
+        let wait = Wait::Select {
+            tag,
+            verb,
+            name,
+            qresync: parameters.qresync,
+        };
+        self.wait(ask, wait);
     }
 
     pub(super) fn selected(
         &mut self,
-        tag: &Tag,
+        tag: Tag,
         verb: Verb,
         name: MailboxName,
         selected: Selected,
+        qresync: Option<Qresync>,
     ) {
+        let same = |qresync: &Qresync| qresync.uid_validity == selected.uid_validity;
+        let qresync = qresync.filter(same);
         let read_only = selected.read_only || verb == Verb::Examine;
         let view = View::new(&selected.uids);
         let mut flags: FlagSet = Flag::SYSTEM.into_iter().collect();
@@ -58,7 +68,9 @@ impl Session {
             }
         }
         self.write_flags(flags.clone(), read_only);
+        let id = selected.mailbox.to_string();
         let codes = [
+            (Code::MailboxId(id), "Its identity"),
             (Code::UidValidity(selected.uid_validity), "UIDs are valid"),
             (Code::UidNext(selected.uid_next), "The next UID"),
             (Code::HighestModSeq(selected.highest), "The last change"),
@@ -75,6 +87,7 @@ impl Session {
             read_only,
             view,
             known: selected.modseq,
+            highest: selected.highest,
             uid_next: selected.uid_next,
             flags,
             saved: UidSet::new(),
@@ -87,7 +100,57 @@ impl Session {
         } else {
             Status::ok("Open").with(Code::ReadWrite)
         };
-        self.tagged(tag, &status);
+        match qresync {
+            Some(qresync) => self.ask_resync(tag, status, &qresync),
+            None => self.tagged(&tag, &status),
+        }
+    }
+
+    /// Asks what happened since the client was last here (RFC 7162 §3.2.5.1).
+    fn ask_resync(&mut self, tag: Tag, status: Status, qresync: &Qresync) {
+        let Some(open) = self.state.open() else {
+            return self.fault();
+        };
+        let last = Uid::new(open.uid_next.value().saturating_sub(1));
+        let known = match (last, &qresync.known_uids) {
+            (Some(last), Some(known)) => known.resolve::<Uid>(last).unwrap_or_default(),
+            (Some(last), None) => UidSet::from_range(Uid::MIN..=last),
+            (None, _) => UidSet::new(),
+        };
+        let ask = Ask::Changes {
+            mailbox: open.mailbox,
+            since: qresync.modseq,
+            uid_next: open.uid_next,
+        };
+        self.wait(ask, Wait::Resync(tag, status, known));
+    }
+
+    /// Tells it. The numbers stay as SELECT told them: what is newer comes as for everybody.
+    pub(super) fn resync(&mut self, tag: &Tag, status: &Status, known: &UidSet, changes: &Changes) {
+        self.tell_vanished(known, &changes.gone);
+        for changed in &changes.changed {
+            if known.contains(changed.uid) {
+                self.tell_flags(changed);
+            }
+        }
+        self.tagged(tag, status);
+    }
+
+    /// Tells which of these UIDs went before, as far as they are not there any more.
+    pub(super) fn tell_vanished(&mut self, asked: &UidSet, gone: &Gone) {
+        let Some(open) = self.state.open() else {
+            return;
+        };
+        let absent = subtract(asked, &open.view.uids());
+        let uids = match gone {
+            Gone::Uids(uids) => intersect(&absent, uids),
+            Gone::AllBut(left) => subtract(&absent, left),
+            Gone::Mailbox => UidSet::new(),
+        };
+        if !uids.is_empty() {
+            let earlier = true;
+            self.write(&Response::Vanished { earlier, uids });
+        }
     }
 
     pub(super) fn not_selected(&mut self, tag: &Tag, verb: Verb, status: &Status) {

@@ -7,7 +7,7 @@ use mail::{FlagSet, MailboxId, ModSeq, Uid, UidSet};
 use wire::sasl::Exchange;
 
 use crate::ask::{FetchPlan, StoreMode};
-use crate::command::{Fetch, List, LiteralHeader, SearchReturn, StatusItem};
+use crate::command::{Fetch, List, LiteralHeader, Qresync, SearchReturn, StatusItem};
 use crate::diagram::{Phase, Verb};
 use crate::response::{Listing, Status};
 use crate::view::{Moment, View};
@@ -61,6 +61,8 @@ pub(super) struct Open {
     pub(super) view: View,
     /// Up to which line of the ledger everything is known.
     pub(super) known: ModSeq,
+    /// The highest mod-sequence of the mailbox as of then.
+    pub(super) highest: ModSeq,
     /// The next UID as of then.
     pub(super) uid_next: Uid,
     /// System flags and the keywords that were told.
@@ -103,6 +105,7 @@ pub(super) enum Wait {
         verb: Verb,
         text: &'static str,
     },
+    Created(Tag),
     Mailboxes(Tag, Listed),
     Status {
         tag: Tag,
@@ -119,7 +122,12 @@ pub(super) enum Wait {
         tag: Tag,
         verb: Verb,
         name: MailboxName,
+        qresync: Option<Qresync>,
     },
+    /// What happened since the client was last here, to these UIDs.
+    Resync(Tag, Status, UidSet),
+    /// Which of these UIDs went, before a FETCH.
+    Vanished(Box<Fetching>, UidSet),
     Changes(After),
     Rows(Box<Fetching>),
     Stored(Box<Storing>),

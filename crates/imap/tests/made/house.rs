@@ -205,7 +205,7 @@ impl Made {
                     return Err(no(Why::AlreadyExists, "There is one already"));
                 }
                 self.create(&name, role);
-                Answer::Done
+                Answer::Created(MailboxId(self.modseq))
             }
             Ask::Delete { name } if name == "INBOX" => {
                 return Err(no(Why::Cannot, "INBOX stays"));
