@@ -104,6 +104,14 @@ impl FailingDisk {
         }
     }
 
+    /// Takes back the last operation that was not synced.
+    pub(super) fn lose_last(&self) {
+        let last = self.plan.unsynced.lock().unwrap().pop();
+        if let Some((path, undo)) = last {
+            undo.apply(&path, &mut || true).unwrap();
+        }
+    }
+
     /// True if the failure has happened.
     pub(super) fn has_failed(&self) -> bool {
         self.plan.done.load(Ordering::SeqCst) > 0

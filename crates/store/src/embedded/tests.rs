@@ -353,6 +353,28 @@ fn records_seen(dir: &Path, octets: &[u8]) -> Option<u64> {
 }
 
 #[test]
+fn what_was_refused_does_not_come_back_when_the_power_goes() {
+    let dir = tempdir();
+    let disk = FailingDisk::new(Failure::Full, false);
+    let limits = Limits {
+        segment_octets: 1 << 20,
+        reserve_octets: 0,
+    };
+    let owner = Arc::new(disk.clone());
+    let mut log = Log::create(owner, dir.path(), Arc::default(), limits).unwrap();
+    // Two thirds of three records are written before the disk is full.
+    log.begin(1000).unwrap();
+    for from in 0..3 {
+        log.add(&batch(from, "refused", None), &[]);
+    }
+    disk.fail_after(0);
+    log.write().unwrap_err();
+    disk.lose_last();
+    let octets = std::fs::read(segment_path(dir.path(), 1)).unwrap();
+    assert_eq!(records_seen(dir.path(), &octets), Some(0));
+}
+
+#[test]
 fn a_log_cut_anywhere_keeps_the_records_before_the_cut() {
     let dir = tempdir();
     let (octets, ends) = log_of(dir.path(), &[1, 3, 2]);
