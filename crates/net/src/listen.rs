@@ -96,7 +96,8 @@ impl Listener {
         match &self.socket {
             Accept::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                stream.set_nodelay(true)?;
+                // It may be broken already; then it is found out soon enough.
+                stream.set_nodelay(true).unwrap_or_default();
                 let local = stream.local_addr().ok();
                 Ok((Socket::Tcp(stream), Some(peer), local))
             }
@@ -268,6 +269,7 @@ pub async fn serve<F, C>(
     F: Fn(Socket, Peer, Stop) -> C,
     C: Future<Output = ()> + Send + 'static,
 {
+    let mut exhausted = false;
     loop {
         let arrival = tokio::select! {
             biased;
@@ -275,15 +277,23 @@ pub async fn serve<F, C>(
             arrival = listener.accept() => arrival,
         };
         let (socket, address, local) = match arrival {
-            Ok(arrival) => arrival,
+            Ok(arrival) => {
+                exhausted = false;
+                arrival
+            }
+            // Whoever came has gone already.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
             Err(error) => {
-                tracing::warn!(endpoint = ?listener.endpoint(), %error, "cannot accept");
+                // Once for each spell of it: a flood is not to fill the log as well.
+                if !std::mem::replace(&mut exhausted, true) {
+                    tracing::warn!(endpoint = ?listener.endpoint(), %error, "cannot accept");
+                }
                 tokio::time::sleep(BACK_OFF).await;
                 continue;
             }
         };
         let Some(pass) = gate.enter(address.map(|address| address.ip())) else {
-            tracing::info!(?address, "too many connections");
+            tracing::debug!(?address, "too many connections");
             refuse(&socket, &refusal);
             continue;
         };

@@ -14,6 +14,9 @@ use crate::{control, imap, pop3, smtp};
 /// How often the certificate is looked after.
 const REFRESH_EVERY: Duration = Duration::from_secs(6 * 3600);
 
+/// File descriptors kept from connections.
+const STORE_DESCRIPTORS: usize = 500;
+
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -43,15 +46,6 @@ pub struct Running {
 /// Opens all doors, and from then on lets people in.
 pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
     let settings = Arc::new(settings);
-    let descriptors = net::raise_descriptors_max().map(usize::try_from);
-    if let Some(Ok(descriptors)) = descriptors
-        && descriptors < settings.connections_max
-    {
-        tracing::warn!(
-            descriptors,
-            "fewer connections can be open than are allowed"
-        );
-    }
     let mut listeners = Vec::new();
     for door in &settings.doors {
         if door.encrypted == crate::Encrypted::Implicit && settings.identity.is_none() {
@@ -65,7 +59,7 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
         listeners.push((door.clone(), listener));
     }
     let gate = Gate::new(
-        settings.connections_max,
+        connections_max(settings.connections_max),
         settings.connections_per_network_max,
     );
     let stopper = Stopper::default();
@@ -95,6 +89,23 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
         store_died: post.stopped(),
         settings,
     })
+}
+
+/// As many connections as are wanted and there are descriptors for; the store needs some as well,
+/// and it must never be the one that goes short.
+fn connections_max(wanted: usize) -> usize {
+    let Some(Ok(descriptors)) = net::raise_descriptors_max().map(usize::try_from) else {
+        return wanted;
+    };
+    let there_are = descriptors - STORE_DESCRIPTORS.min(descriptors / 2);
+    if there_are < wanted {
+        tracing::info!(
+            there_are,
+            wanted,
+            "connections are limited by file descriptors"
+        );
+    }
+    wanted.min(there_are)
 }
 
 fn attend(listener: Listener, hall: Arc<Hall>, gate: Arc<Gate>, stop: Stop) {
