@@ -118,8 +118,12 @@ impl Account {
             let Ok(folder) = ledger.folder(mailbox) else {
                 return gone(ledger.counters.modseq);
             };
-            let changed: Vec<_> = folder
-                .entries
+            // Most news is of another mailbox.
+            let entries = match folder.highest > since {
+                true => folder.entries.as_slice(),
+                false => &[],
+            };
+            let changed: Vec<_> = entries
                 .iter()
                 .filter(|entry| entry.modseq > since)
                 .map(|entry| changed(folder, entry))

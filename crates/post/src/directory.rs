@@ -4,7 +4,7 @@ pub(crate) mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use mail::{AccountId, Address, Host, LocalPart, Role, Timestamp};
 use store::{Batch, Partition, Store, Version, Write, Writes};
@@ -73,7 +73,7 @@ pub(crate) struct Directory {
 }
 
 /// Everything the directory knows. Local parts are in lower case here.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Maps {
     house: HouseRow,
     pub(crate) domains: BTreeSet<Host>,
@@ -118,20 +118,29 @@ impl Directory {
         maps.accounts.get(&id).map(|row| row.address.clone())
     }
 
-    /// Changes the directory: `change` changes a copy of it and says what to write, and what to
-    /// write into another partition in the same step.
+    fn maps_mut(&self) -> RwLockWriteGuard<'_, Maps> {
+        self.maps.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the directory: `change` looks at it and says what is to be edited, and what is to
+    /// be written into another partition in the same step. It is seen once it is durable.
     async fn change<T>(
         &self,
         store: &dyn Store,
-        change: impl FnOnce(&mut Maps) -> Outcome<(T, Vec<Write>, Option<Writes>)>,
+        change: impl FnOnce(&Maps) -> Outcome<(T, Vec<Edit>, Option<Writes>)>,
     ) -> Outcome<T> {
         let mut writing = self.writing.lock().await;
-        let (version, mut maps) = match writing.take() {
-            Some(version) => (version, self.maps().clone()),
-            None => read(store).await?,
+        let version = match writing.take() {
+            Some(version) => version,
+            None => {
+                let (version, maps) = read(store).await?;
+                *self.maps_mut() = maps;
+                version
+            }
         };
-        let (answer, writes, other) = match change(&mut maps) {
-            Ok(done) => done,
+        let wanted = change(&self.maps());
+        let (answer, edits, other) = match wanted {
+            Ok(wanted) => wanted,
             Err(error) => {
                 *writing = Some(version);
                 return Err(error);
@@ -140,16 +149,70 @@ impl Directory {
         let own = Writes {
             partition: Partition::DIRECTORY,
             from: version,
-            writes,
+            writes: edits.iter().map(Edit::write).collect(),
         };
         let batch = Batch {
             parts: std::iter::once(own).chain(other).collect(),
             blobs: Vec::new(),
         };
         store.commit(batch).await.map_err(Error::commit)?;
-        *self.maps.write().unwrap_or_else(PoisonError::into_inner) = maps;
+        let mut maps = self.maps_mut();
+        edits.into_iter().for_each(|edit| edit.apply(&mut maps));
+        drop(maps);
         *writing = Some(version.next());
         Ok(answer)
+    }
+}
+
+/// A change of the directory.
+enum Edit {
+    House(HouseRow),
+    Domain(Host),
+    NoDomain(Host),
+    Account(AccountId, AccountRow),
+    NoAccount(AccountId),
+    Alias(Alias),
+    NoAlias(AliasSource),
+}
+
+impl Edit {
+    fn write(&self) -> Write {
+        match self {
+            Self::House(row) => row.put(),
+            Self::Domain(domain) => rows::put_domain(domain),
+            Self::NoDomain(domain) => rows::delete_domain(domain),
+            Self::Account(id, row) => row.put(*id),
+            Self::NoAccount(id) => AccountRow::delete(*id),
+            Self::Alias(alias) => alias.put(),
+            Self::NoAlias(source) => Alias::delete(source),
+        }
+    }
+
+    fn apply(self, maps: &mut Maps) {
+        match self {
+            Self::House(row) => maps.house = row,
+            Self::Domain(domain) => {
+                maps.domains.insert(domain);
+            }
+            Self::NoDomain(domain) => {
+                maps.domains.remove(&domain);
+            }
+            Self::Account(id, row) => {
+                maps.by_address.insert(lower(&row.address), id);
+                maps.accounts.insert(id, row);
+            }
+            Self::NoAccount(id) => {
+                if let Some(row) = maps.accounts.remove(&id) {
+                    maps.by_address.remove(&lower(&row.address));
+                }
+            }
+            Self::Alias(alias) => {
+                maps.aliases.insert(alias.source, alias.targets);
+            }
+            Self::NoAlias(source) => {
+                maps.aliases.remove(&source);
+            }
+        }
     }
 }
 
@@ -192,10 +255,10 @@ impl Post {
     /// [`Why::AlreadyExists`], or if it cannot be stored.
     pub async fn add_domain(&self, domain: &Host) -> Outcome<()> {
         self.edit(|maps| {
-            if !maps.domains.insert(domain.clone()) {
+            if maps.domains.contains(domain) {
                 return Err(already(format!("{domain} is already ours")));
             }
-            Ok(((), vec![rows::put_domain(domain)], None))
+            Ok(((), vec![Edit::Domain(domain.clone())], None))
         })
         .await
     }
@@ -217,8 +280,7 @@ impl Post {
                 let text = format!("{domain} still has accounts or aliases");
                 return Err(Error::refused(Why::InUse, 550, [5, 2, 0], text));
             }
-            maps.domains.remove(domain);
-            Ok(((), vec![rows::delete_domain(domain)], None))
+            Ok(((), vec![Edit::NoDomain(domain.clone())], None))
         })
         .await
     }
@@ -257,13 +319,14 @@ impl Post {
             if maps.by_address.contains_key(&name) || maps.aliases.contains_key(&alias) {
                 return Err(already(format!("{address} is taken")));
             }
-            maps.house.account += 1;
-            let id = AccountId(maps.house.account);
-            let writes = vec![maps.house.put(), row.put(id)];
+            let house = HouseRow {
+                account: maps.house.account + 1,
+                ..maps.house
+            };
+            let id = AccountId(house.account);
             let first = first_writes(id, row.created);
-            maps.by_address.insert(name, id);
-            maps.accounts.insert(id, row);
-            Ok((id, writes, Some(first)))
+            let edits = vec![Edit::House(house), Edit::Account(id, row)];
+            Ok((id, edits, Some(first)))
         })
         .await
     }
@@ -276,9 +339,7 @@ impl Post {
         let id = self
             .edit(|maps| {
                 let (id, _) = maps.known(address)?;
-                maps.accounts.remove(&id);
-                maps.by_address.remove(&lower(address));
-                Ok((id, vec![AccountRow::delete(id)], None))
+                Ok((id, vec![Edit::NoAccount(id)], None))
             })
             .await?;
         self.erase(id).await
@@ -294,9 +355,7 @@ impl Post {
         self.edit(|maps| {
             let (id, mut row) = maps.known(address)?;
             row.password = password;
-            let write = row.put(id);
-            maps.accounts.insert(id, row);
-            Ok(((), vec![write], None))
+            Ok(((), vec![Edit::Account(id, row)], None))
         })
         .await
     }
@@ -340,9 +399,7 @@ impl Post {
             {
                 return Err(already(format!("{address} is an account")));
             }
-            let write = alias.put();
-            maps.aliases.insert(alias.source, alias.targets);
-            Ok(((), vec![write], None))
+            Ok(((), vec![Edit::Alias(alias)], None))
         })
         .await
     }
@@ -354,17 +411,17 @@ impl Post {
     pub async fn remove_alias(&self, source: &AliasSource) -> Outcome<()> {
         self.edit(|maps| {
             let source = lower_source(source);
-            if maps.aliases.remove(&source).is_none() {
+            if !maps.aliases.contains_key(&source) {
                 return Err(Error::nonexistent("There is no such alias"));
             }
-            Ok(((), vec![Alias::delete(&source)], None))
+            Ok(((), vec![Edit::NoAlias(source)], None))
         })
         .await
     }
 
     async fn edit<T>(
         &self,
-        change: impl FnOnce(&mut Maps) -> Outcome<(T, Vec<Write>, Option<Writes>)>,
+        change: impl FnOnce(&Maps) -> Outcome<(T, Vec<Edit>, Option<Writes>)>,
     ) -> Outcome<T> {
         let store = self.inner.store.as_ref();
         self.inner.directory.change(store, change).await

@@ -140,8 +140,7 @@ impl Account {
         let seen = bit(Flag::Seen);
         let choose = |folder: &Folder| {
             let wanted = folder
-                .among(uids)
-                .filter(|entry| after.is_none_or(|after| entry.uid > after))
+                .among_above(uids, after)
                 .filter(|entry| plan.changed_since.is_none_or(|since| entry.modseq > since));
             let mut chosen: Vec<Entry> = wanted.take(rows_max + 1).copied().collect();
             let more = chosen.len() > rows_max;

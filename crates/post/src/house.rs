@@ -10,7 +10,7 @@ use store::Store;
 use tokio::sync::watch;
 
 use crate::directory::Directory;
-use crate::keeper::Keeper;
+use crate::keeper::{Full, Keeper};
 use crate::login::Gate;
 use crate::{Account, Error, Outcome, Outside, Rules};
 
@@ -29,6 +29,7 @@ pub(crate) struct Inner {
     pub(crate) stopped: Arc<watch::Sender<bool>>,
     pub(crate) directory: Directory,
     pub(crate) gate: Gate,
+    pub(crate) full: Arc<Full>,
     keepers: Mutex<HashMap<AccountId, Arc<Keeper>>>,
     /// Octets of all keepers.
     octets: Arc<AtomicUsize>,
@@ -55,6 +56,7 @@ impl Post {
                 stopped: Arc::new(watch::Sender::new(false)),
                 directory,
                 gate,
+                full: Arc::default(),
                 keepers: Mutex::default(),
                 octets: Arc::default(),
                 asks: AtomicU64::new(0),

@@ -8,8 +8,9 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use mail::{AccountId, ModSeq};
+use mail::{AccountId, Instant, ModSeq};
 use store::{Batch, Boxed, CommitError, Partition, Staged, Version, Writes};
 use tokio::sync::watch;
 
@@ -213,6 +214,10 @@ impl Post {
         blobs: &[Staged],
         mut change: impl FnMut(usize, &mut Draft<'_>) -> Outcome<T> + Send,
     ) -> Outcome<Vec<T>> {
+        // A full disk stays full for a while: accounts are not read anew for each letter.
+        if !blobs.is_empty() && self.inner.full.is_recent(self.inner.outside.instant()) {
+            return Err(Error::commit(CommitError::Full));
+        }
         loop {
             match self.try_change(keepers, blobs, &mut change) {
                 Tried::Away => {
@@ -298,6 +303,7 @@ impl Post {
             parties,
             outside: Arc::clone(&self.inner.outside),
             stopped: Arc::clone(&self.inner.stopped),
+            full: Arc::clone(&self.inner.full),
             carried_on: false,
         };
         Tried::Commit(Ok(answers), Box::new(settling))
@@ -354,12 +360,31 @@ impl Party {
     }
 }
 
+/// When the disk was last found full.
+#[derive(Debug, Default)]
+pub(crate) struct Full(Mutex<Option<Instant>>);
+
+impl Full {
+    /// How long a full disk is believed to be full.
+    const RECENT: Duration = Duration::from_secs(1);
+
+    fn note(&self, now: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    fn is_recent(&self, now: Instant) -> bool {
+        let noted = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.is_some_and(|at| now.since(at) < Self::RECENT)
+    }
+}
+
 /// A commit on its way. Dropped early, it is carried on outside: others wait for its end too.
 struct Settling {
     commit: Option<Boxed<'static, Result<(), CommitError>>>,
     parties: Vec<Party>,
     outside: Arc<dyn Outside>,
     stopped: Arc<watch::Sender<bool>>,
+    full: Arc<Full>,
     /// True once it was handed outside: nobody carries it on a second time.
     carried_on: bool,
 }
@@ -380,8 +405,12 @@ impl Future for Settling {
             Err(error) => {
                 self.parties.iter().for_each(Party::fail);
                 tracing::error!(%error, accounts = self.parties.len(), "a commit failed");
-                if matches!(error, CommitError::Unknown(_)) {
-                    self.stopped.send_replace(true);
+                match error {
+                    CommitError::Unknown(_) => {
+                        self.stopped.send_replace(true);
+                    }
+                    CommitError::Full => self.full.note(self.outside.instant()),
+                    CommitError::Conflict | CommitError::Failed(_) => {}
                 }
             }
         }
@@ -404,6 +433,7 @@ impl Drop for Settling {
             parties: std::mem::take(&mut self.parties),
             outside: Arc::clone(&self.outside),
             stopped: Arc::clone(&self.stopped),
+            full: Arc::clone(&self.full),
             carried_on: true,
         };
         // How it ended is told to the keepers; nobody else is left to be told.

@@ -206,10 +206,19 @@ impl Folder {
 
     /// The entries with these UIDs, by rising UID.
     pub(crate) fn among<'a>(&'a self, uids: &'a UidSet) -> impl Iterator<Item = &'a Entry> {
-        uids.ranges().flat_map(|range| {
-            let from = self
-                .entries
-                .partition_point(|entry| entry.uid < *range.start());
+        self.among_above(uids, None)
+    }
+
+    /// The entries with these UIDs above `after`, by rising UID.
+    pub(crate) fn among_above<'a>(
+        &'a self,
+        uids: &'a UidSet,
+        after: Option<Uid>,
+    ) -> impl Iterator<Item = &'a Entry> {
+        uids.ranges().flat_map(move |range| {
+            let from = self.entries.partition_point(|entry| {
+                entry.uid < *range.start() || after.is_some_and(|after| entry.uid <= after)
+            });
             let to = self
                 .entries
                 .partition_point(|entry| entry.uid <= *range.end());

@@ -91,7 +91,10 @@ impl Account {
                     match by_memory(query, folder, entry, now) {
                         Some(true) => found.push((entry.uid, entry.modseq)),
                         Some(false) => {}
-                        None => open.push((*entry, rest(query, folder, entry, now))),
+                        None => {
+                            let rest = rest(query, folder, entry, now);
+                            open.push((*entry, Some(rest).filter(|rest| rest != query)));
+                        }
                     }
                 }
                 Ok::<_, Error>((found, open))
@@ -103,6 +106,7 @@ impl Account {
             for ((entry, rest), row) in batch.iter().zip(rows) {
                 // A message removed meanwhile is not found.
                 let Some(row) = row else { continue };
+                let rest = rest.as_ref().unwrap_or(query);
                 if self.reads(mailbox, entry, &row, rest).await? {
                     found.push((entry.uid, entry.modseq));
                 }

@@ -202,6 +202,10 @@ async fn what_a_failed_commit_had_is_nowhere() {
         world.store.fail(0, error);
         let refused = told(world.deliver(&["ada", "eve"], LETTER).await);
         assert!(refused.starts_with(reply), "{refused}");
+        world
+            .made
+            .seconds
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         for world in [&world, &world.again().await] {
             for name in ["ada", "eve"] {
                 let inbox = world.account(name).await.open("INBOX").await.unwrap();

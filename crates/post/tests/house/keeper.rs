@@ -1,12 +1,13 @@
 //! The keeper under load, under held commits, and under failures.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mail::FlagSet;
 use post::{FlagAction, FlagChange, Rules};
 use store::CommitError;
 
-use crate::world::{World, append, deliver, flags, rules, uid, uids};
+use crate::world::{World, append, deliver, flags, rules, told, uid, uids};
 
 const LETTER: &str = "Subject: x\r\n\r\nhi\r\n";
 
@@ -135,6 +136,7 @@ async fn a_reader_never_sees_what_failed() {
         for task in tasks {
             assert!(task.await.unwrap().is_err());
         }
+        world.made.seconds.fetch_add(1, Ordering::Relaxed);
         let seen = reader.await.unwrap();
         assert_eq!((seen.uids, seen.modseq), (uids(&[1]), at));
     }
@@ -160,6 +162,7 @@ async fn every_commit_may_fail_and_the_rest_holds() {
                     Ok(()) => good += 1,
                     Err(_) => failed += 1,
                 }
+                world.made.seconds.fetch_add(1, Ordering::Relaxed);
             }
             assert_eq!(failed, 1);
             for world in [&world, &world.again().await] {
@@ -169,6 +172,23 @@ async fn every_commit_may_fail_and_the_rest_holds() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_full_disk_takes_nothing_for_a_while_but_gives_room() {
+    let world = World::with(&["ada"], rules()).await;
+    let ada = world.account("ada").await;
+    append(&ada, "INBOX", &["\\Deleted"], LETTER).await;
+    let inbox = ada.open("INBOX").await.unwrap().id;
+    world.store.fail(0, CommitError::Full);
+    let before = world.store.done().len();
+    for _ in 0..2 {
+        assert!(told(world.deliver(&["ada"], LETTER).await).starts_with("452 4.3.1"));
+    }
+    assert_eq!(world.store.done().len(), before);
+    assert_eq!(ada.expunge(inbox, None).await.unwrap().uids, uids(&[1]));
+    world.made.seconds.fetch_add(1, Ordering::Relaxed);
+    world.deliver(&["ada"], LETTER).await.unwrap();
 }
 
 #[tokio::test]

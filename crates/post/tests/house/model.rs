@@ -204,6 +204,10 @@ async fn live(deeds: Vec<Deed>) {
                 world.store.fail(0, store::CommitError::Full);
                 let refused = account.subscribe(&format!("name {before}")).await;
                 assert!(refused.is_err());
+                world
+                    .made
+                    .seconds
+                    .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             }
             Deed::Restart => {
                 world = world.again().await;
