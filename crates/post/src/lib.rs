@@ -8,7 +8,59 @@
 //! mailbox is), RFC 7162 (mod-sequences), RFC 5802 §3 (what is kept of a password).
 //!
 //! Begin at [`Post`]; [`Account`] is what a logged-in connection holds; [`Incoming`] is how a
-//! message gets in.
+//! message gets in:
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use mail::{Address, BodyType, ForwardPath, Host, Instant, Recipient, ReversePath, Timestamp};
+//! # use post::{Origin, Outside, Post, Protocol, Rules, Sender};
+//! # #[derive(Debug)]
+//! # struct World;
+//! # impl Outside for World {
+//! #     fn now(&self) -> Timestamp { Timestamp::utc(1_700_000_000) }
+//! #     fn instant(&self) -> Instant { Instant::default() }
+//! #     fn fill(&self, octets: &mut [u8]) { octets.fill(7) }
+//! #     fn run_heavy(&self, work: Box<dyn FnOnce() + Send>) { work() }
+//! #     fn detach(&self, work: store::Boxed<'static, ()>) { drop(work) }
+//! # }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let rules = Rules::new(Host::parse("mx.example.org")?);
+//! let post = Post::open(Arc::new(store::Memory::new()), Arc::new(World), rules).await?;
+//! let ada = Address::parse("ada@example.org")?;
+//! post.add_domain(&ada.host).await?;
+//! post.add_account(&ada, "correct horse").await?;
+//!
+//! let origin = Origin {
+//!     peer: "192.0.2.1".parse()?,
+//!     helo: "mail.example.net".into(),
+//!     protocol: Protocol::Esmtp,
+//!     tls: None,
+//!     account: None,
+//! };
+//! let sender = Sender {
+//!     reverse_path: ReversePath::parse("<bob@example.net>")?,
+//!     size: None,
+//!     body: BodyType::SevenBit,
+//!     smtputf8: false,
+//!     ret: None,
+//!     envid: None,
+//! };
+//! let mut letter = post.begin(origin, sender)?;
+//! letter.recipient(Recipient {
+//!     forward_path: ForwardPath::parse("<Ada+tea@example.org>")?,
+//!     notify: None,
+//!     orcpt: None,
+//! })?;
+//! letter.chunk("Subject: Tea\r\n\r\nAt five?\r\n".into()).await?;
+//! letter.commit().await?; // now it is on the disk, and 250 may be said
+//!
+//! let peer = "192.0.2.2".parse()?;
+//! let account = post.login_password(peer, "ada", None, "correct horse").await?;
+//! assert_eq!(account.open("INBOX").await?.uids.len(), 1);
+//! # Ok(())
+//! # }
+//! ```
 
 mod account;
 mod append;

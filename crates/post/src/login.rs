@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use base64::Engine;
 use mail::{AccountId, Address, LocalPart};
 use tokio::sync::oneshot;
+use unicode_normalization::UnicodeNormalization;
 
 use crate::directory::rows::{Argon2id, Password};
 use crate::{Account, Error, Outcome, Post, Why};
@@ -48,6 +49,7 @@ impl Post {
         password: &str,
     ) -> Outcome<Account> {
         let gate = &self.inner.gate;
+        let password = &prepared(password);
         self.pass_gate(peer, user)?;
         let known = self.lookup(user);
         let (id, kept) = match &known {
@@ -129,7 +131,7 @@ impl Post {
         for salt in &mut salts {
             self.inner.outside.fill(salt);
         }
-        let (password, rules) = (password.to_owned(), self.inner.rules.clone());
+        let (password, rules) = (prepared(password), self.inner.rules.clone());
         self.heavy(move || digest::make(&password, salts, &rules))
             .await?
     }
@@ -214,6 +216,12 @@ impl Post {
             digest: [0; 32],
         }
     }
+}
+
+/// The password as it is compared, however the keyboard composed its letters.
+// RFC 4013 §2.2
+fn prepared(password: &str) -> String {
+    password.nfkc().collect()
 }
 
 fn busy() -> Error {

@@ -25,6 +25,12 @@ async fn the_right_password_opens() {
         let came = came.map(|_| ()).map_err(|error| error.why());
         assert_eq!(came, expected, "{user} {password}");
     }
+    // An accent is the same on its letter and behind it.
+    post.set_password(&address("eve"), "caf\u{e9}")
+        .await
+        .unwrap();
+    let behind = post.login_password(PEER, "eve", None, "cafe\u{301}").await;
+    assert!(behind.is_ok());
     post.set_password(&address("ada"), "better").await.unwrap();
     assert!(post.login_password(PEER, "ada", None, "ada").await.is_err());
     assert!(
