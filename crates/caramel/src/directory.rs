@@ -35,7 +35,7 @@ pub(crate) fn add_account(
         let domain = address
             .rsplit_once('@')
             .map_or("example.org", |(_, domain)| domain);
-        complaint.next(format!("caramel domain list; caramel domain add {domain}"))
+        complaint.next_if_failed(format!("caramel domain list; caramel domain add {domain}"))
     })?;
     say(&format!("{address} has an account."))?;
     source.tell(&password)
@@ -56,14 +56,14 @@ pub(crate) fn change_password(
     let password = source.password()?;
     let arguments = json!({ "address": address, "password": password });
     ask(config, "Account/password", &arguments)
-        .map_err(|complaint| complaint.next("caramel account list"))?;
+        .map_err(|complaint| complaint.next_if_failed("caramel account list"))?;
     say(&format!("{address} has another password."))?;
     source.tell(&password)
 }
 
 pub(crate) fn remove_account(config: &Config, address: &str) -> Result<(), Complaint> {
     ask(config, "Account/remove", &json!({ "address": address }))
-        .map_err(|complaint| complaint.next("caramel account list"))?;
+        .map_err(|complaint| complaint.next_if_failed("caramel account list"))?;
     say(&format!("{address} has no account any more."))
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn list_aliases(config: &Config, listing: &Listing) -> Result<(), Com
 
 pub(crate) fn remove_alias(config: &Config, source: &str) -> Result<(), Complaint> {
     ask(config, "Alias/remove", &json!({ "source": source }))
-        .map_err(|complaint| complaint.next("caramel alias list"))?;
+        .map_err(|complaint| complaint.next_if_failed("caramel alias list"))?;
     say(&format!("{source} leads nowhere any more."))
 }
 

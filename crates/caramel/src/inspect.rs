@@ -33,5 +33,5 @@ pub(crate) fn not_open(config: &Config, error: &store::Error) -> Complaint {
         config.store().display()
     ))
     .because(error)
-    .next("if a server runs on this folder, stop it; if not: caramel store check")
+    .next("if a server runs on this folder, stop it first")
 }
