@@ -39,7 +39,11 @@ impl Complaint {
 
     /// Adds what to do next, where it was not the question that was wrong.
     pub(crate) fn next_if_failed(self, next: impl Into<String>) -> Self {
-        if self.code == 1 { self.next(next) } else { self }
+        if self.code == 1 {
+            self.next(next)
+        } else {
+            self
+        }
     }
 
     /// Adds what to do next.

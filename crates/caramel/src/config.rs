@@ -1,7 +1,7 @@
 //! The configuration: one file for the machine. People and domains live in the store.
 //!
-//! [`Written`] is the file as it was typed, with places; [`Config`] is what it means. Not here: what
-//! the server makes of it (`serve`).
+//! [`Written`] is the file as it was typed, with places; [`Config`] is what it means. Not here:
+//! what the server makes of it (`serve`).
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -360,7 +360,8 @@ fn check_certificate(written: &mut Written) {
 fn reference() -> String {
     let mut page = String::from(
         "# Configuration\n\nMade from `crates/caramel/src/config/setting.rs`; not to be edited.\n\n\
-         One file in TOML, named with `--config`. `caramel --config FILE config check` says whether \
+         One file in TOML, named with `--config`. `caramel --config FILE config check` says \
+                whether \
          it is right,\n`config show` what is in effect. Domains, accounts and aliases are not in \
          it: they live in the store and\nchange with `caramel domain`, `account` and `alias`.\n\n\
          A file for one machine:\n\n```toml\n",

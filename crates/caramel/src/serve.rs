@@ -42,6 +42,7 @@ async fn serve(config: &Config) -> Result<(), Complaint> {
     if config.is_demo {
         demo::greet(config, &running, &people)?;
     }
+    tracing::info!("ready");
     let died = tokio::select! {
         _ = term.recv() => false,
         _ = interrupt.recv() => false,

@@ -105,7 +105,8 @@ fn mistakes_of_every_kind() {
             "needs `protocol`",
         ),
         (
-            "hostname = \"h.example\"\n[[listener]]\nprotocol = \"gopher\"\naddress = \"[::]:70\"\n",
+            "hostname = \"h.example\"\n[[listener]]\nprotocol = \"gopher\"\n\
+             address = \"[::]:70\"\n",
             "one of \"smtp\"",
         ),
         (

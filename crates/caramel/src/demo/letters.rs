@@ -181,9 +181,11 @@ fn welcome(now: Timestamp) -> Letter {
 fn french(now: Timestamp) -> Letter {
     let date = ago(now, DAY + 3 * HOUR);
     let text = "Chère Ada,\n\nle caramel au beurre salé est prêt : la recette est jointe. Goûte-le \
-                à Noël, près du poêle, avec un cœur léger… et dis-moi où tu préfères le déguster.\n\n\
+                à Noël, près du poêle, avec un cœur léger… et dis-moi où tu préfères le \
+                déguster.\n\n\
                 À bientôt,\nLéa\n";
-    let recipe = "Caramel au beurre salé\n\n100 g de sucre\n40 g de beurre demi-sel\n10 cl de crème\n\n\
+    let recipe = "Caramel au beurre salé\n\n100 g de sucre\n40 g de beurre demi-sel\n10 cl de \
+                crème\n\n\
                   Faire fondre le sucre à sec, ajouter le beurre, puis la crème tiède.\n";
     let subject = "Été indien, crème brûlée et caramel salé";
     let builder = begin(
@@ -238,7 +240,8 @@ fn pictures(now: Timestamp) -> Letter {
 fn report(now: Timestamp) -> Letter {
     let date = ago(now, 20 * HOUR);
     let table = "term,n,value\nB2,2,0.166667\nB4,4,-0.033333\nB6,6,0.023810\nB8,8,-0.033333\n";
-    let text = "Ada,\n\nthe engine's numbers of Bernoulli, as a table and as the cards' listing. One \
+    let text = "Ada,\n\nthe engine's numbers of Bernoulli, as a table and as the cards' \
+                listing. One \
                 moth was removed from relay 70.\n\nGrace\n";
     let cards: Vec<u8> = (0..=255).cycle().take(3000).collect();
     let octets = begin(
@@ -272,7 +275,8 @@ fn right_to_left(now: Timestamp) -> Letter {
 
 fn plain_question(now: Timestamp) -> Letter {
     let date = ago(now, 6 * HOUR);
-    let text = "Is the answer always 42?\n\n.\n..\nThe two lines above begin with dots; a mail system \
+    let text = "Is the answer always 42?\n\n.\n..\nThe two lines above begin with dots; a mail \
+                system \
                 has to keep them.\n\n-- \nGrace\n";
     let builder = begin(
         Who::Grace,

@@ -3,22 +3,28 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
-/// How long a server may take to be ready, and a peer to answer.
+/// How long a peer may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-const LISTENERS: [(&str, &str); 4] =
-    [("smtp", "starttls"), ("lmtp", "none"), ("imap", "starttls"), ("pop3", "starttls")];
+const LISTENERS: [(&str, &str); 4] = [
+    ("smtp", "starttls"),
+    ("lmtp", "none"),
+    ("imap", "starttls"),
+    ("pop3", "starttls"),
+];
 
 /// A folder with a configuration, and the server that runs on it, if one does.
 #[derive(Debug)]
 pub(crate) struct House {
     pub(crate) folder: TempDir,
     child: Option<Child>,
+    /// The log of the server that runs; held, so that it can always write.
+    log: Option<BufReader<ChildStderr>>,
 }
 
 impl House {
@@ -26,7 +32,10 @@ impl House {
     pub(crate) fn new() -> Self {
         let house = Self::empty();
         house.done(&["domain", "add", "test.localhost"], "");
-        house.done(&["account", "add", "ada@test.localhost", "--password-stdin"], "secret word\n");
+        house.done(
+            &["account", "add", "ada@test.localhost", "--password-stdin"],
+            "secret word\n",
+        );
         house
     }
 
@@ -43,7 +52,11 @@ impl House {
             ));
         }
         std::fs::write(folder.path().join("caramel.toml"), text).unwrap();
-        Self { folder, child: None }
+        Self {
+            folder,
+            child: None,
+            log: None,
+        }
     }
 
     pub(crate) fn config(&self) -> PathBuf {
@@ -59,7 +72,12 @@ impl House {
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap_or_default();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(input.as_bytes())
+            .unwrap_or_default();
         child.wait_with_output().unwrap()
     }
 
@@ -73,30 +91,58 @@ impl House {
     /// Starts the server and waits until it is ready.
     pub(crate) fn start(&mut self) {
         let mut command = caramel(&self.folder);
-        let child = command.arg("--config").arg(self.config()).arg("serve").spawn().unwrap();
-        self.child = Some(child);
-        self.listeners("data");
+        command.arg("--config").arg(self.config()).arg("serve");
+        self.begin(&mut command);
     }
 
     /// Starts the demonstration and waits until it is ready.
     pub(crate) fn start_demo(&mut self) {
-        self.child = Some(caramel(&self.folder).spawn().unwrap());
-        self.listeners("caramel");
+        let mut command = caramel(&self.folder);
+        self.begin(&mut command);
+    }
+
+    fn begin(&mut self, command: &mut Command) {
+        let mut child = command.spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        self.child = Some(child);
+        let mut said = String::new();
+        while !said.ends_with("ready\n") {
+            assert_ne!(
+                log.read_line(&mut said).unwrap(),
+                0,
+                "it did not become ready:\n{said}"
+            );
+        }
+        self.log = Some(log);
     }
 
     /// Tells the server to stop, as an administrator does; what it said, and whether it ended well.
     pub(crate) fn stop(&mut self) -> (String, bool) {
         let child = self.child.take().unwrap();
         let pid = child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
         let output = child.wait_with_output().unwrap();
-        (String::from_utf8(output.stdout).unwrap(), output.status.success())
+        (
+            String::from_utf8(output.stdout).unwrap(),
+            output.status.success(),
+        )
     }
 
     /// A conversation with one of the listeners, after its greeting.
     pub(crate) fn call(&self, protocol: &str) -> Talk {
-        let text = self.listeners("data");
-        let at = text.split(&format!("\"protocol\":\"{protocol}\"")).next().unwrap().len();
+        let path = self.folder.path().join("data/listeners.json");
+        let text = std::fs::read_to_string(path).unwrap();
+        let at = text
+            .split(&format!("\"protocol\":\"{protocol}\""))
+            .next()
+            .unwrap()
+            .len();
         // The keys are sorted: the address stands before the protocol.
         let address = text[..at].rsplit("\"address\":\"").next().unwrap();
         let address = address.split('"').next().unwrap();
@@ -104,20 +150,13 @@ impl House {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut talk = Talk(BufReader::new(stream));
         let greeting = talk.line();
-        assert!(["220", "* OK", "+OK"].iter().any(|ok| greeting.starts_with(ok)), "{greeting}");
+        assert!(
+            ["220", "* OK", "+OK"]
+                .iter()
+                .any(|ok| greeting.starts_with(ok)),
+            "{greeting}"
+        );
         talk
-    }
-
-    fn listeners(&self, folder: &str) -> String {
-        let path = self.folder.path().join(folder).join("listeners.json");
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
-            match std::fs::read_to_string(&path) {
-                Ok(text) => return text,
-                Err(_) => std::thread::yield_now(),
-            }
-        }
-        panic!("the server did not become ready");
     }
 }
 
@@ -133,8 +172,13 @@ impl Drop for House {
 /// The binary, with its data below the folder whatever happens.
 fn caramel(folder: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_caramel"));
-    command.env("XDG_DATA_HOME", folder.path()).env("CARAMEL_LOG", "warn");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .env("XDG_DATA_HOME", folder.path())
+        .env("CARAMEL_LOG", "info");
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -151,13 +195,18 @@ impl Talk {
 
     /// Sends a line and reads up to the line that begins with one of these.
     pub(crate) fn say(&mut self, line: &str, ends: &[&str]) -> String {
-        self.0.get_mut().write_all(format!("{line}\r\n").as_bytes()).unwrap();
+        self.0
+            .get_mut()
+            .write_all(format!("{line}\r\n").as_bytes())
+            .unwrap();
         let mut heard = String::new();
         loop {
             let line = self.line();
             heard.push_str(&line);
             heard.push('\n');
-            if line.is_empty() && heard.ends_with("\n\n\n") || ends.iter().any(|end| line.starts_with(end)) {
+            if line.is_empty() && heard.ends_with("\n\n\n")
+                || ends.iter().any(|end| line.starts_with(end))
+            {
                 return heard;
             }
         }
