@@ -48,9 +48,8 @@ async fn main() -> Outcome<()> {
             let limit = limit(work.path(), clients, mixed, time).await?;
             let (rate, group, octets) = store(work.path(), clients, mixed, time).await?;
             let share = rate / limit;
-            println!(
-                "{name:8} {clients:7} {limit:10.0} {rate:10.0} {share:9.2} {group:8.1} {octets:15.2}"
-            );
+            print!("{name:8} {clients:7} {limit:10.0} {rate:10.0}");
+            println!(" {share:9.2} {group:8.1} {octets:15.2}");
         }
     }
     Ok(())

@@ -50,6 +50,7 @@ use self::layout::Layout;
 use self::log::{Limits, Log, segment_path};
 use self::offload::offload;
 use self::record::{Place, octets_max};
+use self::recovery::End;
 use self::stage::Inflow;
 use self::stats::Counters;
 use self::view::View;
@@ -137,20 +138,7 @@ impl Embedded {
         let counters = Arc::new(Counters::default());
         let (view, from) = layout.open_view(settings.cache_octets)?;
         let (end, records) = recovery::replay(&layout.log, from, &view)?;
-        let limits = Limits {
-            segment_octets: settings.segment_octets,
-            reserve_octets: settings.reserve_octets,
-        };
-        let (owner, counts) = (Arc::clone(&disk), Arc::clone(&counters));
-        let log = match end {
-            Some(end) => {
-                recovery::settle(&*disk, &layout.log, &end)?;
-                let at = (end.header, end.position);
-                Log::resume(owner, &layout.log, counts, limits, at)
-            }
-            None => Log::create(owner, &layout.log, counts, limits),
-        };
-        let log = log.map_err(failed("opening the log"))?;
+        let log = open_log(&disk, &layout.log, &counters, &settings, end)?;
         let bodies = Bodies::new(Arc::clone(&disk), Arc::clone(&counters), &layout.bodies);
         bodies.log_is_in(log.position().segment);
         let orphans = recovery::sweep(&bodies, &layout.log, &view)?;
@@ -425,6 +413,29 @@ impl Reader {
         }
         Ok(octets.into())
     }
+}
+
+/// Settles the end that the replay found, and goes on from there; or begins a log.
+fn open_log(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    counters: &Arc<Counters>,
+    settings: &EmbeddedSettings,
+    end: Option<End>,
+) -> Result<Log, Error> {
+    let limits = Limits {
+        segment_octets: settings.segment_octets,
+        reserve_octets: settings.reserve_octets,
+    };
+    let (owner, counts) = (Arc::clone(disk), Arc::clone(counters));
+    let log = match end {
+        Some(end) => {
+            recovery::settle(&**disk, dir, &end)?;
+            Log::resume(owner, dir, counts, limits, (end.header, end.position))
+        }
+        None => Log::create(owner, dir, counts, limits),
+    };
+    log.map_err(failed("opening the log"))
 }
 
 fn key(write: &Write) -> &Bytes {
