@@ -7,6 +7,7 @@ use crate::diagram::Verb;
 use crate::response::{Code, Status};
 
 impl Session {
+    // tidy: table
     pub(super) fn take_answer(&mut self, wait: Wait, answer: Answer) {
         match (wait, answer) {
             (
