@@ -378,11 +378,11 @@ impl wire::Session for Session {
 
     fn elapse(&mut self, now: Instant) {
         self.now = now;
-        if std::mem::take(&mut self.splicing) || matches!(self.task, Task::Waiting(_)) {
+        let busy = std::mem::take(&mut self.splicing) || matches!(self.task, Task::Waiting(_));
+        if busy || self.phase() == Phase::Greeting {
             self.heard = now;
         }
-        let over = self.deadline().is_some_and(|deadline| now >= deadline);
-        if over && self.phase() != Phase::Greeting {
+        if self.deadline().is_some_and(|deadline| now >= deadline) {
             // RFC 9051 §5.4
             self.bye("Silent for too long");
         }

@@ -7,8 +7,11 @@
 )]
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use mail::Instant;
 use wire::dialogue::{Cut, play};
+use wire::{Session as _, Step};
 
 #[path = "made/house.rs"]
 mod house;
@@ -49,4 +52,19 @@ fn dialogues_go_as_written_however_they_are_cut() {
         }
     }
     assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
+#[test]
+fn a_conversation_may_begin_at_any_time() {
+    let (mut session, _) = house::stage("");
+    let late = Instant(Duration::from_secs(1_000_000));
+    session.elapse(late);
+    assert!(matches!(session.step(), Step::Write(greeting) if greeting.starts_with(b"* OK")));
+    assert!(matches!(session.step(), Step::Read));
+    session.elapse(late.after(Duration::from_secs(59)));
+    assert!(matches!(session.step(), Step::Read));
+    assert_eq!(
+        session.deadline(),
+        Some(late.after(Duration::from_secs(60)))
+    );
 }
