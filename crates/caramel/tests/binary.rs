@@ -6,8 +6,8 @@ mod running;
 
 use running::{House, Talk};
 
-const LETTER: &str = "From: alan@elsewhere.example\r\nTo: ada@test.localhost\r\nSubject: Tea\r\n\r\n\
-                      Four o'clock?\r\n..stuffed\r\n.";
+const LETTER: &str = "From: alan@elsewhere.example\r\nTo: ada@test.localhost\r\nSubject: Tea\r\n\
+                      \r\nFour o'clock?\r\n..stuffed\r\n.";
 
 fn send(house: &House) {
     let mut smtp = house.call("smtp");

@@ -62,8 +62,8 @@ impl Kind {
 }
 
 macro_rules! settings {
-    ($($name:ident = [$section:literal] $key:literal: $kind:expr, $default:literal, $example:literal,
-       $doc:literal;)*) => {
+    ($($name:ident = [$section:literal] $key:literal: $kind:expr, $default:literal,
+       $example:literal, $doc:literal;)*) => {
         $(
             #[doc = $doc]
             pub(crate) const $name: Setting = Setting {

@@ -43,12 +43,13 @@ impl House {
     pub(crate) fn empty() -> Self {
         let folder = TempDir::new().unwrap();
         let mut text = format!(
-            "hostname = \"mail.test.localhost\"\ndata = \"{}\"\n[login]\nclear_passwords = true\n",
+            "hostname = \"mail.test.localhost\"\ndata = \"{}\"\n",
             folder.path().join("data").display()
         );
         for (protocol, tls) in LISTENERS {
             text.push_str(&format!(
-                "[[listener]]\nprotocol = \"{protocol}\"\naddress = \"127.0.0.1:0\"\ntls = \"{tls}\"\n"
+                "[[listener]]\nprotocol = \"{protocol}\"\naddress = \"127.0.0.1:0\"\n\
+                 tls = \"{tls}\"\n"
             ));
         }
         std::fs::write(folder.path().join("caramel.toml"), text).unwrap();
