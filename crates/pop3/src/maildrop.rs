@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-/// A list of messages that keeps nine octets for each, and its name.
+/// A list of messages in two blocks of memory, however many they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Maildrop {
     messages: Vec<Message>,
