@@ -161,11 +161,11 @@ impl Frames {
         let body = without_end(&line);
         let Some(literal) = announced(body) else {
             self.gathered.extend_from_slice(body);
-            return Some(Framed::Command(self.gathered.split().freeze()));
+            return Some(Framed::Command(std::mem::take(&mut self.gathered).freeze()));
         };
         if is_message(&self.gathered, body, literal.at) {
             self.gathered.extend_from_slice(body);
-            return Some(Framed::Append(self.gathered.split().freeze()));
+            return Some(Framed::Append(std::mem::take(&mut self.gathered).freeze()));
         }
         self.gathered.extend_from_slice(&line);
         self.literal(literal, octets_max)
@@ -399,5 +399,15 @@ mod tests {
             assert_eq!(frames.next(60), Framed::Incomplete);
             assert!(frames.input.is_empty());
         }
+    }
+
+    #[test]
+    fn nothing_is_kept_between_commands() {
+        let mut frames = Frames::default();
+        frames.extend(b"a LOGIN {3+}\r\nada {3+}\r\nxyz\r\n");
+        assert!(matches!(frames.next(60), Framed::Command(_)));
+        assert_eq!(frames.next(60), Framed::Incomplete);
+        assert_eq!(frames.gathered.capacity(), 0);
+        assert!(frames.input.is_empty());
     }
 }

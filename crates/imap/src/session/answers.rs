@@ -79,7 +79,7 @@ impl Session {
                 self.take_found(searching, &uids, highest);
             }
             (Wait::AppendBegun(tag, literal), Answer::Done) => self.append_begun(tag, literal),
-            (Wait::AppendTaken(tag, left), Answer::Done) => self.append_goes_on(tag, left),
+            (Wait::AppendTaken(incoming), Answer::Done) => self.append_goes_on(incoming),
             (Wait::AppendEnded(tag), Answer::Appended { uid_validity, uid }) => {
                 self.appended(tag, uid_validity, uid);
             }
@@ -119,9 +119,9 @@ impl Session {
                 let status = try_create(why, status);
                 return self.append_refused(tag, status, literal);
             }
-            Wait::AppendTaken(tag, left) => {
-                self.frames.swallow(left);
-                self.task = Task::Swallow(tag, Verb::Append, status);
+            Wait::AppendTaken(incoming) => {
+                self.frames.swallow(incoming.left);
+                self.task = Task::Swallow(incoming.tag, Verb::Append, status);
                 return;
             }
             Wait::AppendEnded(tag) => (tag, Verb::Append, Moment::Free),

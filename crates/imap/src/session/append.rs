@@ -2,7 +2,7 @@
 
 use mail::{Uid, UidSet, UidValidity};
 
-use super::state::{Task, Wait};
+use super::state::{Incoming, Task, Wait};
 use super::{Moment, Session};
 use crate::Tag;
 use crate::ask::Ask;
@@ -63,32 +63,51 @@ impl Session {
         if literal.sync {
             self.write(&Response::Continue("Ready".to_owned()));
         }
-        self.append_goes_on(tag, literal.octets);
+        self.append_goes_on(Incoming {
+            tag,
+            left: literal.octets,
+            binary: literal.binary,
+        });
     }
 
-    pub(super) fn append_goes_on(&mut self, tag: Tag, left: u64) {
-        if left > 0 {
-            self.task = Task::Message(tag, left);
+    pub(super) fn append_goes_on(&mut self, incoming: Incoming) {
+        if incoming.left > 0 {
+            self.task = Task::Message(incoming);
         } else {
             self.frames.swallow(0);
-            self.task = Task::MessageEnd(tag);
+            self.task = Task::MessageEnd(incoming.tag);
         }
     }
 
     pub(super) fn take_message(&mut self) -> bool {
-        let Task::Message(_, left) = self.task else {
+        let Task::Message(incoming) = &mut self.task else {
             return false;
         };
-        let most = u64::try_from(self.policy.chunk_octets_max).unwrap_or(left);
-        let chunk = self.frames.take(left.min(most));
+        let most = u64::try_from(self.policy.chunk_octets_max).unwrap_or(incoming.left);
+        let chunk = self.frames.take(incoming.left.min(most));
         if chunk.is_empty() {
             return false;
         }
-        if let Task::Message(tag, left) = std::mem::take(&mut self.task) {
-            let left = left.saturating_sub(u64::try_from(chunk.len()).unwrap_or(left));
-            self.wait(Ask::AppendChunk(chunk), Wait::AppendTaken(tag, left));
+        let octets = u64::try_from(chunk.len()).unwrap_or(incoming.left);
+        incoming.left = incoming.left.saturating_sub(octets);
+        if let Task::Message(incoming) = std::mem::take(&mut self.task) {
+            if incoming.binary && memchr::memchr(0, &chunk).is_some() {
+                self.refuse_binary(incoming);
+            } else {
+                self.wait(Ask::AppendChunk(chunk), Wait::AppendTaken(incoming));
+            }
         }
         true
+    }
+
+    /// Messages are kept as they are, and clients that do not know BINARY must be able to read
+    /// them: octets that only a literal8 can carry are not taken.
+    fn refuse_binary(&mut self, incoming: Incoming) {
+        // RFC 3516 §4.4
+        let status = Status::no("Encode it without NUL").with(Code::UnknownCte);
+        self.frames.swallow(incoming.left);
+        let wait = Wait::AppendForgotten(incoming.tag, status);
+        self.wait(Ask::AppendAbort, wait);
     }
 
     pub(super) fn take_message_end(&mut self) -> bool {

@@ -49,6 +49,8 @@ impl Output {
     /// Takes what is to be sent next.
     pub(super) fn next<A>(&mut self) -> Option<Step<A>> {
         let Some(item) = self.queue.pop_front() else {
+            // A connection that waits keeps nothing.
+            self.queue = VecDeque::new();
             let tail = std::mem::take(&mut self.tail).freeze();
             return (!tail.is_empty()).then_some(Step::Write(tail));
         };

@@ -81,8 +81,8 @@ pub(super) enum Task {
     Ready,
     /// Waits for the peer's response to a challenge.
     Exchange(Tag, Box<Exchange>),
-    /// Takes in the message of an APPEND: so many octets are missing.
-    Message(Tag, u64),
+    /// Takes in the message of an APPEND.
+    Message(Incoming),
     /// Waits for the end of the APPEND command.
     MessageEnd(Tag),
     /// Throws a command away before it answers.
@@ -141,9 +141,19 @@ pub(super) enum Wait {
     },
     Found(Searching),
     AppendBegun(Tag, LiteralHeader),
-    AppendTaken(Tag, u64),
+    AppendTaken(Incoming),
     AppendEnded(Tag),
     AppendForgotten(Tag, Status),
+}
+
+/// The message of an APPEND on its way.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) tag: Tag,
+    /// Octets that are missing.
+    pub(super) left: u64,
+    /// True if it came as literal8, in which NUL is allowed.
+    pub(super) binary: bool,
 }
 
 /// What happens once the changes were told.
