@@ -200,7 +200,7 @@ fn nesting_without_end_is_refused_or_flat() {
 
 #[test]
 fn thousands_of_half_open_connections_do_not_keep_others_out() {
-    let more = "[limits]\nconnections = 4000\nconnections_per_address = 4000\n";
+    let more = "[limits]\nconnections = 4000\n";
     let server = Server::start_with(more).unwrap();
     endure("three thousand silent connections", &server, |server| {
         let address = server.address("smtp", Tls::Starttls);
@@ -214,18 +214,6 @@ fn thousands_of_half_open_connections_do_not_keep_others_out() {
         drop(silent);
         format!("{} KiB in all with them", grown / 1024)
     });
-}
-
-#[test]
-fn one_address_cannot_take_every_connection() {
-    let server = Server::start_with("[limits]\nconnections_per_address = 5\n").unwrap();
-    for (protocol, refusal) in [("smtp", "421 "), ("imap", "* BYE"), ("pop3", "-ERR")] {
-        let address = server.address(protocol, Tls::Starttls);
-        let held: Vec<_> = (0..5).map(|_| Talk::open(address).unwrap()).collect();
-        let (_, greeting) = Talk::open(address).unwrap();
-        assert!(greeting.starts_with(refusal), "{protocol}: {greeting}");
-        drop(held);
-    }
 }
 
 #[test]

@@ -113,19 +113,25 @@ fn s_nail_reads_and_answers() {
     let smtp = server.address("submission", Tls::Implicit);
     let ca = server.authority().unwrap();
     let rc = format!(
-        "set v15-compat\nset sendwait\nset from=ada@test.localhost\nset tls-verify=ignore\n\
+        "set v15-compat=yes\nset sendwait\nset from=ada@test.localhost\nset tls-verify=ignore\n\
          set tls-ca-file={ca}\nset smtp-auth=plain\n\
          set mta=smtps://ada%40test.localhost:secret@{smtp}\n"
     );
     fs::write(server.folder().join(".mailrc"), rc).unwrap();
     let folder = format!("imap://ada%40test.localhost:secret@{imap}/INBOX");
-    let terminal = Terminal::run(&server, &format!("s-nail -R -f {folder}"));
+    let terminal = Terminal::run(&server, &format!("s-nail -S v15-compat=yes -R -f {folder}"));
     terminal.shows("On the screen");
     terminal.keys(&["print 1", "Enter"]);
     terminal.shows("Words to be read.");
     terminal.keys(&["exit", "Enter"]);
     terminal.shows("Pane is dead");
-    let words = ["-s", "An answer", "alan@test.localhost"];
+    let words = [
+        "-S",
+        "v15-compat=yes",
+        "-s",
+        "An answer",
+        "alan@test.localhost",
+    ];
     let ended = program("s-nail", &words, server.folder(), "Thank you.\n").unwrap();
     assert!(ended.well, "{}\n{}", ended.err, server.log());
     let (mut talk, _) = Talk::open(imap).unwrap();

@@ -61,10 +61,18 @@ pub(crate) fn ensure() -> Result<()> {
 }
 
 fn missing() -> Vec<&'static str> {
+    // swaks does TLS only with this library, and its package merely suggests it.
+    let tls = Command::new("perl")
+        .args(["-MNet::SSLeay", "-e", "1"])
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    let library = (!tls).then_some("libnet-ssleay-perl");
     NEEDED
         .iter()
         .filter(|(program, _)| !present(program))
         .map(|&(_, package)| package)
+        .chain(library)
         .collect()
 }
 

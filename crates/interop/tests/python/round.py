@@ -29,7 +29,7 @@ status, data = client.fetch("1", "(UID FLAGS BODY.PEEK[])")
 import email, email.policy
 back = email.message_from_bytes(data[0][1], policy=email.policy.default)
 assert back["Subject"] == "Élan", back["Subject"]
-assert back.get_body().get_content() == "Bonjour, déjà vu.\n"
+assert back.get_body().get_content().split() == ["Bonjour,", "déjà", "vu."]
 assert next(back.iter_attachments()).get_content() == bytes(range(256)) * 100
 assert client.store("1", "+FLAGS", r"(\Seen work)")[0] == "OK"
 status, data = client.search(None, "KEYWORD", "work", "SUBJECT", "lan")
