@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use interop::{Server, Talk, Tls, program};
 
@@ -122,7 +122,9 @@ fn a_full_disk_refuses_and_loses_nothing() {
 }
 
 /// strace, making every sync of the server fail from the `nth` on.
-fn break_syncs(server: &Server, nth: usize) -> Child {
+///
+/// Its messages must go on being read, or the next one ends it.
+fn break_syncs(server: &Server, nth: usize) -> (Child, BufReader<ChildStderr>) {
     let inject = format!("inject=fdatasync,fsync:error=EIO:when={nth}+");
     let mut strace = Command::new("strace")
         .args([
@@ -140,11 +142,10 @@ fn break_syncs(server: &Server, nth: usize) -> Child {
         .spawn()
         .unwrap();
     let mut line = String::new();
-    BufReader::new(strace.stderr.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
+    let mut messages = BufReader::new(strace.stderr.take().unwrap());
+    messages.read_line(&mut line).unwrap();
     assert!(line.contains("attached"), "{line}");
-    strace
+    (strace, messages)
 }
 
 #[test]
@@ -152,7 +153,7 @@ fn a_failed_sync_stops_the_server_and_loses_nothing() {
     let mut server = Server::start().unwrap();
     let mut acknowledged = 0;
     for nth in [1, 10] {
-        let mut strace = break_syncs(&server, nth);
+        let (mut strace, said) = break_syncs(&server, nth);
         let (count, refusal) = fill(&server, 10_000, 100);
         acknowledged += count;
         assert!(
@@ -162,6 +163,7 @@ fn a_failed_sync_stops_the_server_and_loses_nothing() {
         let clear = refusal.starts_with("451") || refusal.starts_with("421");
         assert!(clear, "{refusal}\n{}", server.log());
         strace.wait().unwrap();
+        drop(said);
         assert!(
             !server.stop(),
             "a server whose disk broke its word does not end well"
