@@ -37,15 +37,6 @@ impl Complaint {
         self
     }
 
-    /// Adds what to do next, where it was not the question that was wrong.
-    pub(crate) fn next_if_failed(self, next: impl Into<String>) -> Self {
-        if self.code == 1 {
-            self.next(next)
-        } else {
-            self
-        }
-    }
-
     /// Adds what to do next.
     pub(crate) fn next(mut self, next: impl Into<String>) -> Self {
         self.next = next.into();

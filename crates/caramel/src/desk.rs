@@ -35,11 +35,26 @@ pub(crate) fn ask(config: &Config, method: &str, arguments: &Value) -> Result<Va
     };
     answer.map_err(|error| {
         let text = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
-        match text("type") {
-            "invalidArguments" => Complaint::usage(text("description")),
-            _ => Complaint::new(text("description")),
-        }
+        let said = text("description");
+        let complaint = match text("type") {
+            "invalidArguments" => return Complaint::usage(said),
+            _ => Complaint::new(said),
+        };
+        complaint.next(next(method, text("type")))
     })
+}
+
+/// What helps after a refusal.
+fn next(method: &str, kind: &str) -> &'static str {
+    match (method, kind) {
+        ("Account/add", "AlreadyExists") => "another password: caramel account passwd ADDRESS",
+        ("Account/add" | "Alias/add", "Nonexistent") => "caramel domain add DOMAIN",
+        ("Account/password" | "Account/remove", "Nonexistent") => "caramel account list",
+        ("Alias/remove", "Nonexistent") => "caramel alias list",
+        ("Domain/remove", "Nonexistent") => "caramel domain list",
+        ("Domain/remove", _) => "caramel account list; caramel alias list",
+        _ => "",
+    }
 }
 
 const fn is_nobody_there(kind: ErrorKind) -> bool {

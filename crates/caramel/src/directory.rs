@@ -31,12 +31,7 @@ pub(crate) fn add_account(
 ) -> Result<(), Complaint> {
     let password = source.password()?;
     let arguments = json!({ "address": address, "password": password });
-    ask(config, "Account/add", &arguments).map_err(|complaint| {
-        let domain = address
-            .rsplit_once('@')
-            .map_or("example.org", |(_, domain)| domain);
-        complaint.next_if_failed(format!("caramel domain list; caramel domain add {domain}"))
-    })?;
+    ask(config, "Account/add", &arguments)?;
     say(&format!("{address} has an account."))?;
     source.tell(&password)
 }
@@ -55,15 +50,13 @@ pub(crate) fn change_password(
 ) -> Result<(), Complaint> {
     let password = source.password()?;
     let arguments = json!({ "address": address, "password": password });
-    ask(config, "Account/password", &arguments)
-        .map_err(|complaint| complaint.next_if_failed("caramel account list"))?;
+    ask(config, "Account/password", &arguments)?;
     say(&format!("{address} has another password."))?;
     source.tell(&password)
 }
 
 pub(crate) fn remove_account(config: &Config, address: &str) -> Result<(), Complaint> {
-    ask(config, "Account/remove", &json!({ "address": address }))
-        .map_err(|complaint| complaint.next_if_failed("caramel account list"))?;
+    ask(config, "Account/remove", &json!({ "address": address }))?;
     say(&format!("{address} has no account any more."))
 }
 
@@ -91,8 +84,7 @@ pub(crate) fn list_aliases(config: &Config, listing: &Listing) -> Result<(), Com
 }
 
 pub(crate) fn remove_alias(config: &Config, source: &str) -> Result<(), Complaint> {
-    ask(config, "Alias/remove", &json!({ "source": source }))
-        .map_err(|complaint| complaint.next_if_failed("caramel alias list"))?;
+    ask(config, "Alias/remove", &json!({ "source": source }))?;
     say(&format!("{source} leads nowhere any more."))
 }
 

@@ -8,6 +8,7 @@ use crate::config::Config;
 
 /// Reads everything and says what is damaged.
 pub(crate) fn check(config: &Config) -> Result<(), Complaint> {
+    require_store(config)?;
     let report = Embedded::check(&config.store(), EmbeddedSettings::default());
     let report = report.map_err(|error| not_open(config, &error))?;
     say(report.to_string().trim_end())?;
@@ -21,9 +22,20 @@ pub(crate) fn check(config: &Config) -> Result<(), Complaint> {
 
 /// Makes the index anew.
 pub(crate) fn rebuild(config: &Config) -> Result<(), Complaint> {
+    require_store(config)?;
     let rebuilt = Embedded::rebuild(&config.store(), EmbeddedSettings::default());
     let batches = rebuilt.map_err(|error| not_open(config, &error))?;
     say(&format!("The index was made anew from {batches} batches."))
+}
+
+/// Looking must not make a store where there is none.
+fn require_store(config: &Config) -> Result<(), Complaint> {
+    let store = config.store();
+    if store.is_dir() {
+        return Ok(());
+    }
+    let complaint = Complaint::new(format!("there is no store in {}", config.data().display()));
+    Err(complaint.next("is it the right folder? --config and --data say which"))
 }
 
 /// What is said where the store cannot be opened.

@@ -31,6 +31,8 @@ async fn serve(config: &Config) -> Result<(), Complaint> {
     let mut term = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let (store, post) = desk::open(config).await?;
+    // A server that was killed left its list behind.
+    std::fs::remove_file(config.listeners_file()).unwrap_or_default();
     let people = match config.is_demo {
         true => demo::people(config, &post).await?,
         false => Vec::new(),
