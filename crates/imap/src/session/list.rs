@@ -39,7 +39,8 @@ impl Session {
         mailboxes.sort_by_key(|mailbox| (mailbox.name != "INBOX", mailbox.name.as_str()));
         match asked {
             Asked::Lsub { reference, pattern } => {
-                for listing in subscriptions(&mailboxes, &format!("{reference}{pattern}")) {
+                let pattern = Pattern::new(&format!("{reference}{pattern}"));
+                for listing in subscriptions(&mailboxes, &pattern) {
                     self.write(&Response::Lsub(listing));
                 }
                 let status = Status::ok("Done");
@@ -84,10 +85,9 @@ impl Session {
 
 /// The lines a LIST is answered with.
 fn lines(mailboxes: &[&Listed], list: &List) -> VecDeque<Line> {
-    let patterns: Vec<String> = list
-        .patterns
-        .iter()
-        .map(|pattern| format!("{}{pattern}", list.reference))
+    let patterns = list.patterns.iter();
+    let patterns: Vec<Pattern> = patterns
+        .map(|pattern| Pattern::new(&format!("{}{pattern}", list.reference)))
         .collect();
     let parents = parents(mailboxes, |mailbox| mailbox.exists);
     let chosen_below = parents_of_chosen(mailboxes, list);
@@ -96,7 +96,7 @@ fn lines(mailboxes: &[&Listed], list: &List) -> VecDeque<Line> {
         .filter(|mailbox| {
             patterns
                 .iter()
-                .any(|pattern| matches(pattern, &mailbox.name))
+                .any(|pattern| pattern.matches(&mailbox.name))
         })
         .filter_map(|mailbox| {
             let recursive =
@@ -172,11 +172,11 @@ fn listing(mailbox: &Listed, list: &List, parents: &BTreeSet<&str>, recursive: b
 }
 
 /// The lines an LSUB is answered with: `%` also names the levels above subscribed names.
-fn subscriptions(mailboxes: &[&Listed], pattern: &str) -> Vec<Listing> {
+fn subscriptions(mailboxes: &[&Listed], pattern: &Pattern) -> Vec<Listing> {
     let mut lines = Vec::new();
     let mut above = BTreeSet::new();
     for mailbox in mailboxes.iter().filter(|mailbox| mailbox.subscribed) {
-        if matches(pattern, &mailbox.name) {
+        if pattern.matches(&mailbox.name) {
             let selectable = mailbox.exists && mailbox.selectable;
             let attributes = if selectable {
                 Vec::new()
@@ -192,7 +192,7 @@ fn subscriptions(mailboxes: &[&Listed], pattern: &str) -> Vec<Listing> {
         let mut name = mailbox.name.as_str();
         while let Some((parent, _)) = name.rsplit_once('/') {
             name = parent;
-            if pattern.ends_with('%') && matches(pattern, parent) {
+            if pattern.ends_with_level() && pattern.matches(parent) {
                 above.insert(parent);
             }
         }
@@ -207,35 +207,67 @@ fn subscriptions(mailboxes: &[&Listed], pattern: &str) -> Vec<Listing> {
     lines
 }
 
-/// True if the pattern matches the name; linear in their product, whatever the pattern.
-fn matches(pattern: &str, name: &str) -> bool {
-    let inbox = name == "INBOX";
-    let name: Vec<char> = name.chars().collect();
-    // reached[i]: the pattern so far matches the first i characters.
-    let mut reached = vec![false; name.len() + 1];
-    if let Some(first) = reached.first_mut() {
-        *first = true;
-    }
-    for wanted in pattern.chars() {
-        let mut next = vec![false; reached.len()];
-        let mut run = false;
-        for (index, slot) in next.iter_mut().enumerate() {
-            let before = index.checked_sub(1);
-            let letter = before.and_then(|before| name.get(before)).copied();
-            let came = before.and_then(|before| reached.get(before)) == Some(&true);
-            let here = reached.get(index) == Some(&true);
-            *slot = match wanted {
-                '*' | '%' => {
-                    let stops = wanted == '%' && letter == Some('/');
-                    run = here || (run && !stops);
-                    run
+/// A pattern with runs of wildcards made one: `%%*` matches what `*` does.
+#[derive(Debug)]
+struct Pattern(Vec<char>);
+
+impl Pattern {
+    fn new(text: &str) -> Self {
+        let mut letters: Vec<char> = Vec::new();
+        for letter in text.chars() {
+            match (letters.last_mut(), letter) {
+                (Some(last @ ('*' | '%')), '*' | '%') => {
+                    if letter == '*' {
+                        *last = letter;
+                    }
                 }
-                plain => came && letter.is_some_and(|letter| same(plain, letter, inbox)),
-            };
+                _ => letters.push(letter),
+            }
         }
-        reached = next;
+        Self(letters)
     }
-    reached.last() == Some(&true)
+
+    fn ends_with_level(&self) -> bool {
+        self.0.last() == Some(&'%')
+    }
+
+    /// True if it matches the name; linear in their product, whatever the pattern.
+    fn matches(&self, name: &str) -> bool {
+        let inbox = name == "INBOX";
+        let name: Vec<char> = name.chars().collect();
+        if self.0.len() > 2 * name.len() + 1 {
+            // More letters than the name has, since no two wildcards follow each other.
+            return false;
+        }
+        // reached[i]: the pattern so far matches the first i characters.
+        let mut reached = vec![false; name.len() + 1];
+        if let Some(first) = reached.first_mut() {
+            *first = true;
+        }
+        for &wanted in &self.0 {
+            reached = step(wanted, &reached, &name, inbox);
+        }
+        reached.last() == Some(&true)
+    }
+}
+
+fn step(wanted: char, reached: &[bool], name: &[char], inbox: bool) -> Vec<bool> {
+    let mut next = vec![false; reached.len()];
+    let mut run = false;
+    for (index, slot) in next.iter_mut().enumerate() {
+        let before = index.checked_sub(1);
+        let letter = before.and_then(|before| name.get(before)).copied();
+        let came = before.and_then(|before| reached.get(before)) == Some(&true);
+        *slot = match wanted {
+            '*' | '%' => {
+                let stops = wanted == '%' && letter == Some('/');
+                run = reached.get(index) == Some(&true) || run && !stops;
+                run
+            }
+            plain => came && letter.is_some_and(|letter| same(plain, letter, inbox)),
+        };
+    }
+    next
 }
 
 fn same(wanted: char, letter: char, inbox: bool) -> bool {
@@ -244,7 +276,7 @@ fn same(wanted: char, letter: char, inbox: bool) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::Pattern;
 
     #[test]
     fn patterns() {
@@ -267,7 +299,11 @@ mod tests {
             ("*/*", "a", false),
         ];
         for (pattern, name, expected) in cases {
-            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+            assert_eq!(
+                Pattern::new(pattern).matches(name),
+                expected,
+                "{pattern} {name}"
+            );
         }
     }
 
@@ -275,6 +311,8 @@ mod tests {
     fn no_pattern_takes_for_ever() {
         let pattern = "*a".repeat(500);
         let name = "b".repeat(1000);
-        assert!(!matches(&pattern, &name));
+        let pattern = Pattern::new(&pattern);
+        assert!(!pattern.matches(&name));
+        assert!(Pattern::new(&"%*".repeat(30_000)).matches(&name));
     }
 }
