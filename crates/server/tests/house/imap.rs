@@ -105,3 +105,40 @@ async fn a_large_message_passes_through() {
     let fetched = talk.tell("b FETCH 1 BODY[]\r\n", "b OK ").await;
     assert!(fetched.contains(&text), "{}", fetched.len());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_was_away_hears_only_what_changed() {
+    let town = Town::found().await;
+    let mut talk = log_in(&town, "bob").await;
+    for number in 1..=5 {
+        let text = format!("Subject: letter {number}\r\n\r\nhello\r\n");
+        append(&mut talk, "INBOX", "", &text).await;
+    }
+    let selected = talk.tell("a SELECT INBOX (CONDSTORE)\r\n", "a OK ").await;
+    let number = |code: &str| {
+        let (_, rest) = selected.split_once(code).unwrap();
+        rest.split(']').next().unwrap().trim().to_owned()
+    };
+    let (validity, modseq) = (number("UIDVALIDITY"), number("HIGHESTMODSEQ"));
+    talk.tell("b STORE 2 +FLAGS (\\Deleted)\r\n", "b OK ").await;
+    talk.tell("c STORE 4 +FLAGS (\\Flagged)\r\n", "c OK ").await;
+    talk.tell("d EXPUNGE\r\n", "d OK ").await;
+    talk.tell("e LOGOUT\r\n", "e OK ").await;
+    let mut talk = log_in(&town, "bob").await;
+    talk.tell("f ENABLE QRESYNC\r\n", "f OK ").await;
+    let command = format!("g SELECT INBOX (QRESYNC ({validity} {modseq}))\r\n");
+    let told = talk.tell(&command, "g OK ").await;
+    assert!(told.contains("* VANISHED (EARLIER) 2\r\n"), "{told}");
+    let fetched: Vec<&str> = told
+        .lines()
+        .filter(|line| line.contains(" FETCH "))
+        .collect();
+    assert_eq!(fetched.len(), 1, "{told}");
+    assert!(
+        fetched[0].starts_with("* 3 FETCH (UID 4 FLAGS (\\Flagged) MODSEQ ("),
+        "{told}"
+    );
+    let stored = "h STORE 3 (UNCHANGEDSINCE 1) +FLAGS (\\Seen)\r\n";
+    let stored = talk.tell(stored, "h OK ").await;
+    assert!(stored.contains("h OK [MODIFIED 3] "), "{stored}");
+}
