@@ -2,6 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 
 use super::client::{Credentials, Error, Exchange as Client, choose};
 use super::scram::{digest, mac};
@@ -320,4 +322,58 @@ fn what_is_offered_depends_on_tls() {
     );
     assert_eq!(choose(&Mechanism::ALL, None), Some(Mechanism::ScramSha256));
     assert_eq!(choose(&[Mechanism::Plain, Mechanism::Login], None), None);
+}
+
+/// Responses of a peer who knows the words and not the password.
+fn responses() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let known = prop::sample::select(vec![
+        CLIENT_FIRST.to_vec(),
+        CLIENT_FINAL.as_bytes().to_vec(),
+        b"p=tls-exporter,a=boss,n=user,r=x".to_vec(),
+        b"c=biws,r=x,p=".to_vec(),
+        b"\0ada\0secret".to_vec(),
+        Vec::new(),
+    ]);
+    let noise = prop::collection::vec(any::<u8>(), 0..60);
+    let text = "[npycars=,+/%A-Za-z0-9]{0,40}".prop_map(String::into_bytes);
+    prop::collection::vec(prop_oneof![known, noise, text], 0..6)
+}
+
+#[test]
+fn nobody_is_let_in_unless_the_house_says_so() {
+    let cases = std::env::var("CARAMEL_LAWS").ok();
+    let mut config = Config::with_cases(cases.and_then(|n| n.parse().ok()).unwrap_or(2000));
+    config.failure_persistence = None;
+    let mechanisms = prop::sample::select(Mechanism::ALL.to_vec());
+    let law = |(mechanism, responses, tls): (Mechanism, Vec<Vec<u8>>, bool)| {
+        let security = tls.then(security_for_tests);
+        let (mut server, mut next) = Exchange::begin(mechanism, security.as_ref(), None);
+        let mut responses = responses.into_iter();
+        loop {
+            next = match next {
+                Next::Challenge(_) => match responses.next() {
+                    Some(response) => server.receive(&response),
+                    None => return Ok(()),
+                },
+                Next::Ask(Question::Keys { .. }) => {
+                    let mut keys = keys();
+                    // Other keys than those the known words were made for.
+                    keys.stored_key = [7; 32];
+                    server.answer(Verdict::Keys(keys))
+                }
+                Next::Ask(Question::Proved { .. }) => panic!("proved without the password"),
+                Next::Ask(_) => server.answer(Verdict::Refused(no())),
+                Next::Accepted => panic!("let in"),
+                Next::Refused(_) | Next::Malformed => break,
+            };
+        }
+        // Whatever ended stays so.
+        prop_assert!(!matches!(
+            server.receive(b""),
+            Next::Accepted | Next::Ask(_)
+        ));
+        Ok(())
+    };
+    let given = (mechanisms, responses(), any::<bool>());
+    TestRunner::new(config).run(&given, law).unwrap();
 }
