@@ -143,6 +143,16 @@ impl Address {
     pub fn needs_utf8(&self) -> bool {
         !self.local.0.is_ascii()
     }
+
+    /// The address as a field or a command has it that would rather be ASCII: its domain in
+    /// A-labels, unless the local part needs UTF-8 anyway.
+    #[must_use]
+    pub fn written(&self) -> String {
+        if self.needs_utf8() {
+            return self.to_string();
+        }
+        format!("{}@{}", self.local, self.host.to_ascii())
+    }
 }
 
 impl fmt::Display for Address {
@@ -179,6 +189,15 @@ impl ReversePath {
         match self {
             Self::Null => None,
             Self::Address(address) => Some(address),
+        }
+    }
+
+    /// The path as [`Address::written`] has its address.
+    #[must_use]
+    pub fn written(&self) -> String {
+        match self {
+            Self::Null => "<>".to_owned(),
+            Self::Address(address) => format!("<{}>", address.written()),
         }
     }
 }
@@ -220,6 +239,15 @@ impl ForwardPath {
         match self {
             Self::Postmaster => None,
             Self::Address(address) => Some(address),
+        }
+    }
+
+    /// The path as [`Address::written`] has its address.
+    #[must_use]
+    pub fn written(&self) -> String {
+        match self {
+            Self::Postmaster => "<Postmaster>".to_owned(),
+            Self::Address(address) => format!("<{}>", address.written()),
         }
     }
 }

@@ -73,7 +73,7 @@ impl Append {
     ///
     /// # Errors
     /// As above, [`crate::Why::Limit`], or if it cannot be stored.
-    pub async fn commit(self) -> Outcome<Appended> {
+    pub async fn commit(mut self) -> Outcome<Appended> {
         let spooled = self.spool.finish(Ok).await?;
         let (house, keeper) = (&self.account.house, &self.account.keeper);
         let messages_max = house.rules().mailbox_messages_max;

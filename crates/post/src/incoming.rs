@@ -5,12 +5,15 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use mail::{
-    AccountId, Address, BodyType, FlagSet, JourneyId, Recipient, Ret, ReversePath, Timestamp,
+    AccountId, Address, BodyType, FlagSet, ForwardPath, JourneyId, Recipient, Ret, ReversePath,
+    Timestamp,
 };
 use message::Header;
 use store::Staged;
 
+use crate::captured;
 use crate::draft::{Draft, Filing};
+use crate::report::Report;
 use crate::spool::{Spool, Spooled, too_big};
 use crate::trace::{self, Trace};
 use crate::{Account, Elsewhere, Error, Outcome, Post, Route, Rules, Why};
@@ -81,14 +84,21 @@ pub struct Incoming {
     origin: Origin,
     sender: Sender,
     journey: JourneyId,
+    /// What goes into inboxes here.
     spool: Spool,
+    /// The same for the sender's own mailbox for captured mail, its envelope before it.
+    captured: Spool,
+    /// Recipients here.
     recipients: Vec<Recipient>,
+    /// Recipients elsewhere, whose mail is captured.
+    elsewhere: Vec<Recipient>,
     /// In whose inboxes it goes.
     local: BTreeSet<AccountId>,
-    /// True if it also goes to the sender's own mailbox for captured mail.
-    captured: bool,
+    /// Its header as it is delivered, where a report returns it.
+    header: Vec<u8>,
 }
 
+const INBOX: &str = "INBOX";
 /// Where mail for elsewhere is kept if it does not go there.
 const CAPTURED: &str = "Captured";
 
@@ -120,9 +130,11 @@ impl Post {
             sender,
             journey: JourneyId(u64::from_be_bytes(id)),
             spool: Spool::new(&self.inner.store, rules),
+            captured: Spool::new(&self.inner.store, rules),
             recipients: Vec::new(),
+            elsewhere: Vec::new(),
             local: BTreeSet::new(),
-            captured: false,
+            header: Vec::new(),
         })
     }
 }
@@ -141,22 +153,24 @@ impl Incoming {
     pub fn recipient(&mut self, recipient: Recipient) -> Outcome<()> {
         let rules = self.house.rules();
         // RFC 5321 §4.5.3.1.10
-        if self.recipients.len() >= rules.recipients_max {
+        if self.recipients.len() + self.elsewhere.len() >= rules.recipients_max {
             let text = "Too many recipients";
             return Err(Error::refused(Why::Limit, 452, [4, 5, 3], text));
         }
         match self.house.route(&recipient.forward_path) {
-            Route::Local(accounts) => self.local.extend(accounts),
+            Route::Local(accounts) => {
+                self.local.extend(accounts);
+                self.recipients.push(recipient);
+            }
             Route::Nowhere(refusal) => return Err(Error::Refused(Why::Nonexistent, refusal)),
             Route::Elsewhere => match (&self.origin.account, rules.elsewhere) {
-                (Some(_), Elsewhere::Capture) => self.captured = true,
+                (Some(_), Elsewhere::Capture) => self.elsewhere.push(recipient),
                 (Some(_), Elsewhere::Refuse) => {
                     return Err(trace::foreign("Mail for other hosts is not sent from here"));
                 }
                 (None, _) => return Err(trace::foreign("We do not relay for you")),
             },
         }
-        self.recipients.push(recipient);
         Ok(())
     }
 
@@ -166,15 +180,16 @@ impl Incoming {
     /// [`Why::TooBig`] once it is too large; further pieces are swallowed, and the commit says the
     /// same. Other refusals may come early as well; the commit then says [`Why::TooBig`].
     pub async fn chunk(&mut self, bytes: Bytes) -> Outcome<()> {
-        let front = Front {
-            house: &self.house,
-            origin: &self.origin,
-            sender: &self.sender,
-            journey: self.journey,
-            recipients: &self.recipients,
-        };
-        let streamed = |octets: Vec<u8>| front.of_streamed(&octets);
-        self.spool.push(bytes, streamed).await
+        let (front, here, captured, header) = self.split();
+        if !front.recipients.is_empty() {
+            let streamed = |octets: Vec<u8>| front.of_streamed(&octets, header);
+            here.push(bytes.clone(), streamed).await?;
+        }
+        if !front.elsewhere.is_empty() {
+            let streamed = |octets: Vec<u8>| front.of_captured_streamed(&octets);
+            captured.push(bytes, streamed).await?;
+        }
+        Ok(())
     }
 
     /// Ends the message: on `Ok` it is in the recipients' mailboxes and on the disk.
@@ -182,35 +197,78 @@ impl Incoming {
     /// # Errors
     /// 554 5.4.6 for a loop, 552 5.3.4 for its size, 550 5.7.1 for a `From` that is not the
     /// submitter's, 452 4.3.1 or 451 4.3.0 if it cannot be stored.
-    pub async fn commit(self) -> Outcome<Receipt> {
-        if self.recipients.is_empty() {
+    pub async fn commit(mut self) -> Outcome<Receipt> {
+        if self.recipients.is_empty() && self.elsewhere.is_empty() {
             let text = "There are no valid recipients";
             return Err(Error::refused(Why::Policy, 554, [5, 5, 1], text));
         }
+        let mut letters = Vec::new();
+        let (front, here, captured, header) = self.split();
+        if !front.recipients.is_empty() {
+            let whole = |octets: Vec<u8>| front.of(&octets, header);
+            letters.push((INBOX, here.finish(whole).await?));
+        }
+        if !front.elsewhere.is_empty() {
+            let whole = |octets: Vec<u8>| front.of_captured(&octets);
+            letters.push((CAPTURED, captured.finish(whole).await?));
+        }
+        let mut letters: Vec<Letter> = letters
+            .into_iter()
+            .map(|(mailbox, spooled)| Letter {
+                mailbox,
+                accounts: self.readers(mailbox),
+                spooled,
+            })
+            .collect();
+        letters.extend(self.report());
+        let octets: u64 = letters.iter().map(|letter| letter.spooled.staged.len).sum();
+        Delivery { letters }.carry_out(&self.house).await?;
+        tracing::info!(
+            journey = %self.journey,
+            from = %self.sender.reverse_path,
+            recipients = self.recipients.len(),
+            captured = self.elsewhere.len(),
+            octets,
+            "delivered"
+        );
+        Ok(Receipt {
+            journey: self.journey,
+        })
+    }
+
+    /// What is needed at the same time to put the octets together.
+    fn split(&mut self) -> (Front<'_>, &mut Spool, &mut Spool, &mut Vec<u8>) {
         let front = Front {
             house: &self.house,
             origin: &self.origin,
             sender: &self.sender,
             journey: self.journey,
             recipients: &self.recipients,
+            elsewhere: &self.elsewhere,
         };
-        let spooled = self.spool.finish(|octets| front.of(&octets)).await?;
-        let sender = self.origin.account.as_ref().filter(|_| self.captured);
-        let delivery = Delivery {
-            inboxes: self.local,
-            captured_for: sender.map(Account::id),
-            spooled,
+        (front, &mut self.spool, &mut self.captured, &mut self.header)
+    }
+
+    fn readers(&self, mailbox: &str) -> BTreeSet<AccountId> {
+        if mailbox == INBOX {
+            return self.local.clone();
+        }
+        self.origin.account.iter().map(Account::id).collect()
+    }
+
+    /// The report of success, where one was asked for and its reader lives here.
+    fn report(&self) -> Option<Letter> {
+        let report = Report::of(&self.sender, &self.recipients)?;
+        let to = ForwardPath::Address(report.to.clone());
+        let Route::Local(accounts) = self.house.route(&to) else {
+            return None;
         };
-        delivery.carry_out(&self.house).await?;
-        tracing::info!(
-            journey = %self.journey,
-            from = %self.sender.reverse_path,
-            recipients = self.recipients.len(),
-            octets = delivery.spooled.staged.len,
-            "delivered"
-        );
-        Ok(Receipt {
-            journey: self.journey,
+        let now = self.house.inner.outside.now();
+        let octets = report.write(&self.house.rules().host, self.journey, now, &self.header);
+        Some(Letter {
+            mailbox: INBOX,
+            accounts: accounts.into_iter().collect(),
+            spooled: Spooled::of(octets),
         })
     }
 }
@@ -222,12 +280,31 @@ struct Front<'a> {
     sender: &'a Sender,
     journey: JourneyId,
     recipients: &'a [Recipient],
+    elsewhere: &'a [Recipient],
 }
 
 impl Front<'_> {
-    fn of(&self, octets: &[u8]) -> Outcome<Vec<u8>> {
-        let only_recipient = match self.recipients {
-            [only] => Some(&only.forward_path),
+    /// The message for inboxes here; `header` is left what a report returns of it.
+    fn of(&self, octets: &[u8], header: &mut Vec<u8>) -> Outcome<Vec<u8>> {
+        let whole = self.traced(octets)?;
+        if Report::of(self.sender, self.recipients).is_some() {
+            let mut fields = Header::parse(&whole);
+            fields.by_ref().for_each(drop);
+            *header = whole.get(..fields.offset()).unwrap_or_default().to_vec();
+        }
+        Ok(whole)
+    }
+
+    /// The message as it is captured: nobody but its sender sees the envelope.
+    fn of_captured(&self, octets: &[u8]) -> Outcome<Vec<u8>> {
+        let mut whole = captured::fields(self.sender, self.elsewhere).into_bytes();
+        whole.append(&mut self.traced(octets)?);
+        Ok(whole)
+    }
+
+    fn traced(&self, octets: &[u8]) -> Outcome<Vec<u8>> {
+        let only_recipient = match (self.recipients, self.elsewhere) {
+            ([only], []) | ([], [only]) => Some(&only.forward_path),
             _ => None,
         };
         let trace = Trace {
@@ -250,31 +327,47 @@ impl Front<'_> {
 
     /// The same for the beginning of a large message: its header must be in it whole, or what is
     /// checked and mended would not be all of it.
-    fn of_streamed(&self, octets: &[u8]) -> Outcome<Vec<u8>> {
-        let mut header = Header::parse(octets);
-        header.by_ref().for_each(drop);
-        if header.blank_line().is_empty() {
-            let text = "The header section is too large";
-            return Err(Error::refused(Why::TooBig, 552, [5, 3, 4], text));
-        }
-        self.of(octets)
+    fn of_streamed(&self, octets: &[u8], header: &mut Vec<u8>) -> Outcome<Vec<u8>> {
+        has_whole_header(octets)?;
+        self.of(octets, header)
+    }
+
+    fn of_captured_streamed(&self, octets: &[u8]) -> Outcome<Vec<u8>> {
+        has_whole_header(octets)?;
+        self.of_captured(octets)
     }
 }
 
-/// One message for several accounts, in one durable step.
+fn has_whole_header(octets: &[u8]) -> Outcome<()> {
+    let mut header = Header::parse(octets);
+    header.by_ref().for_each(drop);
+    if header.blank_line().is_empty() {
+        let text = "The header section is too large";
+        return Err(Error::refused(Why::TooBig, 552, [5, 3, 4], text));
+    }
+    Ok(())
+}
+
+/// Messages for several accounts, in one durable step.
 struct Delivery {
-    inboxes: BTreeSet<AccountId>,
-    captured_for: Option<AccountId>,
+    letters: Vec<Letter>,
+}
+
+/// One of them: whose mailboxes of which name it goes into.
+struct Letter {
+    mailbox: &'static str,
+    accounts: BTreeSet<AccountId>,
     spooled: Spooled,
 }
 
 impl Delivery {
     async fn carry_out(&self, house: &Post) -> Outcome<()> {
-        let mut accounts = self.inboxes.clone();
-        accounts.extend(self.captured_for);
+        let accounts = self.letters.iter().flat_map(|letter| &letter.accounts);
+        let accounts: BTreeSet<AccountId> = accounts.copied().collect();
         let keepers: Vec<_> = accounts.iter().map(|id| house.keeper(*id)).collect();
         let now = house.inner.outside.now();
-        let blobs = [self.spooled.staged.clone()];
+        let blobs = self.letters.iter().map(|letter| &letter.spooled.staged);
+        let blobs: Vec<Staged> = blobs.cloned().collect();
         house
             .change_all(&keepers, &blobs, |index, draft| {
                 let account = keepers.get(index).map(|keeper| keeper.account);
@@ -291,33 +384,24 @@ impl Delivery {
         now: Timestamp,
         rules: &Rules,
     ) -> Outcome<()> {
-        let Staged { blob, len, .. } = self.spooled.staged;
-        let mut targets = Vec::new();
-        if self.inboxes.contains(&account) {
-            targets.push(draft.ledger().target("INBOX")?);
-        }
-        if self.captured_for == Some(account) {
-            targets.push(match draft.ledger().target(CAPTURED) {
+        let own = |letter: &&Letter| letter.accounts.contains(&account);
+        for letter in self.letters.iter().filter(own) {
+            let mailbox = match draft.ledger().target(letter.mailbox) {
                 Ok(mailbox) => mailbox,
-                Err(_) if draft.ledger().find(CAPTURED).is_none() => {
-                    draft.subscribe(CAPTURED, true);
-                    draft.add_mailbox(CAPTURED, None, now)
+                Err(_) if draft.ledger().find(letter.mailbox).is_none() => {
+                    draft.subscribe(letter.mailbox, true);
+                    draft.add_mailbox(letter.mailbox, None, now)
                 }
                 Err(error) => return Err(error),
-            });
-        }
-        let email = draft.email(blob, len, self.spooled.outline.clone());
-        for (index, mailbox) in targets.into_iter().enumerate() {
+            };
+            let Staged { blob, len, .. } = letter.spooled.staged;
             let filing = Filing {
-                email,
+                email: draft.email(blob, len, letter.spooled.outline.clone()),
                 flags: &FlagSet::new(),
                 date: now,
                 size: len,
             };
             draft.file(mailbox, filing, rules.mailbox_messages_max)?;
-            if index > 0 {
-                draft.share(email);
-            }
         }
         Ok(())
     }

@@ -5,7 +5,8 @@
 //! messages (`message`), the queue for other hosts.
 //!
 //! RFC 5321 §4.4 (trace), §6.3 (loops), RFC 6409 §8 (what submission mends), RFC 9051 §5–6 (what a
-//! mailbox is), RFC 7162 (mod-sequences), RFC 5802 §3 (what is kept of a password).
+//! mailbox is), RFC 7162 (mod-sequences), RFC 5802 §3 (what is kept of a password), RFC 3461 and
+//! 3464 (reports of success).
 //!
 //! Begin at [`Post`]; [`Account`] is what a logged-in connection holds; [`Incoming`] is how a
 //! message gets in:
@@ -64,6 +65,7 @@
 
 mod account;
 mod append;
+mod captured;
 mod changes;
 mod copy;
 mod directory;
@@ -81,6 +83,7 @@ mod mailbox;
 mod maildrop;
 mod octets;
 mod outside;
+mod report;
 mod route;
 mod rules;
 mod search;

@@ -36,6 +36,17 @@ pub(crate) struct Spooled {
     pub(crate) outline: Option<Bytes>,
 }
 
+impl Spooled {
+    /// A message that is in memory whole.
+    pub(crate) fn of(octets: Vec<u8>) -> Self {
+        let outline = Outline::parse(&octets).encode();
+        Self {
+            staged: Staged::of(octets.into()),
+            outline: Some(outline.into()),
+        }
+    }
+}
+
 impl Spool {
     pub(crate) fn new(store: &Arc<dyn Store>, rules: &Rules) -> Self {
         Self {
@@ -82,19 +93,12 @@ impl Spool {
 
     /// Ends it.
     pub(crate) async fn finish(
-        self,
+        &mut self,
         front: impl FnOnce(Vec<u8>) -> Outcome<Vec<u8>>,
     ) -> Outcome<Spooled> {
-        match self.place {
+        match std::mem::replace(&mut self.place, Place::Nowhere) {
             Place::Nowhere => Err(too_big()),
-            Place::Memory(octets) => {
-                let octets = front(octets)?;
-                let outline = Outline::parse(&octets).encode();
-                Ok(Spooled {
-                    staged: Staged::of(octets.into()),
-                    outline: Some(outline.into()),
-                })
-            }
+            Place::Memory(octets) => Ok(Spooled::of(front(octets)?)),
             Place::Store(stage) => {
                 let staged = stage.finish().await.map_err(writing())?;
                 Ok(Spooled {

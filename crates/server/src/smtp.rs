@@ -23,8 +23,8 @@ pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
         _ => Policy::relay(host),
     };
     Arc::new(Policy {
-        // Nobody here writes reports of success: whoever wants one has to know.
-        dsn: false,
+        // Reports of success stay in the house: nobody here could send one to another host.
+        dsn: hall.door.protocol == Protocol::Submission,
         tls_offered: hall.offers_starttls(),
         cleartext_passwords: hall.door.is_indoors(),
         message_octets_max: hall.post.rules().message_octets_max,

@@ -127,5 +127,16 @@ async fn mail_for_elsewhere_is_refused_or_captured() {
         }
         let eve = world.account("eve").await;
         assert_eq!(eve.open("INBOX").await.unwrap().uids, uids(&[1, 2]));
+        // Only its sender sees to whom else it went.
+        let captured = whole(&ada, "Captured", 1).await;
+        assert!(captured.starts_with(
+            "X-Caramel-Captured-From: <ada@example.org>\r\n\
+             X-Caramel-Captured-For: <b@elsewhere.example>\r\n\
+             X-Caramel-Captured-For: <c@elsewhere.example>\r\nReturn-Path: "
+        ));
+        for reader in [&ada, &eve] {
+            let seen = whole(reader, "INBOX", 1).await;
+            assert!(!seen.contains("elsewhere.example"), "{seen}");
+        }
     }
 }

@@ -87,3 +87,54 @@ async fn a_writer_is_who_she_says() {
     let (_, stat) = town.collect("bob").await;
     assert!(stat.starts_with("+OK 0 "), "{stat}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_it_is_told_that_a_letter_has_arrived() {
+    let town = Town::found().await;
+    // Strangers' mail servers would have to be told over the net: nobody here could.
+    for protocol in [Protocol::Smtp, Protocol::Lmtp] {
+        let mut talk = town.visit(protocol).await;
+        talk.hear("220 ").await;
+        let hello = if protocol == Protocol::Smtp {
+            "EHLO"
+        } else {
+            "LHLO"
+        };
+        let offers = talk
+            .tell(&format!("{hello} client.example.net\r\n"), "250 ")
+            .await;
+        assert!(!offers.contains("DSN"), "{offers}");
+        talk.tell("MAIL FROM:<alice@example.org> ENVID=1\r\n", "555 5.5.4 ")
+            .await;
+    }
+    let mut talk = town.visit(Protocol::Submission).await;
+    talk.hear("220 ").await;
+    let offers = talk.tell("EHLO [127.0.0.1]\r\n", "250 ").await;
+    assert!(offers.contains("-DSN\r\n"), "{offers}");
+    let plain = format!("\0alice@example.org\0{PASSWORD}");
+    let plain = base64::engine::general_purpose::STANDARD.encode(plain);
+    talk.tell(&format!("AUTH PLAIN {plain}\r\n"), "235 ").await;
+    let from = "MAIL FROM:<alice@example.org> RET=HDRS ENVID=QQ+2B1\r\n";
+    talk.tell(from, "250 ").await;
+    let to = "RCPT TO:<bob@example.org> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;Bob+2B@example.org\r\n";
+    talk.tell(to, "250 ").await;
+    talk.tell("DATA\r\n", "354 ").await;
+    talk.tell("Subject: Tea\r\n\r\nAt five?\r\n.\r\n", "250 2.0.0 ")
+        .await;
+    // The report is there as soon as the letter is taken.
+    let (mut alice, stat) = town.collect("alice").await;
+    assert!(stat.starts_with("+OK 1 "), "{stat}");
+    let report = alice.tell("RETR 1\r\n", ".\r\n").await;
+    for line in [
+        "Return-Path: <>\r\n",
+        "Original-Envelope-Id: QQ+1\r\n",
+        "Original-Recipient: rfc822;Bob+@example.org\r\n",
+        "Final-Recipient: rfc822;bob@example.org\r\n",
+        "Action: delivered\r\n",
+        "Subject: Tea\r\n",
+    ] {
+        assert!(report.contains(line), "{line} in {report}");
+    }
+    let (_, stat) = town.collect("bob").await;
+    assert!(stat.starts_with("+OK 1 "), "{stat}");
+}
