@@ -15,6 +15,8 @@ impl Session {
     pub(super) fn begin_idle(&mut self, tag: Tag) {
         self.write(&Response::Continue("Idling".to_owned()));
         self.move_open(Verb::Idle, Class::Continue, |open| State::Idle(tag, open));
+        // What a command that counts messages had to keep back.
+        self.tell(Moment::Free);
     }
 
     /// In IDLE: tells what happened, or looks for the line that ends it.
