@@ -25,6 +25,7 @@ impl Session {
                 self.conclude(tag, verb, status, Moment::Free, false);
             }
             (Wait::Created(tag), Answer::Created(mailbox)) => self.created(tag, mailbox),
+            (Wait::Deleted { tag, closes }, Answer::Done) => self.deleted(tag, closes),
             (Wait::Mailboxes(tag, listed), Answer::Mailboxes(mailboxes)) => {
                 self.take_mailboxes(tag, &listed, &mailboxes);
             }
@@ -98,6 +99,7 @@ impl Session {
                 (tag, verb, Moment::Free)
             }
             Wait::Created(tag) => (tag, Verb::Create, Moment::Free),
+            Wait::Deleted { tag, .. } => (tag, Verb::Delete, Moment::Free),
             Wait::Mailboxes(tag, _) => (tag, Verb::List, Moment::Free),
             Wait::Status { tag, .. } => (tag, Verb::Status, Moment::Free),
             Wait::Select { tag, verb, .. } => return self.not_selected(&tag, verb, &status),

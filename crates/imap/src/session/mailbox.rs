@@ -39,14 +39,19 @@ impl Session {
     }
 
     pub(super) fn delete(&mut self, tag: Tag, mailbox: &MailboxName) {
-        if self.state.open().is_some_and(|open| open.name == *mailbox) {
+        let name = mailbox.as_str().to_owned();
+        let closes = self.state.open().is_some_and(|open| open.name == *mailbox);
+        self.wait(Ask::Delete { name }, Wait::Deleted { tag, closes });
+    }
+
+    pub(super) fn deleted(&mut self, tag: Tag, closes: bool) {
+        if closes {
             // Whoever deletes the mailbox it has open wants it closed.
             let status = Status::ok("Closed to be deleted").with(Code::Closed);
             self.untagged(&status);
             self.enter(Verb::Unselect, Class::Ok, State::Authenticated);
         }
-        let name = mailbox.as_str().to_owned();
-        self.wait_done(Ask::Delete { name }, tag, Verb::Delete, "Deleted");
+        self.conclude(tag, Verb::Delete, Status::ok("Deleted"), Moment::Free, false);
     }
 
     pub(super) fn rename(&mut self, tag: Tag, source: &MailboxName, target: &MailboxName) {

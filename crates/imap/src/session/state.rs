@@ -106,6 +106,11 @@ pub(super) enum Wait {
         text: &'static str,
     },
     Created(Tag),
+    Deleted {
+        tag: Tag,
+        /// True if the mailbox is the one that is open.
+        closes: bool,
+    },
     Mailboxes(Tag, Listed),
     Status {
         tag: Tag,
