@@ -27,6 +27,7 @@ impl Session {
             // RFC 9051 §6.4.4
             let charsets = vec!["UTF-8".to_owned(), "US-ASCII".to_owned()];
             let status = Status::no("Texts are read as UTF-8").with(Code::BadCharset(charsets));
+            self.unsave(search.returning);
             return self.reply(&tag, Verb::Search, &status);
         }
         let Some(open) = self.state.open() else {
@@ -101,15 +102,19 @@ impl Session {
     }
 
     pub(super) fn not_found(&mut self, searching: Searching, status: Status) {
-        let saves = searching.returning.is_some_and(|returning| returning.save);
+        self.unsave(searching.returning);
+        let moment = counting(searching.uid);
+        self.conclude(searching.tag, Verb::Search, status, moment, false);
+    }
+
+    /// A search that was to be saved and is answered NO has found nothing.
+    fn unsave(&mut self, returning: Option<SearchReturn>) {
         if let Some(open) = self.state.open_mut()
-            && saves
+            && returning.is_some_and(|returning| returning.save)
         {
             // RFC 5182 §2.1
             open.saved = UidSet::new();
         }
-        let moment = counting(searching.uid);
-        self.conclude(searching.tag, Verb::Search, status, moment, false);
     }
 }
 
