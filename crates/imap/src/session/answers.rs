@@ -126,7 +126,10 @@ impl Session {
                 self.task = Task::Swallow(incoming.tag, Verb::Append, status);
                 return;
             }
-            Wait::AppendEnded(tag) => (tag, Verb::Append, Moment::Free),
+            Wait::AppendEnded(tag) => {
+                let status = try_create(why, status);
+                return self.conclude(tag, Verb::Append, status, Moment::Free, false);
+            }
             Wait::Verdict { .. } | Wait::Statuses { .. } | Wait::AppendForgotten(..) => {
                 return self.fault();
             }
