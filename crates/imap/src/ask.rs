@@ -100,6 +100,8 @@ pub enum Ask {
         /// Messages with a higher mod-sequence stay as they are and are reported as modified
         /// (RFC 7162 §3.1.3).
         unchanged_since: Option<ModSeq>,
+        /// The line of the ledger up to which the session told every change.
+        told: ModSeq,
     },
     /// Copies messages, all or none. Answer: [`Answer::Copied`]. A missing target is refused with
     /// [`Why::NonExistent`].
@@ -185,6 +187,8 @@ pub enum Answer {
     Stored {
         /// The messages as they are now, changed or already so.
         changed: Vec<Changed>,
+        /// Those among them that had changed behind `told`, before this.
+        raced: UidSet,
         /// Those left alone because of `unchanged_since`.
         modified: UidSet,
         /// How far this reaches.

@@ -283,6 +283,7 @@ impl House {
         }
         Answer::Stored {
             changed,
+            raced: UidSet::new(),
             modified,
             reached: Reached::End,
         }

@@ -3,6 +3,7 @@
 use mail::{FlagSet, MailboxId, ModSeq, UidSet};
 
 use crate::changes::changed;
+use crate::tables::Entry;
 use crate::{Account, Changed, Outcome};
 
 /// What to do with the flags given.
@@ -33,6 +34,8 @@ pub struct Stored {
     /// The messages asked for that are there and were not left out, with their flags now, by
     /// rising UID; also those whose flags were like that before.
     pub rows: Vec<Changed>,
+    /// When each of them had changed before this.
+    pub before: Vec<ModSeq>,
     /// Those left out because they had changed (MODIFIED).
     pub modified: UidSet,
 }
@@ -84,11 +87,14 @@ impl Account {
                 }
             }
             let folder = draft.ledger().folder(mailbox)?;
-            let rows: Vec<_> = asked
-                .iter()
-                .filter_map(|entry| Some(changed(folder, folder.entry(entry.uid)?)))
-                .collect();
-            Ok(Stored { rows, modified })
+            let now =
+                |entry: &Entry| Some((changed(folder, folder.entry(entry.uid)?), entry.modseq));
+            let (rows, before) = asked.iter().filter_map(now).unzip();
+            Ok(Stored {
+                rows,
+                before,
+                modified,
+            })
         })
         .await
     }

@@ -142,9 +142,10 @@ async fn messages(account: &Account, ask: Ask) -> Outcome<Answer> {
             mode,
             flags,
             unchanged_since,
+            told,
         } => {
             let change = store::change(mode, flags, unchanged_since);
-            store::answer(account, mailbox, &uids, &change).await
+            store::answer(account, mailbox, &uids, &change, told).await
         }
         Ask::Copy {
             mailbox,

@@ -63,10 +63,11 @@ impl Session {
                 Wait::Stored(storing),
                 Answer::Stored {
                     changed,
+                    raced,
                     modified,
                     reached,
                 },
-            ) => self.take_stored(storing, &changed, &modified, reached),
+            ) => self.take_stored(storing, &changed, &raced, &modified, reached),
             (
                 Wait::Copied { tag, verb },
                 Answer::Copied {

@@ -51,7 +51,13 @@ impl Session {
             self.untagged(&status);
             self.enter(Verb::Unselect, Class::Ok, State::Authenticated);
         }
-        self.conclude(tag, Verb::Delete, Status::ok("Deleted"), Moment::Free, false);
+        self.conclude(
+            tag,
+            Verb::Delete,
+            Status::ok("Deleted"),
+            Moment::Free,
+            false,
+        );
     }
 
     pub(super) fn rename(&mut self, tag: Tag, source: &MailboxName, target: &MailboxName) {

@@ -60,6 +60,7 @@ impl Session {
             mode: storing.mode,
             flags: storing.flags.clone(),
             unchanged_since: storing.unchanged_since,
+            told: open.known,
         };
         self.wait(ask, Wait::Stored(storing));
     }
@@ -68,6 +69,7 @@ impl Session {
         &mut self,
         mut storing: Box<Storing>,
         changed: &[Changed],
+        raced: &UidSet,
         modified: &UidSet,
         reached: Reached,
     ) {
@@ -82,14 +84,16 @@ impl Session {
             };
             told.0.insert(changed.uid);
             told.1 = told.1.max(changed.modseq);
-            if storing.silent && !self.condstore {
+            // RFC 9051 §6.4.6
+            let silent = storing.silent && !raced.contains(changed.uid);
+            if silent && !self.condstore {
                 continue;
             }
             let mut line = FetchLine::begin(out, seq);
             if storing.uid || self.condstore {
                 line.uid(out, changed.uid);
             }
-            if !storing.silent {
+            if !silent {
                 line.flags(out, &changed.flags, false);
             }
             if self.condstore {

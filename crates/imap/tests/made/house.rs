@@ -255,7 +255,8 @@ impl Made {
                 mode,
                 flags,
                 unchanged_since,
-            } => self.store(mailbox, &uids, mode, &flags, unchanged_since)?,
+                told,
+            } => self.store(mailbox, &uids, (mode, &flags), (unchanged_since, told))?,
             Ask::Copy {
                 mailbox,
                 uids,
@@ -429,15 +430,14 @@ impl Made {
         &mut self,
         id: MailboxId,
         uids: &UidSet,
-        mode: StoreMode,
-        flags: &FlagSet,
-        unchanged_since: Option<ModSeq>,
+        (mode, flags): (StoreMode, &FlagSet),
+        (unchanged_since, told): (Option<ModSeq>, ModSeq),
     ) -> Result<Answer, Refused> {
         self.modseq += 1;
         let modseq = self.modseq;
         let mailbox = self.with(id)?;
         let mut changed = Vec::new();
-        let mut modified = UidSet::new();
+        let (mut modified, mut raced) = (UidSet::new(), UidSet::new());
         let mut reached = Reached::End;
         for (done, uid) in uids.iter().enumerate() {
             if done == BATCH {
@@ -451,6 +451,9 @@ impl Made {
             if unchanged_since.is_some_and(|since| message.modseq > since.0) {
                 modified.insert(uid);
                 continue;
+            }
+            if message.modseq > told.0 {
+                raced.insert(uid);
             }
             let before = message.flags.clone();
             match mode {
@@ -468,6 +471,7 @@ impl Made {
         }
         Ok(Answer::Stored {
             changed,
+            raced,
             modified,
             reached,
         })

@@ -29,10 +29,14 @@ pub(super) async fn answer(
     mailbox: MailboxId,
     uids: &UidSet,
     change: &FlagChange,
+    told: ModSeq,
 ) -> Outcome<Answer> {
     let some: UidSet = uids.iter().take(MESSAGES_AT_ONCE_MAX).collect();
     let stored = account.store(mailbox, &some, change).await?;
+    let rows = stored.rows.iter().zip(&stored.before);
+    let raced = rows.filter(|(_, before)| **before > told);
     Ok(Answer::Stored {
+        raced: raced.map(|(row, _)| row.uid).collect(),
         changed: stored.rows.into_iter().map(changed).collect(),
         modified: stored.modified,
         reached: match some.last() {

@@ -95,6 +95,27 @@ async fn what_one_does_the_other_hears() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_silent_store_does_not_hide_what_another_did() {
+    let town = Town::found().await;
+    let mut one = log_in(&town, "alice").await;
+    append(&mut one, "INBOX", "", "Subject: x\r\n\r\nx\r\n").await;
+    one.tell("a SELECT INBOX\r\n", "a OK ").await;
+    let mut other = log_in(&town, "alice").await;
+    other.tell("a SELECT INBOX\r\n", "a OK ").await;
+    other
+        .tell("b STORE 1 +FLAGS (\\Flagged)\r\n", "b OK ")
+        .await;
+    let told = one
+        .tell("b STORE 1 +FLAGS.SILENT (\\Seen)\r\n", "b OK ")
+        .await;
+    assert!(told.contains("FLAGS (\\Seen \\Flagged)"), "{told}");
+    let told = one
+        .tell("c STORE 1 -FLAGS.SILENT (\\Seen)\r\n", "c OK ")
+        .await;
+    assert!(!told.contains("FETCH"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_large_message_passes_through() {
     let town = Town::found().await;
     let mut talk = log_in(&town, "alice").await;
