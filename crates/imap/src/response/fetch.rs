@@ -26,6 +26,12 @@ impl FetchLine {
         Self { begun: false }
     }
 
+    /// True if nothing has been told yet; a line must tell something (RFC 9051 §9 `msg-att`).
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        !self.begun
+    }
+
     /// Writes `)` and CRLF.
     pub fn end(self, out: &mut BytesMut) {
         out.put_slice(b")\r\n");

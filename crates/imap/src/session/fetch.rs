@@ -246,6 +246,9 @@ impl Line<'_> {
         if tells_modseq && !items.contains(&FetchItem::ModSeq) {
             line.modseq(self.out.buffer(), row.modseq);
         }
+        if line.is_empty() {
+            line.uid(self.out.buffer(), row.uid);
+        }
         line.end(self.out.buffer());
         unknown_cte
     }
