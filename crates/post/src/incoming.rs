@@ -368,13 +368,22 @@ impl Delivery {
         let now = house.inner.outside.now();
         let blobs = self.letters.iter().map(|letter| &letter.spooled.staged);
         let blobs: Vec<Staged> = blobs.cloned().collect();
-        house
+        let filed = house
             .change_all(&keepers, &blobs, |index, draft| {
                 let account = keepers.get(index).map(|keeper| keeper.account);
                 self.file(draft, account.unwrap_or_default(), now, house.rules())
             })
-            .await?;
-        Ok(())
+            .await;
+        match filed {
+            Ok(_) => Ok(()),
+            // An account has been removed since its address was accepted. The others are to get
+            // theirs: whoever sends it again hears at RCPT who is there.
+            Err(error) if matches!(error.why(), Why::Nonexistent | Why::TryCreate) => {
+                let text = "A mailbox has gone; please try again";
+                Err(Error::refused(Why::Unavailable, 451, [4, 2, 1], text))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn file(
@@ -388,7 +397,7 @@ impl Delivery {
         for letter in self.letters.iter().filter(own) {
             let mailbox = match draft.ledger().target(letter.mailbox) {
                 Ok(mailbox) => mailbox,
-                Err(_) if draft.ledger().find(letter.mailbox).is_none() => {
+                Err(_) if letter.mailbox == CAPTURED && draft.ledger().find(CAPTURED).is_none() => {
                     draft.subscribe(letter.mailbox, true);
                     draft.add_mailbox(letter.mailbox, None, now)
                 }

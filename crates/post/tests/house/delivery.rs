@@ -6,7 +6,7 @@ use post::{Rules, Tls, Why};
 use store::Partition;
 
 use crate::world::{
-    World, append, cost, deliver, origin, recipient, rules, sender, told, uids, whole,
+    World, address, append, cost, deliver, origin, recipient, rules, sender, told, uids, whole,
 };
 
 const LETTER: &str = "From: bob@elsewhere.example\r\nSubject: Tea\r\n\r\nAt five?\r\n";
@@ -291,4 +291,28 @@ async fn a_removed_account_is_gone_with_its_mail() {
     // Its name may be given again; its id is not.
     let new = world.post.add_account(&gone, "new").await.unwrap();
     assert!(new > id);
+}
+
+#[tokio::test]
+async fn an_account_that_goes_while_its_letter_comes_takes_nothing() {
+    let world = World::with(&["ada", "eve"], rules()).await;
+    let mut incoming = world
+        .post
+        .begin(origin(None), sender("<bob@elsewhere.example>"))
+        .unwrap();
+    incoming.recipient(recipient("ada")).unwrap();
+    incoming.recipient(recipient("eve")).unwrap();
+    world.post.remove_account(&address("ada")).await.unwrap();
+    incoming
+        .chunk("Subject: x\r\n\r\nhi\r\n".into())
+        .await
+        .unwrap();
+    // Whoever sends it tries again, and hears then who is there.
+    let refused = incoming.commit().await;
+    assert_eq!(
+        told(refused),
+        "451 4.2.1 A mailbox has gone; please try again"
+    );
+    let eve = world.account("eve").await;
+    assert!(eve.open("INBOX").await.unwrap().uids.is_empty());
 }
