@@ -30,8 +30,12 @@ impl Trace<'_> {
     // RFC 5321 §4.4
     pub(crate) fn fields(&self) -> String {
         let Self { origin, rules, .. } = self;
-        let mut text = format!("Return-Path: {}\r\n", self.reverse_path);
-        let helo = printable(&origin.helo);
+        let mut text = format!("Return-Path: {}\r\n", self.reverse_path.written());
+        let mut helo = printable(&origin.helo);
+        if !self.smtputf8 {
+            // RFC 6532 §3
+            helo = helo.replace(|letter: char| !letter.is_ascii(), "?");
+        }
         let address = match origin.peer.to_canonical() {
             IpAddr::V4(ip) => format!("[{ip}]"),
             IpAddr::V6(ip) => format!("[IPv6:{ip}]"),
@@ -47,7 +51,7 @@ impl Trace<'_> {
         text.push_str(&format!("\r\n\tid {}", self.journey));
         // The bare postmaster is no path that this clause may have.
         if let Some(path @ ForwardPath::Address(_)) = self.only_recipient {
-            text.push_str(&format!(" for {path}"));
+            text.push_str(&format!(" for {}", path.written()));
         }
         text.push_str(&format!("; {}\r\n", self.now.to_rfc5322()));
         text
@@ -151,7 +155,7 @@ impl Has {
             fields.push_str(&format!("Date: {}\r\n", trace.now.to_rfc5322()));
         }
         if !self.from {
-            fields.push_str(&format!("From: {author}\r\n"));
+            fields.push_str(&format!("From: {}\r\n", author.written()));
         }
         if !self.to {
             fields.push_str("To: undisclosed-recipients:;\r\n");

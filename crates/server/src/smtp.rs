@@ -16,7 +16,7 @@ use crate::visit::{Hall, Visit};
 
 /// What a session behind this door may do; made once for each door.
 pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
-    let host = hall.settings.host.to_string();
+    let host = hall.settings.host.to_ascii();
     let policy = match hall.door.protocol {
         Protocol::Submission => Policy::submission(host),
         Protocol::Lmtp => Policy::lmtp(host),

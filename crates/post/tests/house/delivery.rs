@@ -61,6 +61,23 @@ async fn trace_fields_tell_where_it_came_from() {
     );
     assert_eq!(whole(&ada, "INBOX", 1).await, expected);
 
+    // Where nobody spoke of UTF-8, none is in the trace.
+    let mut from = origin(None);
+    from.helo = "b\u{fc}cher.example".into();
+    let mut incoming = world
+        .post
+        .begin(from, sender("<bob@b\u{fc}cher.example>"))
+        .unwrap();
+    incoming.recipient(recipient("eve")).unwrap();
+    incoming
+        .chunk(Bytes::from_static(LETTER.as_bytes()))
+        .await
+        .unwrap();
+    incoming.commit().await.unwrap();
+    let stored = whole(&world.account("eve").await, "INBOX", 1).await;
+    let front = "Return-Path: <bob@xn--bcher-kva.example>\r\nReceived: from b?cher.example (";
+    assert!(stored.starts_with(front), "{stored}");
+
     // There is one return path: ours.
     let forged = format!("X: y\r\nReturn-path: <eve@a.example>,\r\n <x>\r\n{LETTER}");
     world.deliver(&["ada"], &forged).await.unwrap();

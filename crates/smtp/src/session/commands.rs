@@ -36,7 +36,7 @@ impl Session {
                 reverse_path,
                 parameters,
             } => self.mail(reverse_path, parameters),
-            Command::Rcpt(recipient) => self.rcpt(recipient),
+            Command::Rcpt(recipient) => self.rcpt(recipient, line.is_ascii()),
             Command::Data => self.data(),
             Command::Bdat { .. } => {}
             Command::Rset => self.rset(),
@@ -243,10 +243,10 @@ impl Session {
         }
     }
 
-    fn rcpt(&mut self, recipient: Recipient) {
+    fn rcpt(&mut self, recipient: Recipient, in_ascii: bool) {
         let envelope = self.state.envelope().unwrap_or_default();
-        let beyond_ascii = !recipient.forward_path.to_string().is_ascii();
-        if beyond_ascii && !envelope.smtputf8 {
+        // What counts is how it was written: a domain in A-labels needs nothing.
+        if !in_ascii && !envelope.smtputf8 {
             let refusal = reply(553, (5, 6, 7), "Addresses beyond ASCII need SMTPUTF8");
             return self.refuse(Verb::Rcpt, refusal);
         }
