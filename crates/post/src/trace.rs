@@ -9,7 +9,7 @@ use message::{Header, parse_addresses};
 
 use crate::{Error, Origin, Outcome, Protocol, Rules, Why};
 
-/// Addresses of a `From` field that are looked at.
+/// Addresses a `From` field may have: each is looked at.
 const AUTHORS_MAX: usize = 100;
 
 /// What the trace fields tell.
@@ -113,11 +113,12 @@ pub(crate) fn submission(
         // Lines between fields that are none themselves stay where they are.
         kept.extend_from_slice(octets.get(behind..field.offset).unwrap_or_default());
         behind = header.offset();
-        let is = |name: &str| field.is(name);
+        let is = |name| field.is(name);
         if is("Bcc") || is("Resent-Bcc") {
             continue;
         }
-        if is("From") || is("Sender") {
+        let names_author = ["From", "Sender", "Resent-From", "Resent-Sender"];
+        if names_author.into_iter().any(is) {
             check_author(&field.unfolded(), &owns)?;
         }
         has.from |= is("From");
@@ -170,13 +171,16 @@ impl Has {
 
 // RFC 6409 §6.1
 fn check_author(value: &[u8], owns: &impl Fn(&Address) -> bool) -> Outcome<()> {
-    let listed = parse_addresses(value, AUTHORS_MAX);
+    // One more than may be, so that none is left unseen.
+    let listed = parse_addresses(value, AUTHORS_MAX + 1);
     let mut people = listed
         .iter()
         .filter(|one| matches!(one, message::Correspondent::Mailbox { .. }))
         .peekable();
     let nobody = people.peek().is_none();
-    if nobody || !people.all(|one| one.address().is_some_and(|address| owns(&address))) {
+    let too_many = listed.len() > AUTHORS_MAX;
+    if nobody || too_many || !people.all(|one| one.address().is_some_and(|address| owns(&address)))
+    {
         return Err(foreign("The From address is not yours"));
     }
     Ok(())

@@ -49,6 +49,28 @@ async fn nobody_writes_in_anothers_name() {
             "{from}"
         );
     }
+    // However many names stand before the wrong one, and however the letter is sent on.
+    let many = "ada@example.org, ".repeat(100) + "eve@example.org";
+    let own = "From: ada@example.org\r\n";
+    for header in [
+        format!("From: {many}\r\n"),
+        format!("{own}From: eve@example.org\r\n"),
+        format!("{own}Sender: eve@example.org\r\n"),
+        format!("{own}Resent-From: eve@example.org\r\n"),
+        format!("{own}Resent-From: ada@example.org\r\nResent-Sender: eve@example.org\r\n"),
+        format!("{own}From : Eve\r\n <eve@example.org>\r\n"),
+        "From: all: ada@example.org, eve@example.org;\r\n".to_owned(),
+        "From: (ada@example.org) eve@example.org\r\n".to_owned(),
+        "From: =?utf-8?q?ada=40example.org?= <eve@example.org>\r\n".to_owned(),
+        "From: \"ada@example.org\"@elsewhere.example\r\n".to_owned(),
+        "From: <@example.org:eve@example.org>\r\n".to_owned(),
+        "From: ada@example.org.elsewhere.example\r\n".to_owned(),
+    ] {
+        let text = format!("{header}To: eve@example.org\r\n\r\nhi\r\n");
+        let refused = submit(&world, "<ada@example.org>", &["eve"], &text).await;
+        let why = "550 5.7.1 The From address is not yours";
+        assert_eq!(told(refused), why, "{header}");
+    }
     let refused = submit(
         &world,
         "<eve@example.org>",
