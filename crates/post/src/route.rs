@@ -32,6 +32,7 @@ impl Post {
             found: BTreeSet::new(),
             seen: BTreeSet::new(),
             circular: false,
+            cut: false,
         };
         match path {
             // RFC 5321 §4.5.1
@@ -39,7 +40,19 @@ impl Post {
             ForwardPath::Address(address) if !maps.domains.contains(&address.host) => {
                 return Route::Elsewhere;
             }
-            ForwardPath::Address(address) => walk.follow(address, 0),
+            ForwardPath::Address(address) => {
+                walk.follow(address, 0);
+                // An alias for them that leads nowhere does not silence them.
+                // RFC 5321 §4.5.1
+                if walk.found.is_empty() && is_reserved(address.local.as_str()) {
+                    walk.fall_back();
+                }
+            }
+        }
+        // Nobody is left out in silence.
+        if walk.cut || walk.found.len() > self.inner.rules.alias_targets_max {
+            let text = "This address leads to too many";
+            return Route::Nowhere(Refusal::new(550, Enhanced::new(5, 2, 4), text));
         }
         if !walk.found.is_empty() {
             return Route::Local(walk.found.into_iter().collect());
@@ -72,6 +85,8 @@ struct Walk<'a> {
     found: BTreeSet<AccountId>,
     seen: BTreeSet<AliasSource>,
     circular: bool,
+    /// True if a limit kept it from going on.
+    cut: bool,
 }
 
 impl Walk<'_> {
@@ -79,19 +94,19 @@ impl Walk<'_> {
         let own = self.maps.domains.get(&self.rules.host);
         let domain = own.or_else(|| self.maps.domains.first());
         let at_home = domain.and_then(|domain| at(domain, "postmaster"));
-        match at_home {
-            Some(address) => self.follow(&address, 0),
-            None => self.fall_back(),
+        if let Some(address) = at_home {
+            self.follow(&address, 0);
+        }
+        if self.found.is_empty() {
+            self.fall_back();
         }
     }
 
     fn follow(&mut self, address: &Address, depth: usize) {
-        if depth > self.rules.alias_depth_max {
-            self.circular = true;
-            return;
-        }
+        self.cut |= depth > self.rules.alias_depth_max;
+        self.cut |= self.found.len() > self.rules.alias_targets_max;
         let address = lower(address);
-        if self.found.len() >= self.rules.alias_targets_max || self.direct(&address, depth) {
+        if self.cut || self.direct(&address, depth) {
             return;
         }
         let local = address.local.as_str();
@@ -102,7 +117,7 @@ impl Walk<'_> {
             return;
         }
         // RFC 5321 §4.5.1
-        if matches!(local, "postmaster" | "abuse") {
+        if is_reserved(local) {
             self.fall_back();
             return;
         }
@@ -141,6 +156,12 @@ impl Walk<'_> {
         let oldest = self.maps.accounts.keys().next().copied();
         self.found.extend(named.or(oldest));
     }
+}
+
+fn is_reserved(local: &str) -> bool {
+    ["postmaster", "abuse"]
+        .iter()
+        .any(|name| local.eq_ignore_ascii_case(name))
 }
 
 fn at(host: &Host, local: &str) -> Option<Address> {

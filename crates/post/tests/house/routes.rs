@@ -1,7 +1,7 @@
 //! Where addresses lead.
 
 use mail::{Address, ForwardPath, Host};
-use post::{Alias, AliasSource, Route, Why};
+use post::{Alias, AliasSource, Route, Rules, Why};
 
 use crate::world::{World, address, rules, told};
 
@@ -79,6 +79,34 @@ async fn addresses_lead_where_they_should() {
     }
     alias(&world, "postmaster", &["eve"]).await;
     assert_eq!(route(&world, "postmaster"), "eve");
+    // Whoever reads it may go; somebody still reads it.
+    world.post.remove_account(&address("eve")).await.unwrap();
+    assert_eq!(route(&world, "postmaster"), "Ada");
+    assert_eq!(route(&world, "PostMaster"), "Ada");
+    let bare = world.post.route(&ForwardPath::Postmaster);
+    assert!(matches!(bare, Route::Local(ids) if ids.len() == 1));
+}
+
+#[tokio::test]
+async fn an_alias_never_leaves_somebody_out() {
+    let small = Rules {
+        alias_targets_max: 2,
+        alias_depth_max: 2,
+        ..rules()
+    };
+    let world = World::with(&["ada", "eve", "joe"], small).await;
+    alias(&world, "two", &["ada", "eve"]).await;
+    alias(&world, "three", &["two", "joe"]).await;
+    alias(&world, "once", &["two"]).await;
+    alias(&world, "twice", &["once", "ada"]).await;
+    for (to, expected) in [
+        ("two", "ada eve"),
+        ("once", "ada eve"),
+        ("three", "5.2.4"),
+        ("twice", "5.2.4"),
+    ] {
+        assert_eq!(route(&world, to), expected, "{to}");
+    }
 }
 
 #[tokio::test]
