@@ -22,9 +22,9 @@ const BUFFER_OCTETS_KEPT: usize = 16 << 20;
 ///
 /// A sync after overwriting costs half of one after growing the file, which needs the file
 /// system's own journal.
-const FILL_OCTETS: u64 = 1 << 20;
+const FILL_OCTETS: u64 = 128 << 10;
 /// A larger group grows the file: writing its octets twice would cost more than it saves.
-const FILL_GROUP_OCTETS_MAX: u64 = 128 << 10;
+const FILL_GROUP_OCTETS_MAX: u64 = 8 << 10;
 
 /// A place between two records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
