@@ -12,10 +12,11 @@ use mail::{AccountId, Address, LocalPart};
 use tokio::sync::oneshot;
 use unicode_normalization::UnicodeNormalization;
 
+use crate::directory::lower;
 use crate::directory::rows::{Argon2id, Password};
 use crate::{Account, Error, Outcome, Post, Why};
 
-pub(crate) use gate::Gate;
+pub(crate) use gate::{Attempt, Gate};
 
 /// What SCRAM-SHA-256 needs to know of a user (RFC 5802 §3), and a fresh nonce.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +51,7 @@ impl Post {
     ) -> Outcome<Account> {
         let gate = &self.inner.gate;
         let password = &prepared(password);
-        self.pass_gate(peer, user)?;
+        let attempt = self.pass_gate(peer, user)?;
         let known = self.lookup(user);
         let (id, kept) = match &known {
             Some((id, password)) => (Some(*id), password.argon2.clone()),
@@ -61,12 +62,21 @@ impl Post {
         let now = self.inner.outside.instant();
         let right = match id {
             Some(_) if gate.remembers(&fingerprint, now, &self.inner.rules) => true,
-            _ => self.check(kept, password.to_owned()).await?,
+            _ => {
+                let guess = Guess {
+                    house: self,
+                    attempt: Some(&attempt),
+                };
+                let checked = self.check(kept, password.to_owned()).await;
+                guess.answered();
+                checked?
+            }
         };
         let (true, Some(id)) = (right, id) else {
             return Err(self.login_failed(peer, user));
         };
         gate.remember(fingerprint, now, &self.inner.rules);
+        gate.befriend(&attempt, now);
         self.admit(id, authorization).await
     }
 
@@ -82,7 +92,10 @@ impl Post {
         let nonce = base64::engine::general_purpose::STANDARD_NO_PAD.encode(nonce);
         let scram = match self.lookup(user) {
             Some((_, password)) => password.scram,
-            None => self.inner.gate.invented(user, &self.inner.rules),
+            None => {
+                let name = self.counted(user);
+                self.inner.gate.invented(&name, &self.inner.rules)
+            }
         };
         Ok(ScramKeys {
             salt: scram.salt.to_vec(),
@@ -105,7 +118,12 @@ impl Post {
         authorization: Option<&str>,
     ) -> Outcome<Account> {
         match self.lookup(user) {
-            Some((id, _)) => self.admit(id, authorization).await,
+            Some((id, _)) => {
+                let now = self.inner.outside.instant();
+                let attempt = self.attempt(peer, user);
+                self.inner.gate.befriend(&attempt, now);
+                self.admit(id, authorization).await
+            }
             None => Err(self.login_failed(peer, user)),
         }
     }
@@ -114,9 +132,8 @@ impl Post {
     pub fn login_failed(&self, peer: IpAddr, user: &str) -> Error {
         let inner = &self.inner;
         let now = inner.outside.instant();
-        inner
-            .gate
-            .count(peer, &self.counted(user), now, &inner.rules);
+        let attempt = self.attempt(peer, user);
+        inner.gate.count(&attempt, now, &inner.rules);
         Error::refused(
             Why::AuthenticationFailed,
             535,
@@ -153,16 +170,18 @@ impl Post {
         answer.await.map_err(|_| busy())
     }
 
-    fn pass_gate(&self, peer: IpAddr, user: &str) -> Outcome<()> {
+    fn pass_gate(&self, peer: IpAddr, user: &str) -> Outcome<Attempt> {
         let inner = &self.inner;
         let now = inner.outside.instant();
-        if inner
-            .gate
-            .lets(peer, &self.counted(user), now, &inner.rules)
-        {
-            return Ok(());
+        let attempt = self.attempt(peer, user);
+        if !inner.gate.lets(&attempt, now, &inner.rules) {
+            return Err(busy());
         }
-        Err(busy())
+        Ok(attempt)
+    }
+
+    fn attempt(&self, peer: IpAddr, user: &str) -> Attempt {
+        Attempt::new(peer, self.counted(user))
     }
 
     async fn admit(&self, id: AccountId, authorization: Option<&str>) -> Outcome<Account> {
@@ -180,30 +199,36 @@ impl Post {
         self.account(id).await
     }
 
-    /// The name under which failures are counted, the same however the user writes it.
+    /// The name under which failures are counted, the same however the user writes it, and
+    /// whether there is such a user or not.
     fn counted(&self, user: &str) -> String {
-        match self.lookup(user) {
-            Some((id, _)) => id.to_string(),
+        match self.named(user) {
+            Some(address) => lower(&address).to_string(),
             None => user.chars().take(320).collect::<String>().to_lowercase(),
         }
     }
 
     fn lookup(&self, user: &str) -> Option<(AccountId, Password)> {
+        let address = self.named(user)?;
         let maps = self.inner.directory.maps();
-        let address = if user.contains('@') {
-            Address::parse(user).ok()?
-        } else {
-            let mut domains = maps.domains.iter();
-            let (Some(host), None) = (domains.next(), domains.next()) else {
-                return None;
-            };
-            Address {
-                local: LocalPart::new(user)?,
-                host: host.clone(),
-            }
-        };
         let (id, row) = maps.account(&address)?;
         Some((id, row.password.clone()))
+    }
+
+    /// The address a user means.
+    fn named(&self, user: &str) -> Option<Address> {
+        if user.contains('@') {
+            return Address::parse(user).ok();
+        }
+        let maps = self.inner.directory.maps();
+        let mut domains = maps.domains.iter();
+        let (Some(host), None) = (domains.next(), domains.next()) else {
+            return None;
+        };
+        Some(Address {
+            local: LocalPart::new(user)?,
+            host: host.clone(),
+        })
     }
 
     /// What an unknown user's password is checked against.
@@ -214,6 +239,29 @@ impl Post {
             passes: rules.argon2_passes,
             salt: [0; 16],
             digest: [0; 32],
+        }
+    }
+}
+
+/// A password that is being checked. Whoever goes before the answer has guessed all the same: it
+/// has cost as much.
+struct Guess<'a> {
+    house: &'a Post,
+    attempt: Option<&'a Attempt>,
+}
+
+impl Guess<'_> {
+    fn answered(mut self) {
+        self.attempt = None;
+    }
+}
+
+impl Drop for Guess<'_> {
+    fn drop(&mut self) {
+        if let Some(attempt) = self.attempt {
+            let inner = &self.house.inner;
+            let now = inner.outside.instant();
+            inner.gate.count(attempt, now, &inner.rules);
         }
     }
 }

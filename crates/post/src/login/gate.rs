@@ -28,11 +28,23 @@ pub(crate) struct Gate {
 struct State {
     failures: HashMap<Culprit, Failures>,
     successes: HashMap<[u8; 32], Instant>,
+    /// Where each user has been right.
+    friends: HashMap<(String, u64), Instant>,
+}
+
+/// Somebody who wants in: the user's name and the peer's network.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    user: String,
+    network: u64,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Culprit {
+    /// A user, wherever it comes from,
     User(String),
+    /// but for where it has been right before: a stranger's guesses do not lock it out there.
+    Friend(String, u64),
     Network(u64),
 }
 
@@ -60,22 +72,24 @@ impl Gate {
     }
 
     /// True if neither the user nor the peer's network failed too often of late.
-    pub(crate) fn lets(&self, peer: IpAddr, user: &str, now: Instant, rules: &Rules) -> bool {
+    pub(crate) fn lets(&self, attempt: &Attempt, now: Instant, rules: &Rules) -> bool {
         let state = self.state();
         let half_life = rules.failures_half_life;
-        let few = |culprit: &Culprit, max: u32| {
+        state.culprits(attempt).iter().all(|culprit| {
+            let max = match culprit {
+                Culprit::User(_) | Culprit::Friend(..) => rules.account_failures_max,
+                Culprit::Network(_) => rules.network_failures_max,
+            };
             let failures = state.failures.get(culprit);
             failures.is_none_or(|known| known.now(now, half_life) < f64::from(max))
-        };
-        few(&Culprit::User(user.to_owned()), rules.account_failures_max)
-            && few(&network(peer), rules.network_failures_max)
+        })
     }
 
     /// Counts a failure.
-    pub(crate) fn count(&self, peer: IpAddr, user: &str, now: Instant, rules: &Rules) {
+    pub(crate) fn count(&self, attempt: &Attempt, now: Instant, rules: &Rules) {
         let mut state = self.state();
         let half_life = rules.failures_half_life;
-        for culprit in [Culprit::User(user.to_owned()), network(peer)] {
+        for culprit in state.culprits(attempt) {
             if state.failures.len() >= COUNTED_MAX && !state.failures.contains_key(&culprit) {
                 state.forget_failures(now, half_life);
             }
@@ -88,6 +102,17 @@ impl Gate {
                 at: now,
             };
         }
+    }
+
+    /// Remembers that the user was right there.
+    pub(crate) fn befriend(&self, attempt: &Attempt, now: Instant) {
+        let mut state = self.state();
+        if state.friends.len() >= COUNTED_MAX {
+            let middle = median(state.friends.values().copied().collect());
+            state.friends.retain(|_, at| *at > middle);
+        }
+        let friend = (attempt.user.clone(), attempt.network);
+        state.friends.insert(friend, now);
     }
 
     /// The name under which a password's successful check is remembered: it dies with the digest
@@ -142,7 +167,26 @@ impl Gate {
     }
 }
 
+impl Attempt {
+    pub(crate) fn new(peer: IpAddr, user: String) -> Self {
+        Self {
+            user,
+            network: network(peer),
+        }
+    }
+}
+
 impl State {
+    fn culprits(&self, attempt: &Attempt) -> [Culprit; 2] {
+        let friend = (attempt.user.clone(), attempt.network);
+        let user = if self.friends.contains_key(&friend) {
+            Culprit::Friend(friend.0, friend.1)
+        } else {
+            Culprit::User(friend.0)
+        };
+        [user, Culprit::Network(attempt.network)]
+    }
+
     /// Makes room: those that count for little go first, then all.
     fn forget_failures(&mut self, now: Instant, half_life: Duration) {
         self.failures
@@ -162,10 +206,15 @@ impl Failures {
 }
 
 /// One customer's network: an IPv4 address, or the upper half of an IPv6 address.
-fn network(peer: IpAddr) -> Culprit {
-    let half = match peer.to_canonical() {
+fn network(peer: IpAddr) -> u64 {
+    match peer.to_canonical() {
         IpAddr::V4(ip) => u64::from(ip.to_bits()),
         IpAddr::V6(ip) => u64::try_from(ip.to_bits() >> 64).unwrap_or_default(),
-    };
-    Culprit::Network(half)
+    }
+}
+
+fn median(mut times: Vec<Instant>) -> Instant {
+    let middle = times.len() / 2;
+    times.sort_unstable();
+    times.get(middle).copied().unwrap_or_default()
 }

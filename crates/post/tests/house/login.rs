@@ -1,6 +1,7 @@
 //! Who gets in.
 
 use std::sync::atomic::Ordering;
+use std::task::{Context, Waker};
 
 use post::{Rules, Why};
 
@@ -87,6 +88,89 @@ async fn too_many_failures_make_all_wait() {
     world.made.seconds.fetch_add(300, Ordering::Relaxed);
     assert_eq!(why(eve().await), None);
     assert_eq!(why(ada().await), None);
+}
+
+#[tokio::test]
+async fn strangers_lock_nobody_out_where_she_was_right() {
+    let strict = Rules {
+        account_failures_max: 3,
+        network_failures_max: 100,
+        ..rules()
+    };
+    let world = World::with(&["ada"], strict).await;
+    let post = &world.post;
+    let stranger = "2001:db8::1".parse().unwrap();
+    let elsewhere = "2001:db8:1::1".parse().unwrap();
+    world.account("ada").await;
+    for _ in 0..3 {
+        let wrong = post.login_password(stranger, "ada", None, "guess").await;
+        assert_eq!(wrong.unwrap_err().why(), Why::AuthenticationFailed);
+    }
+    let why = |came: post::Outcome<post::Account>| came.err().map(|error| error.why());
+    for place in [stranger, elsewhere] {
+        let came = post.login_password(place, "ada", None, "ada").await;
+        assert_eq!(why(came), Some(Why::Unavailable));
+    }
+    // At home she gets in, and her own guesses count there.
+    assert_eq!(
+        why(post.login_password(PEER, "ada", None, "ada").await),
+        None
+    );
+    for _ in 0..3 {
+        post.login_failed(PEER, "ada");
+    }
+    let came = post.login_password(PEER, "ada", None, "ada").await;
+    assert_eq!(why(came), Some(Why::Unavailable));
+}
+
+#[tokio::test]
+async fn whoever_does_not_wait_for_the_answer_has_guessed() {
+    let strict = Rules {
+        account_failures_max: 3,
+        ..rules()
+    };
+    let world = World::with(&["ada"], strict).await;
+    let post = &world.post;
+    world.made.stalls.store(true, Ordering::Relaxed);
+    for _ in 0..3 {
+        let mut came = Box::pin(post.login_password(PEER, "ada", None, "guess"));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(came.as_mut().poll(&mut context).is_pending());
+    }
+    world.made.stalls.store(false, Ordering::Relaxed);
+    let came = post.login_password(PEER, "ada", None, "ada").await;
+    assert_eq!(came.unwrap_err().why(), Why::Unavailable);
+    world.made.seconds.fetch_add(300, Ordering::Relaxed);
+    // However often she is right, nothing is counted.
+    for _ in 0..10 {
+        world.account("ada").await;
+        world.made.seconds.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn the_writing_of_a_name_does_not_tell_who_exists() {
+    let strict = Rules {
+        account_failures_max: 3,
+        ..rules()
+    };
+    let world = World::with(&["ada"], strict).await;
+    for name in ["ada", "nobody"] {
+        let writings = [
+            name.to_owned(),
+            format!("{name}@example.org"),
+            format!("{}@EXAMPLE.org", name.to_uppercase()),
+            format!("\"{name}\"@example.org"),
+        ];
+        let salts = writings
+            .each_ref()
+            .map(|user| world.post.login_keys(PEER, user).unwrap().salt);
+        assert!(salts.windows(2).all(|pair| pair[0] == pair[1]), "{name}");
+        for user in &writings[..3] {
+            world.post.login_failed(PEER, user);
+        }
+        assert!(world.post.login_keys(PEER, &writings[3]).is_err(), "{name}");
+    }
 }
 
 #[tokio::test]
