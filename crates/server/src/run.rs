@@ -1,5 +1,8 @@
 //! Opens the doors, attends them, and shuts them again.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,6 +59,12 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
             door: door.clone(),
             cause,
         })?;
+        if let (Protocol::Control, Endpoint::Unix(path)) = (door.protocol, listener.endpoint()) {
+            keep_for_owner(path).map_err(|cause| Error::Door {
+                door: door.clone(),
+                cause,
+            })?;
+        }
         listeners.push((door.clone(), listener));
     }
     let gate = Gate::new(
@@ -88,6 +97,15 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
         stopper,
         store_died: post.stopped(),
         settings,
+    })
+}
+
+/// Whoever reaches the control socket is the owner: a group is not.
+fn keep_for_owner(path: &Path) -> Result<(), net::Error> {
+    let owner = Permissions::from_mode(0o600);
+    std::fs::set_permissions(path, owner).map_err(|cause| net::Error::File {
+        path: path.to_owned(),
+        cause,
     })
 }
 

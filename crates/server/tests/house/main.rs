@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod carrying;
+mod doors;
 mod dying;
 mod imap;
 mod mail;

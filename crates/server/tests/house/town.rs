@@ -66,6 +66,10 @@ impl Town {
                 endpoint: Endpoint::Unix(directory.path().join("lmtp")),
                 ..door(Protocol::Lmtp, Encrypted::Never)
             },
+            Door {
+                endpoint: Endpoint::Unix(directory.path().join("control")),
+                ..door(Protocol::Control, Encrypted::Never)
+            },
         ];
         Self {
             running: server::run(settings, post).await.unwrap(),

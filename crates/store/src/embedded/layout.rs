@@ -12,6 +12,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -34,7 +35,12 @@ pub(super) struct Layout {
 impl Layout {
     /// Takes a directory, makes what is missing.
     pub(super) fn enter(disk: &dyn Disk, root: &Path) -> Result<Self, Error> {
-        std::fs::create_dir_all(root).map_err(failed("making the store's directory"))?;
+        // Mail is for its owner alone, whoever may look into the directory above.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(root)
+            .map_err(failed("making the store's directory"))?;
         let layout = Self {
             log: root.join("log"),
             bodies: root.join("bodies"),

@@ -51,6 +51,16 @@ fn body(seed: u64, len: usize) -> Bytes {
 }
 
 #[tokio::test]
+async fn nobody_else_looks_into_a_store() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempdir();
+    let root = dir.path().join("new/store");
+    drop(Embedded::open(&root, small()).unwrap());
+    let mode = std::fs::metadata(&root).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[tokio::test]
 async fn conforms() {
     let dir = tempdir();
     let store = Embedded::open(dir.path(), EmbeddedSettings::default()).unwrap();
