@@ -266,13 +266,12 @@ impl<'a> Draft<'a> {
 
     /// Changes a mailbox's row.
     pub(crate) fn edit_mailbox(&mut self, id: MailboxId, edit: impl FnOnce(&mut MailboxRow)) {
-        let modseq = self.modseq();
+        self.modseq();
         let Some(folder) = self.ledger.folders.get_mut(&id) else {
             return;
         };
         let before = folder.row.name.clone();
         edit(&mut folder.row);
-        folder.highest = modseq;
         if folder.row.name != before {
             // Another mailbox may have taken the old name within this batch.
             if self.ledger.names.get(&before) == Some(&id) {

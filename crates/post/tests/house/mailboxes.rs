@@ -144,6 +144,9 @@ async fn renaming_takes_along_what_is_below() {
         (after.id, after.uidvalidity, after.uids),
         (before.id, before.uidvalidity, before.uids)
     );
+    let again = world.again().await.account("ada").await;
+    let again = again.open("new/level/c").await.unwrap();
+    assert_eq!(again.highest_modseq, after.highest_modseq);
 }
 
 #[tokio::test]
