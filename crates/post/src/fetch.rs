@@ -199,6 +199,7 @@ impl Account {
         for item in &plan.items {
             let data = match &outline {
                 Some(outline) if !is_whole(item) => self.data(email, outline, item).await?,
+                _ if item.form == Form::DecodedSize => Data::Size(email.size),
                 _ => Data::Stored(cut(whole(email), item.range)),
             };
             if let Data::Octets(bytes) = &data {
@@ -316,9 +317,7 @@ fn row(folder: &Folder, entry: &Entry, seen_now: bool) -> FetchRow {
 
 /// True for what needs no outline: the message as it is.
 fn is_whole(item: &Item) -> bool {
-    item.section.parts.is_empty()
-        && item.section.specifier == Specifier::All
-        && item.form != Form::DecodedSize
+    item.section.parts.is_empty() && item.section.specifier == Specifier::All
 }
 
 /// How a part's body is encoded; `None` if that is not known, or it has parts of its own.

@@ -213,6 +213,7 @@ async fn pieces_are_found() {
         range,
     };
     let all = Specifier::All;
+    let all_octets = format!("Size({})", MIXED.len());
     let fields = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     for (item, expected) in [
         (item(&[], all.clone(), Form::Stored, None), MIXED),
@@ -256,6 +257,7 @@ async fn pieces_are_found() {
         (item(&[2], all.clone(), Form::Decoded, None), "hello"),
         (item(&[2], all.clone(), Form::Decoded, Some((1, 2))), "el"),
         (item(&[2], all.clone(), Form::DecodedSize, None), "Size(5)"),
+        (item(&[], all.clone(), Form::DecodedSize, None), &all_octets),
         (item(&[1], all.clone(), Form::Decoded, None), "Café au lait"),
         (
             item(&[3], all.clone(), Form::Decoded, None),
