@@ -164,6 +164,7 @@ impl Embedded {
             },
             // What was replayed is not durable in the view yet.
             behind: records,
+            patience: Duration::ZERO,
         };
         let thread = std::thread::Builder::new()
             .name("committer".into())

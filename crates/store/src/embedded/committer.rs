@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::{Duration, Instant};
 
 use mail::BlobId;
 use tokio::sync::{oneshot, watch};
@@ -26,6 +26,8 @@ use crate::backend::{Batch, CommitError, Error, Partition, Version, Write};
 const GROUP_COMMITS_MAX: usize = 512;
 /// A group this large is written without looking for more.
 const GROUP_OCTETS_MAX: usize = 8 << 20;
+/// So long a crowd is waited for at most, however slow the disk is.
+const PATIENCE_MAX: Duration = Duration::from_millis(2);
 /// Versions kept in memory; above that they are read from the view again.
 const VERSIONS_MAX: usize = 1 << 16;
 
@@ -76,6 +78,8 @@ pub(super) struct Committer {
     pub(super) rhythm: Rhythm,
     /// The log's octets since the view was last durable.
     pub(super) behind: u64,
+    /// How long the next group waits for more: zero but in a crowd.
+    pub(super) patience: Duration,
 }
 
 impl Committer {
@@ -95,7 +99,15 @@ impl Committer {
                 Ok(Message::Commit(request)) => {
                     let group;
                     (group, left) = self.gather(request);
+                    let crowd = group.len() > 1;
+                    let begun = Instant::now();
                     self.commit(group);
+                    let twice = begun.elapsed() * 2;
+                    self.patience = if crowd {
+                        twice.min(PATIENCE_MAX)
+                    } else {
+                        Duration::ZERO
+                    };
                     if self.behind >= self.rhythm.octets {
                         self.checkpoint_or_warn();
                     }
@@ -117,11 +129,22 @@ impl Committer {
     }
 
     /// Takes all that waits behind a request, and the first message that is not a commit.
+    ///
+    /// Who is alone is served at once. In a crowd the next ones are waited for, no longer than
+    /// they would have to wait for a sync of their own.
     fn gather(&self, first: Request) -> (Vec<Request>, Option<Message>) {
         let mut octets = first.octets;
         let mut group = vec![first];
+        let begun = Instant::now();
         while group.len() < GROUP_COMMITS_MAX && octets < GROUP_OCTETS_MAX {
-            match self.inbox.try_recv() {
+            let left = self.patience.saturating_sub(begun.elapsed());
+            let next = match self.inbox.try_recv() {
+                Err(TryRecvError::Empty) if !left.is_zero() => {
+                    self.inbox.recv_timeout(left.min(self.patience / 4))
+                }
+                next => next.map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match next {
                 Ok(Message::Commit(request)) => {
                     octets += request.octets;
                     group.push(request);
