@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use crate::source::{self, Source};
-use crate::{arrows, spec};
+use crate::{arrows, links, spec};
 
 const FILE_LINES_MAX: usize = 600;
 const FUNCTION_LINES_MAX: usize = 70;
@@ -61,6 +61,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         check_source(source, &mut complaints);
     }
     spec::check(root, &sources, &mut complaints)?;
+    links::check(root, &mut complaints)?;
     if complaints.is_empty() {
         return Ok(());
     }

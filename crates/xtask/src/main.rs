@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, bail};
 mod arrows;
 mod bench;
 mod check;
+mod links;
 mod source;
 mod spec;
 mod test;
