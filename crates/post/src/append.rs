@@ -54,7 +54,7 @@ impl Account {
             to: to.to_owned(),
             flags,
             date: date.unwrap_or_else(|| house.outside.now()),
-            spool: Spool::new(&house.store, &house.rules),
+            spool: Spool::new(&self.house),
             account: self.clone(),
         })
     }

@@ -31,6 +31,8 @@ pub(crate) struct Inner {
     pub(crate) gate: Gate,
     pub(crate) full: Arc<Full>,
     keepers: Mutex<HashMap<AccountId, Arc<Keeper>>>,
+    /// Octets of all message bodies in memory on their way in.
+    pub(crate) bodies: Arc<AtomicUsize>,
     /// Octets of all keepers.
     octets: Arc<AtomicUsize>,
     asks: AtomicU64,
@@ -58,6 +60,7 @@ impl Post {
                 gate,
                 full: Arc::default(),
                 keepers: Mutex::default(),
+                bodies: Arc::default(),
                 octets: Arc::default(),
                 asks: AtomicU64::new(0),
             }),

@@ -28,6 +28,9 @@ pub struct Rules {
     pub message_octets_max: u64,
     /// Octets of a message body kept in memory; a larger one is streamed into the store.
     pub body_memory_octets_max: usize,
+    /// Octets of all message bodies kept in memory at the same time; beyond it, each is streamed
+    /// into the store as soon as its header is there.
+    pub bodies_memory_octets_max: usize,
     /// Recipients one message may have.
     pub recipients_max: usize,
     /// `Received` fields a message may have before it counts as looping.
@@ -80,6 +83,7 @@ impl Rules {
             postmaster: None,
             message_octets_max: 50 * 1024 * 1024,
             body_memory_octets_max: 256 * 1024,
+            bodies_memory_octets_max: 64 * 1024 * 1024,
             recipients_max: 1000,
             received_fields_max: 100,
             alias_depth_max: 8,

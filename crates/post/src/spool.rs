@@ -3,12 +3,16 @@
 //! Not here: what is put in front of them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use message::Outline;
 use store::{Stage, Staged, Store};
 
-use crate::{Error, Outcome, Rules, Why};
+use crate::{Error, Outcome, Post, Why};
+
+/// Octets of a header that must be whole where the house is crowded.
+const CROWDED_HEADER_OCTETS_MAX: usize = 32 * 1024;
 
 /// A message on its way in.
 #[derive(Debug)]
@@ -17,7 +21,17 @@ pub(crate) struct Spool {
     octets: u64,
     octets_max: u64,
     memory_max: usize,
+    /// All that are in memory at the same time.
+    crowd: Crowd,
     place: Place,
+}
+
+/// Octets of messages on their way that are in memory: those of one, and of all in the house.
+#[derive(Debug)]
+struct Crowd {
+    own: usize,
+    all: Arc<AtomicUsize>,
+    all_max: usize,
 }
 
 #[derive(Debug)]
@@ -48,12 +62,18 @@ impl Spooled {
 }
 
 impl Spool {
-    pub(crate) fn new(store: &Arc<dyn Store>, rules: &Rules) -> Self {
+    pub(crate) fn new(house: &Post) -> Self {
+        let rules = house.rules();
         Self {
-            store: Arc::clone(store),
+            store: Arc::clone(&house.inner.store),
             octets: 0,
             octets_max: rules.message_octets_max,
             memory_max: rules.body_memory_octets_max,
+            crowd: Crowd {
+                own: 0,
+                all: Arc::clone(&house.inner.bodies),
+                all_max: rules.bodies_memory_octets_max,
+            },
             place: Place::Memory(Vec::new()),
         }
     }
@@ -71,20 +91,32 @@ impl Spool {
             self.place = Place::Nowhere;
             return Err(too_big());
         }
-        match &mut self.place {
+        let early = match &mut self.place {
             Place::Nowhere => return Err(too_big()),
             Place::Store(stage) => return stage.write(bytes).await.map_err(writing()),
             Place::Memory(octets) => {
                 octets.extend_from_slice(&bytes);
-                if octets.len() <= self.memory_max {
+                self.crowd.set(octets.len());
+                let fits = octets.len() <= self.memory_max;
+                if fits && !self.crowd.is_dense() {
                     return Ok(());
                 }
+                // The beginning is not enough to go on with.
+                if fits && octets.len() < CROWDED_HEADER_OCTETS_MAX && !has_header(octets) {
+                    return Ok(());
+                }
+                fits
             }
-        }
+        };
         let Place::Memory(octets) = std::mem::replace(&mut self.place, Place::Nowhere) else {
             return Ok(());
         };
-        let octets = front(octets)?;
+        self.crowd.set(0);
+        let octets = front(octets).map_err(|error| match error.why() {
+            // At another time there is room for such a header.
+            Why::TooBig if early => Error::limit("Too much mail at once; please try again later"),
+            _ => error,
+        })?;
         let mut stage = self.store.stage();
         stage.write(octets.into()).await.map_err(writing())?;
         self.place = Place::Store(stage);
@@ -108,6 +140,28 @@ impl Spool {
             }
         }
     }
+}
+
+impl Crowd {
+    fn set(&mut self, octets: usize) {
+        self.all.fetch_add(octets, Ordering::Relaxed);
+        self.all.fetch_sub(self.own, Ordering::Relaxed);
+        self.own = octets;
+    }
+
+    fn is_dense(&self) -> bool {
+        self.all.load(Ordering::Relaxed) > self.all_max
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+fn has_header(octets: &[u8]) -> bool {
+    octets.starts_with(b"\r\n") || octets.windows(4).any(|four| four == b"\r\n\r\n")
 }
 
 pub(crate) fn too_big() -> Error {

@@ -120,6 +120,8 @@ struct Reader {
     handles: Handles,
     bodies: Arc<Bodies>,
     layout: Layout,
+    /// Octets of blobs on their way that are in memory.
+    afloat: AtomicUsize,
 }
 
 impl Embedded {
@@ -179,6 +181,7 @@ impl Embedded {
             handles: Handles::default(),
             bodies,
             layout,
+            afloat: AtomicUsize::new(0),
         };
         let inner = Inner {
             reader: Arc::new(reader),

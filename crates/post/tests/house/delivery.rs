@@ -333,3 +333,43 @@ async fn an_account_that_goes_while_its_letter_comes_takes_nothing() {
     let eve = world.account("eve").await;
     assert!(eve.open("INBOX").await.unwrap().uids.is_empty());
 }
+
+#[tokio::test]
+async fn a_crowd_of_letters_leaves_the_memory_early() {
+    let small = Rules {
+        bodies_memory_octets_max: 41_000,
+        ..rules()
+    };
+    let world = World::with(&["ada"], small).await;
+    let begin = || {
+        let mut incoming = world
+            .post
+            .begin(origin(None), sender("<bob@elsewhere.example>"))
+            .unwrap();
+        incoming.recipient(recipient("ada")).unwrap();
+        incoming
+    };
+    let padding = format!("X: {}\r\n", "x".repeat(1000));
+    let mut waiting = [begin(), begin()];
+    for incoming in &mut waiting {
+        incoming.chunk(padding.repeat(31).into()).await.unwrap();
+    }
+
+    // Others get through, whichever way they come in; endless headers do not.
+    let body = format!("{padding}{LETTER}{}", "x\r\n".repeat(1000));
+    world.deliver(&["ada"], &body).await.unwrap();
+    let ada = world.account("ada").await;
+    assert!(whole(&ada, "INBOX", 1).await.ends_with(&body));
+    append(&ada, "INBOX", &[], &body).await;
+    assert_eq!(whole(&ada, "INBOX", 2).await, body);
+    let header = padding.repeat(40);
+    assert_eq!(
+        told(begin().chunk(header.clone().into()).await),
+        "452 4.3.1 Too much mail at once; please try again later"
+    );
+    drop(waiting);
+    let mut incoming = begin();
+    incoming.chunk(header.into()).await.unwrap();
+    incoming.chunk("\r\nhi\r\n".into()).await.unwrap();
+    incoming.commit().await.unwrap();
+}

@@ -6,6 +6,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::{Bytes, BytesMut};
 use mail::BlobId;
@@ -19,6 +20,10 @@ use crate::backend::{Boxed, Error, Stage, Staged};
 
 /// A blob up to this size travels in the log.
 pub(super) const INLINE_OCTETS_MAX: usize = 256 << 10;
+/// Octets of all blobs on their way that are kept in memory before each has less,
+const CROWDED_OCTETS: usize = 64 << 20;
+/// namely up to this size.
+const CROWDED_INLINE_OCTETS_MAX: usize = 16 << 10;
 
 /// A blob being written.
 pub(super) struct Inflow {
@@ -65,9 +70,15 @@ impl Inflow {
         Ok(())
     }
 
+    /// What is not in the file; it counts no longer.
+    fn drain(&mut self) -> BytesMut {
+        self.reader.afloat.fetch_sub(self.pending.len(), Relaxed);
+        std::mem::take(&mut self.pending)
+    }
+
     async fn spill(&mut self) -> Result<(), Error> {
         self.adrift = true;
-        let octets = self.pending.split().freeze();
+        let octets = self.drain().freeze();
         let reader = Arc::clone(&self.reader);
         let draft = self.draft.take();
         let written = offload(move || {
@@ -89,6 +100,12 @@ impl Inflow {
     }
 }
 
+impl Drop for Inflow {
+    fn drop(&mut self) {
+        self.drain();
+    }
+}
+
 impl fmt::Debug for Inflow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Inflow({} octets)", self.len)
@@ -100,9 +117,15 @@ impl Stage for Inflow {
         self.hasher.update(&bytes);
         self.len += bytes.len() as u64;
         self.pending.extend_from_slice(&bytes);
-        Box::pin(async {
+        let before = self.reader.afloat.fetch_add(bytes.len(), Relaxed);
+        let pending_max = if before > CROWDED_OCTETS {
+            CROWDED_INLINE_OCTETS_MAX
+        } else {
+            INLINE_OCTETS_MAX
+        };
+        Box::pin(async move {
             self.intact()?;
-            if self.pending.len() > INLINE_OCTETS_MAX {
+            if self.pending.len() > pending_max {
                 self.spill().await?;
             }
             Ok(())
@@ -117,11 +140,12 @@ impl Stage for Inflow {
                 return Ok(Staged {
                     blob,
                     len,
-                    bytes: Some(self.pending.freeze()),
+                    bytes: Some(self.drain().freeze()),
                     place: 0,
                 });
             };
-            offload(move || keep(&self.reader, draft, &self.pending, blob)).await??;
+            let rest = self.drain();
+            offload(move || keep(&self.reader, draft, &rest, blob)).await??;
             Ok(Staged {
                 blob,
                 len,

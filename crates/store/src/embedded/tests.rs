@@ -61,6 +61,46 @@ async fn nobody_else_looks_into_a_store() {
 }
 
 #[tokio::test]
+async fn a_crowd_of_blobs_leaves_the_memory_early() {
+    let dir = tempdir();
+    let store = Embedded::open(dir.path(), small()).unwrap();
+    let afloat = || store.inner.reader.afloat.load(Ordering::Relaxed);
+    let drafts = || {
+        std::fs::read_dir(dir.path().join("bodies"))
+            .unwrap()
+            .count()
+    };
+    let none = drafts();
+    let mut stage = store.stage();
+    stage.write(body(1, 20_000)).await.unwrap();
+    assert_eq!((afloat(), drafts()), (20_000, none));
+
+    store
+        .inner
+        .reader
+        .afloat
+        .fetch_add(64 << 20, Ordering::Relaxed);
+    stage.write(body(2, 1)).await.unwrap();
+    assert_eq!((afloat(), drafts()), (64 << 20, none + 1));
+    stage.write(body(3, 1000)).await.unwrap();
+    let staged = stage.finish().await.unwrap();
+    assert_eq!((staged.len, afloat()), (21_001, 64 << 20));
+    let blob = staged.blob;
+    store.commit(batch(0, "x", Some(staged))).await.unwrap();
+    let range = BlobRange {
+        blob,
+        offset: 20_001,
+        len: 1000,
+    };
+    assert_eq!(store.read(range).await.unwrap(), body(3, 1000));
+
+    let mut given_up = store.stage();
+    given_up.write(body(4, 5000)).await.unwrap();
+    drop(given_up);
+    assert_eq!(afloat(), 64 << 20);
+}
+
+#[tokio::test]
 async fn conforms() {
     let dir = tempdir();
     let store = Embedded::open(dir.path(), EmbeddedSettings::default()).unwrap();
