@@ -233,9 +233,12 @@ struct Xtext<'a>(&'a str);
 impl fmt::Display for Xtext<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for letter in self.0.chars() {
-            match letter {
-                '+' | '=' | ' ' => write!(f, "+{:02X}", u32::from(letter))?,
-                plain => fmt::Write::write_char(f, plain)?,
+            if !matches!(letter, '+' | '=' | ' ') && !letter.is_control() {
+                fmt::Write::write_char(f, letter)?;
+                continue;
+            }
+            for octet in letter.encode_utf8(&mut [0; 4]).bytes() {
+                write!(f, "+{octet:02X}")?;
             }
         }
         Ok(())
@@ -286,6 +289,8 @@ mod tests {
             assert_eq!(decode_xtext(wire).as_deref(), Some(text));
             assert_eq!(Xtext(text).to_string(), wire);
         }
+        // Nothing can end the command it stands in.
+        assert_eq!(Xtext("a\r\nb\u{85}").to_string(), "a+0D+0Ab+C2+85");
         for wrong in ["a=b", "a+2", "a+2b", "a+zz", "+0D+0A", "+FF"] {
             assert_eq!(decode_xtext(wrong), None, "{wrong}");
         }
