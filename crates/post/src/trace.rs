@@ -178,12 +178,30 @@ fn check_author(value: &[u8], owns: &impl Fn(&Address) -> bool) -> Outcome<()> {
         .filter(|one| matches!(one, message::Correspondent::Mailbox { .. }))
         .peekable();
     let nobody = people.peek().is_none();
-    let too_many = listed.len() > AUTHORS_MAX;
+    let too_many = listed.len() > AUTHORS_MAX || brackets(value) > listed.len();
     if nobody || too_many || !people.all(|one| one.address().is_some_and(|address| owns(&address)))
     {
         return Err(foreign("The From address is not yours"));
     }
     Ok(())
+}
+
+/// How many `<` stand outside of quotes and comments: with two in one entry, each reader takes
+/// another for the author.
+fn brackets(value: &[u8]) -> usize {
+    let (mut count, mut depth, mut quoted, mut escaped) = (0, 0_usize, false, false);
+    for octet in value {
+        match octet {
+            _ if escaped => escaped = false,
+            b'\\' if quoted || depth > 0 => escaped = true,
+            b'"' if depth == 0 => quoted = !quoted,
+            b'(' if !quoted => depth += 1,
+            b')' if !quoted => depth = depth.saturating_sub(1),
+            b'<' if !quoted && depth == 0 => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 /// The refusal for writing in another's name.

@@ -29,6 +29,7 @@ async fn nobody_writes_in_anothers_name() {
     for from in [
         "ada@example.org",
         "Ada <ADA+tag@example.org>",
+        "\"Ada <3\" (<3) <ada@example.org>",
         "team@example.org, ada@example.org",
     ] {
         submit(&world, "<team@example.org>", &["eve"], &letter(from))
@@ -64,6 +65,7 @@ async fn nobody_writes_in_anothers_name() {
         "From: =?utf-8?q?ada=40example.org?= <eve@example.org>\r\n".to_owned(),
         "From: \"ada@example.org\"@elsewhere.example\r\n".to_owned(),
         "From: <@example.org:eve@example.org>\r\n".to_owned(),
+        "From: Ada <ada@example.org> <eve@example.org>\r\n".to_owned(),
         "From: ada@example.org.elsewhere.example\r\n".to_owned(),
     ] {
         let text = format!("{header}To: eve@example.org\r\n\r\nhi\r\n");
@@ -83,7 +85,10 @@ async fn nobody_writes_in_anothers_name() {
         .await
         .unwrap();
     let eve = world.account("eve").await;
-    assert_eq!(eve.open("INBOX").await.unwrap().uids, uids(&[1, 2, 3, 4]));
+    assert_eq!(
+        eve.open("INBOX").await.unwrap().uids,
+        uids(&[1, 2, 3, 4, 5])
+    );
 }
 
 #[tokio::test]
