@@ -125,7 +125,7 @@ settings! {
         "How it is logged: lines for people, or JSON for programs.";
     RELAY_MODE = ["relay"] "mode": Kind::Word(&["refuse", "capture"]), "\"refuse\"", "\"capture\"",
         "What becomes of mail for elsewhere: it is refused, or kept in the sender's own mailbox \
-         `Captured`, for trying things out.";
+         `Captured`, its envelope in `X-Caramel-Captured-` fields, for trying things out.";
 }
 
 /// What the sections are, for the reference.
