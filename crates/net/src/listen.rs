@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mail::ConnId;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use crate::{Error, Socket, Stop};
 
@@ -59,12 +59,15 @@ pub struct Peer {
     pub local: Option<SocketAddr>,
 }
 
+/// Connections that may wait to be accepted: a burst beyond it has to try again a second later.
+const WAITING_MAX: u32 = 4096;
+
 impl Listener {
     /// Opens the door; where a port is taken it tries up to `ports_max` following ones.
     pub async fn bind(wanted: &Endpoint, ports_max: u16) -> Result<Self, Error> {
         match wanted {
             Endpoint::Tcp(address) => {
-                let socket = bind_tcp(*address, ports_max).await;
+                let socket = bind_tcp(*address, ports_max);
                 let socket = socket.map_err(Error::socket("listen"))?;
                 let address = socket.local_addr().map_err(Error::socket("listen"))?;
                 Ok(Self {
@@ -118,10 +121,10 @@ impl Drop for Listener {
     }
 }
 
-async fn bind_tcp(mut address: SocketAddr, ports_max: u16) -> io::Result<TcpListener> {
+fn bind_tcp(mut address: SocketAddr, ports_max: u16) -> io::Result<TcpListener> {
     let mut tries_left = if address.port() == 0 { 0 } else { ports_max };
     loop {
-        match TcpListener::bind(address).await {
+        match listen(address) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries_left > 0 => {
                 tries_left -= 1;
                 let Some(next) = address.port().checked_add(1) else {
@@ -132,6 +135,17 @@ async fn bind_tcp(mut address: SocketAddr, ports_max: u16) -> io::Result<TcpList
             result => return result,
         }
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A server that starts again need not wait for connections of its former life to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING_MAX)
 }
 
 fn bind_unix(path: &Path) -> io::Result<UnixListener> {
