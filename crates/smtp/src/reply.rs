@@ -11,6 +11,8 @@ use crate::diagram::Verb;
 
 /// Octets of a reply's line that are read, CRLF included; RFC 5321 §4.5.3.1.5 says 512.
 pub const LINE_OCTETS_MAX: usize = 2048;
+/// Octets of a reply's line that are written, CRLF included.
+const WRITTEN_OCTETS_MAX: usize = 512;
 /// Lines of a reply that are read.
 pub const LINES_MAX: usize = 128;
 
@@ -61,18 +63,30 @@ impl Reply {
         Refusal::new(self.code.value(), enhanced, self.text())
     }
 
-    /// Appends the reply as it goes on the wire; control characters become spaces.
+    /// Appends the reply as it goes on the wire; control characters become spaces, and words that
+    /// would be too long are cut. A challenge of AUTH is as long as it is.
     pub fn write(&self, out: &mut Vec<u8>) {
         let last = self.lines.len().saturating_sub(1);
+        let octets_max = match self.code.value() {
+            334 => usize::MAX,
+            _ => WRITTEN_OCTETS_MAX,
+        };
         for (number, line) in self.lines.iter().enumerate() {
             let separator = if number == last { ' ' } else { '-' };
-            out.extend_from_slice(format!("{}{separator}", self.code).as_bytes());
+            let mut written = format!("{}{separator}", self.code);
             if let Some(enhanced) = self.enhanced {
-                out.extend_from_slice(format!("{enhanced} ").as_bytes());
+                written.push_str(&format!("{enhanced} "));
             }
-            let plain = line.chars().map(|c| if c.is_control() { ' ' } else { c });
-            out.extend_from_slice(plain.collect::<String>().as_bytes());
-            out.extend_from_slice(b"\r\n");
+            for letter in line.chars() {
+                let letter = if letter.is_control() { ' ' } else { letter };
+                // RFC 5321 §4.5.3.1.5
+                if written.len() + letter.len_utf8() + 2 > octets_max {
+                    break;
+                }
+                written.push(letter);
+            }
+            written.push_str("\r\n");
+            out.extend_from_slice(written.as_bytes());
         }
     }
 }
@@ -223,4 +237,24 @@ pub fn fitting(verb: Verb, code: ReplyCode) -> u16 {
     };
     let fits = |code: &u16| listed(verb).contains(code);
     preferred.into_iter().find(fits).unwrap_or(421)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_written_has_an_end() {
+        let written = |code, text: &str| {
+            let mut out = Vec::new();
+            Reply::new(code, Some(Enhanced::new(5, 5, 4)), text).write(&mut out);
+            String::from_utf8(out).unwrap()
+        };
+        let line = written(555, &format!("{}\r\n250 x", "é".repeat(1000)));
+        assert!((510..=512).contains(&line.len()), "{}", line.len());
+        assert!(line.ends_with("éé\r\n") && line.matches('\n').count() == 1);
+        assert_eq!(written(555, "a\r\n250 x"), "555 5.5.4 a  250 x\r\n");
+        // A challenge that is cut could not be answered.
+        assert!(written(334, &"a".repeat(4000)).len() > 4000);
+    }
 }
