@@ -106,7 +106,8 @@ impl Post {
     /// Begins a message (MAIL).
     ///
     /// # Errors
-    /// [`Why::Policy`] (550 5.7.1) if the sender's address is not the submitter's own,
+    /// [`Why::Policy`] (550 5.7.1) if the sender's address is not the submitter's own, or the
+    /// submitter has been removed since,
     /// [`Why::TooBig`] (552 5.3.4) if it is said to be too large.
     pub fn begin(&self, origin: Origin, sender: Sender) -> Outcome<Incoming> {
         let rules = self.rules();
@@ -115,6 +116,10 @@ impl Post {
             .is_some_and(|size| size > rules.message_octets_max)
         {
             return Err(too_big());
+        }
+        let gone = |account: &Account| self.inner.directory.address_of(account.id()).is_none();
+        if origin.account.as_ref().is_some_and(gone) {
+            return Err(trace::foreign("Your account has gone"));
         }
         if let (Some(account), ReversePath::Address(address)) =
             (&origin.account, &sender.reverse_path)

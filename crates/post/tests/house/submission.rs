@@ -167,3 +167,14 @@ async fn mail_for_elsewhere_is_refused_or_captured() {
         }
     }
 }
+
+#[tokio::test]
+async fn who_has_been_removed_sends_no_more() {
+    let world = World::with(&["ada", "eve"], rules()).await;
+    let ada = world.account("ada").await;
+    world.post.remove_account(&address("ada")).await.unwrap();
+    for path in ["<>", "<ada@example.org>"] {
+        let refused = world.post.begin(origin(Some(ada.clone())), sender(path));
+        assert_eq!(told(refused), "550 5.7.1 Your account has gone");
+    }
+}
