@@ -33,6 +33,7 @@ mod list;
 mod login;
 mod mailbox;
 mod output;
+mod pattern;
 mod search;
 mod select;
 mod state;

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use super::pattern::{Name, Pattern};
 use super::state::{Line, Listed as Asked, Wait};
 use super::{Moment, Session};
 use crate::ask::{Answer, Ask, Listed};
@@ -94,9 +95,8 @@ fn lines(mailboxes: &[&Listed], list: &List) -> VecDeque<Line> {
     mailboxes
         .iter()
         .filter(|mailbox| {
-            patterns
-                .iter()
-                .any(|pattern| pattern.matches(&mailbox.name))
+            let name = Name::new(&mailbox.name);
+            patterns.iter().any(|pattern| pattern.matches(&name))
         })
         .filter_map(|mailbox| {
             let recursive =
@@ -176,7 +176,7 @@ fn subscriptions(mailboxes: &[&Listed], pattern: &Pattern) -> Vec<Listing> {
     let mut lines = Vec::new();
     let mut above = BTreeSet::new();
     for mailbox in mailboxes.iter().filter(|mailbox| mailbox.subscribed) {
-        if pattern.matches(&mailbox.name) {
+        if pattern.matches(&Name::new(&mailbox.name)) {
             let selectable = mailbox.exists && mailbox.selectable;
             let attributes = if selectable {
                 Vec::new()
@@ -192,7 +192,7 @@ fn subscriptions(mailboxes: &[&Listed], pattern: &Pattern) -> Vec<Listing> {
         let mut name = mailbox.name.as_str();
         while let Some((parent, _)) = name.rsplit_once('/') {
             name = parent;
-            if pattern.ends_with_level() && pattern.matches(parent) {
+            if pattern.ends_with_level() && pattern.matches(&Name::new(parent)) {
                 above.insert(parent);
             }
         }
@@ -205,114 +205,4 @@ fn subscriptions(mailboxes: &[&Listed], pattern: &Pattern) -> Vec<Listing> {
         }
     }
     lines
-}
-
-/// A pattern with runs of wildcards made one: `%%*` matches what `*` does.
-#[derive(Debug)]
-struct Pattern(Vec<char>);
-
-impl Pattern {
-    fn new(text: &str) -> Self {
-        let mut letters: Vec<char> = Vec::new();
-        for letter in text.chars() {
-            match (letters.last_mut(), letter) {
-                (Some(last @ ('*' | '%')), '*' | '%') => {
-                    if letter == '*' {
-                        *last = letter;
-                    }
-                }
-                _ => letters.push(letter),
-            }
-        }
-        Self(letters)
-    }
-
-    fn ends_with_level(&self) -> bool {
-        self.0.last() == Some(&'%')
-    }
-
-    /// True if it matches the name; linear in their product, whatever the pattern.
-    fn matches(&self, name: &str) -> bool {
-        let inbox = name == "INBOX";
-        let name: Vec<char> = name.chars().collect();
-        if self.0.len() > 2 * name.len() + 1 {
-            // More letters than the name has, since no two wildcards follow each other.
-            return false;
-        }
-        // reached[i]: the pattern so far matches the first i characters.
-        let mut reached = vec![false; name.len() + 1];
-        if let Some(first) = reached.first_mut() {
-            *first = true;
-        }
-        for &wanted in &self.0 {
-            reached = step(wanted, &reached, &name, inbox);
-        }
-        reached.last() == Some(&true)
-    }
-}
-
-fn step(wanted: char, reached: &[bool], name: &[char], inbox: bool) -> Vec<bool> {
-    let mut next = vec![false; reached.len()];
-    let mut run = false;
-    for (index, slot) in next.iter_mut().enumerate() {
-        let before = index.checked_sub(1);
-        let letter = before.and_then(|before| name.get(before)).copied();
-        let came = before.and_then(|before| reached.get(before)) == Some(&true);
-        *slot = match wanted {
-            '*' | '%' => {
-                let stops = wanted == '%' && letter == Some('/');
-                run = reached.get(index) == Some(&true) || run && !stops;
-                run
-            }
-            plain => came && letter.is_some_and(|letter| same(plain, letter, inbox)),
-        };
-    }
-    next
-}
-
-fn same(wanted: char, letter: char, inbox: bool) -> bool {
-    wanted == letter || inbox && wanted.eq_ignore_ascii_case(&letter)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Pattern;
-
-    #[test]
-    fn patterns() {
-        let cases = [
-            ("*", "a/b", true),
-            ("%", "a", true),
-            ("%", "a/b", false),
-            ("a/%", "a/b", true),
-            ("a/%", "a/b/c", false),
-            ("%/b", "a/b", true),
-            ("a*c", "a/b/c", true),
-            ("a%c", "a/b/c", false),
-            ("a%c", "abbc", true),
-            ("inbox", "INBOX", true),
-            ("InB%", "INBOX", true),
-            ("A", "a", false),
-            ("", "a", false),
-            ("", "", true),
-            ("%%%%a", "bcda", true),
-            ("*/*", "a", false),
-        ];
-        for (pattern, name, expected) in cases {
-            assert_eq!(
-                Pattern::new(pattern).matches(name),
-                expected,
-                "{pattern} {name}"
-            );
-        }
-    }
-
-    #[test]
-    fn no_pattern_takes_for_ever() {
-        let pattern = "*a".repeat(500);
-        let name = "b".repeat(1000);
-        let pattern = Pattern::new(&pattern);
-        assert!(!pattern.matches(&name));
-        assert!(Pattern::new(&"%*".repeat(30_000)).matches(&name));
-    }
 }
