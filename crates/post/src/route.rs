@@ -38,7 +38,12 @@ impl Post {
             // RFC 5321 §4.5.1
             ForwardPath::Postmaster => walk.bare_postmaster(),
             ForwardPath::Address(address) if !maps.domains.contains(&address.host) => {
-                return Route::Elsewhere;
+                // Whoever has trouble with this machine knows its name.
+                let ours = address.host == self.inner.rules.host;
+                if !ours || !is_reserved(address.local.as_str()) {
+                    return Route::Elsewhere;
+                }
+                walk.bare_postmaster();
             }
             ForwardPath::Address(address) => {
                 walk.follow(address, 0);

@@ -71,6 +71,9 @@ async fn addresses_lead_where_they_should() {
             ("anyone@example.net", "eve"),
             ("sales@example.net", "Ada"),
             ("postmaster@example.net", "Ada"),
+            ("PostMaster@mx.example.org", "Ada"),
+            ("abuse@MX.example.org", "Ada"),
+            ("ada@mx.example.org", "elsewhere"),
             ("ada@elsewhere.example", "elsewhere"),
             ("ada@[192.0.2.7]", "elsewhere"),
         ] {
