@@ -40,6 +40,9 @@ struct Desk {
     /// How often the account's memory was thrown away.
     generation: u64,
     ledger: Option<Box<Ledger>>,
+    /// The newest version that a commit was said to have reached: what was read of an older one
+    /// lacks something that was acknowledged.
+    acknowledged: Version,
 }
 
 /// How far an account is on the disk.
@@ -122,6 +125,10 @@ impl Keeper {
         }
         let ledger = Ledger::load(house.inner.store.as_ref(), self.partition()).await?;
         let mut desk = self.desk();
+        if ledger.version < desk.acknowledged {
+            // A commit from before the memory was thrown away ended meanwhile: read again.
+            return Ok(());
+        }
         self.weigh(ledger.octets());
         self.settled.send_replace(Settled {
             generation: desk.generation,
@@ -336,6 +343,7 @@ impl Party {
     fn succeed(&self) {
         let mut desk = self.keeper.desk();
         let generation = desk.generation;
+        desk.acknowledged = desk.acknowledged.max(self.version);
         match desk.ledger.as_deref_mut() {
             Some(ledger) if generation == self.generation => {
                 ledger.durable = ledger.durable.max(self.version);

@@ -104,6 +104,35 @@ async fn nothing_is_seen_before_it_is_on_the_disk() {
 }
 
 #[tokio::test]
+async fn what_ends_while_the_account_is_read_anew_is_seen() {
+    let rules = Rules {
+        mailbox_messages_max: 2,
+        ..rules()
+    };
+    let world = World::with(&["ada"], rules).await;
+    let ada = world.account("ada").await;
+    append(&ada, "INBOX", &[], LETTER).await;
+    append(&ada, "INBOX", &[], LETTER).await;
+    append(&ada, "Archive", &[], LETTER).await;
+    let inbox = ada.open("INBOX").await.unwrap();
+    world.store.hold();
+    let filed = {
+        let ada = ada.clone();
+        tokio::spawn(async move { append(&ada, "Trash", &[], LETTER).await })
+    };
+    settle().await;
+    assert_eq!(world.store.waiting(), 1);
+    // Half of it is done when it fails, so the memory is thrown away.
+    ada.copy(inbox.id, &inbox.uids, "Archive")
+        .await
+        .unwrap_err();
+    world.store.release_behind_version(2);
+    let trash = ada.open("Trash").await.unwrap();
+    assert!(filed.is_finished());
+    assert!(trash.uids.contains(filed.await.unwrap()));
+}
+
+#[tokio::test]
 async fn a_reader_never_sees_what_failed() {
     let world = World::with(&["ada"], rules()).await;
     let ada = world.account("ada").await;
