@@ -10,6 +10,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("cc", "gcc"),
     ("curl", "curl"),
     ("fetchmail", "fetchmail"),
+    ("kill", "procps"),
     ("mbsync", "isync"),
     ("mutt", "mutt"),
     ("openssl", "openssl"),
