@@ -14,8 +14,9 @@ struct Terminal<'a> {
 impl<'a> Terminal<'a> {
     fn run(server: &'a Server, command: &str) -> Self {
         let terminal = Self { server };
-        terminal.tmux(&["new-session", "-d", "-x", "100", "-y", "30", command]);
-        terminal.tmux(&["set-option", "-g", "remain-on-exit", "on"]);
+        // A word of our own tells when the program has ended; `cat` keeps the screen.
+        let command = format!("{command}; echo THE END; cat");
+        terminal.tmux(&["new-session", "-d", "-x", "100", "-y", "30", &command]);
         terminal
     }
 
@@ -96,7 +97,7 @@ fn mutt_reads_and_deletes() {
     terminal.keys(&["d"]);
     terminal.shows("Del:1");
     terminal.keys(&["q"]);
-    terminal.shows("Pane is dead");
+    terminal.shows("THE END");
     assert_eq!(
         messages(&server, "INBOX"),
         "* STATUS INBOX (MESSAGES 0 UNSEEN 0)"
@@ -116,7 +117,7 @@ fn s_nail_reads_and_answers() {
     terminal.keys(&["print 1", "Enter"]);
     terminal.shows("Words to be read.");
     terminal.keys(&["exit", "Enter"]);
-    terminal.shows("Pane is dead");
+    terminal.shows("THE END");
     let mta = format!("mta=smtps://ada%40test.localhost:secret@{smtp}");
     let ca = format!("tls-ca-file={ca}");
     let set = [
