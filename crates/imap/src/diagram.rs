@@ -4,7 +4,7 @@
 //!
 //! RFC 9051 §3 and §6; RFC 3501 §6 for CHECK and LSUB.
 
-use std::fmt::Write as _;
+use wire::drawing::Drawing;
 
 /// Where a conversation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -149,18 +149,6 @@ impl Phase {
             || self.after(verb, Class::Ok).is_some()
             || self.after(verb, Class::Continue).is_some()
     }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Greeting => "Greeting",
-            Self::NotAuthenticated => "NotAuthenticated",
-            Self::Authenticated => "Authenticated",
-            Self::Selected => "Selected",
-            Self::Idle => "Idle",
-            Self::SelectedIdle => "SelectedIdle",
-            Self::Logout => "Logout",
-        }
-    }
 }
 
 impl Verb {
@@ -221,69 +209,38 @@ impl Class {
         Self::Preauth,
         Self::Bye,
     ];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Continue => "+",
-            Self::Ok => "OK",
-            Self::No => "NO",
-            Self::Bad => "BAD",
-            Self::Preauth => "PREAUTH",
-            Self::Bye => "BYE",
-        }
-    }
 }
 
-/// The drawing as Markdown: a picture of the arrows that lead elsewhere, and the table of all.
+/// BYE is not among them: it leads to the end from everywhere.
+const DRAWN: [(Class, &str); 5] = [
+    (Class::Continue, "+"),
+    (Class::Ok, "OK"),
+    (Class::Preauth, "PREAUTH"),
+    (Class::No, "NO"),
+    (Class::Bad, "BAD"),
+];
+
+/// The whole drawing in Markdown: a Mermaid state diagram and the state table.
 #[must_use]
 pub fn render() -> String {
-    let mut page = String::from(
-        "# IMAP: the conversation\n\nGenerated from `crates/imap/src/diagram.rs`; \
-         a test fails when it is stale (`UPDATE=1` rewrites it).\n\n\
-         ```mermaid\nstateDiagram-v2\n    [*] --> Greeting\n",
-    );
-    for phase in Phase::ALL {
-        for target in Phase::ALL {
-            let labels = labels(phase, target);
-            if !labels.is_empty() && target != phase {
-                let (phase, target) = (phase.name(), target.name());
-                let _written = writeln!(page, "    {phase} --> {target}: {}", labels.join(", "));
-            }
-        }
-    }
-    page.push_str("    Logout --> [*]\n```\n\n");
-    page.push_str("BYE leads to Logout from everywhere. BAD stays where it is, but ends IDLE.\n\n");
-    page.push_str("| phase | leads to | by |\n|---|---|---|\n");
-    for phase in Phase::ALL {
-        for target in Phase::ALL {
-            let labels = labels(phase, target);
-            if !labels.is_empty() {
-                let (phase, target) = (phase.name(), target.name());
-                let _written = writeln!(page, "| {phase} | {target} | {} |", labels.join(", "));
-            }
-        }
-    }
-    page
-}
-
-/// The arrows between two phases, without BYE and without BAD that stays.
-fn labels(phase: Phase, target: Phase) -> Vec<String> {
-    let mut labels = Vec::new();
-    for verb in Verb::ALL {
-        let classes: Vec<&str> = Class::ALL
-            .into_iter()
-            .filter(|class| {
-                phase.after(verb, *class) == Some(target)
-                    && *class != Class::Bye
-                    && !(*class == Class::Bad && phase == target)
-            })
-            .map(Class::name)
-            .collect();
-        if !classes.is_empty() {
-            labels.push(format!("{} {}", verb.name(), classes.join("/")));
-        }
-    }
-    labels
+    let drawing = Drawing {
+        title: "IMAP: what may follow what",
+        preface: "Made from `crates/imap/src/diagram.rs`; not to be edited. BYE leads to Logout \
+            from\neverywhere and is left out of the drawing, as is what stays where it is from the \
+            picture.",
+        legend: "In the table `OK Selected` reads: an OK leads to Selected; `=` stays. Where a \
+            field is empty\na command is answered BAD; anything else cannot happen there. LOGOUT is \
+            answered BYE.",
+        phases: &Phase::ALL,
+        verbs: &Verb::ALL,
+        classes: &DRAWN,
+        failure: Class::Bad,
+        after: Phase::after,
+        loops: false,
+        admits: Phase::allows,
+        name: Verb::name,
+    };
+    drawing.to_string()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Hold [`Phase::after`] beside RFC 1939 §3–6. Not here: the data each phase carries (`session`).
 
-use std::fmt::Write as _;
+use wire::drawing::Drawing;
 
 /// Where a conversation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -194,61 +194,22 @@ const CLASSES: [(Class, &str); 4] = [
 /// The whole drawing in Markdown: a Mermaid state diagram and the state table.
 #[must_use]
 pub fn render() -> String {
-    let mut page = String::from(
-        "# POP3: what may follow what\n\n\
-         Made from `crates/pop3/src/diagram.rs`; not to be edited. Arrows that stay where they\n\
-         are, are left out of the drawing. `…` is no reply yet: the house is at work.\n\n\
-         ```mermaid\nstateDiagram-v2\n    [*] --> Authorization: greeting\n",
-    );
-    for here in Phase::ALL {
-        for there in Phase::ALL.into_iter().filter(|there| *there != here) {
-            for (class, sign) in CLASSES {
-                let leads = |verb: &Verb| here.after(*verb, class) == Some(there);
-                let verbs: Vec<_> = Verb::ALL
-                    .into_iter()
-                    .filter(leads)
-                    .map(Verb::name)
-                    .collect();
-                if !verbs.is_empty() {
-                    let verbs = verbs.join(", ");
-                    let _written = writeln!(page, "    {here:?} --> {there:?}: {verbs} {sign}");
-                }
-            }
-        }
-    }
-    page.push_str(
-        "    Closed --> [*]\n```\n\nAn empty field is `-ERR` where the line can be a command, and\n\
-         cannot happen where not; `=` stays.\n\n| |",
-    );
-    for phase in Phase::ALL {
-        let _written = write!(page, " {phase:?} |");
-    }
-    page.push_str("\n|---|");
-    page.push_str(&"---|".repeat(Phase::ALL.len()));
-    page.push('\n');
-    for verb in Verb::ALL {
-        let _written = write!(page, "| {} |", verb.name());
-        for phase in Phase::ALL {
-            let _written = write!(page, " {} |", field(phase, verb));
-        }
-        page.push('\n');
-    }
-    page
-}
-
-fn field(here: Phase, verb: Verb) -> String {
-    if !here.admits(verb) {
-        return String::new();
-    }
-    let arrows = CLASSES.into_iter().filter_map(|(class, sign)| {
-        let there = here.after(verb, class)?;
-        Some(if there == here {
-            format!("{sign} =")
-        } else {
-            format!("{sign} {there:?}")
-        })
-    });
-    arrows.collect::<Vec<_>>().join(", ")
+    let drawing = Drawing {
+        title: "POP3: what may follow what",
+        preface: "Made from `crates/pop3/src/diagram.rs`; not to be edited. `…` is no reply yet: \
+            the house\nis at work.",
+        legend: "`+OK Transaction` reads: the reply `+OK` leads to Transaction; `=` stays. An \
+            empty field is\n`-ERR` where the line can be a command, and cannot happen where not.",
+        phases: &Phase::ALL,
+        verbs: &Verb::ALL,
+        classes: &CLASSES,
+        failure: Class::Err,
+        after: Phase::after,
+        loops: true,
+        admits: Phase::admits,
+        name: |verb| verb.name().to_owned(),
+    };
+    drawing.to_string()
 }
 
 #[cfg(test)]

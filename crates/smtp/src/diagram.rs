@@ -8,6 +8,7 @@
 use std::fmt::Write as _;
 
 use mail::ReplyCode;
+use wire::drawing::Drawing;
 
 use crate::reply::listed;
 
@@ -244,42 +245,33 @@ impl Verb {
     }
 }
 
-/// The whole drawing in Markdown: a Mermaid state diagram and the state table.
+const CLASSES: [(Class, &str); 3] = [
+    (Class::Success, "2"),
+    (Class::Intermediate, "3"),
+    (Class::Failure, "4/5"),
+];
+
+/// The whole drawing in Markdown: a Mermaid state diagram, the state table, and the codes.
 #[must_use]
 pub fn render() -> String {
-    let mut page = String::from(
-        "# SMTP: what may follow what\n\n\
-         Made from `crates/smtp/src/diagram.rs`; not to be edited. 2yz is success, 3yz go on, 4yz\n\
-         and 5yz failure; 421 leads from everywhere to Closed and is left out of the drawing.\n\n",
-    );
-    page.push_str("```mermaid\nstateDiagram-v2\n    [*] --> Greeting\n");
-    for here in Phase::ALL {
-        for there in Phase::ALL {
-            let label = label(here, there);
-            if !label.is_empty() {
-                let _written = writeln!(page, "    {here:?} --> {there:?}: {label}");
-            }
-        }
-    }
-    page.push_str("    Closed --> [*]\n```\n\n");
-    page.push_str(
-        "In the table `2 Ready` reads: a reply 2yz leads to Ready; `=` stays. Where a field is\n\
-         empty a command is answered \"503 bad sequence\"; anything else cannot happen there.\n\n",
-    );
-    page.push_str("| |");
-    for phase in Phase::ALL {
-        let _written = write!(page, " {phase:?} |");
-    }
-    page.push_str("\n|---|");
-    page.push_str(&"---|".repeat(Phase::ALL.len()));
-    page.push('\n');
-    for verb in Verb::ALL {
-        let _written = write!(page, "| {} |", verb.name());
-        for phase in Phase::ALL {
-            let _written = write!(page, " {} |", field(phase, verb));
-        }
-        page.push('\n');
-    }
+    let drawing = Drawing {
+        title: "SMTP: what may follow what",
+        preface: "Made from `crates/smtp/src/diagram.rs`; not to be edited. 2yz is success, 3yz go \
+            on, 4yz\nand 5yz failure; 421 leads from everywhere to Closed and is left out of the \
+            drawing.",
+        legend: "In the table `2 Ready` reads: a reply 2yz leads to Ready; `=` stays. Where a \
+            field is\nempty a command is answered \"503 bad sequence\"; anything else cannot happen \
+            there.",
+        phases: &Phase::ALL,
+        verbs: &Verb::ALL,
+        classes: &CLASSES,
+        failure: Class::Failure,
+        after: Phase::after,
+        loops: true,
+        admits: Phase::admits,
+        name: |verb| verb.name().to_owned(),
+    };
+    let mut page = drawing.to_string();
     page.push_str("\n## Codes (RFC 5321 §4.3.2 and the extensions)\n\n");
     page.push_str("| verb | codes |\n|---|---|\n");
     for verb in Verb::ALL {
@@ -287,49 +279,4 @@ pub fn render() -> String {
         let _written = writeln!(page, "| {} | {} |", verb.name(), codes.join(" "));
     }
     page
-}
-
-const CLASSES: [(Class, &str); 3] = [
-    (Class::Success, "2"),
-    (Class::Intermediate, "3"),
-    (Class::Failure, "4/5"),
-];
-
-/// What leads from `here` to `there`.
-fn label(here: Phase, there: Phase) -> String {
-    let mut words = Vec::new();
-    for (class, digit) in CLASSES {
-        let verbs: Vec<&str> = Verb::ALL
-            .into_iter()
-            .filter(|verb| here.after(*verb, class) == Some(there))
-            .filter(|verb| class != Class::Failure || fails(here, *verb))
-            .map(Verb::name)
-            .collect();
-        if here == there && class == Class::Failure && !verbs.is_empty() {
-            words.push("any other (4/5)".to_owned());
-        } else if !verbs.is_empty() {
-            words.push(format!("{} ({digit})", verbs.join(", ")));
-        }
-    }
-    words.join("; ")
-}
-
-fn field(here: Phase, verb: Verb) -> String {
-    if !here.admits(verb) {
-        return String::new();
-    }
-    let arrows = CLASSES.into_iter().filter_map(|(class, digit)| {
-        let there = here.after(verb, class)?;
-        Some(if there == here {
-            format!("{digit} =")
-        } else {
-            format!("{digit} {there:?}")
-        })
-    });
-    arrows.collect::<Vec<_>>().join(", ")
-}
-
-/// A failure is an arrow worth drawing only where success is one.
-fn fails(here: Phase, verb: Verb) -> bool {
-    here.admits(verb)
 }

@@ -1,10 +1,12 @@
-//! What all protocols share: the [`Session`] contract, line framing, SASL exchanges, dialogues.
+//! What all protocols share: the [`Session`] contract, line framing, SASL exchanges, dialogues,
+//! drawings.
 //!
 //! Not here: sockets, clocks, disks; any single protocol's words.
 //!
 //! RFC 4422, 4505, 4616, 5802, 7677, 7628 (SASL).
 
 pub mod dialogue;
+pub mod drawing;
 mod line;
 pub mod sasl;
 mod session;
