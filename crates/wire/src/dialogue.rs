@@ -33,6 +33,37 @@ pub enum Cut {
     Lines,
     /// In pieces of so many octets; a line's pieces end with the line.
     Every(usize),
+    /// Each line in two, behind so many of its octets.
+    At(usize),
+}
+
+/// Octets of one line behind which [`cuts`] cuts; what the longer ones say repeats itself.
+const CUT_OCTETS_MAX: usize = 2048;
+
+/// Every cut of a script's lines: in two behind each octet, and in pieces of each small size.
+///
+/// None where a comment `# uncut` says that the dialogue is about what arrives together: what TLS
+/// throws away is what came with the command that began it.
+pub fn cuts(script: &str) -> impl Iterator<Item = Cut> {
+    let lengths = script.lines().filter_map(sent).map(|octets| octets.len());
+    let longest = lengths.max().unwrap_or_default().min(CUT_OCTETS_MAX);
+    let pieces = (1..=64).chain([100, 512, 1000]).map(Cut::Every);
+    let cuts = (1..longest).map(Cut::At).chain(pieces);
+    let uncut = script.lines().any(|line| line == "# uncut");
+    cuts.filter(move |_| !uncut)
+}
+
+/// The octets that the peer sends by one line of a script; `None` if the line is not the peer's.
+fn sent(line: &str) -> Option<Vec<u8>> {
+    let (mark, text) = line.split_at_checked(2).unwrap_or((line, ""));
+    let text = text.strip_prefix(' ').unwrap_or(text);
+    match mark {
+        "C:" => Some([text.as_bytes(), b"\r\n"].concat()),
+        "C+" => Some(unescape(text)),
+        "C*" => Some(repeated(text)),
+        "CE" => Some(Vec::new()),
+        _ => None,
+    }
 }
 
 /// The house a dialogue is played against.
@@ -70,19 +101,13 @@ pub fn play<S: Session>(
     session.elapse(player.now);
     player.settle(session, house);
     for line in script.lines() {
+        if let Some(octets) = sent(line) {
+            player.send(session, house, line, &octets, cut);
+            continue;
+        }
         let (mark, text) = line.split_at_checked(2).unwrap_or((line, ""));
         let text = text.strip_prefix(' ').unwrap_or(text);
         match mark {
-            "C:" => player.send(
-                session,
-                house,
-                line,
-                &[text.as_bytes(), b"\r\n"].concat(),
-                cut,
-            ),
-            "C+" => player.send(session, house, line, &unescape(text), cut),
-            "C*" => player.send(session, house, line, &repeated(text), cut),
-            "CE" => player.send(session, house, line, b"", cut),
             "T:" => player.pass(session, house, line, text),
             "N:" => player.tell(session, house, line, text),
             "S:" | "S+" | "~ " => {}
@@ -114,15 +139,16 @@ impl Player {
         cut: Cut,
     ) {
         self.note(line);
-        let size = match cut {
-            Cut::Lines => octets.len().max(1),
-            Cut::Every(size) => size.max(1),
-        };
         // The end of the connection is a receive of nothing.
-        let pieces: Vec<&[u8]> = if octets.is_empty() {
-            vec![octets]
-        } else {
-            octets.chunks(size).collect()
+        let pieces: Vec<&[u8]> = match (octets, cut) {
+            ([], _) | (_, Cut::Lines) => vec![octets],
+            (_, Cut::Every(size)) => octets.chunks(size.max(1)).collect(),
+            (_, Cut::At(at)) => match octets.split_at_checked(at) {
+                Some((before, behind)) if !before.is_empty() && !behind.is_empty() => {
+                    vec![before, behind]
+                }
+                _ => vec![octets],
+            },
         };
         for piece in pieces {
             if self.over {
