@@ -229,8 +229,8 @@ pub fn render() -> String {
             from\neverywhere and is left out of the drawing, as is what stays where it is from the \
             picture.",
         legend: "In the table `OK Selected` reads: an OK leads to Selected; `=` stays. Where a \
-            field is empty\na command is answered BAD; anything else cannot happen there. LOGOUT is \
-            answered BYE.",
+            field is empty\na command is answered BAD; anything else cannot happen there. LOGOUT \
+            is answered BYE.",
         phases: &Phase::ALL,
         verbs: &Verb::ALL,
         classes: &DRAWN,

@@ -23,7 +23,8 @@ pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
         _ => Policy::relay(host),
     };
     Arc::new(Policy {
-        // Reports of success stay in the house: nobody here could send one to another host.
+        // Reports of success stay in the house: nobody here could send one to another host
+        // (docs/decisions/006-reports-where-they-can-go.md).
         dsn: hall.door.protocol == Protocol::Submission,
         tls_offered: hall.offers_starttls(),
         cleartext_passwords: hall.door.is_indoors(),

@@ -260,8 +260,8 @@ pub fn render() -> String {
             on, 4yz\nand 5yz failure; 421 leads from everywhere to Closed and is left out of the \
             drawing.",
         legend: "In the table `2 Ready` reads: a reply 2yz leads to Ready; `=` stays. Where a \
-            field is\nempty a command is answered \"503 bad sequence\"; anything else cannot happen \
-            there.",
+            field is\nempty a command is answered \"503 bad sequence\"; anything else cannot \
+            happen there.",
         phases: &Phase::ALL,
         verbs: &Verb::ALL,
         classes: &CLASSES,

@@ -1,0 +1,339 @@
+//! Any command.
+
+use imap::Command;
+use imap::command::{
+    Append, Date, EntryType, Fetch, FetchItem, List, ListReturn, ListSelect, LiteralHeader,
+    Partial, Qresync, Search, SearchKey, SearchReturn, SelectParameters, SpecialUse, Store,
+    StoreAction,
+};
+use mail::{Role, UidValidity};
+use proptest::prelude::*;
+use wire::sasl::Secret;
+
+use super::words::*;
+
+pub(crate) fn partial() -> BoxedStrategy<Option<Partial>> {
+    let partial = (number64(), number64()).prop_map(|(offset, octets)| Partial {
+        offset,
+        octets: octets.max(1),
+    });
+    prop::option::of(partial).boxed()
+}
+
+pub(crate) fn fetch_item() -> BoxedStrategy<FetchItem> {
+    prop_oneof![
+        prop::sample::select(vec![
+            FetchItem::Envelope,
+            FetchItem::Flags,
+            FetchItem::InternalDate,
+            FetchItem::Rfc822Size,
+            FetchItem::Rfc822,
+            FetchItem::Rfc822Header,
+            FetchItem::Rfc822Text,
+            FetchItem::Body,
+            FetchItem::BodyStructure,
+            FetchItem::Uid,
+            FetchItem::ModSeq,
+            FetchItem::EmailId,
+            FetchItem::ThreadId,
+            FetchItem::SaveDate,
+        ]),
+        (section(), partial(), any::<bool>()).prop_map(|(section, partial, peek)| {
+            FetchItem::BodySection {
+                section,
+                partial,
+                peek,
+            }
+        }),
+        (part_numbers(0), partial(), any::<bool>()).prop_map(|(part, partial, peek)| {
+            FetchItem::Binary {
+                part,
+                partial,
+                peek,
+            }
+        }),
+        part_numbers(0).prop_map(FetchItem::BinarySize),
+    ]
+    .boxed()
+}
+
+pub(crate) fn date() -> BoxedStrategy<Date> {
+    (0..10_000_u16, 1..13_u8, 1..29_u8)
+        .prop_map(|(year, month, day)| Date { year, month, day })
+        .boxed()
+}
+
+pub(crate) fn search_key() -> BoxedStrategy<SearchKey> {
+    let entry = prop::sample::select(vec![EntryType::Private, EntryType::Shared, EntryType::All]);
+    let leaf = prop_oneof![
+        prop::sample::select(vec![
+            SearchKey::All,
+            SearchKey::New,
+            SearchKey::Old,
+            SearchKey::Recent
+        ]),
+        flag().prop_map(SearchKey::Has),
+        flag().prop_map(SearchKey::Lacks),
+        set().prop_map(SearchKey::Sequence),
+        set().prop_map(SearchKey::Uid),
+        (date(), 0..6_u8).prop_map(|(date, which)| match which {
+            0 => SearchKey::Before(date),
+            1 => SearchKey::On(date),
+            2 => SearchKey::Since(date),
+            3 => SearchKey::SentBefore(date),
+            4 => SearchKey::SentOn(date),
+            _ => SearchKey::SentSince(date),
+        }),
+        number().prop_map(|time| SearchKey::Older(time.get())),
+        number().prop_map(|time| SearchKey::Younger(time.get())),
+        number64().prop_map(SearchKey::Larger),
+        number64().prop_map(SearchKey::Smaller),
+        (text(), 0..7_u8).prop_map(|(text, which)| match which {
+            0 => SearchKey::Bcc(text),
+            1 => SearchKey::Cc(text),
+            2 => SearchKey::From(text),
+            3 => SearchKey::To(text),
+            4 => SearchKey::Subject(text),
+            5 => SearchKey::Body(text),
+            _ => SearchKey::Text(text),
+        }),
+        (text(), text()).prop_map(|(name, text)| SearchKey::Header(name, text)),
+        (prop::option::of((text(), entry)), modseq())
+            .prop_map(|(entry, modseq)| SearchKey::ModSeq { entry, modseq }),
+        object_id().prop_map(SearchKey::EmailId),
+        object_id().prop_map(SearchKey::ThreadId),
+    ];
+    leaf.prop_recursive(4, 24, 4, |key| {
+        prop_oneof![
+            prop::collection::vec(key.clone(), 2..4).prop_map(SearchKey::And),
+            key.clone().prop_map(|key| SearchKey::Not(Box::new(key))),
+            (key.clone(), key)
+                .prop_map(|(one, other)| { SearchKey::Or(Box::new(one), Box::new(other)) }),
+        ]
+    })
+    .boxed()
+}
+
+pub(crate) fn search() -> BoxedStrategy<Search> {
+    let returning = any::<[bool; 5]>().prop_map(|[min, max, all, count, save]| SearchReturn {
+        min,
+        max,
+        all: all || !(min || max || count || save),
+        count,
+        save,
+    });
+    let charset = prop::sample::select(vec!["UTF-8".to_owned(), "US-ASCII".to_owned()]);
+    let parts = (
+        any::<bool>(),
+        prop::option::of(returning),
+        prop::option::of(charset),
+        search_key(),
+    );
+    parts
+        .prop_map(|(uid, returning, charset, key)| Search {
+            uid,
+            returning,
+            charset,
+            key,
+        })
+        .boxed()
+}
+
+pub(crate) fn select_parameters() -> BoxedStrategy<SelectParameters> {
+    let qresync = (
+        number(),
+        modseq(),
+        prop::option::of(plain_set()),
+        prop::option::of((plain_set(), plain_set())),
+    );
+    let qresync = qresync.prop_map(|(validity, modseq, known_uids, matches)| Qresync {
+        uid_validity: UidValidity(validity),
+        modseq,
+        known_uids,
+        matches,
+    });
+    (any::<bool>(), prop::option::of(qresync))
+        .prop_map(|(condstore, qresync)| SelectParameters { condstore, qresync })
+        .boxed()
+}
+
+pub(crate) fn list() -> BoxedStrategy<List> {
+    let select =
+        any::<[bool; 4]>().prop_map(|[subscribed, remote, recursive, special_use]| ListSelect {
+            subscribed,
+            remote,
+            recursive_match: recursive && (subscribed || special_use),
+            special_use,
+        });
+    let status = prop::option::of(status_items()).prop_map(Option::unwrap_or_default);
+    let returning =
+        (any::<[bool; 3]>(), status).prop_map(|([subscribed, children, special_use], status)| {
+            ListReturn {
+                subscribed,
+                children,
+                special_use,
+                status,
+            }
+        });
+    let pattern = || "[^\0]{0,6}[*%]?";
+    let parts = (
+        select,
+        pattern(),
+        prop::collection::vec(pattern(), 1..3),
+        returning,
+        any::<bool>(),
+    );
+    parts
+        .prop_map(|(select, reference, patterns, returning, extended)| List {
+            extended: extended
+                || patterns.len() > 1
+                || select != ListSelect::default()
+                || returning != ListReturn::default(),
+            select,
+            reference,
+            patterns,
+            returning,
+        })
+        .boxed()
+}
+
+pub(crate) fn special_use() -> BoxedStrategy<SpecialUse> {
+    prop_oneof![
+        prop::sample::select(Role::ALL.to_vec()).prop_map(SpecialUse::Role),
+        Just(SpecialUse::Unknown("Shelf".to_owned())),
+    ]
+    .boxed()
+}
+
+pub(crate) fn append() -> BoxedStrategy<Append> {
+    let literal = (number64(), any::<bool>(), any::<bool>());
+    let parts = (mailbox(), flags(), prop::option::of(timestamp()), literal);
+    parts
+        .prop_map(|(mailbox, flags, date, (octets, sync, binary))| Append {
+            mailbox,
+            flags,
+            date,
+            literal: LiteralHeader {
+                octets,
+                sync,
+                binary,
+            },
+        })
+        .boxed()
+}
+
+pub(crate) fn store() -> BoxedStrategy<Store> {
+    let action = prop::sample::select(vec![
+        StoreAction::Replace,
+        StoreAction::Add,
+        StoreAction::Remove,
+    ]);
+    let parts = (
+        any::<[bool; 2]>(),
+        set(),
+        prop::option::of(modseq()),
+        action,
+        flags(),
+    );
+    parts
+        .prop_map(
+            |([uid, silent], set, unchanged_since, action, flags)| Store {
+                uid,
+                set,
+                unchanged_since,
+                action,
+                silent,
+                flags,
+            },
+        )
+        .boxed()
+}
+
+pub(crate) fn fetch() -> BoxedStrategy<Fetch> {
+    let parts = (
+        any::<[bool; 2]>(),
+        set(),
+        prop::collection::vec(fetch_item(), 1..4),
+        prop::option::of(modseq()),
+    );
+    parts
+        .prop_map(|([uid, vanished], set, items, changed_since)| Fetch {
+            uid,
+            set,
+            items,
+            vanished: vanished && uid && changed_since.is_some(),
+            changed_since,
+        })
+        .boxed()
+}
+
+pub(crate) fn on_mailboxes() -> BoxedStrategy<Command> {
+    prop_oneof![
+        (mailbox(), select_parameters()).prop_map(|(mailbox, parameters)| Command::Select {
+            mailbox,
+            parameters
+        }),
+        (mailbox(), select_parameters()).prop_map(|(mailbox, parameters)| Command::Examine {
+            mailbox,
+            parameters
+        }),
+        (mailbox(), prop::collection::vec(special_use(), 0..3)).prop_map(
+            |(mailbox, special_use)| Command::Create {
+                mailbox,
+                special_use
+            }
+        ),
+        mailbox().prop_map(Command::Delete),
+        (mailbox(), mailbox()).prop_map(|(from, to)| Command::Rename { from, to }),
+        mailbox().prop_map(Command::Subscribe),
+        mailbox().prop_map(Command::Unsubscribe),
+        list().prop_map(Command::List),
+        ("[^\0]{0,6}", "[^\0]{0,6}[*%]?")
+            .prop_map(|(reference, pattern)| Command::Lsub { reference, pattern }),
+        (mailbox(), status_items()).prop_map(|(mailbox, items)| Command::Status { mailbox, items }),
+        append().prop_map(Command::Append),
+        (any::<bool>(), set(), mailbox()).prop_map(|(uid, set, mailbox)| Command::Copy {
+            uid,
+            set,
+            mailbox
+        }),
+        (any::<bool>(), set(), mailbox()).prop_map(|(uid, set, mailbox)| Command::Move {
+            uid,
+            set,
+            mailbox
+        }),
+    ]
+    .boxed()
+}
+
+pub(crate) fn command() -> BoxedStrategy<Command> {
+    let initial = prop::collection::vec(any::<u8>(), 0..20);
+    prop_oneof![
+        1 => prop::sample::select(vec![
+            Command::Capability,
+            Command::Noop,
+            Command::Logout,
+            Command::StartTls,
+            Command::Namespace,
+            Command::Idle,
+            Command::Check,
+            Command::Close,
+            Command::Unselect,
+            Command::Expunge,
+        ]),
+        1 => prop::collection::vec((text(), prop::option::of(text())), 0..3)
+            .prop_map(Command::Id),
+        1 => (word(), prop::option::of(initial))
+            .prop_map(|(mechanism, initial)| Command::Authenticate { mechanism, initial }),
+        1 => (text(), text())
+            .prop_map(|(user, password)| Command::Login { user, password: Secret(password) }),
+        1 => prop::collection::vec(word(), 1..3).prop_map(Command::Enable),
+        1 => word().prop_map(Command::Compress),
+        10 => on_mailboxes(),
+        1 => set().prop_map(Command::UidExpunge),
+        4 => search().prop_map(Command::Search),
+        4 => fetch().prop_map(Command::Fetch),
+        2 => store().prop_map(Command::Store),
+    ]
+    .boxed()
+}
