@@ -57,6 +57,9 @@ pub struct Policy {
     pub recipients_max: u32,
     /// Bad commands and failed logins before the connection is closed.
     pub faults_max: u32,
+    /// Recipients refused for good before the connection is closed, none of its messages taken in
+    /// between: more is no list with dead addresses but somebody who tries names.
+    pub refused_recipients_max: u32,
     /// How long the peer may think about its next command (§4.5.3.2.7).
     pub command_timeout: Duration,
     /// How long the peer may pause within a body.
@@ -89,6 +92,7 @@ impl Policy {
             auth_octets_max: 12_288,
             recipients_max: 1000,
             faults_max: 20,
+            refused_recipients_max: 100,
             command_timeout: Duration::from_secs(300),
             data_timeout: Duration::from_secs(300),
             body_timeout: Duration::from_secs(2 * 3600),

@@ -44,6 +44,8 @@ pub struct Session {
     ended: bool,
     tripped: bool,
     faults: u32,
+    /// Recipients refused for good since a message was taken.
+    refused: u32,
     now: Instant,
     /// When the peer's turn began; `None` until the time is told after our own turn.
     heard: Option<Instant>,
@@ -153,6 +155,7 @@ impl Session {
             ended: false,
             tripped: false,
             faults: 0,
+            refused: 0,
             now: Instant::default(),
             heard: None,
             body_began: None,

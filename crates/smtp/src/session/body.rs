@@ -284,6 +284,7 @@ impl Session {
         let replies: Vec<Reply> = told.collect();
         if replies.iter().any(|reply| reply.code.value() == 250) {
             self.faults = 0;
+            self.refused = 0;
         }
         let closing = replies.iter().any(|reply| reply.code.value() == 421);
         let next = if closing { State::Closed } else { State::Ready };

@@ -268,9 +268,20 @@ impl Session {
                 let replies = vec![reply(250, (2, 1, 5), "OK")];
                 self.conclude(Verb::Rcpt, replies, State::Rcpt(envelope));
             }
-            // Not a fault of the program: lists have dead addresses.
-            Answer::Refused(refusal) => self.reply(Verb::Rcpt, fitted(Verb::Rcpt, &refusal)),
+            Answer::Refused(refusal) => self.recipient_refused(fitted(Verb::Rcpt, &refusal)),
             _ => self.refuse_with(Verb::Rcpt, &unanswered()),
+        }
+    }
+
+    /// Not a fault of the program: lists have dead addresses. But so many are none.
+    fn recipient_refused(&mut self, refusal: Reply) {
+        let for_good = refusal.code.class() == mail::Class::Permanent;
+        self.refused += u32::from(for_good);
+        if self.refused > self.policy.refused_recipients_max {
+            let reply = reply(421, (4, 7, 0), "Too many refused recipients");
+            self.conclude(Verb::Rcpt, vec![reply], State::Closed);
+        } else {
+            self.reply(Verb::Rcpt, refusal);
         }
     }
 

@@ -49,6 +49,7 @@ impl Scene {
                     "recipients" => policy.recipients_max = value,
                     "body" => policy.body_timeout = Duration::from_secs(u64::from(value)),
                     "faults" => policy.faults_max = value,
+                    "refused" => policy.refused_recipients_max = value,
                     "decline" => {
                         let code = u16::try_from(value).unwrap_or(554);
                         policy.refusal = Some(refusal(code, "No service for you"));
