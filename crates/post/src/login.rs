@@ -16,6 +16,7 @@ use crate::directory::lower;
 use crate::directory::rows::{Argon2id, Password};
 use crate::{Account, Error, Outcome, Post, Why};
 
+use gate::Pending;
 pub(crate) use gate::{Attempt, Gate};
 
 /// What SCRAM-SHA-256 needs to know of a user (RFC 5802 §3), and a fresh nonce.
@@ -60,15 +61,14 @@ impl Post {
         };
         let fingerprint = gate.fingerprint(&kept, password);
         let now = self.inner.outside.instant();
+        // Lives until a failure is counted, so that at no moment it counts for nothing.
+        let mut guess = None;
         let right = match id {
             Some(_) if gate.remembers(&fingerprint, now, &self.inner.rules) => true,
             _ => {
-                let guess = Guess {
-                    house: self,
-                    attempt: Some(&attempt),
-                };
+                let guess = guess.insert(Guess::begin(self, &attempt, fingerprint)?);
                 let checked = self.check(kept, password.to_owned()).await;
-                guess.answered();
+                guess.answered = true;
                 checked?
             }
         };
@@ -247,22 +247,33 @@ impl Post {
 /// has cost as much.
 struct Guess<'a> {
     house: &'a Post,
-    attempt: Option<&'a Attempt>,
+    attempt: &'a Attempt,
+    pending: Pending,
+    answered: bool,
 }
 
-impl Guess<'_> {
-    fn answered(mut self) {
-        self.attempt = None;
+impl<'a> Guess<'a> {
+    fn begin(house: &'a Post, attempt: &'a Attempt, fingerprint: [u8; 32]) -> Outcome<Self> {
+        let inner = &house.inner;
+        let now = inner.outside.instant();
+        let begun = inner.gate.begin(attempt, fingerprint, now, &inner.rules);
+        Ok(Self {
+            house,
+            attempt,
+            pending: begun.ok_or_else(busy)?,
+            answered: false,
+        })
     }
 }
 
 impl Drop for Guess<'_> {
     fn drop(&mut self) {
-        if let Some(attempt) = self.attempt {
-            let inner = &self.house.inner;
+        let inner = &self.house.inner;
+        if !self.answered {
             let now = inner.outside.instant();
-            inner.gate.count(attempt, now, &inner.rules);
+            inner.gate.count(self.attempt, now, &inner.rules);
         }
+        inner.gate.end(&self.pending);
     }
 }
 

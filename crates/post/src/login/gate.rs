@@ -27,6 +27,8 @@ pub(crate) struct Gate {
 #[derive(Default)]
 struct State {
     failures: HashMap<Culprit, Failures>,
+    /// Passwords being checked, each with how often at the same time.
+    guesses: HashMap<Culprit, HashMap<[u8; 32], u32>>,
     successes: HashMap<[u8; 32], Instant>,
     /// Where each user has been right.
     friends: HashMap<(String, u64), Instant>,
@@ -39,7 +41,14 @@ pub(crate) struct Attempt {
     network: u64,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// A password that is being checked for a user: it counts as wrong until it proves right.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    culprit: Culprit,
+    fingerprint: [u8; 32],
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Culprit {
     /// A user, wherever it comes from,
     User(String),
@@ -83,6 +92,52 @@ impl Gate {
             let failures = state.failures.get(culprit);
             failures.is_none_or(|known| known.now(now, half_life) < f64::from(max))
         })
+    }
+
+    /// Begins to check a password; `None` if the passwords that are being checked for this user
+    /// already may use up the failures it has left, or a burst would slip past the count.
+    ///
+    /// The same password counts once, however many ask at the same time: those are one person's
+    /// programs.
+    pub(crate) fn begin(
+        &self,
+        attempt: &Attempt,
+        fingerprint: [u8; 32],
+        now: Instant,
+        rules: &Rules,
+    ) -> Option<Pending> {
+        let mut state = self.state();
+        let [culprit, _] = state.culprits(attempt);
+        let failures = state.failures.get(&culprit);
+        let failed = failures.map_or(0.0, |known| known.now(now, rules.failures_half_life));
+        let guesses = state.guesses.entry(culprit.clone()).or_default();
+        let others = u32::try_from(guesses.len()).unwrap_or(u32::MAX);
+        let used_up = failed + f64::from(others) >= f64::from(rules.account_failures_max);
+        if used_up && !guesses.contains_key(&fingerprint) {
+            return None;
+        }
+        *guesses.entry(fingerprint).or_default() += 1;
+        Some(Pending {
+            culprit,
+            fingerprint,
+        })
+    }
+
+    /// Ends what [`Gate::begin`] began.
+    pub(crate) fn end(&self, pending: &Pending) {
+        let mut state = self.state();
+        let Some(guesses) = state.guesses.get_mut(&pending.culprit) else {
+            return;
+        };
+        if let Some(count) = guesses.get_mut(&pending.fingerprint) {
+            *count -= 1;
+            if *count == 0 {
+                guesses.remove(&pending.fingerprint);
+            }
+        }
+        if guesses.is_empty() {
+            state.guesses.remove(&pending.culprit);
+        }
     }
 
     /// Counts a failure.

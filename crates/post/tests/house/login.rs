@@ -191,3 +191,36 @@ async fn unknown_users_have_keys_as_well() {
     assert_eq!(*proved.unwrap().address(), address("ada"));
     assert!(world.post.login_proved(PEER, "nobody", None).await.is_err());
 }
+
+#[tokio::test]
+async fn a_burst_of_guesses_does_not_slip_past_the_count() {
+    let strict = Rules {
+        account_failures_max: 3,
+        ..rules()
+    };
+    let world = World::with(&["ada", "eve"], strict).await;
+    let post = &world.post;
+    world.made.stalls.store(true, Ordering::Relaxed);
+    world.made.heavy.store(0, Ordering::Relaxed);
+    let mut under_way = Vec::new();
+    for guess in ["one", "two", "three", "three", "four", "five"] {
+        let mut came = Box::pin(post.login_password(PEER, "ada", None, guess));
+        let told = came.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let refused = matches!(guess, "four" | "five");
+        assert_eq!(told.is_ready(), refused, "{guess}");
+        under_way.push(came);
+    }
+    assert_eq!(world.made.heavy.load(Ordering::Relaxed), 4);
+    // Who goes before the answer has guessed; who is let in leaves nothing behind.
+    under_way.truncate(1);
+    world.made.stalls.store(false, Ordering::Relaxed);
+    let eve = post.login_password(PEER, "eve", None, "eve").await;
+    assert!(eve.is_ok());
+    let ada = post.login_password(PEER, "ada", None, "ada").await;
+    assert_eq!(ada.err().map(|error| error.why()), Some(Why::Unavailable));
+    drop(under_way);
+    world.made.seconds.fetch_add(3600, Ordering::Relaxed);
+    for _ in 0..5 {
+        assert!(post.login_password(PEER, "ada", None, "ada").await.is_ok());
+    }
+}
