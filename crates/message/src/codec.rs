@@ -1,16 +1,20 @@
 //! An outline as stored octets: a version, then each field in order.
 //!
+//! Version 1 had one octet for what was wrong with a part; it is read and no longer written.
 //! Numbers are LEB128, texts a length and octets, an optional text a length plus one (0 for none).
 //! Reading trusts nothing: every count is checked against the octets left, depth is bounded.
 
 use crate::Error;
 use crate::address::Correspondent;
 use crate::digest::Digest;
+use crate::leniency::{Leniencies, Leniency};
 use crate::outline::Outline;
 use crate::parameter::Parameter;
-use crate::part::{Content, Disposition, Faults, Part, Span};
+use crate::part::{Content, Disposition, Part, Span};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The oldest version that is read.
+const VERSION_MIN: u8 = 1;
 /// Composite parts inside one another that are read back.
 const DEPTH_MAX: usize = 256;
 
@@ -24,10 +28,11 @@ pub(crate) fn decode(stored: &[u8]) -> Result<Outline, Error> {
     let mut reader = Reader {
         rest: stored,
         whole: stored.len(),
+        version: 0,
     };
-    let version = reader.octet()?;
-    if version != VERSION {
-        return Err(Error::Version(version));
+    reader.version = reader.octet()?;
+    if !(VERSION_MIN..=VERSION).contains(&reader.version) {
+        return Err(Error::Version(reader.version));
     }
     let outline = reader.outline(0)?;
     if reader.rest.is_empty() {
@@ -151,7 +156,7 @@ fn write_part(part: &Part, out: &mut Vec<u8>) {
     ] {
         write_number(number, out);
     }
-    out.push(fault_bits(part.faults));
+    write_number(part.leniencies.bits(), out);
     match &part.content {
         Content::Leaf => out.push(0),
         Content::Multipart(parts) => {
@@ -168,16 +173,10 @@ fn write_part(part: &Part, out: &mut Vec<u8>) {
     }
 }
 
-fn fault_bits(faults: Faults) -> u8 {
-    u8::from(faults.ambiguous)
-        | u8::from(faults.unclosed) << 1
-        | u8::from(faults.unopened) << 2
-        | u8::from(faults.implied) << 3
-}
-
 struct Reader<'a> {
     rest: &'a [u8],
     whole: usize,
+    version: u8,
 }
 
 impl<'a> Reader<'a> {
@@ -318,19 +317,23 @@ impl<'a> Reader<'a> {
         Ok(Span { offset, len })
     }
 
-    fn faults(&mut self) -> Result<Faults, Error> {
-        let bits = self.octet()?;
-        let faults = Faults {
-            ambiguous: bits & 1 != 0,
-            unclosed: bits & 2 != 0,
-            unopened: bits & 4 != 0,
-            implied: bits & 8 != 0,
-        };
-        if bits < 16 {
-            Ok(faults)
-        } else {
-            Err(self.damaged())
+    fn leniencies(&mut self) -> Result<Leniencies, Error> {
+        if self.version > 1 {
+            let bits = self.number()?;
+            return Leniencies::from_bits(bits).ok_or_else(|| self.damaged());
         }
+        let bits = self.octet()?;
+        if bits >= 16 {
+            return Err(self.damaged());
+        }
+        let meanings = [
+            (1, Leniency::RepeatedField),
+            (2, Leniency::Unclosed),
+            (4, Leniency::Unopened),
+            (8, Leniency::Implied),
+        ];
+        let set = meanings.iter().filter(|(bit, _)| bits & bit != 0);
+        Ok(set.map(|&(_, leniency)| leniency).collect())
     }
 
     fn part(&mut self, depth: usize) -> Result<Part, Error> {
@@ -351,7 +354,7 @@ impl<'a> Reader<'a> {
             header: self.span()?,
             body: self.span()?,
             lines: self.number()?,
-            faults: self.faults()?,
+            leniencies: self.leniencies()?,
             content: self.content(depth)?,
         })
     }
@@ -365,5 +368,45 @@ impl<'a> Reader<'a> {
             2 => Ok(Content::Message(Box::new(self.outline(depth + 1)?))),
             _ => Err(self.damaged()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outline_of_version_1_is_read() {
+        let stored = include_bytes!("../tests/fixtures/outline-1.bin");
+        assert_eq!(stored.first(), Some(&1));
+        let outline = decode(stored).unwrap();
+        assert_eq!(outline.digest.subject_text(), "an outline of version 1");
+        assert_eq!(outline.root.languages, [b"de", b"en"]);
+        let noted = |part: &Part| part.leniencies.iter().collect::<Vec<_>>();
+        assert_eq!(noted(&outline.root), [Leniency::Unclosed]);
+        let [implied, message, closed, picture] = outline.root.children() else {
+            panic!("four parts");
+        };
+        assert_eq!(noted(implied), [Leniency::Implied]);
+        assert!(
+            implied
+                .children()
+                .first()
+                .is_some_and(|part| part.is("text", "plain"))
+        );
+        assert!(noted(message).is_empty());
+        let Content::Message(inner) = &message.content else {
+            panic!("a message");
+        };
+        assert_eq!(inner.digest.subject.as_deref(), Some(&b"inner"[..]));
+        assert_eq!(noted(closed), [Leniency::Unopened]);
+        assert_eq!(noted(picture), [Leniency::RepeatedField]);
+        assert_eq!(picture.filename().as_deref(), Some("x.png"));
+        // It is written as today's.
+        let again = encode(&outline);
+        assert_eq!(again.first(), Some(&VERSION));
+        assert_eq!(decode(&again), Ok(outline));
+        assert_eq!(decode(&[3]), Err(Error::Version(3)));
+        assert_eq!(decode(&[0]), Err(Error::Version(0)));
     }
 }

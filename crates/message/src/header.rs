@@ -47,11 +47,6 @@ impl<'a> Header<'a> {
         Self { octets, at: 0 }
     }
 
-    /// Starts inside a longer message.
-    pub(crate) const fn at(octets: &'a [u8], at: usize) -> Self {
-        Self { octets, at }
-    }
-
     /// Octets read so far.
     #[must_use]
     pub const fn offset(&self) -> usize {
@@ -77,7 +72,7 @@ impl<'a> Header<'a> {
     }
 
     /// Reads one line with its continuations; `Some(None)` if it is no field, `None` at the end.
-    pub(crate) fn line(&mut self) -> Option<Option<Field<'a>>> {
+    fn line(&mut self) -> Option<Option<Field<'a>>> {
         let rest = self.octets.get(self.at..)?;
         if rest.is_empty() || !self.blank_line().is_empty() {
             return None;
@@ -111,23 +106,36 @@ impl<'a> Iterator for Header<'a> {
 }
 
 fn field(raw: &[u8], offset: usize) -> Option<Field<'_>> {
-    let colon = raw
-        .iter()
-        .position(|octet| !matches!(octet, 33..=57 | 59..=126))?;
-    let mut value = raw.get(colon..)?;
-    // White space before the colon is obsolete syntax (RFC 5322 §4.5).
-    while let Some((b' ' | b'\t', rest)) = value.split_first() {
-        value = rest;
-    }
-    let value = value.strip_prefix(b":").filter(|_| colon > 0)?;
+    let (name_octets, value_at) = split(raw)?;
+    let value = raw.get(value_at..)?;
     let value = value.strip_suffix(b"\n").unwrap_or(value);
     let value = value.strip_suffix(b"\r").unwrap_or(value);
     Some(Field {
-        name: raw.get(..colon)?,
+        name: raw.get(..name_octets)?,
         value,
         raw,
         offset,
     })
+}
+
+/// Octets a field's name may have: what a line may have (RFC 5322 §2.1.1).
+const NAME_OCTETS_MAX: usize = 998;
+
+/// Octets of a field's name, and of all before its value; `None` if it is no field.
+pub(crate) fn split(raw: &[u8]) -> Option<(usize, usize)> {
+    let name_octets = raw
+        .iter()
+        .position(|octet| !matches!(octet, 33..=57 | 59..=126))?;
+    if name_octets == 0 || name_octets > NAME_OCTETS_MAX {
+        return None;
+    }
+    let rest = raw.get(name_octets..)?;
+    // White space before the colon is obsolete syntax (RFC 5322 §4.5).
+    let space = rest
+        .iter()
+        .position(|octet| !matches!(octet, b' ' | b'\t'))?;
+    let value_at = name_octets + space + 1;
+    (rest.get(space) == Some(&b':')).then_some((name_octets, value_at))
 }
 
 /// The text on one line: line ends (and NULs) taken out, white space at both ends too.

@@ -47,7 +47,7 @@ leniencies! {
     Implied, "implied-part",
         "A multipart has no usable boundary or no delimiter; its body is one plain text part.";
     EncodedComposite, "encoded-composite",
-        "A composite part says base64 or quoted-printable; it is left closed (RFC 2045 §6.4).";
+        "An enclosed message says base64 or quoted-printable; it is left closed (RFC 2046 §5.2.1).";
     NotAField, "not-a-field",
         "A line of a header is no field; it is passed over (RFC 5322 §2.2).";
     SpaceBeforeColon, "space-before-colon",
@@ -92,6 +92,16 @@ leniencies! {
         "An address has obsolete syntax: a route, spaces around dots, empty list members.";
     DateRepaired, "date-repaired",
         "A date is out of grammar; day, month, year and time are taken where they are plain.";
+    BareCr, "bare-cr",
+        "A header holds CR without LF; it is no line end and left out of texts (RFC 5322 §2.3).";
+    BoundaryTooLong, "boundary-too-long",
+        "A boundary is longer than 70 characters; it counts up to 994 (RFC 2046 §5.1.1).";
+    RepeatedBoundary, "repeated-boundary",
+        "Content-Type says two boundaries; the first counts (RFC 2046 §5.1.1).";
+    RepeatedUnique, "repeated-unique",
+        "A field that may stand once stands again; the first or all count (RFC 5322 §3.6).";
+    EncodedMultipart, "encoded-multipart",
+        "A multipart says base64 or quoted-printable; it is read as it stands (RFC 2045 §6.4).";
 }
 
 impl Leniency {

@@ -5,6 +5,7 @@
 
 use crate::digest::Digest;
 use crate::part::{Part, Span};
+use crate::table::{Table, Text};
 use crate::{Error, codec, reader};
 
 /// How much of a message an outline describes; what lies beyond stays in the message unseen.
@@ -16,6 +17,10 @@ pub struct Limits {
     pub depth_max: usize,
     /// Fields read of one header.
     pub header_fields_max: usize,
+    /// Fields read of all headers.
+    pub fields_max: usize,
+    /// Octets read of all headers.
+    pub header_octets_max: usize,
     /// Addresses kept over all digests.
     pub addresses_max: usize,
     /// Parameters kept of one field.
@@ -27,9 +32,11 @@ pub struct Limits {
 impl Limits {
     /// What every message is read with.
     pub const HOUSE: Self = Self {
-        parts_max: 1000,
+        parts_max: 10_000,
         depth_max: 64,
         header_fields_max: 2000,
+        fields_max: 65_536,
+        header_octets_max: 1024 * 1024,
         addresses_max: 20_000,
         parameters_max: 100,
         text_octets_max: 16_384,
@@ -61,7 +68,14 @@ impl Outline {
     /// Reads a message within other limits.
     #[must_use]
     pub fn parse_within(message: &[u8], limits: &Limits) -> Self {
-        reader::read(message, limits)
+        let table = Table::within(message, limits);
+        Self::of_table(&table, Text::Message(message), limits)
+    }
+
+    /// The outline of a message whose table is there; `text` is what the table belongs to.
+    #[must_use]
+    pub fn of_table(table: &Table, text: Text<'_>, limits: &Limits) -> Self {
+        reader::read(table, text, limits)
     }
 
     /// The message's octets, header and body.

@@ -327,7 +327,8 @@ impl<'a> Scan<'a> {
     }
 }
 
-const fn is_token(octet: u8) -> bool {
+/// True for what a token is made of (RFC 2045 §5.1).
+pub(crate) const fn is_token(octet: u8) -> bool {
     matches!(octet, 33..=126)
         && !matches!(
             octet,

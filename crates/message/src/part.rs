@@ -2,6 +2,7 @@
 //!
 //! Not here: how the tree is read (`reader`), stored (`codec`) or addressed (`section`).
 
+use crate::leniency::Leniencies;
 use crate::outline::Outline;
 use crate::parameter::{self, Parameter};
 
@@ -77,8 +78,8 @@ pub struct Part {
     pub body: Span,
     /// Line ends in the body; counted only for `text/*` and opened messages, else 0.
     pub lines: u64,
-    /// What was odd about it.
-    pub faults: Faults,
+    /// What was wrong with it, as far as its place and its kind go.
+    pub leniencies: Leniencies,
     /// What is inside.
     pub content: Content,
 }
@@ -145,17 +146,4 @@ pub struct Disposition {
     pub kind: String,
     /// Its parameters as written.
     pub parameters: Vec<Parameter>,
-}
-
-/// What was odd about a part: two readers may see two messages here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Faults {
-    /// A MIME field occurs twice; the first was taken.
-    pub ambiguous: bool,
-    /// The multipart has no close delimiter.
-    pub unclosed: bool,
-    /// A composite part was left closed: too deep, too many parts, or encoded.
-    pub unopened: bool,
-    /// The multipart has no usable boundary or no delimiter; its one part is implied.
-    pub implied: bool,
 }

@@ -1,266 +1,84 @@
-//! Reads a message into its outline, in one pass over its lines.
+//! Describes a message by its table: what IMAP asks for, decoded no further than its fields.
 //!
-//! Delimiters of all open multiparts are known at every moment (RFC 2046 §5.1.2), so that an outer
-//! one ends everything inside it. Only lines that begin with `--` are looked at.
-
-use memchr::memmem::Finder;
+//! Not here: where the parts are (`scanner`).
 
 use crate::address::{self, Correspondent};
+use crate::decode::Encoding;
 use crate::digest::Digest;
-use crate::header::{Field, Header, unfold};
+use crate::field_name::FieldName;
+use crate::header::unfold;
+use crate::leniency::Leniency;
 use crate::outline::{Limits, Outline};
 use crate::parameter::{self, Parameter};
-use crate::part::{Content, Disposition, Faults, Part, Span};
+use crate::part::{Content, Disposition, Part};
+use crate::table::{Entry, Kind, Table, Text};
 
-pub(crate) fn read(message: &[u8], limits: &Limits) -> Outline {
+pub(crate) fn read(table: &Table, text: Text<'_>, limits: &Limits) -> Outline {
     let mut reader = Reader {
-        message,
+        table,
+        text,
         limits,
-        boundaries: Vec::new(),
-        dashes: Finder::new(b"\n--"),
-        parts: 0,
         addresses: 0,
     };
-    reader.entity(0, 0, true, false).0
+    table
+        .parts()
+        .first()
+        .map(|root| reader.message(0, root))
+        .unwrap_or_default()
 }
 
 struct Reader<'a> {
-    message: &'a [u8],
+    table: &'a Table,
+    text: Text<'a>,
     limits: &'a Limits,
-    /// Boundaries of the open multiparts, outermost first.
-    boundaries: Vec<Vec<u8>>,
-    dashes: Finder<'static>,
-    parts: usize,
     addresses: usize,
 }
 
-/// Where a body ends and why: at a delimiter or (none) with the message.
-#[derive(Clone, Copy)]
-struct Stop {
-    at: usize,
-    delimiter: Option<Delimiter>,
-}
-
-/// A delimiter line of the open multipart number `level`.
-#[derive(Clone, Copy)]
-struct Delimiter {
-    level: usize,
-    close: bool,
-    /// The first octet of the next line.
-    end: usize,
-}
-
 impl<'a> Reader<'a> {
-    /// Reads a message or a part that begins at `start`, to the delimiter that ends it.
-    fn entity(
-        &mut self,
-        start: usize,
-        depth: usize,
-        is_message: bool,
-        in_digest: bool,
-    ) -> (Outline, Stop) {
-        self.parts += 1;
-        let (found, body_start, ended) = self.header(start);
-        let digest = if is_message {
-            self.digest(&found)
-        } else {
-            Digest::default()
-        };
-        let mut part = self.describe(&found, in_digest);
-        part.header = Span::between(start, body_start);
-        let mut stop = match ended {
-            Some(stop) => {
-                // A header cut short by a delimiter has no body to open.
-                if part.media == "multipart" {
-                    part.faults.implied = true;
-                    part.content = Content::Multipart(vec![self.implied(body_start, body_start)]);
-                } else if opens_message(&part) {
-                    close_up(&mut part);
-                }
-                stop
-            }
-            None => self.body(&mut part, body_start, depth),
-        };
-        stop.at = stop.at.max(body_start);
-        part.body = Span::between(body_start, stop.at);
-        if part.media == "text" || matches!(part.content, Content::Message(_)) {
-            part.lines = self.lines(body_start, stop.at);
-        }
-        (Outline { digest, root: part }, stop)
+    fn message(&mut self, index: usize, entry: &Entry) -> Outline {
+        let found = self.found(entry);
+        let digest = self.digest(&found);
+        let root = self.part(index, entry, &found);
+        Outline { digest, root }
     }
 
-    /// The header's fields, where it ends, and the stop if a delimiter cut it short.
-    fn header(&self, start: usize) -> (Found<'a>, usize, Option<Stop>) {
-        let mut found = Found::default();
-        let mut fields = Header::at(self.message, start);
-        let mut count = 0;
-        loop {
-            let at = fields.offset();
-            if let Some(delimiter) = self.delimiter(at) {
-                let end = self.before_line_end(at).max(start);
-                let stop = Stop {
-                    at: end,
-                    delimiter: Some(delimiter),
-                };
-                return (found, end, Some(stop));
-            }
-            let Some(line) = fields.line() else {
-                break;
-            };
-            if let Some(field) = line
-                && count < self.limits.header_fields_max
-            {
-                count += 1;
-                found.keep(field);
-            }
-        }
-        let end = fields.offset() + fields.blank_line().len();
-        (found, end, None)
-    }
-
-    fn body(&mut self, part: &mut Part, start: usize, depth: usize) -> Stop {
-        let multipart = part.media == "multipart";
-        let message = opens_message(part);
-        let composite = multipart || message;
-        let full = depth >= self.limits.depth_max || self.parts >= self.limits.parts_max;
-        // Only its own octets are a message; encoded ones (RFC 2046 §5.2.1 forbids them) are not.
-        let encoded = message && matches!(part.encoding.as_str(), "base64" | "quoted-printable");
-        if !composite || full || encoded {
-            if composite {
-                close_up(part);
-            }
-            return self.find(start);
-        }
-        if message {
-            let (inner, stop) = self.entity(start, depth + 1, true, false);
-            part.content = Content::Message(Box::new(inner));
-            return stop;
-        }
-        self.multipart(part, start, depth)
-    }
-
-    fn multipart(&mut self, part: &mut Part, start: usize, depth: usize) -> Stop {
-        let named = |one: &&Parameter| one.name == "boundary";
-        let boundary = part.parameters.iter().find(named);
-        let boundary = boundary.map_or(&[][..], |one| one.value.trim_ascii_end());
-        let mut children = Vec::new();
-        let mut stop;
-        if boundary.is_empty() {
-            stop = self.find(start);
-        } else {
-            let level = self.boundaries.len();
-            self.boundaries.push(boundary.to_vec());
-            stop = self.find(start);
-            let mut closed = false;
-            while let Some(delimiter) = stop.delimiter.filter(|found| found.level == level) {
-                closed = delimiter.close;
-                if closed || delimiter.end >= self.message.len() {
-                    break;
-                }
-                if self.parts >= self.limits.parts_max {
-                    part.faults.unopened = true;
-                    stop = self.find(delimiter.end);
-                    continue;
-                }
-                let digest = part.subtype == "digest";
-                let (child, next) = self.entity(delimiter.end, depth + 1, false, digest);
-                children.push(child.root);
-                stop = next;
-            }
-            self.boundaries.truncate(level);
-            part.faults.unclosed = !closed;
-            // What follows the close delimiter belongs to the body, up to an outer delimiter.
-            if let Some(delimiter) = stop.delimiter.filter(|found| found.level == level) {
-                stop = self.find(delimiter.end);
-            }
-        }
-        if children.is_empty() {
-            part.faults.implied = true;
-            children.push(self.implied(start, stop.at.max(start)));
-        }
-        part.content = Content::Multipart(children);
-        stop
-    }
-
-    /// The one part of a multipart in which none was found: its whole body as plain text.
-    fn implied(&self, start: usize, end: usize) -> Part {
-        Part {
-            header: Span::between(start, start),
-            body: Span::between(start, end),
-            lines: self.lines(start, end),
-            ..default_part(false)
-        }
-    }
-
-    /// The end of the body whose first line begins at `from`.
-    fn find(&self, from: usize) -> Stop {
-        let end = Stop {
-            at: self.message.len(),
-            delimiter: None,
-        };
-        if self.boundaries.is_empty() {
-            return end;
-        }
-        let mut line = from;
-        loop {
-            if let Some(delimiter) = self.delimiter(line) {
-                return Stop {
-                    at: self.before_line_end(line),
-                    delimiter: Some(delimiter),
-                };
-            }
-            let rest = self.message.get(line..).unwrap_or_default();
-            match self.dashes.find(rest) {
-                None => return end,
-                Some(lf) => line += lf + 1,
-            }
-        }
-    }
-
-    /// The delimiter on the line that begins at `at`, innermost multipart first.
-    fn delimiter(&self, at: usize) -> Option<Delimiter> {
-        if self.boundaries.is_empty() {
-            return None;
-        }
-        let line = self.message.get(at..)?.strip_prefix(b"--")?;
-        for (level, boundary) in self.boundaries.iter().enumerate().rev() {
-            let Some(rest) = line.strip_prefix(boundary.as_slice()) else {
-                continue;
-            };
-            let open = padded_end(rest).map(|end| (false, end));
-            let close = || {
-                let rest = rest.strip_prefix(b"--")?;
-                padded_end(rest).map(|end| (true, end))
-            };
-            if let Some((close, rest)) = open.or_else(close) {
-                return Some(Delimiter {
-                    level,
-                    close,
-                    end: self.message.len() - rest.len(),
+    /// The part at this index with all that is in it; as deep as the table, which has a limit.
+    fn part(&mut self, index: usize, entry: &Entry, found: &Found<'_>) -> Part {
+        let mut part = self.describe(found, entry);
+        let table = self.table;
+        part.content = match entry.kind() {
+            Kind::Leaf => Content::Leaf,
+            Kind::Multipart => {
+                let children = table.children(index);
+                let children = children.map(|(index, child)| {
+                    let found = self.found(child);
+                    self.part(index, child, &found)
                 });
+                Content::Multipart(children.collect())
             }
+            Kind::Message => {
+                let inner = table.children(index).next();
+                let inner = inner.map(|(index, root)| self.message(index, root));
+                Content::Message(Box::new(inner.unwrap_or_default()))
+            }
+        };
+        part
+    }
+
+    fn found(&self, entry: &Entry) -> Found<'a> {
+        let mut found = Found::default();
+        for (name, field) in self.table.fields(entry, self.text) {
+            found.keep(name, field.value);
         }
-        None
+        found
     }
 
-    /// Where the line before the one at `at` ends, its line end not counted.
-    fn before_line_end(&self, at: usize) -> usize {
-        let before = self.message.get(..at).unwrap_or_default();
-        let before = before.strip_suffix(b"\n").unwrap_or(before);
-        before.strip_suffix(b"\r").unwrap_or(before).len()
-    }
-
-    fn lines(&self, start: usize, end: usize) -> u64 {
-        let body = self.message.get(start..end).unwrap_or_default();
-        u64::try_from(memchr::memchr_iter(b'\n', body).count()).unwrap_or(u64::MAX)
-    }
-
-    fn describe(&self, found: &Found<'_>, in_digest: bool) -> Part {
+    fn describe(&self, found: &Found<'_>, entry: &Entry) -> Part {
         let (most, octets) = (self.limits.parameters_max, self.limits.text_octets_max);
         let media = found
             .content_type
             .and_then(|value| parameter::media_type(value, most, octets));
-        let mut part = default_part(in_digest);
+        let mut part = default_part(entry.is_in_digest());
         if let Some((media, subtype, parameters)) = media {
             part.media = media;
             part.subtype = subtype;
@@ -284,7 +102,18 @@ impl<'a> Reader<'a> {
             .filter(|tag| !tag.is_empty())
             .take(most)
             .collect();
-        part.faults.ambiguous = found.ambiguous;
+        part.header = entry.header();
+        part.body = entry.body();
+        part.lines = entry.lines();
+        part.leniencies = entry.leniencies();
+        if entry.kind() == Kind::Leaf && is_closed(entry) {
+            // Octets to everybody: IMAP has no other word for a composite part left closed.
+            "application".clone_into(&mut part.media);
+            "octet-stream".clone_into(&mut part.subtype);
+        }
+        if Encoding::parse(&part.encoding) == Encoding::Unknown {
+            part.leniencies.add(Leniency::EncodingUnknown);
+        }
         part
     }
 
@@ -348,56 +177,46 @@ struct Found<'a> {
     md5: Option<&'a [u8]>,
     language: Option<&'a [u8]>,
     location: Option<&'a [u8]>,
-    ambiguous: bool,
 }
 
 impl<'a> Found<'a> {
     /// Keeps a field that matters: the first of its name, but all destinations.
-    fn keep(&mut self, field: Field<'a>) {
-        let mut lower = [0_u8; 25];
-        let Some(name) = lower.get_mut(..field.name.len()) else {
-            return;
+    fn keep(&mut self, name: FieldName, value: &'a [u8]) {
+        let slot = match name {
+            FieldName::To => return self.to.push(value),
+            FieldName::Cc => return self.cc.push(value),
+            FieldName::Bcc => return self.bcc.push(value),
+            FieldName::Date => &mut self.date,
+            FieldName::From => &mut self.from,
+            FieldName::Sender => &mut self.sender,
+            FieldName::Subject => &mut self.subject,
+            FieldName::ReplyTo => &mut self.reply_to,
+            FieldName::MessageId => &mut self.message_id,
+            FieldName::InReplyTo => &mut self.in_reply_to,
+            FieldName::ContentType => &mut self.content_type,
+            FieldName::ContentTransferEncoding => &mut self.encoding,
+            FieldName::ContentDisposition => &mut self.disposition,
+            FieldName::ContentId => &mut self.id,
+            FieldName::ContentDescription => &mut self.description,
+            FieldName::ContentMd5 => &mut self.md5,
+            FieldName::ContentLanguage => &mut self.language,
+            FieldName::ContentLocation => &mut self.location,
+            FieldName::Other
+            | FieldName::References
+            | FieldName::ReturnPath
+            | FieldName::Received
+            | FieldName::MimeVersion
+            | FieldName::AuthenticationResults
+            | FieldName::DkimSignature
+            | FieldName::ListId => return,
         };
-        name.copy_from_slice(field.name);
-        name.make_ascii_lowercase();
-        let (slot, mime) = match &*name {
-            b"to" => return self.to.push(field.value),
-            b"cc" => return self.cc.push(field.value),
-            b"bcc" => return self.bcc.push(field.value),
-            b"date" => (&mut self.date, false),
-            b"from" => (&mut self.from, false),
-            b"sender" => (&mut self.sender, false),
-            b"subject" => (&mut self.subject, false),
-            b"reply-to" => (&mut self.reply_to, false),
-            b"message-id" => (&mut self.message_id, false),
-            b"in-reply-to" => (&mut self.in_reply_to, false),
-            b"content-type" => (&mut self.content_type, true),
-            b"content-transfer-encoding" => (&mut self.encoding, true),
-            b"content-disposition" => (&mut self.disposition, true),
-            b"content-id" => (&mut self.id, true),
-            b"content-description" => (&mut self.description, true),
-            b"content-md5" => (&mut self.md5, true),
-            b"content-language" => (&mut self.language, true),
-            b"content-location" => (&mut self.location, true),
-            _ => return,
-        };
-        if slot.is_none() {
-            *slot = Some(field.value);
-        } else if mime {
-            self.ambiguous = true;
-        }
+        slot.get_or_insert(value);
     }
 }
 
-fn opens_message(part: &Part) -> bool {
-    part.is("message", "rfc822") || part.is("message", "global")
-}
-
-/// A composite part that is left closed is octets to everybody: IMAP has no other word for it.
-fn close_up(part: &mut Part) {
-    "application".clone_into(&mut part.media);
-    "octet-stream".clone_into(&mut part.subtype);
-    part.faults.unopened = true;
+fn is_closed(entry: &Entry) -> bool {
+    let leniencies = entry.leniencies();
+    leniencies.has(Leniency::Unopened) || leniencies.has(Leniency::EncodedComposite)
 }
 
 /// What a part is that does not say (RFC 2045 §5.2, RFC 2046 §5.1.5).
@@ -416,20 +235,6 @@ fn default_part(in_digest: bool) -> Part {
         subtype: subtype.to_owned(),
         parameters: if in_digest { Vec::new() } else { vec![charset] },
         encoding: "7bit".to_owned(),
-        faults: Faults::default(),
         ..Part::default()
-    }
-}
-
-/// The octets behind a line that holds nothing more than transport padding (RFC 2046 §5.1.1).
-fn padded_end(rest: &[u8]) -> Option<&[u8]> {
-    let end = rest
-        .iter()
-        .position(|octet| !matches!(octet, b' ' | b'\t'))
-        .unwrap_or(rest.len());
-    match rest.get(end..)? {
-        [b'\r', b'\n', behind @ ..] | [b'\n', behind @ ..] => Some(behind),
-        [] | [b'\r'] => Some(&[]),
-        _ => None,
     }
 }

@@ -1,8 +1,11 @@
 //! Laws: nothing panics, ranges nest, time is linear, what is stored reads back.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+
 use message::{
-    Content, Correspondent, Decoder, Digest, Encoding, Header, Outline, Part, Section, Specifier,
-    base_subject, decode_words, filter_header, parse_addresses, parse_date, search_text,
+    Content, Correspondent, Decoder, Digest, Encoding, Header, Limits, Outline, Part, Scanned,
+    Scanner, Section, Specifier, Table, base_subject, decode_words, filter_header, parse_addresses,
+    parse_date, search_text,
 };
 use proptest::prelude::*;
 
@@ -131,36 +134,128 @@ fn any_prefix_is_a_message() {
     assert_eq!(take_apart(SEED).root.walk().count(), 7);
 }
 
-#[test]
-fn any_mutation_is_a_message() {
-    // A small linear congruential generator: the same mutations everywhere.
-    let mut state = 1_u64;
-    let mut next = |below: usize| {
-        state = state
+/// A small linear congruential generator: the same numbers everywhere.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, below: usize) -> usize {
+        self.0 = self
+            .0
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
-        usize::try_from(state >> 33).unwrap() % below
-    };
-    let pieces: [&[u8]; 14] = [
-        b"--out", b"--in--", b"\r\n", b"\n", b"\r", b"=?", b"?=", b"\"", b"(", b"<", b"\0",
-        b"\xff", b"\\", b"\r\n ",
-    ];
-    for _ in 0..rounds(3000) {
+        usize::try_from(self.0 >> 33).unwrap() % below
+    }
+
+    /// The seed with a few things done to it.
+    fn mutated(&mut self) -> Vec<u8> {
+        let pieces: [&[u8]; 18] = [
+            b"--out",
+            b"--in--",
+            b"--",
+            b"\n--",
+            b"--out--\r\n",
+            b"\r\n\r\n",
+            b"\r\n",
+            b"\n",
+            b"\r",
+            b"=?",
+            b"?=",
+            b"\"",
+            b"(",
+            b"<",
+            b"\0",
+            b"\xff",
+            b"\\",
+            b"\r\n ",
+        ];
         let mut message = SEED.to_vec();
-        for _ in 0..=next(4) {
-            let at = next(message.len());
-            match next(4) {
-                0 => message[at] = u8::try_from(next(256)).unwrap(),
-                1 => drop(message.splice(at..at, pieces[next(14)].iter().copied())),
-                2 => drop(message.drain(at..(at + next(40)).min(message.len()))),
+        for _ in 0..=self.below(4) {
+            let at = self.below(message.len());
+            match self.below(4) {
+                0 => message[at] = u8::try_from(self.below(256)).unwrap(),
+                1 => {
+                    let piece = pieces[self.below(pieces.len())];
+                    drop(message.splice(at..at, piece.iter().copied()));
+                }
+                2 => drop(message.drain(at..(at + self.below(40)).min(message.len()))),
                 _ => {
-                    let from = next(message.len());
-                    let piece = message[from..(from + next(80)).min(message.len())].to_vec();
+                    let from = self.below(message.len());
+                    let piece = message[from..(from + self.below(80)).min(message.len())].to_vec();
                     drop(message.splice(at..at, piece));
                 }
             }
         }
-        take_apart(&message);
+        message
+    }
+}
+
+#[test]
+fn any_mutation_is_a_message() {
+    let mut chance = Chance(1);
+    for _ in 0..rounds(2000) {
+        take_apart(&chance.mutated());
+    }
+}
+
+fn scanned<'a>(pieces: impl Iterator<Item = &'a [u8]>, limits: &Limits) -> Scanned {
+    let mut scanner = Scanner::new(limits);
+    for piece in pieces {
+        scanner.push(piece);
+    }
+    scanner.finish()
+}
+
+/// Limits so small that every one of them is met.
+fn narrow(chance: &mut Chance) -> Limits {
+    Limits {
+        parts_max: 1 + chance.below(6),
+        depth_max: chance.below(4),
+        header_fields_max: chance.below(12),
+        fields_max: chance.below(30),
+        header_octets_max: chance.below(1500),
+        ..Limits::HOUSE
+    }
+}
+
+#[test]
+fn any_pieces_give_the_table_of_the_whole() {
+    for cut in 0..=SEED.len() {
+        let (one, two) = SEED.split_at(cut);
+        let scanned = scanned([one, two].into_iter(), &Limits::HOUSE);
+        assert_eq!(scanned.table, Table::of(SEED), "cut at {cut}");
+        assert_eq!(scanned.outline(), Outline::parse(SEED), "cut at {cut}");
+    }
+    let mut chance = Chance(2);
+    for round in 0..rounds(1500) {
+        let mut message = chance.mutated();
+        if round % 3 == 0 {
+            message.retain(|octet| *octet != b'\r');
+        }
+        if round % 5 == 0 {
+            // Lines about as long as a delimiter may be.
+            let at = chance.below(message.len());
+            let padding = vec![b" -x"[chance.below(3)]; 980 + chance.below(40)];
+            drop(message.splice(at..at, padding));
+        }
+        let limits = match chance.below(2) {
+            0 => Limits::HOUSE,
+            _ => narrow(&mut chance),
+        };
+        let whole = Table::within(&message, &limits);
+        let outline = Outline::parse_within(&message, &limits);
+        let longest = [1, 2, 3, 50, 1000][chance.below(5)];
+        let mut rest = message.as_slice();
+        let pieces = std::iter::from_fn(|| {
+            let (piece, behind) = rest.split_at((1 + chance.below(longest)).min(rest.len()));
+            rest = behind;
+            (!piece.is_empty()).then_some(piece)
+        });
+        let scanned = scanned(pieces, &limits);
+        let shown = String::from_utf8_lossy(&message);
+        assert_eq!(scanned.table, whole, "{limits:?}\n{shown}");
+        assert_eq!(scanned.outline(), outline, "{limits:?}\n{shown}");
+        assert!(scanned.headers.len() <= limits.header_octets_max);
+        assert!(scanned.table.parts().len() <= limits.parts_max + 1);
     }
 }
 
