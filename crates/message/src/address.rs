@@ -3,9 +3,16 @@
 //! Read leniently: whatever stands between two commas becomes one entry. Not here: addresses of
 //! the envelope, which are `mail::Address` and strict.
 
+mod grammar;
+
+pub use grammar::{AddressVerdict, judge_address};
+
 use mail::{Address, Host, LocalPart};
 
-use crate::encoded_word::decode_words;
+use crate::encoded_word::{decode_words, decode_words_noting};
+use crate::leniency::{Leniencies, Leniency};
+use crate::scan::{Scan, is_space, unescaped};
+use grammar::Form;
 
 /// One entry of an address list; texts are raw octets, unquoted and unfolded, never decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +62,7 @@ impl Correspondent {
                     None => format!("{local}{at}{host}"),
                 }
             }
-            Self::GroupStart(name) => decode_words(name),
+            Self::GroupStart(name) => decode_words(name).into_owned(),
             Self::GroupEnd => String::new(),
         }
     }
@@ -69,10 +76,52 @@ pub fn parse_addresses(value: &[u8], max: usize) -> Vec<Correspondent> {
     list
 }
 
+/// The same, and adds what had to be repaired in the list and in its names.
+#[must_use]
+pub fn parse_addresses_noting(
+    value: &[u8],
+    max: usize,
+    noted: &mut Leniencies,
+) -> Vec<Correspondent> {
+    let list = parse_addresses(value, max);
+    match grammar::form(&crate::header::unfold(value)) {
+        Form::Current => {}
+        Form::Obsolete => noted.add(Leniency::AddressObsolete),
+        Form::Broken => noted.add(Leniency::AddressRepaired),
+    }
+    if quotes_encoded_word(value) {
+        noted.add(Leniency::EncodedWordMisplaced);
+    }
+    for one in &list {
+        if let Correspondent::Mailbox {
+            name: Some(name), ..
+        }
+        | Correspondent::GroupStart(name) = one
+        {
+            decode_words_noting(name, noted);
+        }
+    }
+    list
+}
+
+/// True if a quoted string holds what looks like an encoded word (RFC 2047 §5 forbids it).
+fn quotes_encoded_word(value: &[u8]) -> bool {
+    let mut scan = Scan::new(value);
+    while !scan.rest().is_empty() {
+        scan.until(|octet| matches!(octet, b'"' | b'('));
+        if scan.peek() == Some(b'(') {
+            scan.comment();
+        } else if scan.take(b'"') && memchr::memmem::find(&scan.quoted(), b"=?").is_some() {
+            return true;
+        }
+    }
+    false
+}
+
 /// Appends the value's entries until the list has `max`, then closes an open group.
 pub(crate) fn read_into(value: &[u8], max: usize, list: &mut Vec<Correspondent>) {
     let mut reader = Reader {
-        rest: value,
+        scan: Scan::new(value),
         entry: Entry::default(),
         in_group: false,
     };
@@ -103,7 +152,7 @@ struct Angle {
 }
 
 struct Reader<'a> {
-    rest: &'a [u8],
+    scan: Scan<'a>,
     entry: Entry,
     in_group: bool,
 }
@@ -111,7 +160,17 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Reads one element; false at the end.
     fn step(&mut self, list: &mut Vec<Correspondent>) -> bool {
-        let Some(octet) = self.bump() else {
+        let text = self.scan.until(is_mark);
+        if !text.is_empty() {
+            self.entry.word(text);
+        }
+        if self.scan.peek() == Some(b'(') {
+            let comment = self.comment();
+            self.entry.spaced = true;
+            self.entry.comment.get_or_insert(comment);
+            return true;
+        }
+        let Some(octet) = self.scan.bump() else {
             self.entry.finish(list);
             return false;
         };
@@ -129,13 +188,8 @@ impl Reader<'_> {
                 list.push(Correspondent::GroupStart(name));
             }
             b'<' if self.entry.angle.is_none() => self.entry.angle = Some(self.angle()),
-            b'(' => {
-                let comment = self.comment();
-                self.entry.spaced = true;
-                self.entry.comment.get_or_insert(comment);
-            }
             b'"' => {
-                let text = self.quoted();
+                let text = self.scan.quoted();
                 self.entry.word(&text);
             }
             b'@' => {
@@ -150,86 +204,49 @@ impl Reader<'_> {
         true
     }
 
-    fn bump(&mut self) -> Option<u8> {
-        let (&octet, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        Some(octet)
-    }
-
-    /// What stands behind a backslash, unless no text may hold it.
-    fn escaped(&mut self) -> Option<u8> {
-        self.bump()
-            .filter(|octet| !matches!(octet, b'\r' | b'\n' | 0))
-    }
-
-    /// The text of a quoted string whose opening quote was read.
-    fn quoted(&mut self) -> Vec<u8> {
-        let mut text = Vec::new();
-        while let Some(octet) = self.bump() {
-            match octet {
-                b'"' => break,
-                b'\\' => text.extend(self.escaped()),
-                b'\r' | b'\n' | 0 => {}
-                _ => text.push(octet),
-            }
-        }
-        text
-    }
-
-    /// The text of a comment whose opening parenthesis was read; inner ones stay in the text.
+    /// The text of the comment here; inner ones stay in the text.
     fn comment(&mut self) -> Vec<u8> {
-        let mut text = Vec::new();
-        let mut depth = 1_usize;
-        while let Some(octet) = self.bump() {
-            match octet {
-                b'(' => depth += 1,
-                b')' => depth -= 1,
-                b'\\' => {
-                    text.extend(self.escaped());
-                    continue;
-                }
-                b'\r' | b'\n' | 0 => continue,
-                _ => {}
-            }
-            if depth == 0 {
-                break;
-            }
-            text.push(octet);
-        }
-        text.trim_ascii().to_vec()
+        unescaped(self.scan.comment().trim_ascii())
     }
 
     /// What stands in angle brackets; a comma ends it too, as the world forgets brackets.
     fn angle(&mut self) -> Angle {
         let mut angle = Angle::default();
-        while let Some(&octet) = self.rest.first() {
+        loop {
+            let text = self.scan.until(is_mark);
+            angle.spec.extend_from_slice(text);
             let routed = angle.spec.first() == Some(&b'@');
-            if octet == b',' && !routed {
-                break;
+            match self.scan.peek() {
+                None => break,
+                Some(b',') if !routed => break,
+                Some(b'(') => {
+                    self.scan.comment();
+                    continue;
+                }
+                Some(_) => {}
             }
-            self.bump();
-            match octet {
+            match self.scan.bump().unwrap_or_default() {
                 b'>' => break,
                 b':' if routed => {
                     angle.route = Some(std::mem::take(&mut angle.spec));
                     angle.at = None;
                 }
-                b'(' => drop(self.comment()),
-                b'"' => {
-                    let text = self.quoted();
-                    angle.spec.extend_from_slice(&text);
-                }
+                b'"' => angle.spec.extend(self.scan.quoted()),
                 b'@' => {
                     angle.at = Some(angle.spec.len());
-                    angle.spec.push(octet);
+                    angle.spec.push(b'@');
                 }
-                0 => {}
-                _ if octet.is_ascii_whitespace() => {}
-                _ => angle.spec.push(octet),
+                octet if is_space(octet) => {}
+                octet => angle.spec.push(octet),
             }
         }
         angle
     }
+}
+
+/// What is no plain text in a list.
+const fn is_mark(octet: u8) -> bool {
+    is_space(octet) || matches!(octet, b',' | b';' | b':' | b'<' | b'>' | b'(' | b'"' | b'@')
 }
 
 impl Entry {
@@ -389,6 +406,34 @@ mod tests {
         ];
         for (value, list) in cases {
             assert_eq!(shown(value), list, "{value}");
+        }
+    }
+
+    #[test]
+    fn repairs_are_named() {
+        use Leniency::{
+            AddressObsolete, AddressRepaired, EncodedWordMisplaced, EncodedWordSpaced, RawHeader,
+        };
+        let cases: &[(&[u8], &[Leniency])] = &[
+            (b"Ada <ada@example.org>,\n g: a@b;", &[]),
+            (b"a@b,, J. Doe <c@d>", &[AddressObsolete]),
+            (b"<@x.example:c@d>", &[AddressObsolete]),
+            (b"a@b; c@d", &[AddressRepaired]),
+            (b"Ada <ada@example.org", &[AddressRepaired]),
+            (b"=?utf-8?q?Ada?= <a@b>", &[]),
+            (b"\"=?utf-8?q?Ada?=\" <a@b>", &[EncodedWordMisplaced]),
+            (
+                b"\"=?utf-8?q?Ad a?=\" <a@b>",
+                &[EncodedWordMisplaced, EncodedWordSpaced],
+            ),
+            (b"J\xf6rg <a@b>", &[RawHeader, AddressRepaired]),
+        ];
+        for (value, expected) in cases {
+            let mut noted = Leniencies::NONE;
+            let list = parse_addresses_noting(value, 100, &mut noted);
+            assert_eq!(list, parse_addresses(value, 100));
+            let expected: Leniencies = expected.iter().copied().collect();
+            assert_eq!(noted, expected, "{}", String::from_utf8_lossy(value));
         }
     }
 

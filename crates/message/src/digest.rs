@@ -42,6 +42,7 @@ impl Digest {
             .as_deref()
             .map(decode_words)
             .unwrap_or_default()
+            .into_owned()
     }
 
     /// The Date field as a moment, where it can be read.

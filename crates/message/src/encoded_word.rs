@@ -1,68 +1,91 @@
-//! Encoded words in header fields (RFC 2047), read and written.
+//! Encoded words in header fields (RFC 2047), as the world writes them.
 //!
 //! Neighbouring words of one charset are decoded together: many writers cut between the octets of
-//! one character.
+//! one character. Text without any word is handed back as it is.
+
+use std::borrow::Cow;
 
 use crate::charset;
-use crate::decode::{Decoder, Encoding};
+use crate::decode::{Decoder, Encoding, sextet};
+use crate::leniency::{Leniencies, Leniency};
 use crate::parameter::hex;
+use crate::scan::is_space;
 
-/// Octets a charset's name may have.
+/// Octets a charset's name may have, its language included.
 const CHARSET_OCTETS_MAX: usize = 60;
+/// Octets an encoded word may have (RFC 2047 §2); longer ones are read all the same.
+const WORD_OCTETS_MAX: usize = 75;
 
 /// Decodes a raw header text: encoded words, and 8-bit octets as UTF-8 or windows-1252.
 #[must_use]
-pub fn decode_words(text: &[u8]) -> String {
-    let mut decoded = String::with_capacity(text.len());
-    let mut pending = Pending::default();
-    let mut rest = text;
-    // Once no word's end lies ahead, none is looked for again: the time stays linear.
-    let mut ends = true;
-    while ends && let Some(start) = memchr::memmem::find(rest, b"=?") {
-        let (before, from) = rest.split_at_checked(start).unwrap_or((rest, &[]));
-        match encoded_word(from) {
-            Parsed::Word(word, behind) => {
-                if !before.trim_ascii().is_empty() || pending.octets.is_none() {
-                    pending.settle(&mut decoded);
-                    push_plain(before, &mut decoded);
-                }
-                pending.add(&word, &mut decoded);
-                rest = behind;
-            }
-            Parsed::NoWord => {
-                let (plain, behind) = rest.split_at_checked(start + 2).unwrap_or((rest, &[]));
-                pending.settle(&mut decoded);
-                push_plain(plain, &mut decoded);
-                rest = behind;
-            }
-            Parsed::NoEnd => ends = false,
+pub fn decode_words(text: &[u8]) -> Cow<'_, str> {
+    decode(text, None)
+}
+
+/// The same, and adds what had to be repaired.
+pub fn decode_words_noting<'a>(text: &'a [u8], noted: &mut Leniencies) -> Cow<'a, str> {
+    decode(text, Some(noted))
+}
+
+fn decode<'a>(text: &'a [u8], mut noted: Option<&mut Leniencies>) -> Cow<'a, str> {
+    let Some(start) = memchr::memmem::find(text, b"=?") else {
+        if let Some(noted) = &mut noted
+            && std::str::from_utf8(text).is_err()
+        {
+            noted.add(Leniency::RawHeader);
         }
+        return charset::decode_cow(b"", text);
+    };
+    let mut out = Out {
+        text: String::with_capacity(text.len()),
+        charset: b"",
+        octets: None,
+        last: 0,
+        noted,
+    };
+    let mut rest = text;
+    let mut next = Some(start);
+    while let Some(start) = next {
+        let (before, from) = rest.split_at_checked(start).unwrap_or((rest, &[]));
+        if let Some(word) = encoded_word(from) {
+            out.word(before, &word);
+            rest = word.behind;
+        } else {
+            let (passed, behind) = rest.split_at_checked(start + 2).unwrap_or((rest, &[]));
+            out.plain(passed);
+            rest = behind;
+        }
+        next = memchr::memmem::find(rest, b"=?");
     }
-    pending.settle(&mut decoded);
-    push_plain(rest, &mut decoded);
-    decoded
+    out.plain(rest);
+    Cow::Owned(out.text)
 }
 
 struct Word<'a> {
     charset: &'a [u8],
     octets: Vec<u8>,
+    /// What stands in the text behind the word.
+    behind: &'a [u8],
+    /// What was wrong with it.
+    noted: Leniencies,
 }
 
-enum Parsed<'a> {
-    Word(Word<'a>, &'a [u8]),
-    NoWord,
-    NoEnd,
-}
-
+// RFC 2047 §2
 /// Reads `=?charset?encoding?text?=` at the start of `from`.
-fn encoded_word(from: &[u8]) -> Parsed<'_> {
-    let Some((charset, encoding, text)) = opening(from) else {
-        return Parsed::NoWord;
+fn encoded_word(from: &[u8]) -> Option<Word<'_>> {
+    let (charset, encoding, text) = opening(from)?;
+    let mut noted = Leniencies::NONE;
+    let (text, behind) = match closed(text) {
+        Some(cut) => cut,
+        None => {
+            noted.add(Leniency::EncodedWordUnended);
+            unclosed(text, encoding)?
+        }
     };
-    let Some(end) = memchr::memmem::find(text, b"?=") else {
-        return Parsed::NoEnd;
-    };
-    let (text, behind) = text.split_at_checked(end).unwrap_or((text, &[]));
+    let word_len = from.len() - behind.len();
+    if word_len > WORD_OCTETS_MAX || text.iter().any(|&octet| is_space(octet)) {
+        noted.add(Leniency::EncodedWordSpaced);
+    }
     let octets = if encoding == b'b' {
         let mut octets = Vec::with_capacity(text.len());
         Decoder::new(Encoding::Base64).push(text, &mut octets);
@@ -70,8 +93,16 @@ fn encoded_word(from: &[u8]) -> Parsed<'_> {
     } else {
         decode_q(text)
     };
-    let behind = behind.get(2..).unwrap_or_default();
-    Parsed::Word(Word { charset, octets }, behind)
+    // What has no end must at least read as text.
+    if noted.has(Leniency::EncodedWordUnended) && !fits(charset, &octets) {
+        return None;
+    }
+    Some(Word {
+        charset,
+        octets,
+        behind,
+        noted,
+    })
 }
 
 /// The charset (without RFC 2231's language), the encoding in lower case, and what follows.
@@ -80,6 +111,7 @@ fn opening(from: &[u8]) -> Option<(&[u8], u8, &[u8])> {
     let near = from.get(..CHARSET_OCTETS_MAX).unwrap_or(from);
     let mark = memchr::memchr(b'?', near)?;
     let (charset, rest) = from.split_at_checked(mark)?;
+    // RFC 2231 §5
     let charset = charset.split(|&octet| octet == b'*').next()?;
     if charset.is_empty() || !charset.iter().all(u8::is_ascii_graphic) {
         return None;
@@ -95,6 +127,41 @@ fn opening(from: &[u8]) -> Option<(&[u8], u8, &[u8])> {
     }
 }
 
+/// The word's text and what stands behind its `?=`; `None` if another word begins before.
+///
+/// It looks no further than the next word's beginning, so that the time stays linear.
+fn closed(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    for mark in memchr::memchr_iter(b'?', text) {
+        let (inside, from) = text.split_at_checked(mark)?;
+        if let Some(behind) = from.strip_prefix(b"?=") {
+            return Some((inside, behind));
+        }
+        let begins = inside.ends_with(b"=")
+            && text
+                .get(mark.saturating_sub(1)..)
+                .and_then(opening)
+                .is_some();
+        if begins {
+            return None;
+        }
+    }
+    None
+}
+
+/// The text of a word without its `?=`: up to white space, if it can be nothing else.
+fn unclosed(text: &[u8], encoding: u8) -> Option<(&[u8], &[u8])> {
+    let fits = |octet: u8| match encoding {
+        b'b' => octet == b'=' || sextet(octet).is_some(),
+        _ => octet.is_ascii_graphic() && octet != b'?',
+    };
+    let end = text.iter().position(|&octet| !fits(octet));
+    let (word, behind) = text.split_at_checked(end.unwrap_or(text.len()))?;
+    let behind = behind.strip_prefix(b"?").unwrap_or(behind);
+    let apart = behind.first().copied().is_none_or(is_space);
+    (apart && !word.is_empty()).then_some((word, behind))
+}
+
+// RFC 2047 §4.2
 fn decode_q(text: &[u8]) -> Vec<u8> {
     let mut octets = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -115,36 +182,91 @@ fn decode_q(text: &[u8]) -> Vec<u8> {
     octets
 }
 
-/// Decoded octets of neighbouring words whose charset is the same.
-#[derive(Default)]
-struct Pending<'a> {
-    charset: &'a [u8],
+/// The text decoded so far.
+struct Out<'a, 'n> {
+    text: String,
+    /// Octets of neighbouring words of one charset, not yet decoded.
     octets: Option<Vec<u8>>,
+    charset: &'a [u8],
+    /// Where in `octets` those of the last word begin.
+    last: usize,
+    /// Where repairs are noted, if anybody wants to know.
+    noted: Option<&'n mut Leniencies>,
 }
 
-impl<'a> Pending<'a> {
-    fn add(&mut self, word: &Word<'a>, decoded: &mut String) {
+impl<'a> Out<'a, '_> {
+    // RFC 2047 §6.2
+    /// Adds a word and what stands before it: white space between two words is dropped.
+    fn word(&mut self, before: &[u8], word: &Word<'a>) {
+        let apart = !before.iter().all(|&octet| is_space(octet));
+        if apart || self.octets.is_none() {
+            self.plain(before);
+        }
+        self.note_word(before, word);
         match &mut self.octets {
             Some(octets) if self.charset.eq_ignore_ascii_case(word.charset) => {
+                self.last = octets.len();
                 octets.extend_from_slice(&word.octets);
             }
             _ => {
-                self.settle(decoded);
+                self.settle();
                 self.charset = word.charset;
                 self.octets = Some(word.octets.clone());
+                self.last = 0;
             }
         }
     }
 
-    fn settle(&mut self, decoded: &mut String) {
-        if let Some(octets) = self.octets.take() {
-            decoded.push_str(&charset::decode_cow(self.charset, &octets));
+    fn note_word(&mut self, before: &[u8], word: &Word<'a>) {
+        let Some(noted) = &mut self.noted else {
+            return;
+        };
+        noted.extend(word.noted);
+        let glued = |octet: &u8| !is_space(*octet) && !matches!(octet, b'(' | b')' | b'"');
+        let glued_before = match before.last() {
+            Some(octet) => glued(octet),
+            None => self.octets.is_some(),
+        };
+        if glued_before || word.behind.first().is_some_and(glued) {
+            noted.add(Leniency::EncodedWordGlued);
         }
+        let last = self.octets.as_deref().and_then(|all| all.get(self.last..));
+        let joins = self.charset.eq_ignore_ascii_case(word.charset);
+        if joins && last.is_some_and(|octets| !fits(self.charset, octets)) {
+            noted.add(Leniency::EncodedWordSplit);
+        }
+    }
+
+    /// Adds text outside of words: UTF-8 (RFC 6532 §3.2), or else windows-1252.
+    fn plain(&mut self, text: &[u8]) {
+        self.settle();
+        if let Some(noted) = &mut self.noted
+            && std::str::from_utf8(text).is_err()
+        {
+            noted.add(Leniency::RawHeader);
+        }
+        self.text.push_str(&charset::decode_cow(b"", text));
+    }
+
+    fn settle(&mut self) {
+        let Some(octets) = self.octets.take() else {
+            return;
+        };
+        if let Some(noted) = &mut self.noted {
+            if !charset::is_known(self.charset) {
+                noted.add(Leniency::CharsetUnknown);
+            } else if !fits(self.charset, &octets) {
+                noted.add(Leniency::CharsetBroken);
+            }
+        }
+        self.text
+            .push_str(&charset::decode_cow(self.charset, &octets));
     }
 }
 
-fn push_plain(text: &[u8], decoded: &mut String) {
-    decoded.push_str(&charset::decode_cow(b"", text));
+/// True if all octets are characters of the charset.
+fn fits(label: &[u8], octets: &[u8]) -> bool {
+    !charset::decode_cow(label, octets).contains(char::REPLACEMENT_CHARACTER)
 }
 
 #[cfg(test)]
@@ -176,7 +298,9 @@ mod tests {
             ("(=?ISO-8859-1?Q?a?= =?ISO-8859-2?Q?_b?=)", "(a b)"),
         ];
         for (raw, text) in cases {
-            assert_eq!(decode_words(raw.as_bytes()), text);
+            let mut noted = Leniencies::NONE;
+            assert_eq!(decode_words_noting(raw.as_bytes(), &mut noted), text);
+            assert_eq!(noted, Leniencies::NONE, "{raw}");
         }
     }
 
@@ -184,18 +308,67 @@ mod tests {
     fn what_is_no_encoded_word_stays() {
         let cases = [
             ("=?", "=?"),
-            ("=?utf-8?Q?open", "=?utf-8?Q?open"),
             ("=?utf-8?X?a?= b", "=?utf-8?X?a?= b"),
             ("=??Q?a?=", "=??Q?a?="),
             ("a =?utf-8?Q?b?= c", "a b c"),
             ("=?utf-8?Q?=ZZ=4?=", "=ZZ=4"),
             ("=?utf-8*de?q?gr=c3=bc=c3=9fe?=", "grüße"),
-            ("=?utf-8?Q?hello world?=", "hello world"),
-            ("=?x-unknown?Q?a=C3=A9?=", "aé"),
-            ("=?utf-8?Q??=x", "x"),
+            ("=?utf-8?B?not base64!", "=?utf-8?B?not base64!"),
+            ("=?utf-8?B?a!b", "=?utf-8?B?a!b"),
+            ("=?utf-8?q?", "=?utf-8?q?"),
+            ("grüße", "grüße"),
         ];
         for (raw, text) in cases {
             assert_eq!(decode_words(raw.as_bytes()), text);
+        }
+    }
+
+    #[test]
+    fn broken_words_are_read_and_named() {
+        use Leniency::{
+            CharsetBroken, CharsetUnknown, EncodedWordGlued as Glued, EncodedWordSpaced as Spaced,
+            EncodedWordSplit as Split, EncodedWordUnended as Unended, RawHeader,
+        };
+        let cases: &[(&[u8], &str, &[Leniency])] = &[
+            (b"=?utf-8?Q?hello world?=", "hello world", &[Spaced]),
+            (b"=?utf-8?B?aGVs\r\n bG8=?=", "hello", &[Spaced]),
+            (b"=?utf-8?Q?a?==?utf-8?Q?b?=", "ab", &[Glued]),
+            (b"[x]=?utf-8?Q?a?=b", "[x]ab", &[Glued]),
+            (b"=?utf-8?Q?=E2=82?= =?UTF-8?Q?=AC?=", "\u{20ac}", &[Split]),
+            (
+                b"=?utf-8?B?4oI=?=\r\n =?utf-8?Q?=AC?=",
+                "\u{20ac}",
+                &[Split],
+            ),
+            (b"=?utf-8?Q?=E2=82?=", "\u{fffd}", &[CharsetBroken]),
+            (b"=?x-unknown?Q?a=C3=A9?=", "a\u{e9}", &[CharsetUnknown]),
+            (b"=?utf-8?Q?open", "open", &[Unended]),
+            (b"=?utf-8?Q?a_b? and c", "a b and c", &[Unended]),
+            (b"=?utf-8?Q?a =?utf-8?Q?b?= c", "ab c", &[Unended]),
+            (b"=?utf-8?B?aGVsbG8", "hello", &[Unended]),
+            (b"J\xf6rg =?utf-8?q?a?=", "J\u{f6}rg a", &[RawHeader]),
+            (b"J\xf6rg", "J\u{f6}rg", &[RawHeader]),
+        ];
+        for (raw, text, expected) in cases {
+            let mut noted = Leniencies::NONE;
+            assert_eq!(decode_words_noting(raw, &mut noted), *text);
+            let expected: Leniencies = expected.iter().copied().collect();
+            assert_eq!(noted, expected, "{}", String::from_utf8_lossy(raw));
+        }
+    }
+
+    #[test]
+    fn text_without_words_is_borrowed() {
+        assert!(matches!(decode_words(b"plain"), Cow::Borrowed("plain")));
+        assert!(matches!(decode_words("grün".as_bytes()), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn hostile_beginnings_cost_linear_time() {
+        // Each beginning looks for an end up to the next one, or there is none to look for.
+        for piece in ["=?u?q?a ", "=?u?q?a", "=?", "=?u?q?", "=?u?b?=?="] {
+            let text = piece.repeat(100_000);
+            assert!(decode_words(text.as_bytes()).len() <= text.len());
         }
     }
 }

@@ -102,6 +102,20 @@ leniencies! {
         "A field that may stand once stands again; the first or all count (RFC 5322 §3.6).";
     EncodedMultipart, "encoded-multipart",
         "A multipart says base64 or quoted-printable; it is read as it stands (RFC 2045 §6.4).";
+    EncodedWordGlued, "encoded-word-glued",
+        "An encoded word has no space around it; it is decoded (RFC 2047 §5).";
+    EncodedWordUnended, "encoded-word-unended",
+        "An encoded word has no end; it is decoded up to the next space (RFC 2047 §6.3).";
+    ParameterRepaired, "parameter-repaired",
+        "Parameters are out of grammar: a semicolon, a quote or a name is missing.";
+    ParameterRepeated, "parameter-repeated",
+        "A parameter stands twice; the first counts (RFC 2045 §5.1).";
+    IdentifierRepaired, "identifier-repaired",
+        "A message identifier is out of grammar: no brackets, or spaces in it; it is read so.";
+    TraceRepaired, "trace-repaired",
+        "A Received field is out of grammar; its clauses are taken where they are plain.";
+    ReportRepaired, "report-repaired",
+        "A report lacks fields or has them out of grammar; the others are taken.";
 }
 
 impl Leniency {

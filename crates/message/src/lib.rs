@@ -35,18 +35,21 @@ pub mod outline;
 pub mod parameter;
 pub mod part;
 mod reader;
+mod scan;
 pub mod scanner;
 pub mod section;
 pub mod table;
 pub mod text;
 pub mod thread;
 
-pub use address::{Correspondent, parse_addresses};
+pub use address::{
+    AddressVerdict, Correspondent, judge_address, parse_addresses, parse_addresses_noting,
+};
 pub use builder::Builder;
 pub use date::parse_date;
 pub use decode::{Decoded, Decoder, Encoding, decode_transfer};
 pub use digest::Digest;
-pub use encoded_word::decode_words;
+pub use encoded_word::{decode_words, decode_words_noting};
 pub use field_name::FieldName;
 pub use header::{Field, Header, message_ids, unfold};
 pub use leniency::{Leniencies, Leniency};

@@ -3,6 +3,9 @@
 //! Read as the world writes them: missing quotes, missing semicolons, stray comments.
 
 use crate::charset;
+use crate::encoded_word::{decode_words, decode_words_noting};
+use crate::leniency::{Leniencies, Leniency};
+use crate::scan::{Scan, is_space, is_token};
 
 /// One `name=value` as written: the value unquoted and unfolded, RFC 2231 forms left alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,7 +88,7 @@ pub fn decoded(parameters: &[Parameter], name: &str) -> Option<String> {
         return Some(charset::decode(label, &octets));
     }
     let plain = parameters.iter().find(|one| one.name == name)?;
-    Some(crate::encoded_word::decode_words(&plain.value))
+    Some(decode_words(&plain.value).into_owned())
 }
 
 /// Media type and subtype in lower case and the parameters; `None` where there is no type.
@@ -94,22 +97,52 @@ pub(crate) fn media_type(
     parameters_max: usize,
     octets_max: usize,
 ) -> Option<(String, String, Vec<Parameter>)> {
-    let mut scan = Scan { rest: value };
+    read_type(
+        value,
+        parameters_max,
+        octets_max,
+        &mut Leniencies::default(),
+    )
+}
+
+/// Reads a Content-Type: type and subtype in lower case, and at most `parameters_max` parameters
+/// of at most `octets_max` octets each; adds what had to be repaired. `None` where it says none.
+pub fn media_type_noting(
+    value: &[u8],
+    parameters_max: usize,
+    octets_max: usize,
+    noted: &mut Leniencies,
+) -> Option<(String, String, Vec<Parameter>)> {
+    let read = read_type(value, parameters_max, octets_max, noted)?;
+    note_names(&read.2, noted);
+    Some(read)
+}
+
+fn read_type(
+    value: &[u8],
+    parameters_max: usize,
+    octets_max: usize,
+    noted: &mut Leniencies,
+) -> Option<(String, String, Vec<Parameter>)> {
+    let mut scan = Scan::new(value);
     scan.skip_space();
-    let media = scan.token()?;
+    let media = token(&mut scan);
     scan.skip_space();
     let subtype = if scan.take(b'/') {
         scan.skip_space();
-        scan.token()
+        token(&mut scan)
     } else {
         None
     };
-    let subtype = match subtype {
-        Some(subtype) => subtype,
-        None if media == "text" => "plain".to_owned(),
-        None => return None,
+    let (media, subtype) = match (media, subtype) {
+        (Some(media), Some(subtype)) => (media, subtype),
+        (media, _) => {
+            noted.add(Leniency::TypeUnreadable);
+            let text = media.filter(|media| media == "text")?;
+            (text, "plain".to_owned())
+        }
     };
-    let parameters = scan.parameters(parameters_max, octets_max);
+    let parameters = parameters(&mut scan, parameters_max, octets_max, noted);
     Some((media, subtype, parameters))
 }
 
@@ -119,17 +152,47 @@ pub(crate) fn disposition(
     parameters_max: usize,
     octets_max: usize,
 ) -> Option<(String, Vec<Parameter>)> {
-    let mut scan = Scan { rest: value };
+    read_disposition(
+        value,
+        parameters_max,
+        octets_max,
+        &mut Leniencies::default(),
+    )
+}
+
+/// Reads a Content-Disposition (RFC 2183): its kind in lower case and its parameters, bounded as
+/// [`media_type_noting`]'s; adds what had to be repaired. `None` where there is no kind.
+pub fn disposition_noting(
+    value: &[u8],
+    parameters_max: usize,
+    octets_max: usize,
+    noted: &mut Leniencies,
+) -> Option<(String, Vec<Parameter>)> {
+    let read = read_disposition(value, parameters_max, octets_max, noted)?;
+    note_names(&read.1, noted);
+    Some(read)
+}
+
+fn read_disposition(
+    value: &[u8],
+    parameters_max: usize,
+    octets_max: usize,
+    noted: &mut Leniencies,
+) -> Option<(String, Vec<Parameter>)> {
+    let mut scan = Scan::new(value);
     scan.skip_space();
-    let kind = scan.token()?;
-    Some((kind, scan.parameters(parameters_max, octets_max)))
+    let kind = token(&mut scan)?;
+    Some((
+        kind,
+        parameters(&mut scan, parameters_max, octets_max, noted),
+    ))
 }
 
 /// The first token of a value in lower case.
 pub(crate) fn first_token(value: &[u8]) -> Option<String> {
-    let mut scan = Scan { rest: value };
+    let mut scan = Scan::new(value);
     scan.skip_space();
-    scan.token()
+    token(&mut scan)
 }
 
 /// Splits `name*3*` into name, number, and whether the piece is encoded.
@@ -210,143 +273,128 @@ pub(crate) const fn hex(digit: u8) -> Option<u8> {
     }
 }
 
-struct Scan<'a> {
-    rest: &'a [u8],
+/// RFC 2045 §5.1 `token`, in lower case.
+fn token(scan: &mut Scan<'_>) -> Option<String> {
+    let token = String::from_utf8_lossy(scan.token()).to_ascii_lowercase();
+    (!token.is_empty()).then_some(token)
 }
 
-impl<'a> Scan<'a> {
-    fn peek(&self) -> Option<u8> {
-        self.rest.first().copied()
-    }
-
-    fn skip(&mut self, count: usize) {
-        self.rest = self.rest.get(count..).unwrap_or_default();
-    }
-
-    fn take(&mut self, octet: u8) -> bool {
-        let there = self.peek() == Some(octet);
-        if there {
-            self.skip(1);
+// RFC 2045 §5.1
+/// The parameters up to the end of the value.
+fn parameters(
+    scan: &mut Scan<'_>,
+    parameters_max: usize,
+    octets_max: usize,
+    noted: &mut Leniencies,
+) -> Vec<Parameter> {
+    let mut parameters: Vec<Parameter> = Vec::new();
+    loop {
+        scan.skip_space();
+        let mut semicolons = 0;
+        while scan.take(b';') {
+            semicolons += 1;
+            scan.skip_space();
         }
-        there
-    }
-
-    /// Passes white space, line ends and comments.
-    fn skip_space(&mut self) {
-        let mut depth = 0_usize;
-        while let Some(octet) = self.peek() {
-            match octet {
-                b'(' => depth += 1,
-                b')' if depth > 0 => depth -= 1,
-                b'\\' if depth > 0 => self.skip(1),
-                _ if depth > 0 || octet.is_ascii_whitespace() || octet == 0 => {}
-                _ => return,
-            }
-            self.skip(1);
+        let ended = scan.rest().is_empty();
+        if semicolons != usize::from(!ended) {
+            noted.add(Leniency::ParameterRepaired);
         }
-    }
-
-    /// RFC 2045 §5.1 `token`, in lower case.
-    fn token(&mut self) -> Option<String> {
-        let end = self.rest.iter().position(|&octet| !is_token(octet));
-        let (token, rest) = self.rest.split_at_checked(end.unwrap_or(self.rest.len()))?;
-        self.rest = rest;
-        let token = String::from_utf8_lossy(token).to_ascii_lowercase();
-        (!token.is_empty()).then_some(token)
-    }
-
-    fn parameters(&mut self, parameters_max: usize, octets_max: usize) -> Vec<Parameter> {
-        let mut parameters = Vec::new();
-        while parameters.len() < parameters_max {
-            self.skip_space();
-            while self.take(b';') {
-                self.skip_space();
-            }
-            if self.rest.is_empty() {
-                break;
-            }
-            let name = self.token();
-            self.skip_space();
-            if let (Some(name), true) = (name, self.take(b'=')) {
-                let mut value = self.value();
+        if ended || parameters.len() >= parameters_max {
+            break;
+        }
+        let name = token(scan);
+        scan.skip_space();
+        if let (Some(name), true) = (name, scan.take(b'=')) {
+            let mut value = value(scan, noted);
+            if value.len() > octets_max {
+                noted.add(Leniency::FieldsPastLimit);
                 value.truncate(octets_max);
-                parameters.push(Parameter { name, value });
-            } else {
-                let end = memchr::memchr(b';', self.rest).unwrap_or(self.rest.len());
-                self.skip(end);
             }
-        }
-        parameters
-    }
-
-    fn value(&mut self) -> Vec<u8> {
-        self.skip_space();
-        if self.take(b'"') {
-            return self.quoted();
-        }
-        let mut value = Vec::new();
-        loop {
-            let stop =
-                |&octet: &u8| matches!(octet, b';' | b'(' | 0) || octet.is_ascii_whitespace();
-            let end = self.rest.iter().position(stop).unwrap_or(self.rest.len());
-            value.extend_from_slice(self.rest.get(..end).unwrap_or_default());
-            self.skip(end);
-            self.skip_space();
-            // An unquoted value may hold spaces in the wild, but not what looks like a parameter.
-            if self.rest.is_empty() || self.peek() == Some(b';') || self.parameter_follows() {
-                return value;
-            }
-            value.push(b' ');
+            parameters.push(Parameter { name, value });
+        } else {
+            noted.add(Leniency::ParameterRepaired);
+            scan.until(|octet| octet == b';');
         }
     }
-
-    fn parameter_follows(&self) -> bool {
-        let end = self.rest.iter().position(|&octet| !is_token(octet));
-        let end = end.filter(|&end| end > 0);
-        end.and_then(|end| self.rest.get(end)) == Some(&b'=')
+    if !scan.rest().is_empty() {
+        noted.add(Leniency::FieldsPastLimit);
     }
+    if scan.unended {
+        noted.add(Leniency::ParameterRepaired);
+    }
+    parameters
+}
 
-    fn quoted(&mut self) -> Vec<u8> {
-        let mut value = Vec::new();
-        while let Some(octet) = self.peek() {
-            self.skip(1);
-            match octet {
-                b'"' => break,
-                b'\\' => {
-                    value.extend(
-                        self.peek()
-                            .filter(|octet| !matches!(octet, b'\r' | b'\n' | 0)),
-                    );
-                    self.skip(1);
-                }
-                b'\r' | b'\n' | 0 => {}
-                _ => value.push(octet),
+/// Notes parameters that stand twice or in two forms, and encoded words in values.
+fn note_names(parameters: &[Parameter], noted: &mut Leniencies) {
+    let base = |name: &str| name.find('*').unwrap_or(name.len());
+    for (at, one) in parameters.iter().enumerate() {
+        let whole = one.name.get(..base(&one.name));
+        for other in parameters.iter().take(at) {
+            if other.name == one.name {
+                noted.add(Leniency::ParameterRepeated);
+            } else if other.name.get(..base(&other.name)) == whole
+                && (continuation(&one.name).is_none() || continuation(&other.name).is_none())
+            {
+                noted.add(Leniency::ParameterMixed);
             }
         }
-        value
+        if whole == Some(one.name.as_str()) {
+            if memchr::memmem::find(&one.value, b"=?").is_some() {
+                noted.add(Leniency::EncodedWordMisplaced);
+            }
+            decode_words_noting(&one.value, noted);
+        }
     }
 }
 
-/// True for what a token is made of (RFC 2045 §5.1).
-pub(crate) const fn is_token(octet: u8) -> bool {
-    matches!(octet, 33..=126)
-        && !matches!(
-            octet,
-            b'(' | b')'
-                | b'<'
-                | b'>'
-                | b'@'
-                | b','
-                | b';'
-                | b':'
-                | b'\\'
-                | b'"'
-                | b'/'
-                | b'['
-                | b']'
-                | b'?'
-                | b'='
-        )
+/// A value, without its quotes if it has them.
+fn value(scan: &mut Scan<'_>, noted: &mut Leniencies) -> Vec<u8> {
+    scan.skip_space();
+    if scan.take(b'"') {
+        return scan.quoted();
+    }
+    let mut value = Vec::new();
+    loop {
+        let text = scan.until(|octet| matches!(octet, b';' | b'(') || is_space(octet));
+        value.extend_from_slice(text);
+        if let Some(comment) = glued_comment(scan) {
+            value.extend_from_slice(comment);
+            continue;
+        }
+        scan.skip_space();
+        // An unquoted value may hold spaces in the wild, but not what looks like a parameter.
+        if matches!(scan.peek(), None | Some(b';')) || parameter_follows(scan) {
+            break;
+        }
+        value.push(b' ');
+    }
+    if value.is_empty() || !value.iter().all(|&octet| is_token(octet)) {
+        noted.add(Leniency::ParameterUnquoted);
+    }
+    value
+}
+
+/// The parentheses of `name(1).pdf`: no comment, as text stands on both sides of them.
+fn glued_comment<'a>(scan: &mut Scan<'a>) -> Option<&'a [u8]> {
+    let before = scan.rest();
+    let mut behind = scan.clone();
+    if scan.peek() != Some(b'(') {
+        return None;
+    }
+    behind.comment();
+    let next = behind.peek()?;
+    if next == b';' || is_space(next) {
+        return None;
+    }
+    let comment = before.get(..before.len() - behind.rest().len());
+    *scan = behind;
+    comment
+}
+
+fn parameter_follows(scan: &Scan<'_>) -> bool {
+    let mut ahead = scan.clone();
+    !ahead.token().is_empty() && ahead.peek() == Some(b'=')
 }
 
 #[cfg(test)]
@@ -386,6 +434,10 @@ mod tests {
             ("a/b; junk; c=d", vec![pair("c", "d")]),
             ("a/b; C =\r\n \"open", vec![pair("c", "open")]),
             ("a/b; c=--=_d=", vec![pair("c", "--=_d=")]),
+            (
+                "a/b; c=d(1).pdf; e=f(g)",
+                vec![pair("c", "d(1).pdf"), pair("e", "f")],
+            ),
         ];
         for (value, parameters) in cases {
             assert_eq!(read(value), parameters, "{value}");
@@ -399,6 +451,43 @@ mod tests {
             media_type(b"a/b; c=def; g=h", 1, 2).map(|read| shown(&read.2)),
             Some(vec![pair("c", "de")])
         );
+    }
+
+    #[test]
+    fn repairs_are_named() {
+        use Leniency::{
+            EncodedWordMisplaced, FieldsPastLimit, ParameterMixed, ParameterRepaired,
+            ParameterRepeated, ParameterUnquoted, RawHeader, TypeUnreadable,
+        };
+        let cases: &[(&[u8], &[Leniency])] = &[
+            (b"a/b", &[]),
+            (b"a/b; c=d (e); f=\"g h\"", &[]),
+            (b"a/b; n*0*=utf-8''a; n*1=b", &[]),
+            (b"a/b;", &[ParameterRepaired]),
+            (b"a/b; c=d e=f", &[ParameterRepaired]),
+            (b"a/b; c=\"d", &[ParameterRepaired]),
+            (b"a/b; junk; c=d", &[ParameterRepaired]),
+            (b"a/b; c=d e", &[ParameterUnquoted]),
+            (b"a/b; c=d/e", &[ParameterUnquoted]),
+            (b"a/b; c=d; C=e", &[ParameterRepeated]),
+            (b"a/b; c=d; c*=utf-8''e", &[ParameterMixed]),
+            (b"a/b; c=\"=?utf-8?q?d?=\"", &[EncodedWordMisplaced]),
+            (b"a/b; c=\"\xfc\"", &[RawHeader]),
+            (b"a/b; c=0123456789", &[FieldsPastLimit]),
+            (b"text", &[TypeUnreadable]),
+            (b"/b", &[TypeUnreadable]),
+        ];
+        for (value, expected) in cases {
+            let mut noted = Leniencies::NONE;
+            let read = media_type_noting(value, 100, 9, &mut noted);
+            assert_eq!(read, media_type(value, 100, 9));
+            let expected: Leniencies = expected.iter().copied().collect();
+            let text = String::from_utf8_lossy(value);
+            if !text.contains("=?") && !text.contains("utf-8''") {
+                assert_eq!(noted, expected, "{text}");
+            }
+            assert!(expected.iter().all(|one| noted.has(one)), "{text}");
+        }
     }
 
     #[test]

@@ -18,7 +18,8 @@ pub struct BaseSubject {
 #[must_use]
 pub fn base_subject(subject: &[u8]) -> BaseSubject {
     // RFC 5256 §2.1
-    let decoded = decode_words(&unfold(subject));
+    let subject = unfold(subject);
+    let decoded = decode_words(&subject);
     let words: Vec<&str> = decoded.split_ascii_whitespace().collect();
     let spaced = words.join(" ");
     let mut text = spaced.as_str();

@@ -114,7 +114,7 @@ fn plain(value: &[u8]) -> Option<(&[u8], &[u8])> {
 fn token(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = text
         .iter()
-        .position(|&octet| !parameter::is_token(octet))
+        .position(|&octet| !crate::scan::is_token(octet))
         .unwrap_or(text.len());
     text.split_at_checked(end).filter(|_| end > 0)
 }
