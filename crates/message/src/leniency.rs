@@ -116,6 +116,14 @@ leniencies! {
         "A Received field is out of grammar; its clauses are taken where they are plain.";
     ReportRepaired, "report-repaired",
         "A report lacks fields or has them out of grammar; the others are taken.";
+    QuotedPrintableCase, "quoted-printable-case",
+        "An escape has lower case digits; it is an escape all the same (RFC 2045 §6.7).";
+    RawOctets, "raw-octets",
+        "A quoted-printable body holds octets above 127; they stay as they are (RFC 2045 §6.7).";
+    UuencodeBroken, "uuencode-broken",
+        "A uuencoded file lacks its begin or end, or has lines that are none; the rest is decoded.";
+    TnefBroken, "tnef-broken",
+        "A TNEF stream ends early or contradicts itself; what stands before that is read.";
 }
 
 impl Leniency {

@@ -47,7 +47,9 @@ pub use address::{
 };
 pub use builder::Builder;
 pub use date::parse_date;
-pub use decode::{Decoded, Decoder, Encoding, decode_transfer};
+pub use decode::{
+    Decoded, Decoder, Encoding, decode_transfer, encode_base64, encode_quoted_printable,
+};
 pub use digest::Digest;
 pub use encoded_word::{decode_words, decode_words_noting};
 pub use field_name::FieldName;

@@ -35,6 +35,7 @@ pub(crate) const PURE: &[&str] = &["mail", "wire", "message", "smtp", "imap", "p
 /// Libraries a pure room may use: those that only compute.
 const COMPUTE: &[&str] = &[
     "base64",
+    "base64-turbo",
     "bytes",
     "encoding_rs",
     "hmac",
