@@ -1,4 +1,5 @@
 //! Side by side: Caramel and Debian's Postfix with Dovecot in one run, taking turns; medians.
+//! Reading messages is measured in the room `message` itself, beside other libraries.
 //!
 //! Rates depend on the machine and the hour. The ratios are what counts.
 
@@ -17,8 +18,12 @@ mod target;
 
 use table::Table;
 
-/// Runs one bench: `smtp` or `imap`.
+/// Runs one bench: `smtp`, `imap` or `message`.
 pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
+    if let ["message", rows @ ..] = words {
+        let bench = ["bench", "--package", "message", "--bench", "reading", "--"];
+        return crate::tools::cargo(root, &[&bench, rows].concat(), &[]);
+    }
     let rounds = std::env::var("CARAMEL_ROUNDS")
         .ok()
         .and_then(|text| text.parse().ok());
@@ -33,7 +38,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
             smtp::rows(peer.target(), folder.path(), &mut table)?;
             imap::rows(peer.target(), &mut table)?;
         }
-        _ => bail!("benches: smtp, imap; and peer, the others alone"),
+        _ => bail!("benches: smtp, imap, message; and peer, the others alone"),
     }
     println!("{table}");
     Ok(())

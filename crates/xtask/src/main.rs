@@ -25,7 +25,8 @@ cargo xtask check              formatting aside, every rule a program can keep
 cargo xtask spec               what of which RFC is there, and that each claim has its test
 cargo xtask diagrams           draws docs/diagrams anew from the code
 cargo xtask test               all that CI runs; installs missing programs where it may
-cargo xtask bench smtp|imap    beside Debian's Postfix and Dovecot, which it does not install";
+cargo xtask bench smtp|imap    beside Debian's Postfix and Dovecot, which it does not install
+cargo xtask bench message      reading messages beside mail-parser and mailparse";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
