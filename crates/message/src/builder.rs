@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mail::{Address, Timestamp};
 
-use crate::header::message_ids;
+use crate::ids::message_ids;
 
 /// Columns a folded line has at most, where its words allow.
 const COLUMNS: usize = 76;

@@ -1,19 +1,43 @@
-//! Dates of header fields (RFC 5322 §3.3, §4.3) as the world writes them.
+//! Dates of header fields as the world writes them.
+//!
+//! First the grammar of RFC 5322 §3.3 with §4.3 is tried, which costs nothing but the reading. What
+//! does not fit it is cut into words, and the words say for themselves what they are.
 
 use mail::Timestamp;
+
+use crate::leniency::{Leniencies, Leniency};
+use crate::scan::{Scan, is_space};
 
 /// Octets of a date that are looked at.
 const DATE_OCTETS_MAX: usize = 256;
 /// Words of a date that are looked at.
 const WORDS_MAX: usize = 16;
+/// The years that dates may have: RFC 5322 §3.3 begins with 1900, four digits end with 9999.
+const YEARS: std::ops::RangeInclusive<i32> = 1900..=9999;
 
-/// Reads a date: RFC 5322's, its obsolete forms, C's `asctime`, ISO 8601.
+/// Reads a date: RFC 5322's, its obsolete forms, C's `asctime`, ISO 8601, and their mixtures.
 ///
-/// The day of the week is not checked; a missing or unknown zone is taken for UTC, a missing time
-/// for midnight (RFC 5256 §2.2).
+/// The day of the week is not checked; a missing or unknown zone is taken for UTC, a missing or
+/// impossible time for midnight (RFC 5256 §2.2). `None` where the calendar has no such day.
 #[must_use]
 pub fn parse_date(value: &[u8]) -> Option<Timestamp> {
+    parse_date_noting(value, &mut Leniencies::default())
+}
+
+/// The same, and adds what had to be repaired.
+pub fn parse_date_noting(value: &[u8], noted: &mut Leniencies) -> Option<Timestamp> {
     let value = value.get(..DATE_OCTETS_MAX).unwrap_or(value);
+    if let Some(date) = Date::parse(value)
+        && let Some(time) = date.timestamp()
+    {
+        if !date.weekday_fits(time) {
+            noted.add(Leniency::DateRepaired);
+        } else if date.obsolete {
+            noted.add(Leniency::DateObsolete);
+        }
+        return Some(time);
+    }
+    noted.add(Leniency::DateRepaired);
     let text: String = without_comments(value);
     let mut found = Found::default();
     let separators = |letter: char| letter.is_whitespace() || letter == ',';
@@ -25,6 +49,148 @@ pub fn parse_date(value: &[u8]) -> Option<Timestamp> {
         found.word(word);
     }
     found.settle()
+}
+
+/// A date that keeps to RFC 5322's grammar.
+struct Date<'a> {
+    weekday: Option<&'a [u8]>,
+    date: (i32, u8, u8),
+    time: (u8, u8, u8),
+    zone_minutes: i16,
+    /// It has something of §4.3.
+    obsolete: bool,
+}
+
+impl<'a> Date<'a> {
+    // RFC 5322 §3.3
+    /// Reads all of the value.
+    fn parse(value: &'a [u8]) -> Option<Self> {
+        let mut reader = Grammar {
+            scan: Scan::new(value),
+            obsolete: false,
+        };
+        reader.space();
+        let weekday = reader.weekday()?;
+        let day = reader.number(1..=2)?.0;
+        reader.space();
+        let month = month(std::str::from_utf8(reader.letters()).ok()?)?;
+        reader.space();
+        let (number, digits) = reader.number(2..=4)?;
+        reader.obsolete |= digits < 4;
+        if !reader.space() {
+            return None;
+        }
+        let hour = reader.number(2..=2)?.0;
+        let minute = reader.colon().then(|| reader.number(2..=2))??.0;
+        let second = if reader.colon() {
+            reader.number(2..=2)?.0
+        } else {
+            0
+        };
+        if !reader.space() {
+            return None;
+        }
+        let zone_minutes = reader.zone()?;
+        reader.scan.skip_space();
+        let ended = reader.scan.rest().is_empty() && !reader.scan.unended;
+        ended.then_some(Self {
+            weekday,
+            date: (year(number, digits), month, u8::try_from(day).ok()?),
+            time: (
+                u8::try_from(hour).ok()?,
+                u8::try_from(minute).ok()?,
+                u8::try_from(second).ok()?,
+            ),
+            zone_minutes,
+            obsolete: reader.obsolete,
+        })
+    }
+
+    fn timestamp(&self) -> Option<Timestamp> {
+        let year_fits = YEARS.contains(&self.date.0);
+        let time = Timestamp::from_civil(self.date, self.time, self.zone_minutes);
+        time.filter(|_| year_fits)
+    }
+
+    fn weekday_fits(&self, time: Timestamp) -> bool {
+        const WEEKDAYS: [&[u8]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];
+        let local = time.seconds + i64::from(time.zone_minutes) * 60;
+        let at = usize::try_from(local.div_euclid(86_400).rem_euclid(7)).unwrap_or_default();
+        let named = WEEKDAYS.get(at).copied().unwrap_or_default();
+        self.weekday
+            .is_none_or(|name| name.eq_ignore_ascii_case(named))
+    }
+}
+
+struct Grammar<'a> {
+    scan: Scan<'a>,
+    obsolete: bool,
+}
+
+impl<'a> Grammar<'a> {
+    /// White space; a comment is obsolete here. True if there was any.
+    fn space(&mut self) -> bool {
+        let before = self.scan.rest();
+        self.scan.until(|octet| !is_space(octet));
+        self.obsolete |= self.scan.peek() == Some(b'(');
+        self.scan.skip_space();
+        self.scan.rest().len() < before.len()
+    }
+
+    /// The day of the week with its comma, if one stands here.
+    fn weekday(&mut self) -> Option<Option<&'a [u8]>> {
+        let name = self.letters();
+        if name.is_empty() {
+            return Some(None);
+        }
+        self.space();
+        if name.len() != 3 || !self.scan.take(b',') {
+            return None;
+        }
+        self.space();
+        Some(Some(name))
+    }
+
+    fn letters(&mut self) -> &'a [u8] {
+        self.scan.until(|octet| !octet.is_ascii_alphabetic())
+    }
+
+    /// A number of so many digits, and how many they were.
+    fn number(&mut self, digits: std::ops::RangeInclusive<usize>) -> Option<(u16, usize)> {
+        let text = self.scan.until(|octet| !octet.is_ascii_digit());
+        let number = std::str::from_utf8(text).ok()?.parse().ok()?;
+        digits.contains(&text.len()).then_some((number, text.len()))
+    }
+
+    /// A colon, with obsolete white space on both sides.
+    fn colon(&mut self) -> bool {
+        let mut ahead = self.scan.clone();
+        let spaced = ahead.skip_space();
+        if !ahead.take(b':') {
+            return false;
+        }
+        self.obsolete |= ahead.skip_space() || spaced;
+        self.scan = ahead;
+        true
+    }
+
+    /// `+hhmm`, or an obsolete name.
+    fn zone(&mut self) -> Option<i16> {
+        if !matches!(self.scan.peek(), Some(b'+' | b'-')) {
+            self.obsolete = true;
+            let name = std::str::from_utf8(self.letters()).ok()?;
+            // RFC 5322 §4.3: zones nobody knows count as -0000.
+            return (1..=5)
+                .contains(&name.len())
+                .then(|| zone(name).unwrap_or_default());
+        }
+        let east = self.scan.bump() == Some(b'+');
+        let (number, _) = self.number(4..=4)?;
+        let (hours, minutes) = (number / 100, number % 100);
+        let total = i16::try_from(hours * 60 + minutes).ok()?;
+        let fits = hours < 24 && minutes < 60;
+        fits.then_some(if east { total } else { -total })
+    }
 }
 
 /// What the words said so far.
@@ -49,8 +215,8 @@ impl Found {
             self.month = Some(month);
             return;
         }
-        if word.contains('-') && !word.starts_with('-') {
-            return self.dashed(word);
+        if word.contains(['-', '/']) && !word.starts_with('-') {
+            return self.dashed(&word.replace('/', "-"));
         }
         if self.time.is_some() && self.zone.is_none() && !word.starts_with(char::is_numeric) {
             if self.year.is_some() || word.len() > 2 || word.starts_with(['+', '-']) {
@@ -77,7 +243,7 @@ impl Found {
         }
     }
 
-    /// `21-Nov-1997` or `1997-11-21`.
+    /// `21-Nov-1997`, `1997-11-21` or `1997/11/21`; not `11/12/1997`, which may be two days.
     fn dashed(&mut self, word: &str) {
         let (date, time) = word.split_once(['T', 't']).unwrap_or((word, ""));
         let mut fields = date.split('-');
@@ -85,11 +251,10 @@ impl Found {
         let (Some(first), Some(middle), Some(last)) = (first, middle, last) else {
             return;
         };
-        let month = month(middle).or_else(|| middle.parse().ok());
-        let (day, year_word) = if first.len() == 4 {
-            (last, first)
+        let (day, month, year_word) = if first.len() == 4 {
+            (last, month(middle).or_else(|| middle.parse().ok()), first)
         } else {
-            (first, last)
+            (first, month(middle), last)
         };
         let (Ok(day), Some(month), Ok(number)) = (day.parse(), month, year_word.parse()) else {
             return;
@@ -148,7 +313,8 @@ impl Found {
     }
 
     fn settle(self) -> Option<Timestamp> {
-        let date = (self.year?, self.month?, self.day?);
+        let year = self.year.filter(|year| YEARS.contains(year));
+        let date = (year?, self.month?, self.day?);
         let zone = self.zone.unwrap_or_default();
         let (hour, minute, second) = self.time.unwrap_or_default();
         Timestamp::from_civil(date, (hour, minute, second), zone)
@@ -192,7 +358,12 @@ fn zone(word: &str) -> Option<i16> {
         ("PST", -480),
     ];
     let word = match word.get(..3) {
-        Some(prefix) if prefix.eq_ignore_ascii_case("GMT") && word.len() > 3 => word.get(3..)?,
+        Some(prefix)
+            if word.len() > 3
+                && (prefix.eq_ignore_ascii_case("GMT") || prefix.eq_ignore_ascii_case("UTC")) =>
+        {
+            word.get(3..)?
+        }
         _ => word,
     };
     if let Some(digits) = word.strip_prefix(['+', '-']) {
@@ -312,6 +483,18 @@ mod tests {
             "Fri, 21 Nov 1997 09:55:06 +0200",
         ),
         ("21 Nov 1997", "Fri, 21 Nov 1997 00:00:00 +0000"),
+        (
+            "1997/11/21 09:55:06 UTC+1",
+            "Fri, 21 Nov 1997 09:55:06 +0100",
+        ),
+        (
+            "Monday, November 21, 1997 8:15 PM",
+            "Fri, 21 Nov 1997 20:15:00 +0000",
+        ),
+        (
+            "Fri, 21 Nov 1997 09:55:06 +0100 (CET",
+            "Fri, 21 Nov 1997 09:55:06 +0100",
+        ),
         ("21 Nov 1997 25:61 +0000", "Fri, 21 Nov 1997 00:00:00 +0000"),
         (
             "31 Dec 2016 23:59:60 +0000",
@@ -328,8 +511,38 @@ mod tests {
     }
 
     #[test]
+    fn repairs_are_named() {
+        use Leniency::{DateObsolete, DateRepaired};
+        let cases = [
+            ("Fri, 21 Nov 1997 09:55:06 -0600", None),
+            ("21 Nov 1997 09:55 -0600 (CST)", None),
+            (" fri,\r\n 1 Aug 1997 09:55:06 +0000\r\n (a (b))", None),
+            ("21 Nov 97 09:55:06 GMT", Some(DateObsolete)),
+            ("Fri, 21 Nov 1997 09:55:06 CEST", Some(DateObsolete)),
+            ("Fri, 21 Nov 1997 09 : 55:06 -0600", Some(DateObsolete)),
+            ("Fri, (x) 21 Nov 1997 09:55:06 -0600", Some(DateObsolete)),
+            ("Thu, 21 Nov 1997 09:55:06 -0600", Some(DateRepaired)),
+            ("Fri, 21 Nov 1997 9:55:06 -0600", Some(DateRepaired)),
+            ("Fri, 21 Nov 1997 09:55:06", Some(DateRepaired)),
+            ("Fri, 21 Nov 1997 09:55:06 -0600 x", Some(DateRepaired)),
+            ("Fri, 21 Nov 1997 09:55:06 -0600 (x", Some(DateRepaired)),
+            ("1997-11-21T09:55:06Z", Some(DateRepaired)),
+        ];
+        for (text, expected) in cases {
+            let mut noted = Leniencies::NONE;
+            assert!(parse_date_noting(text.as_bytes(), &mut noted).is_some());
+            assert_eq!(noted, expected.into_iter().collect(), "{text}");
+        }
+    }
+
+    #[test]
     fn no_dates() {
         for text in [
+            "11/12/1997 09:55",
+            "21-11-1997",
+            "1 Jan 1899 00:00 +0000",
+            "1 Jan 10000 00:00 +0000",
+            "32 Jan 2026 00:00 +0000",
             "",
             "soon",
             "31 Feb 2026 00:00 +0000",

@@ -148,28 +148,3 @@ pub fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
     let keep = |octet: &u8| !matches!(octet, b'\r' | b'\n' | 0);
     Cow::Owned(value.iter().copied().filter(keep).collect())
 }
-
-/// The message identifiers in a Message-ID, In-Reply-To or References value (RFC 5322 §3.6.4),
-/// without their angle brackets; words between them are passed over.
-#[must_use]
-pub fn message_ids(value: &[u8]) -> Vec<Vec<u8>> {
-    let mut ids = Vec::new();
-    let mut rest = value;
-    while let Some(open) = memchr::memchr(b'<', rest) {
-        rest = rest.get(open + 1..).unwrap_or_default();
-        let Some(close) = memchr::memchr2(b'>', b'<', rest) else {
-            break;
-        };
-        let (id, behind) = rest.split_at_checked(close).unwrap_or((rest, &[]));
-        rest = behind;
-        let id: Vec<u8> = id
-            .iter()
-            .copied()
-            .filter(|octet| !octet.is_ascii_whitespace() && *octet != 0)
-            .collect();
-        if behind.first() == Some(&b'>') && !id.is_empty() {
-            ids.push(id);
-        }
-    }
-    ids
-}

@@ -102,6 +102,8 @@ leniencies! {
         "A field that may stand once stands again; the first or all count (RFC 5322 §3.6).";
     EncodedMultipart, "encoded-multipart",
         "A multipart says base64 or quoted-printable; it is read as it stands (RFC 2045 §6.4).";
+    DateObsolete, "date-obsolete",
+        "A date has obsolete syntax: a named zone, a short year, comments (RFC 5322 §4.3).";
     EncodedWordGlued, "encoded-word-glued",
         "An encoded word has no space around it; it is decoded (RFC 2047 §5).";
     EncodedWordUnended, "encoded-word-unended",

@@ -30,6 +30,7 @@ pub mod digest;
 pub mod encoded_word;
 pub mod field_name;
 pub mod header;
+pub mod ids;
 pub mod leniency;
 pub mod outline;
 pub mod parameter;
@@ -46,14 +47,15 @@ pub use address::{
     AddressVerdict, Correspondent, judge_address, parse_addresses, parse_addresses_noting,
 };
 pub use builder::Builder;
-pub use date::parse_date;
+pub use date::{parse_date, parse_date_noting};
 pub use decode::{
     Decoded, Decoder, Encoding, decode_transfer, encode_base64, encode_quoted_printable,
 };
 pub use digest::Digest;
 pub use encoded_word::{decode_words, decode_words_noting};
 pub use field_name::FieldName;
-pub use header::{Field, Header, message_ids, unfold};
+pub use header::{Field, Header, unfold};
+pub use ids::{message_ids, message_ids_noting};
 pub use leniency::{Leniencies, Leniency};
 pub use outline::{Limits, Outline};
 pub use parameter::Parameter;

@@ -3,7 +3,8 @@
 //! Not here: the threads themselves.
 
 use crate::encoded_word::decode_words;
-use crate::header::{Header, message_ids, unfold};
+use crate::header::{Header, unfold};
+use crate::ids::message_ids;
 
 /// A subject without the marks of replying and forwarding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
