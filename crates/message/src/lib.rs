@@ -30,6 +30,7 @@ pub mod digest;
 pub mod encoded_word;
 pub mod field_name;
 pub mod header;
+pub mod html;
 pub mod ids;
 pub mod leniency;
 pub mod outline;
@@ -42,6 +43,7 @@ pub mod section;
 pub mod table;
 pub mod text;
 pub mod thread;
+mod utf7;
 
 pub use address::{
     AddressVerdict, Correspondent, judge_address, parse_addresses, parse_addresses_noting,
@@ -63,7 +65,7 @@ pub use part::{Content, Disposition, Part, Span};
 pub use scanner::{Scanned, Scanner};
 pub use section::{Located, Section, Specifier, filter_header};
 pub use table::{Kind, Table, Text};
-pub use text::{Needle, header_text, part_text, search_text};
+pub use text::{Needle, decode_text, header_text, part_text, search_text};
 pub use thread::{BaseSubject, base_subject, references};
 
 /// What can go wrong here: only reading a stored outline back.

@@ -39,6 +39,7 @@ const COMPUTE: &[&str] = &[
     "bytes",
     "encoding_rs",
     "hmac",
+    "html5gum",
     "idna",
     "memchr",
     "sha2",
