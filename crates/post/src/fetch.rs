@@ -5,12 +5,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mail::{BlobRange, EmailId, Flag, FlagSet, MailboxId, ModSeq, Timestamp, Uid, UidSet};
-use message::{Content, Encoding, Outline, Part, Section, Span, Specifier, decode_transfer};
+use message::{
+    Content, Encoding, Limits, Outline, Part, Scanner, Section, Span, Specifier, decode_transfer,
+};
 
 use crate::draft::bit;
 use crate::ledger::Folder;
 use crate::tables::{EmailRow, Entry};
 use crate::{Account, Fault, Outcome};
+
+/// Octets of a message that are read at a time for its outline.
+const SCAN_OCTETS_MAX: u64 = 1024 * 1024;
+/// Octets that an outline not yet made is taken for.
+const OUTLINE_OCTETS_GUESS: usize = 64 * 1024;
 
 /// What to read of each message. Flags, size and dates come always: they cost nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -191,7 +198,12 @@ impl Account {
         let mut octets = 0;
         let needs_outline = plan.outline || plan.items.iter().any(|item| !is_whole(item));
         let outline = if needs_outline {
-            octets += 1000;
+            // Written apart, an outline takes several times what it takes on the disk.
+            let stored = email
+                .outline
+                .as_ref()
+                .map_or(OUTLINE_OCTETS_GUESS, Bytes::len);
+            octets += 1000 + 8 * u64::try_from(stored).unwrap_or(u64::MAX / 16);
             Some(self.outline(mailbox, row.uid, row.email, email).await?)
         } else {
             None
@@ -211,7 +223,8 @@ impl Account {
         Ok(octets)
     }
 
-    /// The outline of a message: stored beside it, or, for a large one, made at first use.
+    /// The outline of a message: stored beside it, or made at first use where it was not made at
+    /// delivery (large messages of earlier versions, and where the house was crowded).
     pub(crate) async fn outline(
         &self,
         mailbox: MailboxId,
@@ -223,8 +236,7 @@ impl Account {
             let outline = Outline::decode(stored).map_err(|_| Fault::Row("an outline"))?;
             return Ok(Arc::new(outline));
         }
-        let octets = self.house.read(whole(email)).await?;
-        let outline = Outline::parse(&octets);
+        let outline = self.scan(email).await?;
         let known = EmailRow {
             outline: Some(outline.encode().into()),
             ..email.clone()
@@ -239,6 +251,18 @@ impl Account {
         })
         .await?;
         Ok(Arc::new(outline))
+    }
+
+    /// Reads a message piece by piece: its body is never in memory whole.
+    async fn scan(&self, email: &EmailRow) -> Outcome<Outline> {
+        let mut scanner = Scanner::new(&Limits::HOUSE);
+        let mut at = 0;
+        while at < email.size {
+            let piece = whole(email).part(at, SCAN_OCTETS_MAX);
+            at = at.saturating_add(SCAN_OCTETS_MAX);
+            scanner.push(&self.house.read(piece).await?);
+        }
+        Ok(scanner.finish().outline())
     }
 
     async fn data(&self, email: &EmailRow, outline: &Outline, item: &Item) -> Outcome<Data> {

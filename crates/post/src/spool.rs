@@ -1,18 +1,24 @@
 //! A message's octets on their way in: in memory while they are few, then streamed into the store.
 //!
+//! Either way its outline is there when its last octet is: a few are read at the end, many as they
+//! pass.
+//!
 //! Not here: what is put in front of them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use message::Outline;
+use message::{Limits, Outline, Scanner};
 use store::{Stage, Staged, Store};
 
 use crate::{Error, Outcome, Post, Why};
 
 /// Octets of a header that must be whole where the house is crowded.
 const CROWDED_HEADER_OCTETS_MAX: usize = 32 * 1024;
+
+/// Octets that a scanner may have in memory where the house is crowded.
+const CROWDED_SCANNER_OCTETS_MAX: usize = 64 * 1024;
 
 /// A message on its way in.
 #[derive(Debug)]
@@ -26,7 +32,8 @@ pub(crate) struct Spool {
     place: Place,
 }
 
-/// Octets of messages on their way that are in memory: those of one, and of all in the house.
+/// Octets of messages on their way that are in memory: those of one, and of all in the house;
+/// what scanners keep of them as well.
 #[derive(Debug)]
 struct Crowd {
     own: usize,
@@ -37,16 +44,24 @@ struct Crowd {
 #[derive(Debug)]
 enum Place {
     Memory(Vec<u8>),
-    Store(Box<dyn Stage>),
+    Store(Streamed),
     /// It was too large: the rest is swallowed.
     Nowhere,
+}
+
+/// What passes into the store, read on the way.
+#[derive(Debug)]
+struct Streamed {
+    stage: Box<dyn Stage>,
+    /// `None` if it took too much memory where the house is crowded.
+    scanner: Option<Box<Scanner>>,
 }
 
 /// A message that has arrived whole.
 #[derive(Clone, Debug)]
 pub(crate) struct Spooled {
     pub(crate) staged: Staged,
-    /// Encoded; `None` where the message was too large to be read in passing.
+    /// Encoded; `None` where the house was too crowded to read it in passing.
     pub(crate) outline: Option<Bytes>,
 }
 
@@ -93,7 +108,7 @@ impl Spool {
         }
         let early = match &mut self.place {
             Place::Nowhere => return Err(too_big()),
-            Place::Store(stage) => return stage.write(bytes).await.map_err(writing()),
+            Place::Store(streamed) => return streamed.push(bytes, &mut self.crowd).await,
             Place::Memory(octets) => {
                 octets.extend_from_slice(&bytes);
                 self.crowd.set(octets.len());
@@ -117,9 +132,12 @@ impl Spool {
             Why::TooBig if early => Error::limit("Too much mail at once; please try again later"),
             _ => error,
         })?;
-        let mut stage = self.store.stage();
-        stage.write(octets.into()).await.map_err(writing())?;
-        self.place = Place::Store(stage);
+        let mut streamed = Streamed {
+            stage: self.store.stage(),
+            scanner: Some(Box::new(Scanner::new(&Limits::HOUSE))),
+        };
+        streamed.push(octets.into(), &mut self.crowd).await?;
+        self.place = Place::Store(streamed);
         Ok(())
     }
 
@@ -131,14 +149,31 @@ impl Spool {
         match std::mem::replace(&mut self.place, Place::Nowhere) {
             Place::Nowhere => Err(too_big()),
             Place::Memory(octets) => Ok(Spooled::of(front(octets)?)),
-            Place::Store(stage) => {
-                let staged = stage.finish().await.map_err(writing())?;
+            Place::Store(streamed) => {
+                let scanned = streamed.scanner.map(|scanner| scanner.finish());
+                let staged = streamed.stage.finish().await.map_err(writing())?;
                 Ok(Spooled {
                     staged,
-                    outline: None,
+                    outline: scanned.map(|scanned| scanned.outline().encode().into()),
                 })
             }
         }
+    }
+}
+
+impl Streamed {
+    /// Takes a piece as it is stored.
+    async fn push(&mut self, bytes: Bytes, crowd: &mut Crowd) -> Outcome<()> {
+        if let Some(scanner) = &mut self.scanner {
+            scanner.push(&bytes);
+            let octets = scanner.memory_octets();
+            crowd.set(octets);
+            if octets > CROWDED_SCANNER_OCTETS_MAX && crowd.is_dense() {
+                self.scanner = None;
+                crowd.set(0);
+            }
+        }
+        self.stage.write(bytes).await.map_err(writing())
     }
 }
 

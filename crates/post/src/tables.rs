@@ -85,7 +85,7 @@ pub(crate) struct Entry {
 pub(crate) struct EmailRow {
     pub(crate) blob: BlobId,
     pub(crate) size: u64,
-    /// As `message` encodes it; `None` where the message was too large to be read at delivery.
+    /// As `message` encodes it; `None` where it was not made at delivery.
     pub(crate) outline: Option<Bytes>,
 }
 

@@ -158,20 +158,15 @@ async fn a_large_letter_is_streamed_and_whole() {
     assert!(stored.starts_with("Return-Path: <>\r\nReceived: "));
     assert!(stored.ends_with(&letter));
 
-    // Its outline is made at the first use, and kept.
+    // It was read as it passed: its outline came with it, and tells of what is stored.
     let inbox = ada.open("INBOX").await.unwrap().id;
-    let plan = post::FetchPlan {
-        outline: true,
-        ..post::FetchPlan::default()
-    };
+    let before = world.store.done().len();
     for world in [&world, &world.again().await] {
-        let before = world.store.done().len();
-        let ada = world.account("ada").await;
-        let mut page = ada.fetch(inbox, &uids(&[1]), None, &plan).await.unwrap();
-        let outline = page.rows.pop().unwrap().outline.unwrap();
+        let outline = outline_of_first(world, inbox).await;
+        assert_eq!(outline, message::Outline::parse(stored.as_bytes()));
         assert_eq!(outline.digest.subject.as_deref(), Some(&b"Tea"[..]));
-        assert!(world.store.done().len() <= before + 1);
     }
+    assert_eq!(world.store.done().len(), before);
     let needle = post::Query::Body("NEEDLE".into());
     assert_eq!(ada.search(inbox, &needle).await.unwrap().uids, uids(&[1]));
 
@@ -181,6 +176,40 @@ async fn a_large_letter_is_streamed_and_whole() {
         told(world.deliver(&["ada"], &endless).await),
         "552 5.3.4 The header section is too large"
     );
+}
+
+async fn outline_of_first(world: &World, inbox: mail::MailboxId) -> message::Outline {
+    let plan = post::FetchPlan {
+        outline: true,
+        ..post::FetchPlan::default()
+    };
+    let ada = world.account("ada").await;
+    let mut page = ada.fetch(inbox, &uids(&[1]), None, &plan).await.unwrap();
+    let outline = page.rows.pop().unwrap().outline.unwrap();
+    outline.as_ref().clone()
+}
+
+#[tokio::test]
+async fn an_outline_that_took_too_much_in_a_crowd_is_made_later() {
+    let crowded = Rules {
+        bodies_memory_octets_max: 0,
+        ..rules()
+    };
+    let world = World::with(&["ada"], crowded).await;
+    let header = format!("X: {}\r\n", "x".repeat(1000)).repeat(70);
+    // The body is read in more pieces than one.
+    let letter = format!("{header}{LETTER}{}", "x\r\n".repeat(500_000));
+    world.deliver(&["ada"], &letter).await.unwrap();
+    let ada = world.account("ada").await;
+    let inbox = ada.open("INBOX").await.unwrap().id;
+    let stored = whole(&ada, "INBOX", 1).await;
+    assert!(stored.ends_with(&letter));
+    for made in [1, 0] {
+        let before = world.store.done().len();
+        let outline = outline_of_first(&world, inbox).await;
+        assert_eq!(outline, message::Outline::parse(stored.as_bytes()));
+        assert_eq!(world.store.done().len(), before + made);
+    }
 }
 
 #[tokio::test]
