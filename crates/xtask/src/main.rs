@@ -1,4 +1,4 @@
-//! The developers' commands: `cargo xtask check | spec | diagrams | test | bench`.
+//! The developers' commands: `cargo xtask check | spec | diagrams | test | bench | fuzz`.
 //!
 //! Not here: anything the product needs at run time.
 #![expect(
@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, bail};
 mod arrows;
 mod bench;
 mod check;
+mod fuzz;
 mod links;
 mod source;
 mod spec;
@@ -26,7 +27,8 @@ cargo xtask spec               what of which RFC is there, and that each claim h
 cargo xtask diagrams           draws docs/diagrams anew from the code
 cargo xtask test               all that CI runs; installs missing programs where it may
 cargo xtask bench smtp|imap    beside Debian's Postfix and Dovecot, which it does not install
-cargo xtask bench message      reading messages beside mail-parser and mailparse";
+cargo xtask bench message      reading messages beside mail-parser and mailparse
+cargo xtask fuzz message       mutated messages, in release: [--inputs N] [--seed S]";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -54,6 +56,7 @@ fn run(words: &[&str]) -> Result<()> {
         ),
         ["test"] => test::run(&root),
         ["bench", words @ ..] => bench::run(&root, words),
+        ["fuzz", "message", words @ ..] => fuzz::run(&root, words),
         _ => bail!("usage:\n{USAGE}"),
     }
 }

@@ -1,0 +1,46 @@
+//! The big run of mutated messages; what is done with each is in the room `message` itself.
+
+use std::path::Path;
+use std::thread;
+
+use anyhow::{Context as _, Result, bail};
+
+/// Inputs of one run.
+const INPUTS: u64 = 1_000_000;
+
+/// Runs `--inputs N` inputs from number `--seed S` on, on all processors.
+pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
+    let (mut inputs, mut seed) = (INPUTS, 0);
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let number = words
+            .next()
+            .and_then(|text| text.replace('_', "").parse().ok());
+        let number = number.with_context(|| format!("a number behind {word}"));
+        match *word {
+            "--inputs" => inputs = number?,
+            "--seed" => seed = number?,
+            _ => bail!("usage: cargo xtask fuzz message [--inputs N] [--seed S]"),
+        }
+    }
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let test = [
+        "test",
+        "--release",
+        "--package",
+        "message",
+        "--test",
+        "mutation",
+        "--",
+    ];
+    let only = ["--nocapture", "mutated_messages_are_read"];
+    let environment = [
+        ("CARAMEL_FUZZ_INPUTS", inputs.to_string()),
+        ("CARAMEL_FUZZ_SEED", seed.to_string()),
+        ("CARAMEL_FUZZ_THREADS", threads.to_string()),
+    ];
+    let environment = environment
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
+    crate::tools::cargo(root, &[&test[..], &only].concat(), &environment)
+}
