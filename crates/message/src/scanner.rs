@@ -73,8 +73,8 @@ impl Scanner {
         let taken = self.walk.run(&mut self.headers, rest);
         let begun = rest.get(taken..).unwrap_or_default();
         if !begun.is_empty() {
-            let kept = begun.len().min(self.walk.line_octets_max());
-            self.line.extend(begun.iter().take(kept));
+            let most = self.walk.line_octets_max();
+            self.line.extend_from_slice(first(begun, most));
             self.line_octets = octets_of(begun);
         }
         if let Some(&last) = octets.last() {
@@ -117,7 +117,7 @@ impl Scanner {
         let looked_at = if self.walk.is_in_header() {
             octets
         } else {
-            octets.get(..room).unwrap_or(octets)
+            first(octets, room)
         };
         let found = memchr::memchr(b'\n', looked_at);
         self.walk.step(found.unwrap_or(looked_at.len()));
@@ -128,7 +128,7 @@ impl Scanner {
                 self.line_octets = 0;
                 return octets;
             }
-            self.line.extend(octets.iter().take(room));
+            self.line.extend_from_slice(first(octets, room));
             self.line_octets += octets_of(octets);
             return &[];
         };
@@ -138,7 +138,7 @@ impl Scanner {
             [_] => self.after_cr,
             _ => false,
         };
-        self.line.extend(piece.iter().take(room));
+        self.line.extend_from_slice(first(piece, room));
         let line = Line {
             head: &self.line,
             octets: self.line_octets + octets_of(piece),
@@ -175,6 +175,11 @@ pub(crate) fn whole(message: &[u8], limits: &Limits) -> Table {
     walk.table
 }
 
+/// The first so many octets, or all.
+fn first(octets: &[u8], most: usize) -> &[u8] {
+    octets.get(..most).unwrap_or(octets)
+}
+
 fn octets_of(octets: &[u8]) -> u64 {
     u64::try_from(octets.len()).unwrap_or(u64::MAX)
 }
@@ -207,5 +212,136 @@ impl Keep for Headers {
 
     fn text(&self) -> Text<'_> {
         Text::Headers(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Octets looked at, if the message comes in pieces of this size.
+    fn steps(message: &[u8], piece: usize) -> u64 {
+        let mut scanner = Scanner::new(&Limits::HOUSE);
+        for piece in message.chunks(piece) {
+            scanner.push(piece);
+        }
+        scanner.steps()
+    }
+
+    fn boundary(level: usize) -> String {
+        format!("boundary-of-one-length-{level:04}")
+    }
+
+    /// Multiparts in one another, as deep as is opened, each with this many octets of header more.
+    fn nested(levels: usize) -> String {
+        let part = |level| {
+            let boundary = boundary(level);
+            format!("Content-Type: multipart/mixed; boundary={boundary}\r\n\r\n--{boundary}\r\n")
+        };
+        (0..levels).map(part).collect()
+    }
+
+    #[test]
+    fn steps_grow_as_the_octets_do() {
+        let mixed = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n";
+        let near = boundary(9999);
+        type Shape = (&'static str, u64, Box<dyn Fn(usize) -> String>);
+        // With each, octets looked at for one octet of the message; at most.
+        let shapes: [Shape; 13] = [
+            (
+                "parts",
+                4,
+                Box::new(|n| mixed.to_owned() + &"--b\r\nA: b\r\n\r\nx\r\n".repeat(n)),
+            ),
+            (
+                "empty parts",
+                6,
+                Box::new(|n| mixed.to_owned() + &"--b\r\n".repeat(n)),
+            ),
+            ("nested", 30, Box::new(nested)),
+            (
+                "enclosed",
+                3,
+                Box::new(|n| "Content-Type: message/rfc822\r\n\r\n".repeat(n)),
+            ),
+            (
+                "digests",
+                4,
+                Box::new(|n| {
+                    "Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\n".repeat(n)
+                }),
+            ),
+            (
+                "dashes in 64",
+                70,
+                Box::new(|n| nested(64) + &"--\r\n".repeat(n)),
+            ),
+            ("near delimiters in 64", 70, {
+                let near = format!("--{near}--\r\n");
+                Box::new(move |n| nested(64) + &near.repeat(n))
+            }),
+            ("padded near delimiters", 70, {
+                let near = format!("--{near}{}x\r\n", " \t".repeat(400));
+                Box::new(move |n| nested(64) + &near.repeat(n / 8))
+            }),
+            ("fields", 4, Box::new(|n| "a: b\r\n".repeat(n))),
+            ("no fields", 4, Box::new(|n| "a\r\n".repeat(n))),
+            ("one endless line", 3, Box::new(|n| "x".repeat(8 * n))),
+            (
+                "one endless dashed line",
+                5,
+                Box::new(|n| mixed.to_owned() + &"-".repeat(8 * n)),
+            ),
+            (
+                "one folded field",
+                4,
+                Box::new(|n| "a: b\r\n".to_owned() + &" c\r\n".repeat(n)),
+            ),
+        ];
+        for (name, factor, shape) in shapes {
+            for piece in [1, 17, 4096, usize::MAX] {
+                let mut before = None;
+                for size in [2000, 4000, 8000] {
+                    let message = shape(size);
+                    let octets = octets_of(message.as_bytes());
+                    let steps = steps(message.as_bytes(), piece);
+                    assert!(
+                        steps <= factor * octets,
+                        "{name}: {steps} for {octets}, {piece}"
+                    );
+                    let most = before.map_or(u64::MAX, |before| before * 21 / 10 + 1000);
+                    assert!(steps <= most, "{name}: {steps} after {before:?}, {piece}");
+                    before = Some(steps);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_scanner_keeps_is_bounded() {
+        let limits = Limits {
+            header_octets_max: 10_000,
+            ..Limits::HOUSE
+        };
+        for piece in [
+            &b"x"[..],
+            b"x: y\r\n",
+            b" x\r\n",
+            b"--b\r\n\r\n",
+            b"--b",
+            b"\r\n--",
+        ] {
+            for start in ["", "Content-Type: multipart/mixed; boundary=b\r\n\r\n"] {
+                let mut scanner = Scanner::new(&limits);
+                scanner.push(start.as_bytes());
+                for _ in 0..200 {
+                    scanner.push(&piece.repeat(1000));
+                    let own = scanner.headers.0.capacity() + scanner.line.capacity();
+                    assert!(own <= 4 * limits.header_octets_max, "{own}");
+                    // Parts and fields have limits of their own.
+                    assert!(scanner.memory_octets() <= 2 * 64 * 16_384 + 2 * 16 * 65_536);
+                }
+            }
+        }
     }
 }

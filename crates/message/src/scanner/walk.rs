@@ -242,8 +242,9 @@ impl Walk {
                 }
                 if rest.starts_with(b"--") {
                     let head = rest.get(..DELIMITER_OCTETS_MAX).unwrap_or(rest);
-                    self.step(head.len());
-                    let Some(lf) = memchr::memchr(b'\n', head) else {
+                    let lf = memchr::memchr(b'\n', head);
+                    self.step(lf.unwrap_or(head.len()));
+                    let Some(lf) = lf else {
                         if head.len() < DELIMITER_OCTETS_MAX {
                             return (taken, false);
                         }
@@ -285,19 +286,18 @@ impl Walk {
             text = before;
         }
         let closing = text.strip_suffix(b"--");
-        self.step(text.len() + self.open.len());
-        for (level, open) in self.open.iter().enumerate().rev() {
-            let place = open.boundary.map(|(start, end)| start..end);
-            let boundary = place.and_then(|place| self.boundaries.get(place));
-            if boundary.is_none() {
-                continue;
-            }
-            if boundary == Some(text) || boundary == closing {
-                let close = boundary != Some(text);
-                return Some(Delimiter { level, close });
-            }
-        }
-        None
+        let mut steps = text.len();
+        let mut levels = self.open.iter().enumerate().rev();
+        let found = levels.find_map(|(level, open)| {
+            let (start, end) = open.boundary?;
+            let boundary = self.boundaries.get(start..end);
+            let alike = end - start == text.len() || closing.is_some();
+            steps += if alike { end - start } else { 1 };
+            let close = boundary != Some(text);
+            (!close || boundary == closing).then_some(Delimiter { level, close })
+        });
+        self.step(steps);
+        found
     }
 
     /// Ends what a delimiter line ends.
