@@ -2,9 +2,14 @@
 //!
 //! Not here: the threads themselves.
 
+use std::collections::HashSet;
+
 use crate::encoded_word::decode_words;
 use crate::header::{Header, unfold};
 use crate::ids::message_ids;
+
+/// Identifiers given of one message.
+pub const REFERENCES_MAX: usize = 1000;
 
 /// A subject without the marks of replying and forwarding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,24 +43,61 @@ pub fn base_subject(subject: &[u8]) -> BaseSubject {
     BaseSubject { text, reply }
 }
 
-/// The identifiers a message answers, oldest first: of References, else the first of In-Reply-To.
+/// The identifiers a message answers, oldest first, each once: of References, else the first of
+/// In-Reply-To.
+///
+/// They come without angle brackets and without quotes, so that two spellings of one are alike. Of
+/// very many the newest are given.
 #[must_use]
 pub fn references(header: &[u8]) -> Vec<Vec<u8>> {
+    // RFC 5256 §3
     let ids_of = |name: &str| Header::first(header, name).map(|field| message_ids(field.value));
-    match ids_of("References") {
+    let ids = match ids_of("References") {
         Some(ids) if !ids.is_empty() => ids,
         _ => {
-            let mut ids = ids_of("In-Reply-To").unwrap_or_default();
-            ids.truncate(1);
-            ids
+            // Addresses and dates stand there too; what has no `@` is taken only for want of better.
+            let ids = ids_of("In-Reply-To").unwrap_or_default();
+            let valid = ids.iter().position(|id| id.contains(&b'@'));
+            ids.into_iter()
+                .skip(valid.unwrap_or_default())
+                .take(1)
+                .collect()
+        }
+    };
+    let mut seen = HashSet::new();
+    let mut once: Vec<Vec<u8>> = ids.into_iter().map(normalized).collect();
+    once.retain(|id| seen.insert(id.clone()));
+    once.drain(..once.len().saturating_sub(REFERENCES_MAX));
+    once
+}
+
+/// An identifier without the quotes its left part may be written with: the form in which two are
+/// compared.
+#[must_use]
+pub fn normalized(id: Vec<u8>) -> Vec<u8> {
+    // RFC 5256 §3
+    if !id.contains(&b'"') {
+        return id;
+    }
+    let mut plain = Vec::with_capacity(id.len());
+    let (mut quoted, mut escaped) = (false, false);
+    for octet in id {
+        match octet {
+            b'\\' if quoted && !escaped => escaped = true,
+            b'"' if !escaped => quoted = !quoted,
+            _ => {
+                plain.push(octet);
+                escaped = false;
+            }
         }
     }
+    plain
 }
 
 /// Step 2: takes `(fwd)` and spaces off the end.
 fn trailers<'a>(mut text: &'a str, reply: &mut bool) -> &'a str {
     loop {
-        text = text.trim_end();
+        text = text.trim_end_matches(' ');
         let start = text.len().checked_sub(5);
         match start.and_then(|start| text.split_at_checked(start)) {
             Some((before, mark)) if mark.eq_ignore_ascii_case("(fwd)") => {
@@ -72,7 +114,7 @@ fn trailers<'a>(mut text: &'a str, reply: &mut bool) -> &'a str {
 /// Blobs in a row are read once, not once per blob taken off.
 fn leaders<'a>(mut text: &'a str, reply: &mut bool) -> &'a str {
     loop {
-        text = text.trim_start();
+        text = text.trim_start_matches(' ');
         let mut rest = text;
         let mut last_blob = None;
         while let Some(behind) = blob(rest) {
@@ -106,7 +148,7 @@ fn blob(text: &str) -> Option<&str> {
     let inner = text.strip_prefix('[')?;
     let end = inner.find(['[', ']'])?;
     let behind = inner.get(end..)?.strip_prefix(']')?;
-    Some(behind.trim_start())
+    Some(behind.trim_start_matches(' '))
 }
 
 /// What follows a `subj-refwd`.
@@ -115,7 +157,7 @@ fn refwd(text: &str) -> Option<&str> {
         let (start, rest) = text.split_at_checked(mark.len())?;
         start.eq_ignore_ascii_case(mark).then_some(rest)
     })?;
-    let rest = rest.trim_start();
+    let rest = rest.trim_start_matches(' ');
     blob(rest).unwrap_or(rest).strip_prefix(':')
 }
 
@@ -141,6 +183,17 @@ mod tests {
             ("=?utf-8?Q?Re:_gr=C3=BC=C3=9Fe?=", "grüße", true),
             ("Regards: x", "Regards: x", false),
             ("[unclosed Re: x", "[unclosed Re: x", false),
+            ("[a]", "[a]", false),
+            ("[a] Re: [b] Fw: c", "c", true),
+            ("Re [x] [y]: c", "Re [x] [y]: c", false),
+            ("fw[x] : c", "c", true),
+            ("[fwd: [fwd: c]] (fwd)", "c", true),
+            ("[fwd:]", "", true),
+            ("[fwd: a [b] c]", "a [b] c", true),
+            ("[日本] Re: 日本", "日本", true),
+            ("\u{a0}Re: x", "\u{a0}Re: x", false),
+            ("Re: =?utf-8?B?UmU6IGE=?=", "a", true),
+            ("Réf: x", "Réf: x", false),
             ("", "", false),
         ];
         for (subject, text, reply) in cases {
@@ -162,5 +215,23 @@ mod tests {
             [b"a@b"]
         );
         assert!(references(b"Subject: x\r\n").is_empty());
+        let valid = b"References: none\r\nIn-Reply-To: <Monday> \"<x>\" <a@b> <c@d>\r\n";
+        assert_eq!(references(valid), [b"a@b"]);
+        assert_eq!(references(b"In-Reply-To: <x>\r\n"), [b"x"]);
+    }
+
+    #[test]
+    fn each_reference_is_given_once() {
+        // The first two are RFC 5256 §3's own example of one identifier.
+        let header = br#"References: <"01KF8JCEOCBS0045PS"@xxx.yyy.com>
+ <01KF8JCEOCBS0045PS@xxx.yyy.com> <b@c> <"a\"b"@c> <b@c>"#;
+        let ids: [&[u8]; 3] = [b"01KF8JCEOCBS0045PS@xxx.yyy.com", b"b@c", b"a\"b@c"];
+        assert_eq!(references(header), ids);
+        let many: String = (0..1500).map(|number| format!(" <{number}@x>")).collect();
+        let ids = references(format!("References:{many}\r\n").as_bytes());
+        assert_eq!(
+            (ids.len(), ids[0].as_slice()),
+            (REFERENCES_MAX, &b"500@x"[..])
+        );
     }
 }
