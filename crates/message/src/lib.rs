@@ -27,8 +27,10 @@ mod codec;
 pub mod date;
 pub mod decode;
 pub mod digest;
+pub mod enclosed;
 pub mod encoded_word;
 pub mod field_name;
+pub mod flowed;
 pub mod header;
 pub mod html;
 pub mod ids;
@@ -45,6 +47,7 @@ pub mod section;
 pub mod table;
 pub mod text;
 pub mod thread;
+mod tnef;
 mod utf7;
 
 pub use address::{
@@ -56,6 +59,7 @@ pub use decode::{
     Decoded, Decoder, Encoding, decode_transfer, encode_base64, encode_quoted_printable,
 };
 pub use digest::Digest;
+pub use enclosed::{Enclosed, enclosed};
 pub use encoded_word::{decode_words, decode_words_noting};
 pub use field_name::FieldName;
 pub use header::{Field, Header, unfold};
