@@ -27,5 +27,5 @@ pub use id::{AccountId, BlobId, ConnId, EmailId, JourneyId, MailboxId, ThreadId}
 pub use reply::{Class, Enhanced, Refusal, ReplyCode};
 pub use role::Role;
 pub use set::{Member, Set};
-pub use time::{Imap, Instant, Rfc5322, Timestamp};
+pub use time::{Imap, Instant, Rfc3339, Rfc5322, Timestamp};
 pub use uid::{ModSeq, SeqNo, SeqSet, Uid, UidSet, UidValidity};

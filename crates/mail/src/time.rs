@@ -105,6 +105,12 @@ impl Timestamp {
         Imap(self)
     }
 
+    /// Writes the date as RFC 3339 §5.6 `date-time`.
+    #[must_use]
+    pub fn to_rfc3339(self) -> Rfc3339 {
+        Rfc3339(self)
+    }
+
     fn wall(self) -> Wall {
         let local = self.seconds + i64::from(self.zone_minutes) * 60;
         let (year, month, day) = civil_from_days(local.div_euclid(DAY));
@@ -184,6 +190,22 @@ impl fmt::Display for Imap {
     }
 }
 
+/// Shows a [`Timestamp`] as `2026-11-23T20:15:00+00:00`.
+#[derive(Clone, Copy, Debug)]
+pub struct Rfc3339(Timestamp);
+
+impl fmt::Display for Rfc3339 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wall = self.0.wall();
+        let (sign, hours, minutes) = self.0.zone();
+        write!(
+            f,
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{sign}{hours:02}:{minutes:02}",
+            wall.year, wall.month, wall.day, wall.hour, wall.minute, wall.second
+        )
+    }
+}
+
 /// Days since 1970-01-01 of a date in the proleptic Gregorian calendar.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     // The year is taken to begin in March, so that the leap day is its last.
@@ -237,33 +259,38 @@ mod tests {
                 0,
                 "Thu, 1 Jan 1970 00:00:00 +0000",
                 " 1-Jan-1970 00:00:00 +0000",
+                "1970-01-01T00:00:00+00:00",
             ),
             (
                 951_782_400,
                 0,
                 "Tue, 29 Feb 2000 00:00:00 +0000",
                 "29-Feb-2000 00:00:00 +0000",
+                "2000-02-29T00:00:00+00:00",
             ),
             (
                 880_127_706,
                 -360,
                 "Fri, 21 Nov 1997 09:55:06 -0600",
                 "21-Nov-1997 09:55:06 -0600",
+                "1997-11-21T09:55:06-06:00",
             ),
             (
                 -1,
                 0,
                 "Wed, 31 Dec 1969 23:59:59 +0000",
                 "31-Dec-1969 23:59:59 +0000",
+                "1969-12-31T23:59:59+00:00",
             ),
         ];
-        for (seconds, zone_minutes, rfc5322, imap) in cases {
+        for (seconds, zone_minutes, rfc5322, imap, rfc3339) in cases {
             let moment = Timestamp {
                 seconds,
                 zone_minutes,
             };
             assert_eq!(moment.to_rfc5322().to_string(), rfc5322);
             assert_eq!(moment.to_imap().to_string(), imap);
+            assert_eq!(moment.to_rfc3339().to_string(), rfc3339);
         }
     }
 
