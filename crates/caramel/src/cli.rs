@@ -9,6 +9,7 @@ use clap_complete::Shell;
 
 use crate::complaint::Complaint;
 use crate::config::Config;
+use crate::parse::{self, Parse};
 use crate::{certificate, config, demo, directory, inspect, papers, serve};
 
 /// Electronic mail as one program: SMTP, IMAP and POP3.
@@ -50,6 +51,10 @@ enum Command {
     /// Certificates.
     #[command(subcommand)]
     Cert(CertCommand),
+    /// Shows what is in a message: its parts, and what had to be repaired to read it.
+    ///
+    /// One file is one message, as it travels or as it is stored; no configuration is needed.
+    Parse(Parse),
     /// Writes the man pages into a folder, or the first to standard output.
     Man {
         /// The folder; `-` for standard output.
@@ -166,6 +171,7 @@ impl Cli {
         match self.command {
             Some(Command::Man { folder }) => papers::man(&folder),
             Some(Command::Completions { shell }) => papers::completions(shell),
+            Some(Command::Parse(parse)) => parse::run(&parse),
             ref command => {
                 let config = self.configuration()?;
                 match command {
@@ -216,7 +222,9 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         Command::Store(StoreCommand::Check) => inspect::check(config),
         Command::Store(StoreCommand::Rebuild) => inspect::rebuild(config),
         Command::Cert(CertCommand::Ca) => certificate::authority(config),
-        Command::Serve | Command::Man { .. } | Command::Completions { .. } => Ok(()),
+        Command::Serve | Command::Parse(_) | Command::Man { .. } | Command::Completions { .. } => {
+            Ok(())
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod files;
 mod inspect;
 mod logging;
 mod papers;
+mod parse;
 mod password;
 mod serve;
 

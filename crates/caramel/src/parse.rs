@@ -1,0 +1,200 @@
+//! `caramel parse`: what is in a message and where, for people and for programs.
+//!
+//! Needs neither configuration nor store. Not here: how messages are read (the room `message`).
+
+use std::fs::File;
+use std::io::{self, BufWriter, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::Context as _;
+use clap::Args;
+use message::{Content, Decoder, Encoding, Header, Leniencies, Outline, Part, charset};
+
+use crate::complaint::Complaint;
+
+mod json;
+mod node;
+mod tree;
+
+/// Octets a message may have here; it is read whole.
+const MESSAGE_OCTETS_MAX: u64 = 1 << 30;
+/// Octets that are decoded at a time.
+const PIECE_OCTETS: usize = 1 << 16;
+/// Numbers that may stand between dots; far more than parts are opened.
+const NUMBERS_MAX: usize = 256;
+
+/// What is wanted of which message.
+#[derive(Debug, Args)]
+pub(crate) struct Parse {
+    /// The message; `-` for standard input.
+    file: PathBuf,
+    /// As JSON, for programs.
+    #[arg(long, conflicts_with_all = ["part", "header"])]
+    json: bool,
+    /// Write this part to standard output, its transfer encoding undone.
+    ///
+    /// The numbers are IMAP's, as the tree shows them: 2.1 is the first part inside the second.
+    #[arg(long, value_name = "N")]
+    part: Option<Numbers>,
+    /// Write the part's text in UTF-8, whatever its charset.
+    #[arg(long, requires = "part", conflicts_with = "header")]
+    text: bool,
+    /// Write the header fields instead, each on one line, decoded; with --part those of the part.
+    #[arg(long)]
+    header: bool,
+}
+
+/// A part's number: `2.1`.
+#[derive(Clone, Debug)]
+struct Numbers(Vec<u32>);
+
+impl FromStr for Numbers {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let numbers = text.split('.').take(NUMBERS_MAX).map(str::parse);
+        match numbers.collect::<Result<Vec<u32>, _>>() {
+            Ok(numbers) if !numbers.contains(&0) => Ok(Self(numbers)),
+            _ => Err("a part is named by numbers from 1 with dots between: 2.1"),
+        }
+    }
+}
+
+/// Shows what was asked for.
+pub(crate) fn run(parse: &Parse) -> Result<(), Complaint> {
+    let message = read(&parse.file)?;
+    let outline = Outline::parse(&message);
+    let part = match &parse.part {
+        Some(numbers) => Some(find(&outline, numbers)?),
+        None => None,
+    };
+    let mut output = BufWriter::new(io::stdout().lock());
+    let written = match part {
+        _ if parse.header => header(part.unwrap_or(&outline.root), &message, &mut output),
+        Some(part) if parse.text => text(part, &message, &mut output)?,
+        Some(part) => decode(part, &message, &mut |piece| output.write_all(piece)),
+        None if parse.json => json::write(&outline, &message, &mut output),
+        None => tree::write(&outline, &message, &mut output),
+    };
+    match written.and_then(|()| output.flush()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written.context("writing to standard output")?),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Complaint> {
+    let failed = |error: io::Error| {
+        let complaint = Complaint::new(format!("{} cannot be read", path.display()));
+        let complaint = complaint.because(error);
+        complaint.next("give the path of a file that holds one message, or `-`")
+    };
+    let mut message = Vec::new();
+    let read = if path == Path::new("-") {
+        let input = io::stdin().lock();
+        input.take(MESSAGE_OCTETS_MAX + 1).read_to_end(&mut message)
+    } else {
+        let file = File::open(path).map_err(failed)?;
+        let octets = file.metadata().map_or(0, |found| found.len());
+        message.reserve(usize::try_from(octets.min(MESSAGE_OCTETS_MAX)).unwrap_or_default());
+        file.take(MESSAGE_OCTETS_MAX + 1).read_to_end(&mut message)
+    };
+    let octets = u64::try_from(read.map_err(failed)?).unwrap_or(u64::MAX);
+    if octets > MESSAGE_OCTETS_MAX {
+        let complaint = Complaint::new(format!("{} is too long for a message", path.display()));
+        let complaint = complaint.because(format!("it has more than {MESSAGE_OCTETS_MAX} octets"));
+        return Err(complaint.next("an mbox has to be cut into its messages first"));
+    }
+    Ok(message)
+}
+
+fn find<'a>(outline: &'a Outline, numbers: &Numbers) -> Result<&'a Part, Complaint> {
+    outline.part(&numbers.0).ok_or_else(|| {
+        let shown: Vec<String> = numbers.0.iter().map(u32::to_string).collect();
+        let complaint = Complaint::new(format!("there is no part {}", shown.join(".")));
+        complaint.next("without --part all parts are shown with their numbers")
+    })
+}
+
+/// Writes the part's header fields.
+fn header(part: &Part, message: &[u8], output: &mut dyn Write) -> io::Result<()> {
+    for field in Header::parse(part.header.of(message)) {
+        let name = String::from_utf8_lossy(field.name);
+        let value = message::decode_words(&field.unfolded());
+        writeln!(output, "{name}: {}", tree::harmless(&value))?;
+    }
+    Ok(())
+}
+
+/// Writes the part as UTF-8.
+fn text(part: &Part, message: &[u8], output: &mut dyn Write) -> Result<io::Result<()>, Complaint> {
+    if part.media != "text" {
+        let what = format!("the part is no text: it is {}/{}", part.media, part.subtype);
+        return Err(Complaint::new(what).next("--part without --text writes its octets"));
+    }
+    let mut octets = Vec::new();
+    let decoded = decode(part, message, &mut |piece| {
+        octets.extend_from_slice(piece);
+        Ok(())
+    });
+    let label = part.parameter("charset").unwrap_or_default();
+    let text = charset::decode_cow(label.as_bytes(), &octets);
+    Ok(decoded.and_then(|()| output.write_all(text.as_bytes())))
+}
+
+/// Hands on the part's octets as its encoding hides them, piece by piece.
+fn decode(
+    part: &Part,
+    message: &[u8],
+    sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    // RFC 2045 §6.4: what was opened is not encoded, whatever it says.
+    let encoding = match part.content {
+        Content::Leaf => Encoding::parse(&part.encoding),
+        Content::Multipart(_) | Content::Message(_) => Encoding::Identity,
+    };
+    let mut decoder = Decoder::new(encoding);
+    let mut decoded = Vec::with_capacity(PIECE_OCTETS);
+    for piece in part.body.of(message).chunks(PIECE_OCTETS) {
+        decoder.push(piece, &mut decoded);
+        sink(&decoded)?;
+        decoded.clear();
+    }
+    decoder.finish(&mut decoded);
+    sink(&decoded)
+}
+
+/// How many octets the part has once it is decoded.
+fn decoded_octets(part: &Part, message: &[u8]) -> usize {
+    let mut octets = 0;
+    // Counting cannot fail.
+    let _counted = decode(part, message, &mut |piece| {
+        octets += piece.len();
+        Ok(())
+    });
+    octets
+}
+
+/// What was wrong with a part and was read all the same.
+fn repaired(part: &Part) -> Leniencies {
+    use message::Leniency::{Implied, RepeatedField, Unclosed, Unopened};
+    let faults = part.faults;
+    let found = [
+        (faults.ambiguous, RepeatedField),
+        (faults.unclosed, Unclosed),
+        (faults.unopened, Unopened),
+        (faults.implied, Implied),
+    ];
+    let found = found.into_iter().filter(|(there, _)| *there);
+    found.map(|(_, leniency)| leniency).collect()
+}
+
+/// What was wrong with the whole message.
+fn all_repaired(outline: &Outline) -> Leniencies {
+    let mut all = Leniencies::NONE;
+    for part in outline.root.walk() {
+        all.extend(repaired(part));
+    }
+    all
+}

@@ -1,0 +1,266 @@
+//! `caramel parse` as people and programs meet it: the binary, files, standard input.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+use message::{Builder, Leniency, Outline};
+use serde_json::{Value, json};
+
+/// Octets of the attachment; its base64 is some 50 MB.
+const LARGE_OCTETS: usize = 19 * 1_900_000;
+/// What the program may take beside the message itself.
+const BESIDE_KIB_MAX: u64 = 40 * 1024;
+
+/// Runs `caramel parse` with the message on standard input.
+fn parse(words: &[&str], message: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_caramel"))
+        .arg("parse")
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let message = message.to_vec();
+    let writer = std::thread::spawn(move || input.write_all(&message).unwrap_or_default());
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
+}
+
+fn said(words: &[&str], message: &[u8]) -> String {
+    let output = parse(words, message);
+    assert!(output.status.success(), "{words:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn as_json(message: &[u8]) -> Value {
+    serde_json::from_str(&said(&["--json", "-"], message)).unwrap()
+}
+
+fn letter() -> Vec<u8> {
+    let ada = mail::Address::parse("ada@example.org").unwrap();
+    let inner = b"Subject: =?iso-8859-1?Q?Gr=FC=DFe?=\r\nFrom: \"a b\"@x.example\r\n\r\nin\r\n";
+    Builder::new()
+        .from("Ada L.", &ada)
+        .to("", &ada)
+        .date(mail::Timestamp::utc(0))
+        .subject("Tee & Törtchen")
+        .text("Grüße\n")
+        .html("<p>Grüße\n")
+        .attach("Plan für Ada.png", "image/png", &[0, 255, 10, 13])
+        .part("message/rfc822", inner)
+        .build()
+}
+
+#[test]
+fn the_tree_shows_parts_and_enclosed_messages() {
+    let shown = said(&["-"], &letter());
+    let octets = |number: &str, what: &str| {
+        let line = shown.lines().find(|line| line.contains(number)).unwrap();
+        assert!(line.contains(what), "{line}");
+    };
+    octets("Subject", "Tee & Törtchen");
+    octets("From", "Ada L. <ada@example.org>");
+    octets("Date", "Thu, 1 Jan 1970 00:00:00 +0000");
+    octets(
+        " 1.1 text/plain",
+        "(9 decoded), 1 line, utf-8, quoted-printable",
+    );
+    octets(
+        " 2 image/png",
+        "(4 decoded), base64, attachment, \"Plan für Ada.png\"",
+    );
+    octets(" 3 message/rfc822", "4 lines, 7bit");
+    octets("Subject  Grüße", "│");
+    octets(" 3.1 text/plain", "4 octets at");
+    assert!(!shown.contains("repaired"), "{shown}");
+}
+
+#[test]
+fn programs_get_one_object() {
+    let object = as_json(&letter());
+    assert_eq!(object["size"], letter().len());
+    assert_eq!(object["digest"]["subject"], "Tee & Törtchen");
+    let ada = json!({ "name": "Ada L.", "address": "ada@example.org" });
+    assert_eq!(object["digest"]["from"], json!([ada]));
+    assert_eq!(object["digest"]["date"], "1970-01-01T00:00:00+00:00");
+    let root = &object["part"];
+    assert_eq!(root["number"], Value::Null);
+    assert_eq!(
+        root["header"][0],
+        json!({ "name": "From", "value": "\"Ada L.\" <ada@example.org>" })
+    );
+    let picture = &root["children"][1];
+    assert_eq!(picture["number"], "2");
+    assert_eq!(picture["decodedSize"], 4);
+    assert_eq!(picture["filename"], "Plan für Ada.png");
+    let enclosed = &root["children"][2];
+    assert_eq!(enclosed["digest"]["subject"], "Grüße");
+    assert_eq!(
+        enclosed["digest"]["from"][0]["address"],
+        "\"a b\"@x.example"
+    );
+    assert_eq!(enclosed["children"][0]["number"], "3.1");
+    assert_eq!(object["repaired"], json!([]));
+}
+
+#[test]
+fn groups_and_octets_that_are_no_text() {
+    let message = b"From: team: a@x, B <b@x>;\r\nTo: Undisclosed recipients:;\r\n\
+        Subject: \xff\xfe\r\n\r\n\xff";
+    let object = as_json(message);
+    let from = &object["digest"]["from"];
+    assert_eq!(
+        from[1],
+        json!({ "name": "B", "address": "b@x", "group": "team" })
+    );
+    assert_eq!(
+        object["digest"]["to"],
+        json!([{ "group": "Undisclosed recipients" }])
+    );
+    assert_eq!(object["digest"]["subject"], "ÿþ");
+}
+
+#[test]
+fn a_part_is_written_as_it_was_before_it_was_encoded() {
+    let message = letter();
+    let written = |words: &[&str]| parse(words, &message).stdout;
+    assert_eq!(written(&["-", "--part", "2"]), [0, 255, 10, 13]);
+    assert_eq!(written(&["-", "--part", "1.1"]), "Grüße\r\n".as_bytes());
+    assert!(written(&["-", "--part", "3"]).starts_with(b"Subject: =?iso"));
+    assert_eq!(written(&["-", "--part", "3.1"]), b"in\r\n");
+    let latin = b"Content-Type: text/plain; charset=iso-8859-1\r\n\r\n\xe4\r\n";
+    assert_eq!(
+        parse(&["-", "--part", "1", "--text"], latin).stdout,
+        "ä\r\n".as_bytes()
+    );
+    assert_eq!(parse(&["-", "--part", "1"], latin).stdout, b"\xe4\r\n");
+    let shown = said(&["-", "--part", "2", "--header"], &message);
+    assert!(shown.starts_with("Content-Type: image/png\n"), "{shown}");
+}
+
+#[test]
+fn what_is_asked_wrongly_is_said_with_a_next_step() {
+    for (words, message, code, what) in [
+        (
+            &["-", "--part", "9.1"][..],
+            &b""[..],
+            1,
+            "there is no part 9.1",
+        ),
+        (&["-", "--part", "0"], b"", 2, "numbers from 1"),
+        (
+            &["-", "--part", "2", "--json"],
+            b"",
+            2,
+            "cannot be used with",
+        ),
+        (
+            &["/no/such/letter.eml"],
+            b"",
+            1,
+            "/no/such/letter.eml cannot be read",
+        ),
+        (&["/"], b"", 1, "/ cannot be read"),
+        (
+            &["-", "--part", "1", "--text"],
+            b"Content-Type: a/b\n\n",
+            1,
+            "it is a/b",
+        ),
+    ] {
+        let output = parse(words, message);
+        assert_eq!(output.status.code(), Some(code), "{words:?}");
+        assert!(output.stdout.is_empty(), "{words:?}");
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert!(complaint.contains(what), "{complaint}");
+        assert!(code == 2 || complaint.contains("\n  next: "), "{complaint}");
+    }
+}
+
+#[test]
+fn nothing_written_in_a_message_reaches_the_terminal_as_a_command() {
+    let message = "Subject: =?utf-8?Q?a=1B[2Jb=0Ac?= \u{202e}evil\r\nX: \x1b]0;x\x07\r\n\
+        Content-Type: text/plain; name=\"\x1b[31m\"; charset=\"\x1b\"\r\n\r\n";
+    for words in [&["-"][..], &["-", "--header"]] {
+        let shown = said(words, message.as_bytes());
+        let bad = |letter: char| letter != '\n' && letter.is_control() || letter == '\u{202e}';
+        assert!(!shown.contains(bad), "{shown:?}");
+        assert!(shown.contains("a\u{fffd}[2Jb\u{fffd}c"), "{shown:?}");
+    }
+}
+
+#[test]
+fn no_line_is_longer_than_a_screen_is_wide() {
+    let mut deep = Vec::new();
+    for level in 0..70 {
+        let field = format!(
+            "Subject: {}\r\nContent-Type: message/rfc822\r\n\r\n",
+            "x ".repeat(level * 9)
+        );
+        deep.extend_from_slice(field.as_bytes());
+    }
+    let mut to = String::from("To: ");
+    to.push_str(&"someone.with.a.long.name@a.long.domain.example, ".repeat(400));
+    to.push_str(&format!("\r\nSubject: {}\r\n\r\n", "y".repeat(3000)));
+    for message in [
+        &deep[..],
+        to.as_bytes(),
+        b"",
+        b"From ada Mon\n\nnot one message",
+    ] {
+        let shown = said(&["-"], message);
+        let longest = shown.lines().map(|line| line.chars().count()).max();
+        assert!(
+            longest.is_some_and(|longest| (20..=100).contains(&longest)),
+            "{shown}"
+        );
+        assert!(shown.lines().count() < 800, "{shown}");
+    }
+}
+
+#[test]
+fn what_was_repaired_has_its_name_and_its_meaning() {
+    let open = b"Content-Type: multipart/mixed; boundary=b\r\nContent-Type: text/plain\r\n\r\n\
+        --b\r\n\r\nhi\r\n";
+    let found = as_json(open);
+    let names = [Leniency::RepeatedField.name(), Leniency::Unclosed.name()];
+    for name in names {
+        let all = found["repaired"].as_array().unwrap();
+        assert!(all.iter().any(|one| one == name), "{all:?}");
+    }
+    let shown = said(&["-"], open);
+    assert!(
+        shown.contains("\n  unclosed-multipart      A multipart has no close"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_large_message_takes_little_memory_beside_itself() {
+    let content = b"any octets at all\0\xff".repeat(LARGE_OCTETS / 19);
+    let message = Builder::new()
+        .attach("large.bin", "application/x", &content)
+        .build();
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("large.eml");
+    std::fs::write(&path, &message).unwrap();
+    assert!(Outline::parse(&message[..1000]).root.filename().is_some());
+    let limit = message.len() as u64 / 1024 + BESIDE_KIB_MAX;
+    // The shell's limit is on the address space, of which libraries take some.
+    let command = format!("ulimit -d {limit}; exec \"$0\" parse \"$1\"");
+    let output = Command::new("sh")
+        .args(["-c", &command, env!("CARGO_BIN_EXE_caramel")])
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        shown.contains(&format!("({LARGE_OCTETS} decoded)")),
+        "{shown}"
+    );
+}
