@@ -121,7 +121,8 @@ fn find<'a>(outline: &'a Outline, numbers: &Numbers) -> Result<&'a Part, Complai
 fn header(part: &Part, message: &[u8], output: &mut dyn Write) -> io::Result<()> {
     for field in Header::parse(part.header.of(message)) {
         let name = String::from_utf8_lossy(field.name);
-        let value = message::decode_words(&field.unfolded());
+        let value = field.unfolded();
+        let value = message::decode_words(&value);
         writeln!(output, "{name}: {}", tree::harmless(&value))?;
     }
     Ok(())
@@ -177,17 +178,8 @@ fn decoded_octets(part: &Part, message: &[u8]) -> usize {
 }
 
 /// What was wrong with a part and was read all the same.
-fn repaired(part: &Part) -> Leniencies {
-    use message::Leniency::{Implied, RepeatedField, Unclosed, Unopened};
-    let faults = part.faults;
-    let found = [
-        (faults.ambiguous, RepeatedField),
-        (faults.unclosed, Unclosed),
-        (faults.unopened, Unopened),
-        (faults.implied, Implied),
-    ];
-    let found = found.into_iter().filter(|(there, _)| *there);
-    found.map(|(_, leniency)| leniency).collect()
+const fn repaired(part: &Part) -> Leniencies {
+    part.leniencies
 }
 
 /// What was wrong with the whole message.

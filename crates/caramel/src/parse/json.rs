@@ -111,7 +111,9 @@ fn addresses(list: &[Correspondent]) -> Vec<Value> {
     let mut group: Option<(String, bool)> = None;
     for one in list {
         match one {
-            Correspondent::GroupStart(name) => group = Some((decode_words(name), true)),
+            Correspondent::GroupStart(name) => {
+                group = Some((decode_words(name).into_owned(), true))
+            }
             Correspondent::GroupEnd => {
                 if let Some((name, true)) = group.take() {
                     shown.push(json!({ "group": name }));

@@ -114,7 +114,10 @@ fn size(part: &Part, message: &[u8]) -> String {
 fn digest(digest: &Digest, drawn: &str, output: &mut dyn Write) -> io::Result<()> {
     let subject = digest.subject.as_ref().map(|_| digest.subject_text());
     let sent = digest.sent().map(|sent| sent.to_rfc5322().to_string());
-    let date = digest.date.as_deref().map(decode_words);
+    let date = digest
+        .date
+        .as_deref()
+        .map(|date| decode_words(date).into_owned());
     let fields = [
         ("Subject", subject.into_iter().collect()),
         ("From", addresses(&digest.from)),
