@@ -21,14 +21,17 @@
 //! (parameters), 5256 §2.1 (base subject), 9051 §6.4.5.1 and §7.5.2 (what IMAP needs of it).
 
 pub mod address;
+pub mod authentication;
 pub mod builder;
 pub mod charset;
 mod codec;
 pub mod date;
 pub mod decode;
 pub mod digest;
+pub mod disposition;
 pub mod enclosed;
 pub mod encoded_word;
+pub mod feedback;
 pub mod field_name;
 pub mod flowed;
 pub mod header;
@@ -44,6 +47,7 @@ pub mod received;
 mod scan;
 pub mod scanner;
 pub mod section;
+pub mod status;
 pub mod table;
 pub mod text;
 pub mod thread;
@@ -53,14 +57,17 @@ mod utf7;
 pub use address::{
     AddressVerdict, Correspondent, judge_address, parse_addresses, parse_addresses_noting,
 };
+pub use authentication::{AuthenticationProperty, AuthenticationResult, AuthenticationResults};
 pub use builder::Builder;
 pub use date::{parse_date, parse_date_noting};
 pub use decode::{
     Decoded, Decoder, Encoding, decode_transfer, encode_base64, encode_quoted_printable,
 };
 pub use digest::Digest;
+pub use disposition::DispositionNotification;
 pub use enclosed::{Enclosed, enclosed};
 pub use encoded_word::{decode_words, decode_words_noting};
+pub use feedback::FeedbackReport;
 pub use field_name::FieldName;
 pub use header::{Field, Header, unfold};
 pub use ids::{message_ids, message_ids_noting};
@@ -72,6 +79,7 @@ pub use part::{Content, Disposition, Part, Span};
 pub use received::Received;
 pub use scanner::{Scanned, Scanner};
 pub use section::{Located, Section, Specifier, filter_header};
+pub use status::{Action, DeliveryStatus, RecipientStatus, Typed};
 pub use table::{Kind, Table, Text};
 pub use text::{Needle, decode_text, header_text, part_text, search_text};
 pub use thread::{BaseSubject, base_subject, references};
