@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use crate::leniency::{Leniencies, Leniency};
+use crate::part::{Content, Part};
 
 mod base64;
 mod quoted_printable;
@@ -96,6 +97,16 @@ pub fn decode_transfer(encoding: Encoding, body: &[u8]) -> Decoded<'_> {
         known: true,
         leniencies: decoder.leniencies(),
     }
+}
+
+/// Decodes a part's body; that of a multipart stands as it is.
+#[must_use]
+pub fn decode_part<'a>(part: &Part, message: &'a [u8]) -> Decoded<'a> {
+    let encoding = match part.content {
+        Content::Multipart(_) => Encoding::Identity,
+        Content::Leaf | Content::Message(_) => Encoding::parse(&part.encoding),
+    };
+    decode_transfer(encoding, part.body.of(message))
 }
 
 /// Decodes a body piece by piece; the pieces may be cut anywhere.

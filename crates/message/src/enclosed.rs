@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::decode::{begin_line, is_end, line_octets};
+use crate::decode::{begin_line, decode_part, is_end, line_octets};
 use crate::leniency::{Leniencies, Leniency};
 use crate::part::{Content, Part, Span};
 use crate::tnef;
@@ -56,27 +56,21 @@ impl Enclosed {
     }
 }
 
-/// The files in the decoded octets of a part: of a plain text, of TNEF by its type or name.
+/// The files in a part: in a plain text, in TNEF known by its type or name.
 #[must_use]
-pub fn enclosed(part: &Part, octets: &[u8]) -> (Vec<Enclosed>, Leniencies) {
+pub fn enclosed(part: &Part, message: &[u8]) -> (Vec<Enclosed>, Leniencies) {
     let named = || {
         part.filename()
             .is_some_and(|name| name.eq_ignore_ascii_case("winmail.dat"))
     };
-    let tnef = match (part.media.as_str(), part.subtype.as_str()) {
-        ("application", "ms-tnef" | "vnd.ms-tnef") => true,
-        ("application", "octet-stream") => named(),
-        _ => false,
+    let read = match (part.media.as_str(), part.subtype.as_str()) {
+        _ if part.content != Content::Leaf => return Default::default(),
+        ("text", "plain") => uuencoded,
+        ("application", "ms-tnef" | "vnd.ms-tnef") => tnef::files,
+        ("application", "octet-stream") if named() => tnef::files,
+        _ => return Default::default(),
     };
-    if part.content != Content::Leaf {
-        (Vec::new(), Leniencies::NONE)
-    } else if tnef {
-        tnef::files(octets)
-    } else if part.is("text", "plain") {
-        uuencoded(octets)
-    } else {
-        (Vec::new(), Leniencies::NONE)
-    }
+    read(&decode_part(part, message).octets)
 }
 
 /// The uuencoded files in a text.
@@ -165,7 +159,8 @@ mod tests {
     #[test]
     fn files_in_the_middle_of_a_text() {
         let text = b"Hello,\r\nbegin 644 cat.txt\r\n#0V%T\r\n`\r\nend\r\nand\n\
-            begin 755 dog.txt\n#1&]G\n\nend\nbegin 644 nothing\nend\nbegin 644 words\nno data here\n\
+            begin 755 dog.txt\n#1&]G\n\nend\nbegin 644 nothing\nend\n\
+            begin 644 words\nno data here\n\
             x begin 644 y\nbegin 644 open\n#0V%T\ncut off";
         let (files, leniencies) = uuencoded(text);
         let seen: Vec<(&str, u64, Cow<'_, [u8]>)> = files

@@ -37,6 +37,7 @@ fn read(html: &str, shape: Shape) -> String {
         quotes: 0,
         preformatted: 0,
         unread: false,
+        pending: Vec::new(),
         tag: Tag::default(),
         opened: Tag::default(),
     };
@@ -105,6 +106,8 @@ struct Text {
     preformatted: usize,
     /// True inside a script and the like.
     unread: bool,
+    /// Octets of text not written yet: the tokenizer may cut inside a letter.
+    pending: Vec<u8>,
     tag: Tag,
     /// The start tag read last.
     opened: Tag,
@@ -174,8 +177,16 @@ impl Text {
         }
     }
 
+    fn settle(&mut self) {
+        let mut pending = std::mem::take(&mut self.pending);
+        self.push(&String::from_utf8_lossy(&pending));
+        pending.clear();
+        self.pending = pending;
+    }
+
     /// Does what a tag asks for; gives the state in which browsers read on behind it.
     fn tag(&mut self) -> Option<State> {
+        self.settle();
         let Tag { end, .. } = self.tag;
         let tag = std::mem::take(&mut self.tag);
         let gap = gap(tag.name());
@@ -251,7 +262,7 @@ impl Emitter for Sink<'_> {
 
     fn emit_string(&mut self, text: &[u8]) {
         if !self.0.unread {
-            self.0.push(&String::from_utf8_lossy(text));
+            self.0.pending.extend_from_slice(text);
         }
     }
 
@@ -274,6 +285,10 @@ impl Emitter for Sink<'_> {
         self.0.tag()
     }
 
+    fn emit_eof(&mut self) {
+        self.0.settle();
+    }
+
     fn current_is_appropriate_end_tag_token(&mut self) -> bool {
         self.0.tag.end && self.0.tag.name() == self.0.opened.name()
     }
@@ -287,7 +302,6 @@ impl Emitter for Sink<'_> {
     }
 
     fn set_last_start_tag(&mut self, _: Option<&[u8]>) {}
-    fn emit_eof(&mut self) {}
     fn emit_error(&mut self, _: Error) {}
     fn init_comment(&mut self) {}
     fn push_comment(&mut self, _: &[u8]) {}
@@ -333,6 +347,7 @@ mod tests {
             ("<title>t</title><textarea>x</textarea>", "t x"),
             ("<abcdefghijklmnopqrstuvwxyz>a", "a"),
             ("<![CDATA[x]]>a<?xml b?>c", "ac"),
+            ("a&nbsp;\u{34f}ü&b;ü&#252ü&ampü", "a ü&b;üüü&ü"),
             ("", ""),
         ];
         for (html, text) in cases {

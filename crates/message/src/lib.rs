@@ -18,7 +18,8 @@
 //! ```
 //!
 //! RFCs: 5322 (form of a message), 2045–2047 and 2049 (MIME), 2183 (disposition), 2231
-//! (parameters), 5256 §2.1 (base subject), 9051 §6.4.5.1 and §7.5.2 (what IMAP needs of it).
+//! (parameters), 2152 (UTF-7), 3676 (flowed text), 5256 §2.1 and §3 (base subject, references),
+//! 8621 §4.1 (JMAP's views), 9051 §6.4.5.1 and §7.5.2 (what IMAP needs of it).
 
 pub mod address;
 pub mod authentication;
@@ -53,6 +54,7 @@ pub mod text;
 pub mod thread;
 mod tnef;
 mod utf7;
+pub mod view;
 
 pub use address::{
     AddressVerdict, Correspondent, judge_address, parse_addresses, parse_addresses_noting,
@@ -61,7 +63,8 @@ pub use authentication::{AuthenticationProperty, AuthenticationResult, Authentic
 pub use builder::Builder;
 pub use date::{parse_date, parse_date_noting};
 pub use decode::{
-    Decoded, Decoder, Encoding, decode_transfer, encode_base64, encode_quoted_printable,
+    Decoded, Decoder, Encoding, decode_part, decode_transfer, encode_base64,
+    encode_quoted_printable,
 };
 pub use digest::Digest;
 pub use disposition::DispositionNotification;

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use crate::charset;
-use crate::decode::{Encoding, decode_transfer};
+use crate::decode::decode_part;
 use crate::encoded_word::decode_words;
 use crate::header::{Field, Header};
 use crate::html;
@@ -43,11 +43,9 @@ pub fn decode_text<'a>(
     message: &'a [u8],
     leniencies: &mut Leniencies,
 ) -> Cow<'a, str> {
-    let body = part.body.of(message);
-    let decoded = decode_transfer(Encoding::parse(&part.encoding), body);
+    let decoded = decode_part(part, message);
     leniencies.extend(decoded.leniencies);
-    let label = part.parameters.iter().find(|one| one.name == "charset");
-    let label = label.map_or(&[][..], |one| one.value.as_slice());
+    let label = charset_label(part);
     match decoded.octets {
         Cow::Borrowed(octets) => charset::decode_noting(label, octets, leniencies),
         Cow::Owned(octets) => {
@@ -55,6 +53,12 @@ pub fn decode_text<'a>(
             Cow::Owned(text.into_owned())
         }
     }
+}
+
+/// The charset a part says it has; empty where it says none.
+pub(crate) fn charset_label(part: &Part) -> &[u8] {
+    let label = part.parameters.iter().find(|one| one.name == "charset");
+    label.map_or(&[][..], |one| one.value.as_slice())
 }
 
 /// Shows the decoded values of the fields named `name`, or each field as `Name: value` where no

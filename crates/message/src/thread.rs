@@ -55,7 +55,7 @@ pub fn references(header: &[u8]) -> Vec<Vec<u8>> {
     let ids = match ids_of("References") {
         Some(ids) if !ids.is_empty() => ids,
         _ => {
-            // Addresses and dates stand there too; what has no `@` is taken only for want of better.
+            // Dates and words stand there too: what has no `@` is taken for want of better.
             let ids = ids_of("In-Reply-To").unwrap_or_default();
             let valid = ids.iter().position(|id| id.contains(&b'@'));
             ids.into_iter()

@@ -1,0 +1,121 @@
+//! The line a list of messages shows of each text.
+
+use crate::decode::{Decoder, Encoding};
+use crate::part::Part;
+use crate::text::charset_label;
+use crate::view::Bodies;
+use crate::{charset, flowed, html};
+
+/// Characters of a preview at most, counted as UTF-16 counts them, so that nobody counts more (RFC
+/// 8621 §4.1.4).
+pub const PREVIEW_CHARACTERS_MAX: usize = 256;
+/// Octets of a body that are looked at, still encoded.
+const BODY_OCTETS_MAX: usize = 65_536;
+/// Parts that are looked at.
+const PARTS_MAX: usize = 8;
+
+/// The first words of a message's text: white space made single, quoted text, signatures and what
+/// introduces them left out, if anything else is there.
+#[must_use]
+pub fn preview(bodies: &Bodies<'_>, message: &[u8]) -> String {
+    let texts = bodies.text.iter().filter(|part| part.part.media == "text");
+    let lines: Vec<Line> = texts
+        .take(PARTS_MAX)
+        .flat_map(|part| lines(part.part, message))
+        .collect();
+    // RFC 8621 §4.1.4
+    let own = fold(own(&lines));
+    if own.is_empty() {
+        fold(lines.iter().map(|line| line.text.as_str()))
+    } else {
+        own
+    }
+}
+
+struct Line {
+    quoted: bool,
+    text: String,
+}
+
+fn lines(part: &Part, message: &[u8]) -> Vec<Line> {
+    let body = part.body.of(message);
+    let body = body.get(..BODY_OCTETS_MAX).unwrap_or(body);
+    let mut octets = Vec::with_capacity(body.len());
+    let mut decoder = Decoder::new(Encoding::parse(&part.encoding));
+    decoder.push(body, &mut octets);
+    decoder.finish(&mut octets);
+    let text = charset::decode_cow(charset_label(part), &octets);
+    let says = |name: &str, value: &str| {
+        let said = part.parameter(name);
+        said.is_some_and(|said| said.eq_ignore_ascii_case(value))
+    };
+    if part.subtype != "html" && says("format", "flowed") {
+        let paragraphs = flowed::read(&text, says("delsp", "yes"));
+        let lines = paragraphs.into_iter().map(|paragraph| Line {
+            quoted: paragraph.quotes > 0,
+            text: paragraph.text,
+        });
+        return lines.collect();
+    }
+    let text = match part.subtype.as_str() {
+        "html" => html::lines(&text),
+        _ => text.into_owned(),
+    };
+    let lines = text.lines().map(|line| Line {
+        quoted: line.trim_start().starts_with('>'),
+        text: line.to_owned(),
+    });
+    lines.collect()
+}
+
+/// The lines the writer wrote: up to a signature or an original message, without what is quoted
+/// and the line that introduces it.
+fn own(lines: &[Line]) -> impl Iterator<Item = &str> {
+    let ends = |line: &&Line| {
+        let text = line.text.trim_end();
+        text == "--" || text.starts_with("-----Original Message")
+    };
+    let until = lines
+        .iter()
+        .position(|line| ends(&line))
+        .unwrap_or(lines.len());
+    let lines = lines.get(..until).unwrap_or(lines);
+    let introduces = move |at: usize, line: &Line| {
+        let behind = lines.iter().skip(at + 1);
+        let next = behind.take(3).find(|line| !line.text.trim().is_empty());
+        line.text.trim_end().ends_with(':') && next.is_some_and(|next| next.quoted)
+    };
+    let own = lines.iter().enumerate();
+    own.filter(move |(at, line)| !line.quoted && !introduces(*at, line))
+        .map(|(_, line)| line.text.as_str())
+}
+
+/// The words of some lines with one space between them, cut to the preview's length.
+fn fold<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    let mut folded = String::new();
+    let mut room = PREVIEW_CHARACTERS_MAX;
+    for word in lines.flat_map(str::split_whitespace) {
+        let space = usize::from(!folded.is_empty());
+        if room <= space {
+            break;
+        }
+        let before = folded.len();
+        if space > 0 {
+            folded.push(' ');
+        }
+        room -= space;
+        let letters = folded.len();
+        for letter in word.chars().filter(|letter| !letter.is_control()) {
+            if letter.len_utf16() > room {
+                return folded;
+            }
+            room -= letter.len_utf16();
+            folded.push(letter);
+        }
+        if folded.len() == letters {
+            folded.truncate(before);
+            room += space;
+        }
+    }
+    folded
+}
