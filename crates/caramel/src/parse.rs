@@ -13,6 +13,7 @@ use message::{Content, Decoder, Encoding, Header, Leniencies, Outline, Part, cha
 
 use crate::complaint::Complaint;
 
+mod field;
 mod json;
 mod node;
 mod tree;
@@ -73,7 +74,7 @@ pub(crate) fn run(parse: &Parse) -> Result<(), Complaint> {
     let written = match part {
         _ if parse.header => header(part.unwrap_or(&outline.root), &message, &mut output),
         Some(part) if parse.text => text(part, &message, &mut output)?,
-        Some(part) => decode(part, &message, &mut |piece| output.write_all(piece)),
+        Some(part) => decode(part, &message, &mut |piece| output.write_all(piece)).map(drop),
         None if parse.json => json::write(&outline, &message, &mut output),
         None => tree::write(&outline, &message, &mut output),
     };
@@ -141,15 +142,16 @@ fn text(part: &Part, message: &[u8], output: &mut dyn Write) -> Result<io::Resul
     });
     let label = part.parameter("charset").unwrap_or_default();
     let text = charset::decode_cow(label.as_bytes(), &octets);
-    Ok(decoded.and_then(|()| output.write_all(text.as_bytes())))
+    Ok(decoded.and_then(|_| output.write_all(text.as_bytes())))
 }
 
-/// Hands on the part's octets as its encoding hides them, piece by piece.
+/// Hands on the part's octets as its encoding hides them, piece by piece; what was wrong with the
+/// encoded text.
 fn decode(
     part: &Part,
     message: &[u8],
     sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-) -> io::Result<()> {
+) -> io::Result<Leniencies> {
     // RFC 2045 §6.4: what was opened is not encoded, whatever it says.
     let encoding = match part.content {
         Content::Leaf => Encoding::parse(&part.encoding),
@@ -163,30 +165,6 @@ fn decode(
         decoded.clear();
     }
     decoder.finish(&mut decoded);
-    sink(&decoded)
-}
-
-/// How many octets the part has once it is decoded.
-fn decoded_octets(part: &Part, message: &[u8]) -> usize {
-    let mut octets = 0;
-    // Counting cannot fail.
-    let _counted = decode(part, message, &mut |piece| {
-        octets += piece.len();
-        Ok(())
-    });
-    octets
-}
-
-/// What was wrong with a part and was read all the same.
-const fn repaired(part: &Part) -> Leniencies {
-    part.leniencies
-}
-
-/// What was wrong with the whole message.
-fn all_repaired(outline: &Outline) -> Leniencies {
-    let mut all = Leniencies::NONE;
-    for part in outline.root.walk() {
-        all.extend(repaired(part));
-    }
-    all
+    sink(&decoded)?;
+    Ok(decoder.leniencies())
 }

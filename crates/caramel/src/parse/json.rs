@@ -9,21 +9,25 @@ use message::{
 use serde_json::{Map, Value, json};
 
 use super::node::Node;
-use super::{all_repaired, decoded_octets, repaired};
 
 /// Writes one object.
 pub(super) fn write(outline: &Outline, message: &[u8], output: &mut dyn Write) -> io::Result<()> {
+    let mut repaired = Leniencies::NONE;
+    let root = part(&Node::of(outline), message, &mut repaired);
     let value = json!({
         "size": message.len(),
         "digest": digest(&outline.digest, outline.root.header.of(message)),
-        "part": part(&Node::root(&outline.root, ""), message),
-        "repaired": names(all_repaired(outline)),
+        "part": root,
+        "repaired": names(repaired),
     });
     serde_json::to_writer_pretty(&mut *output, &value)?;
     writeln!(output)
 }
 
-fn part(node: &Node<'_>, message: &[u8]) -> Value {
+/// One part and all inside it; what was repaired in them goes to `repaired`.
+fn part(node: &Node<'_>, message: &[u8], repaired: &mut Leniencies) -> Value {
+    let inspected = node.inspect(message);
+    repaired.extend(inspected.repaired);
     let Part {
         media,
         subtype,
@@ -34,7 +38,7 @@ fn part(node: &Node<'_>, message: &[u8]) -> Value {
     let children: Vec<Value> = node
         .children()
         .iter()
-        .map(|child| part(child, message))
+        .map(|child| part(child, message, repaired))
         .collect();
     let mut described = json!({
         "number": node.number,
@@ -47,13 +51,10 @@ fn part(node: &Node<'_>, message: &[u8]) -> Value {
         "offset": node.part.header.offset,
         "bodyOffset": node.part.body.offset,
         "size": node.part.body.len,
-        "decodedSize": match content {
-            Content::Leaf => Value::from(decoded_octets(node.part, message)),
-            Content::Multipart(_) | Content::Message(_) => Value::Null,
-        },
+        "decodedSize": inspected.decoded_octets,
         "lines": lines(node.part),
         "header": header(node.part.header.of(message)),
-        "repaired": names(repaired(node.part)),
+        "repaired": names(inspected.repaired),
         "children": children,
     });
     if let (Content::Message(inner), Some(keys)) = (content, described.as_object_mut()) {
@@ -123,7 +124,7 @@ fn addresses(list: &[Correspondent]) -> Vec<Value> {
                 name, local, host, ..
             } => {
                 let mut entry = Map::new();
-                let name = name.as_deref().map(decode_words);
+                let name = name.as_deref().map(|name| decode_words(name).into_owned());
                 entry.insert("name".to_owned(), name.into());
                 entry.insert("address".to_owned(), address(local, host).into());
                 if let Some((name, empty)) = &mut group {

@@ -1,6 +1,11 @@
 //! The parts of a message with their numbers (RFC 9051 §6.4.5.1).
 
-use message::{Content, Part};
+use message::{Content, Leniencies, Outline, Part, charset};
+
+use super::{decode, field};
+
+/// Octets of a text whose charset is checked; of a longer one none is.
+const TEXT_OCTETS_MAX: u64 = 16 << 20;
 
 /// A part and what it is called.
 #[derive(Debug)]
@@ -13,8 +18,13 @@ pub(super) struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
+    /// A whole message.
+    pub(super) fn of(outline: &'a Outline) -> Self {
+        Self::root(&outline.root, "")
+    }
+
     /// The body of a message, enclosed by the part of the number `within`.
-    pub(super) fn root(root: &'a Part, within: &str) -> Self {
+    fn root(root: &'a Part, within: &str) -> Self {
         match root.content {
             Content::Multipart(_) => Self {
                 part: root,
@@ -49,4 +59,47 @@ impl<'a> Node<'a> {
             Content::Message(inner) => vec![Self::root(&inner.root, &self.within)],
         }
     }
+
+    /// Reads all of the part but what is inside of it.
+    pub(super) fn inspect(&self, message: &[u8]) -> Inspected {
+        let part = self.part;
+        let mut repaired = part.leniencies;
+        repaired.extend(field::repaired(part.header.of(message)));
+        if !matches!(part.content, Content::Leaf) {
+            let decoded_octets = None;
+            return Inspected {
+                decoded_octets,
+                repaired,
+            };
+        }
+        let mut octets = 0;
+        let mut text = Vec::new();
+        let is_text = part.media == "text" && part.body.len <= TEXT_OCTETS_MAX;
+        let decoded = decode(part, message, &mut |piece| {
+            octets += piece.len();
+            if is_text {
+                text.extend_from_slice(piece);
+            }
+            Ok(())
+        });
+        // The sink above takes everything.
+        repaired.extend(decoded.unwrap_or_default());
+        if is_text {
+            let label = part.parameter("charset").unwrap_or_default();
+            charset::decode_noting(label.as_bytes(), &text, &mut repaired);
+        }
+        Inspected {
+            decoded_octets: Some(octets),
+            repaired,
+        }
+    }
+}
+
+/// What is known of a part once its header and its octets were read.
+#[derive(Debug)]
+pub(super) struct Inspected {
+    /// Octets without the transfer encoding; none for what holds parts.
+    pub(super) decoded_octets: Option<usize>,
+    /// What was wrong with it.
+    pub(super) repaired: Leniencies,
 }

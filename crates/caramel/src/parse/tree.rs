@@ -1,11 +1,12 @@
 //! A message for people: its parts as a tree, no line longer than a screen is wide.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
-use message::{Content, Correspondent, Digest, Outline, Part, decode_words};
+use message::{Content, Correspondent, Digest, Leniencies, Outline, Part, decode_words};
 
-use super::node::Node;
-use super::{all_repaired, decoded_octets, json, repaired};
+use super::json;
+use super::node::{Inspected, Node};
 
 /// Columns of a line.
 const COLUMNS: usize = 100;
@@ -25,9 +26,14 @@ pub(super) fn write(outline: &Outline, message: &[u8], output: &mut dyn Write) -
         wrapped("", "", &[note.to_owned()], output)?;
     }
     digest(&outline.digest, "│ ", output)?;
-    let root = Node::root(&outline.root, "");
-    node(&root, message, ("└─ ", "   "), output)?;
-    let all = all_repaired(outline);
+    let mut all = Leniencies::NONE;
+    node(
+        &Node::of(outline),
+        message,
+        ("└─ ", "   "),
+        &mut all,
+        output,
+    )?;
     if !all.is_empty() {
         writeln!(output, "\nrepaired")?;
     }
@@ -45,12 +51,15 @@ fn node(
     node_here: &Node<'_>,
     message: &[u8],
     (first, next): (&str, &str),
+    all: &mut Leniencies,
     output: &mut dyn Write,
 ) -> io::Result<()> {
+    let inspected = node_here.inspect(message);
+    all.extend(inspected.repaired);
     let children = node_here.children();
     let bar = if children.is_empty() { "   " } else { "│  " };
     let below = format!("{next}{bar}");
-    wrapped(first, &below, &described(node_here, message), output)?;
+    wrapped(first, &below, &described(node_here, &inspected), output)?;
     if let Content::Message(inner) = &node_here.part.content {
         digest(&inner.digest, &below, output)?;
     }
@@ -63,19 +72,19 @@ fn node(
             (false, false) => ("├─ ", "│  "),
         };
         let drawn = (&*format!("{next}{turn}"), &*format!("{next}{rest}"));
-        node(child, message, drawn, output)?;
+        node(child, message, drawn, all, output)?;
     }
     Ok(())
 }
 
 /// What is said of one part.
-fn described(node: &Node<'_>, message: &[u8]) -> Vec<String> {
+fn described(node: &Node<'_>, inspected: &Inspected) -> Vec<String> {
     let part = node.part;
     let number = node.number.as_ref().map(|number| format!("{number} "));
     let number = number.unwrap_or_default();
     let kind = format!("{}/{}", part.media, part.subtype);
     let mut words = vec![format!("{number}{}", harmless(&kind))];
-    words.push(size(part, message));
+    words.push(size(part, inspected.decoded_octets));
     if matches!(part.content, Content::Message(_)) || part.media == "text" {
         let plural = if part.lines == 1 { "" } else { "s" };
         words.push(format!("{} line{plural}", part.lines));
@@ -90,7 +99,7 @@ fn described(node: &Node<'_>, message: &[u8]) -> Vec<String> {
     );
     let id = part.id.as_deref().map(String::from_utf8_lossy);
     words.extend(id.map(|id| harmless(&id)));
-    let repaired: Vec<&str> = repaired(part).iter().map(|one| one.name()).collect();
+    let repaired: Vec<&str> = inspected.repaired.iter().map(|one| one.name()).collect();
     if !repaired.is_empty() {
         words.push(format!("repaired: {}", repaired.join(" ")));
     }
@@ -98,13 +107,10 @@ fn described(node: &Node<'_>, message: &[u8]) -> Vec<String> {
 }
 
 /// How long the body is and where it begins.
-fn size(part: &Part, message: &[u8]) -> String {
+fn size(part: &Part, decoded: Option<usize>) -> String {
     let (octets, offset) = (part.body.len, part.body.offset);
-    let decoded = match part.content {
-        Content::Leaf => u64::try_from(decoded_octets(part, message)).ok(),
-        Content::Multipart(_) | Content::Message(_) => None,
-    };
-    match decoded.filter(|decoded| *decoded != octets) {
+    let decoded = decoded.filter(|decoded| u64::try_from(*decoded) != Ok(octets));
+    match decoded {
         Some(decoded) => format!("{octets} octets at {offset} ({decoded} decoded)"),
         None => format!("{octets} octets at {offset}"),
     }
@@ -117,7 +123,8 @@ fn digest(digest: &Digest, drawn: &str, output: &mut dyn Write) -> io::Result<()
     let date = digest
         .date
         .as_deref()
-        .map(|date| decode_words(date).into_owned());
+        .map(decode_words)
+        .map(Cow::into_owned);
     let fields = [
         ("Subject", subject.into_iter().collect()),
         ("From", addresses(&digest.from)),
