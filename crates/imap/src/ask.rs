@@ -138,8 +138,9 @@ pub enum Ask {
         /// Of which of the found ones the highest mod-sequence is wanted, if at all.
         highest: Option<Highest>,
     },
-    /// Begins to add a message. Answer: [`Answer::Done`], or a refusal before the octets come.
-    /// Nothing else is asked until [`Ask::AppendEnd`] or [`Ask::AppendAbort`].
+    /// Begins to add messages. Answer: [`Answer::Done`], or a refusal before the octets come.
+    /// Nothing else is asked until [`Ask::AppendEnd`] or [`Ask::AppendAbort`], but for more of
+    /// them.
     AppendBegin {
         /// The mailbox's name.
         name: String,
@@ -152,9 +153,19 @@ pub enum Ask {
     },
     /// The next octets of that message. Answer: [`Answer::Done`]; a refusal ends the append.
     AppendChunk(Bytes),
-    /// All octets have come: keep it. Answer: [`Answer::Appended`].
+    /// All octets of that message have come, and another follows: all of them are kept in one
+    /// step, or none (RFC 3502). Answer: [`Answer::Done`]; a refusal ends the append.
+    AppendNext {
+        /// The flags it shall have.
+        flags: FlagSet,
+        /// Its internal date; `None` for now.
+        date: Option<Timestamp>,
+        /// How many octets will come.
+        octets: u64,
+    },
+    /// All octets have come: keep what came. Answer: [`Answer::Appended`].
     AppendEnd,
-    /// The rest will not come: forget it. Answer: [`Answer::Done`].
+    /// The rest will not come: forget what came. Answer: [`Answer::Done`].
     AppendAbort,
 }
 
@@ -214,8 +225,8 @@ pub enum Answer {
     Appended {
         /// The mailbox's generation.
         uid_validity: UidValidity,
-        /// The message's UID.
-        uid: Uid,
+        /// The messages' UIDs, rising as the messages came.
+        uids: UidSet,
     },
     /// To any ask but [`Ask::Sasl`]: no.
     Refused(Refused),

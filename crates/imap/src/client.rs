@@ -18,7 +18,7 @@ use mail::{BlobRange, FlagSet, Instant, SyntaxError, Timestamp};
 use wire::sasl::Secret;
 use wire::{Session, Step, Upgrade};
 
-use crate::command::{Append, LiteralHeader};
+use crate::command::{Append, AppendMessage, LiteralHeader};
 use crate::response::{Condition, Status};
 use crate::{Command, MailboxName, Names, Response, Tag};
 
@@ -195,12 +195,14 @@ impl Client {
             } => {
                 self.send(&Command::Append(Append {
                     mailbox,
-                    flags,
-                    date,
-                    literal: LiteralHeader {
-                        octets: message.octets(),
-                        sync: true,
-                        binary: false,
+                    message: AppendMessage {
+                        flags,
+                        date,
+                        literal: LiteralHeader {
+                            octets: message.octets(),
+                            sync: true,
+                            binary: false,
+                        },
                     },
                 }));
                 self.output.push_back(Output::Await);

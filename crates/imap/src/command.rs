@@ -121,11 +121,18 @@ pub struct Store {
     pub flags: FlagSet,
 }
 
-/// APPEND up to its message, which follows the literal's header (RFC 9051 §6.3.12).
+/// APPEND up to its first message, which follows the literal's header (RFC 9051 §6.3.12).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Append {
     /// Where to.
     pub mailbox: MailboxName,
+    /// The message.
+    pub message: AppendMessage,
+}
+
+/// A message that APPEND announces; more may follow it (RFC 3502).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppendMessage {
     /// The message's flags.
     pub flags: FlagSet,
     /// Its INTERNALDATE, if not now.
@@ -272,6 +279,11 @@ impl Command {
     /// Where the frame is no command.
     pub fn parse_as(frame: &[u8], names: Names) -> Result<(Tag, Self), Failure> {
         parse::frame(frame, names)
+    }
+
+    /// Reads what follows a message of APPEND: the announcement of one more (RFC 3502).
+    pub(crate) fn parse_append_more(frame: &[u8]) -> Result<AppendMessage, SyntaxError> {
+        parse::append_more(frame)
     }
 
     /// Writes the frame, without CRLF at its end.

@@ -38,6 +38,8 @@ pub(crate) struct Frames {
     searched: usize,
     gathered: BytesMut,
     mode: Mode,
+    /// True behind the message of an APPEND: the next literal is one more.
+    behind: bool,
 }
 
 #[derive(Debug, Default)]
@@ -108,6 +110,15 @@ impl Frames {
         });
     }
 
+    /// Takes what follows the message of an APPEND: nothing, as a command, or the announcement of
+    /// one more (RFC 3502).
+    pub(crate) fn behind_message(&mut self, octets_max: usize) -> Framed {
+        self.behind = true;
+        let framed = self.next(octets_max);
+        self.behind = matches!(framed, Framed::Incomplete);
+        framed
+    }
+
     /// Takes the next command, if it has arrived.
     pub(crate) fn next(&mut self, command_octets_max: usize) -> Framed {
         loop {
@@ -163,7 +174,7 @@ impl Frames {
             self.gathered.extend_from_slice(body);
             return Some(Framed::Command(std::mem::take(&mut self.gathered).freeze()));
         };
-        if is_message(&self.gathered, body, literal.at) {
+        if self.behind || is_message(&self.gathered, body, literal.at) {
             self.gathered.extend_from_slice(body);
             return Some(Framed::Append(std::mem::take(&mut self.gathered).freeze()));
         }

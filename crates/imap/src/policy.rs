@@ -17,6 +17,10 @@ pub struct Policy {
     pub command_octets_max: usize,
     /// Octets of a message that APPEND brings.
     pub append_octets_max: u64,
+    /// Messages that one APPEND brings (RFC 3502).
+    pub append_messages_max: u32,
+    /// Octets of all messages that one APPEND brings.
+    pub append_all_octets_max: u64,
     /// Octets of one [`Ask::AppendChunk`](crate::Ask::AppendChunk).
     pub chunk_octets_max: usize,
     /// Octets of one line inside AUTHENTICATE.
@@ -40,6 +44,8 @@ impl Default for Policy {
             clear_passwords: false,
             command_octets_max: 64 * 1024,
             append_octets_max: 100 * 1024 * 1024,
+            append_messages_max: 1_000,
+            append_all_octets_max: 1024 * 1024 * 1024,
             chunk_octets_max: 64 * 1024,
             response_octets_max: 12 * 1024,
             bad_commands_max: 20,

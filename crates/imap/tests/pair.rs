@@ -148,7 +148,7 @@ impl House {
                 let uid = self.add(flags, octets);
                 Answer::Appended {
                     uid_validity: UidValidity::MIN,
-                    uid,
+                    uids: UidSet::from_range(uid..=uid),
                 }
             }
             Ask::AppendAbort | Ask::Identity(_) => Answer::Done,

@@ -1,31 +1,50 @@
-//! Putting a message straight into a mailbox (RFC 9051 §6.3.12).
+//! Putting messages straight into a mailbox (RFC 9051 §6.3.12, RFC 3502).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use mail::{FlagSet, MailboxId, Timestamp, Uid, UidValidity};
+use mail::{FlagSet, MailboxId, Timestamp, UidSet, UidValidity};
+use store::Staged;
 
 use crate::draft::Filing;
-use crate::spool::{Spool, too_big};
-use crate::{Account, Outcome, Post};
+use crate::spool::{Spool, Spooled, too_big};
+use crate::{Account, Error, Outcome, Post};
 
-/// A message on its way into a mailbox. Dropped before [`Append::commit`] said yes, it never was.
+/// Octets of whole messages that may wait in memory for the rest of their command.
+const WAITING_OCTETS_MAX: usize = 16 * 1024 * 1024;
+
+/// Messages on their way into a mailbox. Dropped before [`Append::commit`] said yes, they never
+/// were.
 #[derive(Debug)]
 pub struct Append {
     account: Account,
     to: String,
+    /// Those that have come whole.
+    whole: Vec<Arrived>,
+    waiting: Waiting,
     flags: FlagSet,
     date: Timestamp,
     spool: Spool,
 }
 
-/// Where it was put.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A message that has come whole.
+#[derive(Debug)]
+struct Arrived {
+    flags: FlagSet,
+    date: Timestamp,
+    spooled: Spooled,
+}
+
+/// Where they were put.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appended {
     /// The mailbox.
     pub mailbox: MailboxId,
     /// Its generation.
     pub uidvalidity: UidValidity,
-    /// The message's UID.
-    pub uid: Uid,
+    /// Their UIDs, rising as they came.
+    pub uids: UidSet,
 }
 
 impl Account {
@@ -52,6 +71,11 @@ impl Account {
         }
         Ok(Append {
             to: to.to_owned(),
+            whole: Vec::new(),
+            waiting: Waiting {
+                own: 0,
+                all: Arc::clone(&house.bodies),
+            },
             flags,
             date: date.unwrap_or_else(|| house.outside.now()),
             spool: Spool::new(&self.house),
@@ -69,34 +93,115 @@ impl Append {
         self.spool.push(bytes, Ok).await
     }
 
-    /// Ends the message: on `Ok` it is in the mailbox and on the disk.
+    /// Ends the message and begins another, which will be put there in the same step.
     ///
     /// # Errors
-    /// As above, [`crate::Why::Limit`], or if it cannot be stored.
-    pub async fn commit(mut self) -> Outcome<Appended> {
+    /// As [`Account::append`] and [`Append::chunk`]; [`crate::Why::Limit`] if they are too many
+    /// octets to be kept in memory.
+    pub async fn next(
+        &mut self,
+        flags: FlagSet,
+        date: Option<Timestamp>,
+        size: Option<u64>,
+    ) -> Outcome<()> {
+        let house = self.account.house.clone();
+        if size.is_some_and(|size| size > house.rules().message_octets_max) {
+            return Err(too_big());
+        }
+        self.end_message().await?;
+        self.waiting.check(house.rules().bodies_memory_octets_max)?;
+        self.flags = flags;
+        self.date = date.unwrap_or_else(|| house.outside().now());
+        self.spool = Spool::new(&house);
+        Ok(())
+    }
+
+    async fn end_message(&mut self) -> Outcome<()> {
         let spooled = self.spool.finish(Ok).await?;
+        let octets = spooled.staged.bytes.as_ref().map_or(0, Bytes::len);
+        let outline = spooled.outline.as_ref().map_or(0, Bytes::len);
+        self.waiting.add(octets + outline);
+        self.whole.push(Arrived {
+            flags: std::mem::take(&mut self.flags),
+            date: self.date,
+            spooled,
+        });
+        Ok(())
+    }
+
+    /// Ends the last message: on `Ok` they are in the mailbox and on the disk, all of them.
+    ///
+    /// # Errors
+    /// As above, [`crate::Why::Limit`], or if they cannot be stored; then none of them is there.
+    pub async fn commit(mut self) -> Outcome<Appended> {
+        self.end_message().await?;
         let (house, keeper) = (&self.account.house, &self.account.keeper);
         let messages_max = house.rules().mailbox_messages_max;
-        let (blob, size) = (spooled.staged.blob, spooled.staged.len);
-        let blobs = [spooled.staged];
+        let blobs: Vec<Staged> = self
+            .whole
+            .iter()
+            .map(|one| one.spooled.staged.clone())
+            .collect();
         house
             .change(keeper, &blobs, |draft| {
                 let mailbox = draft.ledger().target(&self.to)?;
                 let uidvalidity = draft.ledger().folder(mailbox)?.row.uidvalidity;
-                let email = draft.email(blob, size, spooled.outline.clone());
-                let filing = Filing {
-                    email,
-                    flags: &self.flags,
-                    date: self.date,
-                    size,
-                };
-                let uid = draft.file(mailbox, filing, messages_max)?;
+                let mut uids = UidSet::new();
+                for Arrived {
+                    flags,
+                    date,
+                    spooled,
+                } in &self.whole
+                {
+                    let (blob, size) = (spooled.staged.blob, spooled.staged.len);
+                    let email = draft.email(blob, size, spooled.outline.clone());
+                    let filing = Filing {
+                        email,
+                        flags,
+                        date: *date,
+                        size,
+                    };
+                    uids.insert(draft.file(mailbox, filing, messages_max)?);
+                }
                 Ok(Appended {
                     mailbox,
                     uidvalidity,
-                    uid,
+                    uids,
                 })
             })
             .await
+    }
+}
+
+/// Octets of whole messages that wait in memory for the rest of their command.
+#[derive(Debug)]
+struct Waiting {
+    own: usize,
+    /// All that are in memory on their way in.
+    all: Arc<AtomicUsize>,
+}
+
+impl Waiting {
+    fn add(&mut self, octets: usize) {
+        self.own = self.own.saturating_add(octets);
+        self.all.fetch_add(octets, Ordering::Relaxed);
+    }
+
+    fn check(&self, all_max: usize) -> Outcome<()> {
+        if self.own > WAITING_OCTETS_MAX {
+            return Err(Error::limit("These are too many octets at once"));
+        }
+        if self.all.load(Ordering::Relaxed) > all_max {
+            return Err(Error::limit(
+                "Too much mail at once; please try again later",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.own, Ordering::Relaxed);
     }
 }

@@ -113,13 +113,21 @@ impl House {
                 let append = account.append(&name, flags, date, Some(octets)).await?;
                 self.append = Some(Box::new(append));
             }
+            Ask::AppendNext {
+                flags,
+                date,
+                octets,
+            } => {
+                let append = self.append.as_mut().ok_or_else(out_of_turn)?;
+                append.next(flags, date, Some(octets)).await?;
+            }
             Ask::AppendAbort => self.append = None,
             Ask::AppendEnd => {
                 let append = self.append.take().ok_or_else(out_of_turn)?;
                 let appended = append.commit().await?;
                 return Ok(Answer::Appended {
                     uid_validity: appended.uidvalidity,
-                    uid: appended.uid,
+                    uids: appended.uids,
                 });
             }
             ask => return messages(account, ask).await,

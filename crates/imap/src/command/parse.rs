@@ -5,7 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use mail::Role;
 use wire::sasl::Secret;
 
-use super::{Append, Command, Failure, LiteralHeader, SpecialUse, Store, StoreAction, Tag};
+use super::{
+    Append, AppendMessage, Command, Failure, LiteralHeader, SpecialUse, Store, StoreAction, Tag,
+};
 use super::{fetch, list, search, select};
 use crate::cursor::{Cursor, Read};
 use crate::{MailboxName, Names};
@@ -242,6 +244,19 @@ fn status(cursor: &mut Cursor<'_>) -> Read<Command> {
 
 fn append(cursor: &mut Cursor<'_>) -> Read<Command> {
     let mailbox = cursor.mailbox()?;
+    let message = append_message(cursor)?;
+    Ok(Command::Append(Append { mailbox, message }))
+}
+
+/// What follows a message: one more (RFC 3502 "append-message").
+pub(super) fn append_more(frame: &[u8]) -> Read<AppendMessage> {
+    let mut cursor = Cursor::new(frame, Names::Utf7);
+    let message = append_message(&mut cursor)?;
+    cursor.end()?;
+    Ok(message)
+}
+
+fn append_message(cursor: &mut Cursor<'_>) -> Read<AppendMessage> {
     cursor.space()?;
     let mut flags = mail::FlagSet::new();
     if cursor.peek() == Some(b'(') {
@@ -255,8 +270,7 @@ fn append(cursor: &mut Cursor<'_>) -> Read<Command> {
     }
     let binary = cursor.eat(b'~');
     let (octets, sync) = cursor.literal_header()?;
-    Ok(Command::Append(Append {
-        mailbox,
+    Ok(AppendMessage {
         flags,
         date,
         literal: LiteralHeader {
@@ -264,7 +278,7 @@ fn append(cursor: &mut Cursor<'_>) -> Read<Command> {
             sync,
             binary,
         },
-    }))
+    })
 }
 
 fn store(cursor: &mut Cursor<'_>, uid: bool) -> Read<Store> {

@@ -174,6 +174,7 @@ fn write_special_use(out: &mut BytesMut, special_use: &[SpecialUse]) {
 
 fn write_append(out: &mut BytesMut, append: &Append, names: Names) {
     append.mailbox.write(out, names);
+    let append = &append.message;
     if !append.flags.is_empty() {
         out.put_slice(b" (");
         write_flags(out, &append.flags);

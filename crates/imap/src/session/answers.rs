@@ -80,10 +80,12 @@ impl Session {
             (Wait::Found(searching), Answer::Found { uids, highest }) => {
                 self.take_found(searching, &uids, highest);
             }
-            (Wait::AppendBegun(tag, literal), Answer::Done) => self.append_begun(tag, literal),
+            (Wait::AppendBegun(incoming, literal), Answer::Done) => {
+                self.append_begun(incoming, literal);
+            }
             (Wait::AppendTaken(incoming), Answer::Done) => self.append_goes_on(incoming),
-            (Wait::AppendEnded(tag), Answer::Appended { uid_validity, uid }) => {
-                self.appended(tag, uid_validity, uid);
+            (Wait::AppendEnded(tag), Answer::Appended { uid_validity, uids }) => {
+                self.appended(tag, uid_validity, uids);
             }
             (Wait::AppendForgotten(tag, status), _) => self.reply(&tag, Verb::Append, &status),
             (wait, Answer::Refused(refused)) => self.take_refusal(wait, refused),
@@ -118,9 +120,9 @@ impl Session {
                 let status = try_create(why, status);
                 return self.conclude(tag, verb, status, Moment::Free, true);
             }
-            Wait::AppendBegun(tag, literal) => {
+            Wait::AppendBegun(incoming, literal) => {
                 let status = try_create(why, status);
-                return self.append_refused(tag, status, literal);
+                return self.append_refused(incoming.tag, status, literal);
             }
             Wait::AppendTaken(incoming) => {
                 self.frames.swallow(incoming.left);

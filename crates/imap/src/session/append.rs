@@ -1,6 +1,6 @@
-//! APPEND: the message passes through, piece by piece (RFC 9051 §6.3.12, RFC 4315 §3).
+//! APPEND: its messages pass through, piece by piece (RFC 9051 §6.3.12, RFC 3502, RFC 4315 §3).
 
-use mail::{Uid, UidSet, UidValidity};
+use mail::{UidSet, UidValidity};
 
 use super::state::{Incoming, Task, Wait};
 use super::{Moment, Session};
@@ -28,7 +28,7 @@ impl Session {
     }
 
     fn begin_append(&mut self, tag: Tag, append: Append) {
-        let literal = append.literal;
+        let literal = append.message.literal;
         if !self.phase().allows(Verb::Append) {
             if !literal.sync {
                 self.frames.swallow(literal.octets);
@@ -37,17 +37,42 @@ impl Session {
             return self.bad(Some(&tag), &status);
         }
         self.bad_commands = 0;
-        if literal.octets > self.policy.append_octets_max {
-            let status = Status::no("The message is too large").with(Code::TooBig);
-            return self.append_refused(tag, status, literal);
+        let message = append.message;
+        let incoming = Incoming {
+            tag,
+            left: literal.octets,
+            binary: literal.binary,
+            message: 1,
+            octets: literal.octets,
+        };
+        if let Some(status) = self.unwelcome(&incoming) {
+            return self.append_refused(incoming.tag, status, literal);
         }
         let ask = Ask::AppendBegin {
             name: append.mailbox.as_str().to_owned(),
-            flags: append.flags,
-            date: append.date,
+            flags: message.flags,
+            date: message.date,
             octets: literal.octets,
         };
-        self.wait(ask, Wait::AppendBegun(tag, literal));
+        self.wait(ask, Wait::AppendBegun(incoming, literal));
+    }
+
+    /// Why a message that is announced is not taken, if it is not.
+    fn unwelcome(&self, incoming: &Incoming) -> Option<Status> {
+        let policy = &self.policy;
+        let refused = if incoming.left == 0 {
+            // RFC 3502 §6.3.11
+            ("An empty message is none", Code::Cannot)
+        } else if incoming.left > policy.append_octets_max {
+            ("The message is too large", Code::TooBig)
+        } else if incoming.octets > policy.append_all_octets_max {
+            ("These are too many octets at once", Code::Limit)
+        } else if incoming.message > policy.append_messages_max {
+            ("These are too many messages at once", Code::Limit)
+        } else {
+            return None;
+        };
+        Some(Status::no(refused.0).with(refused.1))
     }
 
     pub(super) fn append_refused(&mut self, tag: Tag, status: Status, literal: LiteralHeader) {
@@ -59,24 +84,19 @@ impl Session {
         }
     }
 
-    pub(super) fn append_begun(&mut self, tag: Tag, literal: LiteralHeader) {
+    pub(super) fn append_begun(&mut self, incoming: Incoming, literal: LiteralHeader) {
         if literal.sync {
             self.write(&Response::Continue("Ready".to_owned()));
         }
-        self.append_goes_on(Incoming {
-            tag,
-            left: literal.octets,
-            binary: literal.binary,
-        });
+        self.append_goes_on(incoming);
     }
 
     pub(super) fn append_goes_on(&mut self, incoming: Incoming) {
-        if incoming.left > 0 {
-            self.task = Task::Message(incoming);
+        self.task = if incoming.left > 0 {
+            Task::Message(incoming)
         } else {
-            self.frames.swallow(0);
-            self.task = Task::MessageEnd(incoming.tag);
-        }
+            Task::MessageEnd(incoming)
+        };
     }
 
     pub(super) fn take_message(&mut self) -> bool {
@@ -106,30 +126,71 @@ impl Session {
         // RFC 3516 §4.4
         let status = Status::no("Encode it without NUL").with(Code::UnknownCte);
         self.frames.swallow(incoming.left);
-        let wait = Wait::AppendForgotten(incoming.tag, status);
-        self.wait(Ask::AppendAbort, wait);
+        self.forget(incoming.tag, status);
     }
 
+    /// Takes what follows a message: the command's end, or one more message (RFC 3502).
     pub(super) fn take_message_end(&mut self) -> bool {
-        let more = match self.frames.next(self.policy.command_octets_max) {
-            Framed::Incomplete => return false,
-            Framed::Swallowed(more) => more,
-            _ => true,
+        let framed = self.frames.behind_message(self.policy.command_octets_max);
+        if framed == Framed::Incomplete {
+            return false;
+        }
+        let Task::MessageEnd(incoming) = std::mem::take(&mut self.task) else {
+            return true;
         };
-        if let Task::MessageEnd(tag) = std::mem::take(&mut self.task) {
-            if more {
-                let status = Status::bad("One message at a time");
-                self.wait(Ask::AppendAbort, Wait::AppendForgotten(tag, status));
-            } else {
-                self.wait(Ask::AppendEnd, Wait::AppendEnded(tag));
+        match framed {
+            Framed::Command(rest) if matches!(rest.as_ref(), b"" | b"\r") => {
+                self.wait(Ask::AppendEnd, Wait::AppendEnded(incoming.tag));
+            }
+            Framed::Append(frame) => self.append_more(incoming, &frame),
+            _ => {
+                let status = Status::bad("Expected one more message, or the end");
+                self.forget(incoming.tag, status);
             }
         }
         true
     }
 
-    pub(super) fn appended(&mut self, tag: Tag, uid_validity: UidValidity, uid: Uid) {
-        let code = Code::AppendUid(uid_validity, UidSet::from_range(uid..=uid));
-        let status = Status::ok("Appended").with(code);
+    fn append_more(&mut self, incoming: Incoming, frame: &[u8]) {
+        let message = match Command::parse_append_more(frame) {
+            Ok(message) => message,
+            Err(error) => {
+                if let Some(octets) = unsynchronized(frame) {
+                    self.frames.swallow(octets);
+                }
+                let text = format!("Expected {} behind the message", error.expected);
+                return self.forget(incoming.tag, Status::bad(text));
+            }
+        };
+        let literal = message.literal;
+        let incoming = Incoming {
+            tag: incoming.tag,
+            left: literal.octets,
+            binary: literal.binary,
+            message: incoming.message.saturating_add(1),
+            octets: incoming.octets.saturating_add(literal.octets),
+        };
+        if let Some(status) = self.unwelcome(&incoming) {
+            if !literal.sync {
+                self.frames.swallow(literal.octets);
+            }
+            return self.forget(incoming.tag, status);
+        }
+        let ask = Ask::AppendNext {
+            flags: message.flags,
+            date: message.date,
+            octets: literal.octets,
+        };
+        self.wait(ask, Wait::AppendBegun(incoming, literal));
+    }
+
+    /// Lets the house forget what came, and ends the command.
+    fn forget(&mut self, tag: Tag, status: Status) {
+        self.wait(Ask::AppendAbort, Wait::AppendForgotten(tag, status));
+    }
+
+    pub(super) fn appended(&mut self, tag: Tag, uid_validity: UidValidity, uids: UidSet) {
+        let status = Status::ok("Appended").with(Code::AppendUid(uid_validity, uids));
         self.conclude(tag, Verb::Append, status, Moment::Free, true);
     }
 }

@@ -15,7 +15,7 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 24] = [
+const CAPABILITIES: [&str; 25] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
@@ -26,6 +26,7 @@ const CAPABILITIES: [&str; 24] = [
     "NAMESPACE",
     "UNSELECT",
     "UIDPLUS",
+    "MULTIAPPEND",
     "MOVE",
     "ESEARCH",
     "SEARCHRES",

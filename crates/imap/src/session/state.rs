@@ -83,8 +83,8 @@ pub(super) enum Task {
     Exchange(Tag, Box<Exchange>),
     /// Takes in the message of an APPEND.
     Message(Incoming),
-    /// Waits for the end of the APPEND command.
-    MessageEnd(Tag),
+    /// Waits for the end of the APPEND command, or one more message.
+    MessageEnd(Incoming),
     /// Throws a command away before it answers.
     Swallow(Tag, Verb, Status),
     /// Waits for the house.
@@ -145,7 +145,7 @@ pub(super) enum Wait {
         verb: Verb,
     },
     Found(Searching),
-    AppendBegun(Tag, LiteralHeader),
+    AppendBegun(Incoming, LiteralHeader),
     AppendTaken(Incoming),
     AppendEnded(Tag),
     AppendForgotten(Tag, Status),
@@ -159,6 +159,10 @@ pub(super) struct Incoming {
     pub(super) left: u64,
     /// True if it came as literal8, in which NUL is allowed.
     pub(super) binary: bool,
+    /// Which message of its command it is, from one.
+    pub(super) message: u32,
+    /// Octets of its command's messages up to and with it.
+    pub(super) octets: u64,
 }
 
 /// What happens once the changes were told.

@@ -2,9 +2,9 @@
 
 use imap::Command;
 use imap::command::{
-    Append, Date, EntryType, Fetch, FetchItem, List, ListReturn, ListSelect, LiteralHeader,
-    Partial, Qresync, Search, SearchKey, SearchReturn, SelectParameters, SpecialUse, Store,
-    StoreAction,
+    Append, AppendMessage, Date, EntryType, Fetch, FetchItem, List, ListReturn, ListSelect,
+    LiteralHeader, Partial, Qresync, Search, SearchKey, SearchReturn, SelectParameters, SpecialUse,
+    Store, StoreAction,
 };
 use mail::{Role, UidValidity};
 use proptest::prelude::*;
@@ -211,12 +211,14 @@ pub(crate) fn append() -> BoxedStrategy<Append> {
     parts
         .prop_map(|(mailbox, flags, date, (octets, sync, binary))| Append {
             mailbox,
-            flags,
-            date,
-            literal: LiteralHeader {
-                octets,
-                sync,
-                binary,
+            message: AppendMessage {
+                flags,
+                date,
+                literal: LiteralHeader {
+                    octets,
+                    sync,
+                    binary,
+                },
             },
         })
         .boxed()

@@ -72,8 +72,11 @@ pub(crate) struct Made {
     subscribed: Vec<String>,
     texts: Vec<Vec<u8>>,
     events: Vec<(u64, String)>,
-    append: Option<(String, FlagSet, Option<Timestamp>, Vec<u8>)>,
+    append: Option<(String, Vec<Arriving>)>,
 }
+
+/// A message of APPEND on its way.
+type Arriving = (FlagSet, Option<Timestamp>, Vec<u8>);
 
 /// A session and a house as the comments of a script want them: `# plain`, `# clear`, `# wide`.
 pub(crate) fn stage(script: &str) -> (Visitor, Made) {
@@ -87,6 +90,7 @@ pub(crate) fn stage(script: &str) -> (Visitor, Made) {
         clear_passwords: says("# clear"),
         command_octets_max: 2000,
         append_octets_max: 1000,
+        append_messages_max: 3,
         chunk_octets_max: 16,
         bad_commands_max: 5,
         ..Policy::default()
@@ -299,11 +303,16 @@ impl Made {
                 name, flags, date, ..
             } => {
                 self.named(&name)?;
-                self.append = Some((name, flags, date, Vec::new()));
+                self.append = Some((name, vec![(flags, date, Vec::new())]));
+                Answer::Done
+            }
+            Ask::AppendNext { flags, date, .. } => {
+                let (_, messages) = self.append.as_mut().unwrap();
+                messages.push((flags, date, Vec::new()));
                 Answer::Done
             }
             Ask::AppendChunk(bytes) => {
-                let (_, _, _, text) = self.append.as_mut().unwrap();
+                let (_, _, text) = self.append.as_mut().unwrap().1.last_mut().unwrap();
                 text.extend_from_slice(&bytes);
                 if text.len() > 500 {
                     self.append = None;
@@ -316,14 +325,17 @@ impl Made {
                 Answer::Done
             }
             Ask::AppendEnd => {
-                let (name, flags, date, text) = self.append.take().unwrap();
-                self.texts.push(text);
+                let (name, messages) = self.append.take().unwrap();
                 self.modseq += 1;
-                let (text, modseq) = (self.texts.len() - 1, self.modseq);
-                let uid = self.named(&name)?.push(text, flags, modseq, date);
+                let mut uids = UidSet::new();
+                for (flags, date, octets) in messages {
+                    self.texts.push(octets);
+                    let (text, modseq) = (self.texts.len() - 1, self.modseq);
+                    uids.insert(self.named(&name)?.push(text, flags, modseq, date));
+                }
                 Answer::Appended {
                     uid_validity: UidValidity::MIN,
-                    uid,
+                    uids,
                 }
             }
             other => panic!("{other:?}"),

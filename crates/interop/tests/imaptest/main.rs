@@ -24,7 +24,6 @@ const LACKING: &[(&str, &str)] = &[
     ("catenate", "CATENATE"),
     ("catenate-multiappend", "CATENATE"),
     ("esort", "ESORT"),
-    ("multiappend", "MULTIAPPEND"),
     ("search-context-update", "CONTEXT=SEARCH"),
     ("search-context-update2", "CONTEXT=SEARCH"),
     ("search-context-update3", "CONTEXT=SEARCH"),

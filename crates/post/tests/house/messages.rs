@@ -473,3 +473,66 @@ async fn an_append_may_be_refused() {
     assert_eq!(third.commit().await.unwrap_err().why(), Why::Limit);
     assert_eq!(ada.open("INBOX").await.unwrap().uids, uids(&[1, 2]));
 }
+
+#[tokio::test]
+async fn several_messages_are_appended_in_one_step_or_not_at_all() {
+    let small = post::Rules {
+        mailbox_messages_max: 3,
+        ..rules()
+    };
+    let world = World::with(&["ada"], small).await;
+    let (ada, _) = ada(&world).await;
+    let both = async |second: &'static str, third: Option<&'static str>| {
+        let mut append = ada.append("INBOX", flags(&["\\Seen"]), None, None).await?;
+        append.chunk(Bytes::from_static(b"a: b\r\n\r\n")).await?;
+        for text in std::iter::once(second).chain(third) {
+            append.next(FlagSet::new(), None, None).await?;
+            append.chunk(Bytes::from_static(text.as_bytes())).await?;
+        }
+        append.commit().await
+    };
+    let before = ada.status("INBOX").await.unwrap().highest_modseq;
+    // The same octets twice, too.
+    let appended = both("a: b\r\n\r\n", None).await.unwrap();
+    assert_eq!(appended.uids, uids(&[1, 2]));
+    let status = ada.status("INBOX").await.unwrap();
+    assert_eq!(status.highest_modseq, before.next());
+    assert_eq!((status.messages, status.unseen), (2, 1));
+    assert_eq!(both("c: d\r\n", None).await.unwrap_err().why(), Why::Limit);
+    let after = ada.status("INBOX").await.unwrap();
+    assert_eq!(after, status);
+    ada.store(
+        status.id,
+        &uids(&[1, 2]),
+        &change(FlagAction::Add, &["\\Deleted"]),
+    )
+    .await
+    .unwrap();
+    ada.expunge(status.id, None).await.unwrap();
+    let appended = both("e: f\r\n", Some("g: h\r\n")).await.unwrap();
+    assert_eq!(appended.uids, uids(&[3, 4, 5]));
+}
+
+#[tokio::test]
+async fn messages_that_wait_for_others_are_bounded() {
+    let world = World::with(&["ada"], rules()).await;
+    let (ada, _) = ada(&world).await;
+    let mut append = ada
+        .append("INBOX", FlagSet::new(), None, None)
+        .await
+        .unwrap();
+    let mut refused = None;
+    for _ in 0..100 {
+        append
+            .chunk(Bytes::from(vec![b'x'; 250 * 1024]))
+            .await
+            .unwrap();
+        if let Err(error) = append.next(FlagSet::new(), None, None).await {
+            refused = Some(error.why());
+            break;
+        }
+    }
+    assert_eq!(refused, Some(Why::Limit));
+    drop(append);
+    assert_eq!(ada.status("INBOX").await.unwrap().messages, 0);
+}

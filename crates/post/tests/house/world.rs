@@ -334,7 +334,7 @@ pub(crate) async fn append(account: &Account, to: &str, names: &[&str], text: &s
         .chunk(Bytes::copy_from_slice(text.as_bytes()))
         .await
         .unwrap();
-    append.commit().await.unwrap().uid
+    append.commit().await.unwrap().uids.first().unwrap()
 }
 
 /// A section of a message as text.
