@@ -28,6 +28,9 @@ pub enum Ask {
     Sasl(Question),
     /// What the client says of itself (RFC 2971), for the log. Answer: [`Answer::Done`].
     Identity(Vec<(String, Option<String>)>),
+    /// The account is left; nothing but [`Ask::Sasl`] is asked before the next one is logged in.
+    /// Answer: [`Answer::Done`].
+    Unauthenticate,
     /// All mailboxes of the account and all subscribed names. Answer: [`Answer::Mailboxes`].
     List,
     /// The counts of one mailbox. Answer: [`Answer::Status`].

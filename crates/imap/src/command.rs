@@ -168,6 +168,8 @@ pub enum Command {
         /// The password.
         password: Secret,
     },
+    /// Be nobody again (RFC 8437).
+    Unauthenticate,
     /// Turn extensions on (§6.3.1); names in upper case.
     Enable(Vec<String>),
     /// Open a mailbox (§6.3.2).

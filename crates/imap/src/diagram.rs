@@ -2,7 +2,7 @@
 //!
 //! A command is out of sequence exactly where [`Phase::after`] has no arrow for its success.
 //!
-//! RFC 9051 §3 and §6; RFC 3501 §6 for CHECK and LSUB.
+//! RFC 9051 §3 and §6; RFC 3501 §6 for CHECK and LSUB; RFC 8437 §5 for UNAUTHENTICATE.
 
 use wire::drawing::Drawing;
 
@@ -39,6 +39,7 @@ pub enum Verb {
     StartTls,
     Authenticate,
     Login,
+    Unauthenticate,
     Enable,
     Select,
     Examine,
@@ -130,6 +131,9 @@ impl Phase {
             (NotAuthenticated, Verb::StartTls | Verb::Authenticate | Verb::Login, No) => self,
             (NotAuthenticated, _, _) => return None,
             (_, Verb::StartTls | Verb::Authenticate | Verb::Login, _) => return None,
+            (_, Verb::Unauthenticate, Ok) => NotAuthenticated,
+            // RFC 8437 §3: there is no NO.
+            (_, Verb::Unauthenticate, _) => return None,
             (_, Verb::Select | Verb::Examine, Ok) => Selected,
             // §6.3.2: the mailbox that was open is closed even so.
             (_, Verb::Select | Verb::Examine, No) => Authenticated,
@@ -153,7 +157,7 @@ impl Phase {
 
 impl Verb {
     /// All verbs.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::Capability,
         Self::Noop,
         Self::Id,
@@ -161,6 +165,7 @@ impl Verb {
         Self::StartTls,
         Self::Authenticate,
         Self::Login,
+        Self::Unauthenticate,
         Self::Enable,
         Self::Select,
         Self::Examine,
@@ -281,6 +286,7 @@ mod tests {
             (Verb::Logout, [true, true, true]),
             (Verb::StartTls, [true, false, false]),
             (Verb::Login, [true, false, false]),
+            (Verb::Unauthenticate, [false, true, true]),
             (Verb::Enable, [false, true, true]),
             (Verb::Select, [false, true, true]),
             (Verb::Append, [false, true, true]),

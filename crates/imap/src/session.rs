@@ -298,6 +298,7 @@ impl Session {
                 self.authenticate(tag, &mechanism, initial.as_deref());
             }
             Command::Login { user, password } => self.login(tag, user, password),
+            Command::Unauthenticate => self.unauthenticate(tag),
             Command::Enable(names) => self.enable(tag, &names),
             Command::Compress(_) => {
                 self.reply(
@@ -452,6 +453,7 @@ const fn verb_of(command: &Command) -> Verb {
         Command::StartTls => Verb::StartTls,
         Command::Authenticate { .. } => Verb::Authenticate,
         Command::Login { .. } => Verb::Login,
+        Command::Unauthenticate => Verb::Unauthenticate,
         Command::Enable(_) => Verb::Enable,
         Command::Select { .. } => Verb::Select,
         Command::Examine { .. } => Verb::Examine,

@@ -37,6 +37,11 @@ impl Guest {
         self.room.as_ref().map(|room| &room.account)
     }
 
+    /// Nobody is logged in any more.
+    pub(crate) fn leave(&mut self) {
+        self.room = None;
+    }
+
     /// Its network address; a peer inside this machine has the machine's.
     pub(crate) fn ip(&self) -> IpAddr {
         let local = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -52,6 +52,10 @@ impl net::House<Session> for House {
         if let Ask::Sasl(question) = ask {
             return Answer::Verdict(self.guest.verdict(question).await);
         }
+        if ask == Ask::Unauthenticate {
+            self.guest.leave();
+            return Answer::Done;
+        }
         self.answer(ask).await.unwrap_or_else(|error| {
             self.append = None;
             let conn = self.guest.peer.conn;

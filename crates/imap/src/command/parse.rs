@@ -50,6 +50,7 @@ fn command(cursor: &mut Cursor<'_>) -> Read<Command> {
         b"NOOP" => Command::Noop,
         b"LOGOUT" => Command::Logout,
         b"STARTTLS" => Command::StartTls,
+        b"UNAUTHENTICATE" => Command::Unauthenticate,
         b"NAMESPACE" => Command::Namespace,
         b"IDLE" => Command::Idle,
         b"CHECK" => Command::Check,

@@ -17,6 +17,7 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::StartTls => "STARTTLS",
         Command::Authenticate { .. } => "AUTHENTICATE",
         Command::Login { .. } => "LOGIN",
+        Command::Unauthenticate => "UNAUTHENTICATE",
         Command::Enable(_) => "ENABLE",
         Command::Select { .. } => "SELECT",
         Command::Examine { .. } => "EXAMINE",
@@ -64,6 +65,7 @@ fn arguments(command: &Command, out: &mut BytesMut, names: Names) {
         | Command::Noop
         | Command::Logout
         | Command::StartTls
+        | Command::Unauthenticate
         | Command::Namespace
         | Command::Idle
         | Command::Check

@@ -24,6 +24,7 @@ impl Session {
                 let status = Status::ok(text);
                 self.conclude(tag, verb, status, Moment::Free, false);
             }
+            (Wait::Left(tag), Answer::Done) => self.unauthenticated(&tag),
             (Wait::Created(tag), Answer::Created(mailbox)) => self.created(tag, mailbox),
             (Wait::Deleted { tag, closes }, Answer::Done) => self.deleted(tag, closes),
             (Wait::Mailboxes(tag, listed), Answer::Mailboxes(mailboxes)) => {
@@ -133,6 +134,7 @@ impl Session {
                 let status = try_create(why, status);
                 return self.conclude(tag, Verb::Append, status, Moment::Free, false);
             }
+            Wait::Left(_) => return self.bye(status.text),
             Wait::Verdict { .. } | Wait::Statuses { .. } | Wait::AppendForgotten(..) => {
                 return self.fault();
             }

@@ -15,13 +15,14 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 25] = [
+const CAPABILITIES: [&str; 26] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
     "SASL-IR",
     "ID",
     "ENABLE",
+    "UNAUTHENTICATE",
     "IDLE",
     "NAMESPACE",
     "UNSELECT",
@@ -211,6 +212,19 @@ impl Session {
         if self.failed_logins > self.policy.failed_logins_max {
             self.bye("Too many failed logins");
         }
+    }
+
+    pub(super) fn unauthenticate(&mut self, tag: Tag) {
+        self.wait(Ask::Unauthenticate, Wait::Left(tag));
+    }
+
+    pub(super) fn unauthenticated(&mut self, tag: &Tag) {
+        // RFC 8437 §4.1
+        (self.rev2, self.condstore, self.qresync) = (false, false, false);
+        self.noticed = false;
+        self.enter(Verb::Unauthenticate, Class::Ok, State::NotAuthenticated);
+        let status = Status::ok("Who is next?").with(Code::Capability(self.capabilities()));
+        self.tagged(tag, &status);
     }
 
     pub(super) fn enable(&mut self, tag: Tag, names: &[String]) {

@@ -105,6 +105,8 @@ pub(super) enum Wait {
         verb: Verb,
         text: &'static str,
     },
+    /// The house has forgotten who it was.
+    Left(Tag),
     Created(Tag),
     Deleted {
         tag: Tag,

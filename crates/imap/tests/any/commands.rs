@@ -317,6 +317,7 @@ pub(crate) fn command() -> BoxedStrategy<Command> {
             Command::Logout,
             Command::StartTls,
             Command::Namespace,
+            Command::Unauthenticate,
             Command::Idle,
             Command::Check,
             Command::Close,

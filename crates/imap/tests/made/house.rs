@@ -198,7 +198,7 @@ impl Made {
     fn respond(&mut self, ask: Ask) -> Result<Answer, Refused> {
         Ok(match ask {
             Ask::Sasl(question) => Answer::Verdict(verdict(&question)),
-            Ask::Identity(_) => Answer::Done,
+            Ask::Identity(_) | Ask::Unauthenticate => Answer::Done,
             Ask::List => Answer::Mailboxes(self.listed()),
             Ask::Status { name } => Answer::Status(self.named(&name)?.status()),
             Ask::Create { name, .. } if name.contains('!') => {

@@ -1,0 +1,20 @@
+//! Extensions of IMAP, one by one, as programs use them that nobody here wrote.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use interop::{Server, Tls, program};
+
+/// Runs a function of `python/extensions.py` on a server of its own.
+fn python(what: &str) {
+    let server = Server::start().unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/extensions.py");
+    let ca = server.authority().unwrap();
+    let imap = server.address("imap", Tls::Implicit).to_string();
+    let words = [script, what, &ca, &imap];
+    let ended = program("python3", &words, server.folder(), "").unwrap();
+    assert!(ended.well, "{}\n{}\n{}", ended.out, ended.err, server.log());
+}
+
+#[test]
+fn one_connection_serves_one_account_after_another() {
+    python("unauthenticate");
+}
