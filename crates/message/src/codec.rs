@@ -1,7 +1,7 @@
 //! An outline as stored octets: a version, then each field in order.
 //!
-//! Version 1 had one octet for what was wrong with a part; it is read and no longer written.
-//! Numbers are LEB128, texts a length and octets, an optional text a length plus one (0 for none).
+//! Version 1 wrote every field of a part, and one octet for what was wrong with it; it is read and
+//! no longer written. Numbers are LEB128, texts a length and octets, an optional text a length plus one (0 for none).
 //! Reading trusts nothing: every count is checked against the octets left, depth is bounded.
 
 use crate::Error;
@@ -11,6 +11,7 @@ use crate::leniency::{Leniencies, Leniency};
 use crate::outline::Outline;
 use crate::parameter::Parameter;
 use crate::part::{Content, Disposition, Part, Span};
+use crate::reader::default_part;
 
 const VERSION: u8 = 2;
 /// The oldest version that is read.
@@ -126,37 +127,70 @@ fn write_parameters(parameters: &[Parameter], out: &mut Vec<u8>) {
     }
 }
 
+/// Which fields of a part are not what they mostly are, and so are written.
+mod written {
+    /// Media type, subtype and parameters; else the default of RFC 2045 §5.2.
+    pub(super) const TYPE: u8 = 1;
+    /// The encoding; else `7bit`.
+    pub(super) const ENCODING: u8 = 2;
+    /// Identifier, description, MD5, disposition, languages, location; else none.
+    pub(super) const MORE: u8 = 4;
+    /// Where the body begins; else behind the header.
+    pub(super) const BODY: u8 = 8;
+    /// The number of lines; else 0.
+    pub(super) const LINES: u8 = 16;
+    /// What was wrong; else nothing.
+    pub(super) const LENIENCIES: u8 = 32;
+    pub(super) const ALL: u8 = 63;
+}
+
+const DEFAULT_ENCODING: &str = "7bit";
+
+fn has_default_type(part: &Part) -> bool {
+    let [charset] = part.parameters.as_slice() else {
+        return false;
+    };
+    part.is("text", "plain") && charset.name == "charset" && charset.value == b"us-ascii"
+}
+
+fn has_more(part: &Part) -> bool {
+    let texts = [&part.id, &part.description, &part.md5, &part.location];
+    let some_text = texts.iter().any(|text| text.is_some());
+    some_text || part.disposition.is_some() || !part.languages.is_empty()
+}
+
 fn write_part(part: &Part, out: &mut Vec<u8>) {
-    write_text(part.media.as_bytes(), out);
-    write_text(part.subtype.as_bytes(), out);
-    write_parameters(&part.parameters, out);
-    write_optional(part.id.as_deref(), out);
-    write_optional(part.description.as_deref(), out);
-    write_text(part.encoding.as_bytes(), out);
-    write_optional(part.md5.as_deref(), out);
-    match &part.disposition {
-        None => out.push(0),
-        Some(disposition) => {
-            out.push(1);
-            write_text(disposition.kind.as_bytes(), out);
-            write_parameters(&disposition.parameters, out);
-        }
+    let flag = |is_written: bool, flag: u8| if is_written { flag } else { 0 };
+    let flags = flag(!has_default_type(part), written::TYPE)
+        | flag(part.encoding != DEFAULT_ENCODING, written::ENCODING)
+        | flag(has_more(part), written::MORE)
+        | flag(part.body.offset != part.header.end(), written::BODY)
+        | flag(part.lines > 0, written::LINES)
+        | flag(!part.leniencies.is_empty(), written::LENIENCIES);
+    out.push(flags);
+    if flags & written::TYPE != 0 {
+        write_text(part.media.as_bytes(), out);
+        write_text(part.subtype.as_bytes(), out);
+        write_parameters(&part.parameters, out);
     }
-    write_len(part.languages.len(), out);
-    for tag in &part.languages {
-        write_text(tag, out);
+    if flags & written::ENCODING != 0 {
+        write_text(part.encoding.as_bytes(), out);
     }
-    write_optional(part.location.as_deref(), out);
-    for number in [
-        part.header.offset,
-        part.header.len,
-        part.body.offset,
-        part.body.len,
-        part.lines,
-    ] {
-        write_number(number, out);
+    if flags & written::MORE != 0 {
+        write_more(part, out);
     }
-    write_number(part.leniencies.bits(), out);
+    write_number(part.header.offset, out);
+    write_number(part.header.len, out);
+    write_number(part.body.len, out);
+    if flags & written::BODY != 0 {
+        write_number(part.body.offset, out);
+    }
+    if flags & written::LINES != 0 {
+        write_number(part.lines, out);
+    }
+    if flags & written::LENIENCIES != 0 {
+        write_number(part.leniencies.bits(), out);
+    }
     match &part.content {
         Content::Leaf => out.push(0),
         Content::Multipart(parts) => {
@@ -170,6 +204,24 @@ fn write_part(part: &Part, out: &mut Vec<u8>) {
             out.push(2);
             write_outline(inner, out);
         }
+    }
+}
+
+fn write_more(part: &Part, out: &mut Vec<u8>) {
+    for text in [&part.id, &part.description, &part.md5, &part.location] {
+        write_optional(text.as_deref(), out);
+    }
+    match &part.disposition {
+        None => out.push(0),
+        Some(disposition) => {
+            out.push(1);
+            write_text(disposition.kind.as_bytes(), out);
+            write_parameters(&disposition.parameters, out);
+        }
+    }
+    write_len(part.languages.len(), out);
+    for tag in &part.languages {
+        write_text(tag, out);
     }
 }
 
@@ -318,28 +370,56 @@ impl<'a> Reader<'a> {
     }
 
     fn leniencies(&mut self) -> Result<Leniencies, Error> {
-        if self.version > 1 {
-            let bits = self.number()?;
-            return Leniencies::from_bits(bits).ok_or_else(|| self.damaged());
-        }
-        let bits = self.octet()?;
-        if bits >= 16 {
-            return Err(self.damaged());
-        }
-        let meanings = [
-            (1, Leniency::RepeatedField),
-            (2, Leniency::Unclosed),
-            (4, Leniency::Unopened),
-            (8, Leniency::Implied),
-        ];
-        let set = meanings.iter().filter(|(bit, _)| bits & bit != 0);
-        Ok(set.map(|&(_, leniency)| leniency).collect())
+        let bits = self.number()?;
+        Leniencies::from_bits(bits).ok_or_else(|| self.damaged())
     }
 
     fn part(&mut self, depth: usize) -> Result<Part, Error> {
         if depth > DEPTH_MAX {
             return Err(self.damaged());
         }
+        if self.version == 1 {
+            return self.part_of_version_1(depth);
+        }
+        let flags = self.octet()?;
+        if flags & !written::ALL != 0 {
+            return Err(self.damaged());
+        }
+        let mut part = default_part(false);
+        if flags & written::TYPE != 0 {
+            part.media = self.string()?;
+            part.subtype = self.string()?;
+            part.parameters = self.parameters()?;
+        }
+        if flags & written::ENCODING != 0 {
+            part.encoding = self.string()?;
+        }
+        if flags & written::MORE != 0 {
+            part.id = self.optional()?;
+            part.description = self.optional()?;
+            part.md5 = self.optional()?;
+            part.location = self.optional()?;
+            part.disposition = self.disposition()?;
+            part.languages = self.list(Self::text)?;
+        }
+        part.header = self.span()?;
+        part.body.len = self.number()?;
+        part.body.offset = match flags & written::BODY {
+            0 => part.header.end(),
+            _ => self.number()?,
+        };
+        if flags & written::LINES != 0 {
+            part.lines = self.number()?;
+        }
+        if flags & written::LENIENCIES != 0 {
+            part.leniencies = self.leniencies()?;
+        }
+        part.content = self.content(depth)?;
+        Ok(part)
+    }
+
+    /// A part with every field written, and one octet for what was wrong.
+    fn part_of_version_1(&mut self, depth: usize) -> Result<Part, Error> {
         Ok(Part {
             media: self.string()?,
             subtype: self.string()?,
@@ -354,9 +434,24 @@ impl<'a> Reader<'a> {
             header: self.span()?,
             body: self.span()?,
             lines: self.number()?,
-            leniencies: self.leniencies()?,
+            leniencies: self.faults()?,
             content: self.content(depth)?,
         })
+    }
+
+    fn faults(&mut self) -> Result<Leniencies, Error> {
+        let bits = self.octet()?;
+        if bits >= 16 {
+            return Err(self.damaged());
+        }
+        let meanings = [
+            (1, Leniency::RepeatedField),
+            (2, Leniency::Unclosed),
+            (4, Leniency::Unopened),
+            (8, Leniency::Implied),
+        ];
+        let set = meanings.iter().filter(|(bit, _)| bits & bit != 0);
+        Ok(set.map(|&(_, leniency)| leniency).collect())
     }
 
     fn content(&mut self, depth: usize) -> Result<Content, Error> {
@@ -406,7 +501,24 @@ mod tests {
         let again = encode(&outline);
         assert_eq!(again.first(), Some(&VERSION));
         assert_eq!(decode(&again), Ok(outline));
+        assert!(again.len() < stored.len());
         assert_eq!(decode(&[3]), Err(Error::Version(3)));
         assert_eq!(decode(&[0]), Err(Error::Version(0)));
+    }
+
+    #[test]
+    fn a_plain_part_takes_few_octets() {
+        let start = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n";
+        let message = [&start[..], &b"--b\r\n".repeat(5000)].concat();
+        let stored = encode(&Outline::parse(&message));
+        assert!(stored.len() < 2 * message.len(), "{} octets", stored.len());
+    }
+
+    #[test]
+    fn a_body_may_lie_anywhere() {
+        let mut outline = Outline::parse(b"A: b\r\n\r\nx");
+        outline.root.body.offset = 99;
+        outline.root.encoding.clear();
+        assert_eq!(decode(&encode(&outline)), Ok(outline));
     }
 }

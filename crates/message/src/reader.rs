@@ -220,7 +220,7 @@ fn is_closed(entry: &Entry) -> bool {
 }
 
 /// What a part is that does not say (RFC 2045 §5.2, RFC 2046 §5.1.5).
-fn default_part(in_digest: bool) -> Part {
+pub(crate) fn default_part(in_digest: bool) -> Part {
     let (media, subtype) = if in_digest {
         ("message", "rfc822")
     } else {

@@ -277,6 +277,10 @@ fn a_damaged_outline_is_an_error_or_another_outline() {
     let mut deep = vec![1];
     deep.extend_from_slice(&[0; 100_000]);
     assert!(Outline::decode(&deep).is_err());
+    // Messages in one another, deeper than any that is written: ten empty digest fields, a part.
+    let level = [&[0; 14][..], &[2]].concat();
+    let deep = [&[2][..], &level.repeat(100_000)].concat();
+    assert!(Outline::decode(&deep).is_err());
 }
 
 /// Inputs made to be slow; each must be done in the blink it takes to read it.
