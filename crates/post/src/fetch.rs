@@ -16,8 +16,6 @@ use crate::{Account, Fault, Outcome};
 
 /// Octets of a message that are read at a time for its outline.
 const SCAN_OCTETS_MAX: u64 = 1024 * 1024;
-/// Octets that an outline not yet made is taken for.
-const OUTLINE_OCTETS_GUESS: usize = 64 * 1024;
 
 /// What to read of each message. Flags, size and dates come always: they cost nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -198,13 +196,9 @@ impl Account {
         let mut octets = 0;
         let needs_outline = plan.outline || plan.items.iter().any(|item| !is_whole(item));
         let outline = if needs_outline {
-            // Written apart, an outline takes several times what it takes on the disk.
-            let stored = email
-                .outline
-                .as_ref()
-                .map_or(OUTLINE_OCTETS_GUESS, Bytes::len);
-            octets += 1000 + 8 * u64::try_from(stored).unwrap_or(u64::MAX / 16);
-            Some(self.outline(mailbox, row.uid, row.email, email).await?)
+            let outline = self.outline(mailbox, row.uid, row.email, email).await?;
+            octets += outline_octets(email, &outline);
+            Some(outline)
         } else {
             None
         };
@@ -337,6 +331,18 @@ fn row(folder: &Folder, entry: &Entry, seen_now: bool) -> FetchRow {
         outline: None,
         data: Vec::new(),
     }
+}
+
+/// About so many octets of memory an outline takes.
+fn outline_octets(email: &EmailRow, outline: &Outline) -> u64 {
+    let stored = email.outline.as_ref().map_or(0, Bytes::len);
+    let parts = outline
+        .root
+        .walk()
+        .count()
+        .saturating_mul(size_of::<Part>());
+    let octets = stored.saturating_mul(4).saturating_add(parts);
+    u64::try_from(octets).unwrap_or(u64::MAX)
 }
 
 /// True for what needs no outline: the message as it is.
