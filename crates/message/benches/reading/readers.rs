@@ -40,6 +40,12 @@ pub(crate) struct Sum {
 
 pub(crate) type Reader = fn(&[u8], Work) -> Sum;
 
+/// As many parts as the samples have.
+const LIMITS: message::Limits = message::Limits {
+    parts_max: 10_000,
+    ..message::Limits::HOUSE
+};
+
 /// The readers in the order in which they take turns.
 pub(crate) const READERS: [(&str, Reader); 3] = [
     ("caramel", caramel::read),
@@ -48,71 +54,98 @@ pub(crate) const READERS: [(&str, Reader); 3] = [
 ];
 
 mod caramel {
-    use std::borrow::Cow;
-
     use message::{
-        Correspondent, Encoding, Field, Header, Limits, Outline, Part, charset, decode_transfer,
-        decode_words, message_ids, parse_addresses, parse_date,
+        Correspondent, Encoding, Field, FieldName, Kind, Leniencies, Limits, Table, Text, charset,
+        decode_transfer, decode_words, message_ids, parameter, parse_addresses, parse_date,
     };
 
     use super::{Sum, Work};
 
-    /// As many parts as the samples have.
-    const LIMITS: Limits = Limits {
-        parts_max: 10_000,
-        ..Limits::HOUSE
-    };
+    /// Parameters and octets of one field.
+    const PARAMETERS_MAX: usize = Limits::HOUSE.parameters_max;
+    const OCTETS_MAX: usize = Limits::HOUSE.text_octets_max;
 
     pub(super) fn read(octets: &[u8], work: Work) -> Sum {
-        let outline = Outline::parse_within(octets, &LIMITS);
+        let table = Table::within(octets, &super::LIMITS);
         let mut sum = Sum::default();
-        for part in outline.root.walk() {
-            if part.children().is_empty() {
-                sum.leaves += 1;
-                if work == Work::All {
-                    sum.octets += body(part, octets);
-                }
+        for part in table.parts() {
+            sum.leaves += usize::from(part.kind() == Kind::Leaf);
+            if work == Work::Structure {
+                continue;
             }
-            if work != Work::Structure {
-                let header = part.header.of(octets);
-                sum.fields += Header::parse(header).map(|one| field(&one)).sum::<usize>();
+            let mut body = Body::default();
+            for (name, field) in table.fields(part, Text::Message(octets)) {
+                sum.fields += value(name, &field, &mut body);
+            }
+            if work == Work::All && part.kind() == Kind::Leaf {
+                sum.octets += body.decoded(part.body().of(octets));
             }
         }
         sum
     }
 
-    fn field(field: &Field<'_>) -> usize {
-        let is = |names: &[&str]| names.iter().any(|name| field.is(name));
-        if is(&["From", "To", "Cc", "Bcc", "Sender", "Reply-To"]) {
-            let list = parse_addresses(field.value, usize::MAX);
-            list.iter().map(|one| name(one).len()).sum()
-        } else if field.is("Date") {
-            usize::from(parse_date(field.value).is_some())
-        } else if is(&["Message-ID", "In-Reply-To", "References"]) {
-            message_ids(field.value).len()
-        } else {
-            decode_words(&field.unfolded()).len()
+    /// What a part's fields say of its body.
+    #[derive(Default)]
+    struct Body {
+        other: bool,
+        charset: Vec<u8>,
+        encoding: Encoding,
+    }
+
+    fn value(name: FieldName, field: &Field<'_>, body: &mut Body) -> usize {
+        use FieldName as Name;
+        let noted = &mut Leniencies::default();
+        match name {
+            Name::From | Name::To | Name::Cc | Name::Bcc | Name::Sender | Name::ReplyTo => {
+                let list = parse_addresses(field.value, usize::MAX);
+                list.iter().map(named).sum()
+            }
+            Name::Date => usize::from(parse_date(field.value).is_some()),
+            Name::MessageId | Name::InReplyTo | Name::References => message_ids(field.value).len(),
+            Name::ContentType => {
+                let most = (PARAMETERS_MAX, OCTETS_MAX);
+                let kind = parameter::media_type_noting(field.value, most.0, most.1, noted);
+                let Some((media, _, parameters)) = kind else {
+                    return 0;
+                };
+                body.other = media != "text";
+                let charset = parameters.iter().find(|one| one.name == "charset");
+                body.charset = charset.map_or_else(Vec::new, |one| one.value.clone());
+                parameters.len()
+            }
+            Name::ContentDisposition => {
+                let most = (PARAMETERS_MAX, OCTETS_MAX);
+                let found = parameter::disposition_noting(field.value, most.0, most.1, noted);
+                found.map_or(0, |(_, parameters)| parameters.len())
+            }
+            Name::ContentTransferEncoding => {
+                let unfolded = field.unfolded();
+                body.encoding = Encoding::parse(std::str::from_utf8(&unfolded).unwrap_or(""));
+                1
+            }
+            _ => decode_words(&field.unfolded()).len(),
         }
     }
 
-    fn name(one: &Correspondent) -> Cow<'_, str> {
+    fn named(one: &Correspondent) -> usize {
         match one {
             Correspondent::Mailbox { name, .. } => {
-                decode_words(name.as_deref().unwrap_or_default())
+                name.as_deref().map_or(0, |name| decode_words(name).len())
             }
-            Correspondent::GroupStart(name) => decode_words(name),
-            Correspondent::GroupEnd => Cow::Borrowed(""),
+            Correspondent::GroupStart(name) => decode_words(name).len(),
+            Correspondent::GroupEnd => 0,
         }
     }
 
-    fn body(part: &Part, octets: &[u8]) -> usize {
-        let decoded = decode_transfer(Encoding::parse(&part.encoding), part.body.of(octets));
-        if part.media != "text" {
-            return decoded.octets.len();
+    impl Body {
+        fn decoded(&self, body: &[u8]) -> usize {
+            let octets = decode_transfer(self.encoding, body).octets;
+            if self.other {
+                octets.len()
+            } else {
+                charset::decode_cow(&self.charset, &octets).len()
+            }
         }
-        let label = part.parameters.iter().find(|one| one.name == "charset");
-        let label = label.map_or(&[][..], |one| one.value.as_slice());
-        charset::decode_cow(label, &decoded.octets).len()
     }
 }
 

@@ -1,10 +1,13 @@
 //! All that can be done with a message, done to one input, with what must hold each time.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use allocation_counter::measure;
 use message::{
     Content, Correspondent, Decoder, Digest, Encoding, Field, Header, Limits, Outline, Part,
-    Section, Specifier, base_subject, decode_transfer, decode_words, filter_header, message_ids,
-    parse_addresses, parse_date, part_text, references, search_text, unfold,
+    Scanner, Section, Specifier, Table, base_subject, decode, decode_transfer, decode_words,
+    filter_header, message_ids, parse_addresses, parse_date, part_text, references, search_text,
+    unfold,
 };
 
 use crate::mutate::Dice;
@@ -26,6 +29,7 @@ pub(crate) fn everything(message: &[u8], number: u64) {
     };
     scale.bounds("outline", memory);
     outline_holds(&outline, message, scale.parts);
+    scale.within("table", || pieces(&outline, message, &mut dice));
     scale.within("stored", || {
         let stored = outline.encode();
         assert_eq!(Outline::decode(&stored).as_ref(), Ok(&outline), "as stored");
@@ -62,7 +66,11 @@ struct Scale {
 impl Scale {
     /// Does a step within the memory it may hold.
     fn within(self, what: &str, step: impl FnOnce()) {
-        self.bounds(what, measure(step).bytes_max);
+        // A panic must not pass through `measure`, which would count on at the wrong depth.
+        let mut done = Ok(());
+        let memory = measure(|| done = catch_unwind(AssertUnwindSafe(step))).bytes_max;
+        done.unwrap_or_else(|panic| resume_unwind(panic));
+        self.bounds(what, memory);
     }
 
     fn bounds(self, what: &str, memory: u64) {
@@ -92,6 +100,35 @@ fn outline_holds(outline: &Outline, message: &[u8], parts: usize) {
         addresses <= limits.addresses_max * 3 + 8,
         "{addresses} addresses"
     );
+}
+
+/// A message that arrives in pieces has the table and the outline of the whole.
+fn pieces(outline: &Outline, message: &[u8], dice: &mut Dice) {
+    let table = Table::of(message);
+    let mut scanner = Scanner::new(&Limits::HOUSE);
+    let longest = [1, 3, 20, 500][dice.below(4)];
+    let mut rest = message;
+    while !rest.is_empty() {
+        let (piece, behind) = rest.split_at((1 + dice.below(longest)).min(rest.len()));
+        scanner.push(piece);
+        rest = behind;
+    }
+    let (steps, memory) = (scanner.steps(), scanner.memory_octets());
+    let octets = message.len();
+    assert!(
+        steps <= 16 * octets as u64 + 1000,
+        "{steps} steps for {octets} octets"
+    );
+    assert!(memory <= 64 * octets + 4096, "{memory} for {octets} octets");
+    let scanned = scanner.finish();
+    assert_eq!(scanned.outline(), *outline, "in pieces it is another");
+    for (piece, whole) in scanned.table.parts().iter().zip(table.parts()) {
+        assert_eq!(piece.header(), whole.header());
+        assert_eq!((piece.body(), piece.lines()), (whole.body(), whole.lines()));
+        assert_eq!(piece.leniencies(), whole.leniencies());
+    }
+    assert_eq!(scanned.table.parts().len(), table.parts().len());
+    assert!(table.parts().len() <= Limits::HOUSE.parts_max * 2);
 }
 
 fn nested(part: &Part, depth: usize, limits: &Limits, addresses: &mut usize) {
@@ -220,6 +257,11 @@ fn decoded(encoding: Encoding, body: &[u8], dice: &mut Dice) {
     }
     decoder.finish(&mut pieces);
     assert!(pieces == *whole, "{encoding:?} in pieces is another");
+    if encoding == Encoding::Base64 {
+        let written = decode::encode_base64(body);
+        let back = decode_transfer(encoding, &written).octets;
+        assert!(back == body, "base64 comes back");
+    }
 }
 
 fn header(header: &[u8]) {
