@@ -1,8 +1,9 @@
 //! An outline as stored octets: a version, then each field in order.
 //!
-//! Version 1 wrote every field of a part, and one octet for what was wrong with it; it is read and
-//! no longer written. Numbers are LEB128, texts a length and octets, an optional text a length plus one (0 for none).
-//! Reading trusts nothing: every count is checked against the octets left, depth is bounded.
+//! Numbers are LEB128, texts a length and octets, an optional text a length plus one (0 for none).
+//! Of a part only what is not as it mostly is is written. Version 1 wrote every field, and one
+//! octet for what was wrong; it is read and no longer written. Reading trusts nothing: every count
+//! is checked against the octets left, depth is bounded.
 
 use crate::Error;
 use crate::address::Correspondent;
@@ -16,8 +17,9 @@ use crate::reader::default_part;
 const VERSION: u8 = 2;
 /// The oldest version that is read.
 const VERSION_MIN: u8 = 1;
-/// Composite parts inside one another that are read back.
-const DEPTH_MAX: usize = 256;
+/// Composite parts inside one another that are read back: more than are ever written, and no more
+/// than a small stack has room for.
+const DEPTH_MAX: usize = 100;
 
 pub(crate) fn encode(outline: &Outline) -> Vec<u8> {
     let mut out = vec![VERSION];
