@@ -64,6 +64,8 @@ pub struct Session {
     condstore: bool,
     /// True once messages that went are told by UID (RFC 7162 §3.2.3).
     qresync: bool,
+    /// True once everything passes compressed.
+    compressed: bool,
     bad_commands: u32,
     failed_logins: u32,
 }
@@ -87,6 +89,7 @@ impl Session {
             rev2: false,
             condstore: false,
             qresync: false,
+            compressed: false,
             bad_commands: 0,
             failed_logins: 0,
         }
@@ -300,13 +303,7 @@ impl Session {
             Command::Login { user, password } => self.login(tag, user, password),
             Command::Unauthenticate => self.unauthenticate(tag),
             Command::Enable(names) => self.enable(tag, &names),
-            Command::Compress(_) => {
-                self.reply(
-                    &tag,
-                    verb,
-                    &Status::no("No such compression").with(Code::Cannot),
-                );
-            }
+            Command::Compress(mechanism) => self.compress(&tag, &mechanism),
             Command::Idle => self.begin_idle(tag),
             Command::Append(_) => self.bad(Some(&tag), &Status::bad("APPEND without a message")),
             other => self.dispatch_mailbox(tag, verb, other),

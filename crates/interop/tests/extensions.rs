@@ -18,3 +18,8 @@ fn python(what: &str) {
 fn one_connection_serves_one_account_after_another() {
     python("unauthenticate");
 }
+
+#[test]
+fn a_connection_goes_on_compressed_inside_tls() {
+    python("compress");
+}

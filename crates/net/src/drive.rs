@@ -225,7 +225,10 @@ where
                         self.session.secured(security.clone());
                     }
                 }
-                Step::Upgrade(Upgrade::Deflate) => return Err(Error::NoUpgrade),
+                Step::Upgrade(Upgrade::Deflate) => {
+                    self.flush().await?;
+                    self.stream.compress()?;
+                }
                 Step::Close => {
                     self.flush().await?;
                     return Ok(Wants::Close);

@@ -5,11 +5,13 @@
 //! (`server`). A session and a [`House`] meet in [`drive`], and nowhere else is there a loop that
 //! reads a socket.
 //!
-//! RFC 8446 and 5246 by rustls, RFC 9266 (channel binding), RFC 3207 §4.2 by the driver's order.
+//! RFC 8446 and 5246 by rustls, RFC 9266 (channel binding), RFC 3207 §4.2 by the driver's order,
+//! RFC 4978 (COMPRESS) around any stream.
 
 mod authority;
 mod client;
 mod clock;
+mod deflate;
 mod drive;
 mod error;
 mod house;

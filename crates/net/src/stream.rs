@@ -1,4 +1,4 @@
-//! One connection's octets, plain or encrypted, and the change from one to the other in place.
+//! One connection's octets, plain, encrypted or compressed, and the changes between them in place.
 
 use std::io;
 use std::pin::Pin;
@@ -13,6 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 use wire::Security;
 
+use crate::deflate::Deflate;
 use crate::{Error, Identity, tls};
 
 /// What carries the octets.
@@ -43,6 +44,8 @@ pub struct Stream {
     state: State,
     encryption: Encryption,
     security: Option<Security>,
+    /// Inside of TLS, where there is TLS (RFC 4978 §3).
+    deflate: Option<Box<Deflate>>,
 }
 
 #[derive(Debug)]
@@ -61,6 +64,7 @@ impl Stream {
             state: State::Plain(socket),
             encryption,
             security: None,
+            deflate: None,
         }
     }
 
@@ -72,6 +76,9 @@ impl Stream {
 
     /// Puts TLS around the connection, within `limit`.
     pub async fn encrypt(&mut self, limit: Duration) -> Result<(), Error> {
+        if self.deflate.is_some() {
+            return Err(Error::NoUpgrade);
+        }
         let State::Plain(socket) = std::mem::replace(&mut self.state, State::Lost) else {
             return Err(Error::NoUpgrade);
         };
@@ -83,6 +90,15 @@ impl Stream {
         let (stream, security) = handshake.await.map_err(|_| Error::SlowHandshake)??;
         self.state = State::Tls(Box::new(stream));
         self.security = Some(security);
+        Ok(())
+    }
+
+    /// Compresses from here on, both ways.
+    pub fn compress(&mut self) -> Result<(), Error> {
+        if self.deflate.is_some() {
+            return Err(Error::NoUpgrade);
+        }
+        self.deflate = Some(Box::new(Deflate::new()));
         Ok(())
     }
 }
@@ -116,44 +132,88 @@ fn lost<T>() -> Poll<io::Result<T>> {
 
 impl AsyncRead for Stream {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.state {
-            State::Plain(socket) => Pin::new(socket).poll_read(cx, buffer),
-            State::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
-            State::Lost => lost(),
+        let Self { state, deflate, .. } = self.get_mut();
+        match deflate {
+            Some(deflate) => deflate.poll_read(cx, buffer, state),
+            None => Pin::new(state).poll_read(cx, buffer),
         }
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let Self { state, deflate, .. } = self.get_mut();
+        match deflate {
+            Some(deflate) => deflate.poll_write(cx, octets, state),
+            None => Pin::new(state).poll_write(cx, octets),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { state, deflate, .. } = self.get_mut();
+        match deflate {
+            Some(deflate) => deflate.poll_flush(cx, state),
+            None => Pin::new(state).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { state, deflate, .. } = self.get_mut();
+        if let Some(deflate) = deflate {
+            std::task::ready!(deflate.poll_flush(cx, state))?;
+        }
+        Pin::new(state).poll_shutdown(cx)
+    }
+}
+
+impl AsyncRead for State {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Plain(socket) => Pin::new(socket).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Lost => lost(),
+        }
+    }
+}
+
+impl AsyncWrite for State {
+    fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         octets: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.state {
-            State::Plain(socket) => Pin::new(socket).poll_write(cx, octets),
-            State::Tls(stream) => Pin::new(stream).poll_write(cx, octets),
-            State::Lost => lost(),
+        match &mut *self {
+            Self::Plain(socket) => Pin::new(socket).poll_write(cx, octets),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, octets),
+            Self::Lost => lost(),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.state {
-            State::Plain(socket) => Pin::new(socket).poll_flush(cx),
-            State::Tls(stream) => Pin::new(stream).poll_flush(cx),
-            State::Lost => lost(),
+        match &mut *self {
+            Self::Plain(socket) => Pin::new(socket).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Lost => lost(),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.state {
-            State::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
-            State::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-            State::Lost => lost(),
+        match &mut *self {
+            Self::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Lost => lost(),
         }
     }
 }

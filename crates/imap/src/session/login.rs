@@ -15,7 +15,7 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 26] = [
+const CAPABILITIES: [&str; 27] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
@@ -42,6 +42,7 @@ const CAPABILITIES: [&str; 26] = [
     "CREATE-SPECIAL-USE",
     "OBJECTID",
     "BINARY",
+    "COMPRESS=DEFLATE",
 ];
 
 impl Session {
@@ -214,7 +215,26 @@ impl Session {
         }
     }
 
+    pub(super) fn compress(&mut self, tag: &Tag, mechanism: &str) {
+        // RFC 4978 §3
+        let refused = if mechanism != "DEFLATE" {
+            Status::bad("DEFLATE is the only compression").with(Code::Cannot)
+        } else if self.compressed {
+            Status::bad("DEFLATE is on").with(Code::CompressionActive)
+        } else {
+            self.reply(tag, Verb::Compress, &Status::ok("DEFLATE from here on"));
+            self.frames.clear();
+            self.compressed = true;
+            return self.output.upgrade(Upgrade::Deflate);
+        };
+        self.reply(tag, Verb::Compress, &refused);
+    }
+
     pub(super) fn unauthenticate(&mut self, tag: Tag) {
+        if self.compressed {
+            // RFC 8437 §3: the end of the peer's compression cannot be seen in time.
+            return self.bye("Connect anew: compression is on");
+        }
         self.wait(Ask::Unauthenticate, Wait::Left(tag));
     }
 

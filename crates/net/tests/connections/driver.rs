@@ -181,7 +181,7 @@ async fn a_server_that_stops_says_farewell() {
 
 #[tokio::test]
 async fn an_upgrade_there_are_no_means_for_ends_the_connection() {
-    for wish in ["tls\r\n", "deflate\r\n"] {
+    for wish in ["tls\r\n"] {
         let (stream, mut peer) = pipe(1000, Encryption::None);
         let (house, _ledger) = Echo::new();
         let driven = tokio::spawn(run(stream, house, terms(), Stop::never()));

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod compression;
 mod doors;
 mod driver;
 mod encryption;

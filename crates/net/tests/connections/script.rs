@@ -52,7 +52,11 @@ impl Script {
                 self.say("go ahead");
                 self.wants.push_back(Step::Upgrade(Upgrade::Tls));
             }
-            "deflate" => self.wants.push_back(Step::Upgrade(Upgrade::Deflate)),
+            "deflate" => {
+                self.input.clear();
+                self.say("go ahead");
+                self.wants.push_back(Step::Upgrade(Upgrade::Deflate));
+            }
             "panic" => panic!("as wished"),
             _ => {
                 self.say("bye");
