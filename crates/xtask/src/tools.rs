@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 const NEEDED: &[(&str, &str)] = &[
     ("cc", "gcc"),
     ("curl", "curl"),
+    ("dovecot", "dovecot-imapd"),
     ("fetchmail", "fetchmail"),
     ("kill", "procps"),
     ("mbsync", "isync"),
