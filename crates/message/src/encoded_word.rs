@@ -203,8 +203,12 @@ impl<'a> Out<'a, '_> {
             self.plain(before);
         }
         self.note_word(before, word);
+        // A word that begins with an escape (ISO-2022) needs nothing of the word before it, and
+        // two escapes in a row are an error to the decoder.
+        let joins =
+            self.charset.eq_ignore_ascii_case(word.charset) && word.octets.first() != Some(&0x1b);
         match &mut self.octets {
-            Some(octets) if self.charset.eq_ignore_ascii_case(word.charset) => {
+            Some(octets) if joins => {
                 self.last = octets.len();
                 octets.extend_from_slice(&word.octets);
             }

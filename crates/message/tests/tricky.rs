@@ -143,7 +143,10 @@ fn charsets_outside_the_web_list() {
     );
     let message = b"Content-Type: text/plain; charset=ISO-2022-JP\r\n\r\n\x1b$B$3$s\x1b(B";
     assert_eq!(part_text(&Outline::parse(message).root, message), "こん");
-    assert_eq!(decode_words(b"=?ISO-2022-JP?B?GyRCJDMkcxsoQg==?="), "こん");
+    let word = "=?ISO-2022-JP?B?GyRCJDMkcxsoQg==?=";
+    assert_eq!(decode_words(word.as_bytes()), "こん");
+    let twice = format!("{word} {word}");
+    assert_eq!(decode_words(twice.as_bytes()), "こんこん");
 }
 
 #[test]
