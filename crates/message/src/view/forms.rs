@@ -8,6 +8,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::address::Correspondent;
 use crate::encoded_word::decode_words;
+use crate::list::list_uris;
 use crate::outline::Limits;
 use crate::{header, parse_addresses, parse_date};
 
@@ -197,34 +198,10 @@ pub fn date(value: &[u8]) -> Option<Timestamp> {
     parse_date(value)
 }
 
-/// URLs: what stands in angle brackets, outside comments (RFC 2369 §2); `None` if nothing does.
+/// URLs: what stands in angle brackets, the one to be tried first in front; `None` if nothing does.
 #[must_use]
 pub fn urls(value: &[u8]) -> Option<Vec<String>> {
-    let mut urls = Vec::new();
-    let mut comments = 0_usize;
-    let mut rest = value;
-    while let Some(at) = memchr::memchr3(b'<', b'(', b')', rest) {
-        let (_, from) = rest.split_at_checked(at).unwrap_or((rest, &[]));
-        let (mark, behind) = from.split_first().unwrap_or((&b' ', &[]));
-        rest = behind;
-        match mark {
-            b'(' => comments += 1,
-            b')' => comments = comments.saturating_sub(1),
-            _ if comments > 0 => {}
-            _ => {
-                let Some(end) = memchr::memchr(b'>', rest) else {
-                    break;
-                };
-                let (url, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));
-                let text = raw(url);
-                // RFC 2369 §2
-                let url: String = text.split_ascii_whitespace().collect();
-                urls.extend(Some(url).filter(|url| !url.is_empty()));
-                rest = behind;
-            }
-        }
-    }
-    (!urls.is_empty()).then_some(urls)
+    Some(list_uris(value)).filter(|uris| !uris.is_empty())
 }
 
 /// A name decoded; white space at its ends means nothing, though it stood in quotes.
@@ -294,24 +271,10 @@ mod tests {
 
     #[test]
     fn lists_in_angle_brackets() {
-        // RFC 2369 §3.2 and §3.4
-        let cases = [
-            (
-                "<mailto:list@host.com?subject=help> (List Instructions)",
-                Some(vec!["mailto:list@host.com?subject=help"]),
-            ),
-            (
-                "(Use this command (<no>) to join)\r\n <http://a/\r\n b>, <mailto:c>",
-                Some(vec!["http://a/b", "mailto:c"]),
-            ),
-            ("NO (posting not allowed on this list)", None),
-            ("<>", None),
-        ];
-        for (value, all) in cases {
-            let all: Option<Vec<String>> =
-                all.map(|all| all.into_iter().map(str::to_owned).collect());
-            assert_eq!(urls(value.as_bytes()), all, "{value}");
-        }
+        let both = b" (Join us)\r\n <http://a/\r\n b>, <mailto:c>";
+        let urls_of_both = vec!["http://a/b".into(), "mailto:c".into()];
+        assert_eq!(urls(both), Some(urls_of_both));
+        assert_eq!(urls(b"NO (posting not allowed on this list)"), None);
         assert_eq!(
             message_ids(b" <a@b> (c) <d>"),
             Some(vec!["a@b".into(), "d".into()])
