@@ -25,14 +25,46 @@ pub struct Paragraph {
     pub fixed: bool,
 }
 
-/// Reads a text whose Content-Type says `format=flowed`; `delsp` is true if it says `delsp=yes`.
-#[must_use]
-pub fn read(text: &str, delsp: bool) -> Vec<Paragraph> {
-    let mut paragraphs: Vec<Paragraph> = Vec::new();
-    // True while the last paragraph waits for more.
-    let mut open = false;
-    let text = text.strip_suffix('\n').unwrap_or(text);
-    for line in text.split('\n').filter(|_| !text.is_empty()) {
+/// Reads a text whose Content-Type says `format=flowed`, one paragraph after the other; `delsp` is
+/// true if it says `delsp=yes`.
+pub fn read(text: &str, delsp: bool) -> impl Iterator<Item = Paragraph> {
+    let ended = text.strip_suffix('\n').unwrap_or(text);
+    let lines = ended.split('\n').filter(|_| !text.is_empty());
+    let mut lines = lines.map(move |line| Line::read(line, delsp)).peekable();
+    std::iter::from_fn(move || {
+        let Line {
+            quotes,
+            text,
+            flows,
+            ..
+        } = lines.next()?;
+        let mut paragraph = Paragraph {
+            quotes,
+            text: text.to_owned(),
+            fixed: !flows,
+        };
+        let mut open = flows;
+        // Lines of another depth are another paragraph, whatever the last one promised.
+        while open
+            && let Some(line) = lines.next_if(|next| next.quotes == quotes && !next.signature)
+        {
+            paragraph.text.push_str(line.text);
+            open = line.flows;
+        }
+        Some(paragraph)
+    })
+}
+
+/// One line, its marks taken off.
+struct Line<'a> {
+    quotes: usize,
+    text: &'a str,
+    flows: bool,
+    signature: bool,
+}
+
+impl<'a> Line<'a> {
+    fn read(line: &'a str, delsp: bool) -> Self {
         let line = line.strip_suffix('\r').unwrap_or(line);
         // RFC 3676 §4.5
         let unquoted = line.trim_start_matches('>');
@@ -42,22 +74,17 @@ pub fn read(text: &str, delsp: bool) -> Vec<Paragraph> {
         // RFC 3676 §4.3
         let signature = line == SIGNATURE;
         let flows = line.ends_with(' ') && !signature;
-        let piece = match line.strip_suffix(' ') {
-            Some(piece) if flows && delsp => piece,
+        let text = match line.strip_suffix(' ') {
+            Some(text) if flows && delsp => text,
             _ => line,
         };
-        match paragraphs.last_mut() {
-            // Lines of another depth are another paragraph, whatever the last one promised.
-            Some(last) if open && last.quotes == quotes && !signature => last.text.push_str(piece),
-            _ => paragraphs.push(Paragraph {
-                quotes,
-                text: piece.to_owned(),
-                fixed: !flows,
-            }),
+        Self {
+            quotes,
+            text,
+            flows,
+            signature,
         }
-        open = flows;
     }
-    paragraphs
 }
 
 /// Writes paragraphs as lines ended by CRLF, for `format=flowed` without `delsp`.
@@ -154,15 +181,15 @@ mod tests {
             paragraph(1, " >no quote", true),
             paragraph(0, "open ", false),
         ];
-        assert_eq!(read(text, false), expected);
-        assert!(read("", false).is_empty());
+        assert!(read(text, false).eq(expected));
+        assert_eq!(read("", false).count(), 0);
     }
 
     #[test]
     fn delsp_takes_the_space_away() {
         let joined = [paragraph(0, "日本語", false)];
-        assert_eq!(read("日本 \r\n語\r\n", true), joined);
-        assert_eq!(read("a  \nb", true), [paragraph(0, "a b", false)]);
+        assert!(read("日本 \r\n語\r\n", true).eq(joined));
+        assert!(read("a  \nb", true).eq([paragraph(0, "a b", false)]));
     }
 
     #[test]
@@ -179,7 +206,7 @@ mod tests {
             paragraph(0, "name", true),
         ];
         let text = write(&all);
-        assert_eq!(read(&text, false), all);
+        assert!(read(&text, false).eq(all));
         let wrapped = text.lines().filter(|line| line.contains("word"));
         assert!(wrapped.clone().count() > 5);
         assert!(wrapped.into_iter().all(|line| line.len() <= COLUMNS));

@@ -477,7 +477,7 @@ fn flowed_text_survives_both_ways() {
             })
             .collect();
         let text = flowed::write(&paragraphs);
-        let read = flowed::read(&text, false);
+        let read: Vec<flowed::Paragraph> = flowed::read(&text, false).collect();
         let same = |one: &flowed::Paragraph| (one.quotes, one.text.clone());
         let (before, after): (Vec<_>, Vec<_>) = (
             paragraphs.iter().map(same).collect(),

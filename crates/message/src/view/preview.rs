@@ -51,7 +51,7 @@ fn lines(part: &Part, message: &[u8]) -> Vec<Line> {
     };
     if part.subtype != "html" && says("format", "flowed") {
         let paragraphs = flowed::read(&text, says("delsp", "yes"));
-        let lines = paragraphs.into_iter().map(|paragraph| Line {
+        let lines = paragraphs.map(|paragraph| Line {
             quoted: paragraph.quotes > 0,
             text: paragraph.text,
         });
