@@ -66,7 +66,8 @@ pub fn references(header: &[u8]) -> Vec<Vec<u8>> {
     };
     let mut seen = HashSet::new();
     let mut once: Vec<Vec<u8>> = ids.into_iter().map(normalized).collect();
-    once.retain(|id| seen.insert(id.clone()));
+    // Of quotes alone nothing is left.
+    once.retain(|id| !id.is_empty() && seen.insert(id.clone()));
     once.drain(..once.len().saturating_sub(REFERENCES_MAX));
     once
 }
@@ -218,6 +219,7 @@ mod tests {
         let valid = b"References: none\r\nIn-Reply-To: <Monday> \"<x>\" <a@b> <c@d>\r\n";
         assert_eq!(references(valid), [b"a@b"]);
         assert_eq!(references(b"In-Reply-To: <x>\r\n"), [b"x"]);
+        assert!(references(b"References: <\">\r\n").is_empty());
     }
 
     #[test]
