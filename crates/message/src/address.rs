@@ -271,16 +271,17 @@ impl Entry {
             angle,
             ..
         } = std::mem::take(self);
-        let (name, route, spec, at) = match angle {
+        let (name, route, mut spec, at) = match angle {
             Some(angle) => (Some(words), angle.route, angle.spec, angle.at),
             None => (None, None, words, at),
         };
-        let (local, host) = match at.and_then(|at| spec.split_at_checked(at)) {
-            Some((local, host)) => (local, host.get(1..).unwrap_or_default()),
-            None => (spec.as_slice(), &[][..]),
+        let host = at.and_then(|at| spec.get(at + 1..)).map(domain);
+        let host = host.unwrap_or_default();
+        spec.truncate(at.unwrap_or(spec.len()));
+        let local = match spec.as_slice() {
+            [b' ', ..] | [.., b' '] => spec.trim_ascii().to_vec(),
+            _ => spec,
         };
-        let local = local.trim_ascii().to_vec();
-        let host = domain(host);
         let named = name.filter(|name| !name.is_empty());
         if named.is_none() && local.is_empty() && host.is_empty() {
             return;
@@ -297,6 +298,9 @@ impl Entry {
 
 /// The domain's first word; obsolete white space around its dots goes (RFC 5322 §4.4).
 fn domain(words: &[u8]) -> Vec<u8> {
+    if !words.iter().any(u8::is_ascii_whitespace) {
+        return words.to_vec();
+    }
     let mut domain: Vec<u8> = Vec::new();
     for word in words.split(u8::is_ascii_whitespace) {
         let joins = domain.is_empty() || domain.ends_with(b".") || word.starts_with(b".");

@@ -158,8 +158,10 @@ impl<'a> Grammar<'a> {
     /// A number of so many digits, and how many they were.
     fn number(&mut self, digits: std::ops::RangeInclusive<usize>) -> Option<(u16, usize)> {
         let text = self.scan.until(|octet| !octet.is_ascii_digit());
-        let number = std::str::from_utf8(text).ok()?.parse().ok()?;
-        digits.contains(&text.len()).then_some((number, text.len()))
+        // Four digits fit.
+        let number = |number: u16, &digit: &u8| number * 10 + u16::from(digit - b'0');
+        let fits = text.len() <= 4 && digits.contains(&text.len());
+        fits.then(|| (text.iter().fold(0, number), text.len()))
     }
 
     /// A colon, with obsolete white space on both sides.

@@ -28,13 +28,8 @@ pub fn decode_words_noting<'a>(text: &'a [u8], noted: &mut Leniencies) -> Cow<'a
 }
 
 fn decode<'a>(text: &'a [u8], mut noted: Option<&mut Leniencies>) -> Cow<'a, str> {
-    let Some(start) = memchr::memmem::find(text, b"=?") else {
-        if let Some(noted) = &mut noted
-            && std::str::from_utf8(text).is_err()
-        {
-            noted.add(Leniency::RawHeader);
-        }
-        return charset::decode_cow(b"", text);
+    let Some(start) = beginning(text) else {
+        return plain(text, &mut noted);
     };
     let mut out = Out {
         text: String::with_capacity(text.len()),
@@ -55,10 +50,28 @@ fn decode<'a>(text: &'a [u8], mut noted: Option<&mut Leniencies>) -> Cow<'a, str
             out.plain(passed);
             rest = behind;
         }
-        next = memchr::memmem::find(rest, b"=?");
+        next = beginning(rest);
     }
     out.plain(rest);
     Cow::Owned(out.text)
+}
+
+/// Where `=?` stands.
+fn beginning(text: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'?', text)
+        .filter_map(|mark| mark.checked_sub(1))
+        .find(|&at| text.get(at) == Some(&b'='))
+}
+
+/// Text outside of words: UTF-8 (RFC 6532 §3.2), or else windows-1252.
+fn plain<'a>(text: &'a [u8], noted: &mut Option<&mut Leniencies>) -> Cow<'a, str> {
+    if let Ok(text) = std::str::from_utf8(text) {
+        return Cow::Borrowed(text);
+    }
+    if let Some(noted) = noted {
+        noted.add(Leniency::RawHeader);
+    }
+    charset::decode_cow(b"", text)
 }
 
 struct Word<'a> {
@@ -241,36 +254,28 @@ impl<'a> Out<'a, '_> {
         }
     }
 
-    /// Adds text outside of words: UTF-8 (RFC 6532 §3.2), or else windows-1252.
     fn plain(&mut self, text: &[u8]) {
         self.settle();
-        if let Some(noted) = &mut self.noted
-            && std::str::from_utf8(text).is_err()
-        {
-            noted.add(Leniency::RawHeader);
-        }
-        self.text.push_str(&charset::decode_cow(b"", text));
+        self.text.push_str(&plain(text, &mut self.noted));
     }
 
+    /// Decodes the words so far.
     fn settle(&mut self) {
         let Some(octets) = self.octets.take() else {
             return;
         };
-        if let Some(noted) = &mut self.noted {
-            if !charset::is_known(self.charset) {
-                noted.add(Leniency::CharsetUnknown);
-            } else if !fits(self.charset, &octets) {
-                noted.add(Leniency::CharsetBroken);
-            }
-        }
+        let mut unheard = Leniencies::NONE;
+        let noted = self.noted.as_deref_mut().unwrap_or(&mut unheard);
         self.text
-            .push_str(&charset::decode_cow(self.charset, &octets));
+            .push_str(&charset::decode_noting(self.charset, &octets, noted));
     }
 }
 
 /// True if all octets are characters of the charset.
 fn fits(label: &[u8], octets: &[u8]) -> bool {
-    !charset::decode_cow(label, octets).contains(char::REPLACEMENT_CHARACTER)
+    let mut noted = Leniencies::NONE;
+    charset::decode_noting(label, octets, &mut noted);
+    !noted.has(Leniency::CharsetBroken)
 }
 
 #[cfg(test)]

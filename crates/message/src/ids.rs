@@ -60,11 +60,8 @@ fn identifier(scan: &mut Scan<'_>, noted: &mut Leniencies) -> Option<Vec<u8>> {
     scan.skip(1);
     let inside = scan.until(|octet| matches!(octet, b'<' | b'>'));
     let closed = scan.take(b'>');
-    let id: Vec<u8> = inside
-        .iter()
-        .copied()
-        .filter(|&octet| !is_space(octet))
-        .collect();
+    let mut id = inside.to_vec();
+    id.retain(|&octet| !is_space(octet));
     if !closed || id.len() < inside.len() || !id.contains(&b'@') {
         noted.add(Leniency::IdentifierRepaired);
     }

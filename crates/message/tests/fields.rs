@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 use mail::Timestamp;
 use message::parameter::{decoded, join};
 use message::{
-    Correspondent, Leniencies, Received, decode_words, disposition_noting, keywords, list_uris,
-    media_type_noting, message_ids, parse_addresses, parse_date, unfold,
+    AddressVerdict, AuthenticationResults, Correspondent, DeliveryStatus, DispositionNotification,
+    FeedbackReport, Leniencies, Received, decode_words, disposition_noting, judge_address,
+    keywords, list_id, list_uris, media_type_noting, message_ids, parse_addresses,
+    parse_addresses_noting, parse_date, unfold,
 };
 use serde_json::Value;
 
@@ -272,4 +274,160 @@ fn received() {
         let (theirs, ours): (Vec<String>, Vec<String>) = differences.into_iter().unzip();
         (!theirs.is_empty()).then(|| (theirs.join("; "), ours.join("; ")))
     });
+}
+
+type Reader = fn(&[u8]);
+
+/// Every reader of a value, to be fed with what nobody should write.
+const READERS: &[(&str, Reader)] = &[
+    ("addresses", |value| {
+        let list = parse_addresses_noting(value, 100_000, &mut Leniencies::default());
+        assert_eq!(list, parse_addresses(value, 100_000));
+        assert_ne!(judge_address(value), AddressVerdict::Envelope);
+    }),
+    ("words", |value| {
+        assert!(decode_words(value).len() <= value.len() * 3);
+    }),
+    ("date", |value| assert_eq!(parse_date(value), None)),
+    ("ids", |value| {
+        assert!(message_ids(value).len() <= value.len())
+    }),
+    ("type", |value| {
+        let noted = &mut Leniencies::default();
+        let read = media_type_noting(value, 100, 1000, noted);
+        assert!(read.is_none_or(|read| read.2.len() <= 100));
+        disposition_noting(value, 100, 1000, noted);
+    }),
+    ("received", |value| {
+        assert_eq!(Received::parse(value).date, None)
+    }),
+    ("lists", |value| {
+        assert!(list_uris(value).len() <= value.len());
+        assert!(keywords(value).len() <= value.len());
+        assert!(list_id(value).is_none_or(|list| !list.id.is_empty()));
+    }),
+    ("results", |value| {
+        assert_eq!(AuthenticationResults::parse(value), None)
+    }),
+    ("status", |value| {
+        assert!(DeliveryStatus::parse(value).recipients.len() <= value.len());
+    }),
+    ("receipt", |value| {
+        assert_eq!(DispositionNotification::parse(value).disposition, None);
+    }),
+    ("complaint", |value| {
+        assert_eq!(FeedbackReport::parse(value).source, None)
+    }),
+];
+
+/// What is quick on one of these and slow on many is not linear: this test would take minutes.
+#[test]
+fn hostile_values_take_linear_time() {
+    const OCTETS: usize = 30_000;
+    let pieces = [
+        "(",
+        "((a)",
+        "\\",
+        "\"",
+        "<",
+        "<(",
+        "@",
+        ",",
+        ";",
+        ":",
+        "a:",
+        "=",
+        "=?",
+        "=?u?q?",
+        "[",
+        "(\\",
+        "a ",
+        "a.",
+        "<@a,",
+        "<@a:",
+        "\"a\" ",
+        "a@b,",
+        "<a@b>",
+        "a;b=",
+        "a*0=b;",
+        "\r\n ",
+        "(a)=?u?q?b",
+        "=?u?b?=",
+        "=?u?q?a?= ",
+        "\u{e9}",
+        "\0",
+        "a\n",
+        "\n\n",
+        "a=b ",
+        "x/",
+        "from ",
+        "with a ",
+        "a:b\n\n",
+        "12:",
+        "Jan ",
+        "+-",
+        "<a",
+    ];
+    for piece in pieces {
+        let value = piece.repeat(OCTETS / piece.len());
+        for (_, read) in READERS {
+            read(value.as_bytes());
+        }
+    }
+}
+
+/// Values made of tokens in any order: nothing panics, and what is noted changes no reading.
+#[test]
+fn tokens_in_any_order_are_read() {
+    let tokens = [
+        "a",
+        "@",
+        ".",
+        ",",
+        ";",
+        ":",
+        "<",
+        ">",
+        "(",
+        ")",
+        "\"",
+        "\\",
+        " ",
+        "\r\n ",
+        "=",
+        "=?",
+        "utf-8",
+        "?q?",
+        "?=",
+        "*0",
+        "*",
+        "''",
+        "%41",
+        "[",
+        "]",
+        "192.0.2.1",
+        "\u{fc}",
+        "\0",
+        "b c",
+        "/",
+        "1",
+        "x/y",
+        "from ",
+        " by ",
+        "none",
+    ];
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    for _ in 0..3000 {
+        let mut value = String::new();
+        for _ in 0..24 {
+            // xorshift64: the same values in every run.
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            value.push_str(tokens[usize::try_from(seed % 997).unwrap() % tokens.len()]);
+        }
+        for (_, read) in READERS.iter().filter(|(name, _)| *name != "results") {
+            read(value.as_bytes());
+        }
+    }
 }
