@@ -5,8 +5,8 @@
 //! what is no message still has an outline. All time is linear in the input, all nesting bounded
 //! by [`Limits`].
 //!
-//! Not here: signatures (the room that checks trust reads raw octets), delivery reports' fields,
-//! where messages are kept.
+//! Not here: signatures (the room that checks trust reads raw octets), whether to believe what a
+//! field says, where messages are kept.
 //!
 //! ```
 //! let message = b"Subject: hi\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
@@ -19,7 +19,8 @@
 //!
 //! RFCs: 5322 (form of a message), 2045–2047 and 2049 (MIME), 2183 (disposition), 2231
 //! (parameters), 2152 (UTF-7), 3676 (flowed text), 5256 §2.1 and §3 (base subject, references),
-//! 8621 §4.1 (JMAP's views), 9051 §6.4.5.1 and §7.5.2 (what IMAP needs of it).
+//! 2369, 2919 and 8058 (mailing lists), 8601 (results of checks), 3464, 6533, 8098 and 5965
+//! (reports), 8621 §4.1 (JMAP's views), 9051 §6.4.5.1 and §7.5.2 (what IMAP needs of it).
 
 pub mod address;
 pub mod authentication;
