@@ -1,14 +1,16 @@
 //! Reports of success: "it is in the mailbox".
 //!
 //! Not here: reports of failure and delay. What is accepted is delivered in the same step, so
-//! whoever sends hears of a failure at once; and there is no queue for other hosts.
+//! whoever sends hears of a failure at once; and there is no queue for other hosts. How a report is
+//! written is the room `message`'s to know.
 //!
 //! RFC 3461 §5.2 and §6, RFC 3464, RFC 6522, RFC 6533 §4.
 
 use mail::{
-    Address, ForwardPath, Host, JourneyId, LocalPart, Notify, Recipient, ReversePath, Timestamp,
+    Address, Enhanced, ForwardPath, Host, JourneyId, LocalPart, Notify, Recipient, ReversePath,
+    Timestamp,
 };
-use message::Builder;
+use message::{Action, Builder, DeliveryStatus, RecipientStatus, Typed};
 
 use crate::Sender;
 
@@ -47,18 +49,6 @@ impl<'a> Report<'a> {
         now: Timestamp,
         header: &[u8],
     ) -> Vec<u8> {
-        let status = self.status(host, now);
-        let beyond_ascii = !status.is_ascii();
-        let status_type = if beyond_ascii {
-            "message/global-delivery-status"
-        } else {
-            "message/delivery-status"
-        };
-        let header_type = if !header.is_ascii() && std::str::from_utf8(header).is_ok() {
-            "message/global-headers"
-        } else {
-            "text/rfc822-headers"
-        };
         let builder = Builder::new().field("Return-Path", "<>").date(now);
         let builder = match postmaster(&self.to.host) {
             Some(postmaster) => builder.from("Mail delivery", &postmaster),
@@ -69,10 +59,9 @@ impl<'a> Report<'a> {
             .subject("Delivered: your message has arrived")
             .message_id(&format!("{journey}.delivered@{}", host.to_ascii()))
             .field("Auto-Submitted", "auto-replied")
-            .report("delivery-status")
             .text(&self.explanation(host))
-            .part(status_type, status.as_bytes())
-            .part(header_type, header)
+            .delivery_status(&self.status(host, now))
+            .returned_header(header)
             .build()
     }
 
@@ -89,34 +78,43 @@ impl<'a> Report<'a> {
     }
 
     // RFC 3461 §6.3
-    fn status(&self, host: &Host, now: Timestamp) -> String {
-        let mut status = String::new();
-        if let Some(envid) = self.envid {
-            status.push_str(&format!("Original-Envelope-Id: {}\r\n", line(envid)));
+    fn status(&self, host: &Host, now: Timestamp) -> DeliveryStatus {
+        DeliveryStatus {
+            envelope_id: self.envid.map(str::to_owned),
+            reporting_mta: Some(typed("dns", &host.to_ascii())),
+            arrival: Some(now),
+            recipients: self.delivered.iter().map(|one| delivered(one)).collect(),
+            ..DeliveryStatus::default()
         }
-        status.push_str(&format!("Reporting-MTA: dns; {}\r\n", host.to_ascii()));
-        status.push_str(&format!("Arrival-Date: {}\r\n", now.to_rfc5322()));
-        for recipient in &self.delivered {
-            status.push_str("\r\n");
-            let original = recipient.orcpt.as_deref();
-            if let Some((kind, text)) = original.and_then(|orcpt| orcpt.split_once(';')) {
-                let (kind, text) = (line(kind), line(text));
-                status.push_str(&format!("Original-Recipient: {kind};{text}\r\n"));
-            }
-            let address = match &recipient.forward_path {
-                ForwardPath::Postmaster => "Postmaster".to_owned(),
-                ForwardPath::Address(address) => address.written(),
-            };
-            // RFC 6533 §4.1
-            let kind = if address.is_ascii() {
-                "rfc822"
-            } else {
-                "utf-8"
-            };
-            status.push_str(&format!("Final-Recipient: {kind};{address}\r\n"));
-            status.push_str("Action: delivered\r\nStatus: 2.0.0\r\n");
-        }
-        status
+    }
+}
+
+fn delivered(recipient: &Recipient) -> RecipientStatus {
+    let original = recipient.orcpt.as_deref();
+    let original = original.and_then(|orcpt| orcpt.split_once(';'));
+    let address = match &recipient.forward_path {
+        ForwardPath::Postmaster => "Postmaster".to_owned(),
+        ForwardPath::Address(address) => address.written(),
+    };
+    // RFC 6533 §4.1
+    let kind = if address.is_ascii() {
+        "rfc822"
+    } else {
+        "utf-8"
+    };
+    RecipientStatus {
+        original: original.map(|(kind, text)| typed(kind, text)),
+        recipient: Some(typed(kind, &address)),
+        action: Some(Action::Delivered),
+        status: Some(Enhanced::new(2, 0, 0)),
+        ..RecipientStatus::default()
+    }
+}
+
+fn typed(kind: &str, text: &str) -> Typed {
+    Typed {
+        kind: kind.to_owned(),
+        text: text.to_owned(),
     }
 }
 
@@ -125,10 +123,4 @@ fn postmaster(host: &Host) -> Option<Address> {
         local: LocalPart::new("postmaster")?,
         host: host.clone(),
     })
-}
-
-/// A value that cannot end its field.
-fn line(text: &str) -> String {
-    let plain = |letter: char| if letter.is_control() { ' ' } else { letter };
-    text.chars().map(plain).collect()
 }
