@@ -1,8 +1,8 @@
 //! What had to be repaired to read a header: each field is read as what it is.
 
 use message::{
-    Field, Header, Leniencies, Limits, decode_words_noting, message_ids_noting, parameter,
-    parse_addresses_noting, parse_date_noting,
+    Field, Header, Leniencies, Limits, Received, decode_words_noting, message_ids_noting,
+    parameter, parse_addresses_noting, parse_date_noting,
 };
 
 /// What was wrong with the fields of a header.
@@ -22,7 +22,7 @@ fn note(field: &Field<'_>, noted: &mut Leniencies) {
     } = Limits::HOUSE;
     let value = &field.unfolded();
     let name = field.name.to_ascii_lowercase();
-    match name.as_slice() {
+    match name.strip_prefix(b"resent-").unwrap_or(&name) {
         b"from" | b"sender" | b"reply-to" | b"to" | b"cc" | b"bcc" => {
             drop(parse_addresses_noting(value, addresses_max, noted));
         }
@@ -30,7 +30,10 @@ fn note(field: &Field<'_>, noted: &mut Leniencies) {
         b"date" => {
             let _moment = parse_date_noting(value, noted);
         }
-        b"message-id" | b"in-reply-to" | b"references" => drop(message_ids_noting(value, noted)),
+        b"message-id" | b"in-reply-to" | b"references" | b"content-id" => {
+            drop(message_ids_noting(value, noted));
+        }
+        b"received" => drop(Received::parse_noting(value, noted)),
         b"content-type" => drop(parameter::media_type_noting(
             value,
             parameters_max,

@@ -1,10 +1,13 @@
 //! The parts of a message with their numbers (RFC 9051 §6.4.5.1).
 
-use message::{Content, Leniencies, Outline, Part, charset};
+use message::{
+    Content, DeliveryStatus, DispositionNotification, FeedbackReport, Leniencies, Outline, Part,
+    charset,
+};
 
 use super::{decode, field};
 
-/// Octets of a text whose charset is checked; of a longer one none is.
+/// Octets of a text whose charset is checked, and of a report that is read; longer ones are not.
 const TEXT_OCTETS_MAX: u64 = 16 << 20;
 
 /// A part and what it is called.
@@ -74,10 +77,12 @@ impl<'a> Node<'a> {
         }
         let mut octets = 0;
         let mut text = Vec::new();
-        let is_text = part.media == "text" && part.body.len <= TEXT_OCTETS_MAX;
+        let is_short = part.body.len <= TEXT_OCTETS_MAX;
+        let is_text = part.media == "text" && is_short;
+        let report = Report::of(part).filter(|_| is_short);
         let decoded = decode(part, message, &mut |piece| {
             octets += piece.len();
-            if is_text {
+            if is_text || report.is_some() {
                 text.extend_from_slice(piece);
             }
             Ok(())
@@ -88,9 +93,45 @@ impl<'a> Node<'a> {
             let label = part.parameter("charset").unwrap_or_default();
             charset::decode_noting(label.as_bytes(), &text, &mut repaired);
         }
+        if let Some(report) = report {
+            report.note(&text, &mut repaired);
+        }
         Inspected {
             decoded_octets: Some(octets),
             repaired,
+        }
+    }
+}
+
+/// The kinds of parts that programs write to programs.
+#[derive(Clone, Copy, Debug)]
+enum Report {
+    Status,
+    Disposition,
+    Feedback,
+}
+
+impl Report {
+    fn of(part: &Part) -> Option<Self> {
+        if part.media != "message" {
+            return None;
+        }
+        match part.subtype.as_str() {
+            "delivery-status" | "global-delivery-status" => Some(Self::Status),
+            "disposition-notification" | "global-disposition-notification" => {
+                Some(Self::Disposition)
+            }
+            "feedback-report" => Some(Self::Feedback),
+            _ => None,
+        }
+    }
+
+    /// Notes what had to be repaired to read such a body.
+    fn note(self, body: &[u8], repaired: &mut Leniencies) {
+        match self {
+            Self::Status => drop(DeliveryStatus::parse_noting(body, repaired)),
+            Self::Disposition => drop(DispositionNotification::parse_noting(body, repaired)),
+            Self::Feedback => drop(FeedbackReport::parse_noting(body, repaired)),
         }
     }
 }
