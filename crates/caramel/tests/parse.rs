@@ -240,6 +240,21 @@ fn what_was_repaired_has_its_name_and_its_meaning() {
 }
 
 #[test]
+fn files_inside_a_text_and_odd_reports_are_shown() {
+    let message = b"Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\n\r\n\
+        begin 644 cat.txt\r\n#0V%T\r\n`\r\nend\r\n--b\r\n\
+        Content-Type: message/delivery-status\r\n\r\nStatus: x\r\n--b--\r\n";
+    let found = as_json(message);
+    let parts = found["part"]["children"].as_array().unwrap();
+    let file = json!([{ "name": "cat.txt", "type": null, "size": 3 }]);
+    assert_eq!(parts[0]["enclosed"], file);
+    assert_eq!(parts[1]["enclosed"], Value::Null);
+    assert_eq!(parts[1]["repaired"], json!(["report-repaired"]));
+    let shown = said(&["-"], message);
+    assert!(shown.contains("holds \"cat.txt\" of 3 octets"), "{shown}");
+}
+
+#[test]
 fn a_large_message_takes_little_memory_beside_itself() {
     let content = b"any octets at all\0\xff".repeat(LARGE_OCTETS / 19);
     let message = Builder::new()

@@ -57,6 +57,13 @@ fn part(node: &Node<'_>, message: &[u8], repaired: &mut Leniencies) -> Value {
         "repaired": names(inspected.repaired),
         "children": children,
     });
+    if let (false, Some(keys)) = (inspected.enclosed.is_empty(), described.as_object_mut()) {
+        let files = inspected
+            .enclosed
+            .iter()
+            .map(|file| json!({ "name": file.name, "type": file.media_type, "size": file.size }));
+        keys.insert("enclosed".to_owned(), files.collect());
+    }
     if let (Content::Message(inner), Some(keys)) = (content, described.as_object_mut()) {
         let fields = digest(&inner.digest, inner.root.header.of(message));
         keys.insert("digest".to_owned(), fields);

@@ -1,13 +1,14 @@
 //! The parts of a message with their numbers (RFC 9051 §6.4.5.1).
 
 use message::{
-    Content, DeliveryStatus, DispositionNotification, FeedbackReport, Leniencies, Outline, Part,
-    charset,
+    Content, DeliveryStatus, DispositionNotification, Enclosed, FeedbackReport, Leniencies,
+    Outline, Part, charset, enclosed,
 };
 
 use super::{decode, field};
 
-/// Octets of a text whose charset is checked, and of a report that is read; longer ones are not.
+/// Octets of a part whose text is read, for its charset, as a report, for files inside; of a
+/// longer one it is not.
 const TEXT_OCTETS_MAX: u64 = 16 << 20;
 
 /// A part and what it is called.
@@ -72,6 +73,7 @@ impl<'a> Node<'a> {
             let decoded_octets = None;
             return Inspected {
                 decoded_octets,
+                enclosed: Vec::new(),
                 repaired,
             };
         }
@@ -96,8 +98,15 @@ impl<'a> Node<'a> {
         if let Some(report) = report {
             report.note(&text, &mut repaired);
         }
+        let (enclosed, noted) = if is_short {
+            enclosed(part, message)
+        } else {
+            Default::default()
+        };
+        repaired.extend(noted);
         Inspected {
             decoded_octets: Some(octets),
+            enclosed,
             repaired,
         }
     }
@@ -141,6 +150,8 @@ impl Report {
 pub(super) struct Inspected {
     /// Octets without the transfer encoding; none for what holds parts.
     pub(super) decoded_octets: Option<usize>,
+    /// Files inside it that are no parts of their own: uuencode in a text, TNEF.
+    pub(super) enclosed: Vec<Enclosed>,
     /// What was wrong with it.
     pub(super) repaired: Leniencies,
 }

@@ -99,6 +99,10 @@ fn described(node: &Node<'_>, inspected: &Inspected) -> Vec<String> {
     );
     let id = part.id.as_deref().map(String::from_utf8_lossy);
     words.extend(id.map(|id| harmless(&id)));
+    for file in &inspected.enclosed {
+        let (name, octets) = (harmless(&file.name), file.size);
+        words.push(format!("holds \"{name}\" of {octets} octets"));
+    }
     let repaired: Vec<&str> = inspected.repaired.iter().map(|one| one.name()).collect();
     if !repaired.is_empty() {
         words.push(format!("repaired: {}", repaired.join(" ")));
