@@ -18,6 +18,7 @@ mod everything;
 mod mutate;
 mod seeds;
 mod shrink;
+mod views;
 
 /// Inputs a plain test run tries.
 const INPUTS: u64 = 3000;
