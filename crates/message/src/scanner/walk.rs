@@ -291,8 +291,10 @@ impl Walk {
         let found = levels.find_map(|(level, open)| {
             let (start, end) = open.boundary?;
             let boundary = self.boundaries.get(start..end);
-            let alike = end - start == text.len() || closing.is_some();
-            steps += if alike { end - start } else { 1 };
+            // Texts of other lengths differ without a look at them.
+            let alike = |text: &&[u8]| text.len() == end - start;
+            let looks = [Some(text), closing].into_iter().flatten().filter(alike);
+            steps += 1 + looks.count() * (end - start);
             let close = boundary != Some(text);
             (!close || boundary == closing).then_some(Delimiter { level, close })
         });
