@@ -301,6 +301,19 @@ fn previews() {
 }
 
 #[test]
+fn a_signature_ends_its_own_part() {
+    let parts = [
+        leaf("text/plain", "above\r\n-- \r\nme"),
+        leaf("image/png", "i"),
+        leaf("text/plain", "below"),
+    ];
+    let message = multipart("mixed", "b", &parts);
+    let outline = Outline::parse(message.as_bytes());
+    let bodies = Bodies::of(&outline.root);
+    assert_eq!(preview(&bodies, message.as_bytes()), "above below");
+}
+
+#[test]
 fn a_preview_is_short() {
     for (word, characters) in [("a", 256), ("é", 256), ("💩", 128), ("ab ", 171)] {
         let message = leaf("text/plain; charset=utf-8", &word.repeat(100_000));

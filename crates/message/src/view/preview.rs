@@ -19,14 +19,15 @@ const PARTS_MAX: usize = 8;
 #[must_use]
 pub fn preview(bodies: &Bodies<'_>, message: &[u8]) -> String {
     let texts = bodies.text.iter().filter(|part| part.part.media == "text");
-    let lines: Vec<Line> = texts
+    let parts: Vec<Vec<Line>> = texts
         .take(PARTS_MAX)
-        .flat_map(|part| lines(part.part, message))
+        .map(|part| lines(part.part, message))
         .collect();
     // RFC 8621 §4.1.4
-    let own = fold(own(&lines));
+    let own = fold(parts.iter().flat_map(|lines| own(lines)));
     if own.is_empty() {
-        fold(lines.iter().map(|line| line.text.as_str()))
+        let all = parts.iter().flatten();
+        fold(all.map(|line| line.text.as_str()))
     } else {
         own
     }
@@ -68,8 +69,8 @@ fn lines(part: &Part, message: &[u8]) -> Vec<Line> {
     lines.collect()
 }
 
-/// The lines the writer wrote: up to a signature or an original message, without what is quoted
-/// and the line that introduces it.
+/// The lines of one part that the writer wrote: up to a signature or an original message, without
+/// what is quoted and the line that introduces it.
 fn own(lines: &[Line]) -> impl Iterator<Item = &str> {
     let ends = |line: &&Line| {
         let text = line.text.trim_end();
