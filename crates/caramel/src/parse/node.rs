@@ -7,8 +7,7 @@ use message::{
 
 use super::{decode, field};
 
-/// Octets of a part whose text is read, for its charset, as a report, for files inside; of a
-/// longer one it is not.
+/// Octets of a part whose text is read, for its charset or as a report; of a longer one it is not.
 const TEXT_OCTETS_MAX: u64 = 16 << 20;
 
 /// A part and what it is called.
@@ -98,11 +97,7 @@ impl<'a> Node<'a> {
         if let Some(report) = report {
             report.note(&text, &mut repaired);
         }
-        let (enclosed, noted) = if is_short {
-            enclosed(part, message)
-        } else {
-            Default::default()
-        };
+        let (enclosed, noted) = enclosed(part, message);
         repaired.extend(noted);
         Inspected {
             decoded_octets: Some(octets),
