@@ -5,6 +5,10 @@ use crate::charset;
 use crate::encoded_word::decode_words;
 use crate::scan::{Scan, is_space};
 
+mod mailing_list;
+
+pub use self::mailing_list::MailingList;
+
 /// Entries of one value that are read; the rest is passed over.
 const ENTRIES_MAX: usize = 1000;
 
