@@ -14,6 +14,7 @@ use crate::text::decode_text;
 
 pub mod forms;
 mod preview;
+mod reading;
 
 pub use self::preview::{PREVIEW_CHARACTERS_MAX, preview};
 

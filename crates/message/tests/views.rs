@@ -301,6 +301,35 @@ fn previews() {
 }
 
 #[test]
+fn parts_as_people_read_them() {
+    let flowed = "text/plain; format=Flowed";
+    let cases = [
+        ("text/plain", "a \r\nb\r\n", "a \nb\n"),
+        ("text/plain", "open", "open\n"),
+        (
+            flowed,
+            "a \r\nb\r\n>> c \r\n>>d\r\n>\r\n-- \r\nme",
+            "a b\n>> c d\n>\n-- \nme\n",
+        ),
+        (flowed, " From me", "From me\n"),
+        ("text/plain; format=flowed; delsp=yes", "a \r\nb", "ab\n"),
+        ("text/html; format=flowed", "<p>a \r\nb<p>c", "a b\n\nc\n"),
+        (
+            "text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: base64",
+            "5A==",
+            "ä\n",
+        ),
+    ];
+    for (fields, body, expected) in cases {
+        let message = leaf(fields, body);
+        let message = message.strip_suffix("\r\n").unwrap_or(&message);
+        let outline = Outline::parse(message.as_bytes());
+        let read = BodyPart::root(&outline.root).reading(message.as_bytes());
+        assert_eq!(read, expected, "{fields} {body}");
+    }
+}
+
+#[test]
 fn a_signature_ends_its_own_part() {
     let parts = [
         leaf("text/plain", "above\r\n-- \r\nme"),
@@ -405,6 +434,8 @@ fn sound(message: &[u8]) {
     }
     for part in &bodies.text {
         assert!(part.value(message, 40).value.len() <= 40);
+        let read = part.reading(message);
+        assert!(read.is_empty() || read.ends_with('\n'));
     }
 }
 

@@ -4,6 +4,7 @@ use crate::decode::{Decoder, Encoding};
 use crate::part::Part;
 use crate::text::charset_label;
 use crate::view::Bodies;
+use crate::view::reading::delsp;
 use crate::{charset, flowed, html};
 
 /// Characters of a preview at most, counted as UTF-16 counts them, so that nobody counts more (RFC
@@ -46,12 +47,8 @@ fn lines(part: &Part, message: &[u8]) -> Vec<Line> {
     decoder.push(body, &mut octets);
     decoder.finish(&mut octets);
     let text = charset::decode_cow(charset_label(part), &octets);
-    let says = |name: &str, value: &str| {
-        let said = part.parameter(name);
-        said.is_some_and(|said| said.eq_ignore_ascii_case(value))
-    };
-    if part.subtype != "html" && says("format", "flowed") {
-        let paragraphs = flowed::read(&text, says("delsp", "yes"));
+    if let Some(delsp) = delsp(part) {
+        let paragraphs = flowed::read(&text, delsp);
         let lines = paragraphs.map(|paragraph| Line {
             quoted: paragraph.quotes > 0,
             text: paragraph.text,
