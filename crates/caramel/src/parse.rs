@@ -16,6 +16,7 @@ use crate::complaint::Complaint;
 mod field;
 mod json;
 mod node;
+mod report;
 mod tree;
 
 /// Octets a message may have here; it is read whole.

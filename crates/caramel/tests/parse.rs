@@ -254,6 +254,96 @@ fn files_inside_a_text_and_odd_reports_are_shown() {
     assert!(shown.contains("holds \"cat.txt\" of 3 octets"), "{shown}");
 }
 
+/// A report with one part, of this kind.
+fn report(kind: &str, body: &str) -> Vec<u8> {
+    format!(
+        "Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\n\r\nSorry.\r\n\
+         --b\r\nContent-Type: message/{kind}\r\n\r\n{body}\r\n--b--\r\n"
+    )
+    .into_bytes()
+}
+
+#[test]
+fn delivery_reports_are_read() {
+    let body = "Reporting-MTA: dns; mx.example\r\nOriginal-Envelope-Id: e1\r\n\r\n\
+        Final-Recipient: rfc822; ada@example.org\r\nAction: failed\r\nStatus: 5.1.1\r\n\
+        Diagnostic-Code: smtp; 550 no \x1b[31muser\r\nRemote-MTA: dns; mx.example.org\r\n\r\n\
+        Final-Recipient: rfc822; bob@example.org\r\nAction: delayed\r\nStatus: 4.4.1\r\n\
+        Will-Retry-Until: Mon, 23 Nov 2026 20:15:00 +0100\r\nX-Queue: 9\r\n";
+    let message = report("delivery-status", body);
+    let found = as_json(&message);
+    let status = &found["part"]["children"][1]["deliveryStatus"];
+    let mta = json!({ "type": "dns", "value": "mx.example", "address": null });
+    assert_eq!(status["reportingMta"], mta);
+    assert_eq!(status["originalEnvelopeId"], "e1");
+    let [failed, delayed] = status["recipients"].as_array().unwrap().as_slice() else {
+        panic!("{status}");
+    };
+    assert_eq!(failed["finalRecipient"]["address"], "ada@example.org");
+    assert_eq!(
+        (&failed["action"], &failed["status"]),
+        (&json!("failed"), &json!("5.1.1"))
+    );
+    assert_eq!(failed["diagnosticCode"]["type"], "smtp");
+    assert_eq!(delayed["willRetryUntil"], "2026-11-23T20:15:00+01:00");
+    assert_eq!(
+        delayed["others"],
+        json!([{ "name": "X-Queue", "value": "9" }])
+    );
+    let shown = said(&["-"], &message);
+    for line in [
+        "         failed ada@example.org 5.1.1 \"550 no \u{fffd}[31muser\" says mx.example.org",
+        "         delayed bob@example.org 4.4.1 tried until Mon, 23 Nov 2026 20:15:00 +0100",
+    ] {
+        assert!(shown.lines().any(|one| one == line), "{line}\n{shown}");
+    }
+    let many =
+        "\r\nFinal-Recipient: rfc822; a@b\r\nAction: failed\r\nStatus: 5.0.0\r\n".repeat(500);
+    let shown = said(&["-"], &report("delivery-status", &many));
+    assert!(shown.contains("and more (500 recipients)"), "{shown}");
+    assert!(shown.lines().count() < 40, "{shown}");
+}
+
+#[test]
+fn receipts_and_complaints_are_read() {
+    let body = "Reporting-UA: pc.example; Mailer 1\r\n\
+        Final-Recipient: rfc822; ada@example.org\r\nOriginal-Message-ID: <1@x>\r\n\
+        Disposition: automatic-action/MDN-sent-manually; processed/error\r\nError: no room\r\n";
+    let message = report("disposition-notification", body);
+    let found = as_json(&message);
+    let receipt = &found["part"]["children"][1]["dispositionNotification"];
+    let disposition = json!({
+        "actionMode": "automatic-action", "sendingMode": "mdn-sent-manually",
+        "type": "processed", "modifiers": ["error"],
+    });
+    assert_eq!(receipt["disposition"], disposition);
+    let agent = json!({ "name": "pc.example", "product": "Mailer 1" });
+    assert_eq!(receipt["reportingUa"], agent);
+    assert_eq!(receipt["originalMessageId"], "1@x");
+    assert_eq!(receipt["error"], json!(["no room"]));
+    let shown = said(&["-"], &message);
+    for line in [
+        "         processed/error ada@example.org by a program, receipt sent by a person",
+        "         error \"no room\"",
+    ] {
+        assert!(shown.lines().any(|one| one == line), "{line}\n{shown}");
+    }
+
+    let body = "Feedback-Type: abuse\r\nUser-Agent: Button/1.0\r\nVersion: 1\r\n\
+        Original-Mail-From: <spam@example.net>\r\nOriginal-Rcpt-To: <ada@example.org>\r\n\
+        Source-IP: 192.0.2.2\r\nIncidents: 3\r\nReported-URI: https://x.example/\r\n";
+    let message = report("feedback-report", body);
+    let found = as_json(&message);
+    let complaint = &found["part"]["children"][1]["feedbackReport"];
+    assert_eq!(complaint["feedbackType"], "abuse");
+    assert_eq!(complaint["sourceIp"], "192.0.2.2");
+    assert_eq!(complaint["originalRcptTo"], json!(["<ada@example.org>"]));
+    assert_eq!(complaint["reportedUri"], json!(["https://x.example/"]));
+    let shown = said(&["-"], &message);
+    let verdict = "abuse <spam@example.net> from 192.0.2.2 for <ada@example.org> (3 times)\n";
+    assert!(shown.contains(verdict), "{shown}");
+}
+
 #[test]
 fn a_large_message_takes_little_memory_beside_itself() {
     let content = b"any octets at all\0\xff".repeat(LARGE_OCTETS / 19);

@@ -64,6 +64,10 @@ fn part(node: &Node<'_>, message: &[u8], repaired: &mut Leniencies) -> Value {
             .map(|file| json!({ "name": file.name, "type": file.media_type, "size": file.size }));
         keys.insert("enclosed".to_owned(), files.collect());
     }
+    if let (Some(report), Some(keys)) = (&inspected.report, described.as_object_mut()) {
+        let (key, said) = report.to_json();
+        keys.insert(key.to_owned(), said);
+    }
     if let (Content::Message(inner), Some(keys)) = (content, described.as_object_mut()) {
         let fields = digest(&inner.digest, inner.root.header.of(message));
         keys.insert("digest".to_owned(), fields);
