@@ -18,6 +18,7 @@ mod json;
 mod node;
 mod report;
 mod tree;
+mod view;
 
 /// Octets a message may have here; it is read whole.
 const MESSAGE_OCTETS_MAX: u64 = 1 << 30;

@@ -9,17 +9,21 @@ use message::{
 use serde_json::{Map, Value, json};
 
 use super::node::Node;
+use super::view::View;
 
 /// Writes one object.
 pub(super) fn write(outline: &Outline, message: &[u8], output: &mut dyn Write) -> io::Result<()> {
     let mut repaired = Leniencies::NONE;
     let root = part(&Node::of(outline), message, &mut repaired);
-    let value = json!({
+    let mut value = json!({
         "size": message.len(),
         "digest": digest(&outline.digest, outline.root.header.of(message)),
         "part": root,
         "repaired": names(repaired),
     });
+    if let Some(keys) = value.as_object_mut() {
+        View::of(outline, message).add_to(keys);
+    }
     serde_json::to_writer_pretty(&mut *output, &value)?;
     writeln!(output)
 }

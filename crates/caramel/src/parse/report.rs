@@ -246,6 +246,6 @@ fn others(fields: &[(String, String)]) -> Vec<Value> {
         .collect()
 }
 
-fn date(moment: Option<Timestamp>) -> Option<String> {
+pub(super) fn date(moment: Option<Timestamp>) -> Option<String> {
     moment.map(|moment| moment.to_rfc3339().to_string())
 }

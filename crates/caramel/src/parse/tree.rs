@@ -8,6 +8,7 @@ use message::{Content, Correspondent, Digest, Leniencies, Outline, Part, decode_
 use super::json;
 use super::node::{Inspected, Node};
 use super::report::Report;
+use super::view::View;
 
 /// Columns of a line.
 const COLUMNS: usize = 100;
@@ -29,6 +30,7 @@ pub(super) fn write(outline: &Outline, message: &[u8], output: &mut dyn Write) -
         wrapped("", "", &[note.to_owned()], output)?;
     }
     digest(&outline.digest, "│ ", output)?;
+    view(&View::of(outline, message), "│ ", output)?;
     let mut all = Leniencies::NONE;
     node(
         &Node::of(outline),
@@ -144,6 +146,17 @@ fn digest(digest: &Digest, drawn: &str, output: &mut dyn Write) -> io::Result<()
     ];
     let mut fields = fields.into_iter();
     fields.try_for_each(|(name, values)| named(name, &values, drawn, output))
+}
+
+/// Writes what the whole message is: its first words, how it is read, its list, results of checks.
+fn view(view: &View<'_>, drawn: &str, output: &mut dyn Write) -> io::Result<()> {
+    let room = COLUMNS - NAME_COLUMNS - 1 - drawn.chars().count();
+    let preview = Some(view.preview.as_str()).filter(|preview| !preview.is_empty());
+    let preview = preview.map(|preview| shortened(preview, room - 1));
+    named("Preview", preview.as_slice(), drawn, output)?;
+    named("Read as", &view.reading(), drawn, output)?;
+    named("List", &view.list(), drawn, output)?;
+    named("Checks", &view.checks(), drawn, output)
 }
 
 /// Writes values with the name they have; nothing where there are none.
