@@ -13,6 +13,7 @@ use message::{Content, Decoder, Encoding, Header, Leniencies, Outline, Part, cha
 
 use crate::complaint::Complaint;
 
+mod body;
 mod field;
 mod json;
 mod node;
@@ -33,8 +34,11 @@ pub(crate) struct Parse {
     /// The message; `-` for standard input.
     file: PathBuf,
     /// As JSON, for programs.
-    #[arg(long, conflicts_with_all = ["part", "header"])]
+    #[arg(long, conflicts_with_all = ["part", "header", "body"])]
     json: bool,
+    /// Write what a reader would read, in UTF-8: the text, HTML without its tags, and nothing else.
+    #[arg(long, conflicts_with_all = ["part", "header"])]
+    body: bool,
     /// Write this part to standard output, its transfer encoding undone.
     ///
     /// The numbers are IMAP's, as the tree shows them: 2.1 is the first part inside the second.
@@ -75,6 +79,7 @@ pub(crate) fn run(parse: &Parse) -> Result<(), Complaint> {
     let mut output = BufWriter::new(io::stdout().lock());
     let written = match part {
         _ if parse.header => header(part.unwrap_or(&outline.root), &message, &mut output),
+        None if parse.body => body::write(&outline, &message, &mut output)?,
         Some(part) if parse.text => text(part, &message, &mut output)?,
         Some(part) => decode(part, &message, &mut |piece| output.write_all(piece)).map(drop),
         None if parse.json => json::write(&outline, &message, &mut output),

@@ -355,6 +355,29 @@ fn the_tree_says_how_the_message_is_read() {
     assert_eq!(previews.count(), 1, "{long}");
 }
 
+#[test]
+fn the_body_is_what_a_reader_reads() {
+    let body = |message: &[u8]| said(&["-", "--body"], message);
+    assert_eq!(
+        body(LISTED),
+        "Ahoy, sailor!\n> old words\n-- \nM\u{f6}we\u{fffd}[2J\nM\u{f6}wen\nfly\n\nhome\n"
+    );
+    assert_eq!(body(b"Subject: x\r\n\r\na\r\n\tb\rc"), "a\n\tb\u{fffd}c\n");
+    assert_eq!(body(b""), "");
+    let picture = b"Content-Type: image/png\r\n\r\nx";
+    let output = parse(&["-", "--body"], picture);
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        complaint.contains("there is no text to read"),
+        "{complaint}"
+    );
+    for other in [&["--json"][..], &["--header"], &["--part", "1"]] {
+        let words = [&["-", "--body"][..], other].concat();
+        assert_eq!(parse(&words, b"").status.code(), Some(2), "{words:?}");
+    }
+}
+
 /// A report with one part, of this kind.
 fn report(kind: &str, body: &str) -> Vec<u8> {
     format!(
