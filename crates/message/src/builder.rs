@@ -13,7 +13,7 @@ use mail::{Address, Timestamp};
 
 use crate::flowed::{self, Paragraph};
 use crate::header::Header;
-use crate::thread::{base_subject, references};
+use crate::thread::references;
 
 mod entity;
 mod field;
@@ -132,8 +132,8 @@ impl Builder {
         self
     }
 
-    /// Makes it an answer to the message with this header: In-Reply-To, References, and a Subject
-    /// with one `Re:` before it (RFC 5322 §3.6.4, §3.6.5).
+    /// Makes it an answer to the message with this header: In-Reply-To and References (RFC 5322
+    /// §3.6.4). Its subject is [`answer_subject`](crate::answer_subject), unless it has its own.
     #[must_use]
     pub fn answering(self, header: &[u8]) -> Self {
         let ids_of =
@@ -155,10 +155,7 @@ impl Builder {
             builder.ids(name, &ids)
         };
         let builder = refer(&id, "In-Reply-To", self);
-        let builder = refer(&thread, "References", builder);
-        let subject = Header::first(header, "Subject");
-        let subject = subject.map(|field| base_subject(field.value).text);
-        builder.subject(&format!("Re: {}", subject.unwrap_or_default()))
+        refer(&thread, "References", builder)
     }
 
     /// Sets the plain text.

@@ -11,6 +11,9 @@ use crate::ids::message_ids;
 /// Identifiers given of one message.
 pub const REFERENCES_MAX: usize = 1000;
 
+/// The marks of replying and forwarding (RFC 5256 §5, `subj-refwd`).
+const REFWD: &[&str] = &["fwd", "re", "fw"];
+
 /// A subject without the marks of replying and forwarding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BaseSubject {
@@ -41,6 +44,34 @@ pub fn base_subject(subject: &[u8]) -> BaseSubject {
     }
     let text = text.to_owned();
     BaseSubject { text, reply }
+}
+
+/// The Subject of an answer to the message with this header: its own behind one `Re:`.
+///
+/// Marks of lists and of tickets stay, by which programs know them again.
+#[must_use]
+pub fn answer_subject(header: &[u8]) -> String {
+    // RFC 5322 §3.6.5
+    marked("Re:", &["re"], header)
+}
+
+/// The Subject under which the message with this header goes on to others: its own behind one
+/// `Fwd:`.
+#[must_use]
+pub fn forward_subject(header: &[u8]) -> String {
+    marked("Fwd:", &["fwd", "fw"], header)
+}
+
+fn marked(mark: &str, known: &[&str], header: &[u8]) -> String {
+    let subject = Header::first(header, "Subject");
+    let subject = unfold(subject.map_or(b"", |field| field.value));
+    let decoded = decode_words(&subject);
+    let mut rest = decoded.trim();
+    while let Some(behind) = refwd(rest, known) {
+        rest = behind.trim_start();
+    }
+    let space = if rest.is_empty() { "" } else { " " };
+    format!("{mark}{space}{rest}")
 }
 
 /// The identifiers a message answers, oldest first, each once: of References, else the first of
@@ -122,7 +153,7 @@ fn leaders<'a>(mut text: &'a str, reply: &mut bool) -> &'a str {
             last_blob = Some(rest);
             rest = behind;
         }
-        if let Some(behind) = refwd(rest) {
+        if let Some(behind) = refwd(rest, REFWD) {
             *reply = true;
             text = behind;
             continue;
@@ -152,9 +183,9 @@ fn blob(text: &str) -> Option<&str> {
     Some(behind.trim_start_matches(' '))
 }
 
-/// What follows a `subj-refwd`.
-fn refwd(text: &str) -> Option<&str> {
-    let rest = ["fwd", "re", "fw"].iter().find_map(|mark| {
+/// What follows a `subj-refwd` with one of these marks.
+fn refwd<'a>(text: &'a str, marks: &[&str]) -> Option<&'a str> {
+    let rest = marks.iter().find_map(|mark| {
         let (start, rest) = text.split_at_checked(mark.len())?;
         start.eq_ignore_ascii_case(mark).then_some(rest)
     })?;
@@ -205,6 +236,29 @@ mod tests {
                 "{subject}"
             );
         }
+    }
+
+    #[test]
+    fn subjects_of_answers_keep_what_is_no_mark() {
+        let of = |subject: &str| {
+            let header = format!("Subject: {subject}\r\n\r\n");
+            let header = header.as_bytes();
+            (answer_subject(header), forward_subject(header))
+        };
+        let both = |answer: &str, forward: &str| (answer.to_owned(), forward.to_owned());
+        assert_eq!(of("Tea"), both("Re: Tea", "Fwd: Tea"));
+        assert_eq!(
+            of("RE: re[2] : Tea"),
+            both("Re: Tea", "Fwd: RE: re[2] : Tea")
+        );
+        assert_eq!(of("Fw: FWD: Tea"), both("Re: Fw: FWD: Tea", "Fwd: Tea"));
+        assert_eq!(
+            of("[#12] Re: a"),
+            both("Re: [#12] Re: a", "Fwd: [#12] Re: a")
+        );
+        assert_eq!(of("=?utf-8?Q?Re:_=C3=BC?="), both("Re: ü", "Fwd: Re: ü"));
+        assert_eq!(of(""), both("Re:", "Fwd:"));
+        assert_eq!(answer_subject(b"\r\n"), "Re:");
     }
 
     #[test]

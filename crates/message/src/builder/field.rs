@@ -87,14 +87,21 @@ pub(super) fn token(text: &str) -> String {
     text.chars().filter(plain).collect()
 }
 
-/// The words of an unstructured value for the field of this name.
+/// The words of an unstructured value for the field of this name. Those before the first that has
+/// to be encoded stay readable: programs look for a bare `Re:`.
 pub(super) fn unstructured(name: &str, value: &str, letters: Letters) -> Vec<String> {
     let value = clean(value);
-    let long = |word: &str| word.len() > PLAIN_WORD_OCTETS_MAX;
-    if !letters.allow(&value) || words(&value).iter().any(|word| long(word)) {
-        return encoded_words(&value, name.len() + 2);
+    let mut words = words(&value);
+    let stands = |word: &&String| letters.allow(word) && word.len() <= PLAIN_WORD_OCTETS_MAX;
+    let plain = words.iter().take_while(stands).count();
+    if plain == words.len() {
+        return words;
     }
-    words(&value)
+    words.truncate(plain);
+    let plain_octets = words.iter().map(|word| word.len() + 1).sum();
+    let rest = value.get(plain_octets..).unwrap_or(&value);
+    words.extend(encoded_words(rest, name.len() + 2 + plain_octets));
+    words
 }
 
 /// The words of a report's value: nothing decodes it, so what is too long for a line is cut there.
