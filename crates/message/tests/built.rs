@@ -280,8 +280,6 @@ fn contents_that_come_later_make_the_same_message() {
                     let contents = [&octets[..], b""];
                     let mut rest = *contents.get(number).unwrap();
                     let mut encoder = Encoder::new();
-                    let before = message.len();
-                    let expected = Encoder::encoded_octets(rest.len() as u64);
                     while !rest.is_empty() {
                         let (first, behind) =
                             rest.split_at(rest.len().min(*widths.next().unwrap()));
@@ -289,7 +287,6 @@ fn contents_that_come_later_make_the_same_message() {
                         rest = behind;
                     }
                     encoder.finish(&mut message);
-                    assert_eq!((message.len() - before) as u64, expected);
                 }
             }
         }
