@@ -11,6 +11,7 @@
 
 use mail::{Address, Timestamp};
 
+use crate::address::Correspondent;
 use crate::flowed::{self, Paragraph};
 use crate::header::Header;
 use crate::thread::references;
@@ -97,19 +98,12 @@ impl Builder {
         self.words(field, &words)
     }
 
-    /// Adds an address list that is one group, perhaps without members (RFC 5322 §3.4):
-    /// `undisclosed-recipients:;`. A group without a name is written as a list.
+    /// Adds an address list as it was read, groups and all (RFC 5322 §3.4): names are decoded and
+    /// written anew. Entries without an address are left out; a group without a name is written
+    /// as a list.
     #[must_use]
-    pub fn group(self, field: &str, name: &str, list: &[(&str, &Address)]) -> Self {
-        let mut words = field::phrase(name, field.len() + 2, self.letters);
-        let Some(last) = words.last_mut() else {
-            return self.addresses(field, list);
-        };
-        last.push(':');
-        words.extend(field::addresses("", list, self.letters));
-        if let Some(last) = words.last_mut() {
-            last.push(';');
-        }
+    pub fn correspondents(self, field: &str, list: &[Correspondent]) -> Self {
+        let words = field::correspondents(field, list, self.letters);
         self.words(field, &words)
     }
 

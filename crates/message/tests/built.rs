@@ -6,8 +6,8 @@ use message::builder::{Builder, Encoder, Piece};
 use message::disposition::{Disposition, DispositionNotification, Kind, Mode};
 use message::flowed::{self, Paragraph};
 use message::{
-    Action, Content, DeliveryStatus, Encoding, FeedbackReport, Header, Leniencies, Outline, Part,
-    RecipientStatus, Typed, decode_transfer, part_text,
+    Action, Content, Correspondent, DeliveryStatus, Encoding, FeedbackReport, Header, Leniencies,
+    Outline, Part, RecipientStatus, Typed, decode_transfer, parse_addresses, part_text,
 };
 use proptest::prelude::*;
 
@@ -15,6 +15,17 @@ const LINE_OCTETS_MAX: usize = 998;
 
 fn ada() -> Address {
     Address::parse("ada@example.org").unwrap()
+}
+
+/// A group whose names nobody has read.
+fn hostile_group(name: &str, member: &str) -> Vec<Correspondent> {
+    let member = Correspondent::Mailbox {
+        name: Some(member.into()),
+        route: Some(b"@x.example".to_vec()),
+        local: b"ada".to_vec(),
+        host: b"example.org".to_vec(),
+    };
+    vec![Correspondent::GroupStart(name.into()), member]
 }
 
 fn content(outline: &Outline, message: &[u8], numbers: &[u32]) -> Vec<u8> {
@@ -154,7 +165,7 @@ fn nothing_injects_a_field() {
         .field("mime-Version", "2.0")
         .field(&"N".repeat(2000), "e")
         .from("a\r\nEvil: x", &ada())
-        .group("To", "g\r\nEvil: x;", &[])
+        .correspondents("To", &hostile_group("g\r\nEvil: x;", "b\r\nEvil: x"))
         .message_id("a>\r\nEvil: <b")
         .ids("References", &["a@b", "\r\n\r\n", &"c".repeat(5000)])
         .attach(
@@ -370,9 +381,10 @@ fn flowed_text_and_groups() {
         paragraph(0, " From here >"),
         paragraph(0, &"ä ".repeat(300)),
     ];
+    let cc = "a@b.example, Team Ü: ada@example.org, B <ada@example.org>;, C <c@d.example>, x";
     let message = Builder::new()
-        .group("To", "undisclosed-recipients", &[])
-        .group("Cc", "Team Ü", &[("", &ada()), ("B", &ada())])
+        .correspondents("To", &parse_addresses(b"undisclosed-recipients:;", 10))
+        .correspondents("Cc", &parse_addresses(cc.as_bytes(), 10))
         .flowed(&paragraphs)
         .build();
     let outline = sound(&message);
@@ -391,8 +403,18 @@ fn flowed_text_and_groups() {
         text.starts_with("To: undisclosed-recipients:;\r\n"),
         "{text}"
     );
-    assert_eq!(outline.digest.cc.len(), 4, "{text}");
-    assert_eq!(outline.digest.cc.first().unwrap().text(), "Team Ü");
+    let cc: Vec<String> = outline.digest.cc.iter().map(Correspondent::text).collect();
+    let expected = [
+        "a@b.example",
+        "Team Ü",
+        "ada@example.org",
+        "B <ada@example.org>",
+        "",
+        "C <c@d.example>",
+    ];
+    assert_eq!(cc, expected, "{text}");
+    // RFC 2047 §5
+    assert!(text.contains("?= : ada@example.org, B"), "{text}");
 }
 
 fn typed(kind: &str, text: &str) -> Option<Typed> {
@@ -612,7 +634,7 @@ proptest! {
             let build = |text: &str| {
                 Builder::new()
                     .from(text, &ada())
-                    .group("To", &format!("g{text}"), &[(text, &ada())])
+                    .correspondents("To", &hostile_group(&format!("g{text}"), text))
                     .subject(text)
                     .field("X-Some", text)
                     .message_id(&format!("{text}@x"))
