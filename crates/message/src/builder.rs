@@ -23,6 +23,7 @@ mod streamed;
 
 use entity::{Entity, Writer};
 use field::Letters;
+pub use field::NAME_OCTETS_MAX;
 pub use streamed::{Encoder, Piece};
 
 /// Identifiers that References has at most: the first and the latest.

@@ -20,8 +20,8 @@ const WRAPPING_OCTETS: usize = 12;
 const WORD_OCTETS_MIN: usize = 40;
 /// Octets of a word that stands as it is; longer ones are encoded, so that lines can be folded.
 const PLAIN_WORD_OCTETS_MAX: usize = LINE_OCTETS_MAX - COLUMNS - 2;
-/// Octets of a field's name.
-const NAME_OCTETS_MAX: usize = 76;
+/// Octets of a field's name; a longer one adds no field.
+pub const NAME_OCTETS_MAX: usize = 76;
 /// Octets of a message identifier; a longer one is left out.
 const ID_OCTETS_MAX: usize = PLAIN_WORD_OCTETS_MAX;
 
