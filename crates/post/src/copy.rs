@@ -2,8 +2,9 @@
 
 use mail::{MailboxId, Uid, UidSet, UidValidity};
 
+use crate::draft::Draft;
 use crate::mailbox::copy_entries;
-use crate::{Account, Outcome};
+use crate::{Account, Outcome, Rules};
 
 /// What was copied or moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,14 +23,8 @@ impl Account {
     /// source is gone, [`crate::Why::Limit`], or if it cannot be stored.
     pub async fn copy(&self, mailbox: MailboxId, uids: &UidSet, to: &str) -> Outcome<Copied> {
         let rules = self.house().rules();
-        self.change(|draft| {
-            draft.ledger().folder(mailbox)?;
-            let target = draft.ledger().target(to)?;
-            let uidvalidity = draft.ledger().folder(target)?.row.uidvalidity;
-            let pairs = copy_entries(draft, mailbox, uids, target, rules)?;
-            Ok(Copied { uidvalidity, pairs })
-        })
-        .await
+        self.change(|draft| copy_into(draft, mailbox, uids, to, rules))
+            .await
     }
 
     /// Moves messages into a mailbox, all or none, in one step.
@@ -39,14 +34,26 @@ impl Account {
     pub async fn relocate(&self, mailbox: MailboxId, uids: &UidSet, to: &str) -> Outcome<Copied> {
         let rules = self.house().rules();
         self.change(|draft| {
-            draft.ledger().folder(mailbox)?;
-            let target = draft.ledger().target(to)?;
-            let uidvalidity = draft.ledger().folder(target)?.row.uidvalidity;
-            let pairs = copy_entries(draft, mailbox, uids, target, rules)?;
+            let copied = copy_into(draft, mailbox, uids, to, rules)?;
             // Only what was copied goes: the copies in the same mailbox are not among it.
-            draft.remove(mailbox, &pairs.iter().map(|(source, _)| *source).collect());
-            Ok(Copied { uidvalidity, pairs })
+            let sources = copied.pairs.iter().map(|(source, _)| *source);
+            draft.remove(mailbox, &sources.collect());
+            Ok(copied)
         })
         .await
     }
+}
+
+fn copy_into(
+    draft: &mut Draft<'_>,
+    mailbox: MailboxId,
+    uids: &UidSet,
+    to: &str,
+    rules: &Rules,
+) -> Outcome<Copied> {
+    draft.ledger().folder(mailbox)?;
+    let target = draft.ledger().target(to)?;
+    let uidvalidity = draft.ledger().folder(target)?.row.uidvalidity;
+    let pairs = copy_entries(draft, mailbox, uids, target, rules)?;
+    Ok(Copied { uidvalidity, pairs })
 }
