@@ -234,6 +234,16 @@ fn python_sends_reads_flags_and_files() {
 }
 
 #[test]
+fn pop3_says_the_octets_that_python_counts() {
+    let server = Server::start().unwrap();
+    let ca = server.authority().unwrap();
+    let [imap, pop] =
+        ["imap", "pop3"].map(|protocol| server.address(protocol, Tls::Implicit).to_string());
+    let words = ["-c", include_str!("python/sizes.py"), &ca, &imap, &pop];
+    assert_eq!(run(&server, "python3", &words, "").out.trim(), "good");
+}
+
+#[test]
 fn mbsync_goes_both_ways_and_comes_to_rest() {
     let server = Server::start().unwrap();
     deliver(&server, 5);

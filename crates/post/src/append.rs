@@ -160,6 +160,7 @@ impl Append {
                         flags,
                         date: *date,
                         size,
+                        unended: spooled.unended,
                     };
                     uids.insert(draft.file(mailbox, filing, messages_max)?);
                 }

@@ -33,6 +33,8 @@ pub(crate) struct Filing<'a> {
     pub(crate) flags: &'a FlagSet,
     pub(crate) date: Timestamp,
     pub(crate) size: u64,
+    /// Its last line has no CRLF.
+    pub(crate) unended: bool,
 }
 
 impl<'a> Draft<'a> {
@@ -121,6 +123,7 @@ impl<'a> Draft<'a> {
             size,
             date_zone_minutes: filing.date.zone_minutes,
             system: filing.flags.system_bits(),
+            unended: filing.unended,
         };
         self.writes.push(entry.put(mailbox));
         self.filed.insert(mailbox);

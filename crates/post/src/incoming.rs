@@ -414,6 +414,7 @@ impl Delivery {
                 flags: &FlagSet::new(),
                 date: now,
                 size: len,
+                unended: letter.spooled.unended,
             };
             draft.file(mailbox, filing, rules.mailbox_messages_max)?;
         }

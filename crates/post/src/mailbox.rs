@@ -395,6 +395,7 @@ pub(crate) fn copy_entries(
             flags: &flags,
             date: entry.date(),
             size: entry.size.into(),
+            unended: entry.unended,
         };
         let uid = draft.file(target, filing, rules.mailbox_messages_max)?;
         draft.share(entry.email);

@@ -55,6 +55,26 @@ struct Streamed {
     stage: Box<dyn Stage>,
     /// `None` if it took too much memory where the house is crowded.
     scanner: Option<Box<Scanner>>,
+    end: End,
+}
+
+/// The last two octets of a message, as far as it has passed.
+#[derive(Clone, Copy, Debug, Default)]
+struct End {
+    before: Option<u8>,
+    last: Option<u8>,
+}
+
+impl End {
+    fn pass(&mut self, octets: &[u8]) {
+        for &octet in octets.last_chunk::<2>().map_or(octets, |two| two) {
+            self.before = self.last.replace(octet);
+        }
+    }
+
+    fn is_unended(self) -> bool {
+        self.last.is_some() && (self.before, self.last) != (Some(b'\r'), Some(b'\n'))
+    }
 }
 
 /// A message that has arrived whole.
@@ -63,13 +83,18 @@ pub(crate) struct Spooled {
     pub(crate) staged: Staged,
     /// Encoded; `None` where the house was too crowded to read it in passing.
     pub(crate) outline: Option<Bytes>,
+    /// Its last line has no CRLF.
+    pub(crate) unended: bool,
 }
 
 impl Spooled {
     /// A message that is in memory whole.
     pub(crate) fn of(octets: Vec<u8>) -> Self {
         let outline = Outline::parse(&octets).encode();
+        let mut end = End::default();
+        end.pass(&octets);
         Self {
+            unended: end.is_unended(),
             staged: Staged::of(octets.into()),
             outline: Some(outline.into()),
         }
@@ -135,6 +160,7 @@ impl Spool {
         let mut streamed = Streamed {
             stage: self.store.stage(),
             scanner: Some(Box::new(Scanner::new(&Limits::HOUSE))),
+            end: End::default(),
         };
         streamed.push(octets.into(), &mut self.crowd).await?;
         self.place = Place::Store(streamed);
@@ -153,6 +179,7 @@ impl Spool {
                 let scanned = streamed.scanner.map(|scanner| scanner.finish());
                 let staged = streamed.stage.finish().await.map_err(writing())?;
                 Ok(Spooled {
+                    unended: streamed.end.is_unended(),
                     staged,
                     outline: scanned.map(|scanned| scanned.outline().encode().into()),
                 })
@@ -173,6 +200,7 @@ impl Streamed {
                 crowd.set(0);
             }
         }
+        self.end.pass(&bytes);
         self.stage.write(bytes).await.map_err(writing())
     }
 }

@@ -78,7 +78,12 @@ pub(crate) struct Entry {
     pub(crate) date_zone_minutes: i16,
     /// [`mail::FlagSet::system_bits`].
     pub(crate) system: u8,
+    /// The message's last line has no CRLF.
+    pub(crate) unended: bool,
 }
+
+/// On the disk [`Entry::unended`] stands where the system flags do, which need five bits.
+const UNENDED: u8 = 0x80;
 
 /// A message, shared by its entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,7 +194,7 @@ impl Entry {
         let value = Writer::version(VERSION)
             .number(self.email.0)
             .number(self.modseq.0)
-            .fixed(&[self.system])
+            .fixed(&[self.system | if self.unended { UNENDED } else { 0 }])
             .number(self.keywords)
             .number(self.size.into())
             .signed(self.date_seconds)
@@ -201,11 +206,14 @@ impl Entry {
     pub(crate) fn read(key: &[u8], value: &[u8]) -> Option<(MailboxId, Self)> {
         let (mailbox, uid) = key.split_first_chunk::<8>()?;
         let mut reader = Reader::version(value, VERSION)?;
+        let (email, modseq) = (EmailId(reader.number()?), ModSeq(reader.number()?));
+        let [bits] = reader.fixed()?;
         let entry = Self {
             uid: Uid::new(u32::from_be_bytes(uid.try_into().ok()?))?,
-            email: EmailId(reader.number()?),
-            modseq: ModSeq(reader.number()?),
-            system: u8::from_be_bytes(reader.fixed()?),
+            email,
+            modseq,
+            system: bits & !UNENDED,
+            unended: bits & UNENDED != 0,
             keywords: reader.number()?,
             size: reader.small()?,
             date_seconds: reader.signed()?,
@@ -385,9 +393,13 @@ mod tests {
             size: 1234,
             date_zone_minutes: -720,
             system: 31,
+            unended: false,
         };
-        let (key, value) = parts(entry.put(MailboxId(6)));
-        assert_eq!(Entry::read(&key, &value), Some((MailboxId(6), entry)));
+        for unended in [false, true] {
+            let entry = Entry { unended, ..entry };
+            let (key, value) = parts(entry.put(MailboxId(6)));
+            assert_eq!(Entry::read(&key, &value), Some((MailboxId(6), entry)));
+        }
 
         for outline in [None, Some(Bytes::from_static(b"outline"))] {
             let email = EmailRow {

@@ -66,7 +66,7 @@ impl House {
         let locked = account.maildrop().await?;
         let mut maildrop = Maildrop::default();
         for deposit in locked.deposits() {
-            maildrop.push(&deposit.uidl, deposit.octets);
+            maildrop.push(&deposit.uidl, deposit.octets, deposit.unended);
         }
         self.maildrop = Some(locked);
         Ok(Answer::Opened(maildrop))

@@ -10,6 +10,7 @@ mod delivery;
 mod keeper;
 mod login;
 mod mailboxes;
+mod maildrop;
 mod messages;
 mod model;
 mod reports;
