@@ -434,6 +434,11 @@ fn what_is_asked_wrongly_is_said_with_the_option_and_the_value() {
         assert!(output.stdout.is_empty(), "{words:?}");
         assert!(said.contains(what), "{words:?} {said}");
     }
+}
+
+#[test]
+fn a_letter_from_nobody_is_answered_to_whom_it_is_said() {
+    let folder = TempDir::new().unwrap();
     let nobody = run(folder.path(), &["--answer", "-"], "Subject: x\n\n");
     let said = String::from_utf8(nobody.stderr).unwrap();
     assert!(
