@@ -371,6 +371,10 @@ impl wire::Session for Session {
         }
     }
 
+    fn dismiss(&mut self) {
+        self.bye("Your account or its password has changed");
+    }
+
     fn notice(&mut self, modseq: ModSeq) {
         self.noticed |= self.state.open().is_some_and(|open| modseq > open.known);
     }

@@ -83,6 +83,7 @@ fn line() -> impl Strategy<Value = String> {
         20 => commands.prop_map(str::to_owned),
         3 => others,
         1 => silence,
+        1 => Just("D:".to_owned()),
         2 => noise,
     ]
 }

@@ -72,6 +72,10 @@ impl net::House<Session> for House {
         self.guest.hint().await
     }
 
+    fn is_dismissed(&mut self) -> bool {
+        self.guest.is_dismissed()
+    }
+
     fn pending_hint(&mut self) -> Option<ModSeq> {
         self.guest.pending_hint()
     }

@@ -58,6 +58,10 @@ impl net::House<Session> for House {
             }
         })
     }
+
+    fn is_dismissed(&mut self) -> bool {
+        self.guest.is_dismissed()
+    }
 }
 
 impl House {

@@ -296,6 +296,9 @@ impl wire::Session for Visitor {
         self.moved.set(modseq.0);
         self.session.notice(modseq);
     }
+    fn dismiss(&mut self) {
+        self.session.dismiss();
+    }
     fn elapse(&mut self, now: Instant) {
         self.session.elapse(now);
     }
