@@ -118,6 +118,7 @@ pub(crate) fn status_value() -> BoxedStrategy<StatusValue> {
         number64().prop_map(StatusValue::Size),
         modseq().prop_map(StatusValue::HighestModSeq),
         object_id().prop_map(StatusValue::MailboxId),
+        prop::option::of(any::<u32>()).prop_map(StatusValue::AppendLimit),
     ]
     .boxed()
 }
