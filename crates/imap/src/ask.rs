@@ -428,6 +428,8 @@ pub struct Row {
     pub size_octets: u64,
     /// When it arrived.
     pub internal_date: Timestamp,
+    /// When it was put into the mailbox, where the house knows it (RFC 8514).
+    pub save_date: Option<Timestamp>,
     /// Its identity across mailboxes.
     pub email: EmailId,
     /// Its conversation, where the house knows it.
@@ -479,6 +481,9 @@ pub enum Criterion {
     Arrived(When, Date),
     /// Those whose `Date` field says so.
     Sent(When, Date),
+    /// Those that were put into the mailbox then; where that is not known, those that arrived then
+    /// (RFC 8514 §4.3).
+    Saved(When, Date),
     /// Those with more octets.
     Larger(u64),
     /// Those with fewer octets.

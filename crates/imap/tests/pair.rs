@@ -246,6 +246,7 @@ impl House {
                 marked,
                 size_octets: letter.octets.len() as u64,
                 internal_date: Timestamp::utc(0),
+                save_date: None,
                 email: EmailId(u64::from(uid)),
                 thread: None,
                 pieces: pieces.collect(),

@@ -137,6 +137,7 @@ impl Append {
         self.end_message().await?;
         let (house, keeper) = (&self.account.house, &self.account.keeper);
         let messages_max = house.rules().mailbox_messages_max;
+        let now = house.outside().now();
         let blobs: Vec<Staged> = self
             .whole
             .iter()
@@ -159,6 +160,7 @@ impl Append {
                         email,
                         flags,
                         date: *date,
+                        now,
                         size,
                     };
                     uids.insert(draft.file(mailbox, filing, messages_max)?);

@@ -21,12 +21,13 @@ impl Account {
     /// [`crate::Why::TryCreate`] if the target is not there, [`crate::Why::Nonexistent`] if the
     /// source is gone, [`crate::Why::Limit`], or if it cannot be stored.
     pub async fn copy(&self, mailbox: MailboxId, uids: &UidSet, to: &str) -> Outcome<Copied> {
-        let rules = self.house().rules();
+        let house = self.house();
+        let (rules, now) = (house.rules(), house.outside().now());
         self.change(|draft| {
             draft.ledger().folder(mailbox)?;
             let target = draft.ledger().target(to)?;
             let uidvalidity = draft.ledger().folder(target)?.row.uidvalidity;
-            let pairs = copy_entries(draft, mailbox, uids, target, rules)?;
+            let pairs = copy_entries(draft, mailbox, uids, target, (rules, now))?;
             Ok(Copied { uidvalidity, pairs })
         })
         .await
@@ -37,12 +38,13 @@ impl Account {
     /// # Errors
     /// As [`Account::copy`].
     pub async fn relocate(&self, mailbox: MailboxId, uids: &UidSet, to: &str) -> Outcome<Copied> {
-        let rules = self.house().rules();
+        let house = self.house();
+        let (rules, now) = (house.rules(), house.outside().now());
         self.change(|draft| {
             draft.ledger().folder(mailbox)?;
             let target = draft.ledger().target(to)?;
             let uidvalidity = draft.ledger().folder(target)?.row.uidvalidity;
-            let pairs = copy_entries(draft, mailbox, uids, target, rules)?;
+            let pairs = copy_entries(draft, mailbox, uids, target, (rules, now))?;
             // Only what was copied goes: the copies in the same mailbox are not among it.
             draft.remove(mailbox, &pairs.iter().map(|(source, _)| *source).collect());
             Ok(Copied { uidvalidity, pairs })

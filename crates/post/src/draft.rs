@@ -12,7 +12,7 @@ use bytes::Bytes;
 use store::Write;
 
 use crate::ledger::{Folder, KEYWORDS_MAX, Ledger, VANISHED_MAX};
-use crate::tables::{self, EmailRow, Entry, MailboxRow};
+use crate::tables::{self, EmailRow, Entry, MailboxRow, SavedAt};
 use crate::{Error, Outcome};
 
 /// A batch in the making for one account.
@@ -32,6 +32,8 @@ pub(crate) struct Filing<'a> {
     pub(crate) email: EmailId,
     pub(crate) flags: &'a FlagSet,
     pub(crate) date: Timestamp,
+    /// The moment it is filed.
+    pub(crate) now: Timestamp,
     pub(crate) size: u64,
 }
 
@@ -119,6 +121,7 @@ impl<'a> Draft<'a> {
             date_seconds: filing.date.seconds,
             uid,
             size,
+            saved: Some(SavedAt::new(filing.now)),
             date_zone_minutes: filing.date.zone_minutes,
             system: filing.flags.system_bits(),
         };

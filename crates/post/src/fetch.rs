@@ -11,7 +11,7 @@ use message::{
 
 use crate::draft::bit;
 use crate::ledger::Folder;
-use crate::tables::{EmailRow, Entry};
+use crate::tables::{EmailRow, Entry, SavedAt};
 use crate::{Account, Fault, Outcome};
 
 /// Octets of a message that are read at a time for its outline.
@@ -68,6 +68,8 @@ pub struct FetchRow {
     pub size: u64,
     /// INTERNALDATE.
     pub date: Timestamp,
+    /// When it was put into this mailbox, if that was kept then (RFC 8514).
+    pub save_date: Option<Timestamp>,
     /// True if this fetch set `\Seen`.
     pub seen_now: bool,
     /// Its outline, if wanted.
@@ -327,6 +329,7 @@ fn row(folder: &Folder, entry: &Entry, seen_now: bool) -> FetchRow {
         flags: folder.flags(entry),
         size: entry.size.into(),
         date: entry.date(),
+        save_date: entry.saved.map(SavedAt::moment),
         seen_now,
         outline: None,
         data: Vec::new(),

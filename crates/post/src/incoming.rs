@@ -413,6 +413,7 @@ impl Delivery {
                 email: draft.email(blob, len, letter.spooled.outline.clone()),
                 flags: &FlagSet::new(),
                 date: now,
+                now,
                 size: len,
             };
             draft.file(mailbox, filing, rules.mailbox_messages_max)?;

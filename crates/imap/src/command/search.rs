@@ -1,4 +1,5 @@
-//! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 5032, 7162 §3.1.5, 8474 §5.1).
+//! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 5032, 7162 §3.1.5, 8474 §5.1, 8514
+//! §4.3).
 
 use std::fmt;
 
@@ -102,6 +103,14 @@ pub enum SearchKey {
     SentOn(Date),
     /// `Date:` on this day or later.
     SentSince(Date),
+    /// Put into the mailbox before this day (RFC 8514).
+    SavedBefore(Date),
+    /// Put into the mailbox on this day (RFC 8514).
+    SavedOn(Date),
+    /// Put into the mailbox on this day or later (RFC 8514).
+    SavedSince(Date),
+    /// In a mailbox that knows when its messages were put there (RFC 8514).
+    SaveDateSupported,
     /// INTERNALDATE at least so many seconds ago (RFC 5032).
     Older(u32),
     /// INTERNALDATE at most so many seconds ago (RFC 5032).
@@ -169,11 +178,12 @@ impl Search {
 
 impl SearchKey {
     /// The keys that are one word.
-    const WORDS: [(Self, &'static str); 14] = [
+    const WORDS: [(Self, &'static str); 15] = [
         (Self::All, "ALL"),
         (Self::New, "NEW"),
         (Self::Old, "OLD"),
         (Self::Recent, "RECENT"),
+        (Self::SaveDateSupported, "SAVEDATESUPPORTED"),
         (Self::Has(Flag::Seen), "SEEN"),
         (Self::Has(Flag::Answered), "ANSWERED"),
         (Self::Has(Flag::Flagged), "FLAGGED"),
@@ -243,6 +253,9 @@ impl SearchKey {
             Self::SentBefore(date) => writing::display(out, format_args!("SENTBEFORE {date}")),
             Self::SentOn(date) => writing::display(out, format_args!("SENTON {date}")),
             Self::SentSince(date) => writing::display(out, format_args!("SENTSINCE {date}")),
+            Self::SavedBefore(date) => writing::display(out, format_args!("SAVEDBEFORE {date}")),
+            Self::SavedOn(date) => writing::display(out, format_args!("SAVEDON {date}")),
+            Self::SavedSince(date) => writing::display(out, format_args!("SAVEDSINCE {date}")),
             Self::Older(seconds) => writing::display(out, format_args!("OLDER {seconds}")),
             Self::Younger(seconds) => writing::display(out, format_args!("YOUNGER {seconds}")),
             Self::Larger(octets) => writing::display(out, format_args!("LARGER {octets}")),
@@ -433,6 +446,9 @@ fn plain(cursor: &mut Cursor<'_>, name: &[u8], at: usize) -> Read<SearchKey> {
         b"SENTBEFORE" => cursor.date().map(SearchKey::SentBefore),
         b"SENTON" => cursor.date().map(SearchKey::SentOn),
         b"SENTSINCE" => cursor.date().map(SearchKey::SentSince),
+        b"SAVEDBEFORE" => cursor.date().map(SearchKey::SavedBefore),
+        b"SAVEDON" => cursor.date().map(SearchKey::SavedOn),
+        b"SAVEDSINCE" => cursor.date().map(SearchKey::SavedSince),
         b"OLDER" => cursor.nz_number().map(|time| SearchKey::Older(time.get())),
         b"YOUNGER" => cursor
             .nz_number()

@@ -266,7 +266,7 @@ impl Line<'_> {
             (FetchItem::ModSeq, _) => line.modseq(out, row.modseq),
             (FetchItem::EmailId, _) => line.email_id(out, row.email),
             (FetchItem::ThreadId, _) => line.thread_id(out, row.thread),
-            (FetchItem::SaveDate, _) => line.save_date(out, None),
+            (FetchItem::SaveDate, _) => line.save_date(out, row.save_date),
             _ => {}
         }
     }

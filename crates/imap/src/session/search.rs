@@ -1,4 +1,5 @@
-//! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731, 5032, 5182, 7162 §3.1.5).
+//! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731, 5032, 5182, 7162 §3.1.5,
+//! 8514 §4.3).
 
 use std::time::Duration;
 
@@ -200,7 +201,8 @@ fn criterion(key: SearchKey, open: &Open) -> Criterion {
             Box::new(criterion(*one, open)),
             Box::new(criterion(*other, open)),
         ),
-        SearchKey::All | SearchKey::Old => Criterion::All,
+        // Every mailbox of the house knows when its messages were put there.
+        SearchKey::All | SearchKey::Old | SearchKey::SaveDateSupported => Criterion::All,
         SearchKey::Has(flag) => Criterion::Has(flag),
         SearchKey::Lacks(flag) => Criterion::Lacks(flag),
         SearchKey::New | SearchKey::Recent => nothing(),
@@ -222,6 +224,9 @@ fn criterion(key: SearchKey, open: &Open) -> Criterion {
         SearchKey::SentBefore(date) => Criterion::Sent(When::Before, day(date)),
         SearchKey::SentOn(date) => Criterion::Sent(When::On, day(date)),
         SearchKey::SentSince(date) => Criterion::Sent(When::Since, day(date)),
+        SearchKey::SavedBefore(date) => Criterion::Saved(When::Before, day(date)),
+        SearchKey::SavedOn(date) => Criterion::Saved(When::On, day(date)),
+        SearchKey::SavedSince(date) => Criterion::Saved(When::Since, day(date)),
         SearchKey::Older(seconds) => Criterion::Older(within(seconds)),
         SearchKey::Younger(seconds) => Criterion::Younger(within(seconds)),
         SearchKey::Larger(octets) => Criterion::Larger(octets),

@@ -70,18 +70,22 @@ pub(crate) fn search_key() -> BoxedStrategy<SearchKey> {
             SearchKey::All,
             SearchKey::New,
             SearchKey::Old,
-            SearchKey::Recent
+            SearchKey::Recent,
+            SearchKey::SaveDateSupported
         ]),
         flag().prop_map(SearchKey::Has),
         flag().prop_map(SearchKey::Lacks),
         set().prop_map(SearchKey::Sequence),
         set().prop_map(SearchKey::Uid),
-        (date(), 0..6_u8).prop_map(|(date, which)| match which {
+        (date(), 0..9_u8).prop_map(|(date, which)| match which {
             0 => SearchKey::Before(date),
             1 => SearchKey::On(date),
             2 => SearchKey::Since(date),
             3 => SearchKey::SentBefore(date),
             4 => SearchKey::SentOn(date),
+            5 => SearchKey::SavedBefore(date),
+            6 => SearchKey::SavedOn(date),
+            7 => SearchKey::SavedSince(date),
             _ => SearchKey::SentSince(date),
         }),
         number().prop_map(|time| SearchKey::Older(time.get())),

@@ -624,6 +624,11 @@ impl Mailbox {
 }
 
 impl Message {
+    /// A day behind its date.
+    fn saved(&self) -> Timestamp {
+        Timestamp::utc(self.date.seconds + 86_400)
+    }
+
     fn changed(&self) -> Changed {
         Changed {
             uid: Uid::new(self.uid).unwrap(),
@@ -642,6 +647,8 @@ impl Message {
             marked,
             size_octets: u64::try_from(text.len()).unwrap(),
             internal_date: self.date,
+            // The oldest of them is from before this was kept.
+            save_date: (self.text > 0).then(|| self.saved()),
             email: EmailId(u64::try_from(self.text).unwrap()),
             thread: None,
             pieces: pieces
@@ -699,6 +706,14 @@ impl Message {
             Criterion::Arrived(When::Before, date) => day < *date,
             Criterion::Arrived(When::On, date) => day == *date,
             Criterion::Arrived(When::Since, date) => day >= *date,
+            Criterion::Saved(when, date) => {
+                let day = self.saved().civil_date();
+                match when {
+                    When::Before => day < *date,
+                    When::On => day == *date,
+                    When::Since => day >= *date,
+                }
+            }
             Criterion::Header { name, text: words } => {
                 let start = format!("{}: {}", name.to_lowercase(), words.to_lowercase());
                 text.lines().any(|line| line.starts_with(&start))

@@ -14,5 +14,6 @@ mod messages;
 mod model;
 mod reports;
 mod routes;
+mod saved;
 mod submission;
 mod world;

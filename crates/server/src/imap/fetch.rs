@@ -44,6 +44,7 @@ fn row(row: FetchRow) -> Row {
         marked: row.seen_now,
         size_octets: row.size,
         internal_date: row.date,
+        save_date: row.save_date,
         email: row.email,
         thread: None,
         outline: row.outline,
