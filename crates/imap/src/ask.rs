@@ -153,6 +153,9 @@ pub enum Ask {
         date: Option<Timestamp>,
         /// How many octets will come.
         octets: u64,
+        /// The message that goes in the same step, if one does (RFC 8508); refused with
+        /// [`Why::Expunged`] if it is no longer there.
+        replaces: Option<(MailboxId, Uid)>,
     },
     /// The next octets of that message. Answer: [`Answer::Done`]; a refusal ends the append.
     AppendChunk(Bytes),
@@ -253,6 +256,8 @@ pub enum Why {
     AlreadyExists,
     /// It can never be done (a name that may not be, `INBOX` deleted, …).
     Cannot,
+    /// A message it is about was removed by somebody else.
+    Expunged,
     /// It has mailboxes below it, or is in use.
     InUse,
     /// The account has no right to it.

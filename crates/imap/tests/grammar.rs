@@ -136,6 +136,19 @@ const COMMANDS: &[(&str, &str, &str)] = &[
         "A APPEND x \" 5-Nov-2020 23:19:35 -0700\" {3}",
     ),
     ("3516 §4.4", "B002 APPEND saved ~{20}", ""),
+    (
+        "8508 §3.2",
+        "A003 REPLACE 4 Drafts (\\Seen \\Draft) {312}",
+        "",
+    ),
+    (
+        "8508 §3.3",
+        "A004 UID REPLACE 2000 Drafts (\\Seen \\Draft) {350}",
+        "",
+    ),
+    ("8514 §4.2", "A101 FETCH 998 (SAVEDATE)", ""),
+    ("8514 §4.3", "A102 SEARCH SAVEDON 28-Dec-2014", ""),
+    ("8514 §4.3", "A103 SEARCH SAVEDSINCE 28-Dec-2014", ""),
     ("9051 §6.3.13", "A002 IDLE", ""),
     ("3501 §6.4.1", "FXXZ CHECK", ""),
     ("9051 §6.4.1", "A341 CLOSE", ""),
@@ -351,7 +364,7 @@ fn what_is_no_command_says_where_and_what_was_expected() {
         (
             "a UID NOOP",
             Some(6),
-            "COPY, EXPUNGE, FETCH, MOVE, SEARCH or STORE",
+            "COPY, EXPUNGE, FETCH, MOVE, REPLACE, SEARCH or STORE",
         ),
     ];
     for &(line, at, expected) in cases {

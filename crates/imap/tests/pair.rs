@@ -18,7 +18,7 @@ use imap::ask::{
 };
 use imap::client::{Client, ClientPolicy, Message, News, Request};
 use imap::response::{Condition, FetchData};
-use imap::{Answer, Ask, Command, MailboxName, Policy, Response, Session};
+use imap::{Answer, Ask, Command, MailboxName, Policy, Response, SeqNumber, Session};
 use mail::{EmailId, FlagSet, Instant, MailboxId, ModSeq, Timestamp, Uid, UidSet, UidValidity};
 use message::Outline;
 use wire::sasl::{Question, Secret, Verdict};
@@ -41,6 +41,8 @@ struct House {
     last: u32,
     modseq: ModSeq,
     appending: Option<(FlagSet, Vec<u8>)>,
+    /// The message that goes as that one comes.
+    replaces: Option<Uid>,
 }
 
 impl House {
@@ -131,7 +133,10 @@ impl House {
                     highest: None,
                 }
             }
-            Ask::AppendBegin { flags, .. } => {
+            Ask::AppendBegin {
+                flags, replaces, ..
+            } => {
+                self.replaces = replaces.map(|(_, uid)| uid);
                 self.appending = Some((flags, Vec::new()));
                 Answer::Done
             }
@@ -146,6 +151,10 @@ impl House {
             Ask::AppendEnd => {
                 let (flags, octets) = self.appending.take().unwrap();
                 let uid = self.add(flags, octets);
+                if let Some(replaced) = self.replaces.take() {
+                    self.letters.remove(&replaced.value());
+                    self.gone.insert(replaced.value(), self.modseq);
+                }
                 Answer::Appended {
                     uid_validity: UidValidity::MIN,
                     uids: UidSet::from_range(uid..=uid),
@@ -550,6 +559,17 @@ fn a_visit() {
         assert_eq!(pair.say(&mut house, "EXPUNGE"), Condition::Ok);
         pair.knows_all(&mut house);
         assert_eq!(pair.view.len(), 1);
+        let replace = Request::Replace {
+            uid: true,
+            number: SeqNumber::Number(2.try_into().unwrap()),
+            mailbox: MailboxName::new("INBOX"),
+            flags: FlagSet::new(),
+            date: None,
+            message: Message::Octets(Bytes::from_static(b"Subject: three\r\n\r\n3\r\n")),
+        };
+        assert_eq!(pair.request(&mut house, replace), Condition::Ok);
+        pair.knows_all(&mut house);
+        assert_eq!(house.letters.keys().collect::<Vec<_>>(), [&3]);
         assert_eq!(pair.say(&mut house, "LOGIN a b"), Condition::Bad);
         assert_eq!(
             pair.say(&mut house, "STATUS INBOX (MESSAGES SIZE)"),

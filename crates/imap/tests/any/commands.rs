@@ -3,8 +3,8 @@
 use imap::Command;
 use imap::command::{
     Append, AppendMessage, Date, EntryType, Fetch, FetchItem, List, ListReturn, ListSelect,
-    LiteralHeader, Partial, Qresync, Search, SearchKey, SearchReturn, SelectParameters, SpecialUse,
-    Store, StoreAction,
+    LiteralHeader, Partial, Qresync, Replace, Search, SearchKey, SearchReturn, SelectParameters,
+    SpecialUse, Store, StoreAction,
 };
 use mail::{Role, UidValidity};
 use proptest::prelude::*;
@@ -298,6 +298,13 @@ pub(crate) fn on_mailboxes() -> BoxedStrategy<Command> {
             .prop_map(|(reference, pattern)| Command::Lsub { reference, pattern }),
         (mailbox(), status_items()).prop_map(|(mailbox, items)| Command::Status { mailbox, items }),
         append().prop_map(Command::Append),
+        (any::<bool>(), seq_number(), append()).prop_map(|(uid, number, append)| {
+            Command::Replace(Replace {
+                uid,
+                number,
+                append,
+            })
+        }),
         (any::<bool>(), set(), mailbox()).prop_map(|(uid, set, mailbox)| Command::Copy {
             uid,
             set,

@@ -73,6 +73,7 @@ pub(crate) struct Made {
     texts: Vec<Vec<u8>>,
     events: Vec<(u64, String)>,
     append: Option<(String, Vec<Arriving>)>,
+    replaces: Option<(MailboxId, Uid)>,
 }
 
 /// A message of APPEND on its way.
@@ -121,6 +122,7 @@ impl Made {
             texts: LETTERS.map(|text| text.as_bytes().to_vec()).into(),
             events,
             append: None,
+            replaces: None,
         };
         let names = ["INBOX", "Work", "Work/Old", "Sent", "Entwürfe"];
         let roles = [None, None, None, Some(Role::Sent), Some(Role::Drafts)];
@@ -300,9 +302,15 @@ impl Made {
                 return Err(no(Why::OverQuota, "There is no room"));
             }
             Ask::AppendBegin {
-                name, flags, date, ..
+                name,
+                flags,
+                date,
+                replaces,
+                ..
             } => {
                 self.named(&name)?;
+                self.replaces = replaces;
+                self.replaced()?;
                 self.append = Some((name, vec![(flags, date, Vec::new())]));
                 Answer::Done
             }
@@ -327,6 +335,11 @@ impl Made {
             Ask::AppendEnd => {
                 let (name, messages) = self.append.take().unwrap();
                 self.modseq += 1;
+                let modseq = self.modseq;
+                if let Some((mailbox, uid)) = self.replaced()? {
+                    let mailbox = self.with(mailbox)?;
+                    mailbox.remove(|message| message.uid == uid.value(), modseq);
+                }
                 let mut uids = UidSet::new();
                 for (flags, date, octets) in messages {
                     self.texts.push(octets);
@@ -340,6 +353,18 @@ impl Made {
             }
             other => panic!("{other:?}"),
         })
+    }
+
+    /// The message that goes with the next one that comes.
+    fn replaced(&mut self) -> Result<Option<(MailboxId, Uid)>, Refused> {
+        let Some((mailbox, uid)) = self.replaces else {
+            return Ok(None);
+        };
+        let mut messages = self.with(mailbox)?.messages.iter();
+        if messages.any(|message| message.uid == uid.value()) {
+            return Ok(self.replaces);
+        }
+        Err(no(Why::Expunged, "The message is gone"))
     }
 
     fn listed(&self) -> Vec<Listed> {

@@ -12,6 +12,7 @@ mod login;
 mod mailboxes;
 mod messages;
 mod model;
+mod replace;
 mod reports;
 mod routes;
 mod saved;
