@@ -15,7 +15,7 @@ use crate::text::decode_text;
 pub mod forms;
 mod preview;
 
-pub use self::preview::{PREVIEW_CHARACTERS_MAX, preview};
+pub use self::preview::{PREVIEW_CHARACTERS_MAX, preview, preview_of, preview_spans};
 
 /// One part as JMAP sees it: messages inside are not opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
