@@ -388,12 +388,23 @@ pub struct Changed {
 pub struct FetchPlan {
     /// The structure: for ENVELOPE, BODY and BODYSTRUCTURE.
     pub outline: bool,
+    /// The first words of the text: for PREVIEW.
+    pub preview: Option<PreviewMode>,
     /// Pieces of its text, answered in this order.
     pub pieces: Vec<Piece>,
     /// True to mark each message as `\Seen` in passing.
     pub mark_seen: bool,
     /// Only messages with a higher mod-sequence (RFC 7162 §3.1.4.1).
     pub changed_since: Option<ModSeq>,
+}
+
+/// When the first words of a text are wanted (RFC 8970).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PreviewMode {
+    /// Only where they are kept.
+    Kept,
+    /// In any case.
+    Made,
 }
 
 /// A piece of a message's text.
@@ -441,6 +452,9 @@ pub struct Row {
     pub thread: Option<ThreadId>,
     /// Its structure, if the plan asked for it.
     pub outline: Option<Arc<message::Outline>>,
+    /// The first words of its text, if the plan asked for them; always there for
+    /// [`PreviewMode::Made`].
+    pub preview: Option<String>,
     /// The pieces, in the plan's order.
     pub pieces: Vec<PieceData>,
 }

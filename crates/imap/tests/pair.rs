@@ -256,6 +256,7 @@ impl House {
                 size_octets: letter.octets.len() as u64,
                 internal_date: Timestamp::utc(0),
                 save_date: None,
+                preview: None,
                 email: EmailId(u64::from(uid)),
                 thread: None,
                 pieces: pieces.collect(),

@@ -184,14 +184,12 @@ impl Append {
                     spooled,
                 } in &self.whole
                 {
-                    let (blob, size) = (spooled.staged.blob, spooled.staged.len);
-                    let email = draft.email(blob, size, spooled.outline.clone());
                     let filing = Filing {
-                        email,
+                        email: draft.email(&spooled.row()),
                         flags,
                         date: *date,
                         now,
-                        size,
+                        size: spooled.staged.len,
                     };
                     uids.insert(draft.file(mailbox, filing, messages_max)?);
                 }

@@ -408,13 +408,12 @@ impl Delivery {
                 }
                 Err(error) => return Err(error),
             };
-            let Staged { blob, len, .. } = letter.spooled.staged;
             let filing = Filing {
-                email: draft.email(blob, len, letter.spooled.outline.clone()),
+                email: draft.email(&letter.spooled.row()),
                 flags: &FlagSet::new(),
                 date: now,
                 now,
-                size: len,
+                size: letter.spooled.staged.len,
             };
             draft.file(mailbox, filing, rules.mailbox_messages_max)?;
         }

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use message::view::{Bodies, preview};
 use message::{Limits, Outline, Scanner};
 use store::{Stage, Staged, Store};
 
+use crate::tables::EmailRow;
 use crate::{Error, Outcome, Post, Why};
 
 /// Octets of a header that must be whole where the house is crowded.
@@ -63,15 +65,29 @@ pub(crate) struct Spooled {
     pub(crate) staged: Staged,
     /// Encoded; `None` where the house was too crowded to read it in passing.
     pub(crate) outline: Option<Bytes>,
+    /// `None` for what was not in memory whole.
+    pub(crate) preview: Option<String>,
 }
 
 impl Spooled {
     /// A message that is in memory whole.
     pub(crate) fn of(octets: Vec<u8>) -> Self {
-        let outline = Outline::parse(&octets).encode();
+        let outline = Outline::parse(&octets);
+        let preview = preview(&Bodies::of(&outline.root), &octets);
         Self {
+            outline: Some(outline.encode().into()),
+            preview: Some(preview),
             staged: Staged::of(octets.into()),
-            outline: Some(outline.into()),
+        }
+    }
+
+    /// Its row, in whatever mailboxes it will be.
+    pub(crate) fn row(&self) -> EmailRow {
+        EmailRow {
+            blob: self.staged.blob,
+            size: self.staged.len,
+            outline: self.outline.clone(),
+            preview: self.preview.clone(),
         }
     }
 }
@@ -155,6 +171,7 @@ impl Spool {
                 Ok(Spooled {
                     staged,
                     outline: scanned.map(|scanned| scanned.outline().encode().into()),
+                    preview: None,
                 })
             }
         }

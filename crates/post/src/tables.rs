@@ -41,6 +41,8 @@ pub(crate) const ALL: [Table; 7] = [
 const VERSION: u8 = 1;
 /// [`Entry`] as it is written where it is known when the message was put into the mailbox.
 const ENTRY_VERSION_SAVED: u8 = 2;
+/// [`EmailRow`] as it is written where its preview is known.
+const EMAIL_VERSION_PREVIEW: u8 = 2;
 
 /// What an account counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,6 +113,9 @@ pub(crate) struct EmailRow {
     pub(crate) size: u64,
     /// As `message` encodes it; `None` where it was not made at delivery.
     pub(crate) outline: Option<Bytes>,
+    /// The first words of its text; `None` where they were not looked for at delivery, as in rows
+    /// of version 1.
+    pub(crate) preview: Option<String>,
 }
 
 impl Counters {
@@ -261,25 +266,37 @@ impl Entry {
 impl EmailRow {
     pub(crate) fn put(&self, id: EmailId) -> Write {
         let outline = self.outline.as_deref().unwrap_or_default();
-        let value = Writer::version(VERSION)
+        let version = match self.preview {
+            None => VERSION,
+            Some(_) => EMAIL_VERSION_PREVIEW,
+        };
+        let writer = Writer::version(version)
             .fixed(&self.blob.0)
             .number(self.size)
-            .octets(outline)
-            .finish();
-        put(EMAILS, email_key(id), value)
+            .octets(outline);
+        let writer = match &self.preview {
+            None => writer,
+            Some(preview) => writer.octets(preview.as_bytes()),
+        };
+        put(EMAILS, email_key(id), writer.finish())
     }
 
     pub(crate) fn read(value: &Bytes) -> Option<Self> {
-        let mut reader = Reader::version(value, VERSION)?;
+        let (mut reader, version) = Reader::either(value, &[VERSION, EMAIL_VERSION_PREVIEW])?;
         let blob = BlobId(reader.fixed()?);
         let size = reader.number()?;
         let outline = reader.octets()?;
         let outline = (!outline.is_empty()).then(|| value.slice_ref(outline));
+        let preview = match version {
+            EMAIL_VERSION_PREVIEW => Some(reader.text()?.to_owned()),
+            _ => None,
+        };
         reader.end()?;
         Some(Self {
             blob,
             size,
             outline,
+            preview,
         })
     }
 
@@ -432,13 +449,24 @@ mod tests {
             assert_eq!(Entry::read(&key, &value), Some((MailboxId(6), entry)));
         }
 
-        for outline in [None, Some(Bytes::from_static(b"outline"))] {
+        let previews = [None, Some(String::new()), Some("Grüße".to_owned())];
+        for (outline, preview) in [None, Some(Bytes::from_static(b"outline"))]
+            .into_iter()
+            .flat_map(|outline| {
+                previews
+                    .iter()
+                    .map(move |preview| (outline.clone(), preview))
+            })
+        {
             let email = EmailRow {
                 blob: BlobId([7; 32]),
                 size: 99,
                 outline,
+                preview: preview.clone(),
             };
             let (_, value) = parts(email.put(EmailId(1)));
+            let version = if preview.is_some() { 2 } else { 1 };
+            assert_eq!(value.first(), Some(&version));
             assert_eq!(EmailRow::read(&value), Some(email));
         }
 

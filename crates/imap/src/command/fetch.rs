@@ -1,4 +1,5 @@
-//! FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 3516, RFC 7162 §3.1.4, RFC 8474 §5, RFC 8514).
+//! FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 3516, RFC 7162 §3.1.4, RFC 8474 §5, RFC 8514, RFC
+//! 8970).
 
 use bytes::{BufMut, BytesMut};
 use mail::ModSeq;
@@ -58,6 +59,11 @@ pub enum FetchItem {
     ThreadId,
     /// When it came into this mailbox (RFC 8514).
     SaveDate,
+    /// The first words of its text (RFC 8970).
+    Preview {
+        /// True if they are wanted only where they are at hand.
+        lazy: bool,
+    },
     /// `BODY[…]`, `BODY.PEEK[…]`.
     BodySection {
         /// Which part.
@@ -145,6 +151,8 @@ impl FetchItem {
                 part_numbers(out, part);
                 out.put_u8(b']');
             }
+            Self::Preview { lazy: false } => out.put_slice(b"PREVIEW"),
+            Self::Preview { lazy: true } => out.put_slice(b"PREVIEW (LAZY)"),
             word => {
                 let named = Self::WORDS.iter().find(|(item, _)| item == word);
                 out.put_slice(named.map_or("UID", |(_, name)| name).as_bytes());
@@ -235,6 +243,9 @@ fn modifiers(cursor: &mut Cursor<'_>, fetch: &mut Fetch) -> Read<()> {
 fn item(cursor: &mut Cursor<'_>, named: Option<(usize, Upper)>) -> Read<FetchItem> {
     let (at, name) = named.unwrap_or_else(|| (cursor.position(), cursor.name()));
     let name = name.as_bytes();
+    if name == b"PREVIEW" {
+        return preview(cursor);
+    }
     if cursor.peek() != Some(b'[') {
         let known = FetchItem::WORDS
             .iter()
@@ -258,6 +269,17 @@ fn item(cursor: &mut Cursor<'_>, named: Option<(usize, Upper)>) -> Read<FetchIte
         b"BINARY.SIZE" => section::parse_binary(cursor).map(FetchItem::BinarySize),
         _ => Cursor::error_at(at, "an item to fetch"),
     }
+}
+
+/// What follows `PREVIEW`. Only the word LAZY tells its modifiers from those of FETCH.
+fn preview(cursor: &mut Cursor<'_>) -> Read<FetchItem> {
+    let lazy = cursor.eat_word(b" (LAZY");
+    if lazy {
+        // RFC 8970 §6
+        while cursor.eat_word(b" LAZY") {}
+        cursor.expect(b')', "')'")?;
+    }
+    Ok(FetchItem::Preview { lazy })
 }
 
 fn partial(cursor: &mut Cursor<'_>) -> Read<Option<Partial>> {

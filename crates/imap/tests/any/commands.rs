@@ -53,6 +53,7 @@ pub(crate) fn fetch_item() -> BoxedStrategy<FetchItem> {
             }
         }),
         part_numbers(0).prop_map(FetchItem::BinarySize),
+        any::<bool>().prop_map(|lazy| FetchItem::Preview { lazy }),
     ]
     .boxed()
 }

@@ -282,6 +282,7 @@ pub(crate) fn fetch_data() -> BoxedStrategy<FetchData> {
         modseq().prop_map(FetchData::ModSeq),
         object_id().prop_map(FetchData::EmailId),
         prop::option::of(object_id()).prop_map(FetchData::ThreadId),
+        prop::option::of(text()).prop_map(FetchData::Preview),
         digest().prop_map(|digest| FetchData::Envelope(Box::new(digest))),
         part().prop_map(|part| FetchData::Body(Box::new(without_extension(part)))),
         part().prop_map(|part| FetchData::BodyStructure(Box::new(part))),

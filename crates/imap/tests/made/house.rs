@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use imap::ask::{
     Answer, Ask, Changed, Changes, Criterion, FetchPlan, Gone, Highest, Listed, Piece, PieceData,
-    PieceForm, Reached, Refused, Row, Selected, Status, StoreMode, When, Why,
+    PieceForm, PreviewMode, Reached, Refused, Row, Selected, Status, StoreMode, When, Why,
 };
 use imap::{Policy, Session};
 use mail::{
@@ -18,6 +18,7 @@ use mail::{
     Refusal, Role, Timestamp, Uid, UidSet, UidValidity,
 };
 use message::Outline;
+use message::view::{Bodies, preview};
 use wire::dialogue::{House, security_for_tests};
 use wire::sasl::{Question, ScramKeys, Verdict};
 use wire::{Security, Session as _, Step};
@@ -676,6 +677,12 @@ impl Message {
             save_date: (self.text > 0).then(|| self.saved()),
             email: EmailId(u64::try_from(self.text).unwrap()),
             thread: None,
+            // That of the third letter is not kept.
+            preview: match plan.preview {
+                Some(PreviewMode::Kept) if self.text == 2 => None,
+                Some(_) => Some(preview(&Bodies::of(&outline.root), text)),
+                None => None,
+            },
             pieces: pieces
                 .map(|piece| self.piece(text, &outline, piece))
                 .collect(),

@@ -12,6 +12,7 @@ mod login;
 mod mailboxes;
 mod messages;
 mod model;
+mod previews;
 mod replace;
 mod reports;
 mod routes;
