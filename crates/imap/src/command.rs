@@ -20,6 +20,7 @@ use crate::{MailboxName, Names, SeqNumber, SequenceSet};
 mod fetch;
 mod list;
 pub(crate) mod parse;
+pub(crate) mod partial;
 pub(crate) mod search;
 pub(crate) mod section;
 mod select;
@@ -27,6 +28,7 @@ mod write;
 
 pub use fetch::{Fetch, FetchItem, Partial};
 pub use list::{List, ListReturn, ListSelect, StatusItem};
+pub use partial::PartialRange;
 pub use search::{Date, EntryType, Search, SearchKey, SearchReturn};
 pub use select::{Qresync, SelectParameters};
 

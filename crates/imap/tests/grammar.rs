@@ -146,6 +146,21 @@ const COMMANDS: &[(&str, &str, &str)] = &[
         "A004 UID REPLACE 2000 Drafts (\\Seen \\Draft) {350}",
         "",
     ),
+    (
+        "9394 §3.1",
+        "A01 UID SEARCH RETURN (PARTIAL -1:-100) UNDELETED UNKEYWORD $Junk",
+        "",
+    ),
+    (
+        "9394 §3.3",
+        "10 UID FETCH 25900:26600 (UID FLAGS) (PARTIAL -1:-3)",
+        "",
+    ),
+    (
+        "9394 §3.4",
+        "101 UID FETCH 25900:26600 (UID FLAGS) (PARTIAL -1:-30 CHANGEDSINCE 98305)",
+        "101 UID FETCH 25900:26600 (UID FLAGS) (CHANGEDSINCE 98305 PARTIAL -1:-30)",
+    ),
     ("8970 §5", "A2 FETCH 1 (RFC822.SIZE PREVIEW)", ""),
     ("8970 §5", "B1 FETCH 1:4 (ENVELOPE PREVIEW (LAZY))", ""),
     ("8970 §5", "C3 FETCH $ (UID PREVIEW (LAZY))", ""),

@@ -1,10 +1,11 @@
 //! FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 3516, RFC 7162 §3.1.4, RFC 8474 §5, RFC 8514, RFC
-//! 8970).
+//! 8970, RFC 9394 §3.3).
 
 use bytes::{BufMut, BytesMut};
 use mail::ModSeq;
 use message::Section;
 
+use super::partial::{PartialRange, parse as partial_range};
 use super::section;
 use crate::cursor::{Cursor, Read, Upper};
 use crate::response::{part_numbers, section_spec};
@@ -26,6 +27,8 @@ pub struct Fetch {
     pub changed_since: Option<ModSeq>,
     /// Also the UIDs that are gone since (RFC 7162 §3.2.6).
     pub vanished: bool,
+    /// Only some of the messages; only with UIDs (RFC 9394 §3.3).
+    pub partial: Option<PartialRange>,
 }
 
 /// Something about a message.
@@ -99,9 +102,16 @@ impl Fetch {
     pub(super) fn write(&self, out: &mut BytesMut) {
         writing::display(out, format_args!(" {} ", self.set));
         writing::list(out, &self.items, |out, item| item.write(out));
-        if let Some(modseq) = self.changed_since {
-            writing::display(out, format_args!(" (CHANGEDSINCE {modseq}"));
-            out.put_slice(if self.vanished { b" VANISHED)" } else { b")" });
+        let since = self.changed_since;
+        let since = since.map(|modseq| format!("CHANGEDSINCE {modseq}"));
+        let vanished = self.vanished.then(|| "VANISHED".to_owned());
+        let partial = self.partial.map(|range| format!("PARTIAL {range}"));
+        let mut modifiers = since.into_iter().chain(vanished).chain(partial).peekable();
+        if modifiers.peek().is_some() {
+            out.put_u8(b' ');
+            writing::list(out, modifiers, |out, modifier| {
+                out.put_slice(modifier.as_bytes());
+            });
         }
     }
 }
@@ -196,6 +206,7 @@ pub(super) fn parse(cursor: &mut Cursor<'_>, uid: bool) -> Read<Fetch> {
         items,
         changed_since: None,
         vanished: false,
+        partial: None,
     };
     if cursor.eat(b' ') {
         modifiers(cursor, &mut fetch)?;
@@ -229,7 +240,12 @@ fn modifiers(cursor: &mut Cursor<'_>, fetch: &mut Fetch) -> Read<()> {
                 fetch.changed_since = Some(cursor.modseq()?);
             }
             b"VANISHED" => fetch.vanished = true,
-            _ => return Cursor::error_at(at, "CHANGEDSINCE or VANISHED"),
+            // RFC 9394 §3.3
+            b"PARTIAL" if fetch.uid && fetch.partial.is_none() => {
+                cursor.space()?;
+                fetch.partial = Some(partial_range(cursor)?);
+            }
+            _ => return Cursor::error_at(at, "CHANGEDSINCE, VANISHED or, with UIDs, PARTIAL"),
         }
         Ok(())
     })?;

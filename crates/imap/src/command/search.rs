@@ -6,6 +6,7 @@ use std::fmt;
 use bytes::{BufMut, BytesMut};
 use mail::{Flag, Keyword, ModSeq};
 
+use super::partial::{self, PartialRange};
 use crate::cursor::{Cursor, Read};
 use crate::{SequenceSet, writing};
 
@@ -29,7 +30,7 @@ pub struct Search {
     pub key: SearchKey,
 }
 
-/// `RETURN (…)` (RFC 9051 §6.4.4, RFC 5182). `RETURN ()` is ALL.
+/// `RETURN (…)` (RFC 9051 §6.4.4, RFC 5182, RFC 9394). `RETURN ()` is ALL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SearchReturn {
     /// The lowest number.
@@ -42,6 +43,8 @@ pub struct SearchReturn {
     pub count: bool,
     /// Keep the result for `$`.
     pub save: bool,
+    /// Some of the numbers; not with `all`.
+    pub partial: Option<PartialRange>,
 }
 
 /// A day on the calendar, without time and zone.
@@ -160,8 +163,11 @@ impl Search {
             ];
             out.put_slice(b" RETURN ");
             let options = options.iter().filter(|(on, _)| *on);
-            writing::list(out, options, |out, (_, name)| {
-                out.put_slice(name.as_bytes())
+            let options = options.map(|(_, name)| (*name).to_owned());
+            let partial = returning.partial;
+            let partial = partial.map(|range| format!("PARTIAL {range}"));
+            writing::list(out, options.chain(partial), |out, option| {
+                out.put_slice(option.as_bytes());
             });
         }
         if let Some(charset) = &self.charset {
@@ -334,10 +340,18 @@ fn return_options(cursor: &mut Cursor<'_>) -> Read<SearchReturn> {
             b"ALL" => returning.all = true,
             b"COUNT" => returning.count = true,
             b"SAVE" => returning.save = true,
-            _ => return Cursor::error_at(at, "MIN, MAX, ALL, COUNT or SAVE"),
+            b"PARTIAL" if returning.partial.is_none() => {
+                cursor.space()?;
+                returning.partial = Some(partial::parse(cursor)?);
+            }
+            _ => return Cursor::error_at(at, "MIN, MAX, ALL, COUNT, SAVE or PARTIAL"),
         }
         Ok(())
     })?;
+    // RFC 9394 §3.1
+    if returning.all && returning.partial.is_some() {
+        return cursor.error("either ALL or PARTIAL");
+    }
     // RFC 9051 §6.4.4
     if returning == SearchReturn::default() {
         returning.all = true;

@@ -1,5 +1,5 @@
 //! FETCH and UID FETCH (RFC 9051 §6.4.5, §7.5.2; RFC 3501 for `RFC822…`, RFC 3516, RFC 7162
-//! §3.1.4, RFC 8970).
+//! §3.1.4, RFC 8970, RFC 9394 §3.3).
 
 use std::sync::Arc;
 
@@ -29,6 +29,10 @@ impl Session {
         let uids = match self.resolve(&fetch.set, fetch.uid) {
             Ok(uids) => uids,
             Err(status) => return self.bad(Some(&tag), &status),
+        };
+        let uids = match fetch.partial {
+            Some(range) => range.of(&uids),
+            None => uids,
         };
         // RFC 7162 §3.1
         self.condstore |= fetch.changed_since.is_some() || fetch.items.contains(&FetchItem::ModSeq);

@@ -3,8 +3,8 @@
 use imap::Command;
 use imap::command::{
     Append, AppendMessage, Date, EntryType, Fetch, FetchItem, List, ListReturn, ListSelect,
-    LiteralHeader, Partial, Qresync, Replace, Search, SearchKey, SearchReturn, SelectParameters,
-    SpecialUse, Store, StoreAction,
+    LiteralHeader, Partial, PartialRange, Qresync, Replace, Search, SearchKey, SearchReturn,
+    SelectParameters, SpecialUse, Store, StoreAction,
 };
 use mail::{Role, UidValidity};
 use proptest::prelude::*;
@@ -119,13 +119,24 @@ pub(crate) fn search_key() -> BoxedStrategy<SearchKey> {
     .boxed()
 }
 
+pub(crate) fn partial_range() -> BoxedStrategy<PartialRange> {
+    (number(), number(), any::<bool>())
+        .prop_map(|(from, to, from_end)| PartialRange { from, to, from_end })
+        .boxed()
+}
+
 pub(crate) fn search() -> BoxedStrategy<Search> {
-    let returning = any::<[bool; 5]>().prop_map(|[min, max, all, count, save]| SearchReturn {
-        min,
-        max,
-        all: all || !(min || max || count || save),
-        count,
-        save,
+    let returning = (any::<[bool; 5]>(), prop::option::of(partial_range()));
+    let returning = returning.prop_map(|([min, max, all, count, save], partial)| {
+        let some = min || max || count || save || partial.is_some();
+        SearchReturn {
+            min,
+            max,
+            all: all && partial.is_none() || !some,
+            count,
+            save,
+            partial,
+        }
     });
     let charset = prop::sample::select(vec!["UTF-8".to_owned(), "US-ASCII".to_owned()]);
     let parts = (
@@ -262,15 +273,19 @@ pub(crate) fn fetch() -> BoxedStrategy<Fetch> {
         set(),
         prop::collection::vec(fetch_item(), 1..4),
         prop::option::of(modseq()),
+        prop::option::of(partial_range()),
     );
     parts
-        .prop_map(|([uid, vanished], set, items, changed_since)| Fetch {
-            uid,
-            set,
-            items,
-            vanished: vanished && uid && changed_since.is_some(),
-            changed_since,
-        })
+        .prop_map(
+            |([uid, vanished], set, items, changed_since, partial)| Fetch {
+                uid,
+                set,
+                items,
+                vanished: vanished && uid && changed_since.is_some(),
+                partial: partial.filter(|_| uid),
+                changed_since,
+            },
+        )
         .boxed()
 }
 

@@ -14,6 +14,7 @@ use message::{
 };
 use proptest::prelude::*;
 
+use super::commands::partial_range;
 use super::words::*;
 
 pub(crate) fn status() -> BoxedStrategy<Status> {
@@ -131,18 +132,22 @@ pub(crate) fn esearch() -> BoxedStrategy<Esearch> {
         any::<bool>(),
         (some(), some(), some()),
         prop::option::of(plain_set()),
+        prop::option::of((partial_range(), prop::option::of(plain_set()))),
         prop::option::of(modseq()),
     );
     parts
-        .prop_map(|(tag, uid, (min, max, count), all, modseq)| Esearch {
-            tag,
-            uid,
-            min,
-            max,
-            all,
-            count,
-            modseq,
-        })
+        .prop_map(
+            |(tag, uid, (min, max, count), all, partial, modseq)| Esearch {
+                tag,
+                uid,
+                min,
+                max,
+                all,
+                partial,
+                count,
+                modseq,
+            },
+        )
         .boxed()
 }
 
