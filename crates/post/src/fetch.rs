@@ -241,7 +241,8 @@ impl Account {
         Ok(octets)
     }
 
-    /// Makes a preview that was not made at delivery; tells how many octets of memory that took.
+    /// Makes a preview that was not made at delivery (of texts far behind the beginning of a large
+    /// message, and where the house was crowded); tells how many octets of memory that took.
     async fn make_preview(
         &self,
         mailbox: MailboxId,

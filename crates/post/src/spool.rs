@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use message::view::{Bodies, preview};
+use message::view::{Bodies, preview, preview_spans};
 use message::{Limits, Outline, Scanner};
 use store::{Stage, Staged, Store};
 
@@ -21,6 +21,10 @@ const CROWDED_HEADER_OCTETS_MAX: usize = 32 * 1024;
 
 /// Octets that a scanner may have in memory where the house is crowded.
 const CROWDED_SCANNER_OCTETS_MAX: usize = 64 * 1024;
+
+/// Octets of a streamed message's beginning that are kept to make its preview of: most large
+/// letters are so for what is attached behind their text.
+const BEGINNING_OCTETS_MAX: usize = 128 * 1024;
 
 /// A message on its way in.
 #[derive(Debug)]
@@ -57,6 +61,8 @@ struct Streamed {
     stage: Box<dyn Stage>,
     /// `None` if it took too much memory where the house is crowded.
     scanner: Option<Box<Scanner>>,
+    /// `None` where the house is crowded.
+    beginning: Option<Vec<u8>>,
 }
 
 /// A message that has arrived whole.
@@ -65,7 +71,7 @@ pub(crate) struct Spooled {
     pub(crate) staged: Staged,
     /// Encoded; `None` where the house was too crowded to read it in passing.
     pub(crate) outline: Option<Bytes>,
-    /// `None` for what was not in memory whole.
+    /// `None` where its texts were not in memory.
     pub(crate) preview: Option<String>,
 }
 
@@ -151,6 +157,7 @@ impl Spool {
         let mut streamed = Streamed {
             stage: self.store.stage(),
             scanner: Some(Box::new(Scanner::new(&Limits::HOUSE))),
+            beginning: Some(Vec::new()),
         };
         streamed.push(octets.into(), &mut self.crowd).await?;
         self.place = Place::Store(streamed);
@@ -166,12 +173,16 @@ impl Spool {
             Place::Nowhere => Err(too_big()),
             Place::Memory(octets) => Ok(Spooled::of(front(octets)?)),
             Place::Store(streamed) => {
-                let scanned = streamed.scanner.map(|scanner| scanner.finish());
+                let outline = streamed.scanner.map(|scanner| scanner.finish().outline());
                 let staged = streamed.stage.finish().await.map_err(writing())?;
+                let preview = outline
+                    .as_ref()
+                    .zip(streamed.beginning)
+                    .and_then(|(outline, beginning)| preview_within(outline, &beginning));
                 Ok(Spooled {
                     staged,
-                    outline: scanned.map(|scanned| scanned.outline().encode().into()),
-                    preview: None,
+                    outline: outline.map(|outline| outline.encode().into()),
+                    preview,
                 })
             }
         }
@@ -184,7 +195,16 @@ impl Streamed {
         if let Some(scanner) = &mut self.scanner {
             scanner.push(&bytes);
             let octets = scanner.memory_octets();
-            crowd.set(octets);
+            if let Some(beginning) = &mut self.beginning {
+                let room = BEGINNING_OCTETS_MAX.saturating_sub(beginning.len());
+                beginning.extend_from_slice(bytes.get(..room).unwrap_or(&bytes));
+            }
+            let beginning = self.beginning.as_ref().map_or(0, Vec::len);
+            crowd.set(octets.saturating_add(beginning));
+            if crowd.is_dense() {
+                self.beginning = None;
+                crowd.set(octets);
+            }
             if octets > CROWDED_SCANNER_OCTETS_MAX && crowd.is_dense() {
                 self.scanner = None;
                 crowd.set(0);
@@ -192,6 +212,14 @@ impl Streamed {
         }
         self.stage.write(bytes).await.map_err(writing())
     }
+}
+
+/// The preview, if all that is looked at for it is in the message's beginning.
+fn preview_within(outline: &Outline, beginning: &[u8]) -> Option<String> {
+    let bodies = Bodies::of(&outline.root);
+    let len = u64::try_from(beginning.len()).unwrap_or(u64::MAX);
+    let within = preview_spans(&bodies).all(|span| span.end() <= len);
+    within.then(|| preview(&bodies, beginning))
 }
 
 impl Crowd {

@@ -142,10 +142,15 @@ def preview():
     ok(client.append("INBOX", None, None, b"Subject: a\r\n\r\n> What?\r\n\r\nThis.\r\n"))
     large = b"Subject: b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>Gr&uuml;&szlig;e</p>" + b"<p>more</p>\r\n" * 50000
     ok(client.append("INBOX", None, None, large))
-    assert ok(client.select()) == [b"2"]
-    assert ok(client.fetch("1:2", "(PREVIEW (LAZY))")) == [b'1 (PREVIEW "This.")', b"2 (PREVIEW NIL)"]
+    file = b"--b\r\nContent-Type: application/zip\r\n\r\n" + b"file\r\n" * 50000
+    text = b"--b\r\nContent-Type: text/plain\r\n\r\nfar behind\r\n--b--\r\n"
+    head = b"Subject: c\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    ok(client.append("INBOX", None, None, head + file + text))
+    assert ok(client.select()) == [b"3"]
+    assert ok(client.fetch("1,3", "(PREVIEW (LAZY))")) == [b'1 (PREVIEW "This.")', b"3 (PREVIEW NIL)"]
     for lazy in "", " (LAZY)":
-        [(head, words), tail] = ok(client.fetch("2", f"(PREVIEW{lazy})"))
+        assert ok(client.fetch("3", f"(PREVIEW{lazy})")) == [b'3 (PREVIEW "far behind")']
+        [(_, words), _] = ok(client.fetch("2", f"(PREVIEW{lazy})"))
         words = words.decode()
         assert words.startswith("Gr\u00fc\u00dfe more more") and 150 < len(words) <= 200, words
     client.logout()
