@@ -304,15 +304,19 @@ fn announced(line: &[u8]) -> Option<Announced> {
 fn is_message(gathered: &[u8], line: &[u8], at: usize) -> bool {
     let start = if gathered.is_empty() { line } else { gathered };
     let mut words = start.split(|&octet| octet == b' ').skip(1);
-    let mut word = || words.next().unwrap_or_default().to_ascii_uppercase();
+    let mut verb = words.next().unwrap_or_default();
     // How many spaces stand before the mailbox's name.
-    let spaces = match word().as_slice() {
-        b"APPEND" => 2,
+    let mut spaces = 2;
+    if verb.eq_ignore_ascii_case(b"UID") {
+        verb = words.next().unwrap_or_default();
+        spaces += 1;
+    }
+    if verb.eq_ignore_ascii_case(b"REPLACE") {
         // RFC 8508 §5
-        b"REPLACE" => 3,
-        b"UID" if word() == b"REPLACE" => 4,
-        _ => return false,
-    };
+        spaces += 1;
+    } else if spaces > 2 || !verb.eq_ignore_ascii_case(b"APPEND") {
+        return false;
+    }
     // The first literal is the mailbox's name if nothing stands before it there.
     let name = memchr::memchr_iter(b' ', line).nth(spaces - 1);
     !gathered.is_empty() || name.is_some_and(|space| at > space + 1)

@@ -160,7 +160,7 @@ fn esearch(view: &View, found: &UidSet, uid: bool, returning: SearchReturn) -> E
             }
         })
     };
-    let all = written(found).filter(|_| returning.all);
+    let all = returning.all.then(|| written(found)).flatten();
     let partial = returning
         .partial
         .map(|range| (range, written(&range.of(found))));
