@@ -15,11 +15,12 @@ use bytes::BytesMut;
 use mail::{FlagSet, ModSeq, Role, SyntaxError, Timestamp};
 use wire::sasl::Secret;
 
-use crate::{MailboxName, Names, SequenceSet};
+use crate::{MailboxName, Names, SeqNumber, SequenceSet};
 
 mod fetch;
 mod list;
 pub(crate) mod parse;
+pub(crate) mod partial;
 pub(crate) mod search;
 pub(crate) mod section;
 mod select;
@@ -27,6 +28,7 @@ mod write;
 
 pub use fetch::{Fetch, FetchItem, Partial};
 pub use list::{List, ListReturn, ListSelect, StatusItem};
+pub use partial::PartialRange;
 pub use search::{Date, EntryType, Search, SearchKey, SearchReturn};
 pub use select::{Qresync, SelectParameters};
 
@@ -141,6 +143,17 @@ pub struct AppendMessage {
     pub literal: LiteralHeader,
 }
 
+/// REPLACE and UID REPLACE up to the message, which follows the literal's header (RFC 8508 §3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replace {
+    /// True if the number is a UID.
+    pub uid: bool,
+    /// The message of the open mailbox that goes.
+    pub number: SeqNumber,
+    /// The message that comes, and where to.
+    pub append: Append,
+}
+
 /// What a client says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -226,6 +239,8 @@ pub enum Command {
     },
     /// Put a message in (§6.3.12).
     Append(Append),
+    /// Put a message in, and take another away in the same step (RFC 8508).
+    Replace(Replace),
     /// Tell me what happens until I say DONE (§6.3.13).
     Idle,
     /// Make a checkpoint (RFC 3501 §6.4.1).

@@ -63,6 +63,7 @@ pub enum Verb {
     Store,
     Copy,
     Move,
+    Replace,
     Compress,
     /// The peer has connected.
     Connect,
@@ -157,7 +158,7 @@ impl Phase {
 
 impl Verb {
     /// All verbs.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::Capability,
         Self::Noop,
         Self::Id,
@@ -189,6 +190,7 @@ impl Verb {
         Self::Store,
         Self::Copy,
         Self::Move,
+        Self::Replace,
         Self::Compress,
         Self::Connect,
         Self::Done,
@@ -293,6 +295,8 @@ mod tests {
             (Verb::Idle, [false, true, true]),
             (Verb::Close, [false, false, true]),
             (Verb::Fetch, [false, false, true]),
+            // RFC 8508 §3.5
+            (Verb::Replace, [false, false, true]),
             (Verb::Noise, [false, false, false]),
         ];
         for (verb, expected) in cases {

@@ -273,15 +273,20 @@ impl Session {
         self.bad(failure.tag.as_ref(), &Status::bad(text));
     }
 
+    /// Refuses a command that is out of place.
+    fn refuse_here(&mut self, tag: &Tag, verb: Verb) {
+        let text = match (self.phase(), verb) {
+            (Phase::NotAuthenticated, _) => "Log in first",
+            (_, Verb::StartTls | Verb::Authenticate | Verb::Login) => "Logged in already",
+            _ => "Select a mailbox first",
+        };
+        self.bad(Some(tag), &Status::bad(text).with(Code::ClientBug));
+    }
+
     fn dispatch(&mut self, tag: Tag, command: Command) {
         let verb = verb_of(&command);
         if !self.phase().allows(verb) {
-            let text = match (self.phase(), verb) {
-                (Phase::NotAuthenticated, _) => "Log in first",
-                (_, Verb::StartTls | Verb::Authenticate | Verb::Login) => "Logged in already",
-                _ => "Select a mailbox first",
-            };
-            return self.bad(Some(&tag), &Status::bad(text).with(Code::ClientBug));
+            return self.refuse_here(&tag, verb);
         }
         self.bad_commands = 0;
         match command {
@@ -305,7 +310,9 @@ impl Session {
             Command::Enable(names) => self.enable(tag, &names),
             Command::Compress(mechanism) => self.compress(&tag, &mechanism),
             Command::Idle => self.begin_idle(tag),
-            Command::Append(_) => self.bad(Some(&tag), &Status::bad("APPEND without a message")),
+            Command::Append(_) | Command::Replace(_) => {
+                self.bad(Some(&tag), &Status::bad("There is no message"));
+            }
             other => self.dispatch_mailbox(tag, verb, other),
         }
     }
@@ -468,6 +475,7 @@ const fn verb_of(command: &Command) -> Verb {
         Command::Namespace => Verb::Namespace,
         Command::Status { .. } => Verb::Status,
         Command::Append(_) => Verb::Append,
+        Command::Replace(_) => Verb::Replace,
         Command::Idle => Verb::Idle,
         Command::Check => Verb::Check,
         Command::Close => Verb::Close,

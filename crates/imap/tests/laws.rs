@@ -70,6 +70,8 @@ fn line() -> impl Strategy<Value = String> {
         "C+ t APPEND INBOX {5+}\\r\\nhello\\r\\n",
         "C+ t APPEND Work (\\\\Seen) {3+}\\r\\nabc",
         "C: t APPEND Work {4}",
+        "C+ t REPLACE 1 INBOX {5+}\\r\\nhello\\r\\n",
+        "C+ t UID REPLACE 3 Work (\\\\Seen) {3+}\\r\\nabc",
         "C+ t APPEND Sent {8+}\\r\\nt NOOP\\r\\n\\r\\n",
         "C* 50 x",
         "C* 3000 y",

@@ -1,6 +1,6 @@
 //! Copying and moving messages between mailboxes (RFC 9051 §6.4.7–8).
 
-use mail::{MailboxId, Uid, UidSet, UidValidity};
+use mail::{MailboxId, Timestamp, Uid, UidSet, UidValidity};
 
 use crate::draft::Draft;
 use crate::mailbox::copy_entries;
@@ -22,8 +22,9 @@ impl Account {
     /// [`crate::Why::TryCreate`] if the target is not there, [`crate::Why::Nonexistent`] if the
     /// source is gone, [`crate::Why::Limit`], or if it cannot be stored.
     pub async fn copy(&self, mailbox: MailboxId, uids: &UidSet, to: &str) -> Outcome<Copied> {
-        let rules = self.house().rules();
-        self.change(|draft| copy_into(draft, mailbox, uids, to, rules))
+        let house = self.house();
+        let (rules, now) = (house.rules(), house.outside().now());
+        self.change(|draft| copy_into(draft, mailbox, uids, to, (rules, now)))
             .await
     }
 
@@ -32,9 +33,10 @@ impl Account {
     /// # Errors
     /// As [`Account::copy`].
     pub async fn relocate(&self, mailbox: MailboxId, uids: &UidSet, to: &str) -> Outcome<Copied> {
-        let rules = self.house().rules();
+        let house = self.house();
+        let (rules, now) = (house.rules(), house.outside().now());
         self.change(|draft| {
-            let copied = copy_into(draft, mailbox, uids, to, rules)?;
+            let copied = copy_into(draft, mailbox, uids, to, (rules, now))?;
             // Only what was copied goes: the copies in the same mailbox are not among it.
             let sources = copied.pairs.iter().map(|(source, _)| *source);
             draft.remove(mailbox, &sources.collect());
@@ -49,11 +51,11 @@ fn copy_into(
     mailbox: MailboxId,
     uids: &UidSet,
     to: &str,
-    rules: &Rules,
+    (rules, now): (&Rules, Timestamp),
 ) -> Outcome<Copied> {
     draft.ledger().folder(mailbox)?;
     let target = draft.ledger().target(to)?;
     let uidvalidity = draft.ledger().folder(target)?.row.uidvalidity;
-    let pairs = copy_entries(draft, mailbox, uids, target, rules)?;
+    let pairs = copy_entries(draft, mailbox, uids, target, (rules, now))?;
     Ok(Copied { uidvalidity, pairs })
 }

@@ -98,7 +98,7 @@ pub use copy::Copied;
 pub use directory::{Alias, AliasSource, Listed};
 pub use error::{Error, Fault, Outcome, Why};
 pub use expunge::Expunged;
-pub use fetch::{Data, FetchPage, FetchPlan, FetchRow, Form, Item};
+pub use fetch::{Data, FetchPage, FetchPlan, FetchRow, Form, Item, Preview};
 pub use flags::{FlagAction, FlagChange, Stored};
 pub use house::Post;
 pub use incoming::{Incoming, Origin, Protocol, Receipt, Sender, Tls};

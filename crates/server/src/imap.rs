@@ -117,8 +117,12 @@ impl House {
                 flags,
                 date,
                 octets,
+                replaces,
             } => {
-                let append = account.append(&name, flags, date, Some(octets)).await?;
+                let mut append = account.append(&name, flags, date, Some(octets)).await?;
+                if let Some((mailbox, uid)) = replaces {
+                    append = append.replacing(mailbox, uid).await?;
+                }
                 self.append = Some(Box::new(append));
             }
             Ask::AppendNext {
@@ -267,6 +271,7 @@ async fn changes(
 fn refused(error: &Error) -> Refused {
     let why = match error.why() {
         post::Why::Nonexistent | post::Why::TryCreate => Why::NonExistent,
+        post::Why::Expunged => Why::Expunged,
         post::Why::AlreadyExists => Why::AlreadyExists,
         post::Why::Cannot | post::Why::UnknownEncoding => Why::Cannot,
         post::Why::Limit => Why::Limit,

@@ -31,6 +31,8 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::Namespace => "NAMESPACE",
         Command::Status { .. } => "STATUS",
         Command::Append(_) => "APPEND",
+        Command::Replace(replace) if replace.uid => "UID REPLACE",
+        Command::Replace(_) => "REPLACE",
         Command::Idle => "IDLE",
         Command::Check => "CHECK",
         Command::Close => "CLOSE",
@@ -155,6 +157,10 @@ fn on_mailboxes(command: &Command, out: &mut BytesMut, names: Names) {
             list::write_status_items(out, items);
         }
         Command::Append(append) => write_append(out, append, names),
+        Command::Replace(replace) => {
+            writing::display(out, format_args!("{} ", replace.number));
+            write_append(out, &replace.append, names);
+        }
         _ => {}
     }
 }

@@ -1,9 +1,11 @@
-//! SEARCH and ESEARCH (RFC 9051 §7.3.4, RFC 3501 §7.2.5, RFC 4731, RFC 7162 §3.1.5 and §3.1.10).
+//! SEARCH and ESEARCH (RFC 9051 §7.3.4, RFC 3501 §7.2.5, RFC 4731, RFC 7162 §3.1.5 and §3.1.10, RFC
+//! 9394).
 
 use bytes::{BufMut, BytesMut};
 use mail::ModSeq;
 
 use super::structure;
+use crate::command::{PartialRange, partial};
 use crate::cursor::{Cursor, Read};
 use crate::{SequenceSet, Tag, writing};
 
@@ -20,6 +22,8 @@ pub struct Esearch {
     pub max: Option<u32>,
     /// All numbers.
     pub all: Option<SequenceSet>,
+    /// Some of the numbers, as they were asked for; `None` behind it if there are none.
+    pub partial: Option<(PartialRange, Option<SequenceSet>)>,
     /// How many.
     pub count: Option<u32>,
     /// The largest mod-sequence of what is told.
@@ -45,6 +49,13 @@ impl Esearch {
         }
         if let Some(all) = &self.all {
             writing::display(out, format_args!(" ALL {all}"));
+        }
+        match &self.partial {
+            Some((range, Some(these))) => {
+                writing::display(out, format_args!(" PARTIAL ({range} {these})"));
+            }
+            Some((range, None)) => writing::display(out, format_args!(" PARTIAL ({range} NIL)")),
+            None => {}
         }
         if let Some(count) = self.count {
             writing::display(out, format_args!(" COUNT {count}"));
@@ -107,10 +118,25 @@ pub(super) fn parse_esearch(cursor: &mut Cursor<'_>) -> Read<Esearch> {
             b"MIN" => esearch.min = Some(cursor.number()?),
             b"MAX" => esearch.max = Some(cursor.number()?),
             b"ALL" => esearch.all = Some(cursor.sequence_set()?),
+            b"PARTIAL" => esearch.partial = Some(parse_partial(cursor)?),
             b"COUNT" => esearch.count = Some(cursor.number()?),
             b"MODSEQ" => esearch.modseq = Some(cursor.modseq()?),
             _ => structure::skip(cursor)?,
         }
     }
     Ok(esearch)
+}
+
+/// `(1:500 2,4:9)`, or NIL in place of the numbers.
+fn parse_partial(cursor: &mut Cursor<'_>) -> Read<(PartialRange, Option<SequenceSet>)> {
+    cursor.open()?;
+    let range = partial::parse(cursor)?;
+    cursor.space()?;
+    let these = if cursor.eat_word(b"NIL") {
+        None
+    } else {
+        Some(cursor.sequence_set()?)
+    };
+    cursor.close()?;
+    Ok((range, these))
 }

@@ -85,10 +85,10 @@ impl Session {
                 self.append_begun(incoming, literal);
             }
             (Wait::AppendTaken(incoming), Answer::Done) => self.append_goes_on(incoming),
-            (Wait::AppendEnded(tag), Answer::Appended { uid_validity, uids }) => {
-                self.appended(tag, uid_validity, uids);
+            (Wait::AppendEnded(tag, verb), Answer::Appended { uid_validity, uids }) => {
+                self.appended(tag, verb, uid_validity, uids);
             }
-            (Wait::AppendForgotten(tag, status), _) => self.reply(&tag, Verb::Append, &status),
+            (Wait::AppendForgotten(tag, verb, status), _) => self.reply(&tag, verb, &status),
             (wait, Answer::Refused(refused)) => self.take_refusal(wait, refused),
             // An answer to another question: our fault.
             _ => self.fault(),
@@ -123,16 +123,16 @@ impl Session {
             }
             Wait::AppendBegun(incoming, literal) => {
                 let status = try_create(why, status);
-                return self.append_refused(incoming.tag, status, literal);
+                return self.append_refused(incoming.tag, incoming.verb, status, literal);
             }
             Wait::AppendTaken(incoming) => {
                 self.frames.swallow(incoming.left);
-                self.task = Task::Swallow(incoming.tag, Verb::Append, status);
+                self.task = Task::Swallow(incoming.tag, incoming.verb, status);
                 return;
             }
-            Wait::AppendEnded(tag) => {
+            Wait::AppendEnded(tag, verb) => {
                 let status = try_create(why, status);
-                return self.conclude(tag, Verb::Append, status, Moment::Free, false);
+                return self.conclude(tag, verb, status, Moment::Free, false);
             }
             Wait::Left(_) => return self.bye(status.text),
             Wait::Verdict { .. } | Wait::Statuses { .. } | Wait::AppendForgotten(..) => {
@@ -149,6 +149,8 @@ fn refusal(refused: Refused) -> Status {
         Why::NonExistent => Code::Nonexistent,
         Why::AlreadyExists => Code::AlreadyExists,
         Why::Cannot => Code::Cannot,
+        // RFC 5530 §3
+        Why::Expunged => Code::ExpungeIssued,
         Why::InUse => Code::InUse,
         Why::NoPermission => Code::NoPerm,
         Why::OverQuota => Code::OverQuota,

@@ -1,4 +1,5 @@
-//! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731, 5032, 5182, 7162 §3.1.5).
+//! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731, 5032, 5182, 7162 §3.1.5,
+//! 8514 §4.3, 9394).
 
 use std::time::Duration;
 
@@ -88,7 +89,11 @@ impl Session {
                 if returning.save {
                     open.saved = saved(&found, returning);
                 }
-                let told = returning.min || returning.max || returning.all || returning.count;
+                let told = SearchReturn {
+                    save: false,
+                    ..returning
+                };
+                let told = told != SearchReturn::default();
                 if told {
                     let mut esearch = esearch(&open.view, &found, uid, returning);
                     esearch.tag = Some(tag.clone());
@@ -120,12 +125,20 @@ impl Session {
 
 /// What `$` stands for after this (RFC 5182 §2.4).
 fn saved(found: &UidSet, returning: SearchReturn) -> UidSet {
-    if (returning.min || returning.max) && !returning.all && !returning.count {
-        let first = found.first().filter(|_| returning.min);
-        let last = found.last().filter(|_| returning.max);
-        return first.into_iter().chain(last).collect();
+    let some = returning.min || returning.max || returning.partial.is_some();
+    if !some || returning.all || returning.count {
+        return found.clone();
     }
-    found.clone()
+    let first = found.first().filter(|_| returning.min);
+    let last = found.last().filter(|_| returning.max);
+    let partial = returning.partial.map(|range| range.of(found));
+    // RFC 9394 §3.2
+    let mut these = partial.unwrap_or_default();
+    first
+        .into_iter()
+        .chain(last)
+        .for_each(|uid| these.insert(uid));
+    these
 }
 
 fn esearch(view: &View, found: &UidSet, uid: bool, returning: SearchReturn) -> Esearch {
@@ -138,18 +151,25 @@ fn esearch(view: &View, found: &UidSet, uid: bool, returning: SearchReturn) -> E
             }
         })
     };
-    let all = (returning.all && !found.is_empty()).then(|| {
-        if uid {
-            written_uids(found)
-        } else {
-            written_seqs(&view.seqs_of(found))
-        }
-    });
+    let written = |uids: &UidSet| {
+        (!uids.is_empty()).then(|| {
+            if uid {
+                written_uids(uids)
+            } else {
+                written_seqs(&view.seqs_of(uids))
+            }
+        })
+    };
+    let all = returning.all.then(|| written(found)).flatten();
+    let partial = returning
+        .partial
+        .map(|range| (range, written(&range.of(found))));
     Esearch {
         uid,
         min: number(found.first()).filter(|_| returning.min),
         max: number(found.last()).filter(|_| returning.max),
         all,
+        partial,
         count: returning
             .count
             .then(|| u32::try_from(found.len()).unwrap_or(u32::MAX)),
@@ -160,7 +180,7 @@ fn esearch(view: &View, found: &UidSet, uid: bool, returning: SearchReturn) -> E
 /// Of which messages the mod-sequence is told (RFC 7162 §3.1.10).
 fn highest(returning: Option<&SearchReturn>) -> Highest {
     match returning {
-        Some(returning) if !returning.all && !returning.count => {
+        Some(returning) if !returning.all && !returning.count && returning.partial.is_none() => {
             match (returning.min, returning.max) {
                 (true, true) => Highest::Ends,
                 (true, false) => Highest::First,
@@ -200,7 +220,8 @@ fn criterion(key: SearchKey, open: &Open) -> Criterion {
             Box::new(criterion(*one, open)),
             Box::new(criterion(*other, open)),
         ),
-        SearchKey::All | SearchKey::Old => Criterion::All,
+        // Every mailbox of the house knows when its messages were put there.
+        SearchKey::All | SearchKey::Old | SearchKey::SaveDateSupported => Criterion::All,
         SearchKey::Has(flag) => Criterion::Has(flag),
         SearchKey::Lacks(flag) => Criterion::Lacks(flag),
         SearchKey::New | SearchKey::Recent => nothing(),
@@ -222,6 +243,9 @@ fn criterion(key: SearchKey, open: &Open) -> Criterion {
         SearchKey::SentBefore(date) => Criterion::Sent(When::Before, day(date)),
         SearchKey::SentOn(date) => Criterion::Sent(When::On, day(date)),
         SearchKey::SentSince(date) => Criterion::Sent(When::Since, day(date)),
+        SearchKey::SavedBefore(date) => Criterion::Saved(When::Before, day(date)),
+        SearchKey::SavedOn(date) => Criterion::Saved(When::On, day(date)),
+        SearchKey::SavedSince(date) => Criterion::Saved(When::Since, day(date)),
         SearchKey::Older(seconds) => Criterion::Older(within(seconds)),
         SearchKey::Younger(seconds) => Criterion::Younger(within(seconds)),
         SearchKey::Larger(octets) => Criterion::Larger(octets),

@@ -149,14 +149,15 @@ pub(super) enum Wait {
     Found(Searching),
     AppendBegun(Incoming, LiteralHeader),
     AppendTaken(Incoming),
-    AppendEnded(Tag),
-    AppendForgotten(Tag, Status),
+    AppendEnded(Tag, Verb),
+    AppendForgotten(Tag, Verb, Status),
 }
 
-/// The message of an APPEND on its way.
+/// The message of an APPEND or a REPLACE on its way.
 #[derive(Debug)]
 pub(super) struct Incoming {
     pub(super) tag: Tag,
+    pub(super) verb: Verb,
     /// Octets that are missing.
     pub(super) left: u64,
     /// True if it came as literal8, in which NUL is allowed.

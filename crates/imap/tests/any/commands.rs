@@ -3,8 +3,8 @@
 use imap::Command;
 use imap::command::{
     Append, AppendMessage, Date, EntryType, Fetch, FetchItem, List, ListReturn, ListSelect,
-    LiteralHeader, Partial, Qresync, Search, SearchKey, SearchReturn, SelectParameters, SpecialUse,
-    Store, StoreAction,
+    LiteralHeader, Partial, PartialRange, Qresync, Replace, Search, SearchKey, SearchReturn,
+    SelectParameters, SpecialUse, Store, StoreAction,
 };
 use mail::{Role, UidValidity};
 use proptest::prelude::*;
@@ -53,6 +53,7 @@ pub(crate) fn fetch_item() -> BoxedStrategy<FetchItem> {
             }
         }),
         part_numbers(0).prop_map(FetchItem::BinarySize),
+        any::<bool>().prop_map(|lazy| FetchItem::Preview { lazy }),
     ]
     .boxed()
 }
@@ -70,18 +71,22 @@ pub(crate) fn search_key() -> BoxedStrategy<SearchKey> {
             SearchKey::All,
             SearchKey::New,
             SearchKey::Old,
-            SearchKey::Recent
+            SearchKey::Recent,
+            SearchKey::SaveDateSupported
         ]),
         flag().prop_map(SearchKey::Has),
         flag().prop_map(SearchKey::Lacks),
         set().prop_map(SearchKey::Sequence),
         set().prop_map(SearchKey::Uid),
-        (date(), 0..6_u8).prop_map(|(date, which)| match which {
+        (date(), 0..9_u8).prop_map(|(date, which)| match which {
             0 => SearchKey::Before(date),
             1 => SearchKey::On(date),
             2 => SearchKey::Since(date),
             3 => SearchKey::SentBefore(date),
             4 => SearchKey::SentOn(date),
+            5 => SearchKey::SavedBefore(date),
+            6 => SearchKey::SavedOn(date),
+            7 => SearchKey::SavedSince(date),
             _ => SearchKey::SentSince(date),
         }),
         number().prop_map(|time| SearchKey::Older(time.get())),
@@ -114,13 +119,24 @@ pub(crate) fn search_key() -> BoxedStrategy<SearchKey> {
     .boxed()
 }
 
+pub(crate) fn partial_range() -> BoxedStrategy<PartialRange> {
+    (number(), number(), any::<bool>())
+        .prop_map(|(from, to, from_end)| PartialRange { from, to, from_end })
+        .boxed()
+}
+
 pub(crate) fn search() -> BoxedStrategy<Search> {
-    let returning = any::<[bool; 5]>().prop_map(|[min, max, all, count, save]| SearchReturn {
-        min,
-        max,
-        all: all || !(min || max || count || save),
-        count,
-        save,
+    let returning = (any::<[bool; 5]>(), prop::option::of(partial_range()));
+    let returning = returning.prop_map(|([min, max, all, count, save], partial)| {
+        let some = min || max || count || save || partial.is_some();
+        SearchReturn {
+            min,
+            max,
+            all: all && partial.is_none() || !some,
+            count,
+            save,
+            partial,
+        }
     });
     let charset = prop::sample::select(vec!["UTF-8".to_owned(), "US-ASCII".to_owned()]);
     let parts = (
@@ -257,15 +273,19 @@ pub(crate) fn fetch() -> BoxedStrategy<Fetch> {
         set(),
         prop::collection::vec(fetch_item(), 1..4),
         prop::option::of(modseq()),
+        prop::option::of(partial_range()),
     );
     parts
-        .prop_map(|([uid, vanished], set, items, changed_since)| Fetch {
-            uid,
-            set,
-            items,
-            vanished: vanished && uid && changed_since.is_some(),
-            changed_since,
-        })
+        .prop_map(
+            |([uid, vanished], set, items, changed_since, partial)| Fetch {
+                uid,
+                set,
+                items,
+                vanished: vanished && uid && changed_since.is_some(),
+                partial: partial.filter(|_| uid),
+                changed_since,
+            },
+        )
         .boxed()
 }
 
@@ -294,6 +314,13 @@ pub(crate) fn on_mailboxes() -> BoxedStrategy<Command> {
             .prop_map(|(reference, pattern)| Command::Lsub { reference, pattern }),
         (mailbox(), status_items()).prop_map(|(mailbox, items)| Command::Status { mailbox, items }),
         append().prop_map(Command::Append),
+        (any::<bool>(), seq_number(), append()).prop_map(|(uid, number, append)| {
+            Command::Replace(Replace {
+                uid,
+                number,
+                append,
+            })
+        }),
         (any::<bool>(), set(), mailbox()).prop_map(|(uid, set, mailbox)| Command::Copy {
             uid,
             set,

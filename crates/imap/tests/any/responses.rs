@@ -14,6 +14,7 @@ use message::{
 };
 use proptest::prelude::*;
 
+use super::commands::partial_range;
 use super::words::*;
 
 pub(crate) fn status() -> BoxedStrategy<Status> {
@@ -118,6 +119,7 @@ pub(crate) fn status_value() -> BoxedStrategy<StatusValue> {
         number64().prop_map(StatusValue::Size),
         modseq().prop_map(StatusValue::HighestModSeq),
         object_id().prop_map(StatusValue::MailboxId),
+        prop::option::of(any::<u32>()).prop_map(StatusValue::AppendLimit),
     ]
     .boxed()
 }
@@ -130,18 +132,22 @@ pub(crate) fn esearch() -> BoxedStrategy<Esearch> {
         any::<bool>(),
         (some(), some(), some()),
         prop::option::of(plain_set()),
+        prop::option::of((partial_range(), prop::option::of(plain_set()))),
         prop::option::of(modseq()),
     );
     parts
-        .prop_map(|(tag, uid, (min, max, count), all, modseq)| Esearch {
-            tag,
-            uid,
-            min,
-            max,
-            all,
-            count,
-            modseq,
-        })
+        .prop_map(
+            |(tag, uid, (min, max, count), all, partial, modseq)| Esearch {
+                tag,
+                uid,
+                min,
+                max,
+                all,
+                partial,
+                count,
+                modseq,
+            },
+        )
         .boxed()
 }
 
@@ -281,6 +287,7 @@ pub(crate) fn fetch_data() -> BoxedStrategy<FetchData> {
         modseq().prop_map(FetchData::ModSeq),
         object_id().prop_map(FetchData::EmailId),
         prop::option::of(object_id()).prop_map(FetchData::ThreadId),
+        prop::option::of(text()).prop_map(FetchData::Preview),
         digest().prop_map(|digest| FetchData::Envelope(Box::new(digest))),
         part().prop_map(|part| FetchData::Body(Box::new(without_extension(part)))),
         part().prop_map(|part| FetchData::BodyStructure(Box::new(part))),

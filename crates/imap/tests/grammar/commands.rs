@@ -133,6 +133,47 @@ const COMMANDS: &[(&str, &str, &str)] = &[
         "A APPEND x \" 5-Nov-2020 23:19:35 -0700\" {3}",
     ),
     ("3516 §4.4", "B002 APPEND saved ~{20}", ""),
+    (
+        "8508 §3.2",
+        "A003 REPLACE 4 Drafts (\\Seen \\Draft) {312}",
+        "",
+    ),
+    (
+        "8508 §3.3",
+        "A004 UID REPLACE 2000 Drafts (\\Seen \\Draft) {350}",
+        "",
+    ),
+    (
+        "9394 §3.1",
+        "A01 UID SEARCH RETURN (PARTIAL -1:-100) UNDELETED UNKEYWORD $Junk",
+        "",
+    ),
+    (
+        "9394 §3.3",
+        "10 UID FETCH 25900:26600 (UID FLAGS) (PARTIAL -1:-3)",
+        "",
+    ),
+    (
+        "9394 §3.4",
+        "101 UID FETCH 25900:26600 (UID FLAGS) (PARTIAL -1:-30 CHANGEDSINCE 98305)",
+        "101 UID FETCH 25900:26600 (UID FLAGS) (CHANGEDSINCE 98305 PARTIAL -1:-30)",
+    ),
+    ("8970 §5", "A2 FETCH 1 (RFC822.SIZE PREVIEW)", ""),
+    ("8970 §5", "B1 FETCH 1:4 (ENVELOPE PREVIEW (LAZY))", ""),
+    ("8970 §5", "C3 FETCH $ (UID PREVIEW (LAZY))", ""),
+    (
+        "8970 §6",
+        "a FETCH 1 preview (lazy LAZY) (CHANGEDSINCE 5)",
+        "a FETCH 1 (PREVIEW (LAZY)) (CHANGEDSINCE 5)",
+    ),
+    (
+        "8970 §6",
+        "a FETCH 1 PREVIEW (CHANGEDSINCE 5)",
+        "a FETCH 1 (PREVIEW) (CHANGEDSINCE 5)",
+    ),
+    ("8514 §4.2", "A101 FETCH 998 (SAVEDATE)", ""),
+    ("8514 §4.3", "A102 SEARCH SAVEDON 28-Dec-2014", ""),
+    ("8514 §4.3", "A103 SEARCH SAVEDSINCE 28-Dec-2014", ""),
     ("9051 §6.3.13", "A002 IDLE", ""),
     ("3501 §6.4.1", "FXXZ CHECK", ""),
     ("9051 §6.4.1", "A341 CLOSE", ""),
@@ -347,7 +388,7 @@ const FAILURES: &[(&str, Option<usize>, &str)] = &[
     (
         "a UID NOOP",
         Some(6),
-        "COPY, EXPUNGE, FETCH, MOVE, SEARCH or STORE",
+        "COPY, EXPUNGE, FETCH, MOVE, REPLACE, SEARCH or STORE",
     ),
 ];
 

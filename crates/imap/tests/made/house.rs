@@ -11,7 +11,7 @@ use bytes::Bytes;
 use imap::ask::{Answer, Ask, Listed, Refused, Why};
 use imap::{Policy, Session};
 use mail::{
-    BlobRange, Enhanced, Flag, FlagSet, Instant, MailboxId, ModSeq, Refusal, Role, Timestamp,
+    BlobRange, Enhanced, Flag, FlagSet, Instant, MailboxId, ModSeq, Refusal, Role, Timestamp, Uid,
 };
 use wire::dialogue::{House, security_for_tests};
 use wire::sasl::{Question, ScramKeys, Verdict};
@@ -49,6 +49,7 @@ pub(crate) struct Made {
     texts: Vec<Vec<u8>>,
     events: Vec<(u64, String)>,
     append: Option<(String, Vec<Arriving>)>,
+    replaces: Option<(MailboxId, Uid)>,
 }
 
 /// A message of APPEND on its way.
@@ -97,6 +98,7 @@ impl Made {
             texts: LETTERS.map(|text| text.as_bytes().to_vec()).into(),
             events,
             append: None,
+            replaces: None,
         };
         let names = ["INBOX", "Work", "Work/Old", "Sent", "Entwürfe"];
         let roles = [None, None, None, Some(Role::Sent), Some(Role::Drafts)];

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use imap::ask::{
-    Changed, Criterion, FetchPlan, Piece, PieceData, PieceForm, Row, Selected, Status, When,
+    Changed, Criterion, FetchPlan, Piece, PieceData, PieceForm, PreviewMode, Row, Selected, Status,
+    When,
 };
 use mail::{
     BlobId, BlobRange, EmailId, Flag, FlagSet, Keyword, MailboxId, ModSeq, Role, Timestamp, Uid,
     UidSet, UidValidity,
 };
 use message::Outline;
+use message::view::{Bodies, preview};
 
 /// Octets above which a piece is spliced.
 const INLINE_OCTETS_MAX: usize = 40;
@@ -121,6 +123,11 @@ impl Mailbox {
 }
 
 impl Message {
+    /// A day behind its date.
+    fn saved(&self) -> Timestamp {
+        Timestamp::utc(self.date.seconds + 86_400)
+    }
+
     pub(super) fn changed(&self) -> Changed {
         Changed {
             uid: Uid::new(self.uid).unwrap(),
@@ -139,8 +146,16 @@ impl Message {
             marked,
             size_octets: u64::try_from(text.len()).unwrap(),
             internal_date: self.date,
+            // The oldest of them is from before this was kept.
+            save_date: (self.text > 0).then(|| self.saved()),
             email: EmailId(u64::try_from(self.text).unwrap()),
             thread: None,
+            // That of the third letter is not kept.
+            preview: match plan.preview {
+                Some(PreviewMode::Kept) if self.text == 2 => None,
+                Some(_) => Some(preview(&Bodies::of(&outline.root), text)),
+                None => None,
+            },
             pieces: pieces
                 .map(|piece| self.piece(text, &outline, piece))
                 .collect(),
@@ -196,6 +211,14 @@ impl Message {
             Criterion::Arrived(When::Before, date) => day < *date,
             Criterion::Arrived(When::On, date) => day == *date,
             Criterion::Arrived(When::Since, date) => day >= *date,
+            Criterion::Saved(when, date) => {
+                let day = self.saved().civil_date();
+                match when {
+                    When::Before => day < *date,
+                    When::On => day == *date,
+                    When::Since => day >= *date,
+                }
+            }
             Criterion::Header { name, text: words } => {
                 let start = format!("{}: {}", name.to_lowercase(), words.to_lowercase());
                 text.lines().any(|line| line.starts_with(&start))

@@ -78,9 +78,15 @@ impl Made {
                 return Err(no(Why::OverQuota, "There is no room"));
             }
             Ask::AppendBegin {
-                name, flags, date, ..
+                name,
+                flags,
+                date,
+                replaces,
+                ..
             } => {
                 self.named(&name)?;
+                self.replaces = replaces;
+                self.replaced()?;
                 self.append = Some((name, vec![(flags, date, Vec::new())]));
                 Answer::Done
             }
@@ -105,6 +111,11 @@ impl Made {
             Ask::AppendEnd => {
                 let (name, messages) = self.append.take().unwrap();
                 self.modseq += 1;
+                let modseq = self.modseq;
+                if let Some((mailbox, uid)) = self.replaced()? {
+                    let mailbox = self.with(mailbox)?;
+                    mailbox.remove(|message| message.uid == uid.value(), modseq);
+                }
                 let mut uids = UidSet::new();
                 for (flags, date, octets) in messages {
                     self.texts.push(octets);
@@ -118,6 +129,18 @@ impl Made {
             }
             other => panic!("{other:?}"),
         })
+    }
+
+    /// The message that goes with the next one that comes.
+    fn replaced(&mut self) -> Result<Option<(MailboxId, Uid)>, Refused> {
+        let Some((mailbox, uid)) = self.replaces else {
+            return Ok(None);
+        };
+        let mut messages = self.with(mailbox)?.messages.iter();
+        if messages.any(|message| message.uid == uid.value()) {
+            return Ok(self.replaces);
+        }
+        Err(no(Why::Expunged, "The message is gone"))
     }
 
     fn changes(&mut self, id: MailboxId, since: ModSeq, uid_next: Uid) -> Answer {

@@ -30,6 +30,8 @@ pub(crate) struct House {
     pub(crate) last: u32,
     pub(crate) modseq: ModSeq,
     appending: Option<(FlagSet, Vec<u8>)>,
+    /// The message that goes as that one comes.
+    replaces: Option<Uid>,
 }
 
 impl House {
@@ -86,7 +88,10 @@ impl House {
                 uids: self.found(&criterion),
                 highest: None,
             },
-            Ask::AppendBegin { flags, .. } => {
+            Ask::AppendBegin {
+                flags, replaces, ..
+            } => {
+                self.replaces = replaces.map(|(_, uid)| uid);
                 self.appending = Some((flags, Vec::new()));
                 Answer::Done
             }
@@ -101,6 +106,10 @@ impl House {
             Ask::AppendEnd => {
                 let (flags, octets) = self.appending.take().unwrap();
                 let uid = self.add(flags, octets);
+                if let Some(replaced) = self.replaces.take() {
+                    self.letters.remove(&replaced.value());
+                    self.gone.insert(replaced.value(), self.modseq);
+                }
                 Answer::Appended {
                     uid_validity: UidValidity::MIN,
                     uids: UidSet::from_range(uid..=uid),
@@ -241,6 +250,8 @@ impl House {
                 marked,
                 size_octets: letter.octets.len() as u64,
                 internal_date: Timestamp::utc(0),
+                save_date: None,
+                preview: None,
                 email: EmailId(u64::from(uid)),
                 thread: None,
                 pieces: pieces.collect(),

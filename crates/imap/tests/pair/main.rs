@@ -12,7 +12,7 @@
 use bytes::Bytes;
 use imap::client::{Message, Request};
 use imap::response::Condition;
-use imap::{Command, MailboxName};
+use imap::{Command, MailboxName, SeqNumber};
 use mail::FlagSet;
 use wire::Session as _;
 
@@ -52,6 +52,17 @@ fn a_visit() {
         pair.does(&mut house, "EXPUNGE");
         pair.knows_all(&mut house);
         assert_eq!(pair.view.len(), 1);
+        let replace = Request::Replace {
+            uid: true,
+            number: SeqNumber::Number(2.try_into().unwrap()),
+            mailbox: MailboxName::new("INBOX"),
+            flags: FlagSet::new(),
+            date: None,
+            message: Message::Octets(Bytes::from_static(b"Subject: three\r\n\r\n3\r\n")),
+        };
+        assert_eq!(pair.request(&mut house, replace), Condition::Ok);
+        pair.knows_all(&mut house);
+        assert_eq!(house.letters.keys().collect::<Vec<_>>(), [&3]);
         assert_eq!(pair.say(&mut house, "LOGIN a b"), Condition::Bad);
         pair.does(&mut house, "STATUS INBOX (MESSAGES SIZE)");
         pair.does(&mut house, "LIST \"\" *");
