@@ -1,12 +1,23 @@
 //! What ties messages into threads: base subjects and references (RFC 5256 §2.1, §3).
 //!
-//! Not here: the threads themselves.
+//! The threads themselves are in the files below: [`ByReferences`] and [`BySubject`] take messages
+//! in the order of their mailbox and give back [`Member`]s.
 
 use std::collections::HashSet;
 
+use crate::collation::casemap;
 use crate::encoded_word::decode_words;
 use crate::header::{Header, unfold};
 use crate::ids::message_ids;
+
+mod by_references;
+mod by_subject;
+mod forest;
+mod tree;
+
+pub use by_references::ByReferences;
+pub use by_subject::BySubject;
+pub use tree::{Member, NESTING_MAX};
 
 /// Identifiers given of one message.
 pub const REFERENCES_MAX: usize = 1000;
@@ -41,6 +52,11 @@ pub fn base_subject(subject: &[u8]) -> BaseSubject {
     }
     let text = text.to_owned();
     BaseSubject { text, reply }
+}
+
+/// The base subject as two are compared (RFC 5256 §7).
+fn folded(subject: &BaseSubject) -> String {
+    casemap(&subject.text)
 }
 
 /// The identifiers a message answers, oldest first, each once: of References, else the first of
