@@ -12,6 +12,7 @@ mod login;
 mod mailboxes;
 mod messages;
 mod model;
+mod orders;
 mod reports;
 mod routes;
 mod submission;
