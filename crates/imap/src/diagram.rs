@@ -2,7 +2,8 @@
 //!
 //! A command is out of sequence exactly where [`Phase::after`] has no arrow for its success.
 //!
-//! RFC 9051 §3 and §6; RFC 3501 §6 for CHECK and LSUB; RFC 8437 §5 for UNAUTHENTICATE.
+//! RFC 9051 §3 and §6; RFC 3501 §6 for CHECK and LSUB; RFC 5256 §3 for SORT and THREAD;
+//! RFC 8437 §5 for UNAUTHENTICATE.
 
 use wire::drawing::Drawing;
 
@@ -59,6 +60,8 @@ pub enum Verb {
     Unselect,
     Expunge,
     Search,
+    Sort,
+    Thread,
     Fetch,
     Store,
     Copy,
@@ -157,7 +160,7 @@ impl Phase {
 
 impl Verb {
     /// All verbs.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         Self::Capability,
         Self::Noop,
         Self::Id,
@@ -185,6 +188,8 @@ impl Verb {
         Self::Unselect,
         Self::Expunge,
         Self::Search,
+        Self::Sort,
+        Self::Thread,
         Self::Fetch,
         Self::Store,
         Self::Copy,

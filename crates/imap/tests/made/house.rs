@@ -22,6 +22,9 @@ use wire::dialogue::{House, security_for_tests};
 use wire::sasl::{Question, ScramKeys, Verdict};
 use wire::{Security, Session as _, Step};
 
+#[path = "order.rs"]
+mod order;
+
 /// Messages of one batch.
 const BATCH: usize = 2;
 /// Octets above which a piece is spliced.
@@ -296,6 +299,17 @@ impl Made {
                 criterion,
                 highest,
             } => self.search(mailbox, &criterion, highest)?,
+            Ask::Sort {
+                mailbox,
+                criterion,
+                criteria,
+                highest,
+            } => self.sort(mailbox, &criterion, &criteria, highest)?,
+            Ask::Thread {
+                mailbox,
+                criterion,
+                threading,
+            } => self.thread(mailbox, &criterion, threading)?,
             Ask::AppendBegin { name, .. } if name == "Sent" => {
                 return Err(no(Why::OverQuota, "There is no room"));
             }
