@@ -15,7 +15,7 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 27] = [
+const CAPABILITIES: [&str; 32] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
@@ -32,6 +32,11 @@ const CAPABILITIES: [&str; 27] = [
     "ESEARCH",
     "SEARCHRES",
     "WITHIN",
+    "SORT",
+    "SORT=DISPLAY",
+    "ESORT",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
     "LIST-EXTENDED",
     "LIST-STATUS",
     "SPECIAL-USE",
