@@ -18,7 +18,11 @@ use mail::{
     BlobRange, EmailId, Flag, FlagSet, Keyword, MailboxId, ModSeq, Role, ThreadId, Timestamp, Uid,
     UidSet, UidValidity,
 };
+use message::Member;
 use wire::sasl::{Question, Verdict};
+
+// What to sort by and how to thread is the same to the client and to the house.
+pub use crate::command::{SortCriterion, SortKey, Threading};
 
 /// A question for the house.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,6 +145,26 @@ pub enum Ask {
         /// Of which of the found ones the highest mod-sequence is wanted, if at all.
         highest: Option<Highest>,
     },
+    /// Finds messages and sorts them. Answer: [`Answer::Sorted`].
+    Sort {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// Which messages.
+        criterion: Criterion,
+        /// By what, the first before the second; those that are alike by rising UID.
+        criteria: Vec<SortCriterion>,
+        /// As in [`Ask::Search`], of the first and the last in the order asked for.
+        highest: Option<Highest>,
+    },
+    /// Finds messages and puts them into threads. Answer: [`Answer::Threads`].
+    Thread {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// Which messages; threads are made of these only.
+        criterion: Criterion,
+        /// How.
+        threading: Threading,
+    },
     /// Begins to add messages. Answer: [`Answer::Done`], or a refusal before the octets come.
     /// Nothing else is asked until [`Ask::AppendEnd`] or [`Ask::AppendAbort`], but for more of
     /// them.
@@ -227,6 +251,15 @@ pub enum Answer {
         /// The highest mod-sequence of those asked for; `None` if it was not asked or none is.
         highest: Option<ModSeq>,
     },
+    /// To [`Ask::Sort`].
+    Sorted {
+        /// The messages found, in their order.
+        uids: Vec<Uid>,
+        /// As in [`Answer::Found`].
+        highest: Option<ModSeq>,
+    },
+    /// To [`Ask::Thread`]: parents before their children.
+    Threads(Vec<Member<Uid>>),
     /// To [`Ask::AppendEnd`].
     Appended {
         /// The mailbox's generation.

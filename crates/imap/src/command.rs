@@ -24,6 +24,7 @@ pub(crate) mod partial;
 pub(crate) mod search;
 pub(crate) mod section;
 mod select;
+mod sort;
 mod write;
 
 pub use fetch::{Fetch, FetchItem, Partial};
@@ -31,6 +32,7 @@ pub use list::{List, ListReturn, ListSelect, StatusItem};
 pub use partial::PartialRange;
 pub use search::{Date, EntryType, Search, SearchKey, SearchReturn};
 pub use select::{Qresync, SelectParameters};
+pub use sort::{Sort, SortCriterion, SortKey, Thread, Threading};
 
 /// What a client calls its command; the server's answer to it begins with the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -255,6 +257,10 @@ pub enum Command {
     UidExpunge(SequenceSet),
     /// Which messages are so? (§6.4.4)
     Search(Search),
+    /// In which order are they? (RFC 5256 §3)
+    Sort(Sort),
+    /// Which answer which? (RFC 5256 §3)
+    Thread(Thread),
     /// Tell me about messages (§6.4.5).
     Fetch(Fetch),
     /// Change flags (§6.4.6).

@@ -2,7 +2,8 @@
 //!
 //! A command is out of sequence exactly where [`Phase::after`] has no arrow for its success.
 //!
-//! RFC 9051 §3 and §6; RFC 3501 §6 for CHECK and LSUB; RFC 8437 §5 for UNAUTHENTICATE.
+//! RFC 9051 §3 and §6; RFC 3501 §6 for CHECK and LSUB; RFC 5256 §3 for SORT and THREAD;
+//! RFC 8437 §5 for UNAUTHENTICATE.
 
 use wire::drawing::Drawing;
 
@@ -59,6 +60,8 @@ pub enum Verb {
     Unselect,
     Expunge,
     Search,
+    Sort,
+    Thread,
     Fetch,
     Store,
     Copy,
@@ -158,7 +161,7 @@ impl Phase {
 
 impl Verb {
     /// All verbs.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 38] = [
         Self::Capability,
         Self::Noop,
         Self::Id,
@@ -186,6 +189,8 @@ impl Verb {
         Self::Unselect,
         Self::Expunge,
         Self::Search,
+        Self::Sort,
+        Self::Thread,
         Self::Fetch,
         Self::Store,
         Self::Copy,

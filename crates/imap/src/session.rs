@@ -36,6 +36,7 @@ mod output;
 mod pattern;
 mod search;
 mod select;
+mod sort;
 mod state;
 mod store;
 
@@ -346,6 +347,8 @@ impl Session {
             Command::Expunge => self.expunge(tag, None),
             Command::UidExpunge(set) => self.expunge(tag, Some(&set)),
             Command::Search(search) => self.search(tag, search),
+            Command::Sort(sort) => self.sort(tag, sort),
+            Command::Thread(thread) => self.thread(tag, thread),
             Command::Fetch(fetch) => self.fetch(tag, fetch),
             Command::Store(store) => self.store(tag, store),
             Command::Copy { uid, set, mailbox } | Command::Move { uid, set, mailbox } => {
@@ -430,7 +433,7 @@ impl wire::Session for Session {
     }
 }
 
-/// The moment at the end of FETCH, STORE and SEARCH; their UID forms count nothing.
+/// The moment at the end of FETCH, STORE, SEARCH, SORT and THREAD; their UID forms count nothing.
 const fn counting(uid: bool) -> Moment {
     if uid { Moment::Free } else { Moment::Counting }
 }
@@ -482,6 +485,8 @@ const fn verb_of(command: &Command) -> Verb {
         Command::Unselect => Verb::Unselect,
         Command::Expunge | Command::UidExpunge(_) => Verb::Expunge,
         Command::Search(_) => Verb::Search,
+        Command::Sort(_) => Verb::Sort,
+        Command::Thread(_) => Verb::Thread,
         Command::Fetch(_) => Verb::Fetch,
         Command::Store(_) => Verb::Store,
         Command::Copy { .. } => Verb::Copy,

@@ -20,6 +20,11 @@ fn one_connection_serves_one_account_after_another() {
 }
 
 #[test]
+fn letters_come_in_order_and_in_threads() {
+    python("sort_and_thread");
+}
+
+#[test]
 fn a_connection_goes_on_compressed_inside_tls() {
     python("compress");
 }

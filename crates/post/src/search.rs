@@ -299,7 +299,7 @@ impl Reading<'_> {
 }
 
 /// Lets others run.
-async fn yield_now() {
+pub(crate) async fn yield_now() {
     let mut yielded = false;
     std::future::poll_fn(|context| {
         if std::mem::replace(&mut yielded, true) {

@@ -14,6 +14,7 @@ use crate::visit::{Hall, Visit};
 
 mod fetch;
 mod search;
+mod sort;
 mod store;
 
 /// What a session behind this door may do; made once for each door.
@@ -184,6 +185,17 @@ async fn messages(account: &Account, ask: Ask) -> Outcome<Answer> {
             criterion,
             highest,
         } => search::answer(account, mailbox, criterion, highest).await,
+        Ask::Sort {
+            mailbox,
+            criterion,
+            criteria,
+            highest,
+        } => sort::answer(account, mailbox, criterion, &criteria, highest).await,
+        Ask::Thread {
+            mailbox,
+            criterion,
+            threading,
+        } => sort::threads(account, mailbox, criterion, threading).await,
         _ => Err(out_of_turn()),
     }
 }

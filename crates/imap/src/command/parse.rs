@@ -9,7 +9,7 @@ use super::{
     Append, AppendMessage, Command, Failure, LiteralHeader, Replace, SpecialUse, Store,
     StoreAction, Tag,
 };
-use super::{fetch, list, search, select};
+use super::{fetch, list, search, select, sort};
 use crate::cursor::{Cursor, Read};
 use crate::{MailboxName, Names};
 
@@ -97,6 +97,8 @@ fn with_arguments(cursor: &mut Cursor<'_>, verb: &[u8], at: usize) -> Read<Comma
         b"APPEND" => |cursor| append(cursor).map(Command::Append),
         b"REPLACE" => |cursor| replace(cursor, false),
         b"SEARCH" => |cursor| search::parse(cursor, false).map(Command::Search),
+        b"SORT" => |cursor| sort::parse(cursor, false).map(Command::Sort),
+        b"THREAD" => |cursor| sort::parse_thread(cursor, false).map(Command::Thread),
         b"FETCH" => |cursor| fetch::parse(cursor, false).map(Command::Fetch),
         b"STORE" => |cursor| store(cursor, false).map(Command::Store),
         b"COPY" => |cursor| copy(cursor, false, false),
@@ -121,9 +123,16 @@ fn uid(cursor: &mut Cursor<'_>) -> Read<Command> {
         b"FETCH" => |cursor| fetch::parse(cursor, true).map(Command::Fetch),
         b"REPLACE" => |cursor| replace(cursor, true),
         b"SEARCH" => |cursor| search::parse(cursor, true).map(Command::Search),
+        b"SORT" => |cursor| sort::parse(cursor, true).map(Command::Sort),
+        b"THREAD" => |cursor| sort::parse_thread(cursor, true).map(Command::Thread),
         b"STORE" => |cursor| store(cursor, true).map(Command::Store),
         b"EXPUNGE" => |cursor| cursor.sequence_set().map(Command::UidExpunge),
-        _ => return Cursor::error_at(at, "COPY, EXPUNGE, FETCH, MOVE, REPLACE, SEARCH or STORE"),
+        _ => {
+            return Cursor::error_at(
+                at,
+                "COPY, EXPUNGE, FETCH, MOVE, REPLACE, SEARCH, SORT, STORE or THREAD",
+            );
+        }
     };
     cursor.space()?;
     argument(cursor)

@@ -22,15 +22,7 @@ impl PartialRange {
     /// Those of the results, in rising order, that are in these places.
     #[must_use]
     pub fn of<T: Member>(self, results: &Set<T>) -> Set<T> {
-        let (low, high) = (self.from.min(self.to), self.from.max(self.to));
-        let (low, high) = (u64::from(low.get()), u64::from(high.get()));
-        let count = results.len();
-        let (low, high) = if self.from_end {
-            let place = |from_end: u64| count.saturating_add(1).saturating_sub(from_end);
-            (place(high), place(low))
-        } else {
-            (low, high)
-        };
+        let (low, high) = self.places(results.len());
         let mut these = Set::new();
         // Results before the range that is looked at.
         let mut before = 0;
@@ -54,6 +46,27 @@ impl PartialRange {
             }
         }
         these
+    }
+
+    /// Those of the results in these places, where the results have an order of their own.
+    #[must_use]
+    pub fn among<T>(self, results: &[T]) -> &[T] {
+        let place = |place: u64| usize::try_from(place).unwrap_or(usize::MAX);
+        let (low, high) = self.places(results.len() as u64);
+        let to = place(high).min(results.len());
+        let from = place(low).saturating_sub(1).min(to);
+        results.get(from..to).unwrap_or_default()
+    }
+
+    /// The first and the last place among so many, counted from one; they may lie outside.
+    fn places(self, count: u64) -> (u64, u64) {
+        let (low, high) = (self.from.min(self.to), self.from.max(self.to));
+        let (low, high) = (u64::from(low.get()), u64::from(high.get()));
+        if !self.from_end {
+            return (low, high);
+        }
+        let place = |from_end: u64| count.saturating_add(1).saturating_sub(from_end);
+        (place(high), place(low))
     }
 }
 
@@ -107,7 +120,10 @@ mod tests {
                         listed.reverse();
                     }
                     let these = listed.into_iter().skip(low - 1).take(high - low + 1);
-                    assert_eq!(range.of(&set), uids(these), "{range}");
+                    let these = uids(these);
+                    assert_eq!(range.of(&set), these, "{range}");
+                    let among = range.among(&results).iter().copied();
+                    assert_eq!(uids(among), these, "{range}");
                 }
             }
         }

@@ -153,6 +153,15 @@ pub enum SearchKey {
 
 impl Search {
     pub(super) fn write(&self, out: &mut BytesMut, utf8: bool) {
+        self.write_return(out);
+        if let Some(charset) = &self.charset {
+            out.put_slice(b" CHARSET ");
+            writing::astring(out, charset.as_bytes(), utf8);
+        }
+        self.write_keys(out, utf8);
+    }
+
+    pub(super) fn write_return(&self, out: &mut BytesMut) {
         if let Some(returning) = self.returning {
             let options = [
                 (returning.min, "MIN"),
@@ -170,10 +179,9 @@ impl Search {
                 out.put_slice(option.as_bytes());
             });
         }
-        if let Some(charset) = &self.charset {
-            out.put_slice(b" CHARSET ");
-            writing::astring(out, charset.as_bytes(), utf8);
-        }
+    }
+
+    pub(super) fn write_keys(&self, out: &mut BytesMut, utf8: bool) {
         out.put_u8(b' ');
         match &self.key {
             SearchKey::And(keys) => writing::spaced(out, keys, |out, key| key.write(out, utf8)),
@@ -291,16 +299,31 @@ fn textual(out: &mut BytesMut, name: &str, text: &str, utf8: bool) {
 }
 
 pub(super) fn parse(cursor: &mut Cursor<'_>, uid: bool) -> Read<Search> {
-    let mut returning = None;
-    if cursor.eat_word(b"RETURN ") {
-        returning = Some(return_options(cursor)?);
-        cursor.space()?;
-    }
+    let returning = returning(cursor)?;
     let mut charset = None;
     if cursor.eat_word(b"CHARSET ") {
         charset = Some(cursor.text("a charset")?.to_ascii_uppercase());
         cursor.space()?;
     }
+    let search = keys(cursor, uid, charset)?;
+    Ok(Search {
+        returning,
+        ..search
+    })
+}
+
+/// `RETURN (…)` and the space behind it, if they stand here.
+pub(super) fn returning(cursor: &mut Cursor<'_>) -> Read<Option<SearchReturn>> {
+    if !cursor.eat_word(b"RETURN ") {
+        return Ok(None);
+    }
+    let returning = return_options(cursor)?;
+    cursor.space()?;
+    Ok(Some(returning))
+}
+
+/// The keys, whose texts are in this charset.
+pub(super) fn keys(cursor: &mut Cursor<'_>, uid: bool, charset: Option<String>) -> Read<Search> {
     let readable = matches!(charset.as_deref(), None | Some("UTF-8" | "US-ASCII"));
     let mut program = Program {
         cursor,
@@ -314,7 +337,7 @@ pub(super) fn parse(cursor: &mut Cursor<'_>, uid: bool) -> Read<Search> {
     }
     Ok(Search {
         uid,
-        returning,
+        returning: None,
         charset,
         key: one_or_and(keys),
     })

@@ -9,18 +9,18 @@ use crate::command::{PartialRange, partial};
 use crate::cursor::{Cursor, Read};
 use crate::{SequenceSet, Tag, writing};
 
-/// What a SEARCH found. What is `None` was not asked for, or nothing was found.
+/// What a SEARCH or a SORT found. What is `None` was not asked for, or nothing was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Esearch {
-    /// The SEARCH command's tag.
+    /// The command's tag.
     pub tag: Option<Tag>,
     /// True if the numbers are UIDs.
     pub uid: bool,
-    /// The lowest number.
+    /// The lowest number; of a SORT the first.
     pub min: Option<u32>,
-    /// The highest number.
+    /// The highest number; of a SORT the last.
     pub max: Option<u32>,
-    /// All numbers.
+    /// All numbers, in the order of a SORT.
     pub all: Option<SequenceSet>,
     /// Some of the numbers, as they were asked for; `None` behind it if there are none.
     pub partial: Option<(PartialRange, Option<SequenceSet>)>,
@@ -68,6 +68,11 @@ impl Esearch {
 
 pub(super) fn write(out: &mut BytesMut, numbers: &[u32], modseq: Option<ModSeq>) {
     out.put_slice(b"* SEARCH");
+    write_numbers(out, numbers, modseq);
+}
+
+/// Numbers, each behind a space, and the mod-sequence.
+pub(super) fn write_numbers(out: &mut BytesMut, numbers: &[u32], modseq: Option<ModSeq>) {
     for &number in numbers {
         out.put_u8(b' ');
         writing::number(out, u64::from(number));
@@ -77,7 +82,7 @@ pub(super) fn write(out: &mut BytesMut, numbers: &[u32], modseq: Option<ModSeq>)
     }
 }
 
-/// What stands behind `SEARCH`.
+/// What stands behind `SEARCH` and `SORT`.
 pub(super) fn parse(cursor: &mut Cursor<'_>) -> Read<(Vec<u32>, Option<ModSeq>)> {
     let mut numbers = Vec::new();
     while cursor.eat(b' ') {

@@ -81,6 +81,12 @@ impl Session {
             (Wait::Found(searching), Answer::Found { uids, highest }) => {
                 self.take_found(searching, &uids, highest);
             }
+            (Wait::Sorted(searching), Answer::Sorted { uids, highest }) => {
+                self.take_sorted(searching, &uids, highest);
+            }
+            (Wait::Threads(searching), Answer::Threads(members)) => {
+                self.take_threads(searching, &members);
+            }
             (Wait::AppendBegun(incoming, literal), Answer::Done) => {
                 self.append_begun(incoming, literal);
             }
@@ -114,7 +120,7 @@ impl Session {
                 (fetching.tag, Verb::Fetch, moment)
             }
             Wait::Stored(storing) => (storing.tag, Verb::Store, counting(storing.uid)),
-            Wait::Found(searching) => {
+            Wait::Found(searching) | Wait::Sorted(searching) | Wait::Threads(searching) => {
                 return self.not_found(searching, status);
             }
             Wait::Copied { tag, verb } => {

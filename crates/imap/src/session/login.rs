@@ -15,7 +15,7 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 31] = [
+const CAPABILITIES: [&str; 36] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
@@ -34,6 +34,11 @@ const CAPABILITIES: [&str; 31] = [
     "SEARCHRES",
     "PARTIAL",
     "WITHIN",
+    "SORT",
+    "SORT=DISPLAY",
+    "ESORT",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
     "LIST-EXTENDED",
     "LIST-STATUS",
     "SPECIAL-USE",

@@ -19,17 +19,8 @@ use super::state::Open;
 
 impl Session {
     pub(super) fn search(&mut self, tag: Tag, search: Search) {
-        let known = |charset: &str| matches!(charset, "UTF-8" | "US-ASCII");
-        if search
-            .charset
-            .as_deref()
-            .is_some_and(|charset| !known(charset))
-        {
-            // RFC 9051 §6.4.4
-            let charsets = vec!["UTF-8".to_owned(), "US-ASCII".to_owned()];
-            let status = Status::no("Texts are read as UTF-8").with(Code::BadCharset(charsets));
-            self.unsave(search.returning);
-            return self.reply(&tag, Verb::Search, &status);
+        if self.refuses_charset(&tag, Verb::Search, &search) {
+            return;
         }
         let Some(open) = self.state.open() else {
             return self.fault();
@@ -52,6 +43,7 @@ impl Session {
         let returning = search.returning.or_else(|| self.rev2.then_some(all));
         let searching = Searching {
             tag,
+            verb: Verb::Search,
             uid: search.uid,
             returning,
         };
@@ -66,6 +58,7 @@ impl Session {
     ) {
         let Searching {
             tag,
+            verb,
             uid,
             returning,
         } = searching;
@@ -103,13 +96,26 @@ impl Session {
             }
         }
         let status = Status::ok("Done");
-        self.conclude(tag, Verb::Search, status, counting(uid), false);
+        self.conclude(tag, verb, status, counting(uid), false);
+    }
+
+    /// Answers NO if the search's texts are in a charset we do not read.
+    pub(super) fn refuses_charset(&mut self, tag: &Tag, verb: Verb, search: &Search) -> bool {
+        if matches!(search.charset.as_deref(), None | Some("UTF-8" | "US-ASCII")) {
+            return false;
+        }
+        // RFC 9051 §6.4.4
+        let charsets = vec!["UTF-8".to_owned(), "US-ASCII".to_owned()];
+        let status = Status::no("Texts are read as UTF-8").with(Code::BadCharset(charsets));
+        self.unsave(search.returning);
+        self.reply(tag, verb, &status);
+        true
     }
 
     pub(super) fn not_found(&mut self, searching: Searching, status: Status) {
         self.unsave(searching.returning);
         let moment = counting(searching.uid);
-        self.conclude(searching.tag, Verb::Search, status, moment, false);
+        self.conclude(searching.tag, searching.verb, status, moment, false);
     }
 
     /// A search that was to be saved and is answered NO has found nothing.
@@ -178,7 +184,7 @@ fn esearch(view: &View, found: &UidSet, uid: bool, returning: SearchReturn) -> E
 }
 
 /// Of which messages the mod-sequence is told (RFC 7162 §3.1.10).
-fn highest(returning: Option<&SearchReturn>) -> Highest {
+pub(super) fn highest(returning: Option<&SearchReturn>) -> Highest {
     match returning {
         Some(returning) if !returning.all && !returning.count && returning.partial.is_none() => {
             match (returning.min, returning.max) {
@@ -192,7 +198,7 @@ fn highest(returning: Option<&SearchReturn>) -> Highest {
     }
 }
 
-fn asks_modseq(criterion: &Criterion) -> bool {
+pub(super) fn asks_modseq(criterion: &Criterion) -> bool {
     match criterion {
         Criterion::ModSeq(_) => true,
         Criterion::Not(inner) => asks_modseq(inner),
@@ -203,7 +209,7 @@ fn asks_modseq(criterion: &Criterion) -> bool {
 }
 
 /// The key in the house's words, with numbers made UIDs. Its depth is bounded by the grammar.
-fn criterion(key: SearchKey, open: &Open) -> Criterion {
+pub(super) fn criterion(key: SearchKey, open: &Open) -> Criterion {
     let within = |seconds: u32| Duration::from_secs(u64::from(seconds));
     let header = |name: &str, text| Criterion::Header {
         name: name.to_owned(),

@@ -147,6 +147,8 @@ pub(super) enum Wait {
         verb: Verb,
     },
     Found(Searching),
+    Sorted(Searching),
+    Threads(Searching),
     AppendBegun(Incoming, LiteralHeader),
     AppendTaken(Incoming),
     AppendEnded(Tag, Verb),
@@ -216,11 +218,12 @@ pub(super) struct Storing {
     pub(super) modified: UidSet,
 }
 
-/// A SEARCH on its way.
+/// A SEARCH, SORT or THREAD on its way.
 #[derive(Debug)]
 pub(super) struct Searching {
     pub(super) tag: Tag,
+    pub(super) verb: Verb,
     pub(super) uid: bool,
-    /// `None` for the answer of RFC 3501.
+    /// `None` for the answer of RFC 3501 or RFC 5256.
     pub(super) returning: Option<SearchReturn>,
 }

@@ -4,9 +4,11 @@ use imap::Command;
 use imap::command::{
     Append, AppendMessage, Date, EntryType, Fetch, FetchItem, List, ListReturn, ListSelect,
     LiteralHeader, Partial, PartialRange, Qresync, Replace, Search, SearchKey, SearchReturn,
-    SelectParameters, SpecialUse, Store, StoreAction,
+    SelectParameters, Sort, SortCriterion, SortKey, SpecialUse, Store, StoreAction, Thread,
+    Threading,
 };
 use mail::{Role, UidValidity};
+use message::SortText;
 use proptest::prelude::*;
 use wire::sasl::Secret;
 
@@ -153,6 +155,46 @@ pub(crate) fn search() -> BoxedStrategy<Search> {
             key,
         })
         .boxed()
+}
+
+pub(crate) fn sort() -> BoxedStrategy<Sort> {
+    let key = prop_oneof![
+        prop::sample::select(vec![SortKey::Arrival, SortKey::Date, SortKey::Size]),
+        prop::sample::select(vec![
+            SortText::Cc,
+            SortText::From,
+            SortText::Subject,
+            SortText::To,
+            SortText::DisplayFrom,
+            SortText::DisplayTo,
+        ])
+        .prop_map(SortKey::Text),
+    ];
+    let criterion = (key, any::<bool>()).prop_map(|(key, reverse)| SortCriterion { key, reverse });
+    (prop::collection::vec(criterion, 1..5), search())
+        .prop_map(|(criteria, search)| Sort {
+            criteria,
+            search: with_charset(search),
+        })
+        .boxed()
+}
+
+pub(crate) fn thread() -> BoxedStrategy<Thread> {
+    let threading = vec![Threading::OrderedSubject, Threading::References];
+    (prop::sample::select(threading), search())
+        .prop_map(|(threading, search)| Thread {
+            threading,
+            search: Search {
+                returning: None,
+                ..with_charset(search)
+            },
+        })
+        .boxed()
+}
+
+fn with_charset(search: Search) -> Search {
+    let charset = search.charset.or_else(|| Some("UTF-8".to_owned()));
+    Search { charset, ..search }
 }
 
 pub(crate) fn select_parameters() -> BoxedStrategy<SelectParameters> {
@@ -362,6 +404,8 @@ pub(crate) fn command() -> BoxedStrategy<Command> {
         10 => on_mailboxes(),
         1 => set().prop_map(Command::UidExpunge),
         4 => search().prop_map(Command::Search),
+        2 => sort().prop_map(Command::Sort),
+        1 => thread().prop_map(Command::Thread),
         4 => fetch().prop_map(Command::Fetch),
         2 => store().prop_map(Command::Store),
     ]

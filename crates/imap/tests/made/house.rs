@@ -21,6 +21,7 @@ use self::mailbox::{Mailbox, Message};
 
 mod mailbox;
 mod messages;
+mod order;
 
 const LETTERS: [&str; 3] = [
     "From: Alan <alan@caramel.example>\r\nTo: ada@caramel.example\r\nSubject: One\r\n\

@@ -68,6 +68,17 @@ impl Made {
                 criterion,
                 highest,
             } => self.search(mailbox, &criterion, highest)?,
+            Ask::Sort {
+                mailbox,
+                criterion,
+                criteria,
+                highest,
+            } => self.sort(mailbox, &criterion, &criteria, highest)?,
+            Ask::Thread {
+                mailbox,
+                criterion,
+                threading,
+            } => self.thread(mailbox, &criterion, threading)?,
             other => self.respond_append(other)?,
         })
     }

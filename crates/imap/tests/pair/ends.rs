@@ -152,7 +152,8 @@ impl Pair {
             }
             News::Response(Response::Expunge(seq)) => {
                 // RFC 9051 §7.5.1
-                assert!(!["FETCH", "STORE", "SEARCH"].contains(&self.verb.as_str()));
+                let counting = ["FETCH", "STORE", "SEARCH", "SORT", "THREAD"];
+                assert!(!counting.contains(&self.verb.as_str()));
                 let at = usize::try_from(seq.value()).unwrap() - 1;
                 assert!(at < self.view.len(), "no message {seq} to expunge");
                 self.view.remove(at);

@@ -33,6 +33,32 @@ def unauthenticate():
     client.logout()
 
 
+def sort_and_thread():
+    client = connect()
+    for capability in "SORT", "SORT=DISPLAY", "ESORT", "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES":
+        assert capability in client.capabilities, capability
+    for letter in (
+        b"From: Zoe <a@x>\r\nMessage-ID: <1@x>\r\nSubject: pears\r\n\r\n",
+        b"From: Bob <b@x>\r\nMessage-ID: <2@x>\r\nSubject: apples\r\n\r\n",
+        "From: c@x\r\nReferences: <1@x>\r\nSubject: Äpfel\r\n\r\n".encode(),
+        b"From: Ann <z@x>\r\nSubject: Re: [fruit] PEARS\r\n\r\n",
+    ):
+        ok(client.append("INBOX", None, None, letter))
+    ok(client.select())
+    sort = lambda by, what="ALL": ok(client.sort(by, "UTF-8", what))
+    assert sort("(SUBJECT)") == [b"2 3 1 4"]
+    assert sort("(REVERSE SUBJECT FROM)") == [b"1 4 3 2"]
+    assert sort("(DISPLAYFROM)") == [b"4 2 3 1"]
+    assert sort("(SIZE)", 'SUBJECT "nothing"') == [b""]
+    assert ok(client.uid("SORT", "(SIZE)", "UTF-8", "2:3")) == [b"3 2"]
+    thread = lambda how, what="ALL": ok(client.thread(how, "UTF-8", what))
+    assert thread("REFERENCES") == [b"(1 (3)(4))(2)"]
+    assert thread("ORDEREDSUBJECT") == [b"(1 4)(2)(3)"]
+    assert thread("REFERENCES", "2:*") == [b"(2)(3)(4)"]
+    assert client.sort("(SUBJECT)", "KOI8-R", "ALL")[0] == "NO"
+    client.logout()
+
+
 class Deflated:
     """A socket whose octets pass compressed."""
 

@@ -13,6 +13,7 @@ mod mailboxes;
 mod maildrop;
 mod messages;
 mod model;
+mod orders;
 mod previews;
 mod replace;
 mod reports;

@@ -26,7 +26,7 @@ pub(super) async fn answer(
 }
 
 /// A criterion in the post's words. The grammar of IMAP has bounded its depth.
-fn query(criterion: Criterion) -> Query {
+pub(super) fn query(criterion: Criterion) -> Query {
     match criterion {
         Criterion::All => Query::All,
         Criterion::Uids(uids) => Query::Uids(uids),
