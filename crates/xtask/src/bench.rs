@@ -54,9 +54,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
             smtp::rows(peer.target(), folder.path(), &mut table)?;
             imap::rows(peer.target(), &mut table)?;
         }
-        _ => bail!(
-            "benches: smtp, imap, mailbox [caramel|peer], lists, message; and peer, the others alone"
-        ),
+        _ => bail!("benches: smtp, imap, mailbox [caramel|peer], lists, message; and peer"),
     }
     println!("{table}");
     Ok(())
