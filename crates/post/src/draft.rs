@@ -9,6 +9,10 @@ use std::collections::BTreeSet;
 
 use store::Write;
 
+mod flags;
+
+pub(crate) use flags::Flagging;
+
 use crate::ledger::{Folder, KEYWORDS_MAX, Ledger, VANISHED_MAX};
 use crate::tables::{self, EmailRow, Entry, MailboxRow, SavedAt};
 use crate::{Error, Outcome};
@@ -135,21 +139,6 @@ impl<'a> Draft<'a> {
         *self.ledger.shared.entry(email).or_insert(1) += 1;
     }
 
-    /// Sets the flags of a message.
-    pub(crate) fn set_flags(&mut self, mailbox: MailboxId, uid: Uid, system: u8, keywords: u64) {
-        let modseq = self.modseq();
-        let Some(folder) = self.ledger.folders.get_mut(&mailbox) else {
-            return;
-        };
-        folder.highest = modseq;
-        if let Some(entry) = folder.entry_mut(uid) {
-            entry.system = system;
-            entry.keywords = keywords;
-            entry.modseq = modseq;
-            self.writes.push(entry.put(mailbox));
-        }
-    }
-
     /// The bits of these flags' keywords; those that are new enter the mailbox's table.
     pub(crate) fn keyword_bits(&mut self, mailbox: MailboxId, flags: &FlagSet) -> Outcome<u64> {
         let folder = self.ledger.folder(mailbox)?;
@@ -191,6 +180,7 @@ impl<'a> Draft<'a> {
         }
         let removed: UidSet = gone.iter().map(|entry| entry.uid).collect();
         let modseq = self.modseq();
+        self.release(mailbox, gone.iter().map(|entry| entry.modseq));
         for entry in gone {
             self.writes.push(Entry::delete(mailbox, entry.uid));
             self.unshare(entry.email);

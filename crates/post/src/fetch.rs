@@ -11,7 +11,7 @@ use message::{
     decode_transfer,
 };
 
-use crate::draft::{Draft, bit};
+use crate::draft::{Draft, Flagging, bit};
 use crate::ledger::Folder;
 use crate::tables::{EmailRow, Entry, SavedAt};
 use crate::{Account, Fault, Outcome};
@@ -201,9 +201,15 @@ impl Account {
         }
         self.change(|draft| {
             let (chosen, more) = choose(draft.ledger().folder(mailbox)?);
-            for entry in chosen.iter().filter(|entry| entry.system & seen == 0) {
-                draft.set_flags(mailbox, entry.uid, entry.system | seen, entry.keywords);
-            }
+            let unseen = chosen.iter().filter(|entry| entry.system & seen == 0);
+            let flaggings: Vec<_> = unseen
+                .map(|entry| Flagging {
+                    uid: entry.uid,
+                    system: entry.system | seen,
+                    keywords: entry.keywords,
+                })
+                .collect();
+            draft.set_flags(mailbox, &flaggings);
             Ok(tell(draft.ledger().folder(mailbox)?, &chosen, more))
         })
         .await

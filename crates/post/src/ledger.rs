@@ -8,7 +8,7 @@ use bytes::Bytes;
 use mail::{EmailId, Flag, FlagSet, MailboxId, ModSeq, Uid, UidSet};
 use store::{Direction, Partition, Row, Store, Table, Version};
 
-use crate::tables::{self, Counters, Entry, MailboxRow};
+use crate::tables::{self, Counters, Entry, FlagRun, MailboxRow};
 use crate::{Error, Fault, Outcome, Why};
 
 /// Removals remembered for each account, so that a client can catch up cheaply.
@@ -31,6 +31,8 @@ pub(crate) struct Ledger {
     pub(crate) subscriptions: BTreeSet<String>,
     /// Emails with more than one entry, and how many.
     pub(crate) shared: HashMap<EmailId, u32>,
+    /// Rows of flag runs, and for how many entries each is the last word.
+    pub(crate) flag_runs: BTreeMap<(ModSeq, MailboxId), usize>,
     /// By rising mod-sequence.
     pub(crate) vanished: VecDeque<(ModSeq, MailboxId, UidSet)>,
 }
@@ -105,6 +107,14 @@ impl Ledger {
         seen.retain(|_, count| *count > 1);
         seen.shrink_to_fit();
         ledger.shared = seen;
+        scan(store, partition, tables::FLAG_RUNS, |row| {
+            let (modseq, id, runs) = tables::read_flag_runs(&row.key, &row.value)?;
+            let folder = ledger.folders.get_mut(&id)?;
+            let held = folder.apply(modseq, &runs);
+            ledger.flag_runs.insert((modseq, id), held);
+            Some(())
+        })
+        .await?;
         scan(store, partition, tables::VANISHED, |row| {
             let line = tables::read_vanished(&row.key, &row.value)?;
             if let Some(folder) = ledger.folders.get_mut(&line.1) {
@@ -139,6 +149,7 @@ impl Ledger {
             names: BTreeMap::new(),
             subscriptions: BTreeSet::new(),
             shared: HashMap::new(),
+            flag_runs: BTreeMap::new(),
             vanished: VecDeque::new(),
         }
     }
@@ -179,7 +190,11 @@ impl Ledger {
             .values()
             .map(|folder| 400 + folder.entries.capacity() * size_of::<Entry>())
             .sum();
-        folders + self.shared.len() * 24 + self.vanished.len() * 80 + 1000
+        folders
+            + self.shared.len() * 24
+            + self.vanished.len() * 80
+            + self.flag_runs.len() * 40
+            + 1000
     }
 }
 
@@ -197,11 +212,6 @@ impl Folder {
     pub(crate) fn entry(&self, uid: Uid) -> Option<&Entry> {
         let at = self.entries.binary_search_by_key(&uid, |entry| entry.uid);
         self.entries.get(at.ok()?)
-    }
-
-    pub(crate) fn entry_mut(&mut self, uid: Uid) -> Option<&mut Entry> {
-        let at = self.entries.binary_search_by_key(&uid, |entry| entry.uid);
-        self.entries.get_mut(at.ok()?)
     }
 
     /// The entries with these UIDs, by rising UID.
@@ -226,12 +236,36 @@ impl Folder {
         })
     }
 
+    /// Sets what one change wrote as runs; tells for how many entries that is the last word.
+    fn apply(&mut self, modseq: ModSeq, runs: &[FlagRun]) -> usize {
+        let mut held = 0;
+        for run in runs {
+            let from = self.entries.partition_point(|entry| entry.uid < run.low);
+            let behind = self.entries.iter_mut().skip(from);
+            for entry in behind.take_while(|entry| entry.uid <= run.high) {
+                if entry.modseq < modseq {
+                    entry.system = run.system;
+                    entry.keywords = run.keywords;
+                    entry.modseq = modseq;
+                    held += 1;
+                }
+            }
+        }
+        self.highest = self.highest.max(modseq);
+        held
+    }
+
     /// The flags of one of its entries.
     pub(crate) fn flags(&self, entry: &Entry) -> FlagSet {
-        let mut flags = FlagSet::from_system_bits(entry.system);
-        if entry.keywords != 0 {
+        self.flags_of(entry.system, entry.keywords)
+    }
+
+    /// The flags that these bits are in this mailbox.
+    pub(crate) fn flags_of(&self, system: u8, keywords: u64) -> FlagSet {
+        let mut flags = FlagSet::from_system_bits(system);
+        if keywords != 0 {
             for (index, keyword) in self.row.keywords.iter().enumerate() {
-                if entry.keywords & (1 << index) != 0 {
+                if keywords & (1 << index) != 0 {
                     flags.insert(Flag::Keyword(keyword.clone()));
                 }
             }

@@ -18,6 +18,7 @@ mod previews;
 mod replace;
 mod reports;
 mod routes;
+mod runs;
 mod saved;
 mod submission;
 mod world;
