@@ -14,6 +14,7 @@ mod flags;
 pub(crate) use flags::Flagging;
 
 use crate::ledger::{Folder, KEYWORDS_MAX, Ledger, VANISHED_MAX};
+use crate::sums::Sums;
 use crate::tables::{self, EmailRow, Entry, MailboxRow, SavedAt};
 use crate::{Error, Outcome};
 
@@ -129,6 +130,7 @@ impl<'a> Draft<'a> {
         if let Some(folder) = self.ledger.folders.get_mut(&mailbox) {
             folder.next_uid = uid.next();
             folder.highest = modseq;
+            folder.sums.add(&entry);
             folder.entries.push(entry);
         }
         Ok(uid)
@@ -178,6 +180,7 @@ impl<'a> Draft<'a> {
         if gone.is_empty() {
             return;
         }
+        folder.sums = Sums::of(&folder.entries);
         let removed: UidSet = gone.iter().map(|entry| entry.uid).collect();
         let modseq = self.modseq();
         self.release(mailbox, gone.iter().map(|entry| entry.modseq));

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use mail::{EmailId, Flag, FlagSet, MailboxId, ModSeq, Uid, UidSet};
 use store::{Direction, Partition, Row, Store, Table, Version};
 
+use crate::sums::Sums;
 use crate::tables::{self, Counters, Entry, FlagRun, MailboxRow};
 use crate::{Error, Fault, Outcome, Why};
 
@@ -47,6 +48,8 @@ pub(crate) struct Folder {
     pub(crate) highest: ModSeq,
     /// By rising UID.
     pub(crate) entries: Vec<Entry>,
+    /// What they add up to.
+    pub(crate) sums: Sums,
 }
 
 impl Ledger {
@@ -135,6 +138,7 @@ impl Ledger {
             // grow at a restart, but never shrink.
             folder.highest = folder.highest.max(ledger.counters.forgotten);
             folder.entries.shrink_to_fit();
+            folder.sums = Sums::of(&folder.entries);
         }
         Ok(ledger)
     }
@@ -204,6 +208,7 @@ impl Folder {
             next_uid: Some(Uid::MIN),
             highest: row.created,
             entries: Vec::new(),
+            sums: Sums::default(),
             row,
         }
     }
@@ -284,7 +289,7 @@ impl Folder {
 
     /// The UIDs of all messages.
     pub(crate) fn uids(&self) -> UidSet {
-        self.entries.iter().map(|entry| entry.uid).collect()
+        self.sums.uids.clone()
     }
 
     /// The UID the next message will get; the largest, once all are used up.

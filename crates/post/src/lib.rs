@@ -90,6 +90,7 @@ mod rules;
 mod search;
 mod sort;
 mod spool;
+mod sums;
 mod tables;
 mod thread;
 mod trace;

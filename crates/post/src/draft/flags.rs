@@ -46,6 +46,7 @@ impl Draft<'_> {
                 continue;
             };
             before.push(entry.modseq);
+            folder.sums.flag(next, entry, flagging.system);
             entry.system = flagging.system;
             entry.keywords = flagging.keywords;
             entry.modseq = modseq;
