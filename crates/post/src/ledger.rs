@@ -32,10 +32,21 @@ pub(crate) struct Ledger {
     pub(crate) subscriptions: BTreeSet<String>,
     /// Emails with more than one entry, and how many.
     pub(crate) shared: HashMap<EmailId, u32>,
-    /// Rows of flag runs, and for how many entries each is the last word.
-    pub(crate) flag_runs: BTreeMap<(ModSeq, MailboxId), usize>,
+    /// Rows of flag runs.
+    pub(crate) flag_runs: BTreeMap<(ModSeq, MailboxId), Held>,
     /// By rising mod-sequence.
     pub(crate) vanished: VecDeque<(ModSeq, MailboxId, UidSet)>,
+}
+
+/// What a row of flag runs is still good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// For so many entries it is the last word.
+    pub(crate) entries: usize,
+    /// The first that it names.
+    pub(crate) low: Uid,
+    /// The last.
+    pub(crate) high: Uid,
 }
 
 /// A mailbox in memory.
@@ -197,7 +208,7 @@ impl Ledger {
         folders
             + self.shared.len() * 24
             + self.vanished.len() * 80
-            + self.flag_runs.len() * 40
+            + self.flag_runs.len() * 48
             + 1000
     }
 }
@@ -241,8 +252,8 @@ impl Folder {
         })
     }
 
-    /// Sets what one change wrote as runs; tells for how many entries that is the last word.
-    fn apply(&mut self, modseq: ModSeq, runs: &[FlagRun]) -> usize {
+    /// Sets what one change wrote as runs; tells what they are still good for.
+    fn apply(&mut self, modseq: ModSeq, runs: &[FlagRun]) -> Held {
         let mut held = 0;
         for run in runs {
             let from = self.entries.partition_point(|entry| entry.uid < run.low);
@@ -257,7 +268,11 @@ impl Folder {
             }
         }
         self.highest = self.highest.max(modseq);
-        held
+        Held {
+            entries: held,
+            low: runs.first().map_or(Uid::MIN, |run| run.low),
+            high: runs.last().map_or(Uid::MAX, |run| run.high),
+        }
     }
 
     /// The flags of one of its entries.

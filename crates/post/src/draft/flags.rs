@@ -4,10 +4,10 @@
 //! is described by its own row, and by the one row of runs that has its mod-sequence, if there is
 //! one. When no entry has a row's mod-sequence any more, the row goes.
 
-use mail::{MailboxId, ModSeq, Uid};
+use mail::{MailboxId, ModSeq, Uid, UidSet};
 
 use super::Draft;
-use crate::ledger::Folder;
+use crate::ledger::{Folder, Held};
 use crate::tables::{self, FlagRun};
 
 /// From so many messages on a change is written as runs.
@@ -57,12 +57,14 @@ impl Draft<'_> {
             }
             at = next + 1;
         }
-        let touched = before.len();
+        let entries = before.len();
         self.release(mailbox, before.into_iter());
-        if !runs.is_empty() {
+        if let (Some(first), Some(last)) = (runs.first(), runs.last()) {
+            let (low, high) = (first.low, last.high);
+            let held = Held { entries, low, high };
+            self.ledger.flag_runs.insert((modseq, mailbox), held);
             self.writes
                 .push(tables::put_flag_runs(modseq, mailbox, &runs));
-            self.ledger.flag_runs.insert((modseq, mailbox), touched);
             self.fold();
         }
         modseq
@@ -82,8 +84,8 @@ impl Draft<'_> {
             let Some(held) = self.ledger.flag_runs.get_mut(&(modseq, mailbox)) else {
                 continue;
             };
-            *held = held.saturating_sub(count);
-            if *held == 0 {
+            held.entries = held.entries.saturating_sub(count);
+            if held.entries == 0 {
                 self.drop_runs(modseq, mailbox);
             }
         }
@@ -92,14 +94,15 @@ impl Draft<'_> {
     /// Keeps the rows of runs few: those that say least become rows of their messages.
     fn fold(&mut self) {
         while self.ledger.flag_runs.len() > RUN_ROWS_MAX {
-            let least = self.ledger.flag_runs.iter().min_by_key(|(_, held)| **held);
-            let Some((&(modseq, mailbox), _)) = least else {
+            let rows = self.ledger.flag_runs.iter();
+            let least = rows.min_by_key(|(_, held)| held.entries);
+            let Some((&(modseq, mailbox), &held)) = least else {
                 return;
             };
             if let Some(folder) = self.ledger.folders.get(&mailbox) {
+                let named = UidSet::from_range(held.low..=held.high);
                 let told = folder
-                    .entries
-                    .iter()
+                    .among(&named)
                     .filter(|entry| entry.modseq == modseq)
                     .map(|entry| entry.put(mailbox));
                 self.writes.extend(told);
