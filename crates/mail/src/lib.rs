@@ -3,7 +3,8 @@
 //! Not here: parsing of messages (`message`) or commands (the protocol rooms), input and output.
 //!
 //! RFC 5321 §4.1.2–3 (paths), RFC 6531 (internationalised addresses), RFC 3463 and 5248 (enhanced
-//! status codes), RFC 5788 and 8457 (keywords), RFC 6154 (roles), RFC 8474 (object ids).
+//! status codes), RFC 4314 (rights), RFC 5788 and 8457 (keywords), RFC 6154 (roles), RFC 8474
+//! (object ids).
 
 mod address;
 mod blob;
@@ -11,6 +12,7 @@ mod envelope;
 mod flag;
 mod id;
 mod reply;
+mod rights;
 mod role;
 mod set;
 mod time;
@@ -25,6 +27,7 @@ pub use envelope::{BodyType, Envelope, Notify, Recipient, Ret};
 pub use flag::{Flag, FlagSet, Keyword};
 pub use id::{AccountId, BlobId, ConnId, EmailId, JourneyId, MailboxId, ThreadId};
 pub use reply::{Class, Enhanced, Refusal, ReplyCode};
+pub use rights::Rights;
 pub use role::Role;
 pub use set::{Member, Set};
 pub use time::{Imap, Instant, Rfc3339, Rfc5322, Timestamp};
