@@ -26,6 +26,8 @@ pub struct Account {
     pub(crate) address: Address,
     /// The salt of the password it was opened with: each password has its own.
     pub(crate) salt: [u8; 16],
+    /// Who looks at it, if not its owner; address and salt are this one's then.
+    pub(crate) visitor: Option<AccountId>,
 }
 
 impl Account {
@@ -35,7 +37,7 @@ impl Account {
         self.keeper.account
     }
 
-    /// Its name and first address.
+    /// The name and first address of whoever looks at it.
     #[must_use]
     pub const fn address(&self) -> &Address {
         &self.address
@@ -52,7 +54,9 @@ impl Account {
     #[must_use]
     pub fn is_welcome(&self) -> bool {
         let maps = self.house.inner.directory.maps();
-        let row = maps.accounts.get(&self.id());
+        let row = maps
+            .accounts
+            .get(&self.visitor.unwrap_or_else(|| self.id()));
         row.is_some_and(|row| row.password.scram.salt == self.salt)
     }
 

@@ -5,14 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use mail::{FlagSet, MailboxId, Timestamp, Uid, UidSet, UidValidity};
+use mail::{FlagSet, MailboxId, Rights, Timestamp, Uid, UidSet, UidValidity};
 use store::Staged;
 
+use crate::access::Settable;
 use crate::draft::Filing;
 use crate::ledger::Ledger;
 use crate::spool::{Spool, Spooled, too_big};
 use crate::{Account, Error, Outcome, Post, Why};
 
+/// What taking a message out of a mailbox needs.
+pub(crate) const REMOVES: Rights =
+    Rights::from_bits(Rights::READ.bits() | Rights::MARK_DELETED.bits() | Rights::EXPUNGE.bits());
 /// Octets of whole messages that may wait in memory for the rest of their command.
 const WAITING_OCTETS_MAX: usize = 16 * 1024 * 1024;
 
@@ -69,9 +73,9 @@ impl Account {
             return Err(too_big());
         }
         // Only a refusal is an answer; a yes is checked again at the end, and need not wait.
-        let target = Post::glance(&self.keeper, |ledger| ledger.target(to).is_ok());
+        let target = Post::glance(&self.keeper, |ledger| self.target(ledger, to).is_ok());
         if target != Some(true) {
-            self.look(|ledger| ledger.target(to)).await??;
+            self.look(|ledger| self.target(ledger, to)).await??;
         }
         Ok(Append {
             to: to.to_owned(),
@@ -98,10 +102,11 @@ impl Append {
     pub async fn replacing(mut self, mailbox: MailboxId, uid: Uid) -> Outcome<Self> {
         // As with the target: only a refusal is an answer.
         let there = Post::glance(&self.account.keeper, |ledger| {
-            is_there(ledger, mailbox, uid).is_ok()
+            is_there(&self.account, ledger, mailbox, uid).is_ok()
         });
         if there != Some(true) {
-            let look = self.account.look(|ledger| is_there(ledger, mailbox, uid));
+            let account = &self.account;
+            let look = account.look(|ledger| is_there(account, ledger, mailbox, uid));
             look.await??;
         }
         self.replaces = Some((mailbox, uid));
@@ -169,10 +174,13 @@ impl Append {
             .collect();
         house
             .change(keeper, &blobs, |draft| {
-                let mailbox = draft.ledger().target(&self.to)?;
-                let uidvalidity = draft.ledger().folder(mailbox)?.row.uidvalidity;
+                let account = &self.account;
+                let mailbox = account.target(draft.ledger(), &self.to)?;
+                let folder = draft.ledger().folder(mailbox)?;
+                let uidvalidity = folder.row.uidvalidity;
+                let settable = Settable::by(account.rights(folder));
                 if let Some((source, uid)) = self.replaces {
-                    is_there(draft.ledger(), source, uid)?;
+                    is_there(account, draft.ledger(), source, uid)?;
                     // First, so that a full mailbox has room for what comes.
                     // RFC 8508 §3.4
                     draft.remove(source, &UidSet::from_range(uid..=uid));
@@ -186,7 +194,7 @@ impl Append {
                 {
                     let filing = Filing {
                         email: draft.email(&spooled.row()),
-                        flags,
+                        flags: &settable.among(flags),
                         date: *date,
                         now,
                         size: spooled.staged.len,
@@ -204,8 +212,11 @@ impl Append {
     }
 }
 
-fn is_there(ledger: &Ledger, mailbox: MailboxId, uid: Uid) -> Outcome<()> {
+fn is_there(account: &Account, ledger: &Ledger, mailbox: MailboxId, uid: Uid) -> Outcome<()> {
     let folder = ledger.folder(mailbox).ok();
+    if let Some(folder) = folder {
+        account.may(folder, REMOVES)?;
+    }
     let gone = || {
         let text = "The message to be replaced is gone";
         Error::refused(Why::Expunged, 550, [5, 2, 0], text)

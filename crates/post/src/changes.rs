@@ -1,6 +1,6 @@
 //! What a mailbox holds when it is opened, and what has changed since (RFC 7162 §3.2).
 
-use mail::{EmailId, FlagSet, Keyword, MailboxId, ModSeq, Uid, UidSet, UidValidity};
+use mail::{EmailId, FlagSet, Keyword, MailboxId, ModSeq, Rights, Uid, UidSet, UidValidity};
 
 use crate::ledger::{Folder, Ledger};
 use crate::tables::Entry;
@@ -29,6 +29,8 @@ pub struct Snapshot {
     pub unseen: u32,
     /// The first message without `\Seen` (IMAP4rev1's UNSEEN).
     pub first_unseen: Option<Uid>,
+    /// What whoever opened it may do.
+    pub rights: Rights,
 }
 
 /// What has changed in a mailbox since a mod-sequence.
@@ -48,7 +50,9 @@ pub struct Changes {
     pub changed: Vec<Changed>,
     /// The keywords in use in it.
     pub keywords: Vec<Keyword>,
-    /// True if the mailbox itself was deleted or emptied into another generation.
+    /// What whoever asks may do.
+    pub rights: Rights,
+    /// True if the mailbox itself was deleted, or may no longer be read.
     pub gone: bool,
 }
 
@@ -69,12 +73,11 @@ impl Account {
     /// Opens a mailbox. The post keeps nothing for it: asking again is all that closing takes.
     ///
     /// # Errors
-    /// [`crate::Why::Nonexistent`]; [`crate::Why::Cannot`] for `\Noselect`.
+    /// [`crate::Why::Nonexistent`]; [`crate::Why::Policy`] if it may not be read;
+    /// [`crate::Why::Cannot`] for `\Noselect`.
     pub async fn open(&self, name: &str) -> Outcome<Snapshot> {
         self.look(|ledger| {
-            let Some((id, folder)) = ledger.find(name) else {
-                return Err(Error::nonexistent("There is no such mailbox"));
-            };
+            let (id, folder) = self.reach(ledger, name, Rights::READ)?;
             if !folder.row.selectable {
                 return Err(Error::cannot("This mailbox cannot hold messages"));
             }
@@ -89,6 +92,7 @@ impl Account {
                 keywords: folder.row.keywords.clone(),
                 unseen: folder.sums.unseen,
                 first_unseen: folder.sums.first_unseen(&folder.entries),
+                rights: self.rights(folder),
             })
         })
         .await?
@@ -106,7 +110,7 @@ impl Account {
         uidnext: Uid,
     ) -> Outcome<Changes> {
         self.look(|ledger| {
-            let Ok(folder) = ledger.folder(mailbox) else {
+            let Ok(folder) = self.folder(ledger, mailbox, Rights::READ) else {
                 return gone(ledger.counters.modseq);
             };
             // Most news is of another mailbox.
@@ -128,6 +132,7 @@ impl Account {
                 added: added.filter(|uid| *uid >= uidnext).collect(),
                 changed,
                 keywords: folder.row.keywords.clone(),
+                rights: self.rights(folder),
                 gone: false,
             }
         })
@@ -154,6 +159,7 @@ fn gone(modseq: ModSeq) -> Changes {
         added: UidSet::new(),
         changed: Vec::new(),
         keywords: Vec::new(),
+        rights: Rights::NONE,
         gone: true,
     }
 }

@@ -1,10 +1,22 @@
-//! Copying and moving messages between mailboxes (RFC 9051 §6.4.7–8).
+//! Copying and moving messages between mailboxes (RFC 9051 §6.4.7–8), also from one account to
+//! another.
 
-use mail::{MailboxId, Timestamp, Uid, UidSet, UidValidity};
+use std::sync::Arc;
 
-use crate::draft::Draft;
+use mail::{FlagSet, MailboxId, Rights, Timestamp, Uid, UidSet, UidValidity};
+
+use crate::access::Settable;
+use crate::append::REMOVES;
+use crate::draft::{Draft, Filing};
 use crate::mailbox::copy_entries;
-use crate::{Account, Outcome, Rules};
+use crate::tables::{EmailRow, Entry};
+use crate::{Account, Error, Outcome, Rules, Why};
+
+/// Messages that go to another account at once.
+const CARRIED_MESSAGES_MAX: usize = 10_000;
+/// Octets of what was noted of messages that go with them to another account; of the others it is
+/// noted anew when it is wanted.
+const CARRIED_OCTETS_MAX: usize = 16 * 1024 * 1024;
 
 /// What was copied or moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,47 +27,197 @@ pub struct Copied {
     pub pairs: Vec<(Uid, Uid)>,
 }
 
+/// A message on its way to another account.
+struct Carried {
+    entry: Entry,
+    flags: FlagSet,
+    row: EmailRow,
+}
+
 impl Account {
-    /// Copies messages with flags and dates into a mailbox, all or none.
+    /// Copies messages with flags and dates into a mailbox of the same account, all or none.
+    ///
+    /// # Errors
+    /// As [`Account::copy_to`].
+    pub async fn copy(&self, mailbox: MailboxId, uids: &UidSet, to: &str) -> Outcome<Copied> {
+        self.copy_to(mailbox, uids, (self, to)).await
+    }
+
+    /// Moves messages into a mailbox of the same account, all or none, in one step.
+    ///
+    /// # Errors
+    /// As [`Account::copy_to`].
+    pub async fn relocate(&self, mailbox: MailboxId, uids: &UidSet, to: &str) -> Outcome<Copied> {
+        self.relocate_to(mailbox, uids, (self, to)).await
+    }
+
+    /// Copies messages with flags and dates into a mailbox of an account, all or none. Flags that
+    /// may not be set there stay behind.
     ///
     /// # Errors
     /// [`crate::Why::TryCreate`] if the target is not there, [`crate::Why::Nonexistent`] if the
-    /// source is gone, [`crate::Why::Limit`], or if it cannot be stored.
-    pub async fn copy(&self, mailbox: MailboxId, uids: &UidSet, to: &str) -> Outcome<Copied> {
+    /// source is gone, [`crate::Why::Policy`] without the right, [`crate::Why::Limit`], or if it
+    /// cannot be stored.
+    pub async fn copy_to(
+        &self,
+        mailbox: MailboxId,
+        uids: &UidSet,
+        (there, to): (&Self, &str),
+    ) -> Outcome<Copied> {
         let house = self.house();
         let (rules, now) = (house.rules(), house.outside().now());
-        self.change(|draft| copy_into(draft, mailbox, uids, to, (rules, now)))
+        if there.id() == self.id() {
+            return self
+                .change(|draft| self.copy_into(draft, mailbox, uids, to, (rules, now)))
+                .await;
+        }
+        let carried = self.carried(mailbox, uids, Rights::READ).await?;
+        there
+            .change(|draft| there.file_carried(draft, to, &carried, (rules, now)))
             .await
     }
 
-    /// Moves messages into a mailbox, all or none, in one step.
+    /// Moves messages into a mailbox of an account, all or none, in one step.
     ///
     /// # Errors
-    /// As [`Account::copy`].
-    pub async fn relocate(&self, mailbox: MailboxId, uids: &UidSet, to: &str) -> Outcome<Copied> {
+    /// As [`Account::copy_to`]; [`crate::Why::Expunged`] if on the way to another account a message
+    /// is removed by somebody else.
+    pub async fn relocate_to(
+        &self,
+        mailbox: MailboxId,
+        uids: &UidSet,
+        (there, to): (&Self, &str),
+    ) -> Outcome<Copied> {
         let house = self.house();
         let (rules, now) = (house.rules(), house.outside().now());
-        self.change(|draft| {
-            let copied = copy_into(draft, mailbox, uids, to, (rules, now))?;
-            // Only what was copied goes: the copies in the same mailbox are not among it.
-            let sources = copied.pairs.iter().map(|(source, _)| *source);
-            draft.remove(mailbox, &sources.collect());
-            Ok(copied)
-        })
-        .await
+        if there.id() == self.id() {
+            return self
+                .change(|draft| {
+                    self.folder(draft.ledger(), mailbox, REMOVES)?;
+                    let copied = self.copy_into(draft, mailbox, uids, to, (rules, now))?;
+                    // Only what was copied goes: the copies in the same mailbox are not among it.
+                    let sources = copied.pairs.iter().map(|(source, _)| *source);
+                    draft.remove(mailbox, &sources.collect());
+                    Ok(copied)
+                })
+                .await;
+        }
+        let carried = self.carried(mailbox, uids, REMOVES).await?;
+        let mut keepers = [Arc::clone(&self.keeper), Arc::clone(&there.keeper)];
+        keepers.sort_by_key(|keeper| keeper.account);
+        let here = keepers
+            .iter()
+            .position(|keeper| keeper.account == self.id());
+        let done = house
+            .change_all(&keepers, &[], |index, draft| {
+                if Some(index) == here {
+                    self.let_go(draft, mailbox, &carried)?;
+                    return Ok(None);
+                }
+                there
+                    .file_carried(draft, to, &carried, (rules, now))
+                    .map(Some)
+            })
+            .await?;
+        let copied = done.into_iter().flatten().next();
+        copied.ok_or_else(|| Error::limit("Nothing was moved"))
     }
-}
 
-fn copy_into(
-    draft: &mut Draft<'_>,
-    mailbox: MailboxId,
-    uids: &UidSet,
-    to: &str,
-    (rules, now): (&Rules, Timestamp),
-) -> Outcome<Copied> {
-    draft.ledger().folder(mailbox)?;
-    let target = draft.ledger().target(to)?;
-    let uidvalidity = draft.ledger().folder(target)?.row.uidvalidity;
-    let pairs = copy_entries(draft, mailbox, uids, target, (rules, now))?;
-    Ok(Copied { uidvalidity, pairs })
+    fn copy_into(
+        &self,
+        draft: &mut Draft<'_>,
+        mailbox: MailboxId,
+        uids: &UidSet,
+        to: &str,
+        (rules, now): (&Rules, Timestamp),
+    ) -> Outcome<Copied> {
+        self.folder(draft.ledger(), mailbox, Rights::READ)?;
+        let target = self.target(draft.ledger(), to)?;
+        let folder = draft.ledger().folder(target)?;
+        let uidvalidity = folder.row.uidvalidity;
+        let settable = Settable::by(self.rights(folder));
+        let pairs = copy_entries(draft, mailbox, uids, (target, settable), (rules, now))?;
+        Ok(Copied { uidvalidity, pairs })
+    }
+
+    /// What has to be known of messages to file them in another account.
+    async fn carried(
+        &self,
+        mailbox: MailboxId,
+        uids: &UidSet,
+        needed: Rights,
+    ) -> Outcome<Vec<Carried>> {
+        let entries = self
+            .look(|ledger| {
+                let folder = self.folder(ledger, mailbox, needed)?;
+                let entries = folder.among(uids).take(CARRIED_MESSAGES_MAX + 1);
+                let entries = entries.map(|entry| (*entry, folder.flags(entry)));
+                Ok::<Vec<_>, Error>(entries.collect())
+            })
+            .await??;
+        if entries.len() > CARRIED_MESSAGES_MAX {
+            return Err(Error::limit(
+                "Take fewer messages to another account at once",
+            ));
+        }
+        let emails: Vec<_> = entries.iter().map(|(entry, _)| entry.email).collect();
+        let mut octets = 0_usize;
+        let mut carried = Vec::with_capacity(entries.len());
+        for ((entry, flags), row) in entries.into_iter().zip(self.emails(&emails).await?) {
+            // A message removed meanwhile is left out like one removed before.
+            let Some(mut row) = row else { continue };
+            octets = octets.saturating_add(row.outline.as_ref().map_or(0, bytes::Bytes::len));
+            if octets > CARRIED_OCTETS_MAX {
+                row.outline = None;
+            }
+            carried.push(Carried { entry, flags, row });
+        }
+        Ok(carried)
+    }
+
+    /// Files messages of another account in a mailbox of this one.
+    fn file_carried(
+        &self,
+        draft: &mut Draft<'_>,
+        to: &str,
+        carried: &[Carried],
+        (rules, now): (&Rules, Timestamp),
+    ) -> Outcome<Copied> {
+        let target = self.target(draft.ledger(), to)?;
+        let folder = draft.ledger().folder(target)?;
+        let uidvalidity = folder.row.uidvalidity;
+        let settable = Settable::by(self.rights(folder));
+        let mut pairs = Vec::with_capacity(carried.len());
+        for Carried { entry, flags, row } in carried {
+            let filing = Filing {
+                email: draft.email(row),
+                flags: &settable.among(flags),
+                date: entry.date(),
+                now,
+                size: entry.size.into(),
+                unended: entry.unended,
+            };
+            let uid = draft.file(target, filing, rules.mailbox_messages_max)?;
+            pairs.push((entry.uid, uid));
+        }
+        Ok(Copied { uidvalidity, pairs })
+    }
+
+    /// Takes messages out that go to another account, if all are still there.
+    fn let_go(
+        &self,
+        draft: &mut Draft<'_>,
+        mailbox: MailboxId,
+        carried: &[Carried],
+    ) -> Outcome<()> {
+        let folder = self.folder(draft.ledger(), mailbox, REMOVES)?;
+        let there = |one: &Carried| folder.entry(one.entry.uid).is_some();
+        if !carried.iter().all(there) {
+            let text = "A message was removed meanwhile; please try again";
+            return Err(Error::refused(Why::Expunged, 550, [5, 2, 0], text));
+        }
+        let uids = carried.iter().map(|one| one.entry.uid).collect();
+        draft.remove(mailbox, &uids);
+        Ok(())
+    }
 }

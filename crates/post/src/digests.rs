@@ -1,6 +1,6 @@
 //! Digests of many messages, read from their rows: what sorting and threading look at.
 
-use mail::{MailboxId, UidSet};
+use mail::{MailboxId, Rights, UidSet};
 use message::{Digest, ancestry};
 
 use crate::fetch::at;
@@ -23,8 +23,11 @@ pub(crate) enum Wanted {
 impl Account {
     /// The entries of these messages, by rising UID.
     pub(crate) async fn entries(&self, mailbox: MailboxId, uids: &UidSet) -> Outcome<Vec<Entry>> {
-        self.look(|ledger| Ok(ledger.folder(mailbox)?.among(uids).copied().collect()))
-            .await?
+        self.look(|ledger| {
+            let folder = self.folder(ledger, mailbox, Rights::READ)?;
+            Ok(folder.among(uids).copied().collect())
+        })
+        .await?
     }
 
     /// Shows the digest of each message, in their order; those removed meanwhile are left out.

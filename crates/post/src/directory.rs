@@ -80,6 +80,8 @@ pub(crate) struct Maps {
     pub(crate) accounts: BTreeMap<AccountId, AccountRow>,
     pub(crate) by_address: BTreeMap<Address, AccountId>,
     pub(crate) aliases: BTreeMap<AliasSource, Vec<Address>>,
+    /// Who may have been given something (0 for anyone), and by whom.
+    pub(crate) shares: BTreeSet<(AccountId, AccountId)>,
 }
 
 impl Directory {
@@ -172,7 +174,7 @@ impl Directory {
 }
 
 /// A change of the directory.
-enum Edit {
+pub(crate) enum Edit {
     House(HouseRow),
     Domain(Host),
     NoDomain(Host),
@@ -180,6 +182,8 @@ enum Edit {
     NoAccount(AccountId),
     Alias(Alias),
     NoAlias(AliasSource),
+    Share((AccountId, AccountId)),
+    NoShare((AccountId, AccountId)),
 }
 
 impl Edit {
@@ -192,6 +196,8 @@ impl Edit {
             Self::NoAccount(id) => AccountRow::delete(*id),
             Self::Alias(alias) => alias.put(),
             Self::NoAlias(source) => Alias::delete(source),
+            Self::Share(share) => rows::put_share(*share),
+            Self::NoShare(share) => rows::delete_share(*share),
         }
     }
 
@@ -218,6 +224,12 @@ impl Edit {
             }
             Self::NoAlias(source) => {
                 maps.aliases.remove(&source);
+            }
+            Self::Share(share) => {
+                maps.shares.insert(share);
+            }
+            Self::NoShare(share) => {
+                maps.shares.remove(&share);
             }
         }
     }
@@ -346,7 +358,10 @@ impl Post {
         let id = self
             .edit(|maps| {
                 let (id, _) = maps.known(address)?;
-                Ok((id, vec![Edit::NoAccount(id)], None))
+                let shares = maps.shares.iter().copied();
+                let its = shares.filter(|(to, by)| *to == id || *by == id);
+                let edits = std::iter::once(Edit::NoAccount(id)).chain(its.map(Edit::NoShare));
+                Ok((id, edits.collect(), None))
             })
             .await?;
         let done = self.erase(id).await;
@@ -432,7 +447,7 @@ impl Post {
         .await
     }
 
-    async fn edit<T>(
+    pub(crate) async fn edit<T>(
         &self,
         change: impl FnOnce(&Maps) -> Outcome<(T, Vec<Edit>, Option<Writes>)>,
     ) -> Outcome<T> {
@@ -494,6 +509,11 @@ async fn read(store: &dyn Store) -> Outcome<(Version, Maps)> {
     scan(store, at, rows::ALIASES, |row| {
         let alias = Alias::read(&row.key, &row.value)?;
         maps.aliases.insert(alias.source, alias.targets);
+        Some(())
+    })
+    .await?;
+    scan(store, at, rows::SHARES, |row| {
+        maps.shares.insert(rows::read_share(&row.key)?);
         Some(())
     })
     .await?;

@@ -3,7 +3,8 @@
 //! Not here: locks and commits (`keeper`), who may do what (the rooms that use it).
 
 use mail::{
-    EmailId, Flag, FlagSet, Keyword, MailboxId, ModSeq, Role, Timestamp, Uid, UidSet, UidValidity,
+    EmailId, Flag, FlagSet, Keyword, MailboxId, ModSeq, Rights, Role, Timestamp, Uid, UidSet,
+    UidValidity,
 };
 use std::collections::BTreeSet;
 
@@ -13,6 +14,7 @@ mod flags;
 
 pub(crate) use flags::Flagging;
 
+use crate::access::{self, Acl, Grantee};
 use crate::ledger::{Folder, KEYWORDS_MAX, Ledger, VANISHED_MAX};
 use crate::sums::Sums;
 use crate::tables::{self, EmailRow, Entry, MailboxRow, SavedAt};
@@ -252,7 +254,45 @@ impl<'a> Draft<'a> {
         self.writes.push(row.put(id));
         self.ledger.names.insert(name.to_owned(), id);
         self.ledger.folders.insert(id, Folder::new(row));
+        self.inherit_acl(id, name);
         id
+    }
+
+    /// A new mailbox begins with the list of the one above it.
+    // RFC 4314 §4
+    fn inherit_acl(&mut self, id: MailboxId, name: &str) {
+        let above = name.rsplit_once('/').map(|(above, _)| above);
+        let above = above.and_then(|above| self.ledger.names.get(above));
+        let above = above.and_then(|above| self.ledger.folders.get(above));
+        for (grantee, rights) in above.map_or_else(Acl::new, |above| above.acl.clone()) {
+            self.set_acl(id, grantee, rights);
+        }
+    }
+
+    /// Sets what somebody may do with a mailbox; no rights take the entry away.
+    pub(crate) fn set_acl(&mut self, id: MailboxId, grantee: Grantee, rights: Rights) {
+        self.modseq();
+        let Some(folder) = self.ledger.folders.get_mut(&id) else {
+            return;
+        };
+        self.writes.push(if rights.is_empty() {
+            folder.acl.remove(&grantee);
+            access::delete(id, grantee)
+        } else {
+            folder.acl.insert(grantee, rights);
+            access::put(id, grantee, rights)
+        });
+    }
+
+    /// Takes all entries away.
+    pub(crate) fn clear_acl(&mut self, id: MailboxId) {
+        let folder = self.ledger.folders.get(&id);
+        for grantee in folder
+            .map_or_else(Acl::new, |folder| folder.acl.clone())
+            .into_keys()
+        {
+            self.set_acl(id, grantee, Rights::NONE);
+        }
     }
 
     /// Changes a mailbox's row.
@@ -277,6 +317,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn delete_mailbox(&mut self, id: MailboxId) {
         self.modseq();
         self.empty_mailbox(id);
+        self.clear_acl(id);
         if let Some(folder) = self.ledger.folders.remove(&id) {
             self.ledger.names.remove(&folder.row.name);
         }

@@ -100,6 +100,12 @@ impl Error {
         }
     }
 
+    /// What takes one step cannot reach from one account into another.
+    #[must_use]
+    pub fn across_accounts() -> Self {
+        Self::cannot("That is not possible from one account to another")
+    }
+
     pub(crate) fn refused(
         why: Why,
         code: u16,

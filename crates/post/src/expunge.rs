@@ -1,6 +1,6 @@
 //! Removing messages (RFC 9051 §6.4.3, §6.4.9).
 
-use mail::{Flag, MailboxId, ModSeq, UidSet};
+use mail::{Flag, MailboxId, ModSeq, Rights, UidSet};
 
 use crate::draft::bit;
 use crate::{Account, Outcome};
@@ -18,11 +18,12 @@ impl Account {
     /// Removes the messages with `\Deleted`; with `only`, no others than these.
     ///
     /// # Errors
-    /// [`crate::Why::Nonexistent`] if the mailbox is gone, or if it cannot be stored.
+    /// [`crate::Why::Nonexistent`] if the mailbox is gone, [`crate::Why::Policy`] without the
+    /// right, or if it cannot be stored.
     pub async fn expunge(&self, mailbox: MailboxId, only: Option<&UidSet>) -> Outcome<Expunged> {
         let deleted = bit(Flag::Deleted);
         self.change(|draft| {
-            let folder = draft.ledger().folder(mailbox)?;
+            let folder = self.folder(draft.ledger(), mailbox, Rights::EXPUNGE)?;
             let uids: UidSet = folder
                 .entries
                 .iter()

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mail::{BlobRange, EmailId, Flag, FlagSet, MailboxId, ModSeq, Timestamp, Uid, UidSet};
+use mail::{BlobRange, EmailId, Flag, FlagSet, MailboxId, ModSeq, Rights, Timestamp, Uid, UidSet};
 use message::view::{Bodies, preview_of, preview_spans};
 use message::{
     Content, Encoding, Limits, Outline, Part, Scanner, Section, Span, Specifier, Wanted,
@@ -193,15 +193,20 @@ impl Account {
         if !plan.mark_seen {
             return self
                 .look(|ledger| {
-                    let folder = ledger.folder(mailbox)?;
+                    let folder = self.folder(ledger, mailbox, Rights::READ)?;
                     let (chosen, more) = choose(folder);
                     Ok(tell(folder, &chosen, more))
                 })
                 .await?;
         }
         self.change(|draft| {
-            let (chosen, more) = choose(draft.ledger().folder(mailbox)?);
-            let unseen = chosen.iter().filter(|entry| entry.system & seen == 0);
+            let folder = self.folder(draft.ledger(), mailbox, Rights::READ)?;
+            let may_mark = self.rights(folder).contains(Rights::SEEN);
+            let (chosen, more) = choose(folder);
+            // RFC 4314 §4: without the right they are read and stay unseen.
+            let unseen = chosen
+                .iter()
+                .filter(|entry| may_mark && entry.system & seen == 0);
             let flaggings: Vec<_> = unseen
                 .map(|entry| Flagging {
                     uid: entry.uid,

@@ -1,7 +1,8 @@
 //! Changing flags (RFC 9051 §6.4.6, RFC 7162 §3.1.3).
 
-use mail::{FlagSet, MailboxId, ModSeq, UidSet};
+use mail::{FlagSet, MailboxId, ModSeq, Rights, UidSet};
 
+use crate::access::{Settable, forbidden};
 use crate::changes::changed;
 use crate::draft::Flagging;
 use crate::tables::Entry;
@@ -54,7 +55,8 @@ impl Account {
         change: &FlagChange,
     ) -> Outcome<Stored> {
         self.change(|draft| {
-            let folder = draft.ledger().folder(mailbox)?;
+            let folder = self.folder(draft.ledger(), mailbox, Rights::READ)?;
+            let settable = settable(self.rights(folder), change)?;
             let mut modified = UidSet::new();
             let mut asked = Vec::new();
             for entry in folder.among(uids) {
@@ -67,15 +69,14 @@ impl Account {
                     asked.push(*entry);
                 }
             }
+            let flags = &settable.among(&change.flags);
             let keywords = match change.action {
                 // Taking a keyword away is no reason to make room for it.
-                FlagAction::Remove => folder.known_keywords(&change.flags),
+                FlagAction::Remove => folder.known_keywords(flags),
                 _ if asked.is_empty() => 0,
-                FlagAction::Replace | FlagAction::Add => {
-                    draft.keyword_bits(mailbox, &change.flags)?
-                }
+                FlagAction::Replace | FlagAction::Add => draft.keyword_bits(mailbox, flags)?,
             };
-            let bits = (change.flags.system_bits(), keywords);
+            let bits = (flags.system_bits(), keywords, settable);
             let flaggings: Vec<_> = asked
                 .iter()
                 .filter_map(|entry| now(entry, change.action, bits))
@@ -101,11 +102,38 @@ impl Account {
     }
 }
 
+/// The flags among those named that may be changed; none is refused.
+// RFC 4314 §4
+fn settable(rights: Rights, change: &FlagChange) -> Outcome<Settable> {
+    let settable = Settable::by(rights);
+    let none = match change.action {
+        // It changes all others as well.
+        FlagAction::Replace => settable == Settable::by(Rights::NONE),
+        FlagAction::Add | FlagAction::Remove => {
+            settable.among(&change.flags).is_empty() && !change.flags.is_empty()
+        }
+    };
+    match none {
+        true => Err(forbidden()),
+        false => Ok(settable),
+    }
+}
+
 /// The flags a message is to have after such a change with these system flags and keywords; none
 /// if it has them. RFC 7162 §3.1.3: a store that changes nothing is no change.
-fn now(entry: &Entry, action: FlagAction, (system, keywords): (u8, u64)) -> Option<Flagging> {
+fn now(
+    entry: &Entry,
+    action: FlagAction,
+    (system, keywords, settable): (u8, u64, Settable),
+) -> Option<Flagging> {
     let (system, keywords) = match action {
-        FlagAction::Replace => (system, keywords),
+        FlagAction::Replace => (
+            system | entry.system & !settable.system,
+            match settable.keywords {
+                true => keywords,
+                false => entry.keywords,
+            },
+        ),
         FlagAction::Add => (entry.system | system, entry.keywords | keywords),
         FlagAction::Remove => (entry.system & !system, entry.keywords & !keywords),
     };

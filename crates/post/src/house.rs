@@ -30,6 +30,8 @@ pub(crate) struct Inner {
     pub(crate) directory: Directory,
     pub(crate) gate: Gate,
     pub(crate) full: Arc<Full>,
+    /// One change at a time of who shares with whom.
+    pub(crate) sharing: tokio::sync::Mutex<()>,
     keepers: Mutex<HashMap<AccountId, Arc<Keeper>>>,
     /// Octets of all message bodies in memory on their way in.
     pub(crate) bodies: Arc<AtomicUsize>,
@@ -59,6 +61,7 @@ impl Post {
                 directory,
                 gate,
                 full: Arc::default(),
+                sharing: tokio::sync::Mutex::default(),
                 keepers: Mutex::default(),
                 bodies: Arc::default(),
                 octets: Arc::default(),
@@ -99,6 +102,7 @@ impl Post {
             house: self.clone(),
             address,
             salt,
+            visitor: None,
         };
         // Loaded now, so that the ledger's end is known to whoever watches it.
         account.modseq().await?;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use mail::{EmailId, Flag, FlagSet, MailboxId, ModSeq, Uid, UidSet};
 use store::{Direction, Partition, Row, Store, Table, Version};
 
+use crate::access::{self, Acl};
 use crate::sums::Sums;
 use crate::tables::{self, Counters, Entry, FlagRun, MailboxRow};
 use crate::{Error, Fault, Outcome, Why};
@@ -61,6 +62,8 @@ pub(crate) struct Folder {
     pub(crate) entries: Vec<Entry>,
     /// What they add up to.
     pub(crate) sums: Sums,
+    /// What others than the owner may do.
+    pub(crate) acl: Acl,
 }
 
 impl Ledger {
@@ -138,12 +141,7 @@ impl Ledger {
             Some(())
         })
         .await?;
-        scan(store, partition, tables::SUBSCRIPTIONS, |row| {
-            let name = std::str::from_utf8(&row.key).ok()?;
-            ledger.subscriptions.insert(name.to_owned());
-            Some(())
-        })
-        .await?;
+        ledger.load_lists(store, partition).await?;
         for folder in ledger.folders.values_mut() {
             // What was forgotten may have been the last change of any mailbox: HIGHESTMODSEQ may
             // grow at a restart, but never shrink.
@@ -152,6 +150,23 @@ impl Ledger {
             folder.sums = Sums::of(&folder.entries);
         }
         Ok(ledger)
+    }
+
+    /// What it is subscribed to, and what others may do.
+    async fn load_lists(&mut self, store: &dyn Store, partition: Partition) -> Outcome<()> {
+        scan(store, partition, tables::SUBSCRIPTIONS, |row| {
+            let name = std::str::from_utf8(&row.key).ok()?;
+            self.subscriptions.insert(name.to_owned());
+            Some(())
+        })
+        .await?;
+        scan(store, partition, tables::ACL, |row| {
+            let (id, grantee, rights) = access::read(&row.key, &row.value)?;
+            let folder = self.folders.get_mut(&id)?;
+            folder.acl.insert(grantee, rights);
+            Some(())
+        })
+        .await
     }
 
     /// An account with nothing in it.
@@ -189,12 +204,7 @@ impl Ledger {
         match self.find(name) {
             Some((id, folder)) if folder.row.selectable => Ok(id),
             Some(_) => Err(Error::cannot("This mailbox cannot hold messages")),
-            None => Err(Error::refused(
-                Why::TryCreate,
-                550,
-                [5, 2, 0],
-                "There is no such mailbox",
-            )),
+            None => Err(no_target()),
         }
     }
 
@@ -203,7 +213,10 @@ impl Ledger {
         let folders: usize = self
             .folders
             .values()
-            .map(|folder| 400 + folder.entries.capacity() * size_of::<Entry>())
+            .map(|folder| {
+                let entries = folder.entries.capacity() * size_of::<Entry>();
+                400 + entries + folder.acl.len() * 40
+            })
             .sum();
         folders
             + self.shared.len() * 24
@@ -220,6 +233,7 @@ impl Folder {
             highest: row.created,
             entries: Vec::new(),
             sums: Sums::default(),
+            acl: Acl::new(),
             row,
         }
     }
@@ -311,6 +325,12 @@ impl Folder {
     pub(crate) fn uidnext(&self) -> Uid {
         self.next_uid.unwrap_or(Uid::MAX)
     }
+}
+
+/// The answer where the mailbox is not there that messages are to be put into.
+pub(crate) fn no_target() -> Error {
+    let text = "There is no such mailbox";
+    Error::refused(Why::TryCreate, 550, [5, 2, 0], text)
 }
 
 /// Reads a whole table, a page at a time; `None` from `each` is a damaged row.

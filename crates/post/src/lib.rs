@@ -63,6 +63,7 @@
 //! # }
 //! ```
 
+mod access;
 mod account;
 mod append;
 mod captured;
@@ -88,6 +89,7 @@ mod report;
 mod route;
 mod rules;
 mod search;
+mod sharing;
 mod sort;
 mod spool;
 mod sums;
@@ -113,5 +115,6 @@ pub use outside::Outside;
 pub use route::Route;
 pub use rules::{Elsewhere, Rules};
 pub use search::{Day, Found, Query};
+pub use sharing::RightsChange;
 pub use sort::{SortCriterion, SortKey, Sorted};
 pub use thread::Threading;

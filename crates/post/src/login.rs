@@ -217,6 +217,11 @@ impl Post {
         Some((id, row.password.clone()))
     }
 
+    /// The account a user means.
+    pub(crate) fn account_named(&self, user: &str) -> Option<AccountId> {
+        self.lookup(user).map(|(id, _)| id)
+    }
+
     /// The address a user means.
     fn named(&self, user: &str) -> Option<Address> {
         if user.contains('@') {

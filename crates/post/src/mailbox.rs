@@ -1,10 +1,12 @@
 //! Mailboxes: list, create, delete, rename, subscribe (RFC 9051 §5.1, §6.3).
 
-use mail::{MailboxId, ModSeq, Role, Timestamp, Uid, UidSet, UidValidity};
+use mail::{MailboxId, ModSeq, Rights, Role, Timestamp, Uid, UidSet, UidValidity};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::access::{Settable, forbidden};
 use crate::draft::{Draft, Filing};
-use crate::ledger::Ledger;
+use crate::ledger::{Folder, Ledger};
+use crate::sharing::is_reserved;
 use crate::{Account, Error, Outcome, Rules, Why};
 
 /// The one mailbox that is always there; its name is written in any case.
@@ -25,6 +27,8 @@ pub struct Mailbox {
     pub selectable: bool,
     /// True if there are mailboxes below it.
     pub has_children: bool,
+    /// What whoever lists it may do.
+    pub rights: Rights,
 }
 
 /// What STATUS tells.
@@ -51,7 +55,7 @@ pub struct Status {
 }
 
 impl Account {
-    /// All mailboxes, sorted by name with `INBOX` first.
+    /// All mailboxes that may be seen, sorted by name with `INBOX` first.
     ///
     /// # Errors
     /// If the account cannot be read.
@@ -61,14 +65,17 @@ impl Account {
                 .names
                 .iter()
                 .filter_map(|(name, id)| {
-                    let row = &ledger.folders.get(id)?.row;
+                    let folder = self.visible(ledger, *id)?;
+                    let row = &folder.row;
                     Some(Mailbox {
                         id: *id,
                         name: name.clone(),
                         role: row.role,
                         subscribed: ledger.subscriptions.contains(name),
                         selectable: row.selectable,
-                        has_children: below(ledger, name).next().is_some(),
+                        has_children: below(ledger, name)
+                            .any(|(_, id)| self.visible(ledger, id).is_some()),
+                        rights: self.rights(folder),
                     })
                 })
                 .collect();
@@ -76,6 +83,35 @@ impl Account {
             listed
         })
         .await
+    }
+
+    fn visible<'a>(&self, ledger: &'a Ledger, id: MailboxId) -> Option<&'a Folder> {
+        let folder = ledger.folders.get(&id)?;
+        let seen = self.rights(folder).contains(Rights::LOOKUP);
+        seen.then_some(folder)
+    }
+
+    /// Refuses to make a mailbox of this name to whoever may not: a visitor needs the right to make
+    /// mailboxes below the nearest one above it. Whether that may be seen makes no difference.
+    // RFC 4314 §4
+    fn may_make(&self, ledger: &Ledger, name: &str) -> Outcome<()> {
+        if self.visitor.is_none() {
+            return match is_reserved(name) {
+                true => Err(Error::cannot("That name is for other users' mailboxes")),
+                false => Ok(()),
+            };
+        }
+        let mut above = name.rsplit_once('/');
+        while let Some((parent, _)) = above {
+            if let Some((_, folder)) = ledger.find(parent) {
+                return match self.rights(folder).contains(Rights::CREATE) {
+                    true => Ok(()),
+                    false => Err(forbidden()),
+                };
+            }
+            above = parent.rsplit_once('/');
+        }
+        Err(forbidden())
     }
 
     /// All names subscribed to, also those of mailboxes that are not there; sorted.
@@ -91,13 +127,17 @@ impl Account {
     ///
     /// # Errors
     /// [`Why::AlreadyExists`] (also for `INBOX`), [`Why::Cannot`] for an impossible
-    /// name or a role that is taken, [`Why::Limit`].
+    /// name or a role that is taken, [`Why::Policy`] without the right, [`Why::Limit`].
     pub async fn create(&self, name: &str, role: Option<Role>) -> Outcome<MailboxId> {
         let house = self.house();
         let (rules, now) = (house.rules(), house.outside().now());
         let name = checked_name(name, rules)?;
         self.change(|draft| {
             let ledger = draft.ledger();
+            self.may_make(ledger, &name)?;
+            if self.visitor.is_some() && role.is_some() {
+                return Err(forbidden());
+            }
             match ledger.find(&name) {
                 Some((_, folder)) if folder.row.selectable => {
                     return Err(already("There is such a mailbox already"));
@@ -133,9 +173,7 @@ impl Account {
         let name = normal_name(name);
         self.change(|draft| {
             let ledger = draft.ledger();
-            let Some((id, folder)) = ledger.find(&name) else {
-                return Err(nowhere());
-            };
+            let (id, folder) = self.reach(ledger, &name, Rights::DELETE)?;
             // RFC 9051 §6.3.5
             if name == INBOX {
                 return Err(Error::cannot("INBOX cannot be deleted"));
@@ -151,6 +189,8 @@ impl Account {
             }
             if has_children {
                 draft.empty_mailbox(id);
+                // RFC 4314 §4
+                draft.clear_acl(id);
                 draft.edit_mailbox(id, |row| {
                     row.selectable = false;
                     row.role = None;
@@ -175,9 +215,11 @@ impl Account {
         let (from, to) = (normal_name(from), checked_name(to, rules)?);
         self.change(|draft| {
             let ledger = draft.ledger();
-            let Some((id, _)) = ledger.find(&from) else {
-                return Err(nowhere());
-            };
+            let (id, _) = self.reach(ledger, &from, Rights::DELETE)?;
+            self.may_make(ledger, &to)?;
+            if from == INBOX && self.visitor.is_some() {
+                return Err(Error::cannot("Only its owner can rename INBOX"));
+            }
             if ledger.names.contains_key(&to) {
                 return Err(already("There is a mailbox of the new name already"));
             }
@@ -252,7 +294,7 @@ impl Account {
     /// [`Why::Nonexistent`].
     pub async fn status(&self, name: &str) -> Outcome<Status> {
         self.look(|ledger| {
-            let (id, folder) = ledger.find(name).ok_or_else(nowhere)?;
+            let (id, folder) = self.reach(ledger, name, Rights::READ)?;
             let folder = ledger.folder(id).map(|_| folder)?;
             let sums = &folder.sums;
             Ok(Status {
@@ -360,23 +402,25 @@ fn rename_inbox(
     add_parents(draft, to, now);
     let target = draft.add_mailbox(to, None, now);
     let uids = draft.ledger().folder(inbox)?.uids();
-    copy_entries(draft, inbox, &uids, target, (rules, now))?;
+    let settable = Settable::by(Rights::ALL);
+    copy_entries(draft, inbox, &uids, (target, settable), (rules, now))?;
     draft.remove(inbox, &uids);
     Ok(())
 }
 
-/// Files the messages once more in `target`; tells from which UID to which.
+/// Files the messages once more in `target`, with those of their flags that may be set there;
+/// tells from which UID to which.
 pub(crate) fn copy_entries(
     draft: &mut Draft<'_>,
     source: MailboxId,
     uids: &UidSet,
-    target: MailboxId,
+    (target, settable): (MailboxId, Settable),
     (rules, now): (&Rules, Timestamp),
 ) -> Outcome<Vec<(Uid, Uid)>> {
     let folder = draft.ledger().folder(source)?;
     let copied: Vec<_> = folder
         .among(uids)
-        .map(|entry| (*entry, folder.flags(entry)))
+        .map(|entry| (*entry, settable.among(&folder.flags(entry))))
         .collect();
     let mut pairs = Vec::with_capacity(copied.len());
     for (entry, flags) in copied {
@@ -393,10 +437,6 @@ pub(crate) fn copy_entries(
         pairs.push((entry.uid, uid));
     }
     Ok(pairs)
-}
-
-fn nowhere() -> Error {
-    Error::nonexistent("There is no such mailbox")
 }
 
 fn already(text: &str) -> Error {

@@ -49,6 +49,10 @@ pub struct Rules {
     pub mailbox_messages_max: usize,
     /// Names one account may be subscribed to.
     pub subscriptions_max: usize,
+    /// Entries the access control list of one mailbox may have.
+    pub acl_entries_max: usize,
+    /// Accounts whose mailboxes one account is shown beside its own.
+    pub sharers_max: usize,
     /// Octets of message text one row of a fetch may carry in memory.
     pub section_octets_max: u64,
     /// Messages one page of a fetch may have.
@@ -93,6 +97,8 @@ impl Rules {
             mailbox_depth_max: 32,
             mailbox_messages_max: 10_000_000,
             subscriptions_max: 10_000,
+            acl_entries_max: 100,
+            sharers_max: 1000,
             section_octets_max: 16 * 1024 * 1024,
             fetch_rows_max: 200,
             memory_octets_max: 256 * 1024 * 1024,

@@ -3,7 +3,7 @@
 use std::task::Poll;
 use std::time::Duration;
 
-use mail::{EmailId, Flag, MailboxId, ModSeq, Timestamp, UidSet};
+use mail::{EmailId, Flag, MailboxId, ModSeq, Rights, Timestamp, UidSet};
 use message::{Needle, Outline, Wanted, header_text, search_text};
 
 use crate::draft::bit;
@@ -92,7 +92,7 @@ impl Account {
         let now = self.house.outside().now();
         let (mut found, open) = self
             .look(|ledger| {
-                let folder = ledger.folder(mailbox)?;
+                let folder = self.folder(ledger, mailbox, Rights::READ)?;
                 let (mut found, mut open) = (Vec::new(), Vec::new());
                 for entry in &folder.entries {
                     match by_memory(query, folder, entry, now) {

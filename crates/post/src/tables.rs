@@ -29,8 +29,11 @@ pub(crate) const SUBSCRIPTIONS: Table = Table(7);
 /// Flags of many messages that one change set, by mod-sequence and mailbox.
 pub(crate) const FLAG_RUNS: Table = Table(10);
 
+/// Who may do what, by mailbox and whom it is about (`access`).
+pub(crate) const ACL: Table = Table(12);
+
 /// All tables of an account.
-pub(crate) const ALL: [Table; 8] = [
+pub(crate) const ALL: [Table; 9] = [
     COUNTERS,
     MAILBOXES,
     NEXT_UIDS,
@@ -39,6 +42,7 @@ pub(crate) const ALL: [Table; 8] = [
     VANISHED,
     SUBSCRIPTIONS,
     FLAG_RUNS,
+    ACL,
 ];
 
 const VERSION: u8 = 1;

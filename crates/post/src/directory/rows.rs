@@ -16,6 +16,9 @@ pub(crate) const ACCOUNTS: Table = Table(3);
 /// Aliases by what they stand for.
 pub(crate) const ALIASES: Table = Table(4);
 
+/// Who shares something with whom, by who is given it and who gives.
+pub(crate) const SHARES: Table = Table(5);
+
 const VERSION: u8 = 1;
 
 /// The directory's own row.
@@ -185,6 +188,27 @@ impl Alias {
     }
 }
 
+pub(crate) fn put_share(share: (AccountId, AccountId)) -> Write {
+    put(SHARES, share_key(share), Writer::version(VERSION))
+}
+
+pub(crate) fn read_share(key: &[u8]) -> Option<(AccountId, AccountId)> {
+    let (to, by) = key.split_first_chunk::<8>()?;
+    let by = u64::from_be_bytes(by.try_into().ok()?);
+    Some((AccountId(u64::from_be_bytes(*to)), AccountId(by)))
+}
+
+pub(crate) fn delete_share(share: (AccountId, AccountId)) -> Write {
+    Write::Delete {
+        table: SHARES,
+        key: share_key(share),
+    }
+}
+
+fn share_key((to, by): (AccountId, AccountId)) -> Bytes {
+    [to.0.to_be_bytes(), by.0.to_be_bytes()].concat().into()
+}
+
 fn alias_key(source: &AliasSource) -> Bytes {
     text(&source.to_string())
 }
@@ -249,6 +273,9 @@ mod tests {
         let domain = account.address.host.clone();
         let (key, _) = parts(put_domain(&domain));
         assert_eq!(read_domain(&key), Some(domain.clone()));
+
+        let share = (AccountId(0), AccountId(u64::MAX));
+        assert_eq!(read_share(&parts(put_share(share)).0), Some(share));
 
         for source in [
             AliasSource::Address(account.address.clone()),

@@ -20,5 +20,6 @@ mod reports;
 mod routes;
 mod runs;
 mod saved;
+mod sharing;
 mod submission;
 mod world;
