@@ -11,18 +11,23 @@
 //! Not here: their wording on the wire (`command`, `response`), their carrying out (`server`).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use mail::{
-    BlobRange, EmailId, Flag, FlagSet, Keyword, MailboxId, ModSeq, Role, ThreadId, Timestamp, Uid,
-    UidSet, UidValidity,
+    BlobRange, EmailId, FlagSet, Keyword, ModSeq, Rights, Role, ThreadId, Timestamp, Uid, UidSet,
+    UidValidity,
 };
 use message::Member;
 use wire::sasl::{Question, Verdict};
 
-// What to sort by and how to thread is the same to the client and to the house.
-pub use crate::command::{SortCriterion, SortKey, Threading};
+mod criterion;
+mod place;
+
+pub use criterion::{Criterion, Date, Highest, When};
+pub use place::Place;
+
+// What to sort by, how to thread and how rights change is the same to the client and to the house.
+pub use crate::command::{RightsChange, SortCriterion, SortKey, Threading};
 
 /// A question for the house.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +40,8 @@ pub enum Ask {
     /// The account is left; nothing but [`Ask::Sasl`] is asked before the next one is logged in.
     /// Answer: [`Answer::Done`].
     Unauthenticate,
-    /// All mailboxes of the account and all subscribed names. Answer: [`Answer::Mailboxes`].
+    /// All mailboxes that the account may see and all names it is subscribed to.
+    /// Answer: [`Answer::Mailboxes`].
     List,
     /// The counts of one mailbox. Answer: [`Answer::Status`].
     Status {
@@ -69,6 +75,32 @@ pub enum Ask {
         /// True to add.
         on: bool,
     },
+    /// Which rights the account has to a mailbox. Answer: [`Answer::Rights`].
+    MyRights {
+        /// Its name.
+        name: String,
+    },
+    /// Who has which rights to a mailbox. Answer: [`Answer::Acl`].
+    GetAcl {
+        /// Its name.
+        name: String,
+    },
+    /// Which rights somebody can be given. Answer: [`Answer::ListRights`].
+    ListRights {
+        /// The mailbox's name.
+        name: String,
+        /// Whom.
+        identifier: String,
+    },
+    /// Changes somebody's rights to a mailbox. Answer: [`Answer::Done`].
+    SetAcl {
+        /// The mailbox's name.
+        name: String,
+        /// Whose.
+        identifier: String,
+        /// How.
+        change: RightsChange,
+    },
     /// Opens a mailbox. The house keeps nothing open for it. Answer: [`Answer::Selected`].
     Select {
         /// Its name.
@@ -79,7 +111,7 @@ pub enum Ask {
     /// What happened in a mailbox behind `since`. Answer: [`Answer::Changes`].
     Changes {
         /// The mailbox.
-        mailbox: MailboxId,
+        mailbox: Place,
         /// The mod-sequence up to which the session knows everything.
         since: ModSeq,
         /// The next UID as it was told together with `since`: messages from there on are new.
@@ -88,7 +120,7 @@ pub enum Ask {
     /// Reads messages, in rising order of UID. Answer: [`Answer::Rows`].
     Fetch {
         /// The mailbox.
-        mailbox: MailboxId,
+        mailbox: Place,
         /// Which; UIDs that are not there (any more) are passed over in silence.
         uids: UidSet,
         /// What to read of each.
@@ -97,7 +129,7 @@ pub enum Ask {
     /// Changes flags, in rising order of UID. Answer: [`Answer::Stored`].
     Store {
         /// The mailbox.
-        mailbox: MailboxId,
+        mailbox: Place,
         /// Which messages; those that are not there are passed over in silence.
         uids: UidSet,
         /// How.
@@ -114,7 +146,7 @@ pub enum Ask {
     /// [`Why::NonExistent`].
     Copy {
         /// The mailbox they are in.
-        mailbox: MailboxId,
+        mailbox: Place,
         /// Which.
         uids: UidSet,
         /// The name of the mailbox they go to.
@@ -123,7 +155,7 @@ pub enum Ask {
     /// Moves messages, all or none (RFC 6851). Answer: [`Answer::Copied`].
     Move {
         /// The mailbox they are in.
-        mailbox: MailboxId,
+        mailbox: Place,
         /// Which.
         uids: UidSet,
         /// The name of the mailbox they go to.
@@ -132,14 +164,14 @@ pub enum Ask {
     /// Removes messages that are marked `\Deleted`. Answer: [`Answer::Done`].
     Expunge {
         /// The mailbox.
-        mailbox: MailboxId,
+        mailbox: Place,
         /// Only these; `None` for all.
         uids: Option<UidSet>,
     },
     /// Finds messages. Answer: [`Answer::Found`].
     Search {
         /// The mailbox.
-        mailbox: MailboxId,
+        mailbox: Place,
         /// Which messages.
         criterion: Criterion,
         /// Of which of the found ones the highest mod-sequence is wanted, if at all.
@@ -148,7 +180,7 @@ pub enum Ask {
     /// Finds messages and sorts them. Answer: [`Answer::Sorted`].
     Sort {
         /// The mailbox.
-        mailbox: MailboxId,
+        mailbox: Place,
         /// Which messages.
         criterion: Criterion,
         /// By what, the first before the second; those that are alike by rising UID.
@@ -159,7 +191,7 @@ pub enum Ask {
     /// Finds messages and puts them into threads. Answer: [`Answer::Threads`].
     Thread {
         /// The mailbox.
-        mailbox: MailboxId,
+        mailbox: Place,
         /// Which messages; threads are made of these only.
         criterion: Criterion,
         /// How.
@@ -179,7 +211,7 @@ pub enum Ask {
         octets: u64,
         /// The message that goes in the same step, if one does (RFC 8508); refused with
         /// [`Why::Expunged`] if it is no longer there.
-        replaces: Option<(MailboxId, Uid)>,
+        replaces: Option<(Place, Uid)>,
     },
     /// The next octets of that message. Answer: [`Answer::Done`]; a refusal ends the append.
     AppendChunk(Bytes),
@@ -208,8 +240,19 @@ pub enum Answer {
     Verdict(Verdict),
     /// To [`Ask::List`], in no particular order.
     Mailboxes(Vec<Listed>),
+    /// To [`Ask::MyRights`].
+    Rights(Rights),
+    /// To [`Ask::GetAcl`]: identifiers and their rights.
+    Acl(Vec<(String, Rights)>),
+    /// To [`Ask::ListRights`].
+    ListRights {
+        /// Those that are always there.
+        required: Rights,
+        /// Those that can be given, each for itself.
+        optional: Rights,
+    },
     /// To [`Ask::Create`].
-    Created(MailboxId),
+    Created(Place),
     /// To [`Ask::Status`].
     Status(Status),
     /// To [`Ask::Select`].
@@ -327,13 +370,15 @@ pub struct Listed {
     pub exists: bool,
     /// False for one that is only a level above others.
     pub selectable: bool,
+    /// What the account may do with it; none if it does not exist.
+    pub rights: Rights,
 }
 
 /// The counts of a mailbox (RFC 9051 §6.3.11).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     /// The mailbox.
-    pub mailbox: MailboxId,
+    pub mailbox: Place,
     /// Messages.
     pub messages: u32,
     /// The UID the next message gets.
@@ -354,7 +399,7 @@ pub struct Status {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selected {
     /// The mailbox: all asks about messages name it by this.
-    pub mailbox: MailboxId,
+    pub mailbox: Place,
     /// The generation.
     pub uid_validity: UidValidity,
     /// The UID the next message gets.
@@ -371,6 +416,8 @@ pub struct Selected {
     pub first_unseen: Option<Uid>,
     /// True if nothing may be changed even by SELECT.
     pub read_only: bool,
+    /// What the account may do with it.
+    pub rights: Rights,
 }
 
 /// What happened in a mailbox.
@@ -390,6 +437,8 @@ pub struct Changes {
     pub gone: Gone,
     /// The keywords in use now.
     pub keywords: Vec<Keyword>,
+    /// What the account may do with it now.
+    pub rights: Rights,
     /// True if the batch was cut: ask again behind `modseq`.
     pub more: bool,
 }
@@ -401,7 +450,7 @@ pub enum Gone {
     Uids(UidSet),
     /// All but these: the house no longer knows what went since then.
     AllBut(UidSet),
-    /// The mailbox itself is gone.
+    /// The mailbox itself is gone, or may no longer be read.
     Mailbox,
 }
 
@@ -516,80 +565,4 @@ pub enum StoreMode {
     Add,
     /// Not these any more.
     Remove,
-}
-
-/// Which messages SEARCH finds; texts match without regard to case, as substrings.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Criterion {
-    /// All of them.
-    All,
-    /// Those with these UIDs.
-    Uids(UidSet),
-    /// Those that have the flag.
-    Has(Flag),
-    /// Those that have it not.
-    Lacks(Flag),
-    /// Those that arrived then (a date without zone, RFC 9051 §6.4.4).
-    Arrived(When, Date),
-    /// Those whose `Date` field says so.
-    Sent(When, Date),
-    /// Those that were put into the mailbox then; where that is not known, those that arrived then
-    /// (RFC 8514 §4.3).
-    Saved(When, Date),
-    /// Those with more octets.
-    Larger(u64),
-    /// Those with fewer octets.
-    Smaller(u64),
-    /// Those with such a header field whose text holds the words; with no words, any such field.
-    Header {
-        /// The field's name.
-        name: String,
-        /// The words.
-        text: String,
-    },
-    /// Those with the words in their body.
-    Body(String),
-    /// Those with the words in their header or body.
-    Text(String),
-    /// Those with at least this mod-sequence.
-    ModSeq(ModSeq),
-    /// Those that arrived at least so long ago (RFC 5032).
-    Older(Duration),
-    /// Those that arrived at most so long ago (RFC 5032).
-    Younger(Duration),
-    /// The one with this identity (RFC 8474).
-    Email(EmailId),
-    /// Those that do not meet it.
-    Not(Box<Self>),
-    /// Those that meet either.
-    Or(Box<Self>, Box<Self>),
-    /// Those that meet all.
-    And(Vec<Self>),
-}
-
-/// A day: year, month from one, day from one.
-pub type Date = (i32, u8, u8);
-
-/// How a message's day compares to a [`Date`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    /// Earlier.
-    Before,
-    /// The same.
-    On,
-    /// The same or later.
-    Since,
-}
-
-/// Of which found messages a mod-sequence is wanted (RFC 7162 §3.1.10).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Highest {
-    /// Of all.
-    All,
-    /// Of the one with the lowest UID.
-    First,
-    /// Of the one with the highest UID.
-    Last,
-    /// Of these two.
-    Ends,
 }

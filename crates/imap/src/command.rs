@@ -17,6 +17,7 @@ use wire::sasl::Secret;
 
 use crate::{MailboxName, Names, SeqNumber, SequenceSet};
 
+mod acl;
 mod fetch;
 mod list;
 pub(crate) mod parse;
@@ -27,6 +28,7 @@ mod select;
 mod sort;
 mod write;
 
+pub use acl::RightsChange;
 pub use fetch::{Fetch, FetchItem, Partial};
 pub use list::{List, ListReturn, ListSelect, StatusItem};
 pub use partial::PartialRange;
@@ -239,6 +241,33 @@ pub enum Command {
         /// What to tell.
         items: Vec<StatusItem>,
     },
+    /// Change somebody's rights to a mailbox (RFC 4314 §3.1).
+    SetAcl {
+        /// To which.
+        mailbox: MailboxName,
+        /// Whose.
+        identifier: String,
+        /// How.
+        change: RightsChange,
+    },
+    /// Take somebody's entry away (RFC 4314 §3.2).
+    DeleteAcl {
+        /// Of which mailbox.
+        mailbox: MailboxName,
+        /// Whose.
+        identifier: String,
+    },
+    /// Who has which rights? (RFC 4314 §3.3)
+    GetAcl(MailboxName),
+    /// Which rights can somebody be given? (RFC 4314 §3.4)
+    ListRights {
+        /// To which mailbox.
+        mailbox: MailboxName,
+        /// Whom.
+        identifier: String,
+    },
+    /// Which rights have I? (RFC 4314 §3.5)
+    MyRights(MailboxName),
     /// Put a message in (§6.3.12).
     Append(Append),
     /// Put a message in, and take another away in the same step (RFC 8508).

@@ -53,6 +53,11 @@ pub enum Verb {
     Lsub,
     Namespace,
     Status,
+    SetAcl,
+    DeleteAcl,
+    GetAcl,
+    ListRights,
+    MyRights,
     Append,
     Idle,
     Check,
@@ -144,6 +149,8 @@ impl Phase {
             (here, Verb::Enable | Verb::Create | Verb::Delete | Verb::Rename, _) => here,
             (here, Verb::Subscribe | Verb::Unsubscribe | Verb::List | Verb::Lsub, _) => here,
             (here, Verb::Namespace | Verb::Status | Verb::Append | Verb::Compress, _) => here,
+            (here, Verb::SetAcl | Verb::DeleteAcl | Verb::GetAcl, _) => here,
+            (here, Verb::ListRights | Verb::MyRights, _) => here,
             (Authenticated, _, _) => return None,
             (Selected, Verb::Close | Verb::Unselect, Ok) => Authenticated,
             (here, _, _) => here,
@@ -161,7 +168,7 @@ impl Phase {
 
 impl Verb {
     /// All verbs.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 43] = [
         Self::Capability,
         Self::Noop,
         Self::Id,
@@ -182,6 +189,11 @@ impl Verb {
         Self::Lsub,
         Self::Namespace,
         Self::Status,
+        Self::SetAcl,
+        Self::DeleteAcl,
+        Self::GetAcl,
+        Self::ListRights,
+        Self::MyRights,
         Self::Append,
         Self::Idle,
         Self::Check,
@@ -296,6 +308,9 @@ mod tests {
             (Verb::Unauthenticate, [false, true, true]),
             (Verb::Enable, [false, true, true]),
             (Verb::Select, [false, true, true]),
+            // RFC 4314 §4
+            (Verb::SetAcl, [false, true, true]),
+            (Verb::MyRights, [false, true, true]),
             (Verb::Append, [false, true, true]),
             (Verb::Idle, [false, true, true]),
             (Verb::Close, [false, false, true]),

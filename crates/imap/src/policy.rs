@@ -9,6 +9,8 @@ pub struct Policy {
     pub host: String,
     /// What ID tells of us (RFC 2971).
     pub identity: Vec<(String, String)>,
+    /// What the names of other users' mailboxes begin with, if there are any (RFC 2342).
+    pub other_users: Option<String>,
     /// True if STARTTLS is offered while there is no TLS.
     pub starttls: bool,
     /// True if passwords may pass without TLS (a peer on this very machine).
@@ -48,6 +50,7 @@ impl Default for Policy {
         Self {
             host: "localhost".to_owned(),
             identity: vec![("name".to_owned(), "Caramel".to_owned())],
+            other_users: None,
             starttls: true,
             clear_passwords: false,
             command_octets_max: 64 * 1024,

@@ -9,13 +9,14 @@
 use std::borrow::Cow;
 
 use bytes::{BufMut, BytesMut};
-use mail::{FlagSet, ModSeq, SeqNo, SyntaxError, UidSet};
+use mail::{FlagSet, ModSeq, Rights, SeqNo, SyntaxError, UidSet};
 use message::Member;
 
 use crate::command::parse::id_fields as read_id_fields;
 use crate::cursor::{Cursor, Read};
 use crate::{MailboxName, Names, Tag, writing};
 
+mod acl;
 mod code;
 mod fetch;
 mod list;
@@ -24,6 +25,7 @@ mod status;
 mod structure;
 mod thread;
 
+pub use acl::ListRights;
 pub use code::Code;
 pub use fetch::{FetchData, FetchLine};
 pub(crate) use fetch::{part_numbers, section_spec};
@@ -155,6 +157,12 @@ pub enum Response {
     Namespace(Namespaces),
     /// How a mailbox stands.
     Status(MailboxName, Vec<StatusValue>),
+    /// Who has which rights to a mailbox (RFC 4314 §3.6).
+    Acl(MailboxName, Vec<(String, Rights)>),
+    /// Which rights somebody can be given (RFC 4314 §3.7).
+    ListRights(ListRights),
+    /// Which rights the user has to a mailbox (RFC 4314 §3.8).
+    MyRights(MailboxName, Rights),
     /// The flags the mailbox knows.
     Flags(FlagSet),
     /// How many messages there are.
@@ -202,6 +210,9 @@ impl Response {
             Self::Lsub(listing) => listing.write(out, "* LSUB ", names),
             Self::Namespace(namespaces) => namespaces.write(out, names),
             Self::Status(mailbox, values) => status::write(out, mailbox, values, names),
+            Self::Acl(mailbox, entries) => acl::write(out, mailbox, entries, names),
+            Self::ListRights(listed) => listed.write(out, names),
+            Self::MyRights(mailbox, rights) => acl::write_mine(out, mailbox, *rights, names),
             Self::Flags(flags) => {
                 out.put_slice(b"* FLAGS (");
                 write_flags(out, flags);
@@ -350,6 +361,9 @@ fn named(cursor: &mut Cursor<'_>) -> Read<Response> {
             let (mailbox, values) = status::parse(cursor)?;
             Response::Status(mailbox, values)
         }
+        b"ACL" => acl::parse(cursor)?,
+        b"LISTRIGHTS" => acl::parse_list(cursor)?,
+        b"MYRIGHTS" => acl::parse_mine(cursor)?,
         b"FLAGS" => Response::Flags(fetch::flags(cursor)?.flags),
         b"VANISHED" => Response::Vanished {
             earlier: cursor.eat_word(b"(EARLIER) "),

@@ -25,6 +25,7 @@ use crate::response::{Code, Condition, Response, Status};
 use crate::view::Moment;
 use crate::{Names, Policy, Tag};
 
+mod acl;
 mod answers;
 mod append;
 mod changes;
@@ -354,6 +355,27 @@ impl Session {
             Command::Copy { uid, set, mailbox } | Command::Move { uid, set, mailbox } => {
                 self.copy(tag, verb, uid, &set, &mailbox);
             }
+            other => self.dispatch_rights(tag, other),
+        }
+    }
+
+    fn dispatch_rights(&mut self, tag: Tag, command: Command) {
+        match command {
+            Command::SetAcl {
+                mailbox,
+                identifier,
+                change,
+            } => self.set_acl(tag, &mailbox, identifier, change),
+            Command::DeleteAcl {
+                mailbox,
+                identifier,
+            } => self.delete_acl(tag, &mailbox, identifier),
+            Command::GetAcl(mailbox) => self.get_acl(tag, mailbox),
+            Command::ListRights {
+                mailbox,
+                identifier,
+            } => self.list_rights(tag, mailbox, identifier),
+            Command::MyRights(mailbox) => self.my_rights(tag, mailbox),
             // The others were dispatched before.
             _ => self.fault(),
         }
@@ -477,6 +499,11 @@ const fn verb_of(command: &Command) -> Verb {
         Command::Lsub { .. } => Verb::Lsub,
         Command::Namespace => Verb::Namespace,
         Command::Status { .. } => Verb::Status,
+        Command::SetAcl { .. } => Verb::SetAcl,
+        Command::DeleteAcl { .. } => Verb::DeleteAcl,
+        Command::GetAcl(_) => Verb::GetAcl,
+        Command::ListRights { .. } => Verb::ListRights,
+        Command::MyRights(_) => Verb::MyRights,
         Command::Append(_) => Verb::Append,
         Command::Replace(_) => Verb::Replace,
         Command::Idle => Verb::Idle,

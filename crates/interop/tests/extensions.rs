@@ -35,6 +35,16 @@ fn a_client_learns_how_much_it_may_append() {
 }
 
 #[test]
+fn two_users_share_a_mailbox() {
+    python("share");
+}
+
+#[test]
+fn what_is_not_shared_is_not_there() {
+    python("keep_apart");
+}
+
+#[test]
 fn a_draft_takes_the_place_of_another() {
     python("replace");
 }

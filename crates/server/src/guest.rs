@@ -15,6 +15,8 @@ pub(crate) struct Guest {
     pub(crate) post: Post,
     pub(crate) peer: Peer,
     room: Option<Room>,
+    /// The other account whose mailbox is open.
+    visited: Option<Room>,
 }
 
 #[derive(Debug)]
@@ -29,6 +31,7 @@ impl Guest {
             post,
             peer,
             room: None,
+            visited: None,
         }
     }
 
@@ -45,6 +48,15 @@ impl Guest {
     /// Nobody is logged in any more.
     pub(crate) fn leave(&mut self) {
         self.room = None;
+        self.visited = None;
+    }
+
+    /// From here on news is of that account; of its own again, if it is the guest's.
+    pub(crate) fn watch(&mut self, account: Account) {
+        self.visited = account.visited().map(|_| Room {
+            ledger: account.modseq_watch(),
+            account,
+        });
     }
 
     /// Its network address; a peer inside this machine has the machine's.
@@ -118,20 +130,41 @@ impl Guest {
         self.post.read(range).await.map_err(Fault::new)
     }
 
-    /// Waits until the account's ledger moves.
+    /// Waits until the ledger of the account that is watched moves. What happens to the guest's own
+    /// meanwhile only wakes the guest: it may be dismissed.
     pub(crate) async fn hint(&mut self) -> ModSeq {
-        if let Some(room) = &mut self.room
-            && room.ledger.changed().await.is_ok()
-        {
-            return *room.ledger.borrow_and_update();
+        let Some(visited) = &mut self.visited else {
+            return moved(self.room.as_mut()).await;
+        };
+        tokio::select! {
+            modseq = moved(Some(visited)) => modseq,
+            _ = moved(self.room.as_mut()) => ModSeq::default(),
         }
-        std::future::pending().await
     }
 
     /// News of the ledger that is there already.
     pub(crate) fn pending_hint(&mut self) -> Option<ModSeq> {
-        let ledger = &mut self.room.as_mut()?.ledger;
-        let moved = ledger.has_changed().unwrap_or(false);
-        moved.then(|| *ledger.borrow_and_update())
+        let own = self.room.as_mut().and_then(Room::news);
+        match &mut self.visited {
+            None => own,
+            Some(visited) => visited.news().or_else(|| own.map(|_| ModSeq::default())),
+        }
     }
+}
+
+impl Room {
+    fn news(&mut self) -> Option<ModSeq> {
+        let moved = self.ledger.has_changed().unwrap_or(false);
+        moved.then(|| *self.ledger.borrow_and_update())
+    }
+}
+
+/// Waits until an account's ledger moves.
+async fn moved(room: Option<&mut Room>) -> ModSeq {
+    if let Some(room) = room
+        && room.ledger.changed().await.is_ok()
+    {
+        return *room.ledger.borrow_and_update();
+    }
+    std::future::pending().await
 }

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use imap::ask::{self, Gone, Refused, Why};
+use imap::ask::{self, Gone, Place, Refused, Why};
 use imap::{Answer, Ask, Policy, Session};
-use mail::{BlobRange, MailboxId, ModSeq, Uid};
+use mail::{BlobRange, ModSeq, Uid};
 use net::Fault;
 use post::{Account, Append, Error, Outcome};
 
 use crate::guest::Guest;
 use crate::visit::{Hall, Visit};
 
+mod access;
 mod fetch;
+mod list;
 mod search;
 mod sort;
 mod store;
@@ -24,6 +26,7 @@ pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
         starttls: hall.offers_starttls(),
         clear_passwords: hall.door.is_indoors(),
         append_octets_max: hall.post.rules().message_octets_max,
+        other_users: Some(Account::OTHER_USERS.to_owned()),
         ..Policy::default()
     })
 }
@@ -95,23 +98,20 @@ impl House {
                 let conn = self.guest.peer.conn;
                 tracing::debug!(%conn, ?fields, "the client names itself");
             }
-            Ask::List => return list(account).await,
-            Ask::Status { name } => return status(account, &name).await,
-            Ask::Create { name, role } => {
-                return Ok(Answer::Created(account.create(&name, role).await?));
+            Ask::Select { name, read_only } => {
+                let (there, name) = account.place(&name).await?;
+                // First, so that nothing happens between what is told and what is watched.
+                self.guest.watch(there.clone());
+                return select(&there, &name, read_only).await;
             }
-            Ask::Delete { name } => account.delete(&name).await?,
-            Ask::Rename { source, target } => account.rename(&source, &target).await?,
-            Ask::Subscribe { name, on: true } => account.subscribe(&name).await?,
-            Ask::Subscribe { name, on: false } => account.unsubscribe(&name).await?,
-            Ask::Select { name, read_only } => return select(account, &name, read_only).await,
             Ask::Changes {
                 mailbox,
                 since,
                 uid_next,
             } => return changes(account, mailbox, since, uid_next).await,
             Ask::Expunge { mailbox, uids } => {
-                account.expunge(mailbox, uids.as_ref()).await?;
+                let there = access::there(account, mailbox)?;
+                there.expunge(mailbox.mailbox, uids.as_ref()).await?;
             }
             Ask::AppendBegin {
                 name,
@@ -120,9 +120,13 @@ impl House {
                 octets,
                 replaces,
             } => {
-                let mut append = account.append(&name, flags, date, Some(octets)).await?;
+                let (there, name) = account.place(&name).await?;
+                let mut append = there.append(&name, flags, date, Some(octets)).await?;
                 if let Some((mailbox, uid)) = replaces {
-                    append = append.replacing(mailbox, uid).await?;
+                    if access::there(account, mailbox)?.id() != there.id() {
+                        return Err(Error::across_accounts());
+                    }
+                    append = append.replacing(mailbox.mailbox, uid).await?;
                 }
                 self.append = Some(Box::new(append));
             }
@@ -143,10 +147,36 @@ impl House {
                     uids: appended.uids,
                 });
             }
-            ask => return messages(account, ask).await,
+            ask => return mailboxes(account, ask).await,
         }
         Ok(Answer::Done)
     }
+}
+
+/// Answers what is asked about mailboxes by their names.
+async fn mailboxes(account: &Account, ask: Ask) -> Outcome<Answer> {
+    match ask {
+        Ask::List => return list::answer(account).await,
+        Ask::Status { name } => return status(account, &name).await,
+        Ask::Create { name, role } => {
+            let (there, name) = account.place_new(&name).await?;
+            let mailbox = there.create(&name, role).await?;
+            return Ok(Answer::Created(access::place(&there, mailbox)));
+        }
+        Ask::Delete { name } => {
+            let (there, name) = account.place(&name).await?;
+            there.delete(&name).await?;
+        }
+        Ask::Rename { source, target } => access::rename(account, &source, &target).await?,
+        Ask::Subscribe { name, on: true } => account.subscribe(&name).await?,
+        Ask::Subscribe { name, on: false } => account.unsubscribe(&name).await?,
+        ask @ (Ask::MyRights { .. }
+        | Ask::GetAcl { .. }
+        | Ask::ListRights { .. }
+        | Ask::SetAcl { .. }) => return access::answer(account, ask).await,
+        ask => return messages(account, ask).await,
+    }
+    Ok(Answer::Done)
 }
 
 /// Answers what is asked about the messages of a mailbox.
@@ -156,7 +186,10 @@ async fn messages(account: &Account, ask: Ask) -> Outcome<Answer> {
             mailbox,
             uids,
             plan,
-        } => fetch::answer(account, mailbox, &uids, &plan).await,
+        } => {
+            let there = access::there(account, mailbox)?;
+            fetch::answer(&there, mailbox.mailbox, &uids, &plan).await
+        }
         Ask::Store {
             mailbox,
             uids,
@@ -165,71 +198,73 @@ async fn messages(account: &Account, ask: Ask) -> Outcome<Answer> {
             unchanged_since,
             told,
         } => {
+            let there = access::there(account, mailbox)?;
             let change = store::change(mode, flags, unchanged_since);
-            store::answer(account, mailbox, &uids, &change, told).await
+            store::answer(&there, mailbox.mailbox, &uids, &change, told).await
         }
         Ask::Copy {
             mailbox,
             uids,
             target,
-        } => Ok(store::copied(account.copy(mailbox, &uids, &target).await?)),
+        } => {
+            let here = access::there(account, mailbox)?;
+            let (there, name) = account.place(&target).await?;
+            let copied = here
+                .copy_to(mailbox.mailbox, &uids, (&there, &name))
+                .await?;
+            Ok(store::copied(copied))
+        }
         Ask::Move {
             mailbox,
             uids,
             target,
-        } => Ok(store::copied(
-            account.relocate(mailbox, &uids, &target).await?,
-        )),
+        } => {
+            let here = access::there(account, mailbox)?;
+            let (there, name) = account.place(&target).await?;
+            let moved = here.relocate_to(mailbox.mailbox, &uids, (&there, &name));
+            Ok(store::copied(moved.await?))
+        }
         Ask::Search {
             mailbox,
             criterion,
             highest,
-        } => search::answer(account, mailbox, criterion, highest).await,
+        } => {
+            let there = access::there(account, mailbox)?;
+            search::answer(&there, mailbox.mailbox, criterion, highest).await
+        }
+        other => in_order(account, other).await,
+    }
+}
+
+/// Answers what is asked about the order of messages.
+async fn in_order(account: &Account, ask: Ask) -> Outcome<Answer> {
+    match ask {
         Ask::Sort {
             mailbox,
             criterion,
             criteria,
             highest,
-        } => sort::answer(account, mailbox, criterion, &criteria, highest).await,
+        } => {
+            let there = access::there(account, mailbox)?;
+            sort::answer(&there, mailbox.mailbox, criterion, &criteria, highest).await
+        }
         Ask::Thread {
             mailbox,
             criterion,
             threading,
-        } => sort::threads(account, mailbox, criterion, threading).await,
+        } => {
+            let there = access::there(account, mailbox)?;
+            sort::threads(&there, mailbox.mailbox, criterion, threading).await
+        }
         _ => Err(out_of_turn()),
     }
 }
 
-async fn list(account: &Account) -> Outcome<Answer> {
-    let mailboxes = account.mailboxes().await?;
-    let mut listed: Vec<ask::Listed> = mailboxes
-        .into_iter()
-        .map(|mailbox| ask::Listed {
-            name: mailbox.name,
-            role: mailbox.role,
-            subscribed: mailbox.subscribed,
-            exists: true,
-            selectable: mailbox.selectable,
-        })
-        .collect();
-    let known: std::collections::HashSet<String> =
-        listed.iter().map(|mailbox| mailbox.name.clone()).collect();
-    let subscribed = account.subscriptions().await?.into_iter();
-    let missing = subscribed.filter(|name| !known.contains(name));
-    listed.extend(missing.map(|name| ask::Listed {
-        name,
-        role: None,
-        subscribed: true,
-        exists: false,
-        selectable: false,
-    }));
-    Ok(Answer::Mailboxes(listed))
-}
-
 async fn status(account: &Account, name: &str) -> Outcome<Answer> {
-    let status = account.status(name).await?;
+    let (there, name) = account.place(name).await?;
+    let status = there.status(&name).await?;
     Ok(Answer::Status(ask::Status {
-        mailbox: status.id,
+        mailbox: access::place(&there, status.id),
         messages: status.messages,
         uid_next: status.uidnext,
         uid_validity: status.uidvalidity,
@@ -240,10 +275,10 @@ async fn status(account: &Account, name: &str) -> Outcome<Answer> {
     }))
 }
 
-async fn select(account: &Account, name: &str, read_only: bool) -> Outcome<Answer> {
-    let snapshot = account.open(name).await?;
+async fn select(there: &Account, name: &str, read_only: bool) -> Outcome<Answer> {
+    let snapshot = there.open(name).await?;
     Ok(Answer::Selected(Box::new(ask::Selected {
-        mailbox: snapshot.id,
+        mailbox: access::place(there, snapshot.id),
         uid_validity: snapshot.uidvalidity,
         uid_next: snapshot.uidnext,
         modseq: snapshot.modseq,
@@ -252,16 +287,20 @@ async fn select(account: &Account, name: &str, read_only: bool) -> Outcome<Answe
         keywords: snapshot.keywords,
         first_unseen: snapshot.first_unseen,
         read_only,
+        rights: snapshot.rights,
     })))
 }
 
 async fn changes(
     account: &Account,
-    mailbox: MailboxId,
+    mailbox: Place,
     since: ModSeq,
     uid_next: Uid,
 ) -> Outcome<Answer> {
-    let changes = account.changes(mailbox, since, uid_next).await?;
+    let Ok(there) = access::there(account, mailbox) else {
+        return Ok(Answer::Changes(access::no_owner(since, uid_next)));
+    };
+    let changes = there.changes(mailbox.mailbox, since, uid_next).await?;
     let gone = if changes.gone {
         Gone::Mailbox
     } else {
@@ -275,6 +314,7 @@ async fn changes(
         changed: changes.changed.into_iter().map(store::changed).collect(),
         gone,
         keywords: changes.keywords,
+        rights: changes.rights,
         more: false,
     }))
 }

@@ -48,6 +48,8 @@ pub struct ListReturn {
     pub children: bool,
     /// The roles (RFC 6154).
     pub special_use: bool,
+    /// A MYRIGHTS response for each (RFC 8440).
+    pub my_rights: bool,
     /// A STATUS response for each; empty for none (RFC 5819).
     pub status: Vec<StatusItem>,
 }
@@ -132,6 +134,7 @@ impl List {
             (self.returning.subscribed, "SUBSCRIBED"),
             (self.returning.children, "CHILDREN"),
             (self.returning.special_use, "SPECIAL-USE"),
+            (self.returning.my_rights, "MYRIGHTS"),
             (!self.returning.status.is_empty(), "STATUS "),
         ];
         out.put_slice(b" RETURN (");
@@ -223,6 +226,7 @@ fn return_options(cursor: &mut Cursor<'_>) -> Read<ListReturn> {
             b"SUBSCRIBED" => returning.subscribed = true,
             b"CHILDREN" => returning.children = true,
             b"SPECIAL-USE" => returning.special_use = true,
+            b"MYRIGHTS" => returning.my_rights = true,
             b"STATUS" => {
                 cursor.space()?;
                 returning.status = status_items(cursor)?;

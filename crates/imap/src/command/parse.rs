@@ -9,7 +9,7 @@ use super::{
     Append, AppendMessage, Command, Failure, LiteralHeader, Replace, SpecialUse, Store,
     StoreAction, Tag,
 };
-use super::{fetch, list, search, select, sort};
+use super::{acl, fetch, list, search, select, sort};
 use crate::cursor::{Cursor, Read};
 use crate::{MailboxName, Names};
 
@@ -94,6 +94,11 @@ fn with_arguments(cursor: &mut Cursor<'_>, verb: &[u8], at: usize) -> Read<Comma
         b"LIST" => |cursor| list::parse(cursor).map(Command::List),
         b"LSUB" => lsub,
         b"STATUS" => status,
+        b"SETACL" => acl::set,
+        b"DELETEACL" => acl::delete,
+        b"GETACL" => |cursor| cursor.mailbox().map(Command::GetAcl),
+        b"LISTRIGHTS" => acl::list_rights,
+        b"MYRIGHTS" => |cursor| cursor.mailbox().map(Command::MyRights),
         b"APPEND" => |cursor| append(cursor).map(Command::Append),
         b"REPLACE" => |cursor| replace(cursor, false),
         b"SEARCH" => |cursor| search::parse(cursor, false).map(Command::Search),

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{BufMut, BytesMut};
 
-use super::{Append, Command, SpecialUse, Store, StoreAction, Tag, list};
+use super::{Append, Command, SpecialUse, Store, StoreAction, Tag, acl, list};
 use crate::response::{id_fields, write_flags};
 use crate::{Names, writing};
 
@@ -30,6 +30,11 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::Lsub { .. } => "LSUB",
         Command::Namespace => "NAMESPACE",
         Command::Status { .. } => "STATUS",
+        Command::SetAcl { .. } => "SETACL",
+        Command::DeleteAcl { .. } => "DELETEACL",
+        Command::GetAcl(_) => "GETACL",
+        Command::ListRights { .. } => "LISTRIGHTS",
+        Command::MyRights(_) => "MYRIGHTS",
         Command::Append(_) => "APPEND",
         Command::Replace(replace) if replace.uid => "UID REPLACE",
         Command::Replace(_) => "REPLACE",
@@ -167,7 +172,7 @@ fn on_mailboxes(command: &Command, out: &mut BytesMut, names: Names) {
             writing::display(out, format_args!("{} ", replace.number));
             write_append(out, &replace.append, names);
         }
-        _ => {}
+        _ => acl::write(command, out, names),
     }
 }
 

@@ -4,7 +4,7 @@ use super::state::{Task, Wait};
 use super::{Moment, Session, counting};
 use crate::ask::{Answer, Refused, Why};
 use crate::diagram::Verb;
-use crate::response::{Code, Status};
+use crate::response::{Code, ListRights, Status};
 
 impl Session {
     // tidy: table
@@ -37,6 +37,26 @@ impl Session {
             }
             (Wait::Statuses { tag, items, lines }, answer) => {
                 self.take_list_status(tag, items, lines, answer);
+            }
+            (Wait::MyRights(tag, name), Answer::Rights(rights)) => {
+                self.take_my_rights(tag, name, rights);
+            }
+            (Wait::GetAcl(tag, name), Answer::Acl(acl)) => self.take_acl(tag, name, acl),
+            (
+                Wait::ListRights {
+                    tag,
+                    name,
+                    identifier,
+                },
+                Answer::ListRights { required, optional },
+            ) => {
+                let listed = ListRights {
+                    mailbox: name,
+                    identifier,
+                    required,
+                    optional,
+                };
+                self.take_list_rights(tag, listed);
             }
             (
                 Wait::Select {
@@ -105,9 +125,14 @@ impl Session {
         let why = refused.why;
         let status = refusal(refused);
         let (tag, verb, moment) = match wait {
+            // RFC 4314 §4: CLOSE goes on without the right to expunge.
+            Wait::Expunged { tag, verb } if closes(verb, why) => return self.unselect(&tag, verb),
             Wait::Done { tag, verb, .. } | Wait::Expunged { tag, verb } => {
                 (tag, verb, Moment::Free)
             }
+            Wait::MyRights(tag, _) => (tag, Verb::MyRights, Moment::Free),
+            Wait::GetAcl(tag, _) => (tag, Verb::GetAcl, Moment::Free),
+            Wait::ListRights { tag, .. } => (tag, Verb::ListRights, Moment::Free),
             Wait::Created(tag) => (tag, Verb::Create, Moment::Free),
             Wait::Deleted { tag, .. } => (tag, Verb::Delete, Moment::Free),
             Wait::Mailboxes(tag, _) => (tag, Verb::List, Moment::Free),
@@ -147,6 +172,10 @@ impl Session {
         };
         self.conclude(tag, verb, status, moment, false);
     }
+}
+
+fn closes(verb: Verb, why: Why) -> bool {
+    verb == Verb::Close && matches!(why, Why::NoPermission | Why::NonExistent)
 }
 
 /// NO, in the house's words.

@@ -1,12 +1,12 @@
 //! APPEND and REPLACE: their messages pass through, piece by piece (RFC 9051 §6.3.12, RFC 3502,
 //! RFC 4315 §3, RFC 8508).
 
-use mail::{MailboxId, Uid, UidSet, UidValidity};
+use mail::{Uid, UidSet, UidValidity};
 
 use super::state::{Incoming, Task, Wait};
 use super::store::read_only;
 use super::{Moment, Session};
-use crate::ask::Ask;
+use crate::ask::{Ask, Place};
 use crate::command::{Append, Command, LiteralHeader, Replace};
 use crate::diagram::Verb;
 use crate::frame::Framed;
@@ -51,7 +51,7 @@ impl Session {
     }
 
     /// The message that goes, if there is one.
-    fn replaced(&self, replace: &Replace) -> Result<(MailboxId, Uid), Status> {
+    fn replaced(&self, replace: &Replace) -> Result<(Place, Uid), Status> {
         let (from, to) = (replace.number, replace.number);
         let set = SequenceSet::Ranges(vec![SequenceRange { from, to }]);
         let uids = self.resolve(&set, replace.uid)?;
@@ -73,13 +73,7 @@ impl Session {
         false
     }
 
-    fn ask_append(
-        &mut self,
-        tag: Tag,
-        verb: Verb,
-        append: Append,
-        replaces: Option<(MailboxId, Uid)>,
-    ) {
+    fn ask_append(&mut self, tag: Tag, verb: Verb, append: Append, replaces: Option<(Place, Uid)>) {
         let message = append.message;
         let literal = message.literal;
         let incoming = Incoming {

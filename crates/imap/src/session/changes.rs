@@ -1,8 +1,9 @@
 //! What others did to the selected mailbox, and IDLE (RFC 9051 §5.2, §6.3.13, §7.5.1;
 //! RFC 7162 §3.2).
 
-use mail::FlagSet;
+use mail::{FlagSet, Rights};
 
+use super::acl::{changeable, permanent};
 use super::state::{After, State, Wait};
 use super::{Session, class, line};
 use crate::Tag;
@@ -61,8 +62,9 @@ impl Session {
             After::Idle => Moment::Free,
         };
         if changes.gone == Gone::Mailbox {
-            return self.bye("The selected mailbox was deleted");
+            return self.bye("The selected mailbox is no longer there");
         }
+        self.tell_rights(changes.rights);
         self.tell_keywords(changes);
         let Some(open) = self.state.open_mut() else {
             return self.fault();
@@ -189,17 +191,14 @@ impl Session {
         }
         if open.flags.keywords().len() > known {
             let flags = open.flags.clone();
-            let read_only = open.read_only;
-            self.write_flags(flags, read_only);
+            let changeable = changeable(open.read_only, open.rights);
+            self.write_flags(flags, changeable);
         }
     }
 
-    pub(super) fn write_flags(&mut self, flags: FlagSet, read_only: bool) {
-        let permanent = if read_only {
-            Code::PermanentFlags(FlagSet::new(), false)
-        } else {
-            Code::PermanentFlags(flags.clone(), true)
-        };
+    /// Tells the flags there are, and which of them can be changed with these rights.
+    pub(super) fn write_flags(&mut self, flags: FlagSet, rights: Rights) {
+        let permanent = permanent(&flags, rights);
         self.write(&Response::Flags(flags));
         self.untagged(&Status::ok("Flags that stay").with(permanent));
     }

@@ -10,7 +10,7 @@ use message::{Section, Specifier};
 use super::output::Output;
 use super::state::{Fetching, Task, Wait};
 use super::{Session, counting};
-use crate::ask::{Ask, FetchPlan, Piece, PieceData, PieceForm, PreviewMode, Reached, Row};
+use crate::ask::{Ask, FetchPlan, Piece, PieceData, PieceForm, Place, PreviewMode, Reached, Row};
 use crate::command::{Fetch, FetchItem, Partial};
 use crate::diagram::Verb;
 use crate::response::{Code, FetchLine, Status};
@@ -115,6 +115,7 @@ impl Session {
             let line = Line {
                 out: &mut self.output,
                 condstore: self.condstore,
+                place: open.mailbox,
             };
             fetching.unknown_cte |= line.write(seq, row, &fetching.fetch);
         }
@@ -235,6 +236,7 @@ fn short(preview: &str) -> &str {
 struct Line<'a> {
     out: &'a mut Output,
     condstore: bool,
+    place: Place,
 }
 
 impl Line<'_> {
@@ -281,7 +283,7 @@ impl Line<'_> {
             (FetchItem::Rfc822Size, _) => line.size(out, row.size_octets),
             (FetchItem::Uid, _) => line.uid(out, row.uid),
             (FetchItem::ModSeq, _) => line.modseq(out, row.modseq),
-            (FetchItem::EmailId, _) => line.email_id(out, row.email),
+            (FetchItem::EmailId, _) => line.email_id(out, self.place.email(row.email)),
             (FetchItem::ThreadId, _) => line.thread_id(out, row.thread),
             (FetchItem::Preview { .. }, _) => line.preview(out, row.preview.as_deref().map(short)),
             (FetchItem::SaveDate, _) => line.save_date(out, row.save_date),

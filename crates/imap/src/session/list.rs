@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use mail::Rights;
+
 use super::pattern::{Name, Pattern};
 use super::state::{Line, Listed as Asked, Wait};
 use super::{Moment, Session};
@@ -57,9 +59,14 @@ impl Session {
     /// Writes lines up to the first whose mailbox's status is wanted.
     fn write_lines(&mut self, tag: Tag, items: Vec<StatusItem>, mut lines: VecDeque<Line>) {
         while let Some(line) = lines.front() {
-            let name = line.listing.mailbox.as_str().to_owned();
+            let mailbox = line.listing.mailbox.clone();
+            let name = mailbox.as_str().to_owned();
             let has_status = line.has_status && !items.is_empty();
+            let rights = line.rights;
             self.write(&Response::List(line.listing.clone()));
+            if !rights.is_empty() {
+                self.write(&Response::MyRights(mailbox, rights));
+            }
             if has_status {
                 return self.wait(Ask::Status { name }, Wait::Statuses { tag, items, lines });
             }
@@ -105,6 +112,11 @@ fn lines(mailboxes: &[&Listed], list: &List) -> VecDeque<Line> {
             (chosen || recursive).then(|| Line {
                 listing: listing(mailbox, list, &parents, recursive),
                 has_status: mailbox.exists && mailbox.selectable,
+                // RFC 8440 §4: none for those listed only for what is below them.
+                rights: match list.returning.my_rights && chosen {
+                    true => mailbox.rights,
+                    false => Rights::NONE,
+                },
             })
         })
         .collect()

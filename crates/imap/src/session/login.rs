@@ -15,7 +15,7 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 36] = [
+const CAPABILITIES: [&str; 39] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
@@ -52,6 +52,9 @@ const CAPABILITIES: [&str; 36] = [
     "PREVIEW",
     "BINARY",
     "COMPRESS=DEFLATE",
+    "ACL",
+    "RIGHTS=kxte",
+    "LIST-MYRIGHTS",
 ];
 
 impl Session {

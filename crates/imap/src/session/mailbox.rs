@@ -1,11 +1,9 @@
 //! CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE, STATUS (RFC 9051 §6.3.4–§6.3.11;
 //! RFC 6154 §3, RFC 7162 §3.1.7, RFC 7889).
 
-use mail::MailboxId;
-
 use super::state::{State, Wait};
 use super::{Moment, Session};
-use crate::ask::{self, Ask};
+use crate::ask::{self, Ask, Place};
 use crate::command::{SpecialUse, StatusItem};
 use crate::diagram::{Class, Verb};
 use crate::response::{Code, Namespace, Namespaces, Response, Status, StatusValue};
@@ -32,7 +30,7 @@ impl Session {
         self.wait(ask, Wait::Created(tag));
     }
 
-    pub(super) fn created(&mut self, tag: Tag, mailbox: MailboxId) {
+    pub(super) fn created(&mut self, tag: Tag, mailbox: Place) {
         // RFC 8474 §4.1
         let status = Status::ok("Created").with(Code::MailboxId(mailbox.to_string()));
         self.conclude(tag, Verb::Create, status, Moment::Free, false);
@@ -80,12 +78,13 @@ impl Session {
     }
 
     pub(super) fn namespace(&mut self, tag: Tag) {
-        let personal = Namespace {
-            prefix: String::new(),
+        let namespace = |prefix: &String| Namespace {
+            prefix: prefix.clone(),
             delimiter: Some('/'),
         };
         self.write(&Response::Namespace(Namespaces {
-            personal: vec![personal],
+            personal: vec![namespace(&String::new())],
+            others: self.policy.other_users.iter().map(namespace).collect(),
             ..Namespaces::default()
         }));
         let status = Status::ok("Done");
@@ -123,7 +122,7 @@ impl Session {
         self.write(&Response::Status(name.clone(), values.collect()));
     }
 
-    fn wait_done(&mut self, ask: Ask, tag: Tag, verb: Verb, text: &'static str) {
+    pub(super) fn wait_done(&mut self, ask: Ask, tag: Tag, verb: Verb, text: &'static str) {
         self.wait(ask, Wait::Done { tag, verb, text });
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use mail::{EmailId, ModSeq, SeqNo, Uid, UidSet};
+use mail::{ModSeq, SeqNo, Uid, UidSet};
 
 use super::state::{Searching, Wait};
 use super::store::{written_seqs, written_uids};
@@ -265,7 +265,10 @@ pub(super) fn criterion(key: SearchKey, open: &Open) -> Criterion {
         SearchKey::Body(text) => Criterion::Body(text),
         SearchKey::Text(text) => Criterion::Text(text),
         SearchKey::ModSeq { modseq, .. } => Criterion::ModSeq(modseq),
-        SearchKey::EmailId(id) => EmailId::parse(&id).map_or_else(nothing, Criterion::Email),
+        SearchKey::EmailId(id) => {
+            let email = open.mailbox.parse_email(&id);
+            email.map_or_else(nothing, Criterion::Email)
+        }
         SearchKey::ThreadId(_) => nothing(),
     }
 }

@@ -1,7 +1,8 @@
 //! SELECT, EXAMINE, CLOSE, UNSELECT (RFC 9051 §6.3.2–3, §6.4.1–2; RFC 7162 §3.1.2, §3.1.8).
 
-use mail::{Flag, FlagSet, Uid, UidSet};
+use mail::{Flag, FlagSet, Rights, Uid, UidSet};
 
+use super::acl::{changeable, is_read_only};
 use super::state::{Open, State, Wait};
 use super::{Moment, Session};
 use crate::ask::{Ask, Changes, Gone, Selected};
@@ -53,7 +54,9 @@ impl Session {
     ) {
         let same = |qresync: &Qresync| qresync.uid_validity == selected.uid_validity;
         let qresync = qresync.filter(same);
-        let read_only = selected.read_only || verb == Verb::Examine;
+        let examined = selected.read_only || verb == Verb::Examine;
+        let rights = selected.rights;
+        let read_only = is_read_only(examined, rights);
         let view = View::new(&selected.uids);
         let mut flags: FlagSet = Flag::SYSTEM.into_iter().collect();
         for keyword in selected.keywords {
@@ -67,7 +70,7 @@ impl Session {
                 self.untagged(&status.with(Code::Unseen(seq.value())));
             }
         }
-        self.write_flags(flags.clone(), read_only);
+        self.write_flags(flags.clone(), changeable(read_only, rights));
         let id = selected.mailbox.to_string();
         let codes = [
             (Code::MailboxId(id), "Its identity"),
@@ -84,7 +87,9 @@ impl Session {
         let open = Open {
             mailbox: selected.mailbox,
             name,
+            examined,
             read_only,
+            rights,
             view,
             known: selected.modseq,
             highest: selected.highest,
@@ -159,7 +164,8 @@ impl Session {
     }
 
     pub(super) fn close(&mut self, tag: Tag) {
-        let Some(open) = self.state.open().filter(|open| !open.read_only) else {
+        let expunges = |open: &&Open| !open.read_only && open.rights.contains(Rights::EXPUNGE);
+        let Some(open) = self.state.open().filter(expunges) else {
             return self.unselect(&tag, Verb::Close);
         };
         let ask = Ask::Expunge {

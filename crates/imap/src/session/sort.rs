@@ -8,7 +8,7 @@ use message::Member;
 use super::search::{asks_modseq, criterion, highest};
 use super::state::{Searching, Wait};
 use super::{Session, counting};
-use crate::ask::{Ask, Criterion};
+use crate::ask::{Ask, Criterion, Place};
 use crate::command::{SearchKey, SearchReturn, Sort, Thread};
 use crate::diagram::Verb;
 use crate::response::{Esearch, Response, Status};
@@ -65,7 +65,7 @@ impl Session {
     }
 
     /// The key for those messages that have a number: a thread is made of no others.
-    fn among_known(&self, key: SearchKey) -> Option<(mail::MailboxId, Criterion)> {
+    fn among_known(&self, key: SearchKey) -> Option<(Place, Criterion)> {
         let open = self.state.open()?;
         let known = Criterion::Uids(open.view.uids());
         let both = Criterion::And(vec![known, criterion(key, open)]);

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use mail::{FlagSet, MailboxId, ModSeq, Uid, UidSet};
+use mail::{FlagSet, ModSeq, Rights, Uid, UidSet};
 use wire::sasl::Exchange;
 
-use crate::ask::{FetchPlan, StoreMode};
+use crate::ask::{FetchPlan, Place, StoreMode};
 use crate::command::{Fetch, List, LiteralHeader, Qresync, SearchReturn, StatusItem};
 use crate::diagram::{Phase, Verb};
 use crate::response::{Listing, Status};
@@ -55,9 +55,14 @@ impl State {
 /// The mailbox that is open.
 #[derive(Debug)]
 pub(super) struct Open {
-    pub(super) mailbox: MailboxId,
+    pub(super) mailbox: Place,
     pub(super) name: MailboxName,
+    /// True if the client wants to change nothing.
+    pub(super) examined: bool,
+    /// True if nothing can be changed.
     pub(super) read_only: bool,
+    /// What the account may do with it, as was told.
+    pub(super) rights: Rights,
     pub(super) view: View,
     /// Up to which line of the ledger everything is known.
     pub(super) known: ModSeq,
@@ -114,6 +119,13 @@ pub(super) enum Wait {
         closes: bool,
     },
     Mailboxes(Tag, Listed),
+    MyRights(Tag, MailboxName),
+    GetAcl(Tag, MailboxName),
+    ListRights {
+        tag: Tag,
+        name: MailboxName,
+        identifier: String,
+    },
     Status {
         tag: Tag,
         name: MailboxName,
@@ -190,6 +202,8 @@ pub(super) enum Listed {
 pub(super) struct Line {
     pub(super) listing: Listing,
     pub(super) has_status: bool,
+    /// Told if they are wanted.
+    pub(super) rights: Rights,
 }
 
 /// A FETCH on its way.

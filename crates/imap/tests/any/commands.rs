@@ -3,9 +3,9 @@
 use imap::Command;
 use imap::command::{
     Append, AppendMessage, Date, EntryType, Fetch, FetchItem, List, ListReturn, ListSelect,
-    LiteralHeader, Partial, PartialRange, Qresync, Replace, Search, SearchKey, SearchReturn,
-    SelectParameters, Sort, SortCriterion, SortKey, SpecialUse, Store, StoreAction, Thread,
-    Threading,
+    LiteralHeader, Partial, PartialRange, Qresync, Replace, RightsChange, Search, SearchKey,
+    SearchReturn, SelectParameters, Sort, SortCriterion, SortKey, SpecialUse, Store, StoreAction,
+    Thread, Threading,
 };
 use mail::{Role, UidValidity};
 use message::SortText;
@@ -224,15 +224,15 @@ pub(crate) fn list() -> BoxedStrategy<List> {
             special_use,
         });
     let status = prop::option::of(status_items()).prop_map(Option::unwrap_or_default);
-    let returning =
-        (any::<[bool; 3]>(), status).prop_map(|([subscribed, children, special_use], status)| {
-            ListReturn {
-                subscribed,
-                children,
-                special_use,
-                status,
-            }
-        });
+    let returning = (any::<[bool; 4]>(), status).prop_map(
+        |([subscribed, children, special_use, my_rights], status)| ListReturn {
+            subscribed,
+            children,
+            special_use,
+            my_rights,
+            status,
+        },
+    );
     let pattern = || "[^\0]{0,6}[*%]?";
     let parts = (
         select,
@@ -355,6 +355,27 @@ pub(crate) fn on_mailboxes() -> BoxedStrategy<Command> {
         ("[^\0]{0,6}", "[^\0]{0,6}[*%]?")
             .prop_map(|(reference, pattern)| Command::Lsub { reference, pattern }),
         (mailbox(), status_items()).prop_map(|(mailbox, items)| Command::Status { mailbox, items }),
+        (mailbox(), identifier(), rights(), 0..3_u8).prop_map(
+            |(mailbox, identifier, rights, how)| Command::SetAcl {
+                mailbox,
+                identifier,
+                change: match how {
+                    0 => RightsChange::Replace(rights),
+                    1 => RightsChange::Add(rights),
+                    _ => RightsChange::Remove(rights),
+                },
+            }
+        ),
+        (mailbox(), identifier()).prop_map(|(mailbox, identifier)| Command::DeleteAcl {
+            mailbox,
+            identifier
+        }),
+        mailbox().prop_map(Command::GetAcl),
+        (mailbox(), identifier()).prop_map(|(mailbox, identifier)| Command::ListRights {
+            mailbox,
+            identifier
+        }),
+        mailbox().prop_map(Command::MyRights),
         append().prop_map(Command::Append),
         (any::<bool>(), seq_number(), append()).prop_map(|(uid, number, append)| {
             Command::Replace(Replace {

@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 
 use bytes::Bytes;
 use imap::response::{
-    Attribute, Code, Condition, Esearch, FetchData, Listing, Namespace, Namespaces, Status,
-    StatusValue,
+    Attribute, Code, Condition, Esearch, FetchData, ListRights, Listing, Namespace, Namespaces,
+    Status, StatusValue,
 };
 use imap::{Response, Tag};
 use mail::{Role, SeqNo, Uid, UidValidity};
@@ -367,6 +367,22 @@ pub(crate) fn response() -> BoxedStrategy<Response> {
         }),
         (mailbox(), prop::collection::vec(status_value(), 0..4))
             .prop_map(|(mailbox, values)| Response::Status(mailbox, values)),
+        (
+            mailbox(),
+            prop::collection::vec((identifier(), rights()), 0..3)
+        )
+            .prop_map(|(mailbox, acl)| Response::Acl(mailbox, acl)),
+        (mailbox(), identifier(), rights(), rights()).prop_map(
+            |(mailbox, identifier, required, optional)| {
+                Response::ListRights(ListRights {
+                    mailbox,
+                    identifier,
+                    required,
+                    optional,
+                })
+            }
+        ),
+        (mailbox(), rights()).prop_map(|(mailbox, rights)| Response::MyRights(mailbox, rights)),
         flags().prop_map(Response::Flags),
         any::<u32>().prop_map(Response::Exists),
         any::<u32>().prop_map(Response::Recent),

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use imap::command::StatusItem;
 use imap::{MailboxName, SeqNumber, SequenceRange, SequenceSet};
-use mail::{Flag, FlagSet, Keyword, ModSeq, Timestamp, Uid, UidSet};
+use mail::{Flag, FlagSet, Keyword, ModSeq, Rights, Timestamp, Uid, UidSet};
 use message::{Section, Specifier};
 use proptest::prelude::*;
 
@@ -154,4 +154,12 @@ pub(crate) fn section() -> BoxedStrategy<Section> {
         1 => part_numbers(1).prop_map(|parts| Section { parts, specifier: Specifier::Mime }),
     ]
     .boxed()
+}
+
+pub(crate) fn identifier() -> BoxedStrategy<String> {
+    "-?[a-zé@. ]{1,8}".boxed()
+}
+
+pub(crate) fn rights() -> BoxedStrategy<Rights> {
+    any::<u16>().prop_map(Rights::from_bits).boxed()
 }

@@ -8,10 +8,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use imap::ask::{Answer, Ask, Listed, Refused, Why};
+use imap::ask::{Answer, Ask, Listed, Place, Refused, Why};
 use imap::{Policy, Session};
 use mail::{
-    BlobRange, Enhanced, Flag, FlagSet, Instant, MailboxId, ModSeq, Refusal, Role, Timestamp, Uid,
+    BlobRange, Enhanced, Flag, FlagSet, Instant, MailboxId, ModSeq, Refusal, Rights, Role,
+    Timestamp, Uid,
 };
 use wire::dialogue::{House, security_for_tests};
 use wire::sasl::{Question, ScramKeys, Verdict};
@@ -22,6 +23,7 @@ use self::mailbox::{Mailbox, Message};
 mod mailbox;
 mod messages;
 mod order;
+mod rights;
 
 const LETTERS: [&str; 3] = [
     "From: Alan <alan@caramel.example>\r\nTo: ada@caramel.example\r\nSubject: One\r\n\
@@ -50,7 +52,7 @@ pub(crate) struct Made {
     texts: Vec<Vec<u8>>,
     events: Vec<(u64, String)>,
     append: Option<(String, Vec<Arriving>)>,
-    replaces: Option<(MailboxId, Uid)>,
+    replaces: Option<(Place, Uid)>,
 }
 
 /// A message of APPEND on its way.
@@ -66,6 +68,7 @@ pub(crate) fn stage(script: &str) -> (Visitor, Made) {
     let policy = Policy {
         host: "mail.caramel.example".to_owned(),
         clear_passwords: says("# clear"),
+        other_users: says("# shared").then(|| "Other Users/".to_owned()),
         command_octets_max: 2000,
         append_octets_max: 1000,
         append_messages_max: 3,
@@ -86,7 +89,11 @@ pub(crate) fn stage(script: &str) -> (Visitor, Made) {
         let (at, event) = line.strip_prefix("# at ")?.split_once(": ")?;
         Some((at.parse().ok()?, event.to_owned()))
     });
-    (visitor, Made::new(moved, events.collect()))
+    let mut made = Made::new(moved, events.collect());
+    if says("# shared") {
+        made.share();
+    }
+    (visitor, made)
 }
 
 impl Made {
@@ -129,6 +136,9 @@ impl Made {
             next: 1,
             messages: Vec::new(),
             vanished: Vec::new(),
+            owner: None,
+            rights: Rights::ALL,
+            acl: Vec::new(),
         });
     }
 
@@ -138,9 +148,9 @@ impl Made {
         found.ok_or_else(|| no(Why::NonExistent, "There is no such mailbox"))
     }
 
-    fn with(&mut self, id: MailboxId) -> Result<&mut Mailbox, Refused> {
+    fn with(&mut self, id: Place) -> Result<&mut Mailbox, Refused> {
         let mut mailboxes = self.mailboxes.iter_mut();
-        let found = mailboxes.find(|mailbox| mailbox.id == id.0);
+        let found = mailboxes.find(|mailbox| mailbox.id == id.mailbox.0);
         found.ok_or_else(|| no(Why::NonExistent, "The mailbox is gone"))
     }
 
@@ -154,8 +164,8 @@ impl Made {
             let mut words = event.split(' ');
             let (what, name) = (words.next().unwrap(), words.next().unwrap());
             let rest: Vec<&str> = words.collect();
-            let uid = rest.first().map_or(0, |uid| uid.parse().unwrap());
-            let mailbox = self.named(name).unwrap();
+            let uid = rest.first().map_or(0, |uid| uid.parse().unwrap_or(0));
+            let mailbox = self.named(&name.replace('_', " ")).unwrap();
             match what {
                 "gone" => mailbox.remove(|message| message.uid == uid, modseq),
                 "flags" => {
@@ -168,6 +178,7 @@ impl Made {
                     }
                 }
                 "new" => drop(mailbox.push(2, FlagSet::new(), modseq, None)),
+                "rights" => mailbox.rights = Rights::parse(rest[0]).unwrap(),
                 "deleted" => self.mailboxes.retain(|mailbox| mailbox.name != name),
                 other => panic!("{other}"),
             };
@@ -188,7 +199,7 @@ impl Made {
                     return Err(no(Why::AlreadyExists, "There is one already"));
                 }
                 self.create(&name, role);
-                Answer::Created(MailboxId(self.modseq))
+                Answer::Created(Place::own(MailboxId(self.modseq)))
             }
             Ask::Delete { name } if name == "INBOX" => {
                 return Err(no(Why::Cannot, "INBOX stays"));
@@ -216,7 +227,7 @@ impl Made {
                 let modseq = self.modseq;
                 Answer::Selected(Box::new(self.named(&name)?.selected(modseq, read_only)))
             }
-            other => self.respond_messages(other)?,
+            other => self.respond_rights(other)?,
         })
     }
 
@@ -227,6 +238,7 @@ impl Made {
             subscribed: self.subscribed.contains(&mailbox.name),
             exists: true,
             selectable: true,
+            rights: mailbox.rights,
         };
         let mut all: Vec<Listed> = self.mailboxes.iter().map(listed).collect();
         for name in &self.subscribed {
@@ -237,6 +249,7 @@ impl Made {
                     subscribed: true,
                     exists: false,
                     selectable: false,
+                    rights: Rights::NONE,
                 });
             }
         }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use imap::ask::{
-    Changed, Criterion, FetchPlan, Piece, PieceData, PieceForm, PreviewMode, Row, Selected, Status,
-    When,
+    Changed, Criterion, FetchPlan, Piece, PieceData, PieceForm, Place, PreviewMode, Row, Selected,
+    Status, When,
 };
 use mail::{
-    BlobId, BlobRange, EmailId, Flag, FlagSet, Keyword, MailboxId, ModSeq, Role, Timestamp, Uid,
-    UidSet, UidValidity,
+    AccountId, BlobId, BlobRange, EmailId, Flag, FlagSet, Keyword, MailboxId, ModSeq, Rights, Role,
+    Timestamp, Uid, UidSet, UidValidity,
 };
 use message::Outline;
 use message::view::{Bodies, preview};
@@ -34,9 +34,22 @@ pub(super) struct Mailbox {
     pub(super) next: u32,
     pub(super) messages: Vec<Message>,
     pub(super) vanished: Vec<(u32, u64)>,
+    /// Whose it is, if not ada's.
+    pub(super) owner: Option<AccountId>,
+    /// What ada may do with it.
+    pub(super) rights: Rights,
+    /// Who else has rights.
+    pub(super) acl: Vec<(String, Rights)>,
 }
 
 impl Mailbox {
+    pub(super) const fn place(&self) -> Place {
+        Place {
+            owner: self.owner,
+            mailbox: MailboxId(self.id),
+        }
+    }
+
     pub(super) fn uids(&self) -> UidSet {
         let uids = self
             .messages
@@ -93,7 +106,7 @@ impl Mailbox {
             .iter()
             .filter(|known| !known.flags.contains(&Flag::Seen));
         Selected {
-            mailbox: MailboxId(self.id),
+            mailbox: self.place(),
             uid_validity: UidValidity::MIN,
             uid_next: Uid::new(self.next).unwrap(),
             modseq: ModSeq(modseq),
@@ -102,6 +115,7 @@ impl Mailbox {
             keywords: self.keywords(),
             first_unseen: unseen.next().and_then(|message| Uid::new(message.uid)),
             read_only,
+            rights: self.rights,
         }
     }
 
@@ -110,7 +124,7 @@ impl Mailbox {
             u32::try_from(self.messages.iter().filter(|message| of(message)).count()).unwrap()
         };
         Status {
-            mailbox: MailboxId(self.id),
+            mailbox: self.place(),
             messages: count(&|_| true),
             uid_next: Uid::new(self.next).unwrap(),
             uid_validity: UidValidity::MIN,

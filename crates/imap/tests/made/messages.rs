@@ -1,10 +1,10 @@
 //! What is asked of the messages in a mailbox.
 
 use imap::ask::{
-    Answer, Ask, Changed, Changes, Criterion, FetchPlan, Gone, Highest, Reached, Refused, Row,
-    StoreMode, Why,
+    Answer, Ask, Changed, Changes, Criterion, FetchPlan, Gone, Highest, Place, Reached, Refused,
+    Row, StoreMode, Why,
 };
-use mail::{Flag, FlagSet, MailboxId, ModSeq, Uid, UidSet, UidValidity};
+use mail::{Flag, FlagSet, ModSeq, Rights, Uid, UidSet, UidValidity};
 
 use super::mailbox::Message;
 use super::{Made, no};
@@ -51,6 +51,7 @@ impl Made {
                 answer
             }
             Ask::Expunge { mailbox, uids } => {
+                self.with(mailbox)?.may(Rights::EXPUNGE)?;
                 self.modseq += 1;
                 let modseq = self.modseq;
                 self.with(mailbox)?.remove(
@@ -143,7 +144,7 @@ impl Made {
     }
 
     /// The message that goes with the next one that comes.
-    fn replaced(&mut self) -> Result<Option<(MailboxId, Uid)>, Refused> {
+    fn replaced(&mut self) -> Result<Option<(Place, Uid)>, Refused> {
         let Some((mailbox, uid)) = self.replaces else {
             return Ok(None);
         };
@@ -154,9 +155,10 @@ impl Made {
         Err(no(Why::Expunged, "The message is gone"))
     }
 
-    fn changes(&mut self, id: MailboxId, since: ModSeq, uid_next: Uid) -> Answer {
+    fn changes(&mut self, id: Place, since: ModSeq, uid_next: Uid) -> Answer {
         let modseq = ModSeq(self.modseq);
-        let Ok(mailbox) = self.with(id) else {
+        let found = self.with(id).ok();
+        let Some(mailbox) = found.filter(|mailbox| mailbox.rights.contains(Rights::READ)) else {
             return Answer::Changes(Changes {
                 modseq,
                 highest: modseq,
@@ -165,6 +167,7 @@ impl Made {
                 changed: Vec::new(),
                 gone: Gone::Mailbox,
                 keywords: Vec::new(),
+                rights: Rights::NONE,
                 more: false,
             });
         };
@@ -192,11 +195,12 @@ impl Made {
             changed,
             gone,
             keywords: mailbox.keywords(),
+            rights: mailbox.rights,
             more: false,
         })
     }
 
-    fn fetch(&mut self, id: MailboxId, uids: &UidSet, plan: &FetchPlan) -> Result<Answer, Refused> {
+    fn fetch(&mut self, id: Place, uids: &UidSet, plan: &FetchPlan) -> Result<Answer, Refused> {
         let texts = self.texts.clone();
         let modseq = self.modseq + 1;
         let mailbox = self.with(id)?;
@@ -229,7 +233,7 @@ impl Made {
 
     fn store(
         &mut self,
-        id: MailboxId,
+        id: Place,
         uids: &UidSet,
         (mode, flags): (StoreMode, &FlagSet),
         (unchanged_since, told): (Option<ModSeq>, ModSeq),
@@ -278,7 +282,7 @@ impl Made {
         })
     }
 
-    fn copy(&mut self, id: MailboxId, uids: &UidSet, target: &str) -> Result<Answer, Refused> {
+    fn copy(&mut self, id: Place, uids: &UidSet, target: &str) -> Result<Answer, Refused> {
         self.named(target)?;
         self.modseq += 1;
         let modseq = self.modseq;
@@ -305,7 +309,7 @@ impl Made {
 
     fn search(
         &mut self,
-        id: MailboxId,
+        id: Place,
         criterion: &Criterion,
         highest: Option<Highest>,
     ) -> Result<Answer, Refused> {

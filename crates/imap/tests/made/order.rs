@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use imap::ask::{Answer, Criterion, Highest, Refused, SortCriterion, SortKey, Threading};
-use mail::{MailboxId, ModSeq, Uid};
+use imap::ask::{Answer, Criterion, Highest, Place, Refused, SortCriterion, SortKey, Threading};
+use mail::{ModSeq, Uid};
 use message::thread::own_id;
 use message::{ByReferences, BySubject, Digest, Member, Outline, base_subject};
 
@@ -14,7 +14,7 @@ impl Made {
     /// The messages that meet the criterion, with their digests.
     fn found(
         &mut self,
-        id: MailboxId,
+        id: Place,
         criterion: &Criterion,
     ) -> Result<Vec<(&Message, Digest)>, Refused> {
         let texts = self.texts.clone();
@@ -29,7 +29,7 @@ impl Made {
 
     pub(super) fn sort(
         &mut self,
-        id: MailboxId,
+        id: Place,
         criterion: &Criterion,
         criteria: &[SortCriterion],
         highest: Option<Highest>,
@@ -69,7 +69,7 @@ impl Made {
 
     pub(super) fn thread(
         &mut self,
-        id: MailboxId,
+        id: Place,
         criterion: &Criterion,
         threading: Threading,
     ) -> Result<Answer, Refused> {

@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use imap::ask::{
-    Changed, Changes, Criterion, FetchPlan, Gone, Listed, PieceData, Reached, Row, Selected,
+    Changed, Changes, Criterion, FetchPlan, Gone, Listed, PieceData, Place, Reached, Row, Selected,
     Status, StoreMode,
 };
 use imap::{Answer, Ask};
-use mail::{EmailId, Flag, FlagSet, MailboxId, ModSeq, Timestamp, Uid, UidSet, UidValidity};
+use mail::{
+    EmailId, Flag, FlagSet, MailboxId, ModSeq, Rights, Timestamp, Uid, UidSet, UidValidity,
+};
 use message::Outline;
 use wire::sasl::{Question, Verdict};
 
-const MAILBOX: MailboxId = MailboxId(7);
+const MAILBOX: Place = Place::own(MailboxId(7));
 
 pub(crate) struct Letter {
     pub(crate) flags: FlagSet,
@@ -68,6 +70,7 @@ impl House {
                 subscribed: true,
                 exists: true,
                 selectable: true,
+                rights: Rights::ALL,
             }]),
             Ask::Status { .. } => Answer::Status(self.status()),
             Ask::Select { read_only, .. } => Answer::Selected(Box::new(self.selected(read_only))),
@@ -148,6 +151,7 @@ impl House {
             keywords: Vec::new(),
             first_unseen: None,
             read_only,
+            rights: Rights::ALL,
         }
     }
 
@@ -204,6 +208,7 @@ impl House {
                     .collect(),
             ),
             keywords: Vec::new(),
+            rights: Rights::ALL,
             more: upto < self.modseq,
         }
     }

@@ -33,6 +33,130 @@ def unauthenticate():
     client.logout()
 
 
+ADA, ALAN = "ada@test.localhost", "alan@test.localhost"
+
+
+def names(client, pattern, verb="LIST"):
+    answer = ok(client._simple_command(verb, '""', pattern)) and client._untagged_response("OK", [None], verb)[1]
+    return sorted(line.decode().split(' "/" ')[1].strip('"') for line in answer if line)
+
+
+def untagged(client, name, *words):
+    """What is told in untagged responses of this name after a command of the same or the given one."""
+    ok(client._simple_command(*words))
+    return client._untagged_response("OK", [None], name)[1]
+
+
+def refused(client, code, *words):
+    kind, (text,) = client._simple_command(*words)
+    assert kind == "NO" and f"[{code}]".encode() in text, (words, kind, text)
+
+
+def share():
+    for name in "SETACL", "DELETEACL", "GETACL", "LISTRIGHTS", "MYRIGHTS", "IDLE":
+        imaplib.Commands.setdefault(name, ("AUTH", "SELECTED"))
+    ada, alan = connect(ADA), connect(ALAN)
+    for capability in "ACL", "RIGHTS=KXTE", "LIST-MYRIGHTS":
+        assert capability in ada.capabilities, ada.capabilities
+    assert untagged(ada, "NAMESPACE", "NAMESPACE") == [b'(("" "/")) (("Other Users/" "/")) NIL']
+    ok(ada.create("Plans"))
+    ok(ada.append("Plans", None, None, b"Subject: tea\r\n\r\nAt five\r\n"))
+    plans = f'"Other Users/{ADA}/Plans"'
+    refused(alan, "NONEXISTENT", "SELECT", plans)
+    assert names(alan, '"*Plans"') == []
+    ok(ada.setacl("Plans", ALAN, "lrs"))
+    acl = ok(ada.getacl("Plans"))
+    assert acl == [f"Plans {ADA} lrswipkxteacd {ALAN} lrs".encode()], acl
+    assert names(alan, '"*Plans"') == [plans.strip('"')]
+    assert names(alan, "%")[-2:] == ["Other Users", "Sent"] or "Other Users" in names(alan, "%")
+    assert ok(alan.myrights(plans)) == [f"{plans} lrs".encode()]
+    ok(alan.subscribe(plans))
+    assert plans.strip('"') in names(alan, "*", "LSUB")
+
+    # Open at both: flags that may be set are, and each hears of the other.
+    assert ok(alan.select(plans)) == [b"1"]
+    assert alan.response("PERMANENTFLAGS")[1] == [b"(\\Seen)"]
+    ok(ada.select("Plans"))
+    ok(alan.store("1", "+FLAGS", "(\\Seen \\Flagged)"))
+    ok(ada.noop())
+    assert b"\\Seen" in ada.response("FETCH")[1][-1]
+    assert b"\\Flagged" not in ok(ada.fetch("1", "(FLAGS)"))[0]
+    refused(alan, "NOPERM", "EXPUNGE")
+    refused(alan, "NOPERM", "STORE", "1", "+FLAGS", "(\\Deleted)")
+    kind, (text,) = alan.append(plans, None, None, b"Subject: no\r\n\r\n")
+    assert kind == "NO" and b"[NOPERM]" in text, text
+    for command in ("GETACL", plans), ("SETACL", plans, ALAN, "lrswipkxtea"), ("DELETE", plans), ("CREATE", plans[:-1] + '/x"'):
+        refused(alan, "NOPERM", *command)
+    # News of the other's account comes in IDLE, from rights to new letters.
+    tag = alan._new_tag()
+    alan.send(tag + b" IDLE\r\n")
+    assert alan.readline().startswith(b"+")
+    ok(ada.setacl("Plans", ALAN, "lrswite"))
+    assert alan.readline().startswith(b"* FLAGS ")
+    assert b"[PERMANENTFLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft \\*)]" in alan.readline()
+    ok(ada.append("Plans", None, None, b"Subject: more tea\r\n\r\n"))
+    assert alan.readline() == b"* 2 EXISTS\r\n"
+    alan.send(b"DONE\r\n")
+    assert alan.readline().startswith(tag + b" OK")
+
+    # Messages go both ways, and identities do not collide.
+    ok(alan.append(plans, "\\Seen", None, b"Subject: mine\r\n\r\n"))
+    ok(alan.copy("1", "INBOX"))
+    ok(alan._simple_command("MOVE", "2", "INBOX"))
+    own = untagged(alan, "STATUS", "STATUS", "INBOX", "(MESSAGES MAILBOXID)")
+    other = untagged(alan, "STATUS", "STATUS", plans, "(MESSAGES MAILBOXID)")
+    assert b"MESSAGES 2" in own[0] and b"MESSAGES 2" in other[0], (own, other)
+    assert own[0].split(b"MAILBOXID")[1] != other[0].split(b"MAILBOXID")[1]
+    assert ok(alan.search(None, "SUBJECT", "mine")) == [b"2"]
+    ok(ada.noop())
+    # What is taken away is gone at once.
+    ok(ada.deleteacl("Plans", ALAN))
+    try:
+        alan.noop()
+        raise AssertionError("still there")
+    except imaplib.IMAP4.abort:
+        pass
+    alan = connect(ALAN)
+    refused(alan, "NONEXISTENT", "SELECT", plans)
+    assert names(alan, '"Other*"') == []
+    ada.logout()
+    alan.logout()
+
+
+def keep_apart():
+    ada, alan = connect(ADA), connect(ALAN)
+    for name in "SETACL", "DELETEACL", "GETACL", "LISTRIGHTS", "MYRIGHTS":
+        imaplib.Commands.setdefault(name, ("AUTH", "SELECTED"))
+    ok(ada.create("Secret"))
+    ok(ada.setacl("INBOX", "anyone", "lr"))
+    there = lambda name: f'"Other Users/{ADA}/{name}"'
+    commands = (
+        lambda name: ("SELECT", name), lambda name: ("EXAMINE", name), lambda name: ("STATUS", name, "(MESSAGES)"),
+        lambda name: ("DELETE", name), lambda name: ("RENAME", name, there("INBOX/x")), lambda name: ("GETACL", name),
+        lambda name: ("RENAME", name, "mine"), lambda name: ("MYRIGHTS", name), lambda name: ("LISTRIGHTS", name, ALAN),
+        lambda name: ("SETACL", name, ALAN, "lr"), lambda name: ("DELETEACL", name, ALAN),
+        lambda name: ("CREATE", name[:-1] + '/x"'),
+    )
+    for command in commands:
+        one, other = (alan._simple_command(*command(there(name))) for name in ("Secret", "Nowhere"))
+        assert one[0] == "NO" and one == other, (command("x"), one, other)
+    ok(alan.append("INBOX", None, None, b"Subject: x\r\n\r\n"))
+    ok(alan.select())
+    for verb in "COPY", "MOVE":
+        one, other = (alan._simple_command(verb, "1", there(name)) for name in ("Secret", "Nowhere"))
+        assert one[0] == "NO" and one == other and b"TRYCREATE" in one[1][0], (one, other)
+    answers = [alan.append(there(name), None, None, b"Subject: x\r\n\r\n") for name in ("Secret", "Nowhere")]
+    assert answers[0] == answers[1] and answers[0][0] == "NO", answers
+    assert names(alan, '"Other Users/*"') == [f"Other Users/{ADA}", f"Other Users/{ADA}/INBOX"]
+    # Subscribing tells nothing either.
+    for name in "Secret", "Nowhere":
+        ok(alan.subscribe(there(name)))
+        ok(alan.unsubscribe(there(name)))
+    refused(alan, "NOPERM", "CREATE", '"Other Users/mine"')
+    ada.logout()
+    alan.logout()
+
+
 def sort_and_thread():
     client = connect()
     for capability in "SORT", "SORT=DISPLAY", "ESORT", "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES":
