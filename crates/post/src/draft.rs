@@ -105,12 +105,11 @@ impl<'a> Draft<'a> {
         let keywords = self.keyword_bits(mailbox, filing.flags)?;
         let size = u32::try_from(filing.size)
             .map_err(|_| Error::limit("The message is too large for a mailbox"))?;
-        let full = || Error::limit("The mailbox is full");
         let folder = self.ledger.folder(mailbox)?;
         if folder.entries.len() >= messages_max {
-            return Err(full());
+            return Err(Error::mailbox_full());
         }
-        let uid = folder.next_uid.ok_or_else(full)?;
+        let uid = folder.next_uid.ok_or_else(Error::mailbox_full)?;
         let modseq = self.modseq();
         let entry = Entry {
             email: filing.email,

@@ -122,6 +122,10 @@ impl Error {
         Self::refused(Why::Limit, 452, [4, 3, 1], text)
     }
 
+    pub(crate) fn mailbox_full() -> Self {
+        Self::refused(Why::Limit, 452, [4, 2, 2], "The mailbox is full")
+    }
+
     pub(crate) fn reading(doing: &'static str) -> impl FnOnce(store::Error) -> Self {
         move |cause| match cause {
             store::Error::Full => Self::commit(CommitError::Full),

@@ -52,7 +52,7 @@
 //!     forward_path: ForwardPath::parse("<Ada+tea@example.org>")?,
 //!     notify: None,
 //!     orcpt: None,
-//! })?;
+//! }).await?;
 //! letter.chunk("Subject: Tea\r\n\r\nAt five?\r\n".into()).await?;
 //! letter.commit().await?; // now it is on the disk, and 250 may be said
 //!

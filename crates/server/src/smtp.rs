@@ -63,7 +63,7 @@ impl House<Session> for Desk {
             Ask::Mail(transaction) => self.begin(*transaction),
             Ask::Recipient(recipient) => match &mut self.incoming {
                 Some(incoming) => {
-                    let outcome = incoming.recipient(recipient);
+                    let outcome = incoming.recipient(recipient).await;
                     self.answer(outcome)
                 }
                 None => Answer::Done,

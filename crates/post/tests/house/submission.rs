@@ -9,7 +9,7 @@ async fn submit(world: &World, path: &str, to: &[&str], text: &str) -> post::Out
     let ada = world.account("ada").await;
     let mut incoming = world.post.begin(origin(Some(ada)), sender(path))?;
     for name in to {
-        incoming.recipient(recipient(name))?;
+        incoming.recipient(recipient(name)).await?;
     }
     incoming
         .chunk(Bytes::copy_from_slice(text.as_bytes()))
