@@ -8,8 +8,9 @@ use mail::{FlagSet, MailboxId, Timestamp, UidSet, UidValidity};
 use store::Staged;
 
 use crate::draft::Filing;
+use crate::ledger::Ledger;
 use crate::spool::{Spool, Spooled, too_big};
-use crate::{Account, Error, Outcome, Post};
+use crate::{Account, Error, Outcome, Post, Usage};
 
 /// Octets of whole messages that may wait in memory for the rest of their command.
 const WAITING_OCTETS_MAX: usize = 16 * 1024 * 1024;
@@ -52,7 +53,7 @@ impl Account {
     ///
     /// # Errors
     /// [`crate::Why::TryCreate`] if the mailbox is not there, [`crate::Why::TooBig`] if `size`, as
-    /// far as it is known, is too large.
+    /// far as it is known, is too large, [`crate::Why::OverQuota`] if the account has no room.
     pub async fn append(
         &self,
         to: &str,
@@ -65,9 +66,16 @@ impl Account {
             return Err(too_big());
         }
         // Only a refusal is an answer; a yes is checked again at the end, and need not wait.
-        let target = Post::glance(&self.keeper, |ledger| ledger.target(to).is_ok());
-        if target != Some(true) {
-            self.look(|ledger| ledger.target(to)).await??;
+        let (quota, more) = (self.house.quota(self.id()), Usage::of([size.unwrap_or(0)]));
+        let check = |ledger: &Ledger| {
+            ledger.target(to)?;
+            match quota.admits(ledger.counters.usage, more) {
+                true => Ok(()),
+                false => Err(Error::over_quota()),
+            }
+        };
+        if !matches!(Post::glance(&self.keeper, check), Some(Ok(()))) {
+            self.look(check).await??;
         }
         Ok(Append {
             to: to.to_owned(),
@@ -132,11 +140,14 @@ impl Append {
     /// Ends the last message: on `Ok` they are in the mailbox and on the disk, all of them.
     ///
     /// # Errors
-    /// As above, [`crate::Why::Limit`], or if they cannot be stored; then none of them is there.
+    /// As above, [`crate::Why::OverQuota`], [`crate::Why::Limit`], or if they cannot be stored;
+    /// then none of them is there.
     pub async fn commit(mut self) -> Outcome<Appended> {
         self.end_message().await?;
         let (house, keeper) = (&self.account.house, &self.account.keeper);
         let messages_max = house.rules().mailbox_messages_max;
+        let quota = house.quota(keeper.account);
+        let more = Usage::of(self.whole.iter().map(|one| one.spooled.staged.len));
         let blobs: Vec<Staged> = self
             .whole
             .iter()
@@ -146,6 +157,7 @@ impl Append {
             .change(keeper, &blobs, |draft| {
                 let mailbox = draft.ledger().target(&self.to)?;
                 let uidvalidity = draft.ledger().folder(mailbox)?.row.uidvalidity;
+                draft.admit(quota, more)?;
                 let mut uids = UidSet::new();
                 for Arrived {
                     flags,

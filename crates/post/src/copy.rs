@@ -3,7 +3,7 @@
 use mail::{MailboxId, Uid, UidSet, UidValidity};
 
 use crate::mailbox::copy_entries;
-use crate::{Account, Outcome};
+use crate::{Account, Outcome, Usage};
 
 /// What was copied or moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,12 +19,15 @@ impl Account {
     ///
     /// # Errors
     /// [`crate::Why::TryCreate`] if the target is not there, [`crate::Why::Nonexistent`] if the
-    /// source is gone, [`crate::Why::Limit`], or if it cannot be stored.
+    /// source is gone, [`crate::Why::OverQuota`], [`crate::Why::Limit`], or if it cannot be stored.
     pub async fn copy(&self, mailbox: MailboxId, uids: &UidSet, to: &str) -> Outcome<Copied> {
         let rules = self.house().rules();
+        let quota = self.house().quota(self.id());
         self.change(|draft| {
-            draft.ledger().folder(mailbox)?;
+            let source = draft.ledger().folder(mailbox)?;
             let target = draft.ledger().target(to)?;
+            let sizes = source.among(uids).map(|entry| entry.size.into());
+            draft.admit(quota, Usage::of(sizes))?;
             let uidvalidity = draft.ledger().folder(target)?.row.uidvalidity;
             let pairs = copy_entries(draft, mailbox, uids, target, rules)?;
             Ok(Copied { uidvalidity, pairs })
@@ -35,7 +38,7 @@ impl Account {
     /// Moves messages into a mailbox, all or none, in one step.
     ///
     /// # Errors
-    /// As [`Account::copy`].
+    /// As [`Account::copy`]; the account holds no more than before, so its quota is not asked.
     pub async fn relocate(&self, mailbox: MailboxId, uids: &UidSet, to: &str) -> Outcome<Copied> {
         let rules = self.house().rules();
         self.change(|draft| {

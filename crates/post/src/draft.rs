@@ -13,7 +13,7 @@ use store::Write;
 
 use crate::ledger::{Folder, KEYWORDS_MAX, Ledger, VANISHED_MAX};
 use crate::tables::{self, EmailRow, Entry, MailboxRow};
-use crate::{Error, Outcome};
+use crate::{Error, Outcome, Quota, Usage};
 
 /// A batch in the making for one account.
 #[derive(Debug)]
@@ -95,6 +95,14 @@ impl<'a> Draft<'a> {
         self.writes.push(row.put(id));
     }
 
+    /// Checks that the account may hold so much more.
+    pub(crate) fn admit(&self, quota: Quota, more: Usage) -> Outcome<()> {
+        match quota.admits(self.ledger.counters.usage, more) {
+            true => Ok(()),
+            false => Err(Error::over_quota()),
+        }
+    }
+
     /// Puts a message into a mailbox.
     pub(crate) fn file(
         &mut self,
@@ -123,6 +131,7 @@ impl<'a> Draft<'a> {
         };
         self.writes.push(entry.put(mailbox));
         self.filed.insert(mailbox);
+        self.ledger.counters.usage.add(size.into());
         if let Some(folder) = self.ledger.folders.get_mut(&mailbox) {
             folder.next_uid = uid.next();
             folder.highest = modseq;
@@ -193,6 +202,7 @@ impl<'a> Draft<'a> {
         let removed: UidSet = gone.iter().map(|entry| entry.uid).collect();
         let modseq = self.modseq();
         for entry in gone {
+            self.ledger.counters.usage.remove(entry.size.into());
             self.writes.push(Entry::delete(mailbox, entry.uid));
             self.unshare(entry.email);
         }

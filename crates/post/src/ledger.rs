@@ -9,7 +9,7 @@ use mail::{EmailId, Flag, FlagSet, MailboxId, ModSeq, Uid, UidSet};
 use store::{Direction, Partition, Row, Store, Table, Version};
 
 use crate::tables::{self, Counters, Entry, MailboxRow};
-use crate::{Error, Fault, Outcome, Why};
+use crate::{Error, Fault, Outcome, Usage, Why};
 
 /// Removals remembered for each account, so that a client can catch up cheaply.
 pub(crate) const VANISHED_MAX: usize = 1024;
@@ -93,15 +93,18 @@ impl Ledger {
         })
         .await?;
         let mut seen: HashMap<EmailId, u32> = HashMap::new();
+        let mut usage = Usage::default();
         scan(store, partition, tables::ENTRIES, |row| {
             let (id, entry) = Entry::read(&row.key, &row.value)?;
             *seen.entry(entry.email).or_default() += 1;
+            usage.add(entry.size.into());
             let folder = ledger.folders.get_mut(&id)?;
             folder.highest = folder.highest.max(entry.modseq);
             folder.entries.push(entry);
             Some(())
         })
         .await?;
+        ledger.recount(partition, usage);
         seen.retain(|_, count| *count > 1);
         seen.shrink_to_fit();
         ledger.shared = seen;
@@ -141,6 +144,21 @@ impl Ledger {
             shared: HashMap::new(),
             vanished: VecDeque::new(),
         }
+    }
+
+    /// Believes what was found over what was counted.
+    fn recount(&mut self, partition: Partition, found: Usage) {
+        let counters = &mut self.counters;
+        if counters.counted && counters.usage != found {
+            tracing::warn!(
+                account = partition.0,
+                counted = %counters.usage,
+                %found,
+                "an account was counted wrong"
+            );
+        }
+        counters.usage = found;
+        counters.counted = true;
     }
 
     /// The mailbox with this id.

@@ -6,7 +6,7 @@
 //!
 //! RFC 5321 §4.4 (trace), §6.3 (loops), RFC 6409 §8 (what submission mends), RFC 9051 §5–6 (what a
 //! mailbox is), RFC 7162 (mod-sequences), RFC 5802 §3 (what is kept of a password), RFC 3461 and
-//! 3464 (reports of success).
+//! 3464 (reports of success), RFC 9208 (what an account may hold).
 //!
 //! Begin at [`Post`]; [`Account`] is what a logged-in connection holds; [`Incoming`] is how a
 //! message gets in:
@@ -83,6 +83,7 @@ mod mailbox;
 mod maildrop;
 mod octets;
 mod outside;
+mod quota;
 mod report;
 mod route;
 mod rules;
@@ -106,6 +107,7 @@ pub use login::ScramKeys;
 pub use mailbox::{Mailbox, Status};
 pub use maildrop::{Deposit, Maildrop};
 pub use outside::Outside;
+pub use quota::{Quota, Recount, Usage};
 pub use route::Route;
 pub use rules::{Elsewhere, Rules};
 pub use search::{Day, Found, Query};

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use mail::Host;
 
+use crate::Quota;
+
 /// What becomes of submitted mail for domains that are not ours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Elsewhere {
@@ -45,6 +47,8 @@ pub struct Rules {
     pub mailbox_name_octets_max: usize,
     /// Levels a mailbox's name may have.
     pub mailbox_depth_max: usize,
+    /// How much an account may hold that has no limit of its own.
+    pub quota: Quota,
     /// Messages one mailbox may have.
     pub mailbox_messages_max: usize,
     /// Names one account may be subscribed to.
@@ -91,6 +95,7 @@ impl Rules {
             mailboxes_max: 10_000,
             mailbox_name_octets_max: 1000,
             mailbox_depth_max: 32,
+            quota: Quota::default(),
             mailbox_messages_max: 10_000_000,
             subscriptions_max: 10_000,
             section_octets_max: 16 * 1024 * 1024,

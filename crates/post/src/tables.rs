@@ -8,6 +8,7 @@ use mail::{
 };
 use store::{Table, Write};
 
+use crate::Usage;
 use crate::octets::{Reader, Writer};
 
 /// The account's counters: one row.
@@ -37,6 +38,8 @@ pub(crate) const ALL: [Table; 7] = [
 ];
 
 const VERSION: u8 = 1;
+/// Counters that count the messages as well.
+const VERSION_COUNTED: u8 = 2;
 
 /// What an account counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +54,10 @@ pub(crate) struct Counters {
     pub(crate) uidvalidity: u32,
     /// Removals up to this line have been forgotten.
     pub(crate) forgotten: ModSeq,
+    /// What all messages in all mailboxes take.
+    pub(crate) usage: Usage,
+    /// False in a row from before messages were counted.
+    pub(crate) counted: bool,
 }
 
 /// A mailbox without its messages.
@@ -91,25 +98,35 @@ pub(crate) struct EmailRow {
 
 impl Counters {
     pub(crate) fn put(&self) -> Write {
-        let value = Writer::version(VERSION)
+        let value = Writer::version(VERSION_COUNTED)
             .number(self.modseq.0)
             .number(self.email)
             .number(self.mailbox)
             .number(self.uidvalidity.into())
             .number(self.forgotten.0)
+            .number(self.usage.octets)
+            .number(self.usage.messages)
             .finish();
         put(COUNTERS, Bytes::new(), value)
     }
 
     pub(crate) fn read(value: &[u8]) -> Option<Self> {
-        let mut reader = Reader::version(value, VERSION)?;
-        let counters = Self {
+        let (mut reader, version) = Reader::either(value, &[VERSION, VERSION_COUNTED])?;
+        let mut counters = Self {
             modseq: ModSeq(reader.number()?),
             email: reader.number()?,
             mailbox: reader.number()?,
             uidvalidity: reader.small()?,
             forgotten: ModSeq(reader.number()?),
+            usage: Usage::default(),
+            counted: version == VERSION_COUNTED,
         };
+        if counters.counted {
+            counters.usage = Usage {
+                octets: reader.number()?,
+                messages: reader.number()?,
+            };
+        }
         reader.end()?;
         Some(counters)
     }
@@ -356,8 +373,19 @@ mod tests {
             mailbox: 9,
             uidvalidity: 10,
             forgotten: ModSeq(3),
+            usage: Usage {
+                octets: 1 << 40,
+                messages: 12,
+            },
+            counted: true,
         };
         assert_eq!(Counters::read(&parts(counters.put()).1), Some(counters));
+        let uncounted = Counters {
+            usage: Usage::default(),
+            counted: false,
+            ..counters
+        };
+        assert_eq!(Counters::read(&[1, 7, 8, 9, 10, 3]), Some(uncounted));
 
         let mailbox = MailboxRow {
             name: "Été/2026".into(),

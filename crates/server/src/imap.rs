@@ -266,6 +266,7 @@ fn refused(error: &Error) -> Refused {
         post::Why::AlreadyExists => Why::AlreadyExists,
         post::Why::Cannot | post::Why::UnknownEncoding => Why::Cannot,
         post::Why::Limit => Why::Limit,
+        post::Why::OverQuota => Why::OverQuota,
         post::Why::TooBig => Why::TooBig,
         post::Why::InUse => Why::InUse,
         post::Why::AuthenticationFailed | post::Why::AuthorizationFailed | post::Why::Policy => {

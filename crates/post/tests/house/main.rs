@@ -12,6 +12,7 @@ mod login;
 mod mailboxes;
 mod messages;
 mod model;
+mod quota;
 mod reports;
 mod routes;
 mod submission;
