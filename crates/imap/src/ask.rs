@@ -38,6 +38,8 @@ pub enum Ask {
         /// Its name.
         name: String,
     },
+    /// How much the account holds and may hold (RFC 9208). Answer: [`Answer::Quota`].
+    Quota,
     /// Makes a mailbox, and those above it that are missing. Answer: [`Answer::Created`].
     Create {
         /// Its name, without a trailing `/`.
@@ -185,6 +187,8 @@ pub enum Answer {
     Created(MailboxId),
     /// To [`Ask::Status`].
     Status(Status),
+    /// To [`Ask::Quota`].
+    Quota(Quota),
     /// To [`Ask::Select`].
     Selected(Box<Selected>),
     /// To [`Ask::Changes`].
@@ -306,10 +310,25 @@ pub struct Status {
     pub unseen: u32,
     /// Messages with `\Deleted`.
     pub deleted: u32,
+    /// Octets that an expunge of all `\Deleted` ones would free.
+    pub deleted_octets: u64,
     /// Octets of all messages.
     pub size_octets: u64,
     /// The highest mod-sequence in it.
     pub modseq: ModSeq,
+}
+
+/// How much an account holds and may hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// Octets of all messages.
+    pub octets: u64,
+    /// Octets it may hold; `None` for any number.
+    pub octets_max: Option<u64>,
+    /// Messages, counted once for each mailbox they are in.
+    pub messages: u64,
+    /// Messages it may hold; `None` for any number.
+    pub messages_max: Option<u64>,
 }
 
 /// A mailbox as it was opened.

@@ -20,6 +20,7 @@ use crate::{MailboxName, Names, SequenceSet};
 mod fetch;
 mod list;
 pub(crate) mod parse;
+mod quota;
 pub(crate) mod search;
 pub(crate) mod section;
 mod select;
@@ -27,6 +28,7 @@ mod write;
 
 pub use fetch::{Fetch, FetchItem, Partial};
 pub use list::{List, ListReturn, ListSelect, StatusItem};
+pub use quota::Resource;
 pub use search::{Date, EntryType, Search, SearchKey, SearchReturn};
 pub use select::{Qresync, SelectParameters};
 
@@ -223,6 +225,17 @@ pub enum Command {
         mailbox: MailboxName,
         /// What to tell.
         items: Vec<StatusItem>,
+    },
+    /// How much of this quota root is used? (RFC 9208 §4.1.1)
+    GetQuota(String),
+    /// Which quota roots has this mailbox, and how much of them is used? (RFC 9208 §4.1.2)
+    GetQuotaRoot(MailboxName),
+    /// Limit a quota root (RFC 9208 §4.1.3).
+    SetQuota {
+        /// Which.
+        root: String,
+        /// Its limits from now on.
+        limits: Vec<(Resource, u64)>,
     },
     /// Put a message in (§6.3.12).
     Append(Append),

@@ -52,6 +52,9 @@ pub enum Verb {
     Lsub,
     Namespace,
     Status,
+    GetQuota,
+    GetQuotaRoot,
+    SetQuota,
     Append,
     Idle,
     Check,
@@ -140,6 +143,7 @@ impl Phase {
             (here, Verb::Enable | Verb::Create | Verb::Delete | Verb::Rename, _) => here,
             (here, Verb::Subscribe | Verb::Unsubscribe | Verb::List | Verb::Lsub, _) => here,
             (here, Verb::Namespace | Verb::Status | Verb::Append | Verb::Compress, _) => here,
+            (here, Verb::GetQuota | Verb::GetQuotaRoot | Verb::SetQuota, _) => here,
             (Authenticated, _, _) => return None,
             (Selected, Verb::Close | Verb::Unselect, Ok) => Authenticated,
             (here, _, _) => here,
@@ -157,7 +161,7 @@ impl Phase {
 
 impl Verb {
     /// All verbs.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 38] = [
         Self::Capability,
         Self::Noop,
         Self::Id,
@@ -178,6 +182,9 @@ impl Verb {
         Self::Lsub,
         Self::Namespace,
         Self::Status,
+        Self::GetQuota,
+        Self::GetQuotaRoot,
+        Self::SetQuota,
         Self::Append,
         Self::Idle,
         Self::Check,

@@ -16,13 +16,14 @@
 //! ```
 //!
 //! Not here: sockets, clocks, disks; flags, bodies and mailboxes, which the house has; the rules of
-//! mail. Of the extensions: ACL, QUOTA, SORT and THREAD, METADATA, NOTIFY.
+//! mail. Of the extensions: ACL, SORT and THREAD, METADATA, NOTIFY.
 //!
 //! RFC 9051 and 3501; 2177 (IDLE), 2342 (NAMESPACE), 2971 (ID), 3348 (CHILDREN), 3502
 //! (MULTIAPPEND), 3516 (BINARY), 3691 (UNSELECT), 4315 (UIDPLUS), 4731 (ESEARCH), 4959 (SASL-IR),
 //! 4978 (COMPRESS), 5032 (WITHIN), 5161 (ENABLE), 5182 (SEARCHRES), 5258 (LIST-EXTENDED), 5530
 //! (response codes), 5819 (LIST-STATUS), 6154 (SPECIAL-USE), 6851 (MOVE), 7162 (CONDSTORE,
-//! QRESYNC), 7888 (LITERAL+), 8437 (UNAUTHENTICATE), 8438 (STATUS=SIZE), 8474 (OBJECTID).
+//! QRESYNC), 7888 (LITERAL+), 8437 (UNAUTHENTICATE), 8438 (STATUS=SIZE), 8474 (OBJECTID), 9208
+//! (QUOTA).
 
 pub mod ask;
 pub mod client;

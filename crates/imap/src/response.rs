@@ -18,6 +18,7 @@ use crate::{MailboxName, Names, Tag, writing};
 mod code;
 mod fetch;
 mod list;
+mod quota;
 mod search;
 mod status;
 mod structure;
@@ -26,6 +27,7 @@ pub use code::Code;
 pub use fetch::{FetchData, FetchLine};
 pub(crate) use fetch::{part_numbers, section_spec};
 pub use list::{Attribute, Listing, Namespace, Namespaces};
+pub use quota::QuotaLimit;
 pub use search::Esearch;
 pub use status::StatusValue;
 
@@ -153,6 +155,10 @@ pub enum Response {
     Namespace(Namespaces),
     /// How a mailbox stands.
     Status(MailboxName, Vec<StatusValue>),
+    /// A quota root and its limits (RFC 9208 §4.2.1).
+    Quota(String, Vec<QuotaLimit>),
+    /// The quota roots of a mailbox (RFC 9208 §4.2.2).
+    QuotaRoot(MailboxName, Vec<String>),
     /// The flags the mailbox knows.
     Flags(FlagSet),
     /// How many messages there are.
@@ -196,6 +202,8 @@ impl Response {
             Self::Lsub(listing) => listing.write(out, "* LSUB ", names),
             Self::Namespace(namespaces) => namespaces.write(out, names),
             Self::Status(mailbox, values) => status::write(out, mailbox, values, names),
+            Self::Quota(root, limits) => quota::write(out, root, limits, names),
+            Self::QuotaRoot(mailbox, roots) => quota::write_roots(out, mailbox, roots, names),
             Self::Flags(flags) => {
                 out.put_slice(b"* FLAGS (");
                 write_flags(out, flags);
@@ -336,6 +344,14 @@ fn named(cursor: &mut Cursor<'_>) -> Read<Response> {
         b"STATUS" => {
             let (mailbox, values) = status::parse(cursor)?;
             Response::Status(mailbox, values)
+        }
+        b"QUOTA" => {
+            let (root, limits) = quota::parse(cursor)?;
+            Response::Quota(root, limits)
+        }
+        b"QUOTAROOT" => {
+            let (mailbox, roots) = quota::parse_roots(cursor)?;
+            Response::QuotaRoot(mailbox, roots)
         }
         b"FLAGS" => Response::Flags(fetch::flags(cursor)?.flags),
         b"VANISHED" => Response::Vanished {

@@ -34,6 +34,7 @@ mod login;
 mod mailbox;
 mod output;
 mod pattern;
+mod quota;
 mod search;
 mod select;
 mod state;
@@ -334,6 +335,9 @@ impl Session {
             Command::Lsub { reference, pattern } => self.lsub(tag, reference, pattern),
             Command::Namespace => self.namespace(tag),
             Command::Status { mailbox, items } => self.status(tag, mailbox, items),
+            Command::GetQuota(root) => self.get_quota(tag, &root),
+            Command::GetQuotaRoot(mailbox) => self.get_quota_root(tag, mailbox),
+            Command::SetQuota { .. } => self.set_quota(tag),
             Command::Close => self.close(tag),
             Command::Unselect => self.unselect(&tag, verb),
             Command::Expunge => self.expunge(tag, None),
@@ -463,6 +467,9 @@ const fn verb_of(command: &Command) -> Verb {
         Command::Lsub { .. } => Verb::Lsub,
         Command::Namespace => Verb::Namespace,
         Command::Status { .. } => Verb::Status,
+        Command::GetQuota(_) => Verb::GetQuota,
+        Command::GetQuotaRoot(_) => Verb::GetQuotaRoot,
+        Command::SetQuota { .. } => Verb::SetQuota,
         Command::Append(_) => Verb::Append,
         Command::Idle => Verb::Idle,
         Command::Check => Verb::Check,

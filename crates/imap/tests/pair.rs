@@ -85,6 +85,7 @@ impl House {
                 uid_validity: UidValidity::MIN,
                 unseen: 0,
                 deleted: 0,
+                deleted_octets: 0,
                 size_octets: self
                     .letters
                     .values()

@@ -92,6 +92,7 @@ impl House {
             }
             Ask::List => return list(account).await,
             Ask::Status { name } => return status(account, &name).await,
+            Ask::Quota => return quota(account).await,
             Ask::Create { name, role } => {
                 return Ok(Answer::Created(account.create(&name, role).await?));
             }
@@ -215,8 +216,19 @@ async fn status(account: &Account, name: &str) -> Outcome<Answer> {
         uid_validity: status.uidvalidity,
         unseen: status.unseen,
         deleted: status.deleted,
+        deleted_octets: status.deleted_storage,
         size_octets: status.size,
         modseq: status.highest_modseq,
+    }))
+}
+
+async fn quota(account: &Account) -> Outcome<Answer> {
+    let (used, limit) = account.quota().await?;
+    Ok(Answer::Quota(ask::Quota {
+        octets: used.octets,
+        octets_max: limit.octets_max,
+        messages: used.messages,
+        messages_max: limit.messages_max,
     }))
 }
 

@@ -8,7 +8,7 @@ use wire::sasl::Secret;
 use super::{
     Append, AppendMessage, Command, Failure, LiteralHeader, SpecialUse, Store, StoreAction, Tag,
 };
-use super::{fetch, list, search, select};
+use super::{fetch, list, quota, search, select};
 use crate::cursor::{Cursor, Read};
 use crate::{MailboxName, Names};
 
@@ -93,6 +93,9 @@ fn with_arguments(cursor: &mut Cursor<'_>, verb: &[u8], at: usize) -> Read<Comma
         b"LIST" => |cursor| list::parse(cursor).map(Command::List),
         b"LSUB" => lsub,
         b"STATUS" => status,
+        b"GETQUOTA" => |cursor| cursor.text("a quota root").map(Command::GetQuota),
+        b"GETQUOTAROOT" => |cursor| cursor.mailbox().map(Command::GetQuotaRoot),
+        b"SETQUOTA" => set_quota,
         b"APPEND" => append,
         b"SEARCH" => |cursor| search::parse(cursor, false).map(Command::Search),
         b"FETCH" => |cursor| fetch::parse(cursor, false).map(Command::Fetch),
@@ -124,6 +127,13 @@ fn uid(cursor: &mut Cursor<'_>) -> Read<Command> {
     };
     cursor.space()?;
     argument(cursor)
+}
+
+fn set_quota(cursor: &mut Cursor<'_>) -> Read<Command> {
+    let root = cursor.text("a quota root")?;
+    cursor.space()?;
+    let limits = quota::limits(cursor)?;
+    Ok(Command::SetQuota { root, limits })
 }
 
 fn id(cursor: &mut Cursor<'_>) -> Read<Command> {

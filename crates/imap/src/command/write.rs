@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{BufMut, BytesMut};
 
-use super::{Append, Command, SpecialUse, Store, StoreAction, Tag, list};
+use super::{Append, Command, SpecialUse, Store, StoreAction, Tag, list, quota};
 use crate::response::{id_fields, write_flags};
 use crate::{Names, writing};
 
@@ -30,6 +30,9 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::Lsub { .. } => "LSUB",
         Command::Namespace => "NAMESPACE",
         Command::Status { .. } => "STATUS",
+        Command::GetQuota(_) => "GETQUOTA",
+        Command::GetQuotaRoot(_) => "GETQUOTAROOT",
+        Command::SetQuota { .. } => "SETQUOTA",
         Command::Append(_) => "APPEND",
         Command::Idle => "IDLE",
         Command::Check => "CHECK",
@@ -92,6 +95,16 @@ fn arguments(command: &Command, out: &mut BytesMut, names: Names) {
             out.put_u8(b' ');
             writing::astring(out, password.0.as_bytes(), utf8);
         }
+        Command::GetQuota(root) => {
+            out.put_u8(b' ');
+            writing::astring(out, root.as_bytes(), utf8);
+        }
+        Command::SetQuota { root, limits } => {
+            out.put_u8(b' ');
+            writing::astring(out, root.as_bytes(), utf8);
+            out.put_u8(b' ');
+            quota::write_limits(out, limits);
+        }
         Command::Enable(capabilities) => {
             out.put_u8(b' ');
             writing::spaced(out, capabilities, |out, name| {
@@ -136,9 +149,10 @@ fn on_mailboxes(command: &Command, out: &mut BytesMut, names: Names) {
             mailbox.write(out, names);
             write_special_use(out, special_use);
         }
-        Command::Delete(mailbox) | Command::Subscribe(mailbox) | Command::Unsubscribe(mailbox) => {
-            mailbox.write(out, names)
-        }
+        Command::Delete(mailbox)
+        | Command::Subscribe(mailbox)
+        | Command::Unsubscribe(mailbox)
+        | Command::GetQuotaRoot(mailbox) => mailbox.write(out, names),
         Command::Rename { from, to } => {
             from.write(out, names);
             out.put_u8(b' ');

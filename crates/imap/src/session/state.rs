@@ -119,6 +119,8 @@ pub(super) enum Wait {
         name: MailboxName,
         items: Vec<StatusItem>,
     },
+    /// The quota, of a quota root or of this mailbox.
+    Quota(Tag, Option<MailboxName>),
     /// The statuses of LIST … RETURN (STATUS …).
     Statuses {
         tag: Tag,

@@ -3,8 +3,8 @@
 use imap::Command;
 use imap::command::{
     Append, AppendMessage, Date, EntryType, Fetch, FetchItem, List, ListReturn, ListSelect,
-    LiteralHeader, Partial, Qresync, Search, SearchKey, SearchReturn, SelectParameters, SpecialUse,
-    Store, StoreAction,
+    LiteralHeader, Partial, Qresync, Resource, Search, SearchKey, SearchReturn, SelectParameters,
+    SpecialUse, Store, StoreAction,
 };
 use mail::{Role, UidValidity};
 use proptest::prelude::*;
@@ -205,6 +205,19 @@ pub(crate) fn special_use() -> BoxedStrategy<SpecialUse> {
     .boxed()
 }
 
+pub(crate) fn resource() -> BoxedStrategy<Resource> {
+    prop_oneof![
+        prop::sample::select(vec![
+            Resource::Storage,
+            Resource::Message,
+            Resource::Mailbox,
+            Resource::AnnotationStorage,
+        ]),
+        "X[A-Z]{1,5}".prop_map(Resource::Other),
+    ]
+    .boxed()
+}
+
 pub(crate) fn append() -> BoxedStrategy<Append> {
     let literal = (number64(), any::<bool>(), any::<bool>());
     let parts = (mailbox(), flags(), prop::option::of(timestamp()), literal);
@@ -294,6 +307,13 @@ pub(crate) fn on_mailboxes() -> BoxedStrategy<Command> {
             .prop_map(|(reference, pattern)| Command::Lsub { reference, pattern }),
         (mailbox(), status_items()).prop_map(|(mailbox, items)| Command::Status { mailbox, items }),
         append().prop_map(Command::Append),
+        text().prop_map(Command::GetQuota),
+        mailbox().prop_map(Command::GetQuotaRoot),
+        (
+            text(),
+            prop::collection::vec((resource(), number64()), 0..3)
+        )
+            .prop_map(|(root, limits)| Command::SetQuota { root, limits }),
         (any::<bool>(), set(), mailbox()).prop_map(|(uid, set, mailbox)| Command::Copy {
             uid,
             set,

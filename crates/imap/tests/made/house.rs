@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use imap::ask::{
     Answer, Ask, Changed, Changes, Criterion, FetchPlan, Gone, Highest, Listed, Piece, PieceData,
-    PieceForm, Reached, Refused, Row, Selected, Status, StoreMode, When, Why,
+    PieceForm, Quota, Reached, Refused, Row, Selected, Status, StoreMode, When, Why,
 };
 use imap::{Policy, Session};
 use mail::{
@@ -73,6 +73,7 @@ pub(crate) struct Made {
     texts: Vec<Vec<u8>>,
     events: Vec<(u64, String)>,
     append: Option<(String, Vec<Arriving>)>,
+    quota: Quota,
 }
 
 /// A message of APPEND on its way.
@@ -108,7 +109,12 @@ pub(crate) fn stage(script: &str) -> (Visitor, Made) {
         let (at, event) = line.strip_prefix("# at ")?.split_once(": ")?;
         Some((at.parse().ok()?, event.to_owned()))
     });
-    (visitor, Made::new(moved, events.collect()))
+    let mut made = Made::new(moved, events.collect());
+    if says("# limited") {
+        made.quota.octets_max = Some(500_000);
+        made.quota.messages_max = Some(1000);
+    }
+    (visitor, made)
 }
 
 impl Made {
@@ -121,6 +127,11 @@ impl Made {
             texts: LETTERS.map(|text| text.as_bytes().to_vec()).into(),
             events,
             append: None,
+            quota: Quota {
+                octets: 1025,
+                messages: 3,
+                ..Quota::default()
+            },
         };
         let names = ["INBOX", "Work", "Work/Old", "Sent", "Entwürfe"];
         let roles = [None, None, None, Some(Role::Sent), Some(Role::Drafts)];
@@ -201,6 +212,7 @@ impl Made {
             Ask::Identity(_) | Ask::Unauthenticate => Answer::Done,
             Ask::List => Answer::Mailboxes(self.listed()),
             Ask::Status { name } => Answer::Status(self.named(&name)?.status()),
+            Ask::Quota => Answer::Quota(self.quota),
             Ask::Create { name, .. } if name.contains('!') => {
                 return Err(no(Why::Cannot, "Not with '!'"));
             }
@@ -617,6 +629,7 @@ impl Mailbox {
             uid_validity: UidValidity::MIN,
             unseen: count(&|message| !message.flags.contains(&Flag::Seen)),
             deleted: count(&|message| message.flags.contains(&Flag::Deleted)),
+            deleted_octets: 10,
             size_octets: 100,
             modseq: ModSeq(self.highest()),
         }
