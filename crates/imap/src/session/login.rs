@@ -15,7 +15,7 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 27] = [
+const CAPABILITIES: [&str; 30] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
@@ -37,6 +37,9 @@ const CAPABILITIES: [&str; 27] = [
     "SPECIAL-USE",
     "CHILDREN",
     "STATUS=SIZE",
+    "QUOTA",
+    "QUOTA=RES-STORAGE",
+    "QUOTA=RES-MESSAGE",
     "CONDSTORE",
     "QRESYNC",
     "CREATE-SPECIAL-USE",

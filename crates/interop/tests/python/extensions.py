@@ -79,4 +79,66 @@ def compress():
     client.logout()
 
 
+def refused(answer, code):
+    assert answer[0] == "NO" and code in answer[1][0], answer
+
+
+def rcpt(door, kind, *recipients, size=""):
+    """What is said to each recipient, and to the letter for those who were accepted."""
+    peer = kind(*sys.argv[door].split(":"))
+    peer.ehlo_or_helo_if_needed()
+    peer.mail("bob@elsewhere.example", [size] if size else [])
+    said = [peer.rcpt(name + "@test.localhost")[0:2] for name in recipients]
+    if any(code == 250 for code, _ in said):
+        said.append(peer.data(b"Subject: x\r\n\r\nhi\r\n"))
+    peer.quit()
+    return [(code, text.split(b" ")[0]) for code, text in said]
+
+
+def quota():
+    import smtplib
+    client = connect()
+    assert {"QUOTA", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE"} <= set(client.capabilities)
+    assert "QUOTASET" not in client.capabilities
+    assert ok(client.getquotaroot("INBOX")) == [[b'INBOX ""'], [b'"" (STORAGE 0 4 MESSAGE 0 6)']]
+    ok(client.append("INBOX", None, None, b"x" * 1025))
+    assert ok(client.getquota('""')) == [b'"" (STORAGE 2 4 MESSAGE 1 6)']
+    refused(client.setquota('""', "(STORAGE 100)"), b"[NOPERM]")
+    refused(client.getquota("other"), b"[NONEXISTENT]")
+    refused(client.append("INBOX", None, None, b"y" * 4000), b"[OVERQUOTA]")
+    assert ok(client.select()) == [b"1"]
+    for _ in range(2):
+        ok(client.copy("1", "Archive"))
+    refused(client.copy("1", "Archive"), b"[OVERQUOTA]")
+    ok(client.uid("MOVE", "1", "Sent"))
+    assert ok(client.status("Archive", "(DELETED DELETED-STORAGE)")) == [b"Archive (DELETED 0 DELETED-STORAGE 0)"]
+    ok(client.select("Archive"))
+    ok(client.store("1", "+FLAGS", "\\Deleted"))
+    assert ok(client.status("Archive", "(DELETED DELETED-STORAGE)")) == [b"Archive (DELETED 1 DELETED-STORAGE 1025)"]
+    both = "ada", "alan"
+    # More than ever fits, more than still fits, and no more than is there now.
+    assert rcpt(4, smtplib.SMTP, *both, size="SIZE=4097") == [(552, b"5.2.3"), (250, b"2.1.5"), (250, b"2.0.0")]
+    assert rcpt(4, smtplib.SMTP, *both, size="SIZE=1100") == [(452, b"4.2.2"), (250, b"2.1.5"), (250, b"2.0.0")]
+    assert rcpt(4, smtplib.SMTP, "ada", size="SIZE=1000") == [(250, b"2.1.5"), (250, b"2.0.0")]
+    ok(client.expunge())
+    for count in 3, 4, 5:
+        assert ok(client.getquota('""'))[0].endswith(b"MESSAGE %d 6)" % count)
+        ok(client.append("INBOX", None, None, b"z"))
+    refused(client.append("INBOX", None, None, b"z"), b"[OVERQUOTA]")
+    assert rcpt(4, smtplib.SMTP, *both) == [(452, b"4.2.2"), (250, b"2.1.5"), (250, b"2.0.0")]
+    assert rcpt(5, smtplib.LMTP, *both) == [(452, b"4.2.2"), (250, b"2.1.5"), (250, b"2.0.0")]
+    client.logout()
+    client = connect("alan@test.localhost")
+    assert ok(client.select()) == [b"4"]
+    client.logout()
+
+
+def no_quota():
+    client = connect()
+    assert ok(client.getquotaroot("INBOX"))[0] == [b"INBOX"]
+    refused(client.getquota('""'), b"[NONEXISTENT]")
+    ok(client.append("INBOX", None, None, b"z"))
+    client.logout()
+
+
 globals()[what]()
