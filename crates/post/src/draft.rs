@@ -295,6 +295,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn delete_mailbox(&mut self, id: MailboxId) {
         self.modseq();
         self.empty_mailbox(id);
+        self.clear_metadata(id);
         if let Some(folder) = self.ledger.folders.remove(&id) {
             self.ledger.names.remove(&folder.row.name);
         }
@@ -319,6 +320,20 @@ impl<'a> Draft<'a> {
             self.ledger.subscriptions.remove(name);
             tables::delete_subscription(name)
         });
+    }
+
+    /// Sets a note on a mailbox, or removes it.
+    pub(crate) fn set_metadata(&mut self, id: MailboxId, entry: &str, value: Option<&Bytes>) {
+        let kept = self.ledger.metadata.get(&id);
+        if kept.and_then(|kept| kept.get(entry)) == value {
+            return;
+        }
+        self.modseq();
+        self.writes.push(match value {
+            Some(value) => tables::put_metadata(id, entry, value),
+            None => tables::delete_metadata(id, entry),
+        });
+        self.ledger.note(id, entry, value.cloned());
     }
 
     fn write_mailbox(&mut self, id: MailboxId) {

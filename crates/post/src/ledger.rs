@@ -29,6 +29,10 @@ pub(crate) struct Ledger {
     pub(crate) folders: BTreeMap<MailboxId, Folder>,
     pub(crate) names: BTreeMap<String, MailboxId>,
     pub(crate) subscriptions: BTreeSet<String>,
+    /// Notes by mailbox and entry; [`crate::metadata::WHOLE`] has those on the whole account.
+    pub(crate) metadata: BTreeMap<MailboxId, BTreeMap<String, Bytes>>,
+    /// Octets of all notes and their entries' names.
+    pub(crate) metadata_octets: usize,
     /// Emails with more than one entry, and how many.
     pub(crate) shared: HashMap<EmailId, u32>,
     /// By rising mod-sequence.
@@ -123,6 +127,12 @@ impl Ledger {
             Some(())
         })
         .await?;
+        scan(store, partition, tables::METADATA, |row| {
+            let (id, entry, value) = tables::read_metadata(&row.key, &row.value)?;
+            ledger.note(id, &entry, Some(value));
+            Some(())
+        })
+        .await?;
         for folder in ledger.folders.values_mut() {
             // What was forgotten may have been the last change of any mailbox: HIGHESTMODSEQ may
             // grow at a restart, but never shrink.
@@ -141,8 +151,25 @@ impl Ledger {
             folders: BTreeMap::new(),
             names: BTreeMap::new(),
             subscriptions: BTreeSet::new(),
+            metadata: BTreeMap::new(),
+            metadata_octets: 0,
             shared: HashMap::new(),
             vanished: VecDeque::new(),
+        }
+    }
+
+    /// Sets a note, or removes it.
+    pub(crate) fn note(&mut self, id: MailboxId, entry: &str, value: Option<Bytes>) {
+        let kept = self.metadata.entry(id).or_default();
+        let octets = |value: &Bytes| entry.len() + value.len();
+        self.metadata_octets += value.as_ref().map_or(0, octets);
+        let before = match value {
+            Some(value) => kept.insert(entry.to_owned(), value),
+            None => kept.remove(entry),
+        };
+        self.metadata_octets -= before.as_ref().map_or(0, octets);
+        if kept.is_empty() {
+            self.metadata.remove(&id);
         }
     }
 
@@ -197,7 +224,17 @@ impl Ledger {
             .values()
             .map(|folder| 400 + folder.entries.capacity() * size_of::<Entry>())
             .sum();
-        folders + self.shared.len() * 24 + self.vanished.len() * 80 + 1000
+        let notes: usize = self
+            .metadata
+            .values()
+            .map(|kept| 100 + kept.len() * 80)
+            .sum();
+        folders
+            + self.shared.len() * 24
+            + self.vanished.len() * 80
+            + notes
+            + self.metadata_octets
+            + 1000
     }
 }
 

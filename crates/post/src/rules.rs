@@ -53,6 +53,12 @@ pub struct Rules {
     pub mailbox_messages_max: usize,
     /// Names one account may be subscribed to.
     pub subscriptions_max: usize,
+    /// Octets the value of a note on a mailbox may have; at least 1024 (RFC 5464 §4.1).
+    pub metadata_octets_max: usize,
+    /// Notes on one mailbox; at least 10 (RFC 5464 §4.1).
+    pub metadata_entries_max: usize,
+    /// Octets of all notes of an account.
+    pub metadata_all_octets_max: usize,
     /// Octets of message text one row of a fetch may carry in memory.
     pub section_octets_max: u64,
     /// Messages one page of a fetch may have.
@@ -98,6 +104,9 @@ impl Rules {
             quota: Quota::default(),
             mailbox_messages_max: 10_000_000,
             subscriptions_max: 10_000,
+            metadata_octets_max: 16 * 1024,
+            metadata_entries_max: 100,
+            metadata_all_octets_max: 1024 * 1024,
             section_octets_max: 16 * 1024 * 1024,
             fetch_rows_max: 200,
             memory_octets_max: 256 * 1024 * 1024,

@@ -25,9 +25,11 @@ pub(crate) const EMAILS: Table = Table(5);
 pub(crate) const VANISHED: Table = Table(6);
 /// Names subscribed to.
 pub(crate) const SUBSCRIPTIONS: Table = Table(7);
+/// Notes on mailboxes, by mailbox (0 for the whole account) and entry.
+pub(crate) const METADATA: Table = Table(11);
 
 /// All tables of an account.
-pub(crate) const ALL: [Table; 7] = [
+pub(crate) const ALL: [Table; 8] = [
     COUNTERS,
     MAILBOXES,
     NEXT_UIDS,
@@ -35,6 +37,7 @@ pub(crate) const ALL: [Table; 7] = [
     EMAILS,
     VANISHED,
     SUBSCRIPTIONS,
+    METADATA,
 ];
 
 const VERSION: u8 = 1;
@@ -315,6 +318,28 @@ pub(crate) fn delete_subscription(name: &str) -> Write {
     delete(SUBSCRIPTIONS, Bytes::copy_from_slice(name.as_bytes()))
 }
 
+pub(crate) fn put_metadata(mailbox: MailboxId, entry: &str, value: &[u8]) -> Write {
+    let value = Writer::version(VERSION).octets(value).finish();
+    put(METADATA, metadata_key(mailbox, entry), value)
+}
+
+pub(crate) fn read_metadata(key: &[u8], value: &[u8]) -> Option<(MailboxId, String, Bytes)> {
+    let (mailbox, entry) = key.split_first_chunk::<8>()?;
+    let mut reader = Reader::version(value, VERSION)?;
+    let value = Bytes::copy_from_slice(reader.octets()?);
+    reader.end()?;
+    let entry = std::str::from_utf8(entry).ok()?.to_owned();
+    Some((MailboxId(u64::from_be_bytes(*mailbox)), entry, value))
+}
+
+pub(crate) fn delete_metadata(mailbox: MailboxId, entry: &str) -> Write {
+    delete(METADATA, metadata_key(mailbox, entry))
+}
+
+fn metadata_key(mailbox: MailboxId, entry: &str) -> Bytes {
+    [&mailbox.0.to_be_bytes(), entry.as_bytes()].concat().into()
+}
+
 pub(crate) fn email_key(id: EmailId) -> Bytes {
     Bytes::copy_from_slice(&id.0.to_be_bytes())
 }
@@ -426,6 +451,11 @@ mod tests {
             let (_, value) = parts(email.put(EmailId(1)));
             assert_eq!(EmailRow::read(&value), Some(email));
         }
+
+        let (key, value) = parts(put_metadata(MailboxId(3), "/private/a", b"\0b"));
+        let read = read_metadata(&key, &value).unwrap();
+        let name = "/private/a".to_owned();
+        assert_eq!(read, (MailboxId(3), name, Bytes::from_static(b"\0b")));
 
         let (key, value) = parts(put_next_uid(MailboxId(2), None));
         assert_eq!(read_next_uid(&key, &value), Some((MailboxId(2), None)));

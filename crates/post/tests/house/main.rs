@@ -11,6 +11,7 @@ mod keeper;
 mod login;
 mod mailboxes;
 mod messages;
+mod metadata;
 mod model;
 mod quota;
 mod reports;
