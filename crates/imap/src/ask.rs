@@ -40,6 +40,26 @@ pub enum Ask {
     },
     /// How much the account holds and may hold (RFC 9208). Answer: [`Answer::Quota`].
     Quota,
+    /// Notes on a mailbox, or on the server as this account sees it (RFC 5464). Answer:
+    /// [`Answer::Metadata`].
+    Metadata {
+        /// The mailbox's name; `None` for the server.
+        mailbox: Option<String>,
+        /// Which entries, in lower case.
+        entries: Vec<String>,
+        /// How many levels below them as well; `None` for all.
+        depth: Option<usize>,
+        /// Octets a value may have to be told.
+        octets_max: Option<u64>,
+    },
+    /// Sets notes, all or none. Answer: [`Answer::Done`]. [`Why::TooBig`] means a value,
+    /// [`Why::Limit`] their number, [`Why::Cannot`] a role that cannot be set.
+    SetMetadata {
+        /// The mailbox's name; `None` for the server.
+        mailbox: Option<String>,
+        /// Entries in lower case, and the values they shall have; those without one go.
+        entries: Vec<(String, Option<Bytes>)>,
+    },
     /// Makes a mailbox, and those above it that are missing. Answer: [`Answer::Created`].
     Create {
         /// Its name, without a trailing `/`.
@@ -189,6 +209,13 @@ pub enum Answer {
     Status(Status),
     /// To [`Ask::Quota`].
     Quota(Quota),
+    /// To [`Ask::Metadata`].
+    Metadata {
+        /// Entries and their values.
+        entries: Vec<(String, Bytes)>,
+        /// Octets of the longest value that was left out for its length.
+        longest: Option<u64>,
+    },
     /// To [`Ask::Select`].
     Selected(Box<Selected>),
     /// To [`Ask::Changes`].

@@ -11,7 +11,7 @@
 
 use std::fmt;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use mail::{FlagSet, ModSeq, Role, SyntaxError, Timestamp};
 use wire::sasl::Secret;
 
@@ -19,6 +19,7 @@ use crate::{MailboxName, Names, SequenceSet};
 
 mod fetch;
 mod list;
+pub(crate) mod metadata;
 pub(crate) mod parse;
 mod quota;
 pub(crate) mod search;
@@ -28,6 +29,7 @@ mod write;
 
 pub use fetch::{Fetch, FetchItem, Partial};
 pub use list::{List, ListReturn, ListSelect, StatusItem};
+pub use metadata::{Depth, EntryName, GetMetadata};
 pub use quota::Resource;
 pub use search::{Date, EntryType, Search, SearchKey, SearchReturn};
 pub use select::{Qresync, SelectParameters};
@@ -236,6 +238,15 @@ pub enum Command {
         root: String,
         /// Its limits from now on.
         limits: Vec<(Resource, u64)>,
+    },
+    /// What is noted on this mailbox, or on the server? (RFC 5464 §4.2)
+    GetMetadata(GetMetadata),
+    /// Note this on a mailbox, or on the server (RFC 5464 §4.3).
+    SetMetadata {
+        /// On which; the empty name is for the server as a whole.
+        mailbox: MailboxName,
+        /// Entries and the values they shall have; those without a value go.
+        entries: Vec<(EntryName, Option<Bytes>)>,
     },
     /// Put a message in (§6.3.12).
     Append(Append),

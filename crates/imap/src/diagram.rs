@@ -55,6 +55,8 @@ pub enum Verb {
     GetQuota,
     GetQuotaRoot,
     SetQuota,
+    GetMetadata,
+    SetMetadata,
     Append,
     Idle,
     Check,
@@ -144,6 +146,7 @@ impl Phase {
             (here, Verb::Subscribe | Verb::Unsubscribe | Verb::List | Verb::Lsub, _) => here,
             (here, Verb::Namespace | Verb::Status | Verb::Append | Verb::Compress, _) => here,
             (here, Verb::GetQuota | Verb::GetQuotaRoot | Verb::SetQuota, _) => here,
+            (here, Verb::GetMetadata | Verb::SetMetadata, _) => here,
             (Authenticated, _, _) => return None,
             (Selected, Verb::Close | Verb::Unselect, Ok) => Authenticated,
             (here, _, _) => here,
@@ -161,7 +164,7 @@ impl Phase {
 
 impl Verb {
     /// All verbs.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 40] = [
         Self::Capability,
         Self::Noop,
         Self::Id,
@@ -185,6 +188,8 @@ impl Verb {
         Self::GetQuota,
         Self::GetQuotaRoot,
         Self::SetQuota,
+        Self::GetMetadata,
+        Self::SetMetadata,
         Self::Append,
         Self::Idle,
         Self::Check,

@@ -18,6 +18,7 @@ use crate::{MailboxName, Names, Tag, writing};
 mod code;
 mod fetch;
 mod list;
+mod metadata;
 mod quota;
 mod search;
 mod status;
@@ -27,6 +28,7 @@ pub use code::Code;
 pub use fetch::{FetchData, FetchLine};
 pub(crate) use fetch::{part_numbers, section_spec};
 pub use list::{Attribute, Listing, Namespace, Namespaces};
+pub use metadata::Metadata;
 pub use quota::QuotaLimit;
 pub use search::Esearch;
 pub use status::StatusValue;
@@ -155,6 +157,8 @@ pub enum Response {
     Namespace(Namespaces),
     /// How a mailbox stands.
     Status(MailboxName, Vec<StatusValue>),
+    /// Notes on a mailbox, or on the server if its name is empty (RFC 5464 §4.4).
+    Metadata(MailboxName, Metadata),
     /// A quota root and its limits (RFC 9208 §4.2.1).
     Quota(String, Vec<QuotaLimit>),
     /// The quota roots of a mailbox (RFC 9208 §4.2.2).
@@ -202,6 +206,7 @@ impl Response {
             Self::Lsub(listing) => listing.write(out, "* LSUB ", names),
             Self::Namespace(namespaces) => namespaces.write(out, names),
             Self::Status(mailbox, values) => status::write(out, mailbox, values, names),
+            Self::Metadata(mailbox, data) => metadata::write(out, mailbox, data, names),
             Self::Quota(root, limits) => quota::write(out, root, limits, names),
             Self::QuotaRoot(mailbox, roots) => quota::write_roots(out, mailbox, roots, names),
             Self::Flags(flags) => {
@@ -344,6 +349,10 @@ fn named(cursor: &mut Cursor<'_>) -> Read<Response> {
         b"STATUS" => {
             let (mailbox, values) = status::parse(cursor)?;
             Response::Status(mailbox, values)
+        }
+        b"METADATA" => {
+            let (mailbox, data) = metadata::parse(cursor)?;
+            Response::Metadata(mailbox, data)
         }
         b"QUOTA" => {
             let (root, limits) = quota::parse(cursor)?;

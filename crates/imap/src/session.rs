@@ -32,6 +32,7 @@ mod fetch;
 mod list;
 mod login;
 mod mailbox;
+mod metadata;
 mod output;
 mod pattern;
 mod quota;
@@ -338,6 +339,10 @@ impl Session {
             Command::GetQuota(root) => self.get_quota(tag, &root),
             Command::GetQuotaRoot(mailbox) => self.get_quota_root(tag, mailbox),
             Command::SetQuota { .. } => self.set_quota(tag),
+            Command::GetMetadata(get) => self.get_metadata(tag, get),
+            Command::SetMetadata { mailbox, entries } => {
+                self.set_metadata(tag, &mailbox, entries);
+            }
             Command::Close => self.close(tag),
             Command::Unselect => self.unselect(&tag, verb),
             Command::Expunge => self.expunge(tag, None),
@@ -470,6 +475,8 @@ const fn verb_of(command: &Command) -> Verb {
         Command::GetQuota(_) => Verb::GetQuota,
         Command::GetQuotaRoot(_) => Verb::GetQuotaRoot,
         Command::SetQuota { .. } => Verb::SetQuota,
+        Command::GetMetadata(_) => Verb::GetMetadata,
+        Command::SetMetadata { .. } => Verb::SetMetadata,
         Command::Append(_) => Verb::Append,
         Command::Idle => Verb::Idle,
         Command::Check => Verb::Check,

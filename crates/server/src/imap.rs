@@ -7,7 +7,7 @@ use imap::ask::{self, Gone, Refused, Why};
 use imap::{Answer, Ask, Policy, Session};
 use mail::{BlobRange, MailboxId, ModSeq, Uid};
 use net::Fault;
-use post::{Account, Append, Error, Outcome};
+use post::{Account, Append, Error, MetadataQuery, Outcome};
 
 use crate::guest::Guest;
 use crate::visit::{Hall, Visit};
@@ -23,6 +23,8 @@ pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
         starttls: hall.offers_starttls(),
         clear_passwords: hall.door.is_indoors(),
         append_octets_max: hall.post.rules().message_octets_max,
+        metadata_octets_max: u64::try_from(hall.post.rules().metadata_octets_max)
+            .unwrap_or(u64::MAX),
         ..Policy::default()
     })
 }
@@ -93,6 +95,9 @@ impl House {
             Ask::List => return list(account).await,
             Ask::Status { name } => return status(account, &name).await,
             Ask::Quota => return quota(account).await,
+            ask @ (Ask::Metadata { .. } | Ask::SetMetadata { .. }) => {
+                return metadata(account, ask).await;
+            }
             Ask::Create { name, role } => {
                 return Ok(Answer::Created(account.create(&name, role).await?));
             }
@@ -230,6 +235,33 @@ async fn quota(account: &Account) -> Outcome<Answer> {
         messages: used.messages,
         messages_max: limit.messages_max,
     }))
+}
+
+async fn metadata(account: &Account, ask: Ask) -> Outcome<Answer> {
+    match ask {
+        Ask::Metadata {
+            mailbox,
+            entries,
+            depth,
+            octets_max,
+        } => {
+            let query = MetadataQuery {
+                entries,
+                depth,
+                octets_max,
+            };
+            let found = account.metadata(mailbox.as_deref(), &query).await?;
+            Ok(Answer::Metadata {
+                entries: found.entries,
+                longest: found.longest,
+            })
+        }
+        Ask::SetMetadata { mailbox, entries } => {
+            account.set_metadata(mailbox.as_deref(), &entries).await?;
+            Ok(Answer::Done)
+        }
+        _ => Err(out_of_turn()),
+    }
 }
 
 async fn select(account: &Account, name: &str, read_only: bool) -> Outcome<Answer> {

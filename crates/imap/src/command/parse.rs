@@ -8,7 +8,7 @@ use wire::sasl::Secret;
 use super::{
     Append, AppendMessage, Command, Failure, LiteralHeader, SpecialUse, Store, StoreAction, Tag,
 };
-use super::{fetch, list, quota, search, select};
+use super::{fetch, list, metadata, quota, search, select};
 use crate::cursor::{Cursor, Read};
 use crate::{MailboxName, Names};
 
@@ -96,6 +96,8 @@ fn with_arguments(cursor: &mut Cursor<'_>, verb: &[u8], at: usize) -> Read<Comma
         b"GETQUOTA" => |cursor| cursor.text("a quota root").map(Command::GetQuota),
         b"GETQUOTAROOT" => |cursor| cursor.mailbox().map(Command::GetQuotaRoot),
         b"SETQUOTA" => set_quota,
+        b"GETMETADATA" => |cursor| metadata::get(cursor).map(Command::GetMetadata),
+        b"SETMETADATA" => set_metadata,
         b"APPEND" => append,
         b"SEARCH" => |cursor| search::parse(cursor, false).map(Command::Search),
         b"FETCH" => |cursor| fetch::parse(cursor, false).map(Command::Fetch),
@@ -134,6 +136,13 @@ fn set_quota(cursor: &mut Cursor<'_>) -> Read<Command> {
     cursor.space()?;
     let limits = quota::limits(cursor)?;
     Ok(Command::SetQuota { root, limits })
+}
+
+fn set_metadata(cursor: &mut Cursor<'_>) -> Read<Command> {
+    let mailbox = cursor.mailbox()?;
+    cursor.space()?;
+    let entries = metadata::set(cursor)?;
+    Ok(Command::SetMetadata { mailbox, entries })
 }
 
 fn id(cursor: &mut Cursor<'_>) -> Read<Command> {

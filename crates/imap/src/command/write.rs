@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{BufMut, BytesMut};
 
-use super::{Append, Command, SpecialUse, Store, StoreAction, Tag, list, quota};
+use super::{Append, Command, SpecialUse, Store, StoreAction, Tag, list, metadata, quota};
 use crate::response::{id_fields, write_flags};
 use crate::{Names, writing};
 
@@ -33,6 +33,8 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::GetQuota(_) => "GETQUOTA",
         Command::GetQuotaRoot(_) => "GETQUOTAROOT",
         Command::SetQuota { .. } => "SETQUOTA",
+        Command::GetMetadata(_) => "GETMETADATA",
+        Command::SetMetadata { .. } => "SETMETADATA",
         Command::Append(_) => "APPEND",
         Command::Idle => "IDLE",
         Command::Check => "CHECK",
@@ -126,8 +128,10 @@ fn arguments(command: &Command, out: &mut BytesMut, names: Names) {
 
 /// The arguments of commands that name mailboxes.
 fn on_mailboxes(command: &Command, out: &mut BytesMut, names: Names) {
-    if let Command::List(list) = command {
-        return list.write(out, names);
+    match command {
+        Command::List(list) => return list.write(out, names),
+        Command::GetMetadata(get) => return get.write(out, names),
+        _ => {}
     }
     out.put_u8(b' ');
     match command {
@@ -167,6 +171,11 @@ fn on_mailboxes(command: &Command, out: &mut BytesMut, names: Names) {
             mailbox.write(out, names);
             out.put_u8(b' ');
             list::write_status_items(out, items);
+        }
+        Command::SetMetadata { mailbox, entries } => {
+            mailbox.write(out, names);
+            out.put_u8(b' ');
+            metadata::write_values(out, entries);
         }
         Command::Append(append) => write_append(out, append, names),
         _ => {}

@@ -7,7 +7,7 @@ use mail::{FlagSet, MailboxId, ModSeq, Uid, UidSet};
 use wire::sasl::Exchange;
 
 use crate::ask::{FetchPlan, StoreMode};
-use crate::command::{Fetch, List, LiteralHeader, Qresync, SearchReturn, StatusItem};
+use crate::command::{Fetch, GetMetadata, List, LiteralHeader, Qresync, SearchReturn, StatusItem};
 use crate::diagram::{Phase, Verb};
 use crate::response::{Listing, Status};
 use crate::view::{Moment, View};
@@ -121,6 +121,8 @@ pub(super) enum Wait {
     },
     /// The quota, of a quota root or of this mailbox.
     Quota(Tag, Option<MailboxName>),
+    Metadata(Tag, Box<GetMetadata>),
+    SetMetadata(Tag),
     /// The statuses of LIST … RETURN (STATUS …).
     Statuses {
         tag: Tag,
