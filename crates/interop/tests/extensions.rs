@@ -43,3 +43,8 @@ fn an_account_holds_so_much_and_no_more() {
     assert!(set(&["--none"]).contains("holds 6 messages of any number."));
     python_on(&server, "no_quota");
 }
+
+#[test]
+fn notes_of_every_kind_are_kept() {
+    python("metadata");
+}

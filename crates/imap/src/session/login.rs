@@ -15,7 +15,7 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 30] = [
+const CAPABILITIES: [&str; 31] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
@@ -40,6 +40,7 @@ const CAPABILITIES: [&str; 30] = [
     "QUOTA",
     "QUOTA=RES-STORAGE",
     "QUOTA=RES-MESSAGE",
+    "METADATA",
     "CONDSTORE",
     "QRESYNC",
     "CREATE-SPECIAL-USE",

@@ -141,4 +141,39 @@ def no_quota():
     client.logout()
 
 
+def metadata():
+    client = connect()
+    assert "METADATA" in client.capabilities
+
+    def get(words):
+        client.untagged_responses.clear()
+        ok(client.xatom("GETMETADATA", words))
+        said = client.untagged_responses.get("METADATA", [])
+        return b"".join(b"".join(one) if isinstance(one, tuple) else one for one in said)
+
+    assert get('"" /shared/admin').startswith(b'"" (/shared/admin "mailto:postmaster@')
+    refused(client.xatom("SETMETADATA", '"" (/shared/admin "mailto:me")'), b"[NOPERM]")
+    ok(client.create("Notes"))
+    ok(client.xatom("SETMETADATA", 'Notes (/private/comment "mine" /shared/comment "ours")'))
+    client.send(b"x SETMETADATA Notes (/private/vendor/x/y {1026+}\r\n" + b"z" * 1024 + b"\r\n)\r\n")
+    assert client.readline().startswith(b"x OK")
+    for number in range(10):
+        ok(client.xatom("SETMETADATA", 'Notes (/private/vendor/x/%d "%d")' % (number, number)))
+    ok(client.rename("Notes", "Kept"))
+    assert get("Kept (/shared/comment /private/comment)") == b'Kept (/private/comment "mine" /shared/comment "ours")'
+    assert get("(DEPTH 1) Kept /private/vendor/x").count(b"/private/vendor/x/") == 11
+    assert b"z" * 1024 + b"\r\n" in get("Kept /private/vendor/x/y")
+    long = client.xatom("GETMETADATA", "Kept (MAXSIZE 10) /private/vendor/x/y")
+    assert b"[METADATA LONGENTRIES 1026]" in ok(long)[0], long
+    client.send(b"y SETMETADATA Kept (/private/comment NIL /shared/comment {16385+}\r\n" + b"z" * 16385 + b")\r\n")
+    assert client.readline().startswith(b"y NO [METADATA MAXSIZE 16384]")
+    assert get("Kept /private/comment") == b'Kept (/private/comment "mine")'
+    ok(client.xatom("SETMETADATA", 'Kept (/private/specialuse "\\\\Flagged")'))
+    assert b"\\Flagged" in ok(client.list('""', "Kept"))[0]
+    ok(client.delete("Kept"))
+    ok(client.create("Kept"))
+    assert get("(DEPTH infinity) Kept (/private /shared)") == b""
+    client.logout()
+
+
 globals()[what]()
