@@ -398,6 +398,8 @@ pub struct Changes {
     pub gone: Gone,
     /// The keywords in use now.
     pub keywords: Vec<Keyword>,
+    /// True if the account holds more than it may (RFC 9208 §4.3.1).
+    pub over_quota: bool,
     /// True if the batch was cut: ask again behind `modseq`.
     pub more: bool,
 }

@@ -201,6 +201,7 @@ impl House {
                     .collect(),
             ),
             keywords: Vec::new(),
+            over_quota: false,
             more: upto < self.modseq,
         }
     }

@@ -49,6 +49,8 @@ pub struct Changes {
     pub changed: Vec<Changed>,
     /// The keywords in use in it.
     pub keywords: Vec<Keyword>,
+    /// True if the account holds more than it may: a letter has passed its limit.
+    pub over_quota: bool,
     /// True if the mailbox itself was deleted or emptied into another generation.
     pub gone: bool,
 }
@@ -114,6 +116,7 @@ impl Account {
         since: ModSeq,
         uidnext: Uid,
     ) -> Outcome<Changes> {
+        let quota = self.house().quota(self.id());
         self.look(|ledger| {
             let Ok(folder) = ledger.folder(mailbox) else {
                 return gone(ledger.counters.modseq);
@@ -137,6 +140,7 @@ impl Account {
                 added: added.filter(|uid| *uid >= uidnext).collect(),
                 changed,
                 keywords: folder.row.keywords.clone(),
+                over_quota: quota.is_exceeded(ledger.counters.usage),
                 gone: false,
             }
         })
@@ -163,6 +167,7 @@ fn gone(modseq: ModSeq) -> Changes {
         added: UidSet::new(),
         changed: Vec::new(),
         keywords: Vec::new(),
+        over_quota: false,
         gone: true,
     }
 }

@@ -46,6 +46,12 @@ impl Quota {
     pub(crate) fn is_exhausted(self, used: Usage) -> bool {
         !self.admits(used, Usage::of([1]))
     }
+
+    /// True if there is more than there may be.
+    pub(crate) fn is_exceeded(self, used: Usage) -> bool {
+        self.octets_max.is_some_and(|max| used.octets > max)
+            || self.messages_max.is_some_and(|max| used.messages > max)
+    }
 }
 
 impl Usage {
@@ -189,6 +195,8 @@ mod tests {
         assert!(quota.admits(used(99, 99), used(0, 0)));
         assert!(quota.is_exhausted(used(10, 1)) && quota.is_exhausted(used(1, 2)));
         assert!(!quota.is_exhausted(used(9, 1)));
+        assert!(quota.is_exceeded(used(11, 1)) && quota.is_exceeded(used(1, 3)));
+        assert!(!quota.is_exceeded(used(10, 2)));
         assert!(!Quota::default().is_exhausted(used(u64::MAX, u64::MAX)));
         let none = Quota {
             octets_max: Some(0),

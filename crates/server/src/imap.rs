@@ -299,6 +299,7 @@ async fn changes(
         changed: changes.changed.into_iter().map(store::changed).collect(),
         gone,
         keywords: changes.keywords,
+        over_quota: changes.over_quota,
         more: false,
     }))
 }

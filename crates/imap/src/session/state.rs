@@ -69,6 +69,8 @@ pub(super) struct Open {
     pub(super) flags: FlagSet,
     /// What `$` stands for.
     pub(super) saved: UidSet,
+    /// True once it was told that the account holds more than it may.
+    pub(super) over_quota: bool,
     /// Flags that this command told already: these messages, as of this line of the ledger.
     pub(super) told: Vec<(UidSet, ModSeq)>,
 }

@@ -204,6 +204,8 @@ impl Made {
                     }
                 }
                 "new" => drop(mailbox.push(2, FlagSet::new(), modseq, None)),
+                // Others fill the account, or make room.
+                "holds" => self.quota.octets = u64::from(uid),
                 "deleted" => self.mailboxes.retain(|mailbox| mailbox.name != name),
                 other => panic!("{other}"),
             };
@@ -460,6 +462,7 @@ impl Made {
                 changed: Vec::new(),
                 gone: Gone::Mailbox,
                 keywords: Vec::new(),
+                over_quota: false,
                 more: false,
             });
         };
@@ -487,6 +490,10 @@ impl Made {
             changed,
             gone,
             keywords: mailbox.keywords(),
+            over_quota: self
+                .quota
+                .octets_max
+                .is_some_and(|max| self.quota.octets > max),
             more: false,
         })
     }

@@ -120,6 +120,17 @@ async fn a_full_account_is_told_at_rcpt_and_the_others_get_theirs() {
     }
     let (octets, messages) = used(&world, "ada").await;
     assert!(octets > 1000);
+    let inbox = world.account("ada").await;
+    let opened = inbox.open("INBOX").await.unwrap();
+    let passed = async || {
+        let changes = inbox.changes(opened.id, opened.modseq, opened.uidnext);
+        changes.await.unwrap().over_quota
+    };
+    assert!(passed().await);
+    set(Some(quota(octets, messages))).await;
+    assert!(!passed().await);
+    set(Some(quota(octets, messages - 1))).await;
+    assert!(passed().await);
     for limit in [quota(1000, None), quota(None, messages), quota(0, None)] {
         set(Some(limit)).await;
         let [refused, eve, end] = write(&world, None, LETTER).await;
