@@ -2,9 +2,8 @@
 //!
 //! Needs neither configuration nor store. Not here: how messages are read (the room `message`).
 
-use std::fs::File;
-use std::io::{self, BufWriter, ErrorKind, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::Context as _;
@@ -12,6 +11,7 @@ use clap::Args;
 use message::{Content, Decoder, Encoding, Header, Leniencies, Outline, Part, charset};
 
 use crate::complaint::Complaint;
+use crate::input;
 
 mod body;
 mod field;
@@ -21,8 +21,6 @@ mod report;
 mod tree;
 mod view;
 
-/// Octets a message may have here; it is read whole.
-const MESSAGE_OCTETS_MAX: u64 = 1 << 30;
 /// Octets that are decoded at a time.
 const PIECE_OCTETS: usize = 1 << 16;
 /// Numbers that may stand between dots; far more than parts are opened.
@@ -70,7 +68,7 @@ impl FromStr for Numbers {
 
 /// Shows what was asked for.
 pub(crate) fn run(parse: &Parse) -> Result<(), Complaint> {
-    let message = read(&parse.file)?;
+    let message = input::message(&parse.file)?;
     let outline = Outline::parse(&message);
     let part = match &parse.part {
         Some(numbers) => Some(find(&outline, numbers)?),
@@ -90,31 +88,6 @@ pub(crate) fn run(parse: &Parse) -> Result<(), Complaint> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written.context("writing to standard output")?),
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Complaint> {
-    let failed = |error: io::Error| {
-        let complaint = Complaint::new(format!("{} cannot be read", path.display()));
-        let complaint = complaint.because(error);
-        complaint.next("give the path of a file that holds one message, or `-`")
-    };
-    let mut message = Vec::new();
-    let read = if path == Path::new("-") {
-        let input = io::stdin().lock();
-        input.take(MESSAGE_OCTETS_MAX + 1).read_to_end(&mut message)
-    } else {
-        let file = File::open(path).map_err(failed)?;
-        let octets = file.metadata().map_or(0, |found| found.len());
-        message.reserve(usize::try_from(octets.min(MESSAGE_OCTETS_MAX)).unwrap_or_default());
-        file.take(MESSAGE_OCTETS_MAX + 1).read_to_end(&mut message)
-    };
-    let octets = u64::try_from(read.map_err(failed)?).unwrap_or(u64::MAX);
-    if octets > MESSAGE_OCTETS_MAX {
-        let complaint = Complaint::new(format!("{} is too long for a message", path.display()));
-        let complaint = complaint.because(format!("it has more than {MESSAGE_OCTETS_MAX} octets"));
-        return Err(complaint.next("an mbox has to be cut into its messages first"));
-    }
-    Ok(message)
 }
 
 fn find<'a>(outline: &'a Outline, numbers: &Numbers) -> Result<&'a Part, Complaint> {

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use message::view::{Bodies, BodyPart, PREVIEW_CHARACTERS_MAX, preview};
+use message::view::{Bodies, BodyPart, PREVIEW_CHARACTERS_MAX, preview, preview_of, preview_spans};
 use message::{Outline, Part, flowed, html};
 
 /// One part: its fields, a line of text.
@@ -340,6 +340,55 @@ fn a_signature_ends_its_own_part() {
     let outline = Outline::parse(message.as_bytes());
     let bodies = Bodies::of(&outline.root);
     assert_eq!(preview(&bodies, message.as_bytes()), "above below");
+}
+
+#[test]
+fn a_preview_is_found_far_behind_a_long_beginning() {
+    let quoted = "> somebody else's words\r\n".repeat(1000);
+    let style = format!("<style>{}</style>", "p { color: red }\r\n".repeat(1000));
+    let cases = [
+        ("text/plain", format!("{quoted}my own"), "my own"),
+        ("text/html", format!("{style}<p>my own"), "my own"),
+        // Not all of it is looked at.
+        ("text/html", format!("{}<p>late", style.repeat(4)), ""),
+    ];
+    for (fields, body, expected) in cases {
+        let message = leaf(fields, &body);
+        let outline = Outline::parse(message.as_bytes());
+        let bodies = Bodies::of(&outline.root);
+        assert_eq!(preview(&bodies, message.as_bytes()), expected, "{fields}");
+    }
+    // What is quoted far behind what is said changes nothing.
+    let said = "what I say, and more of it ".repeat(20);
+    let short = leaf("text/plain", &said);
+    let long = leaf("text/plain", &format!("{said}\r\n{quoted}"));
+    let [short, long] = [short, long].map(|message| {
+        let outline = Outline::parse(message.as_bytes());
+        preview(&Bodies::of(&outline.root), message.as_bytes())
+    });
+    assert_eq!(short, long);
+    assert!(short.len() > 200);
+}
+
+#[test]
+fn a_preview_needs_only_its_spans() {
+    let parts = [
+        leaf("application/zip", &"file ".repeat(50_000)),
+        leaf("text/plain", "one"),
+        leaf("text/html", "<b>two</b>"),
+        leaf("text/plain", &"three ".repeat(20_000)),
+    ];
+    let message = multipart("mixed", "b", &parts);
+    let outline = Outline::parse(message.as_bytes());
+    let bodies = Bodies::of(&outline.root);
+    let spans: Vec<_> = preview_spans(&bodies).collect();
+    assert_eq!(spans.len(), 3);
+    let octets: u64 = spans.iter().map(|span| span.len).sum();
+    assert!(octets < 66_000, "{octets}");
+    let octets = spans.iter().map(|span| span.of(message.as_bytes()));
+    let expected = preview(&bodies, message.as_bytes());
+    assert_eq!(preview_of(&bodies, octets), expected);
+    assert!(expected.starts_with("one two three three"), "{expected}");
 }
 
 #[test]

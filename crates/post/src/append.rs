@@ -1,16 +1,17 @@
-//! Putting messages straight into a mailbox (RFC 9051 §6.3.12, RFC 3502).
+//! Putting messages straight into a mailbox (RFC 9051 §6.3.12, RFC 3502), in the place of another
+//! if it is so wanted (RFC 8508).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use mail::{FlagSet, MailboxId, Timestamp, UidSet, UidValidity};
+use mail::{FlagSet, MailboxId, Timestamp, Uid, UidSet, UidValidity};
 use store::Staged;
 
 use crate::draft::Filing;
 use crate::ledger::Ledger;
 use crate::spool::{Spool, Spooled, too_big};
-use crate::{Account, Error, Outcome, Post, Usage};
+use crate::{Account, Error, Outcome, Post, Quota, Usage, Why};
 
 /// Octets of whole messages that may wait in memory for the rest of their command.
 const WAITING_OCTETS_MAX: usize = 16 * 1024 * 1024;
@@ -27,6 +28,8 @@ pub struct Append {
     flags: FlagSet,
     date: Timestamp,
     spool: Spool,
+    /// The message that goes in the same step.
+    replaces: Option<(MailboxId, Uid)>,
 }
 
 /// A message that has come whole.
@@ -53,7 +56,7 @@ impl Account {
     ///
     /// # Errors
     /// [`crate::Why::TryCreate`] if the mailbox is not there, [`crate::Why::TooBig`] if `size`, as
-    /// far as it is known, is too large, [`crate::Why::OverQuota`] if the account has no room.
+    /// far as it is known, is too large.
     pub async fn append(
         &self,
         to: &str,
@@ -66,16 +69,9 @@ impl Account {
             return Err(too_big());
         }
         // Only a refusal is an answer; a yes is checked again at the end, and need not wait.
-        let (quota, more) = (self.house.quota(self.id()), Usage::of([size.unwrap_or(0)]));
-        let check = |ledger: &Ledger| {
-            ledger.target(to)?;
-            match quota.admits(ledger.counters.usage, more) {
-                true => Ok(()),
-                false => Err(Error::over_quota()),
-            }
-        };
-        if !matches!(Post::glance(&self.keeper, check), Some(Ok(()))) {
-            self.look(check).await??;
+        let target = Post::glance(&self.keeper, |ledger| ledger.target(to).is_ok());
+        if target != Some(true) {
+            self.look(|ledger| ledger.target(to)).await??;
         }
         Ok(Append {
             to: to.to_owned(),
@@ -88,11 +84,46 @@ impl Account {
             date: date.unwrap_or_else(|| house.outside.now()),
             spool: Spool::new(&self.house),
             account: self.clone(),
+            replaces: None,
         })
     }
 }
 
 impl Append {
+    /// Takes a message away in the same step, wherever the new one goes: both, or neither
+    /// (RFC 8508).
+    ///
+    /// # Errors
+    /// [`crate::Why::Expunged`] if it is no longer there; the commit may say the same.
+    pub async fn replacing(mut self, mailbox: MailboxId, uid: Uid) -> Outcome<Self> {
+        // As with the target: only a refusal is an answer.
+        let there = Post::glance(&self.account.keeper, |ledger| {
+            is_there(ledger, mailbox, uid).is_ok()
+        });
+        if there != Some(true) {
+            let look = self.account.look(|ledger| is_there(ledger, mailbox, uid));
+            look.await??;
+        }
+        self.replaces = Some((mailbox, uid));
+        Ok(self)
+    }
+
+    /// Checks that the account may hold so many octets more, before they come.
+    ///
+    /// # Errors
+    /// [`crate::Why::OverQuota`]; the commit may say the same.
+    pub async fn room(&mut self, octets: u64) -> Outcome<()> {
+        let Account { house, keeper, .. } = &self.account;
+        let (quota, more) = (house.quota(keeper.account), Usage::of([octets]));
+        let replaces = self.replaces;
+        let check = |ledger: &Ledger| room(ledger, quota, more, replaces);
+        // As with the target: only a refusal is an answer.
+        if !matches!(Post::glance(keeper, check), Some(Ok(()))) {
+            self.account.look(check).await??;
+        }
+        Ok(())
+    }
+
     /// Adds a piece of the message.
     ///
     /// # Errors
@@ -141,13 +172,14 @@ impl Append {
     ///
     /// # Errors
     /// As above, [`crate::Why::OverQuota`], [`crate::Why::Limit`], or if they cannot be stored;
-    /// then none of them is there.
+    /// then none of them is there, and the message they were to replace is.
     pub async fn commit(mut self) -> Outcome<Appended> {
         self.end_message().await?;
         let (house, keeper) = (&self.account.house, &self.account.keeper);
         let messages_max = house.rules().mailbox_messages_max;
         let quota = house.quota(keeper.account);
         let more = Usage::of(self.whole.iter().map(|one| one.spooled.staged.len));
+        let now = house.outside().now();
         let blobs: Vec<Staged> = self
             .whole
             .iter()
@@ -157,7 +189,13 @@ impl Append {
             .change(keeper, &blobs, |draft| {
                 let mailbox = draft.ledger().target(&self.to)?;
                 let uidvalidity = draft.ledger().folder(mailbox)?.row.uidvalidity;
-                draft.admit(quota, more)?;
+                room(draft.ledger(), quota, more, self.replaces)?;
+                if let Some((source, uid)) = self.replaces {
+                    is_there(draft.ledger(), source, uid)?;
+                    // First, so that a full mailbox has room for what comes.
+                    // RFC 8508 §3.4
+                    draft.remove(source, &UidSet::from_range(uid..=uid));
+                }
                 let mut uids = UidSet::new();
                 for Arrived {
                     flags,
@@ -165,13 +203,13 @@ impl Append {
                     spooled,
                 } in &self.whole
                 {
-                    let (blob, size) = (spooled.staged.blob, spooled.staged.len);
-                    let email = draft.email(blob, size, spooled.outline.clone());
                     let filing = Filing {
-                        email,
+                        email: draft.email(&spooled.row()),
                         flags,
                         date: *date,
-                        size,
+                        now,
+                        size: spooled.staged.len,
+                        unended: spooled.unended,
                     };
                     uids.insert(draft.file(mailbox, filing, messages_max)?);
                 }
@@ -183,6 +221,34 @@ impl Append {
             })
             .await
     }
+}
+
+/// Whether the account may hold so much more, less what is replaced.
+fn room(
+    ledger: &Ledger,
+    quota: Quota,
+    more: Usage,
+    replaces: Option<(MailboxId, Uid)>,
+) -> Outcome<()> {
+    let mut used = ledger.counters.usage;
+    let replaced = replaces.and_then(|(mailbox, uid)| ledger.folder(mailbox).ok()?.entry(uid));
+    if let Some(entry) = replaced {
+        used.remove(entry.size.into());
+    }
+    match quota.admits(used, more) {
+        true => Ok(()),
+        false => Err(Error::over_quota()),
+    }
+}
+
+fn is_there(ledger: &Ledger, mailbox: MailboxId, uid: Uid) -> Outcome<()> {
+    let folder = ledger.folder(mailbox).ok();
+    let gone = || {
+        let text = "The message to be replaced is gone";
+        Error::refused(Why::Expunged, 550, [5, 2, 0], text)
+    };
+    let entry = folder.and_then(|folder| folder.entry(uid));
+    entry.map(drop).ok_or_else(gone)
 }
 
 /// Octets of whole messages that wait in memory for the rest of their command.

@@ -27,6 +27,8 @@ pub enum Why {
     Nonexistent,
     /// The target mailbox of an append or a copy is not there: IMAP `TRYCREATE`.
     TryCreate,
+    /// A message it is about has been removed by somebody else: IMAP `EXPUNGEISSUED`.
+    Expunged,
     /// The name is taken: IMAP `ALREADYEXISTS`.
     AlreadyExists,
     /// It can never be done: IMAP `CANNOT`.

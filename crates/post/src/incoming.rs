@@ -462,12 +462,13 @@ impl Delivery {
                 }
                 Err(error) => return Err(error),
             };
-            let Staged { blob, len, .. } = letter.spooled.staged;
             let filing = Filing {
-                email: draft.email(blob, len, letter.spooled.outline.clone()),
+                email: draft.email(&letter.spooled.row()),
                 flags: &FlagSet::new(),
                 date: now,
-                size: len,
+                now,
+                size: letter.spooled.staged.len,
+                unended: letter.spooled.unended,
             };
             draft.file(mailbox, filing, house.rules().mailbox_messages_max)?;
         }

@@ -371,7 +371,7 @@ fn rename_inbox(
     add_parents(draft, to, now);
     let target = draft.add_mailbox(to, None, now);
     let uids = draft.ledger().folder(inbox)?.uids();
-    copy_entries(draft, inbox, &uids, target, rules)?;
+    copy_entries(draft, inbox, &uids, target, (rules, now))?;
     draft.remove(inbox, &uids);
     // RFC 5464 §4.1
     if draft.metadata_fits(inbox, rules) {
@@ -386,7 +386,7 @@ pub(crate) fn copy_entries(
     source: MailboxId,
     uids: &UidSet,
     target: MailboxId,
-    rules: &Rules,
+    (rules, now): (&Rules, Timestamp),
 ) -> Outcome<Vec<(Uid, Uid)>> {
     let folder = draft.ledger().folder(source)?;
     let copied: Vec<_> = folder
@@ -399,7 +399,9 @@ pub(crate) fn copy_entries(
             email: entry.email,
             flags: &flags,
             date: entry.date(),
+            now,
             size: entry.size.into(),
+            unended: entry.unended,
         };
         let uid = draft.file(target, filing, rules.mailbox_messages_max)?;
         draft.share(entry.email);

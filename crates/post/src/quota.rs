@@ -222,6 +222,8 @@ mod tests {
             size: 30,
             date_zone_minutes: 0,
             system: 0,
+            saved: None,
+            unended: false,
         };
         let counted = |octets, messages| Counters {
             usage: Usage { octets, messages },

@@ -79,6 +79,10 @@ impl House<Session> for Desk {
             Ask::Verify(_) => Answer::Done,
         }
     }
+
+    fn is_dismissed(&mut self) -> bool {
+        self.guest.is_dismissed()
+    }
 }
 
 impl Desk {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 mod imap;
+mod lists;
 mod load;
 mod peer;
 mod raw;
@@ -18,7 +19,7 @@ mod target;
 
 use table::Table;
 
-/// Runs one bench: `smtp`, `imap` or `message`.
+/// Runs one bench: `smtp`, `imap`, `lists` or `message`.
 pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     if let ["message", rows @ ..] = words {
         let bench = ["bench", "--package", "message", "--bench", "reading", "--"];
@@ -32,13 +33,14 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     let mut table = Table::default();
     match words {
         ["smtp"] => smtp::run(&build(root)?, folder.path(), rounds, &mut table)?,
+        ["lists"] => lists::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["imap"] => imap::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["peer"] => {
             let peer = peer::Peer::start(&folder.path().join("peer"))?;
             smtp::rows(peer.target(), folder.path(), &mut table)?;
             imap::rows(peer.target(), &mut table)?;
         }
-        _ => bail!("benches: smtp, imap, message; and peer, the others alone"),
+        _ => bail!("benches: smtp, imap, lists, message; and peer, the others alone"),
     }
     println!("{table}");
     Ok(())

@@ -1,5 +1,5 @@
-//! STATUS: how a mailbox stands (RFC 9051 §7.3.2, RFC 7162 §3.1.7, RFC 8438, RFC 8474 §4.3,
-//! RFC 9208).
+//! STATUS: how a mailbox stands (RFC 9051 §7.3.2, RFC 7162 §3.1.7, RFC 7889 §3, RFC 8438, RFC
+//! 8474 §4.3, RFC 9208).
 
 use bytes::{BufMut, BytesMut};
 use mail::{ModSeq, Uid, UidValidity};
@@ -32,6 +32,8 @@ pub enum StatusValue {
     HighestModSeq(ModSeq),
     /// The mailbox's identity.
     MailboxId(String),
+    /// How large a message that is put in may be; `None` for any size (RFC 7889).
+    AppendLimit(Option<u32>),
 }
 
 pub(super) fn write(
@@ -54,6 +56,8 @@ pub(super) fn write(
         StatusValue::Size(octets) => pair(out, "SIZE", octets),
         StatusValue::HighestModSeq(modseq) => pair(out, "HIGHESTMODSEQ", modseq),
         StatusValue::MailboxId(id) => pair(out, "MAILBOXID", format_args!("({id})")),
+        StatusValue::AppendLimit(Some(octets)) => pair(out, "APPENDLIMIT", octets),
+        StatusValue::AppendLimit(None) => pair(out, "APPENDLIMIT", "NIL"),
     });
 }
 
@@ -85,6 +89,8 @@ pub(super) fn parse(cursor: &mut Cursor<'_>) -> Read<(MailboxName, Vec<StatusVal
                 cursor.close()?;
                 StatusValue::MailboxId(id)
             }
+            b"APPENDLIMIT" if cursor.eat_word(b"NIL") => StatusValue::AppendLimit(None),
+            b"APPENDLIMIT" => StatusValue::AppendLimit(Some(cursor.number()?)),
             _ => return structure::skip(cursor),
         });
         Ok(())

@@ -15,7 +15,7 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 31] = [
+const CAPABILITIES: [&str; 40] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
@@ -28,10 +28,17 @@ const CAPABILITIES: [&str; 31] = [
     "UNSELECT",
     "UIDPLUS",
     "MULTIAPPEND",
+    "REPLACE",
     "MOVE",
     "ESEARCH",
     "SEARCHRES",
+    "PARTIAL",
     "WITHIN",
+    "SORT",
+    "SORT=DISPLAY",
+    "ESORT",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
     "LIST-EXTENDED",
     "LIST-STATUS",
     "SPECIAL-USE",
@@ -45,6 +52,8 @@ const CAPABILITIES: [&str; 31] = [
     "QRESYNC",
     "CREATE-SPECIAL-USE",
     "OBJECTID",
+    "SAVEDATE",
+    "PREVIEW",
     "BINARY",
     "COMPRESS=DEFLATE",
 ];
@@ -279,6 +288,8 @@ impl Session {
 
     fn capabilities(&self) -> Vec<String> {
         let mut names: Vec<String> = CAPABILITIES.map(str::to_owned).into();
+        // RFC 7889 §2
+        names.push(format!("APPENDLIMIT={}", self.policy.append_limit()));
         if !matches!(self.state, State::Greeting | State::NotAuthenticated) {
             return names;
         }

@@ -4,10 +4,12 @@ use bytes::Bytes;
 use imap::Command;
 use imap::command::{
     Append, AppendMessage, Date, Depth, EntryName, EntryType, Fetch, FetchItem, GetMetadata, List,
-    ListReturn, ListSelect, LiteralHeader, Partial, Qresync, Resource, Search, SearchKey,
-    SearchReturn, SelectParameters, SpecialUse, Store, StoreAction,
+    ListReturn, ListSelect, LiteralHeader, Partial, PartialRange, Qresync, Replace, Resource,
+    Search, SearchKey, SearchReturn, SelectParameters, Sort, SortCriterion, SortKey, SpecialUse,
+    Store, StoreAction, Thread, Threading,
 };
 use mail::{Role, UidValidity};
+use message::SortText;
 use proptest::prelude::*;
 use wire::sasl::Secret;
 
@@ -54,6 +56,7 @@ pub(crate) fn fetch_item() -> BoxedStrategy<FetchItem> {
             }
         }),
         part_numbers(0).prop_map(FetchItem::BinarySize),
+        any::<bool>().prop_map(|lazy| FetchItem::Preview { lazy }),
     ]
     .boxed()
 }
@@ -71,18 +74,22 @@ pub(crate) fn search_key() -> BoxedStrategy<SearchKey> {
             SearchKey::All,
             SearchKey::New,
             SearchKey::Old,
-            SearchKey::Recent
+            SearchKey::Recent,
+            SearchKey::SaveDateSupported
         ]),
         flag().prop_map(SearchKey::Has),
         flag().prop_map(SearchKey::Lacks),
         set().prop_map(SearchKey::Sequence),
         set().prop_map(SearchKey::Uid),
-        (date(), 0..6_u8).prop_map(|(date, which)| match which {
+        (date(), 0..9_u8).prop_map(|(date, which)| match which {
             0 => SearchKey::Before(date),
             1 => SearchKey::On(date),
             2 => SearchKey::Since(date),
             3 => SearchKey::SentBefore(date),
             4 => SearchKey::SentOn(date),
+            5 => SearchKey::SavedBefore(date),
+            6 => SearchKey::SavedOn(date),
+            7 => SearchKey::SavedSince(date),
             _ => SearchKey::SentSince(date),
         }),
         number().prop_map(|time| SearchKey::Older(time.get())),
@@ -115,13 +122,24 @@ pub(crate) fn search_key() -> BoxedStrategy<SearchKey> {
     .boxed()
 }
 
+pub(crate) fn partial_range() -> BoxedStrategy<PartialRange> {
+    (number(), number(), any::<bool>())
+        .prop_map(|(from, to, from_end)| PartialRange { from, to, from_end })
+        .boxed()
+}
+
 pub(crate) fn search() -> BoxedStrategy<Search> {
-    let returning = any::<[bool; 5]>().prop_map(|[min, max, all, count, save]| SearchReturn {
-        min,
-        max,
-        all: all || !(min || max || count || save),
-        count,
-        save,
+    let returning = (any::<[bool; 5]>(), prop::option::of(partial_range()));
+    let returning = returning.prop_map(|([min, max, all, count, save], partial)| {
+        let some = min || max || count || save || partial.is_some();
+        SearchReturn {
+            min,
+            max,
+            all: all && partial.is_none() || !some,
+            count,
+            save,
+            partial,
+        }
     });
     let charset = prop::sample::select(vec!["UTF-8".to_owned(), "US-ASCII".to_owned()]);
     let parts = (
@@ -138,6 +156,46 @@ pub(crate) fn search() -> BoxedStrategy<Search> {
             key,
         })
         .boxed()
+}
+
+pub(crate) fn sort() -> BoxedStrategy<Sort> {
+    let key = prop_oneof![
+        prop::sample::select(vec![SortKey::Arrival, SortKey::Date, SortKey::Size]),
+        prop::sample::select(vec![
+            SortText::Cc,
+            SortText::From,
+            SortText::Subject,
+            SortText::To,
+            SortText::DisplayFrom,
+            SortText::DisplayTo,
+        ])
+        .prop_map(SortKey::Text),
+    ];
+    let criterion = (key, any::<bool>()).prop_map(|(key, reverse)| SortCriterion { key, reverse });
+    (prop::collection::vec(criterion, 1..5), search())
+        .prop_map(|(criteria, search)| Sort {
+            criteria,
+            search: with_charset(search),
+        })
+        .boxed()
+}
+
+pub(crate) fn thread() -> BoxedStrategy<Thread> {
+    let threading = vec![Threading::OrderedSubject, Threading::References];
+    (prop::sample::select(threading), search())
+        .prop_map(|(threading, search)| Thread {
+            threading,
+            search: Search {
+                returning: None,
+                ..with_charset(search)
+            },
+        })
+        .boxed()
+}
+
+fn with_charset(search: Search) -> Search {
+    let charset = search.charset.or_else(|| Some("UTF-8".to_owned()));
+    Search { charset, ..search }
 }
 
 pub(crate) fn select_parameters() -> BoxedStrategy<SelectParameters> {
@@ -302,15 +360,19 @@ pub(crate) fn fetch() -> BoxedStrategy<Fetch> {
         set(),
         prop::collection::vec(fetch_item(), 1..4),
         prop::option::of(modseq()),
+        prop::option::of(partial_range()),
     );
     parts
-        .prop_map(|([uid, vanished], set, items, changed_since)| Fetch {
-            uid,
-            set,
-            items,
-            vanished: vanished && uid && changed_since.is_some(),
-            changed_since,
-        })
+        .prop_map(
+            |([uid, vanished], set, items, changed_since, partial)| Fetch {
+                uid,
+                set,
+                items,
+                vanished: vanished && uid && changed_since.is_some(),
+                partial: partial.filter(|_| uid),
+                changed_since,
+            },
+        )
         .boxed()
 }
 
@@ -349,6 +411,13 @@ pub(crate) fn on_mailboxes() -> BoxedStrategy<Command> {
             prop::collection::vec((resource(), number64()), 0..3)
         )
             .prop_map(|(root, limits)| Command::SetQuota { root, limits }),
+        (any::<bool>(), seq_number(), append()).prop_map(|(uid, number, append)| {
+            Command::Replace(Replace {
+                uid,
+                number,
+                append,
+            })
+        }),
         (any::<bool>(), set(), mailbox()).prop_map(|(uid, set, mailbox)| Command::Copy {
             uid,
             set,
@@ -390,6 +459,8 @@ pub(crate) fn command() -> BoxedStrategy<Command> {
         10 => on_mailboxes(),
         1 => set().prop_map(Command::UidExpunge),
         4 => search().prop_map(Command::Search),
+        2 => sort().prop_map(Command::Sort),
+        1 => thread().prop_map(Command::Thread),
         4 => fetch().prop_map(Command::Fetch),
         2 => store().prop_map(Command::Store),
     ]

@@ -232,7 +232,8 @@ async fn a_small_letter_costs_little() {
         "trace of {}",
         blob - letter.len()
     );
-    assert!(rows < 500, "rows of {rows} octets");
+    // Of these some 260 are its preview.
+    assert!(rows < 600, "rows of {rows} octets");
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ async fn what_is_put_in_never_passes_the_limit() {
 
     // Said to be too much, or found to be.
     let said = ada.append("INBOX", FlagSet::new(), None, Some(11)).await;
-    assert_eq!(told(said), FULL);
+    assert_eq!(told(said.unwrap().room(11).await), FULL);
     let mut unsaid = ada
         .append("INBOX", FlagSet::new(), None, None)
         .await
@@ -65,6 +65,18 @@ async fn what_is_put_in_never_passes_the_limit() {
         .await
         .unwrap();
     assert_eq!(unsaid.commit().await.unwrap_err().why(), Why::OverQuota);
+    // A next version may be as large as what it replaces and what is left.
+    for (octets, fits) in [(31, false), (30, true)] {
+        let append = ada.append("INBOX", FlagSet::new(), None, None).await;
+        let append = append.unwrap().replacing(inbox, uids(&[1]).last().unwrap());
+        let mut append = append.await.unwrap();
+        assert_eq!(append.room(octets).await.is_ok(), fits);
+        let text = "x".repeat(usize::try_from(octets).unwrap());
+        append.chunk(Bytes::from(text)).await.unwrap();
+        if !fits {
+            assert_eq!(told(append.commit().await), FULL);
+        }
+    }
     // A missing mailbox is what the client can mend.
     let nowhere = ada.append("Nowhere", FlagSet::new(), None, Some(11)).await;
     assert_eq!(nowhere.unwrap_err().why(), Why::TryCreate);
