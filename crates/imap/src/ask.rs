@@ -471,7 +471,7 @@ pub struct Changed {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FetchPlan {
     /// The structure: for ENVELOPE, BODY and BODYSTRUCTURE.
-    pub outline: bool,
+    pub outline: message::Wanted,
     /// The first words of the text: for PREVIEW.
     pub preview: Option<PreviewMode>,
     /// Pieces of its text, answered in this order.

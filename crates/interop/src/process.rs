@@ -28,6 +28,12 @@ impl Cost {
     }
 }
 
+/// User and system time of these processes and of all that came from them, seconds.
+#[must_use]
+pub fn cpu_seconds(roots: &[u32]) -> f64 {
+    tree(roots).into_iter().filter_map(cpu_seconds_of).sum()
+}
+
 /// The costs of these processes and of all that came from them.
 #[must_use]
 pub fn cost(roots: &[u32]) -> Cost {
@@ -90,6 +96,17 @@ pub fn tree(roots: &[u32]) -> Vec<u32> {
 }
 
 fn cost_of(pid: u32) -> Option<Cost> {
+    let cpu_seconds = cpu_seconds_of(pid)?;
+    let memory = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let private = number(&memory, "Private_Clean:") + number(&memory, "Private_Dirty:");
+    Some(Cost {
+        cpu_seconds,
+        resident_octets: number(&memory, "Rss:") * 1024,
+        private_octets: private * 1024,
+    })
+}
+
+fn cpu_seconds_of(pid: u32) -> Option<f64> {
     let fields = stat(pid)?;
     // Fields count from the state: user, system, and the same of children that were waited for.
     let ticks: u64 = fields
@@ -97,14 +114,8 @@ fn cost_of(pid: u32) -> Option<Cost> {
         .iter()
         .filter_map(|field| field.parse::<u64>().ok())
         .sum();
-    let memory = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-    let private = number(&memory, "Private_Clean:") + number(&memory, "Private_Dirty:");
     let ticks = u32::try_from(ticks).unwrap_or(u32::MAX);
-    Some(Cost {
-        cpu_seconds: f64::from(ticks) / 100.0,
-        resident_octets: number(&memory, "Rss:") * 1024,
-        private_octets: private * 1024,
-    })
+    Some(f64::from(ticks) / 100.0)
 }
 
 /// The fields of `/proc/PID/stat` behind the program's name, which may hold anything.

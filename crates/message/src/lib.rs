@@ -80,7 +80,7 @@ pub use header::{Field, Header, unfold};
 pub use ids::{message_ids, message_ids_noting};
 pub use leniency::{Leniencies, Leniency};
 pub use list::{ListId, MailingList, keywords, list_id, list_is_closed, list_uris, one_click};
-pub use outline::{Limits, Outline};
+pub use outline::{Limits, Outline, Wanted};
 pub use parameter::{Parameter, disposition_noting, media_type_noting};
 pub use part::{Content, Disposition, Part, Span};
 pub use received::Received;

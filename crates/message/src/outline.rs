@@ -58,6 +58,30 @@ pub struct Outline {
     pub root: Part,
 }
 
+/// Which halves of a stored outline are read; what is not is left as it is in an empty one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The message's own digest.
+    pub digest: bool,
+    /// What kind of part the root is, and the parts below it. Where its header and its body lie
+    /// is always read: it is all that sections without part numbers need.
+    pub parts: bool,
+}
+
+impl Wanted {
+    /// All there is.
+    pub const ALL: Self = Self {
+        digest: true,
+        parts: true,
+    };
+
+    /// True if some half is wanted.
+    #[must_use]
+    pub const fn any(self) -> bool {
+        self.digest || self.parts
+    }
+}
+
 impl Outline {
     /// Reads a message. Any octets have an outline.
     #[must_use]
@@ -98,6 +122,14 @@ impl Outline {
     /// # Errors
     /// If the octets were not written by [`Outline::encode`] of a known version.
     pub fn decode(stored: &[u8]) -> Result<Self, Error> {
-        codec::decode(stored)
+        codec::decode(stored, Wanted::ALL)
+    }
+
+    /// Reads as much of a stored outline as is wanted.
+    ///
+    /// # Errors
+    /// As [`Outline::decode`], but for octets that it does not look at.
+    pub fn decode_some(stored: &[u8], wanted: Wanted) -> Result<Self, Error> {
+        codec::decode(stored, wanted)
     }
 }

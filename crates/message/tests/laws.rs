@@ -4,8 +4,8 @@
 
 use message::{
     Content, Correspondent, Decoder, Digest, Encoding, Header, Limits, Outline, Part, Scanned,
-    Scanner, Section, Specifier, Table, base_subject, decode_words, filter_header, parse_addresses,
-    parse_date, search_text,
+    Scanner, Section, Specifier, Table, Wanted, base_subject, decode_words, filter_header,
+    parse_addresses, parse_date, search_text,
 };
 use proptest::prelude::*;
 
@@ -43,6 +43,7 @@ fn take_apart(message: &[u8]) -> Outline {
     assert!(outline.span().len == message.len() as u64);
     let stored = outline.encode();
     assert_eq!(Outline::decode(&stored).as_ref(), Ok(&outline));
+    halves(&stored, &outline);
     search_text(&outline, message, &mut |_| false);
     for part in outline.root.walk() {
         sound(part);
@@ -259,6 +260,21 @@ fn any_pieces_give_the_table_of_the_whole() {
     }
 }
 
+/// Half an outline is that half of it.
+fn halves(stored: &[u8], outline: &Outline) {
+    for (digest, parts) in [(false, false), (false, true), (true, false), (true, true)] {
+        let some = Outline::decode_some(stored, Wanted { digest, parts }).unwrap();
+        if digest {
+            assert_eq!(some.digest, outline.digest);
+        }
+        if parts {
+            assert_eq!(some.root, outline.root);
+        }
+        assert_eq!(some.root.header, outline.root.header);
+        assert_eq!(some.root.body, outline.root.body);
+    }
+}
+
 #[test]
 fn a_damaged_outline_is_an_error_or_another_outline() {
     let stored = Outline::parse(SEED).encode();
@@ -269,6 +285,7 @@ fn a_damaged_outline_is_an_error_or_another_outline() {
         for octet in [0, 1, 2, 127, 128, 255] {
             let mut hostile = stored.clone();
             hostile[at] = octet;
+            let _places = Outline::decode_some(&hostile, Wanted::default());
             if let Ok(outline) = Outline::decode(&hostile) {
                 assert_eq!(Outline::decode(&outline.encode()), Ok(outline));
             }

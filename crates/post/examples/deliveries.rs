@@ -5,6 +5,7 @@ use std::time::Instant as Stopwatch;
 
 use bytes::Bytes;
 use mail::{Address, BodyType, ForwardPath, Host, Instant, Recipient, ReversePath, Timestamp};
+use message::Wanted;
 use post::{FetchPlan, Origin, Outside, Post, Protocol, Rules, Sender};
 
 #[derive(Debug)]
@@ -29,6 +30,18 @@ impl Outside for World {
 }
 
 const LETTERS: u32 = 100_000;
+
+/// What is read of all letters, and what that is called.
+const FETCHES: [(&str, Wanted); 2] = [
+    (
+        "flags fetched",
+        Wanted {
+            digest: false,
+            parts: false,
+        },
+    ),
+    ("outlines fetched", Wanted::ALL),
+];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -77,7 +90,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let inbox = account.open("INBOX").await?;
     report("messages opened", begun, LETTERS);
 
-    for (what, outline) in [("flags fetched", false), ("outlines fetched", true)] {
+    for (what, outline) in FETCHES {
         let plan = FetchPlan {
             outline,
             ..FetchPlan::default()

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mail::{AccountId, Address, EmailId, ModSeq};
+use store::Direction;
 use tokio::sync::watch;
 
 use crate::draft::Draft;
@@ -11,6 +12,11 @@ use crate::keeper::Keeper;
 use crate::ledger::Ledger;
 use crate::tables::{self, EmailRow};
 use crate::{Error, Fault, Outcome, Post};
+
+/// From so many emails on it is asked whether a scan finds them.
+const NEIGHBOURS_MIN: usize = 8;
+/// A scan may pass over so many rows for each that is wanted.
+const SPREAD_MAX: usize = 2;
 
 /// An account. Cheap to clone: all clones are the same account.
 #[derive(Clone, Debug)]
@@ -71,6 +77,9 @@ impl Account {
 
     /// The rows of emails, `None` for those that are gone.
     pub(crate) async fn emails(&self, emails: &[EmailId]) -> Outcome<Vec<Option<EmailRow>>> {
+        if let Some((first, last)) = neighbours(emails) {
+            return self.emails_between(first, last, emails).await;
+        }
         let keys = emails.iter().map(|email| tables::email_key(*email));
         let store = self.house.inner.store.as_ref();
         let values = store
@@ -87,6 +96,45 @@ impl Account {
         values.into_iter().map(read).collect()
     }
 
+    /// The same for emails that lie close together: one scan finds them for much less.
+    async fn emails_between(
+        &self,
+        first: EmailId,
+        last: EmailId,
+        emails: &[EmailId],
+    ) -> Outcome<Vec<Option<EmailRow>>> {
+        let range = (
+            tables::email_key(first),
+            last.0
+                .checked_add(1)
+                .map(|end| tables::email_key(EmailId(end))),
+        );
+        let store = self.house.inner.store.as_ref();
+        let limit = emails.len().saturating_mul(SPREAD_MAX);
+        let page = store
+            .scan(
+                self.keeper.partition(),
+                tables::EMAILS,
+                range,
+                limit,
+                Direction::Rising,
+            )
+            .await
+            .map_err(Error::reading("reading messages' rows"))?;
+        let read = |email: &EmailId| {
+            let key = email.0.to_be_bytes();
+            let at = page.rows.binary_search_by(|row| (*row.key).cmp(&key));
+            let Some(row) = at.ok().and_then(|at| page.rows.get(at)) else {
+                return Ok(None);
+            };
+            match EmailRow::read(&row.value) {
+                None => Err(Fault::Row("an email").into()),
+                row => Ok(row),
+            }
+        };
+        emails.iter().map(read).collect()
+    }
+
     /// Changes it in one durable step.
     pub(crate) async fn change<T: Send>(
         &self,
@@ -94,4 +142,12 @@ impl Account {
     ) -> Outcome<T> {
         self.house.change(&self.keeper, &[], change).await
     }
+}
+
+/// The first and the last of emails that lie close together.
+fn neighbours(emails: &[EmailId]) -> Option<(EmailId, EmailId)> {
+    let (first, last) = (emails.iter().min()?, emails.iter().max()?);
+    let span = usize::try_from(last.0 - first.0).ok()?;
+    let close = emails.len() >= NEIGHBOURS_MIN && span < emails.len().saturating_mul(SPREAD_MAX);
+    close.then_some((*first, *last))
 }

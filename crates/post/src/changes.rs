@@ -1,8 +1,7 @@
 //! What a mailbox holds when it is opened, and what has changed since (RFC 7162 §3.2).
 
-use mail::{EmailId, Flag, FlagSet, Keyword, MailboxId, ModSeq, Uid, UidSet, UidValidity};
+use mail::{EmailId, FlagSet, Keyword, MailboxId, ModSeq, Uid, UidSet, UidValidity};
 
-use crate::draft::bit;
 use crate::ledger::{Folder, Ledger};
 use crate::tables::Entry;
 use crate::{Account, Error, Outcome};
@@ -81,14 +80,6 @@ impl Account {
             if !folder.row.selectable {
                 return Err(Error::cannot("This mailbox cannot hold messages"));
             }
-            let seen = bit(Flag::Seen);
-            let mut unseen = folder
-                .entries
-                .iter()
-                .filter(|entry| entry.system & seen == 0)
-                .map(|entry| entry.uid);
-            let first_unseen = unseen.next();
-            let more = usize::from(first_unseen.is_some());
             Ok(Snapshot {
                 id,
                 name: folder.row.name.clone(),
@@ -98,8 +89,8 @@ impl Account {
                 modseq: ledger.counters.modseq,
                 highest_modseq: folder.highest,
                 keywords: folder.row.keywords.clone(),
-                unseen: u32::try_from(unseen.count() + more).unwrap_or(u32::MAX),
-                first_unseen,
+                unseen: folder.sums.unseen,
+                first_unseen: folder.sums.first_unseen(&folder.entries),
             })
         })
         .await?

@@ -10,7 +10,12 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use store::Write;
 
+mod flags;
+
+pub(crate) use flags::Flagging;
+
 use crate::ledger::{Folder, KEYWORDS_MAX, Ledger, VANISHED_MAX};
+use crate::sums::Sums;
 use crate::tables::{self, EmailRow, Entry, MailboxRow, SavedAt};
 use crate::{Error, Outcome, Quota, Usage};
 
@@ -135,6 +140,7 @@ impl<'a> Draft<'a> {
         if let Some(folder) = self.ledger.folders.get_mut(&mailbox) {
             folder.next_uid = uid.next();
             folder.highest = modseq;
+            folder.sums.add(&entry);
             folder.entries.push(entry);
         }
         Ok(uid)
@@ -143,21 +149,6 @@ impl<'a> Draft<'a> {
     /// Counts one more entry for an email that has one already.
     pub(crate) fn share(&mut self, email: EmailId) {
         *self.ledger.shared.entry(email).or_insert(1) += 1;
-    }
-
-    /// Sets the flags of a message.
-    pub(crate) fn set_flags(&mut self, mailbox: MailboxId, uid: Uid, system: u8, keywords: u64) {
-        let modseq = self.modseq();
-        let Some(folder) = self.ledger.folders.get_mut(&mailbox) else {
-            return;
-        };
-        folder.highest = modseq;
-        if let Some(entry) = folder.entry_mut(uid) {
-            entry.system = system;
-            entry.keywords = keywords;
-            entry.modseq = modseq;
-            self.writes.push(entry.put(mailbox));
-        }
     }
 
     /// The bits of these flags' keywords; those that are new enter the mailbox's table.
@@ -199,8 +190,10 @@ impl<'a> Draft<'a> {
         if gone.is_empty() {
             return;
         }
+        folder.sums = Sums::of(&folder.entries);
         let removed: UidSet = gone.iter().map(|entry| entry.uid).collect();
         let modseq = self.modseq();
+        self.release(mailbox, gone.iter().map(|entry| entry.modseq));
         for entry in gone {
             self.ledger.counters.usage.remove(entry.size.into());
             self.writes.push(Entry::delete(mailbox, entry.uid));

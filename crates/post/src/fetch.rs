@@ -7,10 +7,11 @@ use bytes::Bytes;
 use mail::{BlobRange, EmailId, Flag, FlagSet, MailboxId, ModSeq, Timestamp, Uid, UidSet};
 use message::view::{Bodies, preview_of, preview_spans};
 use message::{
-    Content, Encoding, Limits, Outline, Part, Scanner, Section, Span, Specifier, decode_transfer,
+    Content, Encoding, Limits, Outline, Part, Scanner, Section, Span, Specifier, Wanted,
+    decode_transfer,
 };
 
-use crate::draft::{Draft, bit};
+use crate::draft::{Draft, Flagging, bit};
 use crate::ledger::Folder;
 use crate::tables::{EmailRow, Entry, SavedAt};
 use crate::{Account, Fault, Outcome};
@@ -21,8 +22,8 @@ const SCAN_OCTETS_MAX: u64 = 1024 * 1024;
 /// What to read of each message. Flags, size and dates come always: they cost nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FetchPlan {
-    /// True if the outline is wanted (ENVELOPE, BODYSTRUCTURE).
-    pub outline: bool,
+    /// What of the outline is wanted (ENVELOPE, BODYSTRUCTURE).
+    pub outline: Wanted,
     /// If and when the preview is wanted.
     pub preview: Option<Preview>,
     /// The pieces of text wanted, in this order.
@@ -129,7 +130,7 @@ impl Account {
         plan: &FetchPlan,
     ) -> Outcome<FetchPage> {
         let mut page = self.page(mailbox, uids, after, plan).await?;
-        if !plan.outline && plan.preview.is_none() && plan.items.is_empty() {
+        if !plan.outline.any() && plan.preview.is_none() && plan.items.is_empty() {
             return Ok(page);
         }
         let emails: Vec<_> = page.rows.iter().map(|row| row.email).collect();
@@ -200,9 +201,15 @@ impl Account {
         }
         self.change(|draft| {
             let (chosen, more) = choose(draft.ledger().folder(mailbox)?);
-            for entry in chosen.iter().filter(|entry| entry.system & seen == 0) {
-                draft.set_flags(mailbox, entry.uid, entry.system | seen, entry.keywords);
-            }
+            let unseen = chosen.iter().filter(|entry| entry.system & seen == 0);
+            let flaggings: Vec<_> = unseen
+                .map(|entry| Flagging {
+                    uid: entry.uid,
+                    system: entry.system | seen,
+                    keywords: entry.keywords,
+                })
+                .collect();
+            draft.set_flags(mailbox, &flaggings);
             Ok(tell(draft.ledger().folder(mailbox)?, &chosen, more))
         })
         .await
@@ -217,9 +224,15 @@ impl Account {
         plan: &FetchPlan,
     ) -> Outcome<u64> {
         let mut octets = 0;
-        let needs_outline = plan.outline || plan.items.iter().any(|item| !is_whole(item));
+        let needs_outline = plan.outline.any() || plan.items.iter().any(|item| !is_whole(item));
+        let wanted = Wanted {
+            parts: plan.outline.parts || plan.items.iter().any(names_part),
+            ..plan.outline
+        };
         let outline = if needs_outline {
-            let outline = self.outline(mailbox, row.uid, row.email, email).await?;
+            let outline = self
+                .outline(mailbox, row.uid, row.email, email, wanted)
+                .await?;
             octets += outline_octets(email, &outline);
             Some(outline)
         } else {
@@ -236,7 +249,7 @@ impl Account {
             }
             row.data.push(data);
         }
-        row.outline = outline.filter(|_| plan.outline);
+        row.outline = outline.filter(|_| plan.outline.any());
         row.preview = email.preview.clone().filter(|_| plan.preview.is_some());
         Ok(octets)
     }
@@ -250,7 +263,9 @@ impl Account {
         email: EmailRow,
         made: &mut Vec<(Uid, EmailId, EmailRow)>,
     ) -> Outcome<u64> {
-        let outline = self.outline(mailbox, row.uid, row.email, &email).await?;
+        let outline = self
+            .outline(mailbox, row.uid, row.email, &email, Wanted::ALL)
+            .await?;
         let bodies = Bodies::of(&outline.root);
         let mut texts = Vec::new();
         for span in preview_spans(&bodies) {
@@ -294,9 +309,11 @@ impl Account {
         uid: Uid,
         id: EmailId,
         email: &EmailRow,
+        wanted: Wanted,
     ) -> Outcome<Arc<Outline>> {
         if let Some(stored) = &email.outline {
-            let outline = Outline::decode(stored).map_err(|_| Fault::Row("an outline"))?;
+            let outline =
+                Outline::decode_some(stored, wanted).map_err(|_| Fault::Row("an outline"))?;
             return Ok(Arc::new(outline));
         }
         let outline = self.scan(email).await?;
@@ -425,6 +442,11 @@ fn outline_octets(email: &EmailRow, outline: &Outline) -> u64 {
 /// True for what needs no outline: the message as it is.
 fn is_whole(item: &Item) -> bool {
     item.section.parts.is_empty() && item.section.specifier == Specifier::All
+}
+
+/// True for what the places of the message's header and body are not enough for.
+fn names_part(item: &Item) -> bool {
+    !item.section.parts.is_empty() || item.form != Form::Stored && !is_whole(item)
 }
 
 /// How a part's body is encoded; `None` if that is not known, or it has parts of its own.

@@ -3,6 +3,7 @@
 use mail::{FlagSet, MailboxId, ModSeq, UidSet};
 
 use crate::changes::changed;
+use crate::draft::Flagging;
 use crate::tables::Entry;
 use crate::{Account, Changed, Outcome};
 
@@ -74,28 +75,44 @@ impl Account {
                     draft.keyword_bits(mailbox, &change.flags)?
                 }
             };
-            let system = change.flags.system_bits();
-            for entry in &asked {
-                let (new_system, new_keywords) = match change.action {
-                    FlagAction::Replace => (system, keywords),
-                    FlagAction::Add => (entry.system | system, entry.keywords | keywords),
-                    FlagAction::Remove => (entry.system & !system, entry.keywords & !keywords),
-                };
-                // RFC 7162 §3.1.3: a store that changes nothing is no change.
-                if (new_system, new_keywords) != (entry.system, entry.keywords) {
-                    draft.set_flags(mailbox, entry.uid, new_system, new_keywords);
-                }
-            }
+            let bits = (change.flags.system_bits(), keywords);
+            let flaggings: Vec<_> = asked
+                .iter()
+                .filter_map(|entry| now(entry, change.action, bits))
+                .collect();
+            let modseq = draft.set_flags(mailbox, &flaggings);
             let folder = draft.ledger().folder(mailbox)?;
-            let now =
-                |entry: &Entry| Some((changed(folder, folder.entry(entry.uid)?), entry.modseq));
-            let (rows, before) = asked.iter().filter_map(now).unzip();
+            let row = |entry: &Entry| match now(entry, change.action, bits) {
+                Some(now) => Changed {
+                    uid: entry.uid,
+                    email: entry.email,
+                    flags: folder.flags_of(now.system, now.keywords),
+                    modseq,
+                },
+                None => changed(folder, entry),
+            };
             Ok(Stored {
-                rows,
-                before,
+                rows: asked.iter().map(row).collect(),
+                before: asked.iter().map(|entry| entry.modseq).collect(),
                 modified,
             })
         })
         .await
     }
+}
+
+/// The flags a message is to have after such a change with these system flags and keywords; none
+/// if it has them. RFC 7162 §3.1.3: a store that changes nothing is no change.
+fn now(entry: &Entry, action: FlagAction, (system, keywords): (u8, u64)) -> Option<Flagging> {
+    let (system, keywords) = match action {
+        FlagAction::Replace => (system, keywords),
+        FlagAction::Add => (entry.system | system, entry.keywords | keywords),
+        FlagAction::Remove => (entry.system & !system, entry.keywords & !keywords),
+    };
+    let differs = (system, keywords) != (entry.system, entry.keywords);
+    differs.then_some(Flagging {
+        uid: entry.uid,
+        system,
+        keywords,
+    })
 }

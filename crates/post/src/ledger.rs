@@ -8,7 +8,8 @@ use bytes::Bytes;
 use mail::{EmailId, Flag, FlagSet, MailboxId, ModSeq, Uid, UidSet};
 use store::{Direction, Partition, Row, Store, Table, Version};
 
-use crate::tables::{self, Counters, Entry, MailboxRow};
+use crate::sums::Sums;
+use crate::tables::{self, Counters, Entry, FlagRun, MailboxRow};
 use crate::{Error, Fault, Outcome, Usage, Why};
 
 /// Removals remembered for each account, so that a client can catch up cheaply.
@@ -35,8 +36,21 @@ pub(crate) struct Ledger {
     pub(crate) metadata_octets: usize,
     /// Emails with more than one entry, and how many.
     pub(crate) shared: HashMap<EmailId, u32>,
+    /// Rows of flag runs.
+    pub(crate) flag_runs: BTreeMap<(ModSeq, MailboxId), Held>,
     /// By rising mod-sequence.
     pub(crate) vanished: VecDeque<(ModSeq, MailboxId, UidSet)>,
+}
+
+/// What a row of flag runs is still good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// For so many entries it is the last word.
+    pub(crate) entries: usize,
+    /// The first that it names.
+    pub(crate) low: Uid,
+    /// The last.
+    pub(crate) high: Uid,
 }
 
 /// A mailbox in memory.
@@ -49,6 +63,8 @@ pub(crate) struct Folder {
     pub(crate) highest: ModSeq,
     /// By rising UID.
     pub(crate) entries: Vec<Entry>,
+    /// What they add up to.
+    pub(crate) sums: Sums,
 }
 
 impl Ledger {
@@ -112,6 +128,14 @@ impl Ledger {
         seen.retain(|_, count| *count > 1);
         seen.shrink_to_fit();
         ledger.shared = seen;
+        scan(store, partition, tables::FLAG_RUNS, |row| {
+            let (modseq, id, runs) = tables::read_flag_runs(&row.key, &row.value)?;
+            let folder = ledger.folders.get_mut(&id)?;
+            let held = folder.apply(modseq, &runs);
+            ledger.flag_runs.insert((modseq, id), held);
+            Some(())
+        })
+        .await?;
         scan(store, partition, tables::VANISHED, |row| {
             let line = tables::read_vanished(&row.key, &row.value)?;
             if let Some(folder) = ledger.folders.get_mut(&line.1) {
@@ -121,25 +145,31 @@ impl Ledger {
             Some(())
         })
         .await?;
-        scan(store, partition, tables::SUBSCRIPTIONS, |row| {
-            let name = std::str::from_utf8(&row.key).ok()?;
-            ledger.subscriptions.insert(name.to_owned());
-            Some(())
-        })
-        .await?;
-        scan(store, partition, tables::METADATA, |row| {
-            let (id, entry, value) = tables::read_metadata(&row.key, &row.value)?;
-            ledger.note(id, &entry, Some(value));
-            Some(())
-        })
-        .await?;
+        ledger.load_names(store, partition).await?;
         for folder in ledger.folders.values_mut() {
             // What was forgotten may have been the last change of any mailbox: HIGHESTMODSEQ may
             // grow at a restart, but never shrink.
             folder.highest = folder.highest.max(ledger.counters.forgotten);
             folder.entries.shrink_to_fit();
+            folder.sums = Sums::of(&folder.entries);
         }
         Ok(ledger)
+    }
+
+    /// Reads what is no message's: subscriptions and notes.
+    async fn load_names(&mut self, store: &dyn Store, partition: Partition) -> Outcome<()> {
+        scan(store, partition, tables::SUBSCRIPTIONS, |row| {
+            let name = std::str::from_utf8(&row.key).ok()?;
+            self.subscriptions.insert(name.to_owned());
+            Some(())
+        })
+        .await?;
+        scan(store, partition, tables::METADATA, |row| {
+            let (id, entry, value) = tables::read_metadata(&row.key, &row.value)?;
+            self.note(id, &entry, Some(value));
+            Some(())
+        })
+        .await
     }
 
     /// An account with nothing in it.
@@ -154,6 +184,7 @@ impl Ledger {
             metadata: BTreeMap::new(),
             metadata_octets: 0,
             shared: HashMap::new(),
+            flag_runs: BTreeMap::new(),
             vanished: VecDeque::new(),
         }
     }
@@ -234,6 +265,7 @@ impl Ledger {
             + self.vanished.len() * 80
             + notes
             + self.metadata_octets
+            + self.flag_runs.len() * 48
             + 1000
     }
 }
@@ -244,6 +276,7 @@ impl Folder {
             next_uid: Some(Uid::MIN),
             highest: row.created,
             entries: Vec::new(),
+            sums: Sums::default(),
             row,
         }
     }
@@ -252,11 +285,6 @@ impl Folder {
     pub(crate) fn entry(&self, uid: Uid) -> Option<&Entry> {
         let at = self.entries.binary_search_by_key(&uid, |entry| entry.uid);
         self.entries.get(at.ok()?)
-    }
-
-    pub(crate) fn entry_mut(&mut self, uid: Uid) -> Option<&mut Entry> {
-        let at = self.entries.binary_search_by_key(&uid, |entry| entry.uid);
-        self.entries.get_mut(at.ok()?)
     }
 
     /// The entries with these UIDs, by rising UID.
@@ -281,12 +309,40 @@ impl Folder {
         })
     }
 
+    /// Sets what one change wrote as runs; tells what they are still good for.
+    fn apply(&mut self, modseq: ModSeq, runs: &[FlagRun]) -> Held {
+        let mut held = 0;
+        for run in runs {
+            let from = self.entries.partition_point(|entry| entry.uid < run.low);
+            let behind = self.entries.iter_mut().skip(from);
+            for entry in behind.take_while(|entry| entry.uid <= run.high) {
+                if entry.modseq < modseq {
+                    entry.system = run.system;
+                    entry.keywords = run.keywords;
+                    entry.modseq = modseq;
+                    held += 1;
+                }
+            }
+        }
+        self.highest = self.highest.max(modseq);
+        Held {
+            entries: held,
+            low: runs.first().map_or(Uid::MIN, |run| run.low),
+            high: runs.last().map_or(Uid::MAX, |run| run.high),
+        }
+    }
+
     /// The flags of one of its entries.
     pub(crate) fn flags(&self, entry: &Entry) -> FlagSet {
-        let mut flags = FlagSet::from_system_bits(entry.system);
-        if entry.keywords != 0 {
+        self.flags_of(entry.system, entry.keywords)
+    }
+
+    /// The flags that these bits are in this mailbox.
+    pub(crate) fn flags_of(&self, system: u8, keywords: u64) -> FlagSet {
+        let mut flags = FlagSet::from_system_bits(system);
+        if keywords != 0 {
             for (index, keyword) in self.row.keywords.iter().enumerate() {
-                if entry.keywords & (1 << index) != 0 {
+                if keywords & (1 << index) != 0 {
                     flags.insert(Flag::Keyword(keyword.clone()));
                 }
             }
@@ -305,7 +361,7 @@ impl Folder {
 
     /// The UIDs of all messages.
     pub(crate) fn uids(&self) -> UidSet {
-        self.entries.iter().map(|entry| entry.uid).collect()
+        self.sums.uids.clone()
     }
 
     /// The UID the next message will get; the largest, once all are used up.

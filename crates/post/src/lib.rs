@@ -93,6 +93,7 @@ mod rules;
 mod search;
 mod sort;
 mod spool;
+mod sums;
 mod tables;
 mod thread;
 mod trace;

@@ -1,9 +1,9 @@
 //! Mailboxes: list, create, delete, rename, subscribe (RFC 9051 §5.1, §6.3).
 
-use mail::{Flag, MailboxId, ModSeq, Role, Timestamp, Uid, UidSet, UidValidity};
+use mail::{MailboxId, ModSeq, Role, Timestamp, Uid, UidSet, UidValidity};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::draft::{Draft, Filing, bit};
+use crate::draft::{Draft, Filing};
 use crate::ledger::Ledger;
 use crate::{Account, Error, Outcome, Rules, Why};
 
@@ -255,28 +255,18 @@ impl Account {
         self.look(|ledger| {
             let (id, folder) = ledger.find(name).ok_or_else(nowhere)?;
             let folder = ledger.folder(id).map(|_| folder)?;
-            let (seen, deleted) = (bit(Flag::Seen), bit(Flag::Deleted));
-            let mut status = Status {
+            let sums = &folder.sums;
+            Ok(Status {
                 id,
                 messages: u32::try_from(folder.entries.len()).unwrap_or(u32::MAX),
-                unseen: 0,
-                deleted: 0,
-                size: 0,
-                deleted_storage: 0,
+                unseen: sums.unseen,
+                deleted: sums.deleted,
+                size: sums.octets,
+                deleted_storage: sums.deleted_octets,
                 uidnext: folder.uidnext(),
                 uidvalidity: folder.row.uidvalidity,
                 highest_modseq: folder.highest,
-            };
-            for entry in &folder.entries {
-                let size = u64::from(entry.size);
-                status.size += size;
-                status.unseen += u32::from(entry.system & seen == 0);
-                if entry.system & deleted != 0 {
-                    status.deleted += 1;
-                    status.deleted_storage += size;
-                }
-            }
-            Ok(status)
+            })
         })
         .await?
     }

@@ -4,7 +4,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use mail::{EmailId, Flag, MailboxId, ModSeq, Timestamp, UidSet};
-use message::{Needle, Outline, header_text, search_text};
+use message::{Needle, Outline, Wanted, header_text, search_text};
 
 use crate::draft::bit;
 use crate::fetch::{at, whole};
@@ -138,7 +138,9 @@ impl Account {
         row: &EmailRow,
         query: &Query,
     ) -> Outcome<bool> {
-        let outline = self.outline(mailbox, entry.uid, entry.email, row).await?;
+        let outline = self
+            .outline(mailbox, entry.uid, entry.email, row, Wanted::ALL)
+            .await?;
         let range = match depth(query) {
             Depth::Outline => None,
             Depth::Header => Some(at(row, outline.root.header)),

@@ -27,11 +27,13 @@ pub(crate) const EMAILS: Table = Table(5);
 pub(crate) const VANISHED: Table = Table(6);
 /// Names subscribed to.
 pub(crate) const SUBSCRIPTIONS: Table = Table(7);
+/// Flags of many messages that one change set, by mod-sequence and mailbox.
+pub(crate) const FLAG_RUNS: Table = Table(10);
 /// Notes on mailboxes, by mailbox (0 for the whole account) and entry.
 pub(crate) const METADATA: Table = Table(11);
 
 /// All tables of an account.
-pub(crate) const ALL: [Table; 8] = [
+pub(crate) const ALL: [Table; 9] = [
     COUNTERS,
     MAILBOXES,
     NEXT_UIDS,
@@ -39,6 +41,7 @@ pub(crate) const ALL: [Table; 8] = [
     EMAILS,
     VANISHED,
     SUBSCRIPTIONS,
+    FLAG_RUNS,
     METADATA,
 ];
 
@@ -130,6 +133,16 @@ pub(crate) struct EmailRow {
     /// The first words of its text; `None` where they were not looked for at delivery, as in rows
     /// of version 1.
     pub(crate) preview: Option<String>,
+}
+
+/// Messages next to each other that one change left with the same flags. It holds for those that
+/// are older than the change: what came or changed later says so itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FlagRun {
+    pub(crate) low: Uid,
+    pub(crate) high: Uid,
+    pub(crate) system: u8,
+    pub(crate) keywords: u64,
 }
 
 impl Counters {
@@ -369,6 +382,54 @@ pub(crate) fn read_vanished(key: &[u8], value: &[u8]) -> Option<(ModSeq, Mailbox
 
 pub(crate) fn delete_vanished(modseq: ModSeq, mailbox: MailboxId) -> Write {
     delete(VANISHED, vanished_key(modseq, mailbox))
+}
+
+pub(crate) fn put_flag_runs(modseq: ModSeq, mailbox: MailboxId, runs: &[FlagRun]) -> Write {
+    let mut writer = Writer::version(VERSION);
+    let mut last = 0;
+    for run in runs {
+        let (low, high) = (run.low.value(), run.high.value());
+        writer = writer
+            .number(u64::from(low - last))
+            .number(u64::from(high - low))
+            .fixed(&[run.system])
+            .number(run.keywords);
+        last = high;
+    }
+    // No run begins at 0 steps from the last.
+    let value = writer.number(0).finish();
+    put(FLAG_RUNS, vanished_key(modseq, mailbox), value)
+}
+
+pub(crate) fn read_flag_runs(
+    key: &[u8],
+    value: &[u8],
+) -> Option<(ModSeq, MailboxId, Vec<FlagRun>)> {
+    let (modseq, mailbox) = key.split_first_chunk::<8>()?;
+    let mut reader = Reader::version(value, VERSION)?;
+    let mut runs = Vec::new();
+    let mut last = 0_u32;
+    loop {
+        let step = reader.small::<u32>()?;
+        if step == 0 {
+            break;
+        }
+        let low = last.checked_add(step)?;
+        last = low.checked_add(reader.small()?)?;
+        runs.push(FlagRun {
+            low: Uid::new(low)?,
+            high: Uid::new(last)?,
+            system: u8::from_be_bytes(reader.fixed()?),
+            keywords: reader.number()?,
+        });
+    }
+    reader.end()?;
+    let modseq = ModSeq(u64::from_be_bytes(*modseq));
+    Some((modseq, read_mailbox_key(mailbox)?, runs))
+}
+
+pub(crate) fn delete_flag_runs(modseq: ModSeq, mailbox: MailboxId) -> Write {
+    delete(FLAG_RUNS, vanished_key(modseq, mailbox))
 }
 
 pub(crate) fn put_subscription(name: &str) -> Write {

@@ -8,9 +8,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 mod imap;
+mod letter;
+mod link;
 mod lists;
 mod load;
+mod mailbox;
+mod mix;
 mod peer;
+mod pop3;
 mod raw;
 mod smtp;
 mod syncs;
@@ -19,7 +24,8 @@ mod target;
 
 use table::Table;
 
-/// Runs one bench: `smtp`, `imap`, `lists` or `message`.
+/// Runs one bench: `smtp`, `imap`, `mailbox` (the part of `imap` with large mailboxes, beside the
+/// peer or alone), `lists` or `message`.
 pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     if let ["message", rows @ ..] = words {
         let bench = ["bench", "--package", "message", "--bench", "reading", "--"];
@@ -34,13 +40,21 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     match words {
         ["smtp"] => smtp::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["lists"] => lists::run(&build(root)?, folder.path(), rounds, &mut table)?,
-        ["imap"] => imap::run(&build(root)?, folder.path(), rounds, &mut table)?,
+        ["imap"] => {
+            let binary = build(root)?;
+            imap::run(&binary, folder.path(), rounds, &mut table)?;
+            mailbox::run(&binary, folder.path(), rounds, None, &mut table)?;
+        }
+        ["mailbox"] => mailbox::run(&build(root)?, folder.path(), rounds, None, &mut table)?,
+        ["mailbox", only @ ("caramel" | "peer")] => {
+            mailbox::run(&build(root)?, folder.path(), rounds, Some(only), &mut table)?;
+        }
         ["peer"] => {
             let peer = peer::Peer::start(&folder.path().join("peer"))?;
             smtp::rows(peer.target(), folder.path(), &mut table)?;
             imap::rows(peer.target(), &mut table)?;
         }
-        _ => bail!("benches: smtp, imap, lists, message; and peer, the others alone"),
+        _ => bail!("benches: smtp, imap, mailbox [caramel|peer], lists, message; and peer"),
     }
     println!("{table}");
     Ok(())

@@ -164,10 +164,8 @@ fn plan(fetch: &Fetch, read_only: bool) -> FetchPlan {
         ..FetchPlan::default()
     };
     for item in &fetch.items {
-        plan.outline |= matches!(
-            item,
-            FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure
-        );
+        plan.outline.digest |= *item == FetchItem::Envelope;
+        plan.outline.parts |= matches!(item, FetchItem::Body | FetchItem::BodyStructure);
         // RFC 9051 §6.4.5
         plan.mark_seen |= !read_only
             && matches!(

@@ -160,7 +160,7 @@ impl Message {
             pieces: pieces
                 .map(|piece| self.piece(text, &outline, piece))
                 .collect(),
-            outline: plan.outline.then_some(outline),
+            outline: plan.outline.any().then_some(outline),
         }
     }
 

@@ -257,7 +257,7 @@ impl House {
                 email: EmailId(u64::from(uid)),
                 thread: None,
                 pieces: pieces.collect(),
-                outline: plan.outline.then(|| Arc::new(outline)),
+                outline: plan.outline.any().then(|| Arc::new(outline)),
             });
         }
         Answer::Rows { rows, reached }

@@ -180,7 +180,7 @@ async fn a_large_letter_is_streamed_and_whole() {
 
 async fn outline_of_first(world: &World, inbox: mail::MailboxId) -> message::Outline {
     let plan = post::FetchPlan {
-        outline: true,
+        outline: message::Wanted::ALL,
         ..post::FetchPlan::default()
     };
     let ada = world.account("ada").await;

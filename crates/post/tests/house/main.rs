@@ -20,6 +20,7 @@ mod quota;
 mod replace;
 mod reports;
 mod routes;
+mod runs;
 mod saved;
 mod submission;
 mod world;

@@ -293,7 +293,7 @@ async fn a_fetch_comes_in_pages_and_marks_what_it_read() {
     }
     let before = ada.modseq().await.unwrap();
     let plan = FetchPlan {
-        outline: true,
+        outline: message::Wanted::ALL,
         mark_seen: true,
         items: vec![Item {
             section: Section::default(),

@@ -9,11 +9,14 @@ use proptest::prelude::*;
 use crate::world::{World, append, flags, recounted, rules, uid};
 
 const MAILBOXES: [&str; 3] = ["INBOX", "Archive", "a/b"];
+const FILL: usize = 40;
 const FLAGS: [&str; 4] = ["\\Seen", "\\Deleted", "\\Flagged", "$Work"];
 
 #[derive(Clone, Debug)]
 enum Deed {
     Append(usize, Vec<usize>),
+    /// So many messages that flags are kept for ranges of them.
+    Fill(usize, Vec<usize>),
     Store(usize, u32, u32, usize, Vec<usize>),
     Copy(usize, u32, u32, usize),
     Move(usize, u32, u32, usize),
@@ -25,10 +28,11 @@ enum Deed {
 fn deeds() -> impl Strategy<Value = Vec<Deed>> {
     let mailbox = 0..MAILBOXES.len();
     let names = || prop::collection::vec(0..FLAGS.len(), 0..3);
-    let range = || (1..12_u32, 0..6_u32);
+    let range = || prop_oneof![3 => (1..12_u32, 0..6_u32), 2 => (1..20_u32, 30..90_u32)];
     let deed = prop_oneof![
         4 => (mailbox.clone(), names()).prop_map(|(to, names)| Deed::Append(to, names)),
-        4 => (mailbox.clone(), range(), 0..3_usize, names())
+        1 => (mailbox.clone(), names()).prop_map(|(to, names)| Deed::Fill(to, names)),
+        6 => (mailbox.clone(), range(), 0..3_usize, names())
             .prop_map(|(at, (low, len), how, names)| Deed::Store(at, low, len, how, names)),
         2 => (mailbox.clone(), range(), mailbox.clone())
             .prop_map(|(at, (low, len), to)| Deed::Copy(at, low, len, to)),
@@ -75,6 +79,12 @@ impl Model {
                 self.letters += 1;
                 self.folders[*to].push(self.letters, names.iter().copied().collect());
             }
+            Deed::Fill(to, names) => {
+                for _ in 0..FILL {
+                    self.letters += 1;
+                    self.folders[*to].push(self.letters, names.iter().copied().collect());
+                }
+            }
             Deed::Store(at, low, len, how, names) => {
                 for (uid, _) in self.folders[*at].among(*low, *len) {
                     let (_, flags) = self.folders[*at].messages.get_mut(&uid).unwrap();
@@ -116,6 +126,12 @@ async fn act(account: &Account, deed: &Deed, letter: usize) -> post::Outcome<()>
         Deed::Append(to, names) => {
             let body = format!("n: {letter}\r\n\r\n");
             append(account, MAILBOXES[*to], &named(names), &body).await;
+        }
+        Deed::Fill(to, names) => {
+            for number in 1..=FILL {
+                let body = format!("n: {}\r\n\r\n", letter - FILL + number);
+                append(account, MAILBOXES[*to], &named(names), &body).await;
+            }
         }
         Deed::Store(at, low, len, how, names) => {
             let id = account.open(MAILBOXES[*at]).await?.id;
@@ -251,6 +267,12 @@ async fn compare(world: &World, model: &Model) {
         let seen = |names: &BTreeSet<usize>| !names.contains(&0);
         let unseen = folder.messages.values().filter(|(_, names)| seen(names));
         assert_eq!(usize::try_from(status.unseen).unwrap(), unseen.count());
+        let opened = account.open(name).await.unwrap();
+        let since = account.changes(opened.id, ModSeq(0), Uid::MIN).await;
+        for (row, (_, names)) in since.unwrap().changed.iter().zip(folder.messages.values()) {
+            let names: Vec<_> = names.iter().copied().collect();
+            assert_eq!(row.flags, flags(&named(&names)));
+        }
         for (uid, (letter, _)) in &folder.messages {
             let stored = crate::world::whole(&account, name, *uid).await;
             assert_eq!(stored, format!("n: {letter}\r\n\r\n"));

@@ -54,7 +54,7 @@ async fn a_letter_has_one_from_its_delivery_on() {
     // Nobody asked for it.
     let inbox = ada.open("INBOX").await.unwrap();
     let plan = FetchPlan {
-        outline: true,
+        outline: message::Wanted::ALL,
         ..FetchPlan::default()
     };
     let page = ada.fetch(inbox.id, &inbox.uids, None, &plan).await.unwrap();
@@ -84,7 +84,7 @@ async fn that_of_a_text_far_behind_is_made_at_the_first_look_and_kept() {
     // What else the row holds is as it was.
     let inbox = ada.open("INBOX").await.unwrap();
     let plan = FetchPlan {
-        outline: true,
+        outline: message::Wanted::ALL,
         ..FetchPlan::default()
     };
     let page = ada.fetch(inbox.id, &uids(&[1]), None, &plan).await.unwrap();

@@ -14,6 +14,9 @@ use super::target::Target;
 const SMTP_PORT: u16 = 12_025;
 const IMAP_PORT: u16 = 12_143;
 const IMAPS_PORT: u16 = 12_993;
+const POP3_PORT: u16 = 12_110;
+/// Dovecot's POP3 server: a package of its own.
+const POP3_PROGRAM: &str = "/usr/lib/dovecot/pop3";
 
 /// Postfix's services that this chain needs, as `master.cf` lines with their process limits.
 const SERVICES: &[(&str, &str, &str, &str)] = &[
@@ -74,6 +77,9 @@ impl Peer {
             smtp: ([127, 0, 0, 1], SMTP_PORT).into(),
             imap: ([127, 0, 0, 1], IMAP_PORT).into(),
             imaps: ([127, 0, 0, 1], IMAPS_PORT).into(),
+            pop3: Path::new(POP3_PROGRAM)
+                .is_file()
+                .then(|| ([127, 0, 0, 1], POP3_PORT).into()),
             roots: Vec::new(),
             full_names: false,
         });
@@ -192,9 +198,14 @@ impl Peer {
                 &certificate,
             ],
         )?;
+        let (pop3, pop3_login) = if Path::new(POP3_PROGRAM).is_file() {
+            (" pop3", pop3_login())
+        } else {
+            ("", String::new())
+        };
         let text = format!(
             "base_dir = {home}/dovecot/run\nstate_dir = {home}/dovecot/run\n\
-             protocols = imap lmtp\nlisten = 127.0.0.1\nlog_path = {home}/dovecot/log\n\
+             protocols = imap lmtp{pop3}\nlisten = 127.0.0.1\nlog_path = {home}/dovecot/log\n\
              ssl = yes\nssl_cert = <{certificate}\nssl_key = <{key}\n\
              disable_plaintext_auth = no\nmail_location = sdbox:{home}/mail/%n\n\
              mail_fsync = optimized\nfirst_valid_uid = 1\nmail_uid = dovecot\n\
@@ -208,11 +219,19 @@ impl Peer {
              service imap {{\n process_min_avail = 4\n service_count = 100\n}}\n\
              service lmtp {{\n unix_listener lmtp {{\n mode = 0666\n }}\n \
              process_min_avail = 20\n service_count = 0\n}}\n\
-             default_client_limit = 20000\ndefault_process_limit = 20000\n"
+             default_client_limit = 20000\ndefault_process_limit = 20000\n{pop3_login}"
         );
         fs::write(self.dovecot(), text)?;
         sh("chown", &["dovecot:dovecot", &self.path("mail")])
     }
+}
+
+fn pop3_login() -> String {
+    format!(
+        "service pop3-login {{\n inet_listener pop3 {{\n port = {POP3_PORT}\n }}\n \
+         inet_listener pop3s {{\n port = 0\n }}\n service_count = 0\n \
+         process_min_avail = 1\n}}\n"
+    )
 }
 
 impl Drop for Peer {
@@ -222,7 +241,9 @@ impl Drop for Peer {
         // The next round wants the same ports: wait until the masters are gone.
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(20)
-            && (Talk::open(self.target().smtp).is_ok() || Talk::open(self.target().imap).is_ok())
+            && [SMTP_PORT, IMAP_PORT]
+                .iter()
+                .any(|port| Talk::open(([127, 0, 0, 1], *port).into()).is_ok())
         {
             std::thread::sleep(Duration::from_millis(50));
         }

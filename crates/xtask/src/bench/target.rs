@@ -21,6 +21,8 @@ pub(crate) struct Target {
     pub(crate) imap: SocketAddr,
     /// Its IMAP port with TLS.
     pub(crate) imaps: SocketAddr,
+    /// Its POP3 port; none where it has no POP3 server.
+    pub(crate) pop3: Option<SocketAddr>,
     /// Its first processes.
     pub(crate) roots: Vec<u32>,
     /// How its users log in.
@@ -31,6 +33,11 @@ impl Target {
     /// What it has cost so far.
     pub(crate) fn cost(&self) -> Cost {
         process::cost(&self.roots)
+    }
+
+    /// The processor time it has taken so far, seconds.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        process::cpu_seconds(&self.roots)
     }
 
     /// The name a user logs in with.
@@ -87,6 +94,7 @@ pub(crate) fn caramel(binary: &Path, folder: &Path) -> Result<(Server, Target)> 
         smtp: server.address("smtp", Tls::Starttls),
         imap: server.address("imap", Tls::Starttls),
         imaps: server.address("imap", Tls::Implicit),
+        pop3: Some(server.address("pop3", Tls::Starttls)),
         roots: vec![server.pid()],
         full_names: true,
     };
