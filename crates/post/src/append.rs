@@ -227,15 +227,14 @@ impl Append {
 fn room(
     ledger: &Ledger,
     quota: Quota,
-    more: Usage,
+    mut more: Usage,
     replaces: Option<(MailboxId, Uid)>,
 ) -> Outcome<()> {
-    let mut used = ledger.counters.usage;
     let replaced = replaces.and_then(|(mailbox, uid)| ledger.folder(mailbox).ok()?.entry(uid));
     if let Some(entry) = replaced {
-        used.remove(entry.size.into());
+        more.remove(entry.size.into());
     }
-    match quota.admits(used, more) {
+    match quota.admits(ledger.counters.usage, more) {
         true => Ok(()),
         false => Err(Error::over_quota()),
     }

@@ -65,18 +65,6 @@ async fn what_is_put_in_never_passes_the_limit() {
         .await
         .unwrap();
     assert_eq!(unsaid.commit().await.unwrap_err().why(), Why::OverQuota);
-    // A next version may be as large as what it replaces and what is left.
-    for (octets, fits) in [(31, false), (30, true)] {
-        let append = ada.append("INBOX", FlagSet::new(), None, None).await;
-        let append = append.unwrap().replacing(inbox, uids(&[1]).last().unwrap());
-        let mut append = append.await.unwrap();
-        assert_eq!(append.room(octets).await.is_ok(), fits);
-        let text = "x".repeat(usize::try_from(octets).unwrap());
-        append.chunk(Bytes::from(text)).await.unwrap();
-        if !fits {
-            assert_eq!(told(append.commit().await), FULL);
-        }
-    }
     // A missing mailbox is what the client can mend.
     let nowhere = ada.append("Nowhere", FlagSet::new(), None, Some(11)).await;
     assert_eq!(nowhere.unwrap_err().why(), Why::TryCreate);
@@ -105,6 +93,44 @@ async fn what_is_put_in_never_passes_the_limit() {
     ada.delete("Archive").await.unwrap();
     recounted(&world).await;
     assert_eq!(used(&world.again().await, "ada").await, (20, 1));
+}
+
+#[tokio::test]
+async fn a_next_version_needs_only_what_it_is_more() {
+    let rules = Rules {
+        quota: quota(50, None),
+        ..rules()
+    };
+    let world = World::with(&["ada"], rules).await;
+    let ada = world.account("ada").await;
+    let inbox = ada.open("INBOX").await.unwrap().id;
+    append(&ada, "INBOX", &[], LETTER).await;
+    append(&ada, "Archive", &[], LETTER).await;
+    // A next version may be as large as what it replaces and what is left.
+    for (octets, fits) in [(31, false), (30, true)] {
+        let append = ada.append("INBOX", FlagSet::new(), None, None).await;
+        let append = append.unwrap().replacing(inbox, uids(&[1]).last().unwrap());
+        let mut append = append.await.unwrap();
+        assert_eq!(append.room(octets).await.is_ok(), fits);
+        let text = "x".repeat(usize::try_from(octets).unwrap());
+        append.chunk(Bytes::from(text)).await.unwrap();
+        if !fits {
+            assert_eq!(told(append.commit().await), FULL);
+        }
+    }
+    // A smaller one is taken even where there is too much.
+    let ada_at = address("ada");
+    world
+        .post
+        .set_quota(&ada_at, Some(quota(10, 1)))
+        .await
+        .unwrap();
+    for (octets, fits) in [(21, false), (20, true)] {
+        let append = ada.append("INBOX", FlagSet::new(), None, None).await;
+        let append = append.unwrap().replacing(inbox, uids(&[1]).last().unwrap());
+        assert_eq!(append.await.unwrap().room(octets).await.is_ok(), fits);
+    }
+    world.post.set_quota(&ada_at, None).await.unwrap();
 }
 
 #[tokio::test]
