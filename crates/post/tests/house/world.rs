@@ -16,8 +16,8 @@ use post::{
     Sender,
 };
 use store::{
-    Batch, Boxed, CommitError, Direction, Memory, Page, Partition, Stage, Store, Table, Version,
-    Write,
+    Batch, Boxed, CommitError, Derived, Direction, Memory, Page, Partition, Stage, Store, Table,
+    Version, Write,
 };
 use tokio::sync::oneshot;
 
@@ -199,6 +199,10 @@ impl Store for Moody {
         let (done, answer) = oneshot::channel();
         mood.waiting.push_back((batch, done));
         Box::pin(async move { answer.await.unwrap() })
+    }
+
+    fn derived(&self) -> &dyn Derived {
+        self.memory.derived()
     }
 }
 
