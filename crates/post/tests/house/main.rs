@@ -14,5 +14,6 @@ mod messages;
 mod model;
 mod reports;
 mod routes;
+mod search;
 mod submission;
 mod world;

@@ -72,6 +72,8 @@ impl Outside for Made {
 pub(crate) struct Moody {
     memory: Memory,
     mood: Arc<Mutex<Mood>>,
+    /// How many pieces of blobs were read.
+    pub(crate) reads: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Default)]
@@ -186,6 +188,7 @@ impl Store for Moody {
     }
 
     fn read(&self, range: BlobRange) -> Boxed<'_, Result<Bytes, store::Error>> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         self.memory.read(range)
     }
 
