@@ -6,7 +6,7 @@ use index::{Builder, Document, IDS_MAX, Segment, merge};
 use mail::{EmailId, MailboxId, Uid};
 use message::{fold, header_text, search_text};
 
-use super::shelf::{INDEX_WAITING_MAX, Mute, Shelf, piece};
+use super::shelf::{INDEX_WAITING_MAX, Mute, Shelf, mark, piece};
 use super::yield_now;
 use crate::fetch::whole;
 use crate::ledger::Ledger;
@@ -110,7 +110,7 @@ impl Account {
                     tracing::debug!(email = email.0, %error, "a message is not indexed");
                     document.unknown();
                 }
-                builder.add(email.0, &document, &row.blob.0);
+                builder.add(email.0, &document, &mark(&row));
                 if builder.is_full() {
                     last = email.0;
                     break 'all;

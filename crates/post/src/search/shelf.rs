@@ -9,10 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use index::{Bits, Condition, Damaged, Lists, Places, Segment};
 use mail::{AccountId, EmailId};
+use message::SEARCH_TEXT_VERSION;
 use store::{Partition, Piece, Store};
 use tokio::sync::MutexGuard;
 
 use super::waiting::Waiting;
+use crate::tables::EmailRow;
 use crate::{Account, Outcome};
 
 /// An account is taken up when so many ids have no segment yet.
@@ -120,6 +122,15 @@ pub(super) fn piece(segment: &Segment) -> Piece {
     Piece((u128::from(segment.first) << 64) | u128::from(segment.last))
 }
 
+/// What a segment's newest message is known by: its body, and which text of it was indexed.
+pub(super) fn mark(row: &EmailRow) -> [u8; 32] {
+    let mut mark = row.blob.0;
+    if let Some(version) = mark.last_chunk_mut() {
+        *version = SEARCH_TEXT_VERSION.to_be_bytes();
+    }
+    mark
+}
+
 /// Where the names say that segments are: of those that begin at the same id the longest, each
 /// where the one before ends.
 fn chain(pieces: &[Piece]) -> Vec<Piece> {
@@ -147,6 +158,8 @@ pub(super) enum Mute {
     Store(#[from] store::Error),
     #[error("a segment of another log")]
     Foreign,
+    #[error("a segment of other text than is searched now")]
+    Outdated,
 }
 
 impl Account {
@@ -196,9 +209,12 @@ impl Account {
         }
         // One that was cut is told by its last octet.
         self.part(piece, segment.octets - 1..segment.octets).await?;
+        if segment.newest != 0 && !segment.mark.ends_with(&SEARCH_TEXT_VERSION.to_be_bytes()) {
+            return Err(Mute::Outdated);
+        }
         let rows = self.emails(&[EmailId(segment.newest)]).await;
         match rows.as_deref() {
-            Ok([Some(row)]) if row.blob.0 != segment.mark => Err(Mute::Foreign),
+            Ok([Some(row)]) if mark(row) != segment.mark => Err(Mute::Foreign),
             Ok(_) | Err(_) => Ok(segment),
         }
     }

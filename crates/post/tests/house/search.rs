@@ -326,3 +326,29 @@ async fn deliveries_wake_the_builder() {
     builder.abort();
     compare(&ada, &world.account("bob").await).await;
 }
+
+#[tokio::test]
+async fn an_index_of_other_text_is_not_believed() {
+    let world = World::with(&["ada", "bob"], rules()).await;
+    let mut state = 13;
+    deliver(&world, &mut state, 30).await;
+    let ada = world.account("ada").await;
+    ada.index(1).await.unwrap();
+    let (at, piece) = (pieces_of(&ada), pieces(&world, &ada).await[0]);
+    let made = index::Segment::read(&whole(&world, at, piece).await).unwrap();
+    // It says that no message has any text; only its version says that this was another's view.
+    for (version, believed) in [(made.mark[31], true), (made.mark[31] + 1, false)] {
+        let mut mark = made.mark;
+        mark[31] = version;
+        let mut builder = index::Builder::new(made.first);
+        builder.add(made.newest, &index::Document::default(), &mark);
+        let octets = builder.finish(made.last).unwrap();
+        let kept = world.store.derived().keep(at, piece, octets.into());
+        kept.await.unwrap();
+        let world = world.again().await;
+        let ada = world.account("ada").await;
+        let query = Query::Text("subject".into());
+        let found = ada.search(inbox(&ada).await, &query).await.unwrap();
+        assert_eq!(found.uids.iter().count() == 0, believed);
+    }
+}
