@@ -160,7 +160,7 @@ async fn answers_are_the_same_at_every_moment() {
     let (ada, bob) = (world.account("ada").await, world.account("bob").await);
     let mut state = 1;
     compare(&ada, &bob).await;
-    for round in 0..5_u32 {
+    for round in 0..4_u32 {
         deliver(&world, &mut state, 25).await;
         // Some are not in the index yet.
         compare(&ada, &bob).await;
@@ -325,6 +325,29 @@ async fn deliveries_wake_the_builder() {
     }
     builder.abort();
     compare(&ada, &world.account("bob").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_letter_is_found_from_the_moment_it_is_there() {
+    let world = World::with(&["ada"], rules()).await;
+    let ada = world.account("ada").await;
+    let post = world.post.clone();
+    let builder = tokio::spawn(async move { post.keep_index().await });
+    let mailbox = inbox(&ada).await;
+    for number in 1..=600_u32 {
+        let text = format!("Subject: token{number}z\r\n\r\nA letter.\r\n");
+        world.deliver(&["ada"], &text).await.unwrap();
+        // This one, and one that may be in a segment that is just being merged.
+        for wanted in [number, number / 2 + 1] {
+            let query = Query::Text(format!("TOKEN{wanted}Z"));
+            let found = ada.search(mailbox, &query).await.unwrap();
+            assert_eq!(found.uids, uids(&[wanted]));
+        }
+    }
+    while pieces(&world, &ada).await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    builder.abort();
 }
 
 #[tokio::test]
