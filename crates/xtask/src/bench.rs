@@ -11,6 +11,7 @@ mod imap;
 mod load;
 mod peer;
 mod raw;
+mod search;
 mod smtp;
 mod syncs;
 mod table;
@@ -18,7 +19,7 @@ mod target;
 
 use table::Table;
 
-/// Runs one bench: `smtp`, `imap` or `message`.
+/// Runs one bench: `smtp`, `imap`, `search` or `message`.
 pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     if let ["message", rows @ ..] = words {
         let bench = ["bench", "--package", "message", "--bench", "reading", "--"];
@@ -33,12 +34,13 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     match words {
         ["smtp"] => smtp::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["imap"] => imap::run(&build(root)?, folder.path(), rounds, &mut table)?,
+        ["search"] => search::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["peer"] => {
             let peer = peer::Peer::start(&folder.path().join("peer"))?;
             smtp::rows(peer.target(), folder.path(), &mut table)?;
             imap::rows(peer.target(), &mut table)?;
         }
-        _ => bail!("benches: smtp, imap, message; and peer, the others alone"),
+        _ => bail!("benches: smtp, imap, search, message; and peer, the others alone"),
     }
     println!("{table}");
     Ok(())
