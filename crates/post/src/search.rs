@@ -6,6 +6,7 @@
 mod build;
 mod narrow;
 mod shelf;
+mod texts;
 mod waiting;
 
 use std::task::Poll;
@@ -15,7 +16,7 @@ use mail::{EmailId, Flag, MailboxId, ModSeq, Timestamp, UidSet};
 use message::{Needle, Outline, header_text, search_text};
 
 use crate::draft::bit;
-use crate::fetch::{at, whole};
+use crate::fetch::at;
 use crate::ledger::Folder;
 use crate::tables::{EmailRow, Entry};
 use crate::{Account, Error, Outcome};
@@ -151,14 +152,13 @@ impl Account {
         query: &Query,
     ) -> Outcome<bool> {
         let outline = self.outline(mailbox, entry.uid, entry.email, row).await?;
-        let range = match depth(query) {
-            Depth::Outline => None,
-            Depth::Header => Some(at(row, outline.root.header)),
-            Depth::Body => Some(whole(row)),
-        };
-        let octets = match range {
-            None => bytes::Bytes::new(),
-            Some(range) => self.house.read(range).await?,
+        let (outline, octets) = match depth(query) {
+            Depth::Outline => (outline, bytes::Bytes::new()),
+            Depth::Header => {
+                let header = at(row, outline.root.header);
+                (outline, self.house.read(header).await?)
+            }
+            Depth::Body => self.texts(row, outline).await?,
         };
         let reading = Reading {
             outline: &outline,

@@ -8,7 +8,6 @@ use message::{fold, header_text, search_text};
 
 use super::shelf::{INDEX_WAITING_MAX, Mute, Shelf, mark, piece};
 use super::yield_now;
-use crate::fetch::whole;
 use crate::ledger::Ledger;
 use crate::tables::EmailRow;
 use crate::{Account, Error, Outcome, Post};
@@ -129,7 +128,7 @@ impl Account {
         row: &EmailRow,
     ) -> Outcome<()> {
         let outline = self.outline(mailbox, uid, email, row).await?;
-        let octets = self.house.read(whole(row)).await?;
+        let (outline, octets) = self.texts(row, outline).await?;
         let mut text = |text: &str| {
             document.text(&fold(text));
             false

@@ -375,3 +375,36 @@ async fn an_index_of_other_text_is_not_believed() {
         assert_eq!(found.uids.iter().count() == 0, believed);
     }
 }
+
+#[tokio::test]
+async fn what_is_attached_is_not_in_the_way() {
+    let world = World::with(&["ada"], rules()).await;
+    let ada = world.account("ada").await;
+    let attached = "QUJDREVG\r\n".repeat(20_000);
+    let text = format!(
+        "Subject: large\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nbefore\r\n\
+         --b\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n{attached}\
+         --b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\nwithin\r\n--b\r\n\
+         Content-Type: text/html\r\n\r\n<p>be<b>hind</b></p>\r\n--b--\r\n"
+    );
+    world.deliver(&["ada"], &text).await.unwrap();
+    for indexed in [false, true] {
+        if indexed {
+            assert_eq!(ada.index(1).await.unwrap(), 1);
+        }
+        for (needle, found) in [
+            ("large", 1),
+            ("BEFORE", 1),
+            ("inner", 1),
+            ("within", 1),
+            ("behind", 1),
+            ("QUJD", 0),
+            ("ABCDEF", 0),
+            ("<p>", 0),
+        ] {
+            let query = Query::Text(needle.into());
+            let uids = ada.search(inbox(&ada).await, &query).await.unwrap().uids;
+            assert_eq!(uids.iter().count(), found, "{needle}");
+        }
+    }
+}
