@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 /// A run of up to three letters: 21 bits each, the first highest. A letter is its code point and
 /// one; zero stands behind the end of a text, and in the third place of runs of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Gram(pub(crate) u64);
+pub(crate) struct Gram(pub(crate) u64);
 
 /// Bits of one letter.
 const LETTER_BITS: u32 = 21;
@@ -84,6 +84,17 @@ pub fn conditions(needle: &str) -> Vec<Condition> {
         ),
     };
     vec![Condition(run..=run | ((1 << known) - 1))]
+}
+
+/// True if a text that meets the needle's conditions contains it: it is no longer than a run.
+#[must_use]
+pub fn is_one_run(needle: &str) -> bool {
+    let letters: Vec<u64> = needle.chars().take(4).map(code).collect();
+    match *letters.as_slice() {
+        [first, second, _] => !is_short(first) && !is_short(second),
+        [_] | [_, _] => true,
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@
 //! let wanted = conditions("and tea");
 //! let blocks = places.blocks(&wanted);
 //! let lists = Lists::choose(&places, &wanted, &blocks, &read(&blocks))?;
-//! let found = lists.candidates(&read(lists.ranges()))?;
+//! let found = lists.found(&read(lists.ranges()))?.candidates;
 //! assert!(found.contains(2) && !found.contains(1) && !found.contains(5));
 //! # Ok::<(), index::Damaged>(())
 //! ```
@@ -46,8 +46,8 @@ mod segment;
 pub use bits::Bits;
 pub use build::{Builder, PAIRS_MAX};
 pub use document::{Document, RUNS_MAX};
-pub use gram::{Condition, Gram, conditions};
-pub use lookup::{Lists, Places, RANGE_RUNS_MAX};
+pub use gram::{Condition, conditions, is_one_run};
+pub use lookup::{Found, Lists, Places, RANGE_RUNS_MAX};
 pub use merge::merge;
 pub use segment::{IDS_MAX, Segment};
 

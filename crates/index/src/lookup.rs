@@ -171,8 +171,21 @@ pub struct Lists {
     places: Places,
     /// The conditions asked, the rarest first.
     groups: Vec<Group>,
+    /// True if no condition was left out.
+    complete: bool,
     /// The wild messages' list, then those of each group.
     ranges: Vec<Range<u64>>,
+}
+
+/// Which messages to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Those that may contain the text: no other does.
+    pub candidates: Bits,
+    /// Those of them of which nothing is known.
+    pub unknown: Bits,
+    /// True if every other candidate meets all conditions; else only those that were worth asking.
+    pub complete: bool,
 }
 
 /// The runs that meet one condition: a message must have one of them.
@@ -221,32 +234,35 @@ impl Lists {
         let worth = rarest.saturating_mul(WORTH_FACTOR).max(WORTH_MIN);
         groups.retain(|group| group.count <= worth);
         groups.truncate(if rarest == 0 { 1 } else { CONDITIONS_MAX });
+        // Where one is met by none, the others say nothing more.
+        let complete = rarest == 0 && !groups.is_empty() || groups.len() == conditions.len();
         let lists = groups.iter().map(|group| group.lists.clone());
         let ranges = std::iter::once(places.segment.wild_list()).chain(lists);
         Ok(Self {
             ranges: ranges.map(|range| places.aligned(range)).collect(),
             places: places.clone(),
             groups,
+            complete,
         })
     }
 
-    /// Which octets to read for [`Self::candidates`].
+    /// Which octets to read for [`Self::found`].
     #[must_use]
     pub fn ranges(&self) -> &[Range<u64>] {
         &self.ranges
     }
 
-    /// The ids of all messages that meet the conditions chosen.
+    /// The messages that meet the conditions chosen.
     ///
     /// # Errors
     /// If the octets are not what was written.
-    pub fn candidates(&self, read: &[Bytes]) -> Result<Bits, Damaged> {
+    pub fn found(&self, read: &[Bytes]) -> Result<Found, Damaged> {
         let segment = &self.places.segment;
         let mut read = self.ranges.iter().zip(read);
         let mut next = || read.next().ok_or(Damaged("octets are missing"));
-        let mut wild = Bits::new(segment.first, segment.last);
+        let mut unknown = Bits::new(segment.first, segment.last);
         let octets = self.part(&segment.wild_list(), next()?)?;
-        self.show(octets, segment.wild, &mut wild)?;
+        self.show(octets, segment.wild, &mut unknown)?;
         let mut met: Option<Bits> = None;
         for group in &self.groups {
             let octets = self.part(&group.lists, next()?)?;
@@ -262,14 +278,18 @@ impl Lists {
                 Some(met) => met.intersect(&bits),
             }
         }
-        let Some(mut met) = met else {
+        let mut candidates = met.unwrap_or_else(|| {
             // Nothing was asked: every one.
             let mut every = Bits::new(segment.first, segment.last);
             (segment.first..=segment.last).for_each(|id| every.insert(id));
-            return Ok(every);
-        };
-        wild.iter().for_each(|id| met.insert(id));
-        Ok(met)
+            every
+        });
+        unknown.iter().for_each(|id| candidates.insert(id));
+        Ok(Found {
+            candidates,
+            unknown,
+            complete: self.complete,
+        })
     }
 
     /// The part that was wanted of what was read, checked.

@@ -225,7 +225,7 @@ impl Known<'_> {
             Query::ModSeq(modseq) => entry.modseq >= *modseq,
             Query::Email(email) => entry.email == *email,
             Query::Header(..) | Query::Body(_) | Query::Text(_) => {
-                return self.narrowed.rules_out(query, entry.email).then_some(false);
+                return self.narrowed.answer(query, entry.email);
             }
             Query::SentBefore(_) | Query::SentOn(_) | Query::SentSince(_) => return None,
         })

@@ -1,10 +1,11 @@
-//! What the index rules out, before messages are read.
+//! What the index knows of a query, before messages are read.
 
-use index::{Bits, Condition, conditions};
+use index::{Condition, conditions, is_one_run};
 use mail::{EmailId, MailboxId};
 use message::fold;
 
 use super::Query;
+use super::shelf::Told;
 use crate::Account;
 
 /// Keys of one query that the index is asked for; it says nothing of the others.
@@ -15,14 +16,30 @@ const READ_ANYWAY_MAX: usize = 16;
 /// What the index says of a query's keys.
 #[derive(Debug, Default)]
 pub(super) struct Narrowed<'a> {
-    keys: Vec<(&'a Query, Bits, u64)>,
+    keys: Vec<Key<'a>>,
+}
+
+#[derive(Debug)]
+struct Key<'a> {
+    query: &'a Query,
+    /// True if a message that meets the key's conditions is what it asks for: it looks for no more
+    /// than a run, and wherever in the message.
+    is_exact: bool,
+    told: Told,
 }
 
 impl Narrowed<'_> {
-    /// True if no message with this id can be what this key asks for.
-    pub(super) fn rules_out(&self, key: &Query, email: EmailId) -> bool {
-        let known = self.keys.iter().find(|(known, ..)| *known == key);
-        known.is_some_and(|(_, found, covered)| email.0 <= *covered && !found.contains(email.0))
+    /// What is known of a message with this id and a key: `None` if it must be read.
+    pub(super) fn answer(&self, query: &Query, email: EmailId) -> Option<bool> {
+        let key = self.keys.iter().find(|key| key.query == query)?;
+        let (told, id) = (&key.told, email.0);
+        if id > told.covered {
+            return None;
+        }
+        if !told.may.contains(id) {
+            return Some(false);
+        }
+        (key.is_exact && told.do_meet.contains(id)).then_some(true)
     }
 }
 
@@ -35,11 +52,16 @@ impl Account {
         if keys.is_empty() || !self.is_long(mailbox).await {
             return narrowed;
         }
-        for (key, conditions) in keys {
-            let Some((found, covered)) = self.ask(&conditions).await else {
+        for (query, conditions) in keys {
+            let Some(told) = self.ask(&conditions).await else {
                 break;
             };
-            narrowed.keys.push((key, found, covered));
+            let is_exact = matches!(query, Query::Text(text) if is_one_run(&fold(text)));
+            narrowed.keys.push(Key {
+                query,
+                is_exact,
+                told,
+            });
         }
         narrowed
     }

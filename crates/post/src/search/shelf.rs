@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use index::{Bits, Condition, Damaged, Lists, Places, Segment};
+use index::{Bits, Condition, Damaged, Found, Lists, Places, Segment};
 use mail::{AccountId, EmailId};
 use message::SEARCH_TEXT_VERSION;
 use store::{Partition, Piece, Store};
@@ -149,6 +149,36 @@ fn chain(pieces: &[Piece]) -> Vec<Piece> {
     chain
 }
 
+/// What the index knows of some conditions.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// Up to which id it knows anything.
+    pub(super) covered: u64,
+    /// The emails that may meet them.
+    pub(super) may: Bits,
+    /// Those of them that do.
+    pub(super) do_meet: Bits,
+}
+
+impl Told {
+    fn new(covered: u64) -> Self {
+        Self {
+            covered,
+            may: Bits::new(1, covered),
+            do_meet: Bits::new(1, covered),
+        }
+    }
+
+    fn add(&mut self, found: &Found) {
+        for id in found.candidates.iter() {
+            self.may.insert(id);
+            if found.complete && !found.unknown.contains(id) {
+                self.do_meet.insert(id);
+            }
+        }
+    }
+}
+
 /// Why a segment said nothing.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Mute {
@@ -239,17 +269,16 @@ impl Account {
         self.part(piece(segment), 0..segment.octets).await
     }
 
-    /// Which emails may meet these conditions, and up to which id that is known; `None` if the
-    /// index does not answer.
-    pub(super) async fn ask(&self, conditions: &[Condition]) -> Option<(Bits, u64)> {
+    /// Which emails meet these conditions; `None` if the index does not answer.
+    pub(super) async fn ask(&self, conditions: &[Condition]) -> Option<Told> {
         loop {
             let shelf = self.shelf().await.ok()?;
             let covered = shelf.covered();
-            let mut found = Bits::new(1, covered);
+            let mut told = Told::new(covered);
             let mut failed = None;
             for segment in &shelf.segments {
                 match self.ask_segment(segment, conditions).await {
-                    Ok(some) => some.iter().for_each(|id| found.insert(id)),
+                    Ok(found) => told.add(&found),
                     Err(mute) => {
                         failed = Some((segment, mute));
                         break;
@@ -257,7 +286,7 @@ impl Account {
                 }
             }
             let Some((segment, mute)) = failed else {
-                return Some((found, covered));
+                return Some(told);
             };
             // If it was merged into another meanwhile, that one is asked.
             if let Some(changing) = self.keeper.index.change(&shelf).await {
@@ -267,7 +296,11 @@ impl Account {
         }
     }
 
-    async fn ask_segment(&self, segment: &Segment, conditions: &[Condition]) -> Result<Bits, Mute> {
+    async fn ask_segment(
+        &self,
+        segment: &Segment,
+        conditions: &[Condition],
+    ) -> Result<Found, Mute> {
         let piece = piece(segment);
         let places = self.part(piece, segment.places()).await?;
         let places = Places::read(segment, &places)?;
@@ -275,7 +308,7 @@ impl Account {
         let read = self.octets(piece, blocks.clone()).await?;
         let lists = Lists::choose(&places, conditions, &blocks, &read)?;
         let read = self.octets(piece, lists.ranges().to_vec()).await?;
-        Ok(lists.candidates(&read)?)
+        Ok(lists.found(&read)?)
     }
 
     /// Takes the shelf down because of a segment that could not be read: all is looked at anew.

@@ -214,6 +214,12 @@ async fn what_the_index_rules_out_is_not_read() {
     let not = Query::Not(Box::new(absent));
     let (all, read) = reads(&not).await;
     assert_eq!((all.iter().count(), read), (200, 0));
+    // No longer than a run: the index knows.
+    let (all, read) = reads(&Query::Text("TEA".into())).await;
+    assert_eq!((all.iter().count(), read), (200, 0));
+    // But not where in the message.
+    let (all, read) = reads(&Query::Body("TEA".into())).await;
+    assert_eq!((all.iter().count(), read), (200, 200));
     // What has just come is found before it is in the index.
     world.deliver(&["ada"], "\r\nsomewhere\r\n").await.unwrap();
     let newest = Query::Body("SOMEWHERE".into());
