@@ -1,16 +1,20 @@
 //! Messages become a segment.
 
 use crate::segment::{IDS_MAX, Writer};
+use crate::table::Table;
 use crate::{Damaged, Document};
 
-/// When a builder holds so many pairs of run and message it is full: 16 octets each.
-pub const PAIRS_MAX: usize = 1 << 20;
+/// When a builder holds so many pairs of run and message it is full: 8 octets each, and 24 for each
+/// different run.
+pub const PAIRS_MAX: usize = 1 << 19;
 
 /// Gathers messages by rising id, and makes a segment of them.
 #[derive(Debug)]
 pub struct Builder {
     first: u64,
-    pairs: Vec<(u64, u32)>,
+    runs: Table,
+    /// A run's number and a message's offset, by rising offset.
+    pairs: Vec<(u32, u32)>,
     wild: Vec<u32>,
     messages: u64,
     newest: u64,
@@ -23,6 +27,7 @@ impl Builder {
     pub fn new(first: u64) -> Self {
         Self {
             first,
+            runs: Table::default(),
             pairs: Vec::new(),
             wild: Vec::new(),
             messages: 0,
@@ -45,8 +50,9 @@ impl Builder {
         if document.is_wild() {
             self.wild.push(offset);
         }
-        let pairs = document.runs().iter().map(|run| (*run, offset));
-        self.pairs.extend(pairs);
+        let runs = document.runs().iter();
+        self.pairs
+            .extend(runs.map(|run| (self.runs.id(*run), offset)));
         self.messages += 1;
         self.newest = id;
         self.mark = *mark;
@@ -61,16 +67,41 @@ impl Builder {
         if range.is_none_or(|range| range >= IDS_MAX) || self.newest > last {
             return Err(Damaged("ids beyond a segment"));
         }
-        self.pairs.sort_unstable();
         let mut writer = Writer::new(self.first, last, &self.wild);
-        let mut offsets = Vec::new();
-        for same in self.pairs.chunk_by(|left, right| left.0 == right.0) {
-            offsets.clear();
-            offsets.extend(same.iter().map(|(_, offset)| *offset));
-            if let Some((run, _)) = same.first() {
-                writer.run(*run, &offsets);
-            }
+        let (ends, offsets) = self.lists();
+        let mut order: Vec<(u64, usize)> = self.runs.runs().iter().copied().zip(0..).collect();
+        order.sort_unstable();
+        for (run, id) in order {
+            let begin = id.checked_sub(1).and_then(|before| ends.get(before));
+            let range = begin.copied().unwrap_or(0)..ends.get(id).copied().unwrap_or(0);
+            writer.run(run, offsets.get(range).unwrap_or_default());
         }
         Ok(writer.finish(self.messages, self.newest, self.mark))
+    }
+
+    /// The offsets by run and rising, and where those of each run end.
+    fn lists(&mut self) -> (Vec<usize>, Vec<u32>) {
+        let index = |id: u32| crate::narrow(id.into());
+        // A counting sort: where each run's begin, moved on with each offset to where they end.
+        let mut ends = vec![0; self.runs.runs().len()];
+        for (id, _) in &self.pairs {
+            if let Some(count) = ends.get_mut(index(*id)) {
+                *count += 1;
+            }
+        }
+        let mut sum = 0;
+        for count in &mut ends {
+            sum += std::mem::replace(count, sum);
+        }
+        let mut offsets = vec![0; self.pairs.len()];
+        for (id, offset) in std::mem::take(&mut self.pairs) {
+            if let Some(end) = ends.get_mut(index(id)) {
+                if let Some(place) = offsets.get_mut(*end) {
+                    *place = offset;
+                }
+                *end += 1;
+            }
+        }
+        (ends, offsets)
     }
 }

@@ -42,6 +42,7 @@ mod lookup;
 mod merge;
 mod rice;
 mod segment;
+mod table;
 
 pub use bits::Bits;
 pub use build::{Builder, PAIRS_MAX};

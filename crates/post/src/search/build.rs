@@ -15,7 +15,7 @@ use crate::{Account, Error, Outcome, Post};
 /// Ids of one segment as it is first made.
 const FRESH_IDS_MAX: u64 = 16_384;
 /// Octets up to which segments are merged.
-const SEGMENT_OCTETS_MAX: u64 = 16 << 20;
+const SEGMENT_OCTETS_MAX: u64 = 8 << 20;
 /// Rows read in one round trip.
 const READ_AT_ONCE: usize = 32;
 
