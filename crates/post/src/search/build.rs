@@ -16,6 +16,8 @@ use crate::{Account, Error, Outcome, Post};
 const FRESH_IDS_MAX: u64 = 16_384;
 /// Octets up to which segments are merged.
 const SEGMENT_OCTETS_MAX: u64 = 8 << 20;
+/// Segments that are merged at once, at least: each time all of their octets are written again.
+const MERGED_MIN: usize = 4;
 /// Rows read in one round trip.
 const READ_AT_ONCE: usize = 32;
 
@@ -86,7 +88,8 @@ impl Account {
             let added = shelf.segments.last();
             messages += added.map_or(0, |segment| segment.messages);
             first = shelf.covered() + 1;
-            if let Some(from) = run_to_merge(&shelf.segments) {
+            let sizes: Vec<_> = shelf.segments.iter().map(size).collect();
+            if let Some(from) = run_to_merge(&sizes) {
                 self.merge(&shelf, from, shelf.segments.len() - 1).await?;
             }
         }
@@ -249,21 +252,52 @@ fn living(ledger: &Ledger, segments: &[Segment]) -> Vec<u64> {
     living
 }
 
-/// From which segment on all to the last are to become one: those not more than twice as large as
-/// all behind them.
-fn run_to_merge(segments: &[Segment]) -> Option<usize> {
-    let newest = segments.last()?;
-    let mut octets = newest.octets;
-    let mut from = segments.len() - 1;
-    for (at, segment) in segments.iter().enumerate().rev().skip(1) {
-        let fits = octets + segment.octets <= SEGMENT_OCTETS_MAX
-            && newest.last - segment.first < IDS_MAX
-            && segment.octets <= octets.saturating_mul(2);
-        if !fits {
+/// What merging asks of a segment: its octets, and how many ids it covers.
+fn size(segment: &Segment) -> (u64, u64) {
+    (segment.octets, segment.last - segment.first + 1)
+}
+
+/// From which segment on all to the last are to become one: those no larger than all behind them,
+/// once they are some.
+fn run_to_merge(sizes: &[(u64, u64)]) -> Option<usize> {
+    let (mut octets, mut ids) = *sizes.last()?;
+    let mut from = sizes.len() - 1;
+    for (at, size) in sizes.iter().enumerate().rev().skip(1) {
+        let fits = octets + size.0 <= SEGMENT_OCTETS_MAX && ids + size.1 <= IDS_MAX;
+        if !fits || size.0 > octets {
             break;
         }
-        octets += segment.octets;
+        (octets, ids) = (octets + size.0, ids + size.1);
         from = at;
     }
-    (from + 1 < segments.len()).then_some(from)
+    (from + MERGED_MIN <= sizes.len()).then_some(from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_are_few_and_seldom_written() {
+        for fresh in [150, 30_000, 3_000_000] {
+            let (mut sizes, mut written) = (Vec::new(), 0);
+            let count = 10_000;
+            for _ in 0..count {
+                sizes.push((fresh, 64));
+                written += fresh;
+                if let Some(from) = run_to_merge(&sizes) {
+                    let run = sizes.split_off(from);
+                    let one = run
+                        .iter()
+                        .fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
+                    written += one.0;
+                    sizes.push(one);
+                }
+                let octets: u64 = sizes.iter().map(|size| size.0).sum();
+                let large = usize::try_from(octets / (SEGMENT_OCTETS_MAX / 4)).unwrap();
+                assert!(sizes.len() <= 20 + large, "{sizes:?}");
+            }
+            assert!(written <= count * fresh * 10, "{fresh}: {written}");
+        }
+    }
 }
