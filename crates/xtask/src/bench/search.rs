@@ -89,12 +89,15 @@ fn cost(
     let begun = Instant::now();
     let size = wait_for_index(&server, &target, messages)?;
     let seconds = begun.elapsed().as_secs_f64();
-    let cpu = target.cost().since(before).cpu_seconds;
+    let after = target.cost();
+    let cpu = after.since(before).cpu_seconds;
     let count = f64::from(u32::try_from(messages)?);
     let name = target.name;
     table.note("indexing, CPU ms a message", name, cpu * 1000.0 / count);
     table.note("indexing, ms a message", name, seconds * 1000.0 / count);
     let share = f64::from(u32::try_from(size / 1024)?) / f64::from(u32::try_from(octets / 1024)?);
+    let kib = f64::from(u32::try_from(after.private_octets / 1024)?);
+    table.note("memory behind it, MiB", name, kib / 1024.0);
     table.note("index, octets by octets of mail", name, share);
     Ok(server)
 }
