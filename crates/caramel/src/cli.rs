@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::complaint::Complaint;
+use crate::compose::{self, Compose};
 use crate::config::Config;
 use crate::parse::{self, Parse};
 use crate::{certificate, config, demo, directory, inspect, papers, serve};
@@ -55,6 +56,11 @@ enum Command {
     ///
     /// One file is one message, as it travels or as it is stored; no configuration is needed.
     Parse(Parse),
+    /// Makes a message and writes it to standard output.
+    ///
+    /// Its text comes from standard input unless an option says otherwise. Nothing is sent: what is
+    /// written goes on to curl, sendmail, or a folder. No configuration is needed.
+    Compose(Box<Compose>),
     /// Writes the man pages into a folder, or the first to standard output.
     Man {
         /// The folder; `-` for standard output.
@@ -172,6 +178,7 @@ impl Cli {
             Some(Command::Man { folder }) => papers::man(&folder),
             Some(Command::Completions { shell }) => papers::completions(shell),
             Some(Command::Parse(parse)) => parse::run(&parse),
+            Some(Command::Compose(compose)) => compose::run(&compose),
             ref command => {
                 let config = self.configuration()?;
                 match command {
@@ -222,9 +229,11 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         Command::Store(StoreCommand::Check) => inspect::check(config),
         Command::Store(StoreCommand::Rebuild) => inspect::rebuild(config),
         Command::Cert(CertCommand::Ca) => certificate::authority(config),
-        Command::Serve | Command::Parse(_) | Command::Man { .. } | Command::Completions { .. } => {
-            Ok(())
-        }
+        Command::Serve
+        | Command::Parse(_)
+        | Command::Compose(_)
+        | Command::Man { .. }
+        | Command::Completions { .. } => Ok(()),
     }
 }
 

@@ -29,11 +29,7 @@ pub(crate) fn add_account(
     address: &str,
     source: &PasswordSource,
 ) -> Result<(), Complaint> {
-    let password = source.password()?;
-    let arguments = json!({ "address": address, "password": password });
-    ask(config, "Account/add", &arguments)?;
-    say(&format!("{address} has an account."))?;
-    source.tell(&password)
+    set_password(config, "Account/add", address, source, "has an account")
 }
 
 pub(crate) fn list_accounts(config: &Config, listing: &Listing) -> Result<(), Complaint> {
@@ -48,10 +44,27 @@ pub(crate) fn change_password(
     address: &str,
     source: &PasswordSource,
 ) -> Result<(), Complaint> {
+    set_password(
+        config,
+        "Account/password",
+        address,
+        source,
+        "has another password",
+    )
+}
+
+/// Asks what brings an account a password, and shows one that was made up.
+fn set_password(
+    config: &Config,
+    method: &str,
+    address: &str,
+    source: &PasswordSource,
+    done: &str,
+) -> Result<(), Complaint> {
     let password = source.password()?;
     let arguments = json!({ "address": address, "password": password });
-    ask(config, "Account/password", &arguments)?;
-    say(&format!("{address} has another password."))?;
+    ask(config, method, &arguments)?;
+    say(&format!("{address} {done}."))?;
     source.tell(&password)
 }
 

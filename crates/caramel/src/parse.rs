@@ -2,9 +2,8 @@
 //!
 //! Needs neither configuration nor store. Not here: how messages are read (the room `message`).
 
-use std::fs::File;
-use std::io::{self, BufWriter, ErrorKind, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::Context as _;
@@ -12,14 +11,16 @@ use clap::Args;
 use message::{Content, Decoder, Encoding, Header, Leniencies, Outline, Part, charset};
 
 use crate::complaint::Complaint;
+use crate::input;
 
+mod body;
 mod field;
 mod json;
 mod node;
+mod report;
 mod tree;
+mod view;
 
-/// Octets a message may have here; it is read whole.
-const MESSAGE_OCTETS_MAX: u64 = 1 << 30;
 /// Octets that are decoded at a time.
 const PIECE_OCTETS: usize = 1 << 16;
 /// Numbers that may stand between dots; far more than parts are opened.
@@ -31,8 +32,11 @@ pub(crate) struct Parse {
     /// The message; `-` for standard input.
     file: PathBuf,
     /// As JSON, for programs.
-    #[arg(long, conflicts_with_all = ["part", "header"])]
+    #[arg(long, conflicts_with_all = ["part", "header", "body"])]
     json: bool,
+    /// Write what a reader would read, in UTF-8: the text, HTML without its tags, and nothing else.
+    #[arg(long, conflicts_with_all = ["part", "header"])]
+    body: bool,
     /// Write this part to standard output, its transfer encoding undone.
     ///
     /// The numbers are IMAP's, as the tree shows them: 2.1 is the first part inside the second.
@@ -64,7 +68,7 @@ impl FromStr for Numbers {
 
 /// Shows what was asked for.
 pub(crate) fn run(parse: &Parse) -> Result<(), Complaint> {
-    let message = read(&parse.file)?;
+    let message = input::message(&parse.file)?;
     let outline = Outline::parse(&message);
     let part = match &parse.part {
         Some(numbers) => Some(find(&outline, numbers)?),
@@ -73,6 +77,7 @@ pub(crate) fn run(parse: &Parse) -> Result<(), Complaint> {
     let mut output = BufWriter::new(io::stdout().lock());
     let written = match part {
         _ if parse.header => header(part.unwrap_or(&outline.root), &message, &mut output),
+        None if parse.body => body::write(&outline, &message, &mut output)?,
         Some(part) if parse.text => text(part, &message, &mut output)?,
         Some(part) => decode(part, &message, &mut |piece| output.write_all(piece)).map(drop),
         None if parse.json => json::write(&outline, &message, &mut output),
@@ -83,31 +88,6 @@ pub(crate) fn run(parse: &Parse) -> Result<(), Complaint> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written.context("writing to standard output")?),
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Complaint> {
-    let failed = |error: io::Error| {
-        let complaint = Complaint::new(format!("{} cannot be read", path.display()));
-        let complaint = complaint.because(error);
-        complaint.next("give the path of a file that holds one message, or `-`")
-    };
-    let mut message = Vec::new();
-    let read = if path == Path::new("-") {
-        let input = io::stdin().lock();
-        input.take(MESSAGE_OCTETS_MAX + 1).read_to_end(&mut message)
-    } else {
-        let file = File::open(path).map_err(failed)?;
-        let octets = file.metadata().map_or(0, |found| found.len());
-        message.reserve(usize::try_from(octets.min(MESSAGE_OCTETS_MAX)).unwrap_or_default());
-        file.take(MESSAGE_OCTETS_MAX + 1).read_to_end(&mut message)
-    };
-    let octets = u64::try_from(read.map_err(failed)?).unwrap_or(u64::MAX);
-    if octets > MESSAGE_OCTETS_MAX {
-        let complaint = Complaint::new(format!("{} is too long for a message", path.display()));
-        let complaint = complaint.because(format!("it has more than {MESSAGE_OCTETS_MAX} octets"));
-        return Err(complaint.next("an mbox has to be cut into its messages first"));
-    }
-    Ok(message)
 }
 
 fn find<'a>(outline: &'a Outline, numbers: &Numbers) -> Result<&'a Part, Complaint> {

@@ -254,6 +254,220 @@ fn files_inside_a_text_and_odd_reports_are_shown() {
     assert!(shown.contains("holds \"cat.txt\" of 3 octets"), "{shown}");
 }
 
+/// A letter through a list, with a choice of texts, a picture and a report's worth of trace.
+const LISTED: &[u8] = b"Received: from mx.example (HELO a.example) by b.example with ESMTPS\r\n \
+    id 7F for <ada@example.org>; Mon, 23 Nov 2026 20:15:00 +0100\r\n\
+    Received: by a.example; x\r\n\
+    Authentication-Results: b.example; spf=pass smtp.mailfrom=a.example;\r\n \
+    dkim=fail reason=\"bad signature\" header.d=a.example\r\n\
+    Authentication-Results: half a field\r\n\
+    List-Id: Sea stories <sea.example>\r\nList-Post: NO\r\n\
+    List-Unsubscribe: <mailto:off@sea.example>, <https://sea.example/off>\r\n\
+    List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n\
+    Keywords: tide, =?utf-8?q?M=C3=B6we?=\r\nKeywords: salt\r\n\
+    Content-Type: multipart/mixed; boundary=m\r\n\r\n\
+    --m\r\nContent-Type: multipart/alternative; boundary=a\r\n\r\n\
+    --a\r\nContent-Type: text/plain; format=flowed; charset=utf-8\r\n\r\n\
+    Ahoy, \r\nsailor!\r\n> old \r\n> words\r\n-- \r\nM\xc3\xb6we\x1b[2J\r\n\
+    --a\r\nContent-Type: text/html\r\n\r\n<p>Ahoy, <b>sailor</b>!\r\n--a--\r\n\
+    --m\r\nContent-Type: image/png\r\nContent-Disposition: attachment\r\n\r\nx\r\n\
+    --m\r\nContent-Type: text/html; charset=iso-8859-1\r\n\r\n\
+    <style>p{}</style><p>M\xf6wen<br>fly<p>home\r\n--m--\r\n";
+
+#[test]
+fn programs_are_told_what_is_read_and_what_is_attached() {
+    let found = as_json(LISTED);
+    assert_eq!(found["preview"], "Ahoy, sailor! M\u{f6}wen fly home");
+    assert_eq!(found["hasAttachment"], true);
+    assert_eq!(found["textBody"], json!(["1.1", "3"]));
+    assert_eq!(found["htmlBody"], json!(["1.2", "3"]));
+    assert_eq!(found["attachments"], json!(["2"]));
+    let plain = as_json(b"Subject: x\r\n\r\nhi\r\n");
+    assert_eq!(plain["hasAttachment"], false);
+    assert_eq!(plain["textBody"], json!(["1"]));
+    assert_eq!(plain["attachments"], json!([]));
+    for key in ["list", "keywords"] {
+        assert!(plain.get(key).is_none(), "{key}");
+    }
+    for key in ["authenticationResults", "received"] {
+        assert_eq!(plain[key], json!([]), "{key}");
+    }
+}
+
+#[test]
+fn programs_are_told_of_the_list_the_way_and_the_checks() {
+    let found = as_json(LISTED);
+    let list = json!({
+        "id": "sea.example", "name": "Sea stories", "help": [], "post": [], "closed": true,
+        "subscribe": [], "unsubscribe": ["mailto:off@sea.example", "https://sea.example/off"],
+        "owner": [], "archive": [], "oneClick": "https://sea.example/off",
+    });
+    assert_eq!(found["list"], list);
+    assert_eq!(found["keywords"], json!(["tide", "M\u{f6}we", "salt"]));
+    let hop = json!({
+        "from": "mx.example", "helo": "a.example", "peerName": null, "peer": null,
+        "by": "b.example", "via": null, "with": "ESMTPS", "id": "7F", "for": "ada@example.org",
+        "tlsVersion": null, "tlsCipher": null, "date": "2026-11-23T20:15:00+01:00",
+    });
+    assert_eq!(found["received"][0], hop);
+    assert_eq!(found["received"][1]["by"], "a.example");
+    assert_eq!(found["received"][1]["date"], Value::Null);
+    let from = |kind: &str, name: &str| json!({ "type": kind, "name": name, "value": "a.example" });
+    let checks = json!([{
+        "server": "b.example",
+        "version": 1,
+        "results": [
+            {
+                "method": "spf", "version": 1, "result": "pass", "reason": null,
+                "properties": [from("smtp", "mailfrom")],
+            },
+            {
+                "method": "dkim", "version": 1, "result": "fail", "reason": "bad signature",
+                "properties": [from("header", "d")],
+            },
+        ],
+    }]);
+    assert_eq!(found["authenticationResults"], checks);
+}
+
+#[test]
+fn the_tree_says_how_the_message_is_read() {
+    let shown = said(&["-"], LISTED);
+    for line in [
+        "│ Preview  Ahoy, sailor! M\u{f6}wen fly home",
+        "│ Read as  1.1, 3 / 1.2, 3; attachments: 2",
+        "│ List     Sea stories <sea.example>, unsubscribe at once: https://sea.example/off,",
+        "│          closed to letters",
+        "│ Checks   b.example: spf=pass dkim=fail",
+    ] {
+        assert!(shown.lines().any(|one| one == line), "{line}\n{shown}");
+    }
+    let plain = said(&["-"], b"Subject: x\r\n\r\nhi\r\n");
+    assert!(plain.contains("│ Preview  hi\n"), "{plain}");
+    assert!(!plain.contains("Read as"), "{plain}");
+    let picture = said(&["-"], b"Content-Type: application/pdf\r\n\r\n%\r\n");
+    let read = "│ Read as  nothing; attachments: 1\n";
+    assert!(picture.contains(read), "{picture}");
+    // A long text's preview is one line.
+    let text = format!("\r\n{}", "a b\u{202e} ".repeat(500));
+    let long = said(&["-"], text.as_bytes());
+    let previews = long.lines().filter(|line| line.contains("a b\u{fffd} a b"));
+    assert_eq!(previews.count(), 1, "{long}");
+}
+
+#[test]
+fn the_body_is_what_a_reader_reads() {
+    let body = |message: &[u8]| said(&["-", "--body"], message);
+    assert_eq!(
+        body(LISTED),
+        "Ahoy, sailor!\n> old words\n-- \nM\u{f6}we\u{fffd}[2J\nM\u{f6}wen\nfly\n\nhome\n"
+    );
+    assert_eq!(body(b"Subject: x\r\n\r\na\r\n\tb\rc"), "a\n\tb\u{fffd}c\n");
+    assert_eq!(body(b""), "");
+    let picture = b"Content-Type: image/png\r\n\r\nx";
+    let output = parse(&["-", "--body"], picture);
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        complaint.contains("there is no text to read"),
+        "{complaint}"
+    );
+    for other in [&["--json"][..], &["--header"], &["--part", "1"]] {
+        let words = [&["-", "--body"][..], other].concat();
+        assert_eq!(parse(&words, b"").status.code(), Some(2), "{words:?}");
+    }
+}
+
+/// A report with one part, of this kind.
+fn report(kind: &str, body: &str) -> Vec<u8> {
+    format!(
+        "Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\n\r\nSorry.\r\n\
+         --b\r\nContent-Type: message/{kind}\r\n\r\n{body}\r\n--b--\r\n"
+    )
+    .into_bytes()
+}
+
+#[test]
+fn delivery_reports_are_read() {
+    let body = "Reporting-MTA: dns; mx.example\r\nOriginal-Envelope-Id: e1\r\n\r\n\
+        Final-Recipient: rfc822; ada@example.org\r\nAction: failed\r\nStatus: 5.1.1\r\n\
+        Diagnostic-Code: smtp; 550 no \x1b[31muser\r\nRemote-MTA: dns; mx.example.org\r\n\r\n\
+        Final-Recipient: rfc822; bob@example.org\r\nAction: delayed\r\nStatus: 4.4.1\r\n\
+        Will-Retry-Until: Mon, 23 Nov 2026 20:15:00 +0100\r\nX-Queue: 9\r\n";
+    let message = report("delivery-status", body);
+    let found = as_json(&message);
+    let status = &found["part"]["children"][1]["deliveryStatus"];
+    let mta = json!({ "type": "dns", "value": "mx.example", "address": null });
+    assert_eq!(status["reportingMta"], mta);
+    assert_eq!(status["originalEnvelopeId"], "e1");
+    let [failed, delayed] = status["recipients"].as_array().unwrap().as_slice() else {
+        panic!("{status}");
+    };
+    assert_eq!(failed["finalRecipient"]["address"], "ada@example.org");
+    assert_eq!(
+        (&failed["action"], &failed["status"]),
+        (&json!("failed"), &json!("5.1.1"))
+    );
+    assert_eq!(failed["diagnosticCode"]["type"], "smtp");
+    assert_eq!(delayed["willRetryUntil"], "2026-11-23T20:15:00+01:00");
+    assert_eq!(
+        delayed["others"],
+        json!([{ "name": "X-Queue", "value": "9" }])
+    );
+    let shown = said(&["-"], &message);
+    for line in [
+        "         failed ada@example.org 5.1.1 \"550 no \u{fffd}[31muser\" says mx.example.org",
+        "         delayed bob@example.org 4.4.1 tried until Mon, 23 Nov 2026 20:15:00 +0100",
+    ] {
+        assert!(shown.lines().any(|one| one == line), "{line}\n{shown}");
+    }
+    let many =
+        "\r\nFinal-Recipient: rfc822; a@b\r\nAction: failed\r\nStatus: 5.0.0\r\n".repeat(500);
+    let shown = said(&["-"], &report("delivery-status", &many));
+    assert!(shown.contains("and more (500 recipients)"), "{shown}");
+    assert!(shown.lines().count() < 40, "{shown}");
+}
+
+#[test]
+fn receipts_and_complaints_are_read() {
+    let body = "Reporting-UA: pc.example; Mailer 1\r\n\
+        Final-Recipient: rfc822; ada@example.org\r\nOriginal-Message-ID: <1@x>\r\n\
+        Disposition: automatic-action/MDN-sent-manually; processed/error\r\nError: no room\r\n";
+    let message = report("disposition-notification", body);
+    let found = as_json(&message);
+    let receipt = &found["part"]["children"][1]["dispositionNotification"];
+    let disposition = json!({
+        "actionMode": "automatic-action", "sendingMode": "mdn-sent-manually",
+        "type": "processed", "modifiers": ["error"],
+    });
+    assert_eq!(receipt["disposition"], disposition);
+    let agent = json!({ "name": "pc.example", "product": "Mailer 1" });
+    assert_eq!(receipt["reportingUa"], agent);
+    assert_eq!(receipt["originalMessageId"], "1@x");
+    assert_eq!(receipt["error"], json!(["no room"]));
+    let shown = said(&["-"], &message);
+    for line in [
+        "         processed/error ada@example.org by a program, receipt sent by a person",
+        "         error \"no room\"",
+    ] {
+        assert!(shown.lines().any(|one| one == line), "{line}\n{shown}");
+    }
+
+    let body = "Feedback-Type: abuse\r\nUser-Agent: Button/1.0\r\nVersion: 1\r\n\
+        Original-Mail-From: <spam@example.net>\r\nOriginal-Rcpt-To: <ada@example.org>\r\n\
+        Source-IP: 192.0.2.2\r\nIncidents: 3\r\nReported-URI: https://x.example/\r\n";
+    let message = report("feedback-report", body);
+    let found = as_json(&message);
+    let complaint = &found["part"]["children"][1]["feedbackReport"];
+    assert_eq!(complaint["feedbackType"], "abuse");
+    assert_eq!(complaint["sourceIp"], "192.0.2.2");
+    assert_eq!(complaint["originalRcptTo"], json!(["<ada@example.org>"]));
+    assert_eq!(complaint["reportedUri"], json!(["https://x.example/"]));
+    let shown = said(&["-"], &message);
+    let verdict = "abuse <spam@example.net> from 192.0.2.2 for <ada@example.org> (3 times)\n";
+    assert!(shown.contains(verdict), "{shown}");
+}
+
 #[test]
 fn a_large_message_takes_little_memory_beside_itself() {
     let content = b"any octets at all\0\xff".repeat(LARGE_OCTETS / 19);

@@ -18,7 +18,11 @@ use mail::{
     BlobRange, EmailId, Flag, FlagSet, Keyword, MailboxId, ModSeq, Role, ThreadId, Timestamp, Uid,
     UidSet, UidValidity,
 };
+use message::Member;
 use wire::sasl::{Question, Verdict};
+
+// What to sort by and how to thread is the same to the client and to the house.
+pub use crate::command::{SortCriterion, SortKey, Threading};
 
 /// A question for the house.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,6 +145,26 @@ pub enum Ask {
         /// Of which of the found ones the highest mod-sequence is wanted, if at all.
         highest: Option<Highest>,
     },
+    /// Finds messages and sorts them. Answer: [`Answer::Sorted`].
+    Sort {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// Which messages.
+        criterion: Criterion,
+        /// By what, the first before the second; those that are alike by rising UID.
+        criteria: Vec<SortCriterion>,
+        /// As in [`Ask::Search`], of the first and the last in the order asked for.
+        highest: Option<Highest>,
+    },
+    /// Finds messages and puts them into threads. Answer: [`Answer::Threads`].
+    Thread {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// Which messages; threads are made of these only.
+        criterion: Criterion,
+        /// How.
+        threading: Threading,
+    },
     /// Begins to add messages. Answer: [`Answer::Done`], or a refusal before the octets come.
     /// Nothing else is asked until [`Ask::AppendEnd`] or [`Ask::AppendAbort`], but for more of
     /// them.
@@ -153,6 +177,9 @@ pub enum Ask {
         date: Option<Timestamp>,
         /// How many octets will come.
         octets: u64,
+        /// The message that goes in the same step, if one does (RFC 8508); refused with
+        /// [`Why::Expunged`] if it is no longer there.
+        replaces: Option<(MailboxId, Uid)>,
     },
     /// The next octets of that message. Answer: [`Answer::Done`]; a refusal ends the append.
     AppendChunk(Bytes),
@@ -224,6 +251,15 @@ pub enum Answer {
         /// The highest mod-sequence of those asked for; `None` if it was not asked or none is.
         highest: Option<ModSeq>,
     },
+    /// To [`Ask::Sort`].
+    Sorted {
+        /// The messages found, in their order.
+        uids: Vec<Uid>,
+        /// As in [`Answer::Found`].
+        highest: Option<ModSeq>,
+    },
+    /// To [`Ask::Thread`]: parents before their children.
+    Threads(Vec<Member<Uid>>),
     /// To [`Ask::AppendEnd`].
     Appended {
         /// The mailbox's generation.
@@ -253,6 +289,8 @@ pub enum Why {
     AlreadyExists,
     /// It can never be done (a name that may not be, `INBOX` deleted, …).
     Cannot,
+    /// A message it is about was removed by somebody else.
+    Expunged,
     /// It has mailboxes below it, or is in use.
     InUse,
     /// The account has no right to it.
@@ -383,12 +421,23 @@ pub struct Changed {
 pub struct FetchPlan {
     /// The structure: for ENVELOPE, BODY and BODYSTRUCTURE.
     pub outline: bool,
+    /// The first words of the text: for PREVIEW.
+    pub preview: Option<PreviewMode>,
     /// Pieces of its text, answered in this order.
     pub pieces: Vec<Piece>,
     /// True to mark each message as `\Seen` in passing.
     pub mark_seen: bool,
     /// Only messages with a higher mod-sequence (RFC 7162 §3.1.4.1).
     pub changed_since: Option<ModSeq>,
+}
+
+/// When the first words of a text are wanted (RFC 8970).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PreviewMode {
+    /// Only where they are kept.
+    Kept,
+    /// In any case.
+    Made,
 }
 
 /// A piece of a message's text.
@@ -428,12 +477,17 @@ pub struct Row {
     pub size_octets: u64,
     /// When it arrived.
     pub internal_date: Timestamp,
+    /// When it was put into the mailbox, where the house knows it (RFC 8514).
+    pub save_date: Option<Timestamp>,
     /// Its identity across mailboxes.
     pub email: EmailId,
     /// Its conversation, where the house knows it.
     pub thread: Option<ThreadId>,
     /// Its structure, if the plan asked for it.
     pub outline: Option<Arc<message::Outline>>,
+    /// The first words of its text, if the plan asked for them; always there for
+    /// [`PreviewMode::Made`].
+    pub preview: Option<String>,
     /// The pieces, in the plan's order.
     pub pieces: Vec<PieceData>,
 }
@@ -479,6 +533,9 @@ pub enum Criterion {
     Arrived(When, Date),
     /// Those whose `Date` field says so.
     Sent(When, Date),
+    /// Those that were put into the mailbox then; where that is not known, those that arrived then
+    /// (RFC 8514 §4.3).
+    Saved(When, Date),
     /// Those with more octets.
     Larger(u64),
     /// Those with fewer octets.

@@ -6,7 +6,7 @@
 //! Not here: pipelining, caching, any idea of what a mailbox holds.
 //!
 //! RFC 9051 §2.2.1, §5.5, §6.2.1 (STARTTLS), §6.2.2 (AUTHENTICATE), §6.3.12 (APPEND), §6.3.13
-//! (IDLE).
+//! (IDLE); RFC 8508 (REPLACE).
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,9 +18,9 @@ use mail::{BlobRange, FlagSet, Instant, SyntaxError, Timestamp};
 use wire::sasl::Secret;
 use wire::{Session, Step, Upgrade};
 
-use crate::command::{Append, AppendMessage, LiteralHeader};
+use crate::command::{Append, AppendMessage, LiteralHeader, Replace};
 use crate::response::{Condition, Status};
-use crate::{Command, MailboxName, Names, Response, Tag};
+use crate::{Command, MailboxName, Names, Response, SeqNumber, Tag};
 
 /// The limits of a client.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +67,21 @@ pub enum Request {
         /// The message.
         message: Message,
     },
+    /// REPLACE, or UID REPLACE.
+    Replace {
+        /// True if the number is a UID.
+        uid: bool,
+        /// The message that goes.
+        number: SeqNumber,
+        /// Where the new one goes to.
+        mailbox: MailboxName,
+        /// The new message's flags.
+        flags: FlagSet,
+        /// Its INTERNALDATE, if not now.
+        date: Option<Timestamp>,
+        /// The new message.
+        message: Message,
+    },
     /// End an IDLE.
     Done,
 }
@@ -78,6 +93,28 @@ pub enum Message {
     Octets(Bytes),
     /// Held in a store: the driver splices it.
     Stored(BlobRange),
+}
+
+/// The words before a message.
+fn append(
+    mailbox: MailboxName,
+    flags: FlagSet,
+    date: Option<Timestamp>,
+    message: &Message,
+) -> Append {
+    let literal = LiteralHeader {
+        octets: message.octets(),
+        sync: true,
+        binary: false,
+    };
+    Append {
+        mailbox,
+        message: AppendMessage {
+            flags,
+            date,
+            literal,
+        },
+    }
 }
 
 impl Message {
@@ -193,29 +230,40 @@ impl Client {
                 date,
                 message,
             } => {
-                self.send(&Command::Append(Append {
-                    mailbox,
-                    message: AppendMessage {
-                        flags,
-                        date,
-                        literal: LiteralHeader {
-                            octets: message.octets(),
-                            sync: true,
-                            binary: false,
-                        },
-                    },
-                }));
-                self.output.push_back(Output::Await);
-                match message {
-                    Message::Octets(octets) => self.write(octets),
-                    Message::Stored(range) => self.output.push_back(Output::Splice(range)),
-                }
-                self.write(Bytes::from_static(b"\r\n"));
+                let append = append(mailbox, flags, date, &message);
+                self.send_with(&Command::Append(append), message);
+            }
+            Request::Replace {
+                uid,
+                number,
+                mailbox,
+                flags,
+                date,
+                message,
+            } => {
+                let append = append(mailbox, flags, date, &message);
+                let replace = Replace {
+                    uid,
+                    number,
+                    append,
+                };
+                self.send_with(&Command::Replace(replace), message);
             }
             // No IDLE is under way: nothing to end.
             Request::Done => {}
         }
         true
+    }
+
+    /// Puts a command out, and its message when the server asks for it.
+    fn send_with(&mut self, command: &Command, message: Message) {
+        self.send(command);
+        self.output.push_back(Output::Await);
+        match message {
+            Message::Octets(octets) => self.write(octets),
+            Message::Stored(range) => self.output.push_back(Output::Splice(range)),
+        }
+        self.write(Bytes::from_static(b"\r\n"));
     }
 
     /// Puts a command out, waiting before the octets of each literal.

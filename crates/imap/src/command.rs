@@ -15,20 +15,24 @@ use bytes::BytesMut;
 use mail::{FlagSet, ModSeq, Role, SyntaxError, Timestamp};
 use wire::sasl::Secret;
 
-use crate::{MailboxName, Names, SequenceSet};
+use crate::{MailboxName, Names, SeqNumber, SequenceSet};
 
 mod fetch;
 mod list;
 pub(crate) mod parse;
+pub(crate) mod partial;
 pub(crate) mod search;
 pub(crate) mod section;
 mod select;
+mod sort;
 mod write;
 
 pub use fetch::{Fetch, FetchItem, Partial};
 pub use list::{List, ListReturn, ListSelect, StatusItem};
+pub use partial::PartialRange;
 pub use search::{Date, EntryType, Search, SearchKey, SearchReturn};
 pub use select::{Qresync, SelectParameters};
+pub use sort::{Sort, SortCriterion, SortKey, Thread, Threading};
 
 /// What a client calls its command; the server's answer to it begins with the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -141,6 +145,17 @@ pub struct AppendMessage {
     pub literal: LiteralHeader,
 }
 
+/// REPLACE and UID REPLACE up to the message, which follows the literal's header (RFC 8508 §3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replace {
+    /// True if the number is a UID.
+    pub uid: bool,
+    /// The message of the open mailbox that goes.
+    pub number: SeqNumber,
+    /// The message that comes, and where to.
+    pub append: Append,
+}
+
 /// What a client says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -226,6 +241,8 @@ pub enum Command {
     },
     /// Put a message in (§6.3.12).
     Append(Append),
+    /// Put a message in, and take another away in the same step (RFC 8508).
+    Replace(Replace),
     /// Tell me what happens until I say DONE (§6.3.13).
     Idle,
     /// Make a checkpoint (RFC 3501 §6.4.1).
@@ -240,6 +257,10 @@ pub enum Command {
     UidExpunge(SequenceSet),
     /// Which messages are so? (§6.4.4)
     Search(Search),
+    /// In which order are they? (RFC 5256 §3)
+    Sort(Sort),
+    /// Which answer which? (RFC 5256 §3)
+    Thread(Thread),
     /// Tell me about messages (§6.4.5).
     Fetch(Fetch),
     /// Change flags (§6.4.6).

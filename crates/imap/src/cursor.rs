@@ -327,7 +327,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn seq_number(&mut self) -> Read<SeqNumber> {
+    pub(crate) fn seq_number(&mut self) -> Read<SeqNumber> {
         if self.eat(b'*') {
             return Ok(SeqNumber::Star);
         }

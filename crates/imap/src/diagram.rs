@@ -2,7 +2,8 @@
 //!
 //! A command is out of sequence exactly where [`Phase::after`] has no arrow for its success.
 //!
-//! RFC 9051 §3 and §6; RFC 3501 §6 for CHECK and LSUB; RFC 8437 §5 for UNAUTHENTICATE.
+//! RFC 9051 §3 and §6; RFC 3501 §6 for CHECK and LSUB; RFC 5256 §3 for SORT and THREAD;
+//! RFC 8437 §5 for UNAUTHENTICATE.
 
 use wire::drawing::Drawing;
 
@@ -59,10 +60,13 @@ pub enum Verb {
     Unselect,
     Expunge,
     Search,
+    Sort,
+    Thread,
     Fetch,
     Store,
     Copy,
     Move,
+    Replace,
     Compress,
     /// The peer has connected.
     Connect,
@@ -157,7 +161,7 @@ impl Phase {
 
 impl Verb {
     /// All verbs.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 38] = [
         Self::Capability,
         Self::Noop,
         Self::Id,
@@ -185,10 +189,13 @@ impl Verb {
         Self::Unselect,
         Self::Expunge,
         Self::Search,
+        Self::Sort,
+        Self::Thread,
         Self::Fetch,
         Self::Store,
         Self::Copy,
         Self::Move,
+        Self::Replace,
         Self::Compress,
         Self::Connect,
         Self::Done,
@@ -293,6 +300,8 @@ mod tests {
             (Verb::Idle, [false, true, true]),
             (Verb::Close, [false, false, true]),
             (Verb::Fetch, [false, false, true]),
+            // RFC 8508 §3.5
+            (Verb::Replace, [false, false, true]),
             (Verb::Noise, [false, false, false]),
         ];
         for (verb, expected) in cases {

@@ -17,7 +17,7 @@ const ANNOUNCEMENT_OCTETS_MAX: usize = 48;
 pub(crate) enum Framed {
     /// A command without its last CRLF, literals inside.
     Command(Bytes),
-    /// An APPEND up to the announcement of its message, which is next in the stream.
+    /// An APPEND or a REPLACE up to the announcement of its message, which is next in the stream.
     Append(Bytes),
     /// The peer waits for the word to go on with its literal.
     Continue,
@@ -299,16 +299,27 @@ fn announced(line: &[u8]) -> Option<Announced> {
     Some(Announced { octets, sync, at })
 }
 
-/// True if the literal announced here is the message of an APPEND, not the name of its mailbox.
+/// True if the literal announced here is the message of an APPEND or a REPLACE, not the name of
+/// its mailbox.
 fn is_message(gathered: &[u8], line: &[u8], at: usize) -> bool {
     let start = if gathered.is_empty() { line } else { gathered };
-    let mut words = start.splitn(3, |&octet| octet == b' ');
-    let (Some(tag), Some(verb), Some(rest)) = (words.next(), words.next(), words.next()) else {
+    let mut words = start.split(|&octet| octet == b' ').skip(1);
+    let mut verb = words.next().unwrap_or_default();
+    // How many spaces stand before the mailbox's name.
+    let mut spaces = 2;
+    if verb.eq_ignore_ascii_case(b"UID") {
+        verb = words.next().unwrap_or_default();
+        spaces += 1;
+    }
+    if verb.eq_ignore_ascii_case(b"REPLACE") {
+        // RFC 8508 §5
+        spaces += 1;
+    } else if spaces > 2 || !verb.eq_ignore_ascii_case(b"APPEND") {
         return false;
-    };
-    // The first literal is the mailbox's name if nothing stands before it.
-    let behind_name = !gathered.is_empty() || at > tag.len() + verb.len() + 2;
-    verb.eq_ignore_ascii_case(b"APPEND") && behind_name && !rest.is_empty()
+    }
+    // The first literal is the mailbox's name if nothing stands before it there.
+    let name = memchr::memchr_iter(b' ', line).nth(spaces - 1);
+    !gathered.is_empty() || name.is_some_and(|space| at > space + 1)
 }
 
 #[cfg(test)]
@@ -344,7 +355,7 @@ mod tests {
 
     #[test]
     fn any_cut_gives_the_same_frames() {
-        let cases: [(&[u8], &[&str]); 9] = [
+        let cases: [(&[u8], &[&str]); 11] = [
             (b"a NOOP\r\nb NOOP\nc", &["a NOOP", "b NOOP"]),
             (
                 b"a LOGIN {3+}\r\nada {2+}\r\nxy\r\nb NOOP\r\n",
@@ -364,6 +375,24 @@ mod tests {
                     "append a append {3+}\\r\\nbox {5+}",
                     "Swallowed(true)",
                     "c NOOP",
+                ],
+            ),
+            (
+                b"a REPLACE 4 {3+}\r\nbox {5+}\r\nhello\r\nb replace 4 x {2+}\r\n{}\r\nc NOOP\r\n",
+                &[
+                    "append a REPLACE 4 {3+}\\r\\nbox {5+}",
+                    "Swallowed(false)",
+                    "append b replace 4 x {2+}",
+                    "Swallowed(false)",
+                    "c NOOP",
+                ],
+            ),
+            (
+                b"a uid replace 4 box () {7+}\r\nb NOOP\r\r\nc UID COPY 4 {1+}\r\nx\r\n",
+                &[
+                    "append a uid replace 4 box () {7+}",
+                    "Swallowed(false)",
+                    "c UID COPY 4 {1+}\\r\\nx",
                 ],
             ),
             (

@@ -35,6 +35,14 @@ pub struct Policy {
     pub idle_timeout: Duration,
 }
 
+impl Policy {
+    /// The octets of a message that APPEND brings, in a number that the grammar has.
+    pub(crate) fn append_limit(&self) -> u32 {
+        // RFC 7889 §5
+        u32::try_from(self.append_octets_max).unwrap_or(u32::MAX)
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {

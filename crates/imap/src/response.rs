@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use bytes::{BufMut, BytesMut};
 use mail::{FlagSet, ModSeq, SeqNo, SyntaxError, UidSet};
+use message::Member;
 
 use crate::command::parse::id_fields as read_id_fields;
 use crate::cursor::{Cursor, Read};
@@ -21,6 +22,7 @@ mod list;
 mod search;
 mod status;
 mod structure;
+mod thread;
 
 pub use code::Code;
 pub use fetch::{FetchData, FetchLine};
@@ -161,6 +163,10 @@ pub enum Response {
     Recent(u32),
     /// What was found; the largest mod-sequence of it if asked for (RFC 3501 §7.2.5, RFC 7162).
     Search(Vec<u32>, Option<ModSeq>),
+    /// What was found, in the order asked for (RFC 5256 §4, RFC 7162 §3.1.9).
+    Sort(Vec<u32>, Option<ModSeq>),
+    /// What was found, in threads (RFC 5256 §4).
+    Thread(Vec<Member>),
     /// What was found.
     Esearch(Esearch),
     /// A message is gone; those behind it move up.
@@ -204,6 +210,8 @@ impl Response {
             Self::Exists(count) => counted(out, *count, b" EXISTS"),
             Self::Recent(count) => counted(out, *count, b" RECENT"),
             Self::Search(numbers, modseq) => search::write(out, numbers, *modseq),
+            Self::Sort(numbers, modseq) => thread::write_sorted(out, numbers, *modseq),
+            Self::Thread(members) => thread::write(out, members),
             Self::Esearch(esearch) => esearch.write(out),
             Self::Expunge(seq) => counted(out, seq.value(), b" EXPUNGE"),
             Self::Vanished { earlier, uids } => {
@@ -322,6 +330,11 @@ fn named(cursor: &mut Cursor<'_>) -> Read<Response> {
             let (numbers, modseq) = search::parse(cursor)?;
             return Ok(Response::Search(numbers, modseq));
         }
+        b"SORT" => {
+            let (numbers, modseq) = search::parse(cursor)?;
+            return Ok(Response::Sort(numbers, modseq));
+        }
+        b"THREAD" => return thread::parse(cursor).map(Response::Thread),
         b"ESEARCH" => return search::parse_esearch(cursor).map(Response::Esearch),
         b"ENABLED" if cursor.is_at_end() => return Ok(Response::Enabled(Vec::new())),
         _ => cursor.space()?,

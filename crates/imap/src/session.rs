@@ -36,6 +36,7 @@ mod output;
 mod pattern;
 mod search;
 mod select;
+mod sort;
 mod state;
 mod store;
 
@@ -273,15 +274,20 @@ impl Session {
         self.bad(failure.tag.as_ref(), &Status::bad(text));
     }
 
+    /// Refuses a command that is out of place.
+    fn refuse_here(&mut self, tag: &Tag, verb: Verb) {
+        let text = match (self.phase(), verb) {
+            (Phase::NotAuthenticated, _) => "Log in first",
+            (_, Verb::StartTls | Verb::Authenticate | Verb::Login) => "Logged in already",
+            _ => "Select a mailbox first",
+        };
+        self.bad(Some(tag), &Status::bad(text).with(Code::ClientBug));
+    }
+
     fn dispatch(&mut self, tag: Tag, command: Command) {
         let verb = verb_of(&command);
         if !self.phase().allows(verb) {
-            let text = match (self.phase(), verb) {
-                (Phase::NotAuthenticated, _) => "Log in first",
-                (_, Verb::StartTls | Verb::Authenticate | Verb::Login) => "Logged in already",
-                _ => "Select a mailbox first",
-            };
-            return self.bad(Some(&tag), &Status::bad(text).with(Code::ClientBug));
+            return self.refuse_here(&tag, verb);
         }
         self.bad_commands = 0;
         match command {
@@ -305,7 +311,9 @@ impl Session {
             Command::Enable(names) => self.enable(tag, &names),
             Command::Compress(mechanism) => self.compress(&tag, &mechanism),
             Command::Idle => self.begin_idle(tag),
-            Command::Append(_) => self.bad(Some(&tag), &Status::bad("APPEND without a message")),
+            Command::Append(_) | Command::Replace(_) => {
+                self.bad(Some(&tag), &Status::bad("There is no message"));
+            }
             other => self.dispatch_mailbox(tag, verb, other),
         }
     }
@@ -339,6 +347,8 @@ impl Session {
             Command::Expunge => self.expunge(tag, None),
             Command::UidExpunge(set) => self.expunge(tag, Some(&set)),
             Command::Search(search) => self.search(tag, search),
+            Command::Sort(sort) => self.sort(tag, sort),
+            Command::Thread(thread) => self.thread(tag, thread),
             Command::Fetch(fetch) => self.fetch(tag, fetch),
             Command::Store(store) => self.store(tag, store),
             Command::Copy { uid, set, mailbox } | Command::Move { uid, set, mailbox } => {
@@ -369,6 +379,10 @@ impl wire::Session for Session {
         if let Task::Waiting(wait) = std::mem::take(&mut self.task) {
             self.take_answer(*wait, answer);
         }
+    }
+
+    fn dismiss(&mut self) {
+        self.bye("Your account or its password has changed");
     }
 
     fn notice(&mut self, modseq: ModSeq) {
@@ -419,7 +433,7 @@ impl wire::Session for Session {
     }
 }
 
-/// The moment at the end of FETCH, STORE and SEARCH; their UID forms count nothing.
+/// The moment at the end of FETCH, STORE, SEARCH, SORT and THREAD; their UID forms count nothing.
 const fn counting(uid: bool) -> Moment {
     if uid { Moment::Free } else { Moment::Counting }
 }
@@ -464,12 +478,15 @@ const fn verb_of(command: &Command) -> Verb {
         Command::Namespace => Verb::Namespace,
         Command::Status { .. } => Verb::Status,
         Command::Append(_) => Verb::Append,
+        Command::Replace(_) => Verb::Replace,
         Command::Idle => Verb::Idle,
         Command::Check => Verb::Check,
         Command::Close => Verb::Close,
         Command::Unselect => Verb::Unselect,
         Command::Expunge | Command::UidExpunge(_) => Verb::Expunge,
         Command::Search(_) => Verb::Search,
+        Command::Sort(_) => Verb::Sort,
+        Command::Thread(_) => Verb::Thread,
         Command::Fetch(_) => Verb::Fetch,
         Command::Store(_) => Verb::Store,
         Command::Copy { .. } => Verb::Copy,

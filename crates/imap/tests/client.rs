@@ -63,6 +63,7 @@ fn fetch_body() -> Command {
         ],
         changed_since: None,
         vanished: false,
+        partial: None,
     })
 }
 

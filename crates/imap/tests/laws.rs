@@ -49,6 +49,10 @@ fn line() -> impl Strategy<Value = String> {
         "C: t SEARCH RETURN (SAVE COUNT) UNSEEN",
         "C: t SEARCH OR SEEN 1:2",
         "C: t UID SEARCH MODSEQ 3",
+        "C: t SORT (REVERSE SUBJECT ARRIVAL) UTF-8 ALL",
+        "C: t UID SORT RETURN (SAVE MIN ALL) (DATE) UTF-8 MODSEQ 3",
+        "C: t THREAD REFERENCES US-ASCII ALL",
+        "C: t UID THREAD ORDEREDSUBJECT UTF-8 UNSEEN",
         "C: t FETCH $ UID",
         "C: t LIST (SUBSCRIBED RECURSIVEMATCH) \"\" % RETURN (STATUS (MESSAGES))",
         "C: t LSUB \"\" %",
@@ -70,6 +74,8 @@ fn line() -> impl Strategy<Value = String> {
         "C+ t APPEND INBOX {5+}\\r\\nhello\\r\\n",
         "C+ t APPEND Work (\\\\Seen) {3+}\\r\\nabc",
         "C: t APPEND Work {4}",
+        "C+ t REPLACE 1 INBOX {5+}\\r\\nhello\\r\\n",
+        "C+ t UID REPLACE 3 Work (\\\\Seen) {3+}\\r\\nabc",
         "C+ t APPEND Sent {8+}\\r\\nt NOOP\\r\\n\\r\\n",
         "C* 50 x",
         "C* 3000 y",
@@ -83,6 +89,7 @@ fn line() -> impl Strategy<Value = String> {
         20 => commands.prop_map(str::to_owned),
         3 => others,
         1 => silence,
+        1 => Just("D:".to_owned()),
         2 => noise,
     ]
 }

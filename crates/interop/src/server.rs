@@ -1,11 +1,12 @@
 //! The binary, started in a folder of its own on ports of its own.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -237,34 +238,29 @@ impl Server {
     /// # Errors
     /// Where it does not become ready.
     pub fn run(&mut self) -> Result<(), Error> {
-        let listeners = self.data().join("listeners.json");
-        drop(fs::remove_file(&listeners));
         let log = fs::File::create(self.folder.path().join("log"))
             .map_err(|error| Error::Io("creating the log", error))?;
-        let child = Command::new(&self.binary)
+        let mut child = Command::new(&self.binary)
             .arg("--config")
             .arg(self.config())
             .arg("serve")
+            .env("CARAMEL_LOG", "info")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log)
+            .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| Error::Io("starting caramel", error))?;
+        let said = child.stderr.take();
         self.child = Some(child);
-        let begun = Instant::now();
-        loop {
-            if let Some(addresses) = read_listeners(&listeners) {
+        let ready = said.map(|said| kept(said, log));
+        let limit = Duration::from_secs(READY_SECONDS_MAX);
+        let ready = ready.is_some_and(|ready| ready.recv_timeout(limit).is_ok());
+        match read_listeners(&self.data().join("listeners.json")) {
+            Some(addresses) if ready => {
                 self.addresses = addresses;
-                return Ok(());
+                Ok(())
             }
-            let gone = self
-                .child
-                .as_mut()
-                .is_none_or(|child| child.try_wait().is_ok_and(|status| status.is_some()));
-            if gone || begun.elapsed() > Duration::from_secs(READY_SECONDS_MAX) {
-                return Err(Error::NotReady(self.log()));
-            }
-            std::thread::sleep(Duration::from_millis(5));
+            _ => Err(Error::NotReady(self.log())),
         }
     }
 
@@ -291,6 +287,26 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Keeps what the server says, as long as it says anything, and tells when it is ready.
+///
+/// Where the server ends before that, the sender goes with its last line.
+fn kept(said: ChildStderr, mut log: fs::File) -> mpsc::Receiver<()> {
+    let (ready, wait) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut lines = BufReader::new(said);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line).is_ok_and(|len| len > 0) {
+            // A full disk is among the things tests make: the server goes on, and so does this.
+            drop(log.write_all(&line));
+            if line.ends_with(b" ready\n") {
+                ready.send(()).unwrap_or_default();
+            }
+            line.clear();
+        }
+    });
+    wait
 }
 
 /// The program under test: `CARAMEL_BIN`, or the one built beside the tests.

@@ -234,6 +234,37 @@ fn python_sends_reads_flags_and_files() {
 }
 
 #[test]
+fn pop3_says_the_octets_that_python_counts() {
+    let server = Server::start().unwrap();
+    let ca = server.authority().unwrap();
+    let [imap, pop] =
+        ["imap", "pop3"].map(|protocol| server.address(protocol, Tls::Implicit).to_string());
+    let words = ["-c", include_str!("python/sizes.py"), &ca, &imap, &pop];
+    assert_eq!(run(&server, "python3", &words, "").out.trim(), "good");
+}
+
+#[test]
+fn another_password_ends_what_is_open() {
+    let server = Server::start().unwrap();
+    let ca = server.authority().unwrap();
+    let (binary, config) = (Server::binary(), server.config());
+    let [imap, pop, smtp] = ["imap", "pop3", "submission"]
+        .map(|protocol| server.address(protocol, Tls::Implicit).to_string());
+    let words = [
+        "-c",
+        include_str!("python/dismissed.py"),
+        binary.to_str().unwrap(),
+        config.to_str().unwrap(),
+        &ca,
+        &imap,
+        &pop,
+        &smtp,
+    ];
+    let said = run(&server, "python3", &words, "").out;
+    assert_eq!(said.lines().last(), Some("good"));
+}
+
+#[test]
 fn mbsync_goes_both_ways_and_comes_to_rest() {
     let server = Server::start().unwrap();
     deliver(&server, 5);

@@ -20,6 +20,36 @@ fn one_connection_serves_one_account_after_another() {
 }
 
 #[test]
+fn letters_come_in_order_and_in_threads() {
+    python("sort_and_thread");
+}
+
+#[test]
 fn a_connection_goes_on_compressed_inside_tls() {
     python("compress");
+}
+
+#[test]
+fn a_client_learns_how_much_it_may_append() {
+    python("append_limit");
+}
+
+#[test]
+fn a_draft_takes_the_place_of_another() {
+    python("replace");
+}
+
+#[test]
+fn a_letter_has_the_date_it_was_saved() {
+    python("save_date");
+}
+
+#[test]
+fn letters_show_their_first_words() {
+    python("preview");
+}
+
+#[test]
+fn results_are_told_page_by_page() {
+    python("partial");
 }

@@ -40,6 +40,13 @@ struct Wall {
     second: i64,
 }
 
+impl Wall {
+    fn month_name(&self) -> &'static str {
+        let name = MONTHS.get(self.month.wrapping_sub(1));
+        name.copied().unwrap_or("Jan")
+    }
+}
+
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
@@ -133,6 +140,18 @@ impl Timestamp {
             minutes % 60,
         )
     }
+
+    /// As RFC 5322 §3.3 and IMAP write it: `20:15:00 +0000`.
+    fn clock(self) -> impl fmt::Display {
+        fmt::from_fn(move |f| {
+            let (wall, (sign, hours, minutes)) = (self.wall(), self.zone());
+            write!(
+                f,
+                "{:02}:{:02}:{:02} {sign}{hours:02}{minutes:02}",
+                wall.hour, wall.minute, wall.second
+            )
+        })
+    }
 }
 
 impl PartialOrd for Timestamp {
@@ -157,15 +176,11 @@ impl fmt::Display for Rfc5322 {
         let local = self.0.seconds + i64::from(self.0.zone_minutes) * 60;
         let weekday = usize::try_from(local.div_euclid(DAY).rem_euclid(7)).unwrap_or_default();
         let weekday = WEEKDAYS.get(weekday).copied().unwrap_or("Thu");
-        let month = MONTHS
-            .get(wall.month.wrapping_sub(1))
-            .copied()
-            .unwrap_or("Jan");
-        let (sign, hours, minutes) = self.0.zone();
+        let (month, clock) = (wall.month_name(), self.0.clock());
         write!(
             f,
-            "{weekday}, {} {month} {:04} {:02}:{:02}:{:02} {sign}{hours:02}{minutes:02}",
-            wall.day, wall.year, wall.hour, wall.minute, wall.second
+            "{weekday}, {} {month} {:04} {clock}",
+            wall.day, wall.year
         )
     }
 }
@@ -177,16 +192,8 @@ pub struct Imap(Timestamp);
 impl fmt::Display for Imap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let wall = self.0.wall();
-        let month = MONTHS
-            .get(wall.month.wrapping_sub(1))
-            .copied()
-            .unwrap_or("Jan");
-        let (sign, hours, minutes) = self.0.zone();
-        write!(
-            f,
-            "{:2}-{month}-{:04} {:02}:{:02}:{:02} {sign}{hours:02}{minutes:02}",
-            wall.day, wall.year, wall.hour, wall.minute, wall.second
-        )
+        let (month, clock) = (wall.month_name(), self.0.clock());
+        write!(f, "{:2}-{month}-{:04} {clock}", wall.day, wall.year)
     }
 }
 

@@ -76,6 +76,21 @@ pub fn parse_addresses(value: &[u8], max: usize) -> Vec<Correspondent> {
     list
 }
 
+/// The same as RFC 8621 §4.1.2.3 has it: only a comment behind an address is its name, and a name
+/// holds NUL, which no field does, beside whatever RFC 2047 §5 does not let be an encoded word: in
+/// quotes, or glued to them or to what follows the name.
+pub(crate) fn parse_addresses_marking(value: &[u8], max: usize) -> Vec<Correspondent> {
+    let mut list = Vec::new();
+    Reader::new(value, true).read(max, &mut list);
+    for one in &mut list {
+        if let Correspondent::Mailbox { local, host, .. } = one {
+            local.retain(|&octet| octet != 0);
+            host.retain(|&octet| octet != 0);
+        }
+    }
+    list
+}
+
 /// The same, and adds what had to be repaired in the list and in its names.
 #[must_use]
 pub fn parse_addresses_noting(
@@ -120,15 +135,7 @@ fn quotes_encoded_word(value: &[u8]) -> bool {
 
 /// Appends the value's entries until the list has `max`, then closes an open group.
 pub(crate) fn read_into(value: &[u8], max: usize, list: &mut Vec<Correspondent>) {
-    let mut reader = Reader {
-        scan: Scan::new(value),
-        entry: Entry::default(),
-        in_group: false,
-    };
-    while list.len() < max && reader.step(list) {}
-    if reader.in_group {
-        list.push(Correspondent::GroupEnd);
-    }
+    Reader::new(value, false).read(max, list);
 }
 
 /// What has been read of one entry.
@@ -155,19 +162,39 @@ struct Reader<'a> {
     scan: Scan<'a>,
     entry: Entry,
     in_group: bool,
+    /// Marks what is no encoded word, and leaves comments in front of addresses out.
+    marking: bool,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(value: &'a [u8], marking: bool) -> Self {
+        Self {
+            scan: Scan::new(value),
+            entry: Entry::default(),
+            in_group: false,
+            marking,
+        }
+    }
+
+    fn read(mut self, max: usize, list: &mut Vec<Correspondent>) {
+        while list.len() < max && self.step(list) {}
+        if self.in_group {
+            list.push(Correspondent::GroupEnd);
+        }
+    }
+
     /// Reads one element; false at the end.
     fn step(&mut self, list: &mut Vec<Correspondent>) -> bool {
         let text = self.scan.until(is_mark);
         if !text.is_empty() {
-            self.entry.word(text);
+            self.word(text);
         }
         if self.scan.peek() == Some(b'(') {
             let comment = self.comment();
             self.entry.spaced = true;
-            self.entry.comment.get_or_insert(comment);
+            if !self.marking || self.entry.has_begun() {
+                self.entry.comment.get_or_insert(comment);
+            }
             return true;
         }
         let Some(octet) = self.scan.bump() else {
@@ -184,13 +211,19 @@ impl Reader<'_> {
             }
             b':' if !self.in_group && self.entry.may_be_group() => {
                 self.in_group = true;
+                self.end_name();
                 let name = std::mem::take(&mut self.entry).words;
                 list.push(Correspondent::GroupStart(name));
             }
-            b'<' if self.entry.angle.is_none() => self.entry.angle = Some(self.angle()),
+            b'<' if self.entry.angle.is_none() => {
+                self.end_name();
+                self.entry.angle = Some(self.angle());
+            }
             b'"' => {
                 let text = self.scan.quoted();
-                self.entry.word(&text);
+                let nothing = text.is_empty() && self.entry.words.is_empty();
+                let marks = self.marking && !nothing;
+                self.word(&if marks { marked(&text) } else { text });
             }
             b'@' => {
                 self.entry.at.get_or_insert(self.entry.words.len());
@@ -199,9 +232,24 @@ impl Reader<'_> {
             }
             0 => {}
             _ if octet.is_ascii_whitespace() => self.entry.spaced = true,
-            _ => self.entry.word(&[octet]),
+            _ => self.word(&[octet]),
         }
         true
+    }
+
+    fn word(&mut self, text: &[u8]) {
+        if self.marking {
+            // Not at the end, the comment was not behind the address.
+            self.entry.comment = None;
+        }
+        self.entry.word(text);
+    }
+
+    /// The name is complete; what stands at its end without white space behind it is marked.
+    fn end_name(&mut self) {
+        if self.marking && !self.entry.spaced && !self.entry.words.is_empty() {
+            self.entry.words.push(0);
+        }
     }
 
     /// The text of the comment here; inner ones stay in the text.
@@ -244,6 +292,19 @@ impl Reader<'_> {
     }
 }
 
+/// The text of a quoted string with NULs around it and in whatever may look like an encoded word.
+fn marked(quoted: &[u8]) -> Vec<u8> {
+    let mut text = vec![0];
+    for &octet in quoted {
+        if octet == b'?' && text.ends_with(b"=") {
+            text.push(0);
+        }
+        text.push(octet);
+    }
+    text.push(0);
+    text
+}
+
 /// What is no plain text in a list.
 const fn is_mark(octet: u8) -> bool {
     is_space(octet) || matches!(octet, b',' | b';' | b':' | b'<' | b'>' | b'(' | b'"' | b'@')
@@ -256,6 +317,10 @@ impl Entry {
             self.words.push(b' ');
         }
         self.words.extend_from_slice(text);
+    }
+
+    const fn has_begun(&self) -> bool {
+        !self.words.is_empty() || self.angle.is_some()
     }
 
     const fn may_be_group(&self) -> bool {

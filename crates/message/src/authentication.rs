@@ -1,10 +1,15 @@
 //! Authentication-Results (RFC 8601): what a server found when it checked who sent a message.
 //!
-//! Read or refused as a whole: of a field that is half understood nothing can be believed. Whether
-//! to believe the server at all (RFC 8601 §5: its name must be one of our own) is not decided here.
+//! Read or refused as a whole: of a field that is half understood nothing can be believed.
+//!
+//! Not here: whether to believe the server at all (§4.1: its name must be one that is known and
+//! trusted; §5: strangers' fields with such a name are deleted), and which methods, versions of
+//! methods, results and kinds of properties mean something (§2.6, §4.1: the others are ignored).
 
 use crate::scan::{Scan, is_space};
 
+/// The version of the format that is known (RFC 8601 §2.2).
+const VERSION: u32 = 1;
 /// Results one field may have; a field with more is refused.
 const RESULTS_MAX: usize = 100;
 /// Properties one result may have; a field with more is refused.
@@ -17,7 +22,8 @@ pub struct AuthenticationResults {
     pub server: String,
     /// The version of the format; 1 if the field does not say.
     pub version: u32,
-    /// What was checked; empty for `none`.
+    /// What was checked; empty for `none`, and in any version but 1, of which nothing else is known
+    /// (RFC 8601 §2.6).
     pub results: Vec<AuthenticationResult>,
 }
 
@@ -50,34 +56,28 @@ pub struct AuthenticationProperty {
 impl AuthenticationResults {
     /// Reads a field's value; `None` if it does not follow the grammar (RFC 8601 §2.2).
     ///
-    /// Beyond the grammar, values may hold any visible character and properties may lack their
-    /// kind, as large providers write them.
+    /// Beyond the grammar, values may hold any visible character, properties may lack their kind,
+    /// and statements may be empty, as large providers write them.
     #[must_use]
     pub fn parse(value: &[u8]) -> Option<Self> {
         let mut scan = Scan::new(value);
         scan.skip_space();
-        let server = text(&mut scan)?;
-        scan.skip_space();
-        let version = number(&mut scan)?;
-        scan.skip_space();
-        let mut results = Vec::new();
-        let mut none = false;
-        while scan.take(b';') {
+        // What has an equals sign is a statement whose server is missing.
+        let server = text(&mut scan, |octet| octet == b'=')?;
+        let mut version = VERSION;
+        if scan.skip_space() && scan.peek().is_some_and(|octet| octet.is_ascii_digit()) {
+            version = number(&mut scan)?;
             scan.skip_space();
-            if matches!(scan.peek(), None | Some(b';')) {
-                continue;
-            }
-            match result(&mut scan)? {
-                Some(result) => results.push(result),
-                None => none = true,
-            }
-            if results.len() > RESULTS_MAX || (none && !results.is_empty()) {
-                return None;
-            }
         }
-        let said = none || !results.is_empty();
-        let whole = scan.rest().is_empty() && !scan.unended && said;
-        whole.then_some(Self {
+        if scan.peek() != Some(b';') {
+            return None;
+        }
+        let results = if version == VERSION {
+            results(&mut scan)?
+        } else {
+            Vec::new()
+        };
+        Some(Self {
             server,
             version,
             results,
@@ -85,22 +85,46 @@ impl AuthenticationResults {
     }
 }
 
+/// Reads all statements; empty if the only one is `none`.
+fn results(scan: &mut Scan<'_>) -> Option<Vec<AuthenticationResult>> {
+    let mut results = Vec::new();
+    let mut none = false;
+    while scan.take(b';') {
+        scan.skip_space();
+        if matches!(scan.peek(), None | Some(b';')) {
+            continue;
+        }
+        // `none` stands alone.
+        if none {
+            return None;
+        }
+        match result(scan)? {
+            Some(result) => results.push(result),
+            None => none = true,
+        }
+        if results.len() > RESULTS_MAX || (none && !results.is_empty()) {
+            return None;
+        }
+    }
+    let said = none || !results.is_empty();
+    (scan.rest().is_empty() && !scan.unended && said).then_some(results)
+}
+
 // RFC 8601 §2.2
 /// Reads up to the next semicolon; `Some(None)` for `none`.
 fn result(scan: &mut Scan<'_>) -> Option<Option<AuthenticationResult>> {
     let method = keyword(scan)?;
     scan.skip_space();
-    let version = if scan.take(b'/') {
-        scan.skip_space();
-        number(scan)?
-    } else {
-        1
-    };
-    scan.skip_space();
-    if !scan.take(b'=') {
-        let ended = matches!(scan.peek(), None | Some(b';'));
-        return (ended && method == "none").then_some(None);
+    if method == "none" && matches!(scan.peek(), None | Some(b';')) {
+        return Some(None);
     }
+    let mut version = 1;
+    if scan.take(b'/') {
+        scan.skip_space();
+        version = number(scan)?;
+        scan.skip_space();
+    }
+    scan.take(b'=').then_some(())?;
     scan.skip_space();
     let mut one = AuthenticationResult {
         method,
@@ -108,31 +132,42 @@ fn result(scan: &mut Scan<'_>) -> Option<Option<AuthenticationResult>> {
         result: keyword(scan)?,
         ..AuthenticationResult::default()
     };
-    while scan.skip_space() && !matches!(scan.peek(), None | Some(b';')) {
-        let first = keyword(scan)?;
+    let mut spaced = scan.skip_space();
+    while !matches!(scan.peek(), None | Some(b';')) {
+        // Between properties nothing need stand where quotes end the value.
+        spaced.then_some(())?;
+        property(scan, &mut one)?;
+        spaced = true;
         scan.skip_space();
-        let (kind, name) = if scan.take(b'.') {
-            scan.skip_space();
-            let name = keyword(scan)?;
-            scan.skip_space();
-            (first, name)
-        } else {
-            (String::new(), first)
-        };
-        scan.take(b'=').then_some(())?;
-        scan.skip_space();
-        let value = text(scan)?;
-        if kind.is_empty() && name == "reason" && one.reason.is_none() {
-            one.reason = Some(value);
-        } else {
-            one.properties
-                .push(AuthenticationProperty { kind, name, value });
-        }
         if one.properties.len() > PROPERTIES_MAX {
             return None;
         }
     }
-    matches!(scan.peek(), None | Some(b';')).then_some(Some(one))
+    Some(Some(one))
+}
+
+/// Reads `reason=value` or `kind.name=value`.
+fn property(scan: &mut Scan<'_>, one: &mut AuthenticationResult) -> Option<()> {
+    let first = keyword(scan)?;
+    scan.skip_space();
+    let (kind, name) = if scan.take(b'.') {
+        scan.skip_space();
+        let name = keyword(scan)?;
+        scan.skip_space();
+        (first, name)
+    } else {
+        (String::new(), first)
+    };
+    scan.take(b'=').then_some(())?;
+    scan.skip_space();
+    if kind.is_empty() && name == "reason" && one.reason.is_none() {
+        one.reason = Some(text(scan, |_| false)?);
+        return Some(());
+    }
+    let value = identity(scan)?;
+    one.properties
+        .push(AuthenticationProperty { kind, name, value });
+    Some(())
 }
 
 /// Letters, digits and hyphens, in lower case; underscores as the world has them.
@@ -144,26 +179,39 @@ fn keyword(scan: &mut Scan<'_>) -> Option<String> {
     (!word.is_empty()).then_some(word)
 }
 
-/// A number, or 1 where there is none.
+/// A number; `None` if there is none, or none that fits.
 fn number(scan: &mut Scan<'_>) -> Option<u32> {
     let digits = scan.until(|octet| !octet.is_ascii_digit());
-    if digits.is_empty() {
-        return Some(1);
-    }
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// A value: visible characters and quoted strings up to white space, a comment or a semicolon.
-fn text(scan: &mut Scan<'_>) -> Option<String> {
+/// A property's value, which may be an address: white space and comments before its `@` go.
+fn identity(scan: &mut Scan<'_>) -> Option<String> {
+    let value = text(scan, |_| false)?;
+    let mut behind = scan.clone();
+    if !behind.skip_space() || behind.peek() != Some(b'@') {
+        return Some(value);
+    }
+    *scan = behind;
+    Some(value + &text(scan, |_| false)?)
+}
+
+/// A value: visible characters up to white space, a comment, a semicolon or what `ends` it. A
+/// quoted string may begin it, or a word of the local part of an address.
+fn text(scan: &mut Scan<'_>, ends: impl Fn(u8) -> bool) -> Option<String> {
     let before = scan.rest().len();
     let mut value = Vec::new();
     loop {
-        let plain = scan.until(|octet| matches!(octet, b';' | b'(' | b'"') || is_space(octet));
+        let plain = scan
+            .until(|octet| matches!(octet, b';' | b'(' | b'"') || is_space(octet) || ends(octet));
         value.extend_from_slice(plain);
-        if !scan.take(b'"') {
+        if !matches!(value.last(), None | Some(b'.')) || !scan.take(b'"') {
             break;
         }
         value.extend(scan.quoted());
+        if !matches!(scan.peek(), Some(b'@' | b'.')) {
+            break;
+        }
     }
     let value = String::from_utf8(value).ok()?;
     let fits = scan.rest().len() < before && !value.contains(char::is_control);
@@ -245,6 +293,68 @@ mod tests {
         }
     }
 
+    // RFC 8601 §2.2.
+    #[test]
+    fn fields_by_the_grammar() {
+        let cases = [
+            ("mx.example 1;none", "mx.example/1"),
+            (
+                "(a (b)) mx.example (c)1(d) ;\r\n (e) NONE (f)",
+                "mx.example/1",
+            ),
+            ("\"mx; one\" ; none", "mx; one/1"),
+            ("münchen.example; spf=none", "münchen.example/1 spf/1=none"),
+            ("mx.example/q-17; spf=none", "mx.example/q-17/1 spf/1=none"),
+            (
+                "mx.example;DKIM-ATPS=Pass Header.From=list.example",
+                "mx.example/1 dkim-atps/1=pass header.from=list.example",
+            ),
+            (
+                "mx.example; dkim / (v) 2 = fail reason = \"key; gone\" header . d = a.example",
+                "mx.example/1 dkim/2=fail(key; gone) header.d=a.example",
+            ),
+            (
+                "mx.example; dkim=fail(no)reason=expired(yes)header.d=a.example(x);spf=none",
+                "mx.example/1 dkim/1=fail(expired) header.d=a.example spf/1=none",
+            ),
+            (
+                "mx.example; iprev=pass policy.iprev=\"2001:db8::25\"",
+                "mx.example/1 iprev/1=pass policy.iprev=2001:db8::25",
+            ),
+            (
+                "mx.example; auth=pass smtp.auth=ada smtp.mailfrom=ada@a.example; rrvs=fail \
+                 smtp.rcptto=\"b c\"@b.example",
+                "mx.example/1 auth/1=pass smtp.auth=ada smtp.mailfrom=ada@a.example rrvs/1=fail \
+                 smtp.rcptto=b c@b.example",
+            ),
+            (
+                "mx.example; dkim=pass header.i=@a.example header.s=\"\"header.b=\"x/y\"",
+                "mx.example/1 dkim/1=pass header.i=@a.example header.s= header.b=x/y",
+            ),
+            (
+                "mx.example; spf=pass smtp.mailfrom=ada (who?)\r\n @a.example; x=y a.b=c.\"d\"@e",
+                "mx.example/1 spf/1=pass smtp.mailfrom=ada@a.example x/1=y a.b=c.d@e",
+            ),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(shown(value).as_deref(), Some(expected), "{value}");
+        }
+    }
+
+    // RFC 8601 §2.6: of a version that is not known only the version is known.
+    #[test]
+    fn another_version_says_no_more() {
+        for value in [
+            "mx.example 2; spf=pass",
+            "mx.example 2;; =?\"(",
+            "m 0; none",
+        ] {
+            let read = AuthenticationResults::parse(value.as_bytes()).unwrap();
+            assert_ne!(read.version, 1, "{value}");
+            assert_eq!(read.results, [], "{value}");
+        }
+    }
+
     #[test]
     fn half_a_field_is_none() {
         let many = format!("a; {}", "spf=pass;".repeat(RESULTS_MAX + 1));
@@ -260,6 +370,25 @@ mod tests {
             "example.org; spf=pass smtp.mailfrom=\"open",
             "example.org; spf=pass junk",
             "example.org; spf=pass; none",
+            "example.org; none; spf=pass",
+            "example.org; none; none",
+            "example.org; none/1",
+            "example.org; none a.b=c",
+            "spf=pass; dkim=pass",
+            "example.org 2",
+            "\"example.org\"1; none",
+            "example.org 1 1; none",
+            "example.org; dkim/=pass",
+            "example.org; dkim/x=pass",
+            "example.org; =pass",
+            "example.org; dkim=pass header.d",
+            "example.org; dkim=pass header.=a",
+            "example.org; dkim=pass .d=a",
+            "example.org; dkim=pass header.d=",
+            "example.org; dkim=pass header.d=a\"b\"",
+            "example.org; dkim=pass header.d=\"a\"b.c=d\"e\"",
+            "example.org; dkim=pass reason=two words",
+            "example.org; dkim=\"pass\"",
             "example.org x; spf=pass",
             "example.org 99999999999; spf=pass",
             "example.org; spf=pass smtp.mailfrom=a\u{1}b",

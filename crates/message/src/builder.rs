@@ -11,9 +11,10 @@
 
 use mail::{Address, Timestamp};
 
+use crate::address::Correspondent;
 use crate::flowed::{self, Paragraph};
 use crate::header::Header;
-use crate::thread::{base_subject, references};
+use crate::thread::references;
 
 mod entity;
 mod field;
@@ -22,6 +23,7 @@ mod streamed;
 
 use entity::{Entity, Writer};
 use field::Letters;
+pub use field::NAME_OCTETS_MAX;
 pub use streamed::{Encoder, Piece};
 
 /// Identifiers that References has at most: the first and the latest.
@@ -97,19 +99,12 @@ impl Builder {
         self.words(field, &words)
     }
 
-    /// Adds an address list that is one group, perhaps without members (RFC 5322 §3.4):
-    /// `undisclosed-recipients:;`. A group without a name is written as a list.
+    /// Adds an address list as it was read, groups and all (RFC 5322 §3.4): names are decoded and
+    /// written anew. Entries without an address are left out; a group without a name is written
+    /// as a list.
     #[must_use]
-    pub fn group(self, field: &str, name: &str, list: &[(&str, &Address)]) -> Self {
-        let mut words = field::phrase(name, field.len() + 2, self.letters);
-        let Some(last) = words.last_mut() else {
-            return self.addresses(field, list);
-        };
-        last.push(':');
-        words.extend(field::addresses("", list, self.letters));
-        if let Some(last) = words.last_mut() {
-            last.push(';');
-        }
+    pub fn correspondents(self, field: &str, list: &[Correspondent]) -> Self {
+        let words = field::correspondents(field, list, self.letters);
         self.words(field, &words)
     }
 
@@ -132,8 +127,8 @@ impl Builder {
         self
     }
 
-    /// Makes it an answer to the message with this header: In-Reply-To, References, and a Subject
-    /// with one `Re:` before it (RFC 5322 §3.6.4, §3.6.5).
+    /// Makes it an answer to the message with this header: In-Reply-To and References (RFC 5322
+    /// §3.6.4). Its subject is [`answer_subject`](crate::answer_subject), unless it has its own.
     #[must_use]
     pub fn answering(self, header: &[u8]) -> Self {
         let ids_of =
@@ -155,10 +150,7 @@ impl Builder {
             builder.ids(name, &ids)
         };
         let builder = refer(&id, "In-Reply-To", self);
-        let builder = refer(&thread, "References", builder);
-        let subject = Header::first(header, "Subject");
-        let subject = subject.map(|field| base_subject(field.value).text);
-        builder.subject(&format!("Re: {}", subject.unwrap_or_default()))
+        refer(&thread, "References", builder)
     }
 
     /// Sets the plain text.

@@ -1,9 +1,10 @@
 //! An outline as stored octets: a version, then each field in order.
 //!
 //! Numbers are LEB128, texts a length and octets, an optional text a length plus one (0 for none).
-//! Of a part only what is not as it mostly is is written. Version 1 wrote every field, and one
-//! octet for what was wrong; it is read and no longer written. Reading trusts nothing: every count
-//! is checked against the octets left, depth is bounded.
+//! Of a part only what is not as it mostly is is written. Version 2 wrote no references, version 1
+//! also every field of a part, and one octet for what was wrong; they are read and no longer
+//! written. Reading trusts nothing: every count is checked against the octets left, depth is
+//! bounded.
 
 use crate::Error;
 use crate::address::Correspondent;
@@ -14,7 +15,7 @@ use crate::parameter::Parameter;
 use crate::part::{Content, Disposition, Part, Span};
 use crate::reader::default_part;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// The oldest version that is read.
 const VERSION_MIN: u8 = 1;
 /// Composite parts inside one another that are read back: more than are ever written, and no more
@@ -28,21 +29,18 @@ pub(crate) fn encode(outline: &Outline) -> Vec<u8> {
 }
 
 pub(crate) fn decode(stored: &[u8]) -> Result<Outline, Error> {
-    let mut reader = Reader {
-        rest: stored,
-        whole: stored.len(),
-        version: 0,
-    };
-    reader.version = reader.octet()?;
-    if !(VERSION_MIN..=VERSION).contains(&reader.version) {
-        return Err(Error::Version(reader.version));
-    }
+    let mut reader = Reader::new(stored)?;
     let outline = reader.outline(0)?;
     if reader.rest.is_empty() {
         Ok(outline)
     } else {
         Err(reader.damaged())
     }
+}
+
+/// Reads the digest an outline begins with.
+pub(crate) fn decode_digest(stored: &[u8]) -> Result<Digest, Error> {
+    Reader::new(stored)?.digest()
 }
 
 fn write_outline(outline: &Outline, out: &mut Vec<u8>) {
@@ -94,6 +92,18 @@ fn write_digest(digest: &Digest, out: &mut Vec<u8>) {
     }
     write_optional(digest.in_reply_to.as_deref(), out);
     write_optional(digest.message_id.as_deref(), out);
+    write_references(digest.references.as_deref(), out);
+}
+
+/// A count plus one and the identifiers; 0 for references that are not known.
+fn write_references(references: Option<&[Vec<u8>]>, out: &mut Vec<u8>) {
+    let Some(references) = references else {
+        return out.push(0);
+    };
+    write_len(references.len().saturating_add(1), out);
+    for id in references {
+        write_text(id, out);
+    }
 }
 
 fn write_addresses(list: &[Correspondent], out: &mut Vec<u8>) {
@@ -234,6 +244,20 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    fn new(stored: &'a [u8]) -> Result<Self, Error> {
+        let mut reader = Self {
+            rest: stored,
+            whole: stored.len(),
+            version: 0,
+        };
+        reader.version = reader.octet()?;
+        if (VERSION_MIN..=VERSION).contains(&reader.version) {
+            Ok(reader)
+        } else {
+            Err(Error::Version(reader.version))
+        }
+    }
+
     const fn damaged(&self) -> Error {
         Error::Damaged(self.whole - self.rest.len())
     }
@@ -276,6 +300,14 @@ impl<'a> Reader<'a> {
     /// Reads so many items as a count says; each takes an octet at least.
     fn list<T>(&mut self, read: impl Fn(&mut Self) -> Result<T, Error>) -> Result<Vec<T>, Error> {
         let count = self.len()?;
+        self.items(count, read)
+    }
+
+    fn items<T>(
+        &mut self,
+        count: usize,
+        read: impl Fn(&mut Self) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
         if count > self.rest.len() {
             return Err(self.damaged());
         }
@@ -321,7 +353,18 @@ impl<'a> Reader<'a> {
             bcc: self.addresses()?,
             in_reply_to: self.optional()?,
             message_id: self.optional()?,
+            references: self.references()?,
         })
+    }
+
+    fn references(&mut self) -> Result<Option<Vec<Vec<u8>>>, Error> {
+        if self.version < 3 {
+            return Ok(None);
+        }
+        match self.len()?.checked_sub(1) {
+            None => Ok(None),
+            Some(count) => self.items(count, Self::text).map(Some),
+        }
     }
 
     fn addresses_or(&mut self, from: &[Correspondent]) -> Result<Vec<Correspondent>, Error> {
@@ -504,8 +547,42 @@ mod tests {
         assert_eq!(again.first(), Some(&VERSION));
         assert_eq!(decode(&again), Ok(outline));
         assert!(again.len() < stored.len());
-        assert_eq!(decode(&[3]), Err(Error::Version(3)));
+        assert_eq!(decode(&[4]), Err(Error::Version(4)));
         assert_eq!(decode(&[0]), Err(Error::Version(0)));
+    }
+
+    #[test]
+    fn an_outline_of_version_2_is_read() {
+        let stored = include_bytes!("../tests/fixtures/outline-2.bin");
+        assert_eq!(stored.first(), Some(&2));
+        let outline = decode(stored).unwrap();
+        assert_eq!(outline.digest.subject_text(), "an outline of version 2");
+        let answered = outline.digest.in_reply_to.as_deref();
+        assert_eq!(answered, Some(&b"<one@example.org>"[..]));
+        // What was not kept is not known, which is not the same as none.
+        assert_eq!(outline.digest.references, None);
+        assert_eq!(decode_digest(stored).as_ref(), Ok(&outline.digest));
+        let again = encode(&outline);
+        assert_eq!(again.first(), Some(&VERSION));
+        assert_eq!(decode(&again), Ok(outline));
+    }
+
+    #[test]
+    fn a_digest_is_read_alone() {
+        let message = b"Subject: a\r\nReferences: <b@c> <d@e>\r\nMessage-ID: <f@g>\r\n\r\nh";
+        let stored = encode(&Outline::parse(message));
+        let digest = decode_digest(&stored).unwrap();
+        assert_eq!(digest, Outline::parse(message).digest);
+        assert_eq!(
+            digest.references,
+            Some(vec![b"b@c".to_vec(), b"d@e".to_vec()])
+        );
+        for end in 0..stored.len() {
+            // What is cut off behind it does not matter.
+            if let Ok(cut) = decode_digest(stored.get(..end).unwrap()) {
+                assert_eq!(cut, digest);
+            }
+        }
     }
 
     #[test]

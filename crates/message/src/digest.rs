@@ -1,9 +1,11 @@
 //! What a list of messages shows of each: the header fields of IMAP's ENVELOPE.
 //!
-//! RFC 9051 §7.5.2. Not SMTP's envelope: that is `mail::Envelope`.
+//! RFC 9051 §7.5.2; with the identifiers that tie messages together (RFC 5256 §3), so that sorting
+//! and threading read digests only. Not SMTP's envelope: that is `mail::Envelope`.
 
 use crate::address::Correspondent;
 use crate::encoded_word::decode_words;
+use crate::{Error, codec};
 
 /// Raw header octets (unfolded, not decoded, never a NUL, CR or LF) and parsed address lists.
 ///
@@ -32,9 +34,21 @@ pub struct Digest {
     pub in_reply_to: Option<Vec<u8>>,
     /// Message-ID, with its angle brackets.
     pub message_id: Option<Vec<u8>>,
+    /// What it answers, oldest first, as [`crate::thread::ancestry`] finds it; the newest that
+    /// have room in [`crate::outline::Limits::text_octets_max`]. `None` in an outline that was
+    /// stored before version 3, whose message's header has to be asked.
+    pub references: Option<Vec<Vec<u8>>>,
 }
 
 impl Digest {
+    /// Reads the digest of the message off its stored outline, and no part of it.
+    ///
+    /// # Errors
+    /// As [`crate::Outline::decode`], for as much as it reads.
+    pub fn decode(stored: &[u8]) -> Result<Self, Error> {
+        codec::decode_digest(stored)
+    }
+
     /// The subject for people and for searching; empty if there is none.
     #[must_use]
     pub fn subject_text(&self) -> String {

@@ -5,7 +5,8 @@
 use crate::header::Field;
 use crate::ids::message_ids_noting;
 use crate::leniency::{Leniencies, Leniency};
-use crate::status::{Typed, first, groups, other, text};
+use crate::scan::Scan;
+use crate::status::{Typed, first, groups, once, other, text, word};
 
 /// Error fields that are kept; the rest is passed over.
 const ERRORS_MAX: usize = 100;
@@ -66,7 +67,7 @@ pub enum Kind {
     Processed,
     /// Removed; whether it had been seen nobody knows.
     Deleted,
-    /// Another word, in lower case: `denied` and `failed` of RFC 3798, ….
+    /// Another word, in lower case: `denied` and `failed` of RFC 2298, ….
     Other(String),
 }
 
@@ -101,10 +102,7 @@ impl DispositionNotification {
     fn field(&mut self, field: &Field<'_>, noted: &mut Leniencies) {
         let text = text(field);
         if field.is("Reporting-UA") {
-            let mut words = text.splitn(2, ';').map(|word| word.trim().to_owned());
-            let name = words.next().unwrap_or_default();
-            let agent = (name, words.next());
-            self.reporting_ua.get_or_insert(agent);
+            once(&mut self.reporting_ua, Some(agent(&text)), noted);
         } else if field.is("MDN-Gateway") {
             first(&mut self.gateway, &text, "dns", noted);
         } else if field.is("Original-Recipient") {
@@ -113,52 +111,80 @@ impl DispositionNotification {
             first(&mut self.recipient, &text, "rfc822", noted);
         } else if field.is("Original-Message-ID") {
             let id = message_ids_noting(field.value, noted).into_iter().next();
-            self.message_id = self.message_id.take().or(id);
+            once(&mut self.message_id, id, noted);
         } else if field.is("Disposition") {
-            let disposition = Disposition::parse(&text);
-            self.disposition = self.disposition.take().or(disposition);
+            once(
+                &mut self.disposition,
+                Disposition::parse(&text, noted),
+                noted,
+            );
         } else if field.is("Error") && self.errors.len() < ERRORS_MAX {
             self.errors.push(text);
+        } else if field.is("Error") {
+            noted.add(Leniency::FieldsPastLimit);
         } else {
             other(&mut self.others, field, text, noted);
         }
     }
 }
 
+// RFC 8098 §3.2.1
+/// The name and the product; a comment may stand before the name.
+fn agent(text: &str) -> (String, Option<String>) {
+    let mut scan = Scan::new(text.as_bytes());
+    scan.skip_space();
+    let text = String::from_utf8_lossy(scan.rest());
+    let mut words = text.splitn(2, ';').map(|word| word.trim().to_owned());
+    (words.next().unwrap_or_default(), words.next())
+}
+
 impl Disposition {
     // RFC 8098 §3.2.6
-    fn parse(text: &str) -> Option<Self> {
-        let (modes, rest) = text.split_once(';')?;
-        let (action, sending) = modes.split_once('/')?;
-        let is = |word: &str, name: &str| word.trim().eq_ignore_ascii_case(name);
+    fn parse(text: &str, noted: &mut Leniencies) -> Option<Self> {
+        let mut scan = Scan::new(text.as_bytes());
+        let mut next = |mark: &[u8]| {
+            let word = word(&mut scan, |octet| matches!(octet, b'/' | b';' | b','));
+            let marked =
+                scan.peek().is_some_and(|octet| mark.contains(&octet)) && scan.bump().is_some();
+            (word, marked, scan.unended || !scan.rest().is_empty())
+        };
+        let (action, acted, _) = next(b"/");
+        let (sending, sent, _) = next(b";");
         let action = match action {
-            _ if is(action, "manual-action") => Mode::Manual,
-            _ if is(action, "automatic-action") => Mode::Automatic,
+            _ if action.eq_ignore_ascii_case("manual-action") => Mode::Manual,
+            _ if action.eq_ignore_ascii_case("automatic-action") => Mode::Automatic,
             _ => return None,
         };
         let sending = match sending {
-            _ if is(sending, "MDN-sent-manually") => Mode::Manual,
-            _ if is(sending, "MDN-sent-automatically") => Mode::Automatic,
+            _ if sending.eq_ignore_ascii_case("MDN-sent-manually") => Mode::Manual,
+            _ if sending.eq_ignore_ascii_case("MDN-sent-automatically") => Mode::Automatic,
             _ => return None,
         };
-        let (kind, modifiers) = rest.split_once('/').unwrap_or((rest, ""));
-        let kind = match kind.trim().to_ascii_lowercase() {
-            kind if kind.is_empty() => return None,
+        let (kind, mut more, mut unread) = next(b"/");
+        let kind = match kind.to_ascii_lowercase() {
+            kind if kind.is_empty() || !acted || !sent => return None,
             kind if kind == "displayed" => Kind::Displayed,
             kind if kind == "dispatched" => Kind::Dispatched,
             kind if kind == "processed" => Kind::Processed,
             kind if kind == "deleted" => Kind::Deleted,
             kind => Kind::Other(kind),
         };
-        let modifiers = modifiers
-            .split(',')
-            .map(|word| word.trim().to_ascii_lowercase())
-            .filter(|word| !word.is_empty());
+        let mut modifiers = Vec::new();
+        let mut empty = false;
+        while more && modifiers.len() < MODIFIERS_MAX {
+            let modifier;
+            (modifier, more, unread) = next(b",");
+            empty |= modifier.is_empty();
+            modifiers.extend((!modifier.is_empty()).then(|| modifier.to_ascii_lowercase()));
+        }
+        if unread || empty {
+            noted.add(Leniency::ReportRepaired);
+        }
         Some(Self {
             action,
             sending,
             kind,
-            modifiers: modifiers.take(MODIFIERS_MAX).collect(),
+            modifiers,
         })
     }
 }
@@ -200,7 +226,7 @@ mod tests {
 
     #[test]
     fn dispositions_as_the_world_writes_them() {
-        let read = |text: &str| Disposition::parse(text);
+        let read = |text: &str| Disposition::parse(text, &mut Leniencies::default());
         let error = read("Automatic-Action / MDN-sent-automatically;processed/Error, x").unwrap();
         assert_eq!(error.action, Mode::Automatic);
         assert_eq!(error.sending, Mode::Automatic);
@@ -212,6 +238,8 @@ mod tests {
             "",
             "displayed",
             "manual-action; displayed",
+            "manual-action MDN-sent-manually; displayed",
+            "manual-action/MDN-sent-manually displayed",
             "a/b; displayed",
         ] {
             assert_eq!(read(text), None, "{text}");
@@ -224,5 +252,63 @@ mod tests {
         assert_eq!(address.to_string(), "ada@example.org");
         assert_eq!(receipt.errors, ["no"]);
         assert_eq!(receipt.others, [("X-Why".into(), "so".into())]);
+    }
+
+    // RFC 8098 §7: parsers take comments wherever white space may stand.
+    #[test]
+    fn dispositions_with_comments() {
+        let cases = [
+            ("manual-action/MDN-sent-manually;displayed", "", false),
+            (
+                "(a/b) MANUAL-action(c;d) / (e)MDN-sent-manually (f) ; (g) Displayed (h)",
+                "",
+                false,
+            ),
+            (
+                "manual-action/MDN-sent-manually; displayed/ (x) Error (y,z) , (v)expired(w)",
+                "error expired",
+                false,
+            ),
+            ("manual-action/MDN-sent-manually; displayed; x", "", true),
+            ("manual-action/MDN-sent-manually; displayed/", "", true),
+            (
+                "manual-action/MDN-sent-manually; displayed/a,,b",
+                "a b",
+                true,
+            ),
+            ("manual-action/MDN-sent-manually; displayed (x", "", true),
+        ];
+        for (text, modifiers, repaired) in cases {
+            let mut noted = Leniencies::NONE;
+            let read = Disposition::parse(text, &mut noted).unwrap();
+            assert_eq!(read.kind, Kind::Displayed, "{text}");
+            assert_eq!(read.modifiers.join(" "), modifiers, "{text}");
+            assert_eq!(noted.has(Leniency::ReportRepaired), repaired, "{text}");
+        }
+        let agent = agent("(x;y) pc.example ; Mailer (2) ");
+        assert_eq!(agent, ("pc.example".into(), Some("Mailer (2)".into())));
+    }
+
+    // RFC 8098 §3.1.
+    #[test]
+    fn fields_stand_once() {
+        let whole = "Reporting-UA: a; b\nMDN-Gateway: dns; g\nOriginal-Recipient: rfc822; a@b\n\
+            Final-Recipient: rfc822; a@b\nOriginal-Message-ID: <a@b>\n\
+            Disposition: manual-action/MDN-sent-manually; displayed\nError: a\n";
+        let read = |body: &str| {
+            let mut noted = Leniencies::NONE;
+            let receipt = DispositionNotification::parse_noting(body.as_bytes(), &mut noted);
+            (receipt, noted)
+        };
+        let (receipt, noted) = read(whole);
+        assert_eq!(noted, Leniencies::NONE);
+        for line in whole.lines().filter(|line| !line.starts_with("Error")) {
+            let (twice, noted) = read(&format!("{whole}{line}\n"));
+            assert_eq!(twice, receipt, "{line}");
+            assert!(noted.has(Leniency::ReportRepaired), "{line}");
+        }
+        let (many, noted) = read(&format!("{whole}{}", "Error: b\n".repeat(ERRORS_MAX)));
+        assert_eq!(many.errors.len(), ERRORS_MAX);
+        assert!(many.others.is_empty() && noted.has(Leniency::FieldsPastLimit));
     }
 }

@@ -13,6 +13,8 @@ use crate::tnef;
 
 /// Files told of one part; later ones stay unseen.
 pub const FILES_MAX: usize = 1000;
+/// Octets of a part that is looked into, still encoded; of a longer one no file is told.
+pub const PART_OCTETS_MAX: u64 = 16 << 20;
 /// Characters kept of a file's name.
 pub const NAME_CHARACTERS_MAX: usize = 255;
 
@@ -64,7 +66,9 @@ pub fn enclosed(part: &Part, message: &[u8]) -> (Vec<Enclosed>, Leniencies) {
             .is_some_and(|name| name.eq_ignore_ascii_case("winmail.dat"))
     };
     let read = match (part.media.as_str(), part.subtype.as_str()) {
-        _ if part.content != Content::Leaf => return Default::default(),
+        _ if part.content != Content::Leaf || part.body.len > PART_OCTETS_MAX => {
+            return Default::default();
+        }
         ("text", "plain") => uuencoded,
         ("application", "ms-tnef" | "vnd.ms-tnef") => tnef::files,
         ("application", "octet-stream") if named() => tnef::files,
@@ -179,5 +183,14 @@ mod tests {
         assert!(files[1].span.of(text).ends_with(b"end\n"));
         assert!(leniencies.has(Leniency::UuencodeBroken));
         assert!(uuencoded(b"begin 644 now and then\nwe talk").0.is_empty());
+    }
+
+    #[test]
+    fn a_part_too_long_is_not_looked_into() {
+        let message = b"\r\nbegin 644 cat.txt\r\n#0V%T\r\n`\r\nend\r\n";
+        let mut part = crate::Outline::parse(message).root;
+        assert_eq!(enclosed(&part, message).0.len(), 1);
+        part.body.len = PART_OCTETS_MAX + 1;
+        assert!(enclosed(&part, message).0.is_empty());
     }
 }

@@ -3,6 +3,8 @@
 //! Neighbouring words of one charset are decoded together: many writers cut between the octets of
 //! one character. Text without any word is handed back as it is.
 
+mod placed;
+
 use std::borrow::Cow;
 
 use crate::charset;
@@ -10,6 +12,8 @@ use crate::decode::{Decoder, Encoding, sextet};
 use crate::leniency::{Leniencies, Leniency};
 use crate::parameter::hex;
 use crate::scan::is_space;
+
+pub(crate) use placed::{Placement, decode_placed};
 
 /// Octets a charset's name may have, its language included.
 const CHARSET_OCTETS_MAX: usize = 60;

@@ -1,14 +1,14 @@
 //! Bodies of complaints: message/feedback-report (RFC 5965 §3), as "this is spam" buttons send
 //! them, with RFC 6591's reports of failed authentication among their kinds.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use mail::Timestamp;
 
 use crate::date::parse_date_noting;
 use crate::header::Field;
 use crate::leniency::{Leniencies, Leniency};
-use crate::status::{Typed, first, groups, other, text};
+use crate::status::{Typed, first, groups, once, other, text, uncommented};
 
 /// Values of a field that may stand several times that are kept; the rest is passed over.
 const VALUES_MAX: usize = 1000;
@@ -74,7 +74,7 @@ impl FeedbackReport {
         report
     }
 
-    // RFC 5965 §3.2
+    // RFC 5965 §3.3
     fn field(&mut self, field: &Field<'_>, noted: &mut Leniencies) {
         let text = text(field);
         let list = if field.is("Original-Rcpt-To") {
@@ -95,30 +95,58 @@ impl FeedbackReport {
         }
     }
 
-    /// Fields that stand once; the first counts.
+    // RFC 5965 §3.1 and §3.2
+    /// Fields that stand once; the first that can be read counts.
     fn single(&mut self, field: &Field<'_>, text: String, noted: &mut Leniencies) {
         if field.is("Feedback-Type") {
-            self.kind.get_or_insert_with(|| text.to_ascii_lowercase());
+            let kind = uncommented(&text).filter(|kind| !kind.is_empty());
+            once(&mut self.kind, kind.map(str::to_ascii_lowercase), noted);
         } else if field.is("User-Agent") {
-            self.user_agent.get_or_insert(text);
+            once(&mut self.user_agent, Some(text), noted);
         } else if field.is("Version") {
-            self.version = self.version.or_else(|| text.parse().ok());
+            let version = number(&text).filter(|&version| version > 0);
+            once(&mut self.version, version, noted);
         } else if field.is("Original-Envelope-Id") {
-            self.envelope_id.get_or_insert(text);
+            once(&mut self.envelope_id, Some(text), noted);
         } else if field.is("Original-Mail-From") {
-            self.mail_from.get_or_insert(text);
+            once(&mut self.mail_from, Some(text), noted);
         } else if field.is("Arrival-Date") || field.is("Received-Date") {
+            // One of both, as §3.2 ends.
             let date = parse_date_noting(field.value, noted);
-            self.arrival = self.arrival.or(date);
+            once(&mut self.arrival, date, noted);
         } else if field.is("Reporting-MTA") {
             first(&mut self.reporting_mta, &text, "dns", noted);
         } else if field.is("Source-IP") {
-            self.source = self.source.or_else(|| text.parse().ok());
+            once(&mut self.source, address(&text), noted);
         } else if field.is("Incidents") {
-            self.incidents = self.incidents.or_else(|| text.parse().ok());
+            once(&mut self.incidents, number(&text), noted);
         } else {
             other(&mut self.others, field, text, noted);
         }
+    }
+}
+
+/// Digits, perhaps with comments around them (RFC 5965 §3.5).
+fn number(text: &str) -> Option<u32> {
+    let digits = uncommented(text)?;
+    let plain = digits.bytes().all(|octet| octet.is_ascii_digit());
+    digits.parse().ok().filter(|_| plain)
+}
+
+/// An address as RFC 5321 §4.1.3 writes it, `192.0.2.1` or `IPv6:2001:db8::1`, and as the world
+/// does: without the tag, or in brackets.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = uncommented(text)?;
+    let inside = bare
+        .strip_prefix('[')
+        .and_then(|bare| bare.strip_suffix(']'));
+    let bare = inside.unwrap_or(bare);
+    match bare.get(..5) {
+        Some(tag) if tag.eq_ignore_ascii_case("IPv6:") => {
+            let address: Option<Ipv6Addr> = bare.get(5..)?.parse().ok();
+            address.map(IpAddr::V6)
+        }
+        _ => bare.parse().ok(),
     }
 }
 
@@ -126,42 +154,116 @@ impl FeedbackReport {
 mod tests {
     use super::*;
 
-    // RFC 5965 appendix B.2.
+    // RFC 5965 §3.1 to §3.5.
     #[test]
-    fn the_example_of_rfc_5965() {
-        let body = b"Feedback-Type: abuse\r\nUser-Agent: SomeGenerator/1.0\r\nVersion: 1\r\n\
-            Original-Mail-From: <somespammer@example.net>\r\n\
-            Original-Rcpt-To: <user@example.com>\r\n\
-            Received-Date: Thu, 8 Mar 2005 14:00:00 EDT\r\nSource-IP: 192.0.2.2\r\n\
-            Authentication-Results: mail.example.com\r\n smtp.mail=somespammer@example.com;\r\n \
-            spf=fail\r\nReported-Domain: example.net\r\n\
-            Reported-Uri: http://example.net/earn_money.html\r\n\
-            Reported-Uri: mailto:user@example.com\r\n\
-            Removal-Recipient: user@example.com\r\n";
+    fn a_complaint_with_every_field() {
+        let body = b"Feedback-Type: (kind) Fraud (so it seems)\r\nUser-Agent: Feld/2.1 Post/7\r\n\
+            Version: 1 (only)\r\nOriginal-Envelope-Id: e-17\r\n\
+            Original-Mail-From: <offers@shop.example>\r\n\
+            Original-Rcpt-To: <ada@home.example>\r\nOriginal-Rcpt-To: <grace@home.example>\r\n\
+            Received-Date: Tue, 13 Jan 2026 09:30:00 +0100\r\n\
+            Reporting-MTA: dns; mx.home.example\r\n\
+            Source-IP: IPv6:2001:db8::25 (mail.shop.example)\r\nIncidents: 12 (today)\r\n\
+            Authentication-Results: mx.home.example;\r\n spf=fail smtp.mailfrom=shop.example\r\n\
+            Reported-Domain: shop.example\r\n\
+            Reported-URI: https://shop.example/a(b)\r\nReported-Uri: mailto:x@shop.example\r\n\
+            Auth-Failure: spf\r\n";
         let mut noted = Leniencies::NONE;
         let report = FeedbackReport::parse_noting(body, &mut noted);
-        // The eighth was a Tuesday.
-        assert_eq!(noted, [Leniency::DateRepaired].into_iter().collect());
+        assert_eq!(noted, Leniencies::NONE);
         let expected = FeedbackReport {
-            kind: Some("abuse".into()),
-            user_agent: Some("SomeGenerator/1.0".into()),
+            kind: Some("fraud".into()),
+            user_agent: Some("Feld/2.1 Post/7".into()),
             version: Some(1),
-            mail_from: Some("<somespammer@example.net>".into()),
-            recipients: vec!["<user@example.com>".into()],
-            arrival: parse_date_noting(b"8 Mar 2005 14:00:00 -0400", &mut noted),
-            source: "192.0.2.2".parse().ok(),
+            envelope_id: Some("e-17".into()),
+            mail_from: Some("<offers@shop.example>".into()),
+            recipients: vec!["<ada@home.example>".into(), "<grace@home.example>".into()],
+            arrival: parse_date_noting(b"13 Jan 2026 09:30:00 +0100", &mut noted),
+            reporting_mta: Some(Typed {
+                kind: "dns".into(),
+                text: "mx.home.example".into(),
+            }),
+            source: "2001:db8::25".parse().ok(),
+            incidents: Some(12),
             authentication_results: vec![
-                "mail.example.com smtp.mail=somespammer@example.com; spf=fail".into(),
+                "mx.home.example; spf=fail smtp.mailfrom=shop.example".into(),
             ],
-            domains: vec!["example.net".into()],
+            domains: vec!["shop.example".into()],
             uris: vec![
-                "http://example.net/earn_money.html".into(),
-                "mailto:user@example.com".into(),
+                "https://shop.example/a(b)".into(),
+                "mailto:x@shop.example".into(),
             ],
-            others: vec![("Removal-Recipient".into(), "user@example.com".into())],
-            ..FeedbackReport::default()
+            others: vec![("Auth-Failure".into(), "spf".into())],
         };
         assert_eq!(report, expected);
+    }
+
+    // RFC 5965 §3.1 and §3.2.
+    #[test]
+    fn what_stands_once() {
+        let whole = "Feedback-Type: abuse\nUser-Agent: x\nVersion: 1\nOriginal-Envelope-Id: e\n\
+            Original-Mail-From: <>\nArrival-Date: 1 Jan 2026 00:00:00 +0000\n\
+            Reporting-MTA: dns; a\nSource-IP: 192.0.2.1\nIncidents: 2\n";
+        let read = |body: &str| {
+            let mut noted = Leniencies::NONE;
+            let report = FeedbackReport::parse_noting(body.as_bytes(), &mut noted);
+            (report, noted.has(Leniency::ReportRepaired))
+        };
+        let (report, repaired) = read(whole);
+        assert!(!repaired);
+        let older = "Received-Date: 2 Jan 2026 00:00:00 +0000";
+        for line in whole.lines().chain([older]) {
+            let (twice, repaired) = read(&format!("{whole}{line}\n"));
+            assert_eq!((&twice, repaired), (&report, true), "{line}");
+        }
+        for line in ["Reported-Domain: a", "Original-Rcpt-To: <a@b>", "X-Any: y"] {
+            let (_, repaired) = read(&format!("{whole}{line}\n{line}\n"));
+            assert!(!repaired, "{line}");
+        }
+        for required in whole.lines().take(3) {
+            let (_, repaired) = read(&whole.replace(required, "X-Any: y"));
+            assert!(repaired, "{required}");
+        }
+    }
+
+    // RFC 5965 §3.5, RFC 5321 §4.1.3.
+    #[test]
+    fn numbers_and_addresses() {
+        for (text, expected) in [
+            ("3", Some(3)),
+            (" (a) 4294967295 (b)", Some(u32::MAX)),
+            ("4294967296", None),
+            ("+3", None),
+            ("3 4", None),
+            ("3 (a", None),
+            ("", None),
+        ] {
+            assert_eq!(number(text), expected, "{text}");
+        }
+        for (text, expected) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("IPv6:2001:db8::1", "2001:db8::1"),
+            ("ipv6:::ffff:192.0.2.1", "::ffff:192.0.2.1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[192.0.2.1] (a)", "192.0.2.1"),
+            ("[IPv6:2001:db8::1]", "2001:db8::1"),
+        ] {
+            assert_eq!(address(text), expected.parse().ok(), "{text}");
+        }
+        let report = FeedbackReport {
+            source: address("2001:db8::1"),
+            ..FeedbackReport::default()
+        };
+        assert_eq!(report.write(), b"Source-IP: IPv6:2001:db8::1\r\n");
+        for text in [
+            "IPv6:192.0.2.1",
+            "mail.example",
+            "192.0.2",
+            "[192.0.2.1",
+            "",
+        ] {
+            assert_eq!(address(text), None, "{text}");
+        }
     }
 
     #[test]

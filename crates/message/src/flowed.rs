@@ -12,7 +12,7 @@ const LINE_OCTETS_MAX: usize = 900;
 /// Quotation marks that are written before a line.
 const QUOTES_MAX: usize = 100;
 /// The line before a signature; it is neither fixed nor flowed (RFC 3676 §4.3).
-const SIGNATURE: &str = "-- ";
+pub(crate) const SIGNATURE: &str = "-- ";
 
 /// A paragraph: text that may be wrapped anew, on one line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

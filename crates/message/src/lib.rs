@@ -18,15 +18,17 @@
 //! ```
 //!
 //! RFCs: 5322 (form of a message), 2045–2047 and 2049 (MIME), 2183 (disposition), 2231
-//! (parameters), 2152 (UTF-7), 3676 (flowed text), 5256 §2.1 and §3 (base subject, references),
-//! 2369, 2919 and 8058 (mailing lists), 8601 (results of checks), 3464, 6533, 8098 and 5965
-//! (reports), 8621 §4.1 (JMAP's views), 9051 §6.4.5.1 and §7.5.2 (what IMAP needs of it).
+//! (parameters), 2152 (UTF-7), 3676 (flowed text), 5051 (collation), 5256 (base subject,
+//! references, threads) and 5957 (what lists are sorted by), 2369, 2919 and 8058 (mailing lists),
+//! 8601 (results of checks), 3464, 6533, 8098 and 5965 (reports), 8621 §4.1 (JMAP's views), 9051
+//! §6.4.5.1 and §7.5.2 (what IMAP needs of it).
 
 pub mod address;
 pub mod authentication;
 pub mod builder;
 pub mod charset;
 mod codec;
+pub mod collation;
 pub mod date;
 pub mod decode;
 pub mod digest;
@@ -62,6 +64,7 @@ pub use address::{
 };
 pub use authentication::{AuthenticationProperty, AuthenticationResult, AuthenticationResults};
 pub use builder::Builder;
+pub use collation::{SortText, casemap};
 pub use date::{parse_date, parse_date_noting};
 pub use decode::{
     Decoded, Decoder, Encoding, decode_part, decode_transfer, encode_base64,
@@ -76,7 +79,7 @@ pub use field_name::FieldName;
 pub use header::{Field, Header, unfold};
 pub use ids::{message_ids, message_ids_noting};
 pub use leniency::{Leniencies, Leniency};
-pub use list::{ListId, keywords, list_id, list_is_closed, list_uris, one_click};
+pub use list::{ListId, MailingList, keywords, list_id, list_is_closed, list_uris, one_click};
 pub use outline::{Limits, Outline};
 pub use parameter::{Parameter, disposition_noting, media_type_noting};
 pub use part::{Content, Disposition, Part, Span};
@@ -88,7 +91,10 @@ pub use table::{Kind, Table, Text};
 pub use text::{
     Needle, SEARCH_TEXT_VERSION, decode_text, fold, header_text, part_text, search_text,
 };
-pub use thread::{BaseSubject, base_subject, references};
+pub use thread::{
+    BaseSubject, ByReferences, BySubject, Member, ancestry, answer_subject, base_subject,
+    forward_subject, references,
+};
 
 /// What can go wrong here: only reading a stored outline back.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

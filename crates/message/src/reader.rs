@@ -12,6 +12,7 @@ use crate::outline::{Limits, Outline};
 use crate::parameter::{self, Parameter};
 use crate::part::{Content, Disposition, Part};
 use crate::table::{Entry, Kind, Table, Text};
+use crate::thread;
 
 pub(crate) fn read(table: &Table, text: Text<'_>, limits: &Limits) -> Outline {
     let mut reader = Reader {
@@ -136,7 +137,22 @@ impl<'a> Reader<'a> {
             bcc: self.addresses(&found.bcc),
             in_reply_to: self.text(found.in_reply_to),
             message_id: self.text(found.message_id),
+            references: Some(self.references(found)),
         }
+    }
+
+    /// What it answers: as many of the newest as a text may have octets.
+    fn references(&self, found: &Found<'_>) -> Vec<Vec<u8>> {
+        let mut ids = thread::ancestry_of(found.references, found.in_reply_to);
+        let mut room = self.limits.text_octets_max;
+        let kept = ids.iter().rev().take_while(|id| {
+            let fits = id.len() <= room;
+            room = room.saturating_sub(id.len());
+            fits
+        });
+        let surplus = ids.len() - kept.count();
+        ids.drain(..surplus);
+        ids
     }
 
     fn addresses(&mut self, values: &[&[u8]]) -> Vec<Correspondent> {
@@ -169,6 +185,7 @@ struct Found<'a> {
     bcc: Vec<&'a [u8]>,
     in_reply_to: Option<&'a [u8]>,
     message_id: Option<&'a [u8]>,
+    references: Option<&'a [u8]>,
     content_type: Option<&'a [u8]>,
     encoding: Option<&'a [u8]>,
     disposition: Option<&'a [u8]>,
@@ -193,6 +210,7 @@ impl<'a> Found<'a> {
             FieldName::ReplyTo => &mut self.reply_to,
             FieldName::MessageId => &mut self.message_id,
             FieldName::InReplyTo => &mut self.in_reply_to,
+            FieldName::References => &mut self.references,
             FieldName::ContentType => &mut self.content_type,
             FieldName::ContentTransferEncoding => &mut self.encoding,
             FieldName::ContentDisposition => &mut self.disposition,
@@ -202,7 +220,6 @@ impl<'a> Found<'a> {
             FieldName::ContentLanguage => &mut self.language,
             FieldName::ContentLocation => &mut self.location,
             FieldName::Other
-            | FieldName::References
             | FieldName::ReturnPath
             | FieldName::Received
             | FieldName::MimeVersion

@@ -12,6 +12,7 @@ use crate::charset;
 use crate::date::parse_date_noting;
 use crate::header::{Field, Header};
 use crate::leniency::{Leniencies, Leniency};
+use crate::scan::{Scan, is_space};
 
 /// Recipients of one report that are read; the rest is passed over.
 const RECIPIENTS_MAX: usize = 10_000;
@@ -30,34 +31,31 @@ pub struct Typed {
 impl Typed {
     /// Reads `kind; text`; where the kind is missing it is `kind`.
     pub(crate) fn parse(value: &str, kind: &str, noted: &mut Leniencies) -> Self {
-        let named = value.split_once(';').map(|(kind, text)| {
-            // A comment may stand here as everywhere.
-            let kind = kind.split('(').next().unwrap_or_default();
-            (kind.trim(), text.trim())
-        });
-        let plain = |kind: &str| {
-            !kind.is_empty() && !kind.contains(|letter: char| !letter.is_ascii_graphic())
-        };
-        match named.filter(|(kind, _)| plain(kind)) {
-            Some((kind, text)) => Self {
-                kind: kind.to_ascii_lowercase(),
-                text: text.to_owned(),
-            },
-            None => {
-                noted.add(Leniency::ReportRepaired);
-                Self {
-                    kind: kind.to_owned(),
-                    text: value.to_owned(),
-                }
-            }
+        // Comments may stand here as everywhere, and hold semicolons.
+        let mut scan = Scan::new(value.as_bytes());
+        let named = word(&mut scan, |octet| octet == b';');
+        if scan.take(b';')
+            && !named.is_empty()
+            && named.bytes().all(|octet| octet.is_ascii_graphic())
+        {
+            return Self {
+                kind: named.to_ascii_lowercase(),
+                text: String::from_utf8_lossy(scan.rest()).trim().to_owned(),
+            };
+        }
+        noted.add(Leniency::ReportRepaired);
+        Self {
+            kind: kind.to_owned(),
+            text: value.to_owned(),
         }
     }
 
     /// The mail address it is, if it is one: of kind `rfc822`, or of `utf-8` with RFC 6533 §3's
-    /// `\x{…}` read.
+    /// `\x{…}` read. Comments around it are no part of it (RFC 3464 §2.1.1).
     #[must_use]
     pub fn address(&self) -> Option<Address> {
-        let text = self.text.strip_prefix('<').unwrap_or(&self.text);
+        let text = uncommented(&self.text)?;
+        let text = text.strip_prefix('<').unwrap_or(text);
         let text = text.strip_suffix('>').unwrap_or(text);
         match &*self.kind {
             "rfc822" => Address::parse(text).ok(),
@@ -80,8 +78,11 @@ fn unitext(text: &str) -> Option<String> {
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once("\\x{") {
         let (code, behind) = behind.split_once('}')?;
+        let plain =
+            (2..=6).contains(&code.len()) && code.bytes().all(|octet| octet.is_ascii_hexdigit());
+        let code = u32::from_str_radix(code, 16).ok().filter(|_| plain)?;
         out.push_str(before);
-        out.push(char::from_u32(u32::from_str_radix(code, 16).ok()?)?);
+        out.push(char::from_u32(code)?);
         rest = behind;
     }
     out.push_str(rest);
@@ -169,11 +170,11 @@ impl Action {
         }
     }
 
-    /// Reads the word, in any case, perhaps with a comment behind it.
+    /// Reads the word, in any case, perhaps with comments around it.
     fn parse(text: &str) -> Option<Self> {
-        let word = text.split([' ', '\t', '(']).next().unwrap_or_default();
+        let word = word(&mut Scan::new(text.as_bytes()), |_| false);
         let mut all = Self::ALL.into_iter();
-        all.find(|one| one.name().eq_ignore_ascii_case(word))
+        all.find(|one| one.name().eq_ignore_ascii_case(&word))
     }
 }
 
@@ -221,7 +222,7 @@ impl DeliveryStatus {
     fn field(&mut self, field: &Field<'_>, shared: bool, noted: &mut Leniencies) {
         let text = text(field);
         if field.is("Original-Envelope-Id") {
-            self.envelope_id.get_or_insert(text);
+            once(&mut self.envelope_id, Some(text), noted);
         } else if field.is("Reporting-MTA") {
             first(&mut self.reporting_mta, &text, "dns", noted);
         } else if field.is("DSN-Gateway") {
@@ -230,7 +231,7 @@ impl DeliveryStatus {
             first(&mut self.received_from, &text, "dns", noted);
         } else if field.is("Arrival-Date") {
             let date = parse_date_noting(field.value, noted);
-            self.arrival = self.arrival.or(date);
+            once(&mut self.arrival, date, noted);
         } else if !shared {
             other(&mut self.others, field, text, noted);
         }
@@ -260,30 +261,30 @@ impl RecipientStatus {
         } else if field.is("Final-Recipient") {
             first(&mut self.recipient, &text, "rfc822", noted);
         } else if field.is("Action") {
-            self.action = self.action.or_else(|| Action::parse(&text));
+            once(&mut self.action, Action::parse(&text), noted);
         } else if field.is("Status") {
-            self.status = self.status.or_else(|| enhanced(&text));
+            once(&mut self.status, enhanced(&text), noted);
         } else if field.is("Remote-MTA") {
             first(&mut self.remote_mta, &text, "dns", noted);
         } else if field.is("Diagnostic-Code") {
             first(&mut self.diagnostic, &text, "smtp", noted);
         } else if field.is("Last-Attempt-Date") {
             let date = parse_date_noting(field.value, noted);
-            self.last_attempt = self.last_attempt.or(date);
+            once(&mut self.last_attempt, date, noted);
         } else if field.is("Final-Log-ID") {
-            self.log_id.get_or_insert(text);
+            once(&mut self.log_id, Some(text), noted);
         } else if field.is("Will-Retry-Until") {
             let date = parse_date_noting(field.value, noted);
-            self.retry_until = self.retry_until.or(date);
+            once(&mut self.retry_until, date, noted);
         } else {
             other(&mut self.others, field, text, noted);
         }
     }
 }
 
-/// `5.1.1`, perhaps with a comment behind it (RFC 3463 §2).
+/// `5.1.1`, perhaps with a comment behind it (RFC 3464 §2.3.4).
 fn enhanced(text: &str) -> Option<Enhanced> {
-    let code = text.split([' ', '\t', '(']).next()?;
+    let code = word(&mut Scan::new(text.as_bytes()), |_| false);
     let mut numbers = code.split('.').map(|number| {
         let plain = number.len() <= 3 && number.bytes().all(|octet| octet.is_ascii_digit());
         number.parse::<u16>().ok().filter(|_| plain)
@@ -321,10 +322,48 @@ pub(crate) fn text(field: &Field<'_>) -> String {
 /// Keeps the first of fields that should stand once.
 pub(crate) fn first(slot: &mut Option<Typed>, text: &str, kind: &str, noted: &mut Leniencies) {
     let typed = Typed::parse(text, kind, noted);
-    if slot.is_some() {
+    once(slot, Some(typed), noted);
+}
+
+/// Keeps the first that can be read of fields that should stand once.
+pub(crate) fn once<T>(slot: &mut Option<T>, value: Option<T>, noted: &mut Leniencies) {
+    if slot.is_some() || value.is_none() {
         noted.add(Leniency::ReportRepaired);
     }
-    slot.get_or_insert(typed);
+    if slot.is_none() {
+        *slot = value;
+    }
+}
+
+/// The word up to white space, a comment or what `ends` it, with comments and white space around it
+/// passed over.
+pub(crate) fn word(scan: &mut Scan<'_>, ends: impl Fn(u8) -> bool) -> String {
+    scan.skip_space();
+    let word = scan.until(|octet| is_space(octet) || octet == b'(' || ends(octet));
+    scan.skip_space();
+    String::from_utf8_lossy(word).into_owned()
+}
+
+/// One word, perhaps with quoted strings in it, without the comments around it; `None` if there is
+/// more than one.
+// RFC 3464 §2.1.1
+pub(crate) fn uncommented(text: &str) -> Option<&str> {
+    let mut scan = Scan::new(text.as_bytes());
+    scan.skip_space();
+    let start = text.len() - scan.rest().len();
+    while !scan
+        .until(|octet| is_space(octet) || matches!(octet, b'(' | b'"'))
+        .is_empty()
+        || scan.peek() == Some(b'"')
+    {
+        if scan.take(b'"') {
+            scan.quoted();
+        }
+    }
+    let end = text.len() - scan.rest().len();
+    scan.skip_space();
+    let whole = scan.rest().is_empty() && !scan.unended;
+    text.get(start..end).filter(|_| whole)
 }
 
 /// Keeps a field nobody here knows.
@@ -409,7 +448,15 @@ mod tests {
         assert_eq!(original.unwrap().to_string(), "jörg@münchen.example");
         let localized = ("Localized-Diagnostic".into(), "de; Angekommen".into());
         assert_eq!(one.others, [localized]);
-        for broken in ["\\x{D800}", "\\x{110000}", "\\x{41", "\\x{}"] {
+        for broken in [
+            "\\x{D800}",
+            "\\x{110000}",
+            "\\x{41",
+            "\\x{}",
+            "\\x{9}",
+            "\\x{+F6}",
+            "\\x{00000F6}",
+        ] {
             assert_eq!(unitext(broken), None);
         }
         let unknown = typed("x400", "a@b.example").unwrap();
@@ -438,6 +485,72 @@ mod tests {
             "", "5", "5.1", "5.1.1.1", "6.1.1", "5.1.1000", "5.+1.1", "x",
         ] {
             assert_eq!(enhanced(text), None, "{text}");
+        }
+    }
+
+    // RFC 3464 §2.1.1 and §2.1.2.
+    #[test]
+    fn comments_are_no_part_of_a_value() {
+        let cases = [
+            (
+                "rfc822; ada@example.org (Ada; at home)",
+                Some("ada@example.org"),
+            ),
+            (
+                "(a;b) RFC822 (c) ;(d) <ada@example.org> (e)",
+                Some("ada@example.org"),
+            ),
+            ("rfc822;\"a (b\"@example.org", Some("\"a (b\"@example.org")),
+            (
+                "utf-8; (x) j\\x{f6}rg@example.org",
+                Some("jörg@example.org"),
+            ),
+            ("rfc822; ada@example.org grace@example.org", None),
+            ("rfc822; ada@example.org (Ada", None),
+            ("rfc822; (nobody)", None),
+            ("x400; ada@example.org", None),
+        ];
+        for (value, address) in cases {
+            let mut noted = Leniencies::NONE;
+            let typed = Typed::parse(value, "dns", &mut noted);
+            assert_eq!(noted, Leniencies::NONE, "{value}");
+            let read = typed.address().map(|address| address.to_string());
+            assert_eq!(read.as_deref(), address, "{value}");
+        }
+        for value in ["two words; x", "; x", "(only) x", "jörg; x"] {
+            let mut noted = Leniencies::NONE;
+            let typed = Typed::parse(value, "dns", &mut noted);
+            assert_eq!(typed, self::typed("dns", value).unwrap());
+            assert!(noted.has(Leniency::ReportRepaired), "{value}");
+        }
+        assert_eq!(Action::parse("(so) Delayed(still)"), Some(Action::Delayed));
+        assert_eq!(enhanced("4.4.7(timeout)"), Some(Enhanced::new(4, 4, 7)));
+    }
+
+    // RFC 3464 §2.2 and §2.3.
+    #[test]
+    fn fields_stand_once_and_can_be_read() {
+        let message = "Reporting-MTA: dns; mx.example\nArrival-Date: 1 Jan 2026 00:00:00 +0000\n";
+        let recipient = "Final-Recipient: rfc822; a@b.example\nAction: failed\nStatus: 5.1.1\n";
+        let read = |message: &str, recipient: &str| {
+            let mut noted = Leniencies::NONE;
+            let body = format!("{message}\n{recipient}");
+            let status = DeliveryStatus::parse_noting(body.as_bytes(), &mut noted);
+            (status, noted.has(Leniency::ReportRepaired))
+        };
+        let (whole, repaired) = read(message, recipient);
+        assert!(!repaired);
+        for line in message.lines() {
+            let (twice, repaired) = read(&format!("{message}{line}\n"), recipient);
+            assert_eq!((&twice, repaired), (&whole, true), "{line}");
+        }
+        for line in recipient.lines() {
+            let (twice, repaired) = read(message, &format!("{recipient}{line}\n"));
+            assert_eq!((&twice, repaired), (&whole, true), "{line}");
+        }
+        for line in ["Last-Attempt-Date: soon", "Will-Retry-Until: never"] {
+            let (unread, repaired) = read(message, &format!("{recipient}{line}\n"));
+            assert_eq!((&unread, repaired), (&whole, true), "{line}");
         }
     }
 

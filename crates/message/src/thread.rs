@@ -1,15 +1,29 @@
 //! What ties messages into threads: base subjects and references (RFC 5256 §2.1, §3).
 //!
-//! Not here: the threads themselves.
+//! The threads themselves are in the files below: [`ByReferences`] and [`BySubject`] take messages
+//! in the order of their mailbox and give back [`Member`]s.
 
 use std::collections::HashSet;
 
+use crate::collation::casemap;
 use crate::encoded_word::decode_words;
 use crate::header::{Header, unfold};
 use crate::ids::message_ids;
 
+mod by_references;
+mod by_subject;
+mod forest;
+mod tree;
+
+pub use by_references::ByReferences;
+pub use by_subject::BySubject;
+pub use tree::{Member, NESTING_MAX};
+
 /// Identifiers given of one message.
 pub const REFERENCES_MAX: usize = 1000;
+
+/// The marks of replying and forwarding (RFC 5256 §5, `subj-refwd`).
+const REFWD: &[&str] = &["fwd", "re", "fw"];
 
 /// A subject without the marks of replying and forwarding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +57,39 @@ pub fn base_subject(subject: &[u8]) -> BaseSubject {
     BaseSubject { text, reply }
 }
 
+/// The Subject of an answer to the message with this header: its own behind one `Re:`.
+///
+/// Marks of lists and of tickets stay, by which programs know them again.
+#[must_use]
+pub fn answer_subject(header: &[u8]) -> String {
+    // RFC 5322 §3.6.5
+    marked("Re:", &["re"], header)
+}
+
+/// The Subject under which the message with this header goes on to others: its own behind one
+/// `Fwd:`.
+#[must_use]
+pub fn forward_subject(header: &[u8]) -> String {
+    marked("Fwd:", &["fwd", "fw"], header)
+}
+
+fn marked(mark: &str, known: &[&str], header: &[u8]) -> String {
+    let subject = Header::first(header, "Subject");
+    let subject = unfold(subject.map_or(b"", |field| field.value));
+    let decoded = decode_words(&subject);
+    let mut rest = decoded.trim();
+    while let Some(behind) = refwd(rest, known) {
+        rest = behind.trim_start();
+    }
+    let space = if rest.is_empty() { "" } else { " " };
+    format!("{mark}{space}{rest}")
+}
+
+/// The base subject as two are compared (RFC 5256 §7).
+fn folded(subject: &BaseSubject) -> String {
+    casemap(&subject.text)
+}
+
 /// The identifiers a message answers, oldest first, each once: of References, else the first of
 /// In-Reply-To.
 ///
@@ -50,26 +97,57 @@ pub fn base_subject(subject: &[u8]) -> BaseSubject {
 /// very many the newest are given.
 #[must_use]
 pub fn references(header: &[u8]) -> Vec<Vec<u8>> {
-    // RFC 5256 §3
-    let ids_of = |name: &str| Header::first(header, name).map(|field| message_ids(field.value));
-    let ids = match ids_of("References") {
-        Some(ids) if !ids.is_empty() => ids,
-        _ => {
-            // Dates and words stand there too: what has no `@` is taken for want of better.
-            let ids = ids_of("In-Reply-To").unwrap_or_default();
-            let valid = ids.iter().position(|id| id.contains(&b'@'));
-            ids.into_iter()
-                .skip(valid.unwrap_or_default())
-                .take(1)
-                .collect()
-        }
-    };
+    let value_of = |name: &str| Header::first(header, name).map(|field| field.value);
+    let mut once = all_references(value_of("References"), value_of("In-Reply-To"));
     let mut seen = HashSet::new();
-    let mut once: Vec<Vec<u8>> = ids.into_iter().map(normalized).collect();
+    once.retain(|id| seen.insert(id.clone()));
+    newest(once)
+}
+
+/// The same, but an identifier is repeated where the message repeats it: links between messages
+/// are made in the order written.
+#[must_use]
+pub fn ancestry(header: &[u8]) -> Vec<Vec<u8>> {
+    let value_of = |name: &str| Header::first(header, name).map(|field| field.value);
+    ancestry_of(value_of("References"), value_of("In-Reply-To"))
+}
+
+/// The same of the values of the two fields.
+pub(crate) fn ancestry_of(references: Option<&[u8]>, in_reply_to: Option<&[u8]>) -> Vec<Vec<u8>> {
+    newest(all_references(references, in_reply_to))
+}
+
+fn all_references(references: Option<&[u8]>, in_reply_to: Option<&[u8]>) -> Vec<Vec<u8>> {
+    // RFC 5256 §3
+    let mut ids = normal_ids(references);
+    if ids.is_empty() {
+        // Dates and words stand there too: what has no `@` is taken for want of better.
+        ids = normal_ids(in_reply_to);
+        let valid = ids.iter().position(|id| id.contains(&b'@'));
+        ids.drain(..valid.unwrap_or_default());
+        ids.truncate(1);
+    }
+    ids
+}
+
+fn normal_ids(value: Option<&[u8]>) -> Vec<Vec<u8>> {
+    let ids = value.map(message_ids).unwrap_or_default();
     // Of quotes alone nothing is left.
-    once.retain(|id| !id.is_empty() && seen.insert(id.clone()));
-    once.drain(..once.len().saturating_sub(REFERENCES_MAX));
-    once
+    ids.into_iter()
+        .map(normalized)
+        .filter(|id| !id.is_empty())
+        .collect()
+}
+
+fn newest(mut ids: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    ids.drain(..ids.len().saturating_sub(REFERENCES_MAX));
+    ids
+}
+
+/// The identifier of a raw Message-ID value in the form in which two are compared.
+#[must_use]
+pub fn own_id(message_id: &[u8]) -> Option<Vec<u8>> {
+    normal_ids(Some(message_id)).into_iter().next()
 }
 
 /// An identifier without the quotes its left part may be written with: the form in which two are
@@ -122,7 +200,7 @@ fn leaders<'a>(mut text: &'a str, reply: &mut bool) -> &'a str {
             last_blob = Some(rest);
             rest = behind;
         }
-        if let Some(behind) = refwd(rest) {
+        if let Some(behind) = refwd(rest, REFWD) {
             *reply = true;
             text = behind;
             continue;
@@ -152,9 +230,9 @@ fn blob(text: &str) -> Option<&str> {
     Some(behind.trim_start_matches(' '))
 }
 
-/// What follows a `subj-refwd`.
-fn refwd(text: &str) -> Option<&str> {
-    let rest = ["fwd", "re", "fw"].iter().find_map(|mark| {
+/// What follows a `subj-refwd` with one of these marks.
+fn refwd<'a>(text: &'a str, marks: &[&str]) -> Option<&'a str> {
+    let rest = marks.iter().find_map(|mark| {
         let (start, rest) = text.split_at_checked(mark.len())?;
         start.eq_ignore_ascii_case(mark).then_some(rest)
     })?;
@@ -205,6 +283,29 @@ mod tests {
                 "{subject}"
             );
         }
+    }
+
+    #[test]
+    fn subjects_of_answers_keep_what_is_no_mark() {
+        let of = |subject: &str| {
+            let header = format!("Subject: {subject}\r\n\r\n");
+            let header = header.as_bytes();
+            (answer_subject(header), forward_subject(header))
+        };
+        let both = |answer: &str, forward: &str| (answer.to_owned(), forward.to_owned());
+        assert_eq!(of("Tea"), both("Re: Tea", "Fwd: Tea"));
+        assert_eq!(
+            of("RE: re[2] : Tea"),
+            both("Re: Tea", "Fwd: RE: re[2] : Tea")
+        );
+        assert_eq!(of("Fw: FWD: Tea"), both("Re: Fw: FWD: Tea", "Fwd: Tea"));
+        assert_eq!(
+            of("[#12] Re: a"),
+            both("Re: [#12] Re: a", "Fwd: [#12] Re: a")
+        );
+        assert_eq!(of("=?utf-8?Q?Re:_=C3=BC?="), both("Re: ü", "Fwd: Re: ü"));
+        assert_eq!(of(""), both("Re:", "Fwd:"));
+        assert_eq!(answer_subject(b"\r\n"), "Re:");
     }
 
     #[test]

@@ -14,8 +14,9 @@ use crate::text::decode_text;
 
 pub mod forms;
 mod preview;
+mod reading;
 
-pub use self::preview::{PREVIEW_CHARACTERS_MAX, preview};
+pub use self::preview::{PREVIEW_CHARACTERS_MAX, preview, preview_of, preview_spans};
 
 /// One part as JMAP sees it: messages inside are not opened.
 #[derive(Clone, Debug, PartialEq, Eq)]

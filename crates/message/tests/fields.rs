@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use mail::Timestamp;
 use message::parameter::{decoded, join};
+use message::view::forms;
 use message::{
     AddressVerdict, AuthenticationResults, Correspondent, DeliveryStatus, DispositionNotification,
     FeedbackReport, Leniencies, Received, decode_words, disposition_noting, judge_address,
@@ -287,6 +288,12 @@ const READERS: &[(&str, Reader)] = &[
     }),
     ("words", |value| {
         assert!(decode_words(value).len() <= value.len() * 3);
+    }),
+    ("forms", |value| {
+        for name in ["Subject", "Keywords", "Content-Type"] {
+            assert!(forms::text_of(name, value).len() <= value.len() * 3);
+        }
+        assert!(forms::addresses(value).len() <= value.len());
     }),
     ("date", |value| assert_eq!(parse_date(value), None)),
     ("ids", |value| {

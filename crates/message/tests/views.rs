@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use message::view::{Bodies, BodyPart, PREVIEW_CHARACTERS_MAX, preview};
+use message::view::{Bodies, BodyPart, PREVIEW_CHARACTERS_MAX, preview, preview_of, preview_spans};
 use message::{Outline, Part, flowed, html};
 
 /// One part: its fields, a line of text.
@@ -301,6 +301,97 @@ fn previews() {
 }
 
 #[test]
+fn parts_as_people_read_them() {
+    let flowed = "text/plain; format=Flowed";
+    let cases = [
+        ("text/plain", "a \r\nb\r\n", "a \nb\n"),
+        ("text/plain", "open", "open\n"),
+        (
+            flowed,
+            "a \r\nb\r\n>> c \r\n>>d\r\n>\r\n-- \r\nme",
+            "a b\n>> c d\n>\n-- \nme\n",
+        ),
+        (flowed, " From me", "From me\n"),
+        ("text/plain; format=flowed; delsp=yes", "a \r\nb", "ab\n"),
+        ("text/html; format=flowed", "<p>a \r\nb<p>c", "a b\n\nc\n"),
+        (
+            "text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: base64",
+            "5A==",
+            "ä\n",
+        ),
+    ];
+    for (fields, body, expected) in cases {
+        let message = leaf(fields, body);
+        let message = message.strip_suffix("\r\n").unwrap_or(&message);
+        let outline = Outline::parse(message.as_bytes());
+        let read = BodyPart::root(&outline.root).reading(message.as_bytes());
+        assert_eq!(read, expected, "{fields} {body}");
+    }
+}
+
+#[test]
+fn a_signature_ends_its_own_part() {
+    let parts = [
+        leaf("text/plain", "above\r\n-- \r\nme"),
+        leaf("image/png", "i"),
+        leaf("text/plain", "below"),
+    ];
+    let message = multipart("mixed", "b", &parts);
+    let outline = Outline::parse(message.as_bytes());
+    let bodies = Bodies::of(&outline.root);
+    assert_eq!(preview(&bodies, message.as_bytes()), "above below");
+}
+
+#[test]
+fn a_preview_is_found_far_behind_a_long_beginning() {
+    let quoted = "> somebody else's words\r\n".repeat(1000);
+    let style = format!("<style>{}</style>", "p { color: red }\r\n".repeat(1000));
+    let cases = [
+        ("text/plain", format!("{quoted}my own"), "my own"),
+        ("text/html", format!("{style}<p>my own"), "my own"),
+        // Not all of it is looked at.
+        ("text/html", format!("{}<p>late", style.repeat(4)), ""),
+    ];
+    for (fields, body, expected) in cases {
+        let message = leaf(fields, &body);
+        let outline = Outline::parse(message.as_bytes());
+        let bodies = Bodies::of(&outline.root);
+        assert_eq!(preview(&bodies, message.as_bytes()), expected, "{fields}");
+    }
+    // What is quoted far behind what is said changes nothing.
+    let said = "what I say, and more of it ".repeat(20);
+    let short = leaf("text/plain", &said);
+    let long = leaf("text/plain", &format!("{said}\r\n{quoted}"));
+    let [short, long] = [short, long].map(|message| {
+        let outline = Outline::parse(message.as_bytes());
+        preview(&Bodies::of(&outline.root), message.as_bytes())
+    });
+    assert_eq!(short, long);
+    assert!(short.len() > 200);
+}
+
+#[test]
+fn a_preview_needs_only_its_spans() {
+    let parts = [
+        leaf("application/zip", &"file ".repeat(50_000)),
+        leaf("text/plain", "one"),
+        leaf("text/html", "<b>two</b>"),
+        leaf("text/plain", &"three ".repeat(20_000)),
+    ];
+    let message = multipart("mixed", "b", &parts);
+    let outline = Outline::parse(message.as_bytes());
+    let bodies = Bodies::of(&outline.root);
+    let spans: Vec<_> = preview_spans(&bodies).collect();
+    assert_eq!(spans.len(), 3);
+    let octets: u64 = spans.iter().map(|span| span.len).sum();
+    assert!(octets < 66_000, "{octets}");
+    let octets = spans.iter().map(|span| span.of(message.as_bytes()));
+    let expected = preview(&bodies, message.as_bytes());
+    assert_eq!(preview_of(&bodies, octets), expected);
+    assert!(expected.starts_with("one two three three"), "{expected}");
+}
+
+#[test]
 fn a_preview_is_short() {
     for (word, characters) in [("a", 256), ("é", 256), ("💩", 128), ("ab ", 171)] {
         let message = leaf("text/plain; charset=utf-8", &word.repeat(100_000));
@@ -392,6 +483,8 @@ fn sound(message: &[u8]) {
     }
     for part in &bodies.text {
         assert!(part.value(message, 40).value.len() <= 40);
+        let read = part.reading(message);
+        assert!(read.is_empty() || read.ends_with('\n'));
     }
 }
 

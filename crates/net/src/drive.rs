@@ -156,6 +156,9 @@ where
                     wants
                 }
                 Event::Hint(modseq) => {
+                    if self.house.is_dismissed() {
+                        self.session.dismiss();
+                    }
                     self.session.notice(modseq);
                     self.run().await?
                 }
@@ -190,6 +193,12 @@ where
         self.session.elapse(self.terms.clock.now());
         if self.run().await? == Wants::Close {
             return Ok(Wants::Close);
+        }
+        if self.house.is_dismissed() {
+            self.session.dismiss();
+            if self.run().await? == Wants::Close {
+                return Ok(Wants::Close);
+            }
         }
         if let Some(modseq) = self.house.pending_hint() {
             self.session.notice(modseq);

@@ -30,6 +30,12 @@ pub trait House<S: Session>: Send {
         std::future::pending()
     }
 
+    /// True once whoever has logged in is not welcome any more. The driver asks before it gives
+    /// the session any input, and at each hint.
+    fn is_dismissed(&mut self) -> bool {
+        false
+    }
+
     /// News that is there already. The driver asks before it gives the session any input, so that
     /// whatever was acknowledged elsewhere before the input came is seen by it.
     fn pending_hint(&mut self) -> Option<ModSeq> {

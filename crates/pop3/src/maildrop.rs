@@ -19,10 +19,13 @@ struct Message {
 
 impl Maildrop {
     /// Adds the next message; `name` is its unique-id (RFC 1939 §7): 1 to 70 of `!` to `~`.
-    pub fn push(&mut self, name: &str, octets: u64) {
+    ///
+    /// `octets` are those the house has; with `unended` the last line has no CRLF there, and gets
+    /// one on its way, which counts (RFC 1939 §11).
+    pub fn push(&mut self, name: &str, octets: u64, unended: bool) {
         self.names.push_str(name);
         self.messages.push(Message {
-            octets,
+            octets: octets.saturating_add(if unended { 2 } else { 0 }),
             name_end: self.names.len(),
             deleted: false,
         });
@@ -57,7 +60,8 @@ impl Maildrop {
         (!message.deleted).then_some(place)
     }
 
-    /// Octets of the message at `place`, unless it is deleted or not there.
+    /// Octets RETR sends of the message at `place`, dots before dots not counted, unless it is
+    /// deleted or not there.
     #[must_use]
     pub fn octets(&self, place: usize) -> Option<u64> {
         let message = self.messages.get(place)?;

@@ -316,8 +316,7 @@ impl Session {
                 self.say(&Response::ok("Languages follow"));
             }
             // RFC 6856 §3.2
-            Some("*") => self.say(&Response::ok("en Language is English")),
-            Some(range) if range.eq_ignore_ascii_case("en") => {
+            Some(range) if range == "*" || range.eq_ignore_ascii_case("en") => {
                 self.say(&Response::ok("en Language is English"));
             }
             Some(_) => self.refuse(&Response::err("Only en is spoken here")),
@@ -539,6 +538,12 @@ impl wire::Session for Session {
                 self.fail();
             }
         }
+    }
+
+    fn dismiss(&mut self) {
+        let why = Response::because(Code::Auth, "Your account or its password has changed");
+        self.say(&why);
+        self.work = Work::Close;
     }
 
     fn elapse(&mut self, now: Instant) {

@@ -43,3 +43,30 @@ fn dialogues_go_as_written_however_they_are_cut() {
     }
     assert!(different.is_empty(), "{}", different.join("\n"));
 }
+
+/// RFC 1939 §11: octets as they are sent, but for dots before dots.
+#[test]
+fn retr_sends_the_octets_it_announces() {
+    let mut seen = 0;
+    for path in dialogues() {
+        let written = std::fs::read_to_string(&path).unwrap();
+        let mut lines = written.lines().peekable();
+        while let Some(line) = lines.next() {
+            if !line.starts_with("C: RETR ") {
+                continue;
+            }
+            let Some(announced) = lines.peek().and_then(|line| line.strip_prefix("S: +OK ")) else {
+                continue;
+            };
+            let announced: usize = announced.strip_suffix(" octets").unwrap().parse().unwrap();
+            let message = lines.by_ref().skip(1).take_while(|line| *line != "S: .");
+            let sent = message.map(|line| {
+                let line = line.strip_prefix("S: ").unwrap_or_default();
+                line.strip_prefix('.').unwrap_or(line).len() + 2
+            });
+            assert_eq!(sent.sum::<usize>(), announced, "{}", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 2, "{seen} messages");
+}

@@ -77,6 +77,7 @@ fn line() -> impl Strategy<Value = String> {
         "C* 1500 y\\r\\n",
         "T: 300",
         "N: 7",
+        "D:",
         "CE",
     ]);
     prop_oneof![

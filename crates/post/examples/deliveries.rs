@@ -58,11 +58,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             envid: None,
         };
         let mut letter = post.begin(origin, sender)?;
-        letter.recipient(Recipient {
-            forward_path: ForwardPath::parse("<ada@example.org>")?,
-            notify: None,
-            orcpt: None,
-        })?;
+        letter
+            .recipient(Recipient {
+                forward_path: ForwardPath::parse("<ada@example.org>")?,
+                notify: None,
+                orcpt: None,
+            })
+            .await?;
         letter
             .chunk(Bytes::from(format!("X-Number: {number}\r\n{body}")))
             .await?;

@@ -18,6 +18,8 @@ pub struct Account {
     pub(crate) house: Post,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) address: Address,
+    /// The salt of the password it was opened with: each password has its own.
+    pub(crate) salt: [u8; 16],
 }
 
 impl Account {
@@ -37,6 +39,15 @@ impl Account {
     #[must_use]
     pub const fn house(&self) -> &Post {
         &self.house
+    }
+
+    /// False once the account has another password than when this was opened, or is gone.
+    /// [`Account::modseq_watch`] stirs when that happens.
+    #[must_use]
+    pub fn is_welcome(&self) -> bool {
+        let maps = self.house.inner.directory.maps();
+        let row = maps.accounts.get(&self.id());
+        row.is_some_and(|row| row.password.scram.salt == self.salt)
     }
 
     /// Tells when the ledger moves: changes right after each commit is durable.

@@ -1,15 +1,17 @@
-//! Putting messages straight into a mailbox (RFC 9051 §6.3.12, RFC 3502).
+//! Putting messages straight into a mailbox (RFC 9051 §6.3.12, RFC 3502), in the place of another
+//! if it is so wanted (RFC 8508).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use mail::{FlagSet, MailboxId, Timestamp, UidSet, UidValidity};
+use mail::{FlagSet, MailboxId, Timestamp, Uid, UidSet, UidValidity};
 use store::Staged;
 
 use crate::draft::Filing;
+use crate::ledger::Ledger;
 use crate::spool::{Spool, Spooled, too_big};
-use crate::{Account, Error, Outcome, Post};
+use crate::{Account, Error, Outcome, Post, Why};
 
 /// Octets of whole messages that may wait in memory for the rest of their command.
 const WAITING_OCTETS_MAX: usize = 16 * 1024 * 1024;
@@ -26,6 +28,8 @@ pub struct Append {
     flags: FlagSet,
     date: Timestamp,
     spool: Spool,
+    /// The message that goes in the same step.
+    replaces: Option<(MailboxId, Uid)>,
 }
 
 /// A message that has come whole.
@@ -80,11 +84,30 @@ impl Account {
             date: date.unwrap_or_else(|| house.outside.now()),
             spool: Spool::new(&self.house),
             account: self.clone(),
+            replaces: None,
         })
     }
 }
 
 impl Append {
+    /// Takes a message away in the same step, wherever the new one goes: both, or neither
+    /// (RFC 8508).
+    ///
+    /// # Errors
+    /// [`crate::Why::Expunged`] if it is no longer there; the commit may say the same.
+    pub async fn replacing(mut self, mailbox: MailboxId, uid: Uid) -> Outcome<Self> {
+        // As with the target: only a refusal is an answer.
+        let there = Post::glance(&self.account.keeper, |ledger| {
+            is_there(ledger, mailbox, uid).is_ok()
+        });
+        if there != Some(true) {
+            let look = self.account.look(|ledger| is_there(ledger, mailbox, uid));
+            look.await??;
+        }
+        self.replaces = Some((mailbox, uid));
+        Ok(self)
+    }
+
     /// Adds a piece of the message.
     ///
     /// # Errors
@@ -132,11 +155,13 @@ impl Append {
     /// Ends the last message: on `Ok` they are in the mailbox and on the disk, all of them.
     ///
     /// # Errors
-    /// As above, [`crate::Why::Limit`], or if they cannot be stored; then none of them is there.
+    /// As above, [`crate::Why::Limit`], or if they cannot be stored; then none of them is there,
+    /// and the message they were to replace is.
     pub async fn commit(mut self) -> Outcome<Appended> {
         self.end_message().await?;
         let (house, keeper) = (&self.account.house, &self.account.keeper);
         let messages_max = house.rules().mailbox_messages_max;
+        let now = house.outside().now();
         let blobs: Vec<Staged> = self
             .whole
             .iter()
@@ -146,6 +171,12 @@ impl Append {
             .change(keeper, &blobs, |draft| {
                 let mailbox = draft.ledger().target(&self.to)?;
                 let uidvalidity = draft.ledger().folder(mailbox)?.row.uidvalidity;
+                if let Some((source, uid)) = self.replaces {
+                    is_there(draft.ledger(), source, uid)?;
+                    // First, so that a full mailbox has room for what comes.
+                    // RFC 8508 §3.4
+                    draft.remove(source, &UidSet::from_range(uid..=uid));
+                }
                 let mut uids = UidSet::new();
                 for Arrived {
                     flags,
@@ -153,13 +184,13 @@ impl Append {
                     spooled,
                 } in &self.whole
                 {
-                    let (blob, size) = (spooled.staged.blob, spooled.staged.len);
-                    let email = draft.email(blob, size, spooled.outline.clone());
                     let filing = Filing {
-                        email,
+                        email: draft.email(&spooled.row()),
                         flags,
                         date: *date,
-                        size,
+                        now,
+                        size: spooled.staged.len,
+                        unended: spooled.unended,
                     };
                     uids.insert(draft.file(mailbox, filing, messages_max)?);
                 }
@@ -171,6 +202,16 @@ impl Append {
             })
             .await
     }
+}
+
+fn is_there(ledger: &Ledger, mailbox: MailboxId, uid: Uid) -> Outcome<()> {
+    let folder = ledger.folder(mailbox).ok();
+    let gone = || {
+        let text = "The message to be replaced is gone";
+        Error::refused(Why::Expunged, 550, [5, 2, 0], text)
+    };
+    let entry = folder.and_then(|folder| folder.entry(uid));
+    entry.map(drop).ok_or_else(gone)
 }
 
 /// Octets of whole messages that wait in memory for the rest of their command.

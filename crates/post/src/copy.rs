@@ -1,9 +1,10 @@
 //! Copying and moving messages between mailboxes (RFC 9051 §6.4.7–8).
 
-use mail::{MailboxId, Uid, UidSet, UidValidity};
+use mail::{MailboxId, Timestamp, Uid, UidSet, UidValidity};
 
+use crate::draft::Draft;
 use crate::mailbox::copy_entries;
-use crate::{Account, Outcome};
+use crate::{Account, Outcome, Rules};
 
 /// What was copied or moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,15 +22,10 @@ impl Account {
     /// [`crate::Why::TryCreate`] if the target is not there, [`crate::Why::Nonexistent`] if the
     /// source is gone, [`crate::Why::Limit`], or if it cannot be stored.
     pub async fn copy(&self, mailbox: MailboxId, uids: &UidSet, to: &str) -> Outcome<Copied> {
-        let rules = self.house().rules();
-        self.change(|draft| {
-            draft.ledger().folder(mailbox)?;
-            let target = draft.ledger().target(to)?;
-            let uidvalidity = draft.ledger().folder(target)?.row.uidvalidity;
-            let pairs = copy_entries(draft, mailbox, uids, target, rules)?;
-            Ok(Copied { uidvalidity, pairs })
-        })
-        .await
+        let house = self.house();
+        let (rules, now) = (house.rules(), house.outside().now());
+        self.change(|draft| copy_into(draft, mailbox, uids, to, (rules, now)))
+            .await
     }
 
     /// Moves messages into a mailbox, all or none, in one step.
@@ -37,16 +33,29 @@ impl Account {
     /// # Errors
     /// As [`Account::copy`].
     pub async fn relocate(&self, mailbox: MailboxId, uids: &UidSet, to: &str) -> Outcome<Copied> {
-        let rules = self.house().rules();
+        let house = self.house();
+        let (rules, now) = (house.rules(), house.outside().now());
         self.change(|draft| {
-            draft.ledger().folder(mailbox)?;
-            let target = draft.ledger().target(to)?;
-            let uidvalidity = draft.ledger().folder(target)?.row.uidvalidity;
-            let pairs = copy_entries(draft, mailbox, uids, target, rules)?;
+            let copied = copy_into(draft, mailbox, uids, to, (rules, now))?;
             // Only what was copied goes: the copies in the same mailbox are not among it.
-            draft.remove(mailbox, &pairs.iter().map(|(source, _)| *source).collect());
-            Ok(Copied { uidvalidity, pairs })
+            let sources = copied.pairs.iter().map(|(source, _)| *source);
+            draft.remove(mailbox, &sources.collect());
+            Ok(copied)
         })
         .await
     }
+}
+
+fn copy_into(
+    draft: &mut Draft<'_>,
+    mailbox: MailboxId,
+    uids: &UidSet,
+    to: &str,
+    (rules, now): (&Rules, Timestamp),
+) -> Outcome<Copied> {
+    draft.ledger().folder(mailbox)?;
+    let target = draft.ledger().target(to)?;
+    let uidvalidity = draft.ledger().folder(target)?.row.uidvalidity;
+    let pairs = copy_entries(draft, mailbox, uids, target, (rules, now))?;
+    Ok(Copied { uidvalidity, pairs })
 }

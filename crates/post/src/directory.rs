@@ -118,6 +118,13 @@ impl Directory {
         maps.accounts.get(&id).map(|row| row.address.clone())
     }
 
+    /// The address of an account, and the salt of its password.
+    pub(crate) fn known(&self, id: AccountId) -> Option<(Address, [u8; 16])> {
+        let maps = self.maps();
+        let row = maps.accounts.get(&id)?;
+        Some((row.address.clone(), row.password.scram.salt))
+    }
+
     fn maps_mut(&self) -> RwLockWriteGuard<'_, Maps> {
         self.maps.write().unwrap_or_else(PoisonError::into_inner)
     }
@@ -331,7 +338,7 @@ impl Post {
         .await
     }
 
-    /// Removes an account and its mail.
+    /// Removes an account and its mail; who is logged in to it is not welcome any more.
     ///
     /// # Errors
     /// [`Why::Nonexistent`], or if it cannot be stored.
@@ -342,22 +349,28 @@ impl Post {
                 Ok((id, vec![Edit::NoAccount(id)], None))
             })
             .await?;
-        self.erase(id).await
+        let done = self.erase(id).await;
+        self.keeper(id).stir();
+        done
     }
 
-    /// Gives an account another password.
+    /// Gives an account another password; who is logged in to it with the old one is not welcome
+    /// any more.
     ///
     /// # Errors
     /// [`Why::Nonexistent`], or if it cannot be stored.
     pub async fn set_password(&self, address: &Address, password: &str) -> Outcome<()> {
         self.inner.directory.maps().known(address)?;
         let password = self.digest(password).await?;
-        self.edit(|maps| {
-            let (id, mut row) = maps.known(address)?;
-            row.password = password;
-            Ok(((), vec![Edit::Account(id, row)], None))
-        })
-        .await
+        let id = self
+            .edit(|maps| {
+                let (id, mut row) = maps.known(address)?;
+                row.password = password;
+                Ok((id, vec![Edit::Account(id, row)], None))
+            })
+            .await?;
+        self.keeper(id).stir();
+        Ok(())
     }
 
     /// The aliases, sorted.

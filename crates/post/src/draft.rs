@@ -3,16 +3,14 @@
 //! Not here: locks and commits (`keeper`), who may do what (the rooms that use it).
 
 use mail::{
-    BlobId, EmailId, Flag, FlagSet, Keyword, MailboxId, ModSeq, Role, Timestamp, Uid, UidSet,
-    UidValidity,
+    EmailId, Flag, FlagSet, Keyword, MailboxId, ModSeq, Role, Timestamp, Uid, UidSet, UidValidity,
 };
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
 use store::Write;
 
 use crate::ledger::{Folder, KEYWORDS_MAX, Ledger, VANISHED_MAX};
-use crate::tables::{self, EmailRow, Entry, MailboxRow};
+use crate::tables::{self, EmailRow, Entry, MailboxRow, SavedAt};
 use crate::{Error, Outcome};
 
 /// A batch in the making for one account.
@@ -32,7 +30,11 @@ pub(crate) struct Filing<'a> {
     pub(crate) email: EmailId,
     pub(crate) flags: &'a FlagSet,
     pub(crate) date: Timestamp,
+    /// The moment it is filed.
+    pub(crate) now: Timestamp,
     pub(crate) size: u64,
+    /// Its last line has no CRLF.
+    pub(crate) unended: bool,
 }
 
 impl<'a> Draft<'a> {
@@ -76,21 +78,16 @@ impl<'a> Draft<'a> {
     }
 
     /// Takes a message in; it is in no mailbox yet.
-    pub(crate) fn email(&mut self, blob: BlobId, size: u64, outline: Option<Bytes>) -> EmailId {
+    pub(crate) fn email(&mut self, row: &EmailRow) -> EmailId {
         self.modseq();
         self.ledger.counters.email += 1;
         let id = EmailId(self.ledger.counters.email);
-        let row = EmailRow {
-            blob,
-            size,
-            outline,
-        };
         self.writes.push(row.put(id));
         id
     }
 
-    /// Writes a message's row anew: its outline is known now.
-    pub(crate) fn outline(&mut self, id: EmailId, row: &EmailRow) {
+    /// Writes a message's row anew: its outline or its preview is known now.
+    pub(crate) fn learn(&mut self, id: EmailId, row: &EmailRow) {
         self.modseq();
         self.writes.push(row.put(id));
     }
@@ -105,12 +102,11 @@ impl<'a> Draft<'a> {
         let keywords = self.keyword_bits(mailbox, filing.flags)?;
         let size = u32::try_from(filing.size)
             .map_err(|_| Error::limit("The message is too large for a mailbox"))?;
-        let full = || Error::limit("The mailbox is full");
         let folder = self.ledger.folder(mailbox)?;
         if folder.entries.len() >= messages_max {
-            return Err(full());
+            return Err(Error::mailbox_full());
         }
-        let uid = folder.next_uid.ok_or_else(full)?;
+        let uid = folder.next_uid.ok_or_else(Error::mailbox_full)?;
         let modseq = self.modseq();
         let entry = Entry {
             email: filing.email,
@@ -119,8 +115,10 @@ impl<'a> Draft<'a> {
             date_seconds: filing.date.seconds,
             uid,
             size,
+            saved: Some(SavedAt::new(filing.now)),
             date_zone_minutes: filing.date.zone_minutes,
             system: filing.flags.system_bits(),
+            unended: filing.unended,
         };
         self.writes.push(entry.put(mailbox));
         self.filed.insert(mailbox);

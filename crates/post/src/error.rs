@@ -27,6 +27,8 @@ pub enum Why {
     Nonexistent,
     /// The target mailbox of an append or a copy is not there: IMAP `TRYCREATE`.
     TryCreate,
+    /// A message it is about has been removed by somebody else: IMAP `EXPUNGEISSUED`.
+    Expunged,
     /// The name is taken: IMAP `ALREADYEXISTS`.
     AlreadyExists,
     /// It can never be done: IMAP `CANNOT`.
@@ -120,6 +122,10 @@ impl Error {
 
     pub(crate) fn limit(text: impl Into<String>) -> Self {
         Self::refused(Why::Limit, 452, [4, 3, 1], text)
+    }
+
+    pub(crate) fn mailbox_full() -> Self {
+        Self::refused(Why::Limit, 452, [4, 2, 2], "The mailbox is full")
     }
 
     pub(crate) fn reading(doing: &'static str) -> impl FnOnce(store::Error) -> Self {

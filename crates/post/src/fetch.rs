@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mail::{BlobRange, EmailId, Flag, FlagSet, MailboxId, ModSeq, Timestamp, Uid, UidSet};
+use message::view::{Bodies, preview_of, preview_spans};
 use message::{
     Content, Encoding, Limits, Outline, Part, Scanner, Section, Span, Specifier, decode_transfer,
 };
 
-use crate::draft::bit;
+use crate::draft::{Draft, bit};
 use crate::ledger::Folder;
-use crate::tables::{EmailRow, Entry};
+use crate::tables::{EmailRow, Entry, SavedAt};
 use crate::{Account, Fault, Outcome};
 
 /// Octets of a message that are read at a time for its outline.
@@ -22,12 +23,23 @@ const SCAN_OCTETS_MAX: u64 = 1024 * 1024;
 pub struct FetchPlan {
     /// True if the outline is wanted (ENVELOPE, BODYSTRUCTURE).
     pub outline: bool,
+    /// If and when the preview is wanted.
+    pub preview: Option<Preview>,
     /// The pieces of text wanted, in this order.
     pub items: Vec<Item>,
     /// True if reading sets `\Seen`: the row then has the new flags.
     pub mark_seen: bool,
     /// Only messages that changed after this one (CHANGEDSINCE).
     pub changed_since: Option<ModSeq>,
+}
+
+/// When the first words of a message's text are wanted (RFC 8970).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preview {
+    /// Only if they are kept: they cost nothing then.
+    Kept,
+    /// In any case; what is made is kept.
+    Made,
 }
 
 /// A piece of text wanted.
@@ -68,10 +80,14 @@ pub struct FetchRow {
     pub size: u64,
     /// INTERNALDATE.
     pub date: Timestamp,
+    /// When it was put into this mailbox, if that was kept then (RFC 8514).
+    pub save_date: Option<Timestamp>,
     /// True if this fetch set `\Seen`.
     pub seen_now: bool,
     /// Its outline, if wanted.
     pub outline: Option<Arc<Outline>>,
+    /// The first words of its text, if wanted and there.
+    pub preview: Option<String>,
     /// One for each item of the plan.
     pub data: Vec<Data>,
 }
@@ -113,12 +129,13 @@ impl Account {
         plan: &FetchPlan,
     ) -> Outcome<FetchPage> {
         let mut page = self.page(mailbox, uids, after, plan).await?;
-        if !plan.outline && plan.items.is_empty() {
+        if !plan.outline && plan.preview.is_none() && plan.items.is_empty() {
             return Ok(page);
         }
         let emails: Vec<_> = page.rows.iter().map(|row| row.email).collect();
         let mut kept = Vec::with_capacity(page.rows.len());
         let mut octets = 0;
+        let mut made = Vec::new();
         for (mut row, email) in page.rows.into_iter().zip(self.emails(&emails).await?) {
             // A message removed since the page was made is left out like one removed before.
             let Some(email) = email else { continue };
@@ -127,8 +144,14 @@ impl Account {
                 break;
             }
             octets += self.fill(mailbox, &mut row, &email, plan).await?;
+            if plan.preview == Some(Preview::Made) && email.preview.is_none() {
+                octets += self
+                    .make_preview(mailbox, &mut row, email, &mut made)
+                    .await?;
+            }
             kept.push(row);
         }
+        self.keep_previews(mailbox, made).await;
         page.rows = kept;
         Ok(page)
     }
@@ -214,7 +237,53 @@ impl Account {
             row.data.push(data);
         }
         row.outline = outline.filter(|_| plan.outline);
+        row.preview = email.preview.clone().filter(|_| plan.preview.is_some());
         Ok(octets)
+    }
+
+    /// Makes a preview that was not made at delivery (of texts far behind the beginning of a large
+    /// message, and where the house was crowded); tells how many octets of memory that took.
+    async fn make_preview(
+        &self,
+        mailbox: MailboxId,
+        row: &mut FetchRow,
+        email: EmailRow,
+        made: &mut Vec<(Uid, EmailId, EmailRow)>,
+    ) -> Outcome<u64> {
+        let outline = self.outline(mailbox, row.uid, row.email, &email).await?;
+        let bodies = Bodies::of(&outline.root);
+        let mut texts = Vec::new();
+        for span in preview_spans(&bodies) {
+            texts.push(self.house.read(at(&email, span)).await?);
+        }
+        let preview = preview_of(&bodies, texts.iter().map(AsRef::as_ref));
+        row.preview = Some(preview.clone());
+        let stored = outline.encode();
+        let octets = stored.len().saturating_add(preview.len());
+        let known = EmailRow {
+            outline: Some(stored.into()),
+            preview: Some(preview),
+            ..email
+        };
+        made.push((row.uid, row.email, known));
+        Ok(u64::try_from(octets).unwrap_or(u64::MAX))
+    }
+
+    /// Keeps previews that were made, all in one step. That they are not kept is no reason not to
+    /// show them.
+    async fn keep_previews(&self, mailbox: MailboxId, made: Vec<(Uid, EmailId, EmailRow)>) {
+        if made.is_empty() {
+            return;
+        }
+        let kept = self.change(|draft| {
+            for (uid, id, known) in &made {
+                learn(draft, (mailbox, *uid, *id), known)?;
+            }
+            Ok(())
+        });
+        if let Err(error) = kept.await {
+            tracing::warn!(%error, "previews were not kept");
+        }
     }
 
     /// The outline of a message: stored beside it, or made at first use where it was not made at
@@ -235,15 +304,8 @@ impl Account {
             outline: Some(outline.encode().into()),
             ..email.clone()
         };
-        self.change(|draft| {
-            // Only while it is there, or its row would outlive it.
-            let folder = draft.ledger().folder(mailbox)?;
-            if folder.entry(uid).is_some_and(|entry| entry.email == id) {
-                draft.outline(id, &known);
-            }
-            Ok(())
-        })
-        .await?;
+        self.change(|draft| learn(draft, (mailbox, uid, id), &known))
+            .await?;
         Ok(Arc::new(outline))
     }
 
@@ -305,6 +367,19 @@ impl Account {
     }
 }
 
+/// Writes a message's row anew, but only while it is there, or its row would outlive it.
+fn learn(
+    draft: &mut Draft<'_>,
+    (mailbox, uid, id): (MailboxId, Uid, EmailId),
+    known: &EmailRow,
+) -> Outcome<()> {
+    let folder = draft.ledger().folder(mailbox)?;
+    if folder.entry(uid).is_some_and(|entry| entry.email == id) {
+        draft.learn(id, known);
+    }
+    Ok(())
+}
+
 /// The octets of a message, whole.
 pub(crate) const fn whole(email: &EmailRow) -> BlobRange {
     BlobRange {
@@ -327,8 +402,10 @@ fn row(folder: &Folder, entry: &Entry, seen_now: bool) -> FetchRow {
         flags: folder.flags(entry),
         size: entry.size.into(),
         date: entry.date(),
+        save_date: entry.saved.map(SavedAt::moment),
         seen_now,
         outline: None,
+        preview: None,
         data: Vec::new(),
     }
 }

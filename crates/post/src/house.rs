@@ -95,15 +95,14 @@ impl Post {
     /// # Errors
     /// [`crate::Why::Nonexistent`] if it is not there.
     pub async fn account(&self, id: AccountId) -> Outcome<Account> {
-        let address = self
-            .inner
-            .directory
-            .address_of(id)
-            .ok_or_else(|| Error::nonexistent("There is no such account"))?;
+        let known = self.inner.directory.known(id);
+        let (address, salt) =
+            known.ok_or_else(|| Error::nonexistent("There is no such account"))?;
         let account = Account {
             keeper: self.keeper(id),
             house: self.clone(),
             address,
+            salt,
         };
         // Loaded now, so that the ledger's end is known to whoever watches it.
         account.modseq().await?;

@@ -13,6 +13,7 @@ use store::Staged;
 
 use crate::captured;
 use crate::draft::{Draft, Filing};
+use crate::ledger::Ledger;
 use crate::report::Report;
 use crate::spool::{Spool, Spooled, too_big};
 use crate::trace::{self, Trace};
@@ -142,6 +143,26 @@ impl Post {
             header: Vec::new(),
         })
     }
+
+    /// Whether one more message fits into a mailbox, as far as can be told before it is there.
+    async fn has_room(&self, account: AccountId, mailbox: &str) -> Outcome<()> {
+        let messages_max = self.rules().mailbox_messages_max;
+        let is_full = |ledger: &Ledger| {
+            let folder = ledger.target(mailbox).and_then(|id| ledger.folder(id));
+            folder.is_ok_and(|folder| folder.entries.len() >= messages_max)
+        };
+        let keeper = self.keeper(account);
+        // Only a refusal is an answer; a yes is checked again at the end, and need not wait.
+        if Self::glance(&keeper, is_full) == Some(false) {
+            return Ok(());
+        }
+        match self.look(&keeper, is_full).await {
+            Ok(true) => Err(Error::mailbox_full()),
+            // An account that has just been removed is the end's affair.
+            Err(error) if error.why() != Why::Nonexistent => Err(error),
+            Ok(false) | Err(_) => Ok(()),
+        }
+    }
 }
 
 impl Incoming {
@@ -154,8 +175,9 @@ impl Incoming {
     /// Adds a recipient (RCPT). After a refusal the others stay.
     ///
     /// # Errors
-    /// 550 5.1.1 for an unknown user, 550 5.7.1 for relaying, 452 4.5.3 for too many.
-    pub fn recipient(&mut self, recipient: Recipient) -> Outcome<()> {
+    /// 550 5.1.1 for an unknown user, 550 5.7.1 for relaying, 452 4.5.3 for too many, 452 4.2.2
+    /// where a mailbox it leads to is full: then the others need not wait for it.
+    pub async fn recipient(&mut self, recipient: Recipient) -> Outcome<()> {
         let rules = self.house.rules();
         // RFC 5321 §4.5.3.1.10
         if self.recipients.len() + self.elsewhere.len() >= rules.recipients_max {
@@ -164,12 +186,18 @@ impl Incoming {
         }
         match self.house.route(&recipient.forward_path) {
             Route::Local(accounts) => {
+                for account in &accounts {
+                    self.house.has_room(*account, INBOX).await?;
+                }
                 self.local.extend(accounts);
                 self.recipients.push(recipient);
             }
             Route::Nowhere(refusal) => return Err(Error::Refused(Why::Nonexistent, refusal)),
             Route::Elsewhere => match (&self.origin.account, rules.elsewhere) {
-                (Some(_), Elsewhere::Capture) => self.elsewhere.push(recipient),
+                (Some(account), Elsewhere::Capture) => {
+                    self.house.has_room(account.id(), CAPTURED).await?;
+                    self.elsewhere.push(recipient);
+                }
                 (Some(_), Elsewhere::Refuse) => {
                     return Err(trace::foreign("Mail for other hosts is not sent from here"));
                 }
@@ -408,12 +436,13 @@ impl Delivery {
                 }
                 Err(error) => return Err(error),
             };
-            let Staged { blob, len, .. } = letter.spooled.staged;
             let filing = Filing {
-                email: draft.email(blob, len, letter.spooled.outline.clone()),
+                email: draft.email(&letter.spooled.row()),
                 flags: &FlagSet::new(),
                 date: now,
-                size: len,
+                now,
+                size: letter.spooled.staged.len,
+                unended: letter.spooled.unended,
             };
             draft.file(mailbox, filing, rules.mailbox_messages_max)?;
         }

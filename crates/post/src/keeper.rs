@@ -95,6 +95,11 @@ impl Keeper {
         self.discard(&mut desk);
     }
 
+    /// Wakes whoever watches, though the ledger has not moved.
+    pub(crate) fn stir(&self) {
+        self.modseq.send_modify(|_| {});
+    }
+
     fn desk(&self) -> MutexGuard<'_, Desk> {
         // A panic under the lock may have left the memory half changed: it is not used again.
         self.desk.lock().unwrap_or_else(|poison: PoisonError<_>| {

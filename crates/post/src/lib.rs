@@ -52,7 +52,7 @@
 //!     forward_path: ForwardPath::parse("<Ada+tea@example.org>")?,
 //!     notify: None,
 //!     orcpt: None,
-//! })?;
+//! }).await?;
 //! letter.chunk("Subject: Tea\r\n\r\nAt five?\r\n".into()).await?;
 //! letter.commit().await?; // now it is on the disk, and 250 may be said
 //!
@@ -68,6 +68,7 @@ mod append;
 mod captured;
 mod changes;
 mod copy;
+mod digests;
 mod directory;
 mod draft;
 mod error;
@@ -87,8 +88,10 @@ mod report;
 mod route;
 mod rules;
 mod search;
+mod sort;
 mod spool;
 mod tables;
+mod thread;
 mod trace;
 
 pub use account::Account;
@@ -98,7 +101,7 @@ pub use copy::Copied;
 pub use directory::{Alias, AliasSource, Listed};
 pub use error::{Error, Fault, Outcome, Why};
 pub use expunge::Expunged;
-pub use fetch::{Data, FetchPage, FetchPlan, FetchRow, Form, Item};
+pub use fetch::{Data, FetchPage, FetchPlan, FetchRow, Form, Item, Preview};
 pub use flags::{FlagAction, FlagChange, Stored};
 pub use house::Post;
 pub use incoming::{Incoming, Origin, Protocol, Receipt, Sender, Tls};
@@ -109,3 +112,5 @@ pub use outside::Outside;
 pub use route::Route;
 pub use rules::{Elsewhere, Rules};
 pub use search::{Day, Found, Query};
+pub use sort::{SortCriterion, SortKey, Sorted};
+pub use thread::Threading;

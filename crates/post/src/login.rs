@@ -55,7 +55,7 @@ impl Post {
         let attempt = self.pass_gate(peer, user)?;
         let known = self.lookup(user);
         let (id, kept) = match &known {
-            Some((id, password)) => (Some(*id), password.argon2.clone()),
+            Some((id, password)) => (Some((*id, password.scram.salt)), password.argon2.clone()),
             // The same work for an unknown user, so that time does not tell who exists.
             None => (None, self.nobody()),
         };
@@ -72,12 +72,14 @@ impl Post {
                 checked?
             }
         };
-        let (true, Some(id)) = (right, id) else {
+        let (true, Some((id, salt))) = (right, id) else {
             return Err(self.login_failed(peer, user));
         };
         gate.remember(fingerprint, now, &self.inner.rules);
         gate.befriend(&attempt, now);
-        self.admit(id, authorization).await
+        // It may have changed while it was checked: then who knew the old one is not welcome.
+        let account = self.admit(id, authorization).await?;
+        Ok(Account { salt, ..account })
     }
 
     /// The keys of a user for SCRAM-SHA-256. An unknown user gets keys as well, made up but always

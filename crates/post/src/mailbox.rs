@@ -370,7 +370,7 @@ fn rename_inbox(
     add_parents(draft, to, now);
     let target = draft.add_mailbox(to, None, now);
     let uids = draft.ledger().folder(inbox)?.uids();
-    copy_entries(draft, inbox, &uids, target, rules)?;
+    copy_entries(draft, inbox, &uids, target, (rules, now))?;
     draft.remove(inbox, &uids);
     Ok(())
 }
@@ -381,7 +381,7 @@ pub(crate) fn copy_entries(
     source: MailboxId,
     uids: &UidSet,
     target: MailboxId,
-    rules: &Rules,
+    (rules, now): (&Rules, Timestamp),
 ) -> Outcome<Vec<(Uid, Uid)>> {
     let folder = draft.ledger().folder(source)?;
     let copied: Vec<_> = folder
@@ -394,7 +394,9 @@ pub(crate) fn copy_entries(
             email: entry.email,
             flags: &flags,
             date: entry.date(),
+            now,
             size: entry.size.into(),
+            unended: entry.unended,
         };
         let uid = draft.file(target, filing, rules.mailbox_messages_max)?;
         draft.share(entry.email);

@@ -24,6 +24,8 @@ pub struct Deposit {
     pub uid: Uid,
     /// Octets of the message.
     pub octets: u64,
+    /// True if its last line has no CRLF.
+    pub unended: bool,
     /// Its name for ever: UIDL (RFC 1939 §7).
     pub uidl: String,
 }
@@ -43,6 +45,7 @@ impl Account {
                 let deposits = folder.entries.iter().map(|entry| Deposit {
                     uid: entry.uid,
                     octets: entry.size.into(),
+                    unended: entry.unended,
                     uidl: format!("{uidvalidity}.{}", entry.uid),
                 });
                 Ok::<_, Error>((mailbox, deposits.collect()))

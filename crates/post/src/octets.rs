@@ -57,6 +57,12 @@ impl<'a> Reader<'a> {
         (first == version).then_some(Self(rest))
     }
 
+    /// The same where there is more than one; tells which it is.
+    pub(crate) fn either(octets: &'a [u8], versions: &[u8]) -> Option<(Self, u8)> {
+        let (&first, rest) = octets.split_first()?;
+        versions.contains(&first).then_some((Self(rest), first))
+    }
+
     pub(crate) fn number(&mut self) -> Option<u64> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {

@@ -18,7 +18,7 @@ use message::{Needle, Outline, header_text, search_text};
 use crate::draft::bit;
 use crate::fetch::at;
 use crate::ledger::Folder;
-use crate::tables::{EmailRow, Entry};
+use crate::tables::{EmailRow, Entry, SavedAt};
 use crate::{Account, Error, Outcome};
 
 use self::narrow::Narrowed;
@@ -56,6 +56,13 @@ pub enum Query {
     On(Day),
     /// INTERNALDATE's day is this one or later.
     Since(Day),
+    /// The day it was put into the mailbox is earlier; INTERNALDATE's where that was not kept (RFC
+    /// 8514 §4.3).
+    SavedBefore(Day),
+    /// The day it was put into the mailbox is this one.
+    SavedOn(Day),
+    /// The day it was put into the mailbox is this one or later.
+    SavedSince(Day),
     /// The `Date` field's day is earlier.
     SentBefore(Day),
     /// The `Date` field's day is this one.
@@ -200,6 +207,11 @@ impl Known<'_> {
     /// The answer as far as memory and index have it: `None` if the message must be read.
     fn answer(&self, query: &Query, entry: &Entry) -> Option<bool> {
         let day = || entry.date().civil_date();
+        // RFC 8514 §4.3
+        let saved = || {
+            let moment = entry.saved.map_or_else(|| entry.date(), SavedAt::moment);
+            moment.civil_date()
+        };
         let age = self.now.seconds.saturating_sub(entry.date_seconds);
         let seconds = |age: &Duration| i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
         Some(match query {
@@ -217,6 +229,9 @@ impl Known<'_> {
             Query::Before(other) => day() < *other,
             Query::On(other) => day() == *other,
             Query::Since(other) => day() >= *other,
+            Query::SavedBefore(other) => saved() < *other,
+            Query::SavedOn(other) => saved() == *other,
+            Query::SavedSince(other) => saved() >= *other,
             Query::Larger(octets) => u64::from(entry.size) > *octets,
             Query::Smaller(octets) => u64::from(entry.size) < *octets,
             // RFC 5032 §3
@@ -307,7 +322,7 @@ impl Reading<'_> {
 }
 
 /// Lets others run.
-async fn yield_now() {
+pub(crate) async fn yield_now() {
     let mut yielded = false;
     std::future::poll_fn(|context| {
         if std::mem::replace(&mut yielded, true) {

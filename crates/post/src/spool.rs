@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use message::view::{Bodies, preview, preview_spans};
 use message::{Limits, Outline, Scanner};
 use store::{Stage, Staged, Store};
 
+use crate::tables::EmailRow;
 use crate::{Error, Outcome, Post, Why};
 
 /// Octets of a header that must be whole where the house is crowded.
@@ -19,6 +21,10 @@ const CROWDED_HEADER_OCTETS_MAX: usize = 32 * 1024;
 
 /// Octets that a scanner may have in memory where the house is crowded.
 const CROWDED_SCANNER_OCTETS_MAX: usize = 64 * 1024;
+
+/// Octets of a streamed message's beginning that are kept to make its preview of: most large
+/// letters are so for what is attached behind their text.
+const BEGINNING_OCTETS_MAX: usize = 128 * 1024;
 
 /// A message on its way in.
 #[derive(Debug)]
@@ -55,6 +61,28 @@ struct Streamed {
     stage: Box<dyn Stage>,
     /// `None` if it took too much memory where the house is crowded.
     scanner: Option<Box<Scanner>>,
+    /// `None` where the house is crowded.
+    beginning: Option<Vec<u8>>,
+    end: End,
+}
+
+/// The last two octets of a message, as far as it has passed.
+#[derive(Clone, Copy, Debug, Default)]
+struct End {
+    before: Option<u8>,
+    last: Option<u8>,
+}
+
+impl End {
+    fn pass(&mut self, octets: &[u8]) {
+        for &octet in octets.last_chunk::<2>().map_or(octets, |two| two) {
+            self.before = self.last.replace(octet);
+        }
+    }
+
+    fn is_unended(self) -> bool {
+        self.last.is_some() && (self.before, self.last) != (Some(b'\r'), Some(b'\n'))
+    }
 }
 
 /// A message that has arrived whole.
@@ -63,15 +91,34 @@ pub(crate) struct Spooled {
     pub(crate) staged: Staged,
     /// Encoded; `None` where the house was too crowded to read it in passing.
     pub(crate) outline: Option<Bytes>,
+    /// Its last line has no CRLF.
+    pub(crate) unended: bool,
+    /// `None` where its texts were not in memory.
+    pub(crate) preview: Option<String>,
 }
 
 impl Spooled {
     /// A message that is in memory whole.
     pub(crate) fn of(octets: Vec<u8>) -> Self {
-        let outline = Outline::parse(&octets).encode();
+        let outline = Outline::parse(&octets);
+        let preview = preview(&Bodies::of(&outline.root), &octets);
+        let mut end = End::default();
+        end.pass(&octets);
         Self {
+            unended: end.is_unended(),
+            outline: Some(outline.encode().into()),
+            preview: Some(preview),
             staged: Staged::of(octets.into()),
-            outline: Some(outline.into()),
+        }
+    }
+
+    /// Its row, in whatever mailboxes it will be.
+    pub(crate) fn row(&self) -> EmailRow {
+        EmailRow {
+            blob: self.staged.blob,
+            size: self.staged.len,
+            outline: self.outline.clone(),
+            preview: self.preview.clone(),
         }
     }
 }
@@ -135,6 +182,8 @@ impl Spool {
         let mut streamed = Streamed {
             stage: self.store.stage(),
             scanner: Some(Box::new(Scanner::new(&Limits::HOUSE))),
+            beginning: Some(Vec::new()),
+            end: End::default(),
         };
         streamed.push(octets.into(), &mut self.crowd).await?;
         self.place = Place::Store(streamed);
@@ -150,11 +199,17 @@ impl Spool {
             Place::Nowhere => Err(too_big()),
             Place::Memory(octets) => Ok(Spooled::of(front(octets)?)),
             Place::Store(streamed) => {
-                let scanned = streamed.scanner.map(|scanner| scanner.finish());
+                let outline = streamed.scanner.map(|scanner| scanner.finish().outline());
                 let staged = streamed.stage.finish().await.map_err(writing())?;
+                let preview = outline
+                    .as_ref()
+                    .zip(streamed.beginning)
+                    .and_then(|(outline, beginning)| preview_within(outline, &beginning));
                 Ok(Spooled {
+                    unended: streamed.end.is_unended(),
                     staged,
-                    outline: scanned.map(|scanned| scanned.outline().encode().into()),
+                    outline: outline.map(|outline| outline.encode().into()),
+                    preview,
                 })
             }
         }
@@ -167,14 +222,32 @@ impl Streamed {
         if let Some(scanner) = &mut self.scanner {
             scanner.push(&bytes);
             let octets = scanner.memory_octets();
-            crowd.set(octets);
+            if let Some(beginning) = &mut self.beginning {
+                let room = BEGINNING_OCTETS_MAX.saturating_sub(beginning.len());
+                beginning.extend_from_slice(bytes.get(..room).unwrap_or(&bytes));
+            }
+            let beginning = self.beginning.as_ref().map_or(0, Vec::len);
+            crowd.set(octets.saturating_add(beginning));
+            if crowd.is_dense() {
+                self.beginning = None;
+                crowd.set(octets);
+            }
             if octets > CROWDED_SCANNER_OCTETS_MAX && crowd.is_dense() {
                 self.scanner = None;
                 crowd.set(0);
             }
         }
+        self.end.pass(&bytes);
         self.stage.write(bytes).await.map_err(writing())
     }
+}
+
+/// The preview, if all that is looked at for it is in the message's beginning.
+fn preview_within(outline: &Outline, beginning: &[u8]) -> Option<String> {
+    let bodies = Bodies::of(&outline.root);
+    let len = u64::try_from(beginning.len()).unwrap_or(u64::MAX);
+    let within = preview_spans(&bodies).all(|span| span.end() <= len);
+    within.then(|| preview(&bodies, beginning))
 }
 
 impl Crowd {

@@ -2,6 +2,8 @@
 //!
 //! Not here: the directory's rows (`directory::rows`), what the rows are for (`ledger`).
 
+use std::num::NonZeroU32;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use mail::{
     BlobId, EmailId, Keyword, MailboxId, ModSeq, Role, Timestamp, Uid, UidSet, UidValidity,
@@ -37,6 +39,10 @@ pub(crate) const ALL: [Table; 7] = [
 ];
 
 const VERSION: u8 = 1;
+/// [`Entry`] as it is written where it is known when the message was put into the mailbox.
+const ENTRY_VERSION_SAVED: u8 = 2;
+/// [`EmailRow`] as it is written where its preview is known.
+const EMAIL_VERSION_PREVIEW: u8 = 2;
 
 /// What an account counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,9 +81,33 @@ pub(crate) struct Entry {
     pub(crate) date_seconds: i64,
     pub(crate) uid: Uid,
     pub(crate) size: u32,
+    /// When it was put into the mailbox; `None` for rows of version 1, written before this was
+    /// kept.
+    pub(crate) saved: Option<SavedAt>,
     pub(crate) date_zone_minutes: i16,
     /// [`mail::FlagSet::system_bits`].
     pub(crate) system: u8,
+    /// The message's last line has no CRLF.
+    pub(crate) unended: bool,
+}
+
+/// On the disk [`Entry::unended`] stands where the system flags do, which need five bits.
+const UNENDED: u8 = 0x80;
+/// A moment in whole seconds from 1970 to 2106, small enough for an [`Entry`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SavedAt(NonZeroU32);
+
+impl SavedAt {
+    /// The moment, or the nearest there is.
+    pub(crate) fn new(moment: Timestamp) -> Self {
+        let seconds = u32::try_from(moment.seconds.max(1)).unwrap_or(u32::MAX);
+        Self(NonZeroU32::new(seconds).unwrap_or(NonZeroU32::MIN))
+    }
+
+    /// The moment, in Greenwich's zone.
+    pub(crate) fn moment(self) -> Timestamp {
+        Timestamp::utc(self.0.get().into())
+    }
 }
 
 /// A message, shared by its entries.
@@ -87,6 +117,9 @@ pub(crate) struct EmailRow {
     pub(crate) size: u64,
     /// As `message` encodes it; `None` where it was not made at delivery.
     pub(crate) outline: Option<Bytes>,
+    /// The first words of its text; `None` where they were not looked for at delivery, as in rows
+    /// of version 1.
+    pub(crate) preview: Option<String>,
 }
 
 impl Counters {
@@ -186,31 +219,48 @@ impl Entry {
     }
 
     pub(crate) fn put(&self, mailbox: MailboxId) -> Write {
-        let value = Writer::version(VERSION)
+        let version = match self.saved {
+            None => VERSION,
+            Some(_) => ENTRY_VERSION_SAVED,
+        };
+        let writer = Writer::version(version)
             .number(self.email.0)
             .number(self.modseq.0)
-            .fixed(&[self.system])
+            .fixed(&[self.system | if self.unended { UNENDED } else { 0 }])
             .number(self.keywords)
             .number(self.size.into())
             .signed(self.date_seconds)
-            .signed(self.date_zone_minutes.into())
-            .finish();
-        put(ENTRIES, entry_key(mailbox, self.uid), value)
+            .signed(self.date_zone_minutes.into());
+        let writer = match self.saved {
+            None => writer,
+            // Most are delivered at the moment their date tells: the difference takes one octet.
+            Some(saved) => writer.signed(saved.moment().seconds.wrapping_sub(self.date_seconds)),
+        };
+        put(ENTRIES, entry_key(mailbox, self.uid), writer.finish())
     }
 
     pub(crate) fn read(key: &[u8], value: &[u8]) -> Option<(MailboxId, Self)> {
         let (mailbox, uid) = key.split_first_chunk::<8>()?;
-        let mut reader = Reader::version(value, VERSION)?;
-        let entry = Self {
+        let (mut reader, version) = Reader::either(value, &[VERSION, ENTRY_VERSION_SAVED])?;
+        let (email, modseq) = (EmailId(reader.number()?), ModSeq(reader.number()?));
+        let [bits] = reader.fixed()?;
+        let mut entry = Self {
             uid: Uid::new(u32::from_be_bytes(uid.try_into().ok()?))?,
-            email: EmailId(reader.number()?),
-            modseq: ModSeq(reader.number()?),
-            system: u8::from_be_bytes(reader.fixed()?),
+            email,
+            modseq,
+            system: bits & !UNENDED,
+            unended: bits & UNENDED != 0,
             keywords: reader.number()?,
             size: reader.small()?,
             date_seconds: reader.signed()?,
             date_zone_minutes: i16::try_from(reader.signed()?).ok()?,
+            saved: None,
         };
+        if version == ENTRY_VERSION_SAVED {
+            let seconds = entry.date_seconds.wrapping_add(reader.signed()?);
+            let seconds = u32::try_from(seconds).ok().and_then(NonZeroU32::new)?;
+            entry.saved = Some(SavedAt(seconds));
+        }
         reader.end()?;
         Some((MailboxId(u64::from_be_bytes(*mailbox)), entry))
     }
@@ -223,25 +273,37 @@ impl Entry {
 impl EmailRow {
     pub(crate) fn put(&self, id: EmailId) -> Write {
         let outline = self.outline.as_deref().unwrap_or_default();
-        let value = Writer::version(VERSION)
+        let version = match self.preview {
+            None => VERSION,
+            Some(_) => EMAIL_VERSION_PREVIEW,
+        };
+        let writer = Writer::version(version)
             .fixed(&self.blob.0)
             .number(self.size)
-            .octets(outline)
-            .finish();
-        put(EMAILS, email_key(id), value)
+            .octets(outline);
+        let writer = match &self.preview {
+            None => writer,
+            Some(preview) => writer.octets(preview.as_bytes()),
+        };
+        put(EMAILS, email_key(id), writer.finish())
     }
 
     pub(crate) fn read(value: &Bytes) -> Option<Self> {
-        let mut reader = Reader::version(value, VERSION)?;
+        let (mut reader, version) = Reader::either(value, &[VERSION, EMAIL_VERSION_PREVIEW])?;
         let blob = BlobId(reader.fixed()?);
         let size = reader.number()?;
         let outline = reader.octets()?;
         let outline = (!outline.is_empty()).then(|| value.slice_ref(outline));
+        let preview = match version {
+            EMAIL_VERSION_PREVIEW => Some(reader.text()?.to_owned()),
+            _ => None,
+        };
         reader.end()?;
         Some(Self {
             blob,
             size,
             outline,
+            preview,
         })
     }
 
@@ -383,19 +445,45 @@ mod tests {
             date_seconds: -5,
             uid: Uid::MAX,
             size: 1234,
+            saved: None,
             date_zone_minutes: -720,
             system: 31,
+            unended: false,
         };
-        let (key, value) = parts(entry.put(MailboxId(6)));
-        assert_eq!(Entry::read(&key, &value), Some((MailboxId(6), entry)));
+        for (seconds, unended) in [
+            (None, false),
+            (Some(0), true),
+            (Some(1_795_464_900), false),
+            (Some(i64::MAX), true),
+        ] {
+            let saved = seconds.map(|seconds| SavedAt::new(Timestamp::utc(seconds)));
+            let entry = Entry {
+                saved,
+                unended,
+                ..entry
+            };
+            let (key, value) = parts(entry.put(MailboxId(6)));
+            assert_eq!(Entry::read(&key, &value), Some((MailboxId(6), entry)));
+        }
 
-        for outline in [None, Some(Bytes::from_static(b"outline"))] {
+        let previews = [None, Some(String::new()), Some("Grüße".to_owned())];
+        for (outline, preview) in [None, Some(Bytes::from_static(b"outline"))]
+            .into_iter()
+            .flat_map(|outline| {
+                previews
+                    .iter()
+                    .map(move |preview| (outline.clone(), preview))
+            })
+        {
             let email = EmailRow {
                 blob: BlobId([7; 32]),
                 size: 99,
                 outline,
+                preview: preview.clone(),
             };
             let (_, value) = parts(email.put(EmailId(1)));
+            let version = if preview.is_some() { 2 } else { 1 };
+            assert_eq!(value.first(), Some(&version));
             assert_eq!(EmailRow::read(&value), Some(email));
         }
 
@@ -412,6 +500,43 @@ mod tests {
         let (key, value) = parts(put_vanished(ModSeq(5), MailboxId(6), &uids));
         let read = read_vanished(&key, &value);
         assert_eq!(read, Some((ModSeq(5), MailboxId(6), uids)));
+    }
+
+    #[test]
+    fn an_entry_of_version_1_is_read_and_stays_as_it_is() {
+        let (key, old) = (
+            b"\0\0\0\0\0\0\0\x06\0\0\0\x07",
+            b"\x01\x05\x09\x01\x00\x64\xd0\x0f\x78",
+        );
+        let (mailbox, entry) = Entry::read(key, old).unwrap();
+        assert_eq!(
+            (mailbox, entry.uid.value(), entry.email, entry.size),
+            (MailboxId(6), 7, EmailId(5), 100)
+        );
+        assert_eq!((entry.date_seconds, entry.date_zone_minutes), (1000, 60));
+        assert_eq!(entry.saved, None);
+        let (_, value) = parts(entry.put(mailbox));
+        assert_eq!(value.as_ref(), old);
+    }
+
+    #[test]
+    fn when_it_was_saved_takes_one_octet_of_most_rows() {
+        let now = Timestamp::utc(1_795_464_900);
+        let mut entry = Entry {
+            email: EmailId(1),
+            modseq: ModSeq(1),
+            keywords: 0,
+            date_seconds: now.seconds,
+            uid: Uid::MIN,
+            size: 1,
+            saved: None,
+            date_zone_minutes: 0,
+            system: 0,
+            unended: false,
+        };
+        let before = parts(entry.put(MailboxId(1))).1.len();
+        entry.saved = Some(SavedAt::new(now));
+        assert_eq!(parts(entry.put(MailboxId(1))).1.len(), before + 1);
     }
 
     #[test]

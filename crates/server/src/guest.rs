@@ -37,6 +37,11 @@ impl Guest {
         self.room.as_ref().map(|room| &room.account)
     }
 
+    /// True once the account it is logged in to has another password, or is gone.
+    pub(crate) fn is_dismissed(&self) -> bool {
+        self.account().is_some_and(|account| !account.is_welcome())
+    }
+
     /// Nobody is logged in any more.
     pub(crate) fn leave(&mut self) {
         self.room = None;

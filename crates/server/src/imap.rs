@@ -14,6 +14,7 @@ use crate::visit::{Hall, Visit};
 
 mod fetch;
 mod search;
+mod sort;
 mod store;
 
 /// What a session behind this door may do; made once for each door.
@@ -72,6 +73,10 @@ impl net::House<Session> for House {
         self.guest.hint().await
     }
 
+    fn is_dismissed(&mut self) -> bool {
+        self.guest.is_dismissed()
+    }
+
     fn pending_hint(&mut self) -> Option<ModSeq> {
         self.guest.pending_hint()
     }
@@ -113,8 +118,12 @@ impl House {
                 flags,
                 date,
                 octets,
+                replaces,
             } => {
-                let append = account.append(&name, flags, date, Some(octets)).await?;
+                let mut append = account.append(&name, flags, date, Some(octets)).await?;
+                if let Some((mailbox, uid)) = replaces {
+                    append = append.replacing(mailbox, uid).await?;
+                }
                 self.append = Some(Box::new(append));
             }
             Ask::AppendNext {
@@ -176,6 +185,17 @@ async fn messages(account: &Account, ask: Ask) -> Outcome<Answer> {
             criterion,
             highest,
         } => search::answer(account, mailbox, criterion, highest).await,
+        Ask::Sort {
+            mailbox,
+            criterion,
+            criteria,
+            highest,
+        } => sort::answer(account, mailbox, criterion, &criteria, highest).await,
+        Ask::Thread {
+            mailbox,
+            criterion,
+            threading,
+        } => sort::threads(account, mailbox, criterion, threading).await,
         _ => Err(out_of_turn()),
     }
 }
@@ -263,6 +283,7 @@ async fn changes(
 fn refused(error: &Error) -> Refused {
     let why = match error.why() {
         post::Why::Nonexistent | post::Why::TryCreate => Why::NonExistent,
+        post::Why::Expunged => Why::Expunged,
         post::Why::AlreadyExists => Why::AlreadyExists,
         post::Why::Cannot | post::Why::UnknownEncoding => Why::Cannot,
         post::Why::Limit => Why::Limit,

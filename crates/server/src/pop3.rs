@@ -58,6 +58,10 @@ impl net::House<Session> for House {
             }
         })
     }
+
+    fn is_dismissed(&mut self) -> bool {
+        self.guest.is_dismissed()
+    }
 }
 
 impl House {
@@ -66,7 +70,7 @@ impl House {
         let locked = account.maildrop().await?;
         let mut maildrop = Maildrop::default();
         for deposit in locked.deposits() {
-            maildrop.push(&deposit.uidl, deposit.octets);
+            maildrop.push(&deposit.uidl, deposit.octets, deposit.unended);
         }
         self.maildrop = Some(locked);
         Ok(Answer::Opened(maildrop))

@@ -63,7 +63,7 @@ impl House<Session> for Desk {
             Ask::Mail(transaction) => self.begin(*transaction),
             Ask::Recipient(recipient) => match &mut self.incoming {
                 Some(incoming) => {
-                    let outcome = incoming.recipient(recipient);
+                    let outcome = incoming.recipient(recipient).await;
                     self.answer(outcome)
                 }
                 None => Answer::Done,
@@ -78,6 +78,10 @@ impl House<Session> for Desk {
             // Whoever asks only wants to know whom to send to: they may send and see.
             Ask::Verify(_) => Answer::Done,
         }
+    }
+
+    fn is_dismissed(&mut self) -> bool {
+        self.guest.is_dismissed()
     }
 }
 

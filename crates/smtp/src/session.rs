@@ -396,6 +396,13 @@ impl wire::Session for Session {
         }
     }
 
+    fn dismiss(&mut self) {
+        let text = "Your account or its password has changed";
+        let farewell = reply(421, (4, 7, 0), text);
+        // Nothing the peer said led here: for the drawing that is silence.
+        self.conclude(Verb::Silence, vec![farewell], State::Closed);
+    }
+
     fn deadline(&self) -> Option<Instant> {
         match (self.state, self.heard) {
             (State::Closed, _) => None,

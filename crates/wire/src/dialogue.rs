@@ -13,6 +13,7 @@
 //! | `~` | the session does something else: `~ tls`, `~ deflate`, `~ close` (no splice) |
 //! | `T:` | so many seconds pass |
 //! | `N:` | the account's ledger moves to this mod-sequence |
+//! | `D:` | whoever has logged in is not welcome any more |
 //! | `#` | a comment |
 //!
 //! [`play`] runs the peer's lines and renders the whole conversation anew, so a test compares two
@@ -110,6 +111,7 @@ pub fn play<S: Session>(
         match mark {
             "T:" => player.pass(session, house, line, text),
             "N:" => player.tell(session, house, line, text),
+            "D:" => player.dismiss(session, house, line),
             "S:" | "S+" | "~ " => {}
             _ => player.note(line),
         }
@@ -187,6 +189,14 @@ impl Player {
         self.note(line);
         if !self.over {
             session.notice(ModSeq(text.trim().parse().unwrap_or_default()));
+            self.settle(session, house);
+        }
+    }
+
+    fn dismiss<S: Session>(&mut self, session: &mut S, house: &mut impl House<S>, line: &str) {
+        self.note(line);
+        if !self.over {
+            session.dismiss();
             self.settle(session, house);
         }
     }

@@ -28,6 +28,10 @@ pub trait Session {
     /// A hint: it wakes. What changed is asked for, so that nothing is queued for a slow reader.
     fn notice(&mut self, _modseq: ModSeq) {}
 
+    /// Hears that whoever has logged in is not welcome any more: the password is another, or the
+    /// account is gone. Only after [`Step::Read`].
+    fn dismiss(&mut self) {}
+
     /// Hears what time it is: before the first step, before each receive, and at its deadline.
     fn elapse(&mut self, now: Instant);
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 mod imap;
+mod lists;
 mod load;
 mod peer;
 mod raw;
@@ -19,7 +20,7 @@ mod target;
 
 use table::Table;
 
-/// Runs one bench: `smtp`, `imap`, `search` or `message`.
+/// Runs one bench: `smtp`, `imap`, `lists`, `search` or `message`.
 pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     if let ["message", rows @ ..] = words {
         let bench = ["bench", "--package", "message", "--bench", "reading", "--"];
@@ -33,6 +34,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     let mut table = Table::default();
     match words {
         ["smtp"] => smtp::run(&build(root)?, folder.path(), rounds, &mut table)?,
+        ["lists"] => lists::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["imap"] => imap::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["search"] => search::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["peer"] => {
@@ -40,7 +42,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
             smtp::rows(peer.target(), folder.path(), &mut table)?;
             imap::rows(peer.target(), &mut table)?;
         }
-        _ => bail!("benches: smtp, imap, search, message; and peer, the others alone"),
+        _ => bail!("benches: smtp, imap, lists, search, message; and peer, the others alone"),
     }
     println!("{table}");
     Ok(())

@@ -84,8 +84,9 @@ fn check_source(source: &Source, complaints: &mut Vec<String>) {
     if !source.text.starts_with("//!") && !source.is_test() {
         complaints.push(format!("{path}: begins without saying what it is (//!)"));
     }
+    // Of a product's file, the tests at its bottom do not count; a file of tests does whole.
     let lines = if source.is_test() {
-        0
+        source.text.lines().count()
     } else {
         source.product().count()
     };
@@ -117,9 +118,7 @@ fn check_source(source: &Source, complaints: &mut Vec<String>) {
             }
         }
     }
-    if !source.is_test() {
-        check_functions(source, complaints);
-    }
+    check_functions(source, complaints);
 }
 
 /// Measures functions by the shape rustfmt gives them: the closing brace stands under the `fn`.
@@ -182,7 +181,11 @@ mod tests {
     use super::*;
 
     fn complaints_about(text: &str) -> Vec<String> {
-        let path = "crates/wire/src/made.rs".into();
+        complaints_at("crates/wire/src/made.rs", text)
+    }
+
+    fn complaints_at(path: &str, text: &str) -> Vec<String> {
+        let path = path.into();
         let mut complaints = Vec::new();
         check_source(
             &Source {
@@ -206,6 +209,22 @@ mod tests {
         );
         let table = long.replace("pub(crate)", "// tidy: table\npub(crate)");
         assert_eq!(complaints_about(&table), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_long_file_is_found_and_so_is_one_of_tests() {
+        let lines = |count| format!("//! Words.\n{}", "use self::words;\n".repeat(count));
+        let tests = format!("{}#[cfg(test)]\n{}", lines(599), lines(20));
+        let complaints = |path, text: &str| complaints_at(path, text).len();
+        for (path, with_tests) in [
+            ("crates/wire/src/made.rs", 0),
+            ("crates/wire/tests/made.rs", 1),
+            ("crates/interop/src/made.rs", 1),
+        ] {
+            assert_eq!(complaints(path, &lines(599)), 0, "{path}");
+            assert_eq!(complaints(path, &lines(600)), 1, "{path}");
+            assert_eq!(complaints(path, &tests), with_tests, "{path}");
+        }
     }
 
     #[test]

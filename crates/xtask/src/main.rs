@@ -27,6 +27,7 @@ cargo xtask spec               what of which RFC is there, and that each claim h
 cargo xtask diagrams           draws docs/diagrams anew from the code
 cargo xtask test               all that CI runs; installs missing programs where it may
 cargo xtask bench smtp|imap    beside Debian's Postfix and Dovecot, which it does not install
+cargo xtask bench lists        SORT and THREAD of long lists, beside the same
 cargo xtask bench search       searching text, what the index spares and costs, beside Dovecot
 cargo xtask bench message      reading messages beside mail-parser and mailparse
 cargo xtask fuzz message       mutated messages, in release: [--inputs N] [--seed S]";

@@ -88,6 +88,12 @@ fn inbox(date: Timestamp, flags: &[Flag], octets: Vec<u8>) -> Letter {
     }
 }
 
+/// An unread letter that is nothing but text.
+fn plain((from, to): (Who, Who), date: Timestamp, id: &str, subject: &str, text: &str) -> Letter {
+    let builder = begin(from, to, date, id, subject);
+    inbox(date, &[], builder.text(text).build())
+}
+
 const fn ago(now: Timestamp, seconds: i64) -> Timestamp {
     Timestamp::utc(now.seconds - seconds)
 }
@@ -168,14 +174,14 @@ fn welcome(now: Timestamp) -> Letter {
     let text = "Dear Alan,\n\nthis is a demonstration. What you send to Ada arrives; what you send \
                 elsewhere is kept in a mailbox called Captured, and never leaves this machine.\n\n\
                 Ada\n";
-    let builder = begin(
-        Who::Ada,
-        Who::Alan,
+    let who = (Who::Ada, Who::Alan);
+    plain(
+        who,
         date,
         "welcome@caramel.localhost",
         "How this works",
-    );
-    inbox(date, &[], builder.text(text).build())
+        text,
+    )
 }
 
 fn french(now: Timestamp) -> Letter {
@@ -263,14 +269,8 @@ fn right_to_left(now: Timestamp) -> Letter {
     let text =
         "عزيزتي آدا،\n\nالخوارزمية جاهزة، واسمها من الخوارزمي. נתראה ביום חמישי!\n\nنور الدين\n";
     let subject = "الخوارزمية 7 جاهزة";
-    let builder = begin(
-        Who::Noor,
-        Who::Ada,
-        date,
-        "algorithm@madrasa.example",
-        subject,
-    );
-    inbox(date, &[], builder.text(text).build())
+    let who = (Who::Noor, Who::Ada);
+    plain(who, date, "algorithm@madrasa.example", subject, text)
 }
 
 fn plain_question(now: Timestamp) -> Letter {
@@ -278,14 +278,8 @@ fn plain_question(now: Timestamp) -> Letter {
     let text = "Is the answer always 42?\n\n.\n..\nThe two lines above begin with dots; a mail \
                 system \
                 has to keep them.\n\n-- \nGrace\n";
-    let builder = begin(
-        Who::Grace,
-        Who::Ada,
-        date,
-        "dots@navy.example",
-        "A question with dots",
-    );
-    inbox(date, &[], builder.text(text).build())
+    let who = (Who::Grace, Who::Ada);
+    plain(who, date, "dots@navy.example", "A question with dots", text)
 }
 
 fn newsletter(now: Timestamp) -> Letter {
@@ -322,14 +316,8 @@ fn long(now: Timestamp) -> Letter {
     }
     let subject = "Operating the Analytical Engine: all four hundred steps, from the first turn of \
                    the handle to the last card, with remarks on carrying, lubrication and tea";
-    let builder = begin(
-        Who::Alan,
-        Who::Ada,
-        date,
-        "steps@caramel.localhost",
-        subject,
-    );
-    inbox(date, &[], builder.text(&text).build())
+    let who = (Who::Alan, Who::Ada);
+    plain(who, date, "steps@caramel.localhost", subject, &text)
 }
 
 fn draft(now: Timestamp) -> Letter {

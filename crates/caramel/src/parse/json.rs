@@ -9,17 +9,21 @@ use message::{
 use serde_json::{Map, Value, json};
 
 use super::node::Node;
+use super::view::View;
 
 /// Writes one object.
 pub(super) fn write(outline: &Outline, message: &[u8], output: &mut dyn Write) -> io::Result<()> {
     let mut repaired = Leniencies::NONE;
     let root = part(&Node::of(outline), message, &mut repaired);
-    let value = json!({
+    let mut value = json!({
         "size": message.len(),
         "digest": digest(&outline.digest, outline.root.header.of(message)),
         "part": root,
         "repaired": names(repaired),
     });
+    if let Some(keys) = value.as_object_mut() {
+        View::of(outline, message).add_to(keys);
+    }
     serde_json::to_writer_pretty(&mut *output, &value)?;
     writeln!(output)
 }
@@ -63,6 +67,10 @@ fn part(node: &Node<'_>, message: &[u8], repaired: &mut Leniencies) -> Value {
             .iter()
             .map(|file| json!({ "name": file.name, "type": file.media_type, "size": file.size }));
         keys.insert("enclosed".to_owned(), files.collect());
+    }
+    if let (Some(report), Some(keys)) = (&inspected.report, described.as_object_mut()) {
+        let (key, said) = report.to_json();
+        keys.insert(key.to_owned(), said);
     }
     if let (Content::Message(inner), Some(keys)) = (content, described.as_object_mut()) {
         let fields = digest(&inner.digest, inner.root.header.of(message));

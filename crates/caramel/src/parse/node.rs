@@ -1,14 +1,11 @@
 //! The parts of a message with their numbers (RFC 9051 §6.4.5.1).
 
-use message::{
-    Content, DeliveryStatus, DispositionNotification, Enclosed, FeedbackReport, Leniencies,
-    Outline, Part, charset, enclosed,
-};
+use message::{Content, Enclosed, Leniencies, Outline, Part, charset, enclosed};
 
+use super::report::Report;
 use super::{decode, field};
 
-/// Octets of a part whose text is read, for its charset, as a report, for files inside; of a
-/// longer one it is not.
+/// Octets of a part whose text is read, for its charset or as a report; of a longer one it is not.
 const TEXT_OCTETS_MAX: u64 = 16 << 20;
 
 /// A part and what it is called.
@@ -74,6 +71,7 @@ impl<'a> Node<'a> {
             return Inspected {
                 decoded_octets,
                 enclosed: Vec::new(),
+                report: None,
                 repaired,
             };
         }
@@ -81,10 +79,10 @@ impl<'a> Node<'a> {
         let mut text = Vec::new();
         let is_short = part.body.len <= TEXT_OCTETS_MAX;
         let is_text = part.media == "text" && is_short;
-        let report = Report::of(part).filter(|_| is_short);
+        let is_report = Report::is_in(part) && is_short;
         let decoded = decode(part, message, &mut |piece| {
             octets += piece.len();
-            if is_text || report.is_some() {
+            if is_text || is_report {
                 text.extend_from_slice(piece);
             }
             Ok(())
@@ -95,52 +93,18 @@ impl<'a> Node<'a> {
             let label = part.parameter("charset").unwrap_or_default();
             charset::decode_noting(label.as_bytes(), &text, &mut repaired);
         }
-        if let Some(report) = report {
-            report.note(&text, &mut repaired);
-        }
-        let (enclosed, noted) = if is_short {
-            enclosed(part, message)
+        let report = if is_report {
+            Report::read(part, &text, &mut repaired)
         } else {
-            Default::default()
+            None
         };
+        let (enclosed, noted) = enclosed(part, message);
         repaired.extend(noted);
         Inspected {
             decoded_octets: Some(octets),
             enclosed,
+            report,
             repaired,
-        }
-    }
-}
-
-/// The kinds of parts that programs write to programs.
-#[derive(Clone, Copy, Debug)]
-enum Report {
-    Status,
-    Disposition,
-    Feedback,
-}
-
-impl Report {
-    fn of(part: &Part) -> Option<Self> {
-        if part.media != "message" {
-            return None;
-        }
-        match part.subtype.as_str() {
-            "delivery-status" | "global-delivery-status" => Some(Self::Status),
-            "disposition-notification" | "global-disposition-notification" => {
-                Some(Self::Disposition)
-            }
-            "feedback-report" => Some(Self::Feedback),
-            _ => None,
-        }
-    }
-
-    /// Notes what had to be repaired to read such a body.
-    fn note(self, body: &[u8], repaired: &mut Leniencies) {
-        match self {
-            Self::Status => drop(DeliveryStatus::parse_noting(body, repaired)),
-            Self::Disposition => drop(DispositionNotification::parse_noting(body, repaired)),
-            Self::Feedback => drop(FeedbackReport::parse_noting(body, repaired)),
         }
     }
 }
@@ -152,6 +116,8 @@ pub(super) struct Inspected {
     pub(super) decoded_octets: Option<usize>,
     /// Files inside it that are no parts of their own: uuencode in a text, TNEF.
     pub(super) enclosed: Vec<Enclosed>,
+    /// What it says, where it is a report.
+    pub(super) report: Option<Report>,
     /// What was wrong with it.
     pub(super) repaired: Leniencies,
 }

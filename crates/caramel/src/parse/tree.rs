@@ -7,11 +7,15 @@ use message::{Content, Correspondent, Digest, Leniencies, Outline, Part, decode_
 
 use super::json;
 use super::node::{Inspected, Node};
+use super::report::Report;
+use super::view::View;
 
 /// Columns of a line.
 const COLUMNS: usize = 100;
 /// Columns of the drawing to the left; deeper parts are not indented further.
 const DRAWING_COLUMNS_MAX: usize = 45;
+/// Columns of a field's name.
+const NAME_COLUMNS: usize = 8;
 /// Letters shown of one text.
 const TEXT_LETTERS_MAX: usize = 300;
 /// Addresses shown of one list.
@@ -26,6 +30,7 @@ pub(super) fn write(outline: &Outline, message: &[u8], output: &mut dyn Write) -
         wrapped("", "", &[note.to_owned()], output)?;
     }
     digest(&outline.digest, "│ ", output)?;
+    view(&View::of(outline, message), "│ ", output)?;
     let mut all = Leniencies::NONE;
     node(
         &Node::of(outline),
@@ -62,6 +67,9 @@ fn node(
     wrapped(first, &below, &described(node_here, &inspected), output)?;
     if let Content::Message(inner) = &node_here.part.content {
         digest(&inner.digest, &below, output)?;
+    }
+    if let Some(report) = &inspected.report {
+        verdicts(report, &below, output)?;
     }
     let deep = next.chars().count() + 3 > DRAWING_COLUMNS_MAX;
     for (index, child) in children.iter().enumerate() {
@@ -136,16 +144,40 @@ fn digest(digest: &Digest, drawn: &str, output: &mut dyn Write) -> io::Result<()
         ("Cc", addresses(&digest.cc)),
         ("Date", sent.or(date).into_iter().collect::<Vec<String>>()),
     ];
-    for (name, values) in fields {
-        if values.is_empty() {
-            continue;
-        }
-        let values: Vec<String> = values.iter().map(|value| harmless(value)).collect();
-        let first = format!("{drawn}{name:<8} ");
-        let next = format!("{drawn}{:<8} ", "");
-        wrapped(&first, &next, &values, output)?;
+    let mut fields = fields.into_iter();
+    fields.try_for_each(|(name, values)| named(name, &values, drawn, output))
+}
+
+/// Writes what the whole message is: its first words, how it is read, its list, results of checks.
+fn view(view: &View<'_>, drawn: &str, output: &mut dyn Write) -> io::Result<()> {
+    let room = COLUMNS - NAME_COLUMNS - 1 - drawn.chars().count();
+    let preview = Some(view.preview.as_str()).filter(|preview| !preview.is_empty());
+    let preview = preview.map(|preview| shortened(preview, room - 1));
+    named("Preview", preview.as_slice(), drawn, output)?;
+    named("Read as", &view.reading(), drawn, output)?;
+    named("List", &view.list(), drawn, output)?;
+    named("Checks", &view.checks(), drawn, output)
+}
+
+/// Writes values with the name they have; nothing where there are none.
+fn named(name: &str, values: &[String], drawn: &str, output: &mut dyn Write) -> io::Result<()> {
+    if values.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let values: Vec<String> = values.iter().map(|value| harmless(value)).collect();
+    let first = format!("{drawn}{name:<NAME_COLUMNS$} ");
+    let next = format!("{drawn}{:<NAME_COLUMNS$} ", "");
+    wrapped(&first, &next, &values, output)
+}
+
+/// Writes what a report comes to.
+fn verdicts(report: &Report, below: &str, output: &mut dyn Write) -> io::Result<()> {
+    let next = format!("{below}  ");
+    report.verdicts().iter().try_for_each(|verdict| {
+        let verdict = harmless(&shortened(verdict, TEXT_LETTERS_MAX));
+        let words: Vec<String> = verdict.split(' ').map(str::to_owned).collect();
+        wrapped_with(below, &next, &words, " ", output)
+    })
 }
 
 fn addresses(list: &[Correspondent]) -> Vec<String> {
@@ -201,7 +233,7 @@ fn wrapped_with(
     let mut fresh = true;
     for (index, word) in words.iter().enumerate() {
         let behind = if index + 1 < words.len() { between } else { "" };
-        let word = format!("{}{behind}", shortened(word));
+        let word = format!("{}{behind}", shortened(word, TEXT_LETTERS_MAX));
         let letters = word.trim_end().chars().count();
         if letters > room && !fresh {
             line = turned(&line, next, &mut room, output)?;
@@ -226,8 +258,8 @@ fn turned(line: &str, next: &str, room: &mut usize, output: &mut dyn Write) -> i
     Ok(next.to_owned())
 }
 
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(TEXT_LETTERS_MAX) {
+fn shortened(text: &str, letters_max: usize) -> String {
+    match text.char_indices().nth(letters_max) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
     }

@@ -1,9 +1,11 @@
-//! FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 3516, RFC 7162 §3.1.4, RFC 8474 §5, RFC 8514).
+//! FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 3516, RFC 7162 §3.1.4, RFC 8474 §5, RFC 8514, RFC
+//! 8970, RFC 9394 §3.3).
 
 use bytes::{BufMut, BytesMut};
 use mail::ModSeq;
 use message::Section;
 
+use super::partial::{PartialRange, parse as partial_range};
 use super::section;
 use crate::cursor::{Cursor, Read, Upper};
 use crate::response::{part_numbers, section_spec};
@@ -25,6 +27,8 @@ pub struct Fetch {
     pub changed_since: Option<ModSeq>,
     /// Also the UIDs that are gone since (RFC 7162 §3.2.6).
     pub vanished: bool,
+    /// Only some of the messages; only with UIDs (RFC 9394 §3.3).
+    pub partial: Option<PartialRange>,
 }
 
 /// Something about a message.
@@ -58,6 +62,11 @@ pub enum FetchItem {
     ThreadId,
     /// When it came into this mailbox (RFC 8514).
     SaveDate,
+    /// The first words of its text (RFC 8970).
+    Preview {
+        /// True if they are wanted only where they are at hand.
+        lazy: bool,
+    },
     /// `BODY[…]`, `BODY.PEEK[…]`.
     BodySection {
         /// Which part.
@@ -93,9 +102,16 @@ impl Fetch {
     pub(super) fn write(&self, out: &mut BytesMut) {
         writing::display(out, format_args!(" {} ", self.set));
         writing::list(out, &self.items, |out, item| item.write(out));
-        if let Some(modseq) = self.changed_since {
-            writing::display(out, format_args!(" (CHANGEDSINCE {modseq}"));
-            out.put_slice(if self.vanished { b" VANISHED)" } else { b")" });
+        let since = self.changed_since;
+        let since = since.map(|modseq| format!("CHANGEDSINCE {modseq}"));
+        let vanished = self.vanished.then(|| "VANISHED".to_owned());
+        let partial = self.partial.map(|range| format!("PARTIAL {range}"));
+        let mut modifiers = since.into_iter().chain(vanished).chain(partial).peekable();
+        if modifiers.peek().is_some() {
+            out.put_u8(b' ');
+            writing::list(out, modifiers, |out, modifier| {
+                out.put_slice(modifier.as_bytes());
+            });
         }
     }
 }
@@ -145,6 +161,8 @@ impl FetchItem {
                 part_numbers(out, part);
                 out.put_u8(b']');
             }
+            Self::Preview { lazy: false } => out.put_slice(b"PREVIEW"),
+            Self::Preview { lazy: true } => out.put_slice(b"PREVIEW (LAZY)"),
             word => {
                 let named = Self::WORDS.iter().find(|(item, _)| item == word);
                 out.put_slice(named.map_or("UID", |(_, name)| name).as_bytes());
@@ -188,6 +206,7 @@ pub(super) fn parse(cursor: &mut Cursor<'_>, uid: bool) -> Read<Fetch> {
         items,
         changed_since: None,
         vanished: false,
+        partial: None,
     };
     if cursor.eat(b' ') {
         modifiers(cursor, &mut fetch)?;
@@ -221,7 +240,12 @@ fn modifiers(cursor: &mut Cursor<'_>, fetch: &mut Fetch) -> Read<()> {
                 fetch.changed_since = Some(cursor.modseq()?);
             }
             b"VANISHED" => fetch.vanished = true,
-            _ => return Cursor::error_at(at, "CHANGEDSINCE or VANISHED"),
+            // RFC 9394 §3.3
+            b"PARTIAL" if fetch.uid && fetch.partial.is_none() => {
+                cursor.space()?;
+                fetch.partial = Some(partial_range(cursor)?);
+            }
+            _ => return Cursor::error_at(at, "CHANGEDSINCE, VANISHED or, with UIDs, PARTIAL"),
         }
         Ok(())
     })?;
@@ -235,6 +259,9 @@ fn modifiers(cursor: &mut Cursor<'_>, fetch: &mut Fetch) -> Read<()> {
 fn item(cursor: &mut Cursor<'_>, named: Option<(usize, Upper)>) -> Read<FetchItem> {
     let (at, name) = named.unwrap_or_else(|| (cursor.position(), cursor.name()));
     let name = name.as_bytes();
+    if name == b"PREVIEW" {
+        return preview(cursor);
+    }
     if cursor.peek() != Some(b'[') {
         let known = FetchItem::WORDS
             .iter()
@@ -258,6 +285,17 @@ fn item(cursor: &mut Cursor<'_>, named: Option<(usize, Upper)>) -> Read<FetchIte
         b"BINARY.SIZE" => section::parse_binary(cursor).map(FetchItem::BinarySize),
         _ => Cursor::error_at(at, "an item to fetch"),
     }
+}
+
+/// What follows `PREVIEW`. Only the word LAZY tells its modifiers from those of FETCH.
+fn preview(cursor: &mut Cursor<'_>) -> Read<FetchItem> {
+    let lazy = cursor.eat_word(b" (LAZY");
+    if lazy {
+        // RFC 8970 §6
+        while cursor.eat_word(b" LAZY") {}
+        cursor.expect(b')', "')'")?;
+    }
+    Ok(FetchItem::Preview { lazy })
 }
 
 fn partial(cursor: &mut Cursor<'_>) -> Read<Option<Partial>> {

@@ -1,5 +1,5 @@
 //! LIST with its extensions, and what STATUS tells (RFC 9051 §6.3.9 and §6.3.11, RFC 5258, 5819,
-//! 6154, 7162 §3.1.7, 8438, 8474 §4.3).
+//! 6154, 7162 §3.1.7, 7889 §3, 8438, 8474 §4.3).
 
 use std::borrow::Cow;
 
@@ -73,10 +73,12 @@ pub enum StatusItem {
     HighestModSeq,
     /// The mailbox's identity (RFC 8474).
     MailboxId,
+    /// How large a message that is put in may be (RFC 7889).
+    AppendLimit,
 }
 
 impl StatusItem {
-    const WORDS: [(Self, &'static str); 9] = [
+    const WORDS: [(Self, &'static str); 10] = [
         (Self::Messages, "MESSAGES"),
         (Self::Recent, "RECENT"),
         (Self::UidNext, "UIDNEXT"),
@@ -86,6 +88,7 @@ impl StatusItem {
         (Self::Size, "SIZE"),
         (Self::HighestModSeq, "HIGHESTMODSEQ"),
         (Self::MailboxId, "MAILBOXID"),
+        (Self::AppendLimit, "APPENDLIMIT"),
     ];
 
     /// As the wire writes it.

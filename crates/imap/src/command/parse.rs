@@ -6,9 +6,10 @@ use mail::Role;
 use wire::sasl::Secret;
 
 use super::{
-    Append, AppendMessage, Command, Failure, LiteralHeader, SpecialUse, Store, StoreAction, Tag,
+    Append, AppendMessage, Command, Failure, LiteralHeader, Replace, SpecialUse, Store,
+    StoreAction, Tag,
 };
-use super::{fetch, list, search, select};
+use super::{fetch, list, search, select, sort};
 use crate::cursor::{Cursor, Read};
 use crate::{MailboxName, Names};
 
@@ -93,8 +94,11 @@ fn with_arguments(cursor: &mut Cursor<'_>, verb: &[u8], at: usize) -> Read<Comma
         b"LIST" => |cursor| list::parse(cursor).map(Command::List),
         b"LSUB" => lsub,
         b"STATUS" => status,
-        b"APPEND" => append,
+        b"APPEND" => |cursor| append(cursor).map(Command::Append),
+        b"REPLACE" => |cursor| replace(cursor, false),
         b"SEARCH" => |cursor| search::parse(cursor, false).map(Command::Search),
+        b"SORT" => |cursor| sort::parse(cursor, false).map(Command::Sort),
+        b"THREAD" => |cursor| sort::parse_thread(cursor, false).map(Command::Thread),
         b"FETCH" => |cursor| fetch::parse(cursor, false).map(Command::Fetch),
         b"STORE" => |cursor| store(cursor, false).map(Command::Store),
         b"COPY" => |cursor| copy(cursor, false, false),
@@ -117,10 +121,18 @@ fn uid(cursor: &mut Cursor<'_>) -> Read<Command> {
         b"COPY" => |cursor| copy(cursor, true, false),
         b"MOVE" => |cursor| copy(cursor, true, true),
         b"FETCH" => |cursor| fetch::parse(cursor, true).map(Command::Fetch),
+        b"REPLACE" => |cursor| replace(cursor, true),
         b"SEARCH" => |cursor| search::parse(cursor, true).map(Command::Search),
+        b"SORT" => |cursor| sort::parse(cursor, true).map(Command::Sort),
+        b"THREAD" => |cursor| sort::parse_thread(cursor, true).map(Command::Thread),
         b"STORE" => |cursor| store(cursor, true).map(Command::Store),
         b"EXPUNGE" => |cursor| cursor.sequence_set().map(Command::UidExpunge),
-        _ => return Cursor::error_at(at, "COPY, EXPUNGE, FETCH, MOVE, SEARCH or STORE"),
+        _ => {
+            return Cursor::error_at(
+                at,
+                "COPY, EXPUNGE, FETCH, MOVE, REPLACE, SEARCH, SORT, STORE or THREAD",
+            );
+        }
     };
     cursor.space()?;
     argument(cursor)
@@ -243,10 +255,21 @@ fn status(cursor: &mut Cursor<'_>) -> Read<Command> {
     Ok(Command::Status { mailbox, items })
 }
 
-fn append(cursor: &mut Cursor<'_>) -> Read<Command> {
+fn append(cursor: &mut Cursor<'_>) -> Read<Append> {
     let mailbox = cursor.mailbox()?;
     let message = append_message(cursor)?;
-    Ok(Command::Append(Append { mailbox, message }))
+    Ok(Append { mailbox, message })
+}
+
+fn replace(cursor: &mut Cursor<'_>, uid: bool) -> Read<Command> {
+    let number = cursor.seq_number()?;
+    cursor.space()?;
+    let append = append(cursor)?;
+    Ok(Command::Replace(Replace {
+        uid,
+        number,
+        append,
+    }))
 }
 
 /// What follows a message: one more (RFC 3502 "append-message").

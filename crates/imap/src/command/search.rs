@@ -1,10 +1,12 @@
-//! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 5032, 7162 §3.1.5, 8474 §5.1).
+//! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 5032, 7162 §3.1.5, 8474 §5.1, 8514
+//! §4.3).
 
 use std::fmt;
 
 use bytes::{BufMut, BytesMut};
 use mail::{Flag, Keyword, ModSeq};
 
+use super::partial::{self, PartialRange};
 use crate::cursor::{Cursor, Read};
 use crate::{SequenceSet, writing};
 
@@ -28,7 +30,7 @@ pub struct Search {
     pub key: SearchKey,
 }
 
-/// `RETURN (…)` (RFC 9051 §6.4.4, RFC 5182). `RETURN ()` is ALL.
+/// `RETURN (…)` (RFC 9051 §6.4.4, RFC 5182, RFC 9394). `RETURN ()` is ALL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SearchReturn {
     /// The lowest number.
@@ -41,6 +43,8 @@ pub struct SearchReturn {
     pub count: bool,
     /// Keep the result for `$`.
     pub save: bool,
+    /// Some of the numbers; not with `all`.
+    pub partial: Option<PartialRange>,
 }
 
 /// A day on the calendar, without time and zone.
@@ -102,6 +106,14 @@ pub enum SearchKey {
     SentOn(Date),
     /// `Date:` on this day or later.
     SentSince(Date),
+    /// Put into the mailbox before this day (RFC 8514).
+    SavedBefore(Date),
+    /// Put into the mailbox on this day (RFC 8514).
+    SavedOn(Date),
+    /// Put into the mailbox on this day or later (RFC 8514).
+    SavedSince(Date),
+    /// In a mailbox that knows when its messages were put there (RFC 8514).
+    SaveDateSupported,
     /// INTERNALDATE at least so many seconds ago (RFC 5032).
     Older(u32),
     /// INTERNALDATE at most so many seconds ago (RFC 5032).
@@ -141,6 +153,15 @@ pub enum SearchKey {
 
 impl Search {
     pub(super) fn write(&self, out: &mut BytesMut, utf8: bool) {
+        self.write_return(out);
+        if let Some(charset) = &self.charset {
+            out.put_slice(b" CHARSET ");
+            writing::astring(out, charset.as_bytes(), utf8);
+        }
+        self.write_keys(out, utf8);
+    }
+
+    pub(super) fn write_return(&self, out: &mut BytesMut) {
         if let Some(returning) = self.returning {
             let options = [
                 (returning.min, "MIN"),
@@ -151,14 +172,16 @@ impl Search {
             ];
             out.put_slice(b" RETURN ");
             let options = options.iter().filter(|(on, _)| *on);
-            writing::list(out, options, |out, (_, name)| {
-                out.put_slice(name.as_bytes())
+            let options = options.map(|(_, name)| (*name).to_owned());
+            let partial = returning.partial;
+            let partial = partial.map(|range| format!("PARTIAL {range}"));
+            writing::list(out, options.chain(partial), |out, option| {
+                out.put_slice(option.as_bytes());
             });
         }
-        if let Some(charset) = &self.charset {
-            out.put_slice(b" CHARSET ");
-            writing::astring(out, charset.as_bytes(), utf8);
-        }
+    }
+
+    pub(super) fn write_keys(&self, out: &mut BytesMut, utf8: bool) {
         out.put_u8(b' ');
         match &self.key {
             SearchKey::And(keys) => writing::spaced(out, keys, |out, key| key.write(out, utf8)),
@@ -169,11 +192,12 @@ impl Search {
 
 impl SearchKey {
     /// The keys that are one word.
-    const WORDS: [(Self, &'static str); 14] = [
+    const WORDS: [(Self, &'static str); 15] = [
         (Self::All, "ALL"),
         (Self::New, "NEW"),
         (Self::Old, "OLD"),
         (Self::Recent, "RECENT"),
+        (Self::SaveDateSupported, "SAVEDATESUPPORTED"),
         (Self::Has(Flag::Seen), "SEEN"),
         (Self::Has(Flag::Answered), "ANSWERED"),
         (Self::Has(Flag::Flagged), "FLAGGED"),
@@ -243,6 +267,9 @@ impl SearchKey {
             Self::SentBefore(date) => writing::display(out, format_args!("SENTBEFORE {date}")),
             Self::SentOn(date) => writing::display(out, format_args!("SENTON {date}")),
             Self::SentSince(date) => writing::display(out, format_args!("SENTSINCE {date}")),
+            Self::SavedBefore(date) => writing::display(out, format_args!("SAVEDBEFORE {date}")),
+            Self::SavedOn(date) => writing::display(out, format_args!("SAVEDON {date}")),
+            Self::SavedSince(date) => writing::display(out, format_args!("SAVEDSINCE {date}")),
             Self::Older(seconds) => writing::display(out, format_args!("OLDER {seconds}")),
             Self::Younger(seconds) => writing::display(out, format_args!("YOUNGER {seconds}")),
             Self::Larger(octets) => writing::display(out, format_args!("LARGER {octets}")),
@@ -272,16 +299,31 @@ fn textual(out: &mut BytesMut, name: &str, text: &str, utf8: bool) {
 }
 
 pub(super) fn parse(cursor: &mut Cursor<'_>, uid: bool) -> Read<Search> {
-    let mut returning = None;
-    if cursor.eat_word(b"RETURN ") {
-        returning = Some(return_options(cursor)?);
-        cursor.space()?;
-    }
+    let returning = returning(cursor)?;
     let mut charset = None;
     if cursor.eat_word(b"CHARSET ") {
         charset = Some(cursor.text("a charset")?.to_ascii_uppercase());
         cursor.space()?;
     }
+    let search = keys(cursor, uid, charset)?;
+    Ok(Search {
+        returning,
+        ..search
+    })
+}
+
+/// `RETURN (…)` and the space behind it, if they stand here.
+pub(super) fn returning(cursor: &mut Cursor<'_>) -> Read<Option<SearchReturn>> {
+    if !cursor.eat_word(b"RETURN ") {
+        return Ok(None);
+    }
+    let returning = return_options(cursor)?;
+    cursor.space()?;
+    Ok(Some(returning))
+}
+
+/// The keys, whose texts are in this charset.
+pub(super) fn keys(cursor: &mut Cursor<'_>, uid: bool, charset: Option<String>) -> Read<Search> {
     let readable = matches!(charset.as_deref(), None | Some("UTF-8" | "US-ASCII"));
     let mut program = Program {
         cursor,
@@ -295,7 +337,7 @@ pub(super) fn parse(cursor: &mut Cursor<'_>, uid: bool) -> Read<Search> {
     }
     Ok(Search {
         uid,
-        returning,
+        returning: None,
         charset,
         key: one_or_and(keys),
     })
@@ -321,10 +363,18 @@ fn return_options(cursor: &mut Cursor<'_>) -> Read<SearchReturn> {
             b"ALL" => returning.all = true,
             b"COUNT" => returning.count = true,
             b"SAVE" => returning.save = true,
-            _ => return Cursor::error_at(at, "MIN, MAX, ALL, COUNT or SAVE"),
+            b"PARTIAL" if returning.partial.is_none() => {
+                cursor.space()?;
+                returning.partial = Some(partial::parse(cursor)?);
+            }
+            _ => return Cursor::error_at(at, "MIN, MAX, ALL, COUNT, SAVE or PARTIAL"),
         }
         Ok(())
     })?;
+    // RFC 9394 §3.1
+    if returning.all && returning.partial.is_some() {
+        return cursor.error("either ALL or PARTIAL");
+    }
     // RFC 9051 §6.4.4
     if returning == SearchReturn::default() {
         returning.all = true;
@@ -433,6 +483,9 @@ fn plain(cursor: &mut Cursor<'_>, name: &[u8], at: usize) -> Read<SearchKey> {
         b"SENTBEFORE" => cursor.date().map(SearchKey::SentBefore),
         b"SENTON" => cursor.date().map(SearchKey::SentOn),
         b"SENTSINCE" => cursor.date().map(SearchKey::SentSince),
+        b"SAVEDBEFORE" => cursor.date().map(SearchKey::SavedBefore),
+        b"SAVEDON" => cursor.date().map(SearchKey::SavedOn),
+        b"SAVEDSINCE" => cursor.date().map(SearchKey::SavedSince),
         b"OLDER" => cursor.nz_number().map(|time| SearchKey::Older(time.get())),
         b"YOUNGER" => cursor
             .nz_number()

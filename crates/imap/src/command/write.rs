@@ -31,6 +31,8 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::Namespace => "NAMESPACE",
         Command::Status { .. } => "STATUS",
         Command::Append(_) => "APPEND",
+        Command::Replace(replace) if replace.uid => "UID REPLACE",
+        Command::Replace(_) => "REPLACE",
         Command::Idle => "IDLE",
         Command::Check => "CHECK",
         Command::Close => "CLOSE",
@@ -39,6 +41,10 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::UidExpunge(_) => "UID EXPUNGE",
         Command::Search(search) if search.uid => "UID SEARCH",
         Command::Search(_) => "SEARCH",
+        Command::Sort(sort) if sort.search.uid => "UID SORT",
+        Command::Sort(_) => "SORT",
+        Command::Thread(thread) if thread.search.uid => "UID THREAD",
+        Command::Thread(_) => "THREAD",
         Command::Fetch(fetch) if fetch.uid => "UID FETCH",
         Command::Fetch(_) => "FETCH",
         Command::Store(store) if store.uid => "UID STORE",
@@ -101,6 +107,8 @@ fn arguments(command: &Command, out: &mut BytesMut, names: Names) {
         Command::Compress(mechanism) => writing::display(out, format_args!(" {mechanism}")),
         Command::UidExpunge(set) => writing::display(out, format_args!(" {set}")),
         Command::Search(search) => search.write(out, utf8),
+        Command::Sort(sort) => sort.write(out, utf8),
+        Command::Thread(thread) => thread.write(out, utf8),
         Command::Fetch(fetch) => fetch.write(out),
         Command::Store(store) => write_store(out, store),
         Command::Copy { set, mailbox, .. } | Command::Move { set, mailbox, .. } => {
@@ -155,6 +163,10 @@ fn on_mailboxes(command: &Command, out: &mut BytesMut, names: Names) {
             list::write_status_items(out, items);
         }
         Command::Append(append) => write_append(out, append, names),
+        Command::Replace(replace) => {
+            writing::display(out, format_args!("{} ", replace.number));
+            write_append(out, &replace.append, names);
+        }
         _ => {}
     }
 }

@@ -1,4 +1,5 @@
-//! FETCH lines (RFC 9051 §7.5.2, RFC 3516, RFC 7162 §3.1.4, RFC 8474 §5, RFC 8514 §4).
+//! FETCH lines (RFC 9051 §7.5.2, RFC 3516, RFC 7162 §3.1.4, RFC 8474 §5, RFC 8514 §4, RFC
+//! 8970).
 
 use bytes::{BufMut, Bytes, BytesMut};
 use mail::{Flag, FlagSet, ModSeq, SeqNo, Timestamp, Uid};
@@ -100,6 +101,12 @@ impl FetchLine {
             Some(id) => writing::display(out, format_args!("({id})")),
             None => out.put_slice(b"NIL"),
         }
+    }
+
+    /// Writes the first words of its text; NIL where they are not at hand.
+    pub fn preview(&mut self, out: &mut BytesMut, words: Option<&str>) {
+        self.name(out, b"PREVIEW ");
+        writing::nstring(out, words.map(str::as_bytes), false);
     }
 
     /// Writes the header's main fields.
@@ -277,6 +284,8 @@ pub enum FetchData {
     EmailId(String),
     /// Its conversation's identity.
     ThreadId(Option<String>),
+    /// The first words of its text; `None` where they were not at hand.
+    Preview(Option<String>),
     /// The header's main fields.
     Envelope(Box<Digest>),
     /// The tree of parts without extension data: spans know only lengths of bodies.
@@ -318,6 +327,7 @@ impl FetchData {
             Self::ModSeq(modseq) => line.modseq(out, *modseq),
             Self::EmailId(id) => line.email_id(out, id),
             Self::ThreadId(id) => line.thread_id(out, id.as_ref()),
+            Self::Preview(words) => line.preview(out, words.as_deref()),
             Self::Envelope(digest) => line.envelope(out, digest),
             Self::Body(root) => line.body(out, root),
             Self::BodyStructure(root) => line.body_structure(out, root),
@@ -395,6 +405,7 @@ fn item(cursor: &mut Cursor<'_>) -> Read<Option<FetchData>> {
         b"EMAILID" => FetchData::EmailId(bracketed_id(cursor)?),
         b"THREADID" if cursor.eat_word(b"NIL") => FetchData::ThreadId(None),
         b"THREADID" => FetchData::ThreadId(Some(bracketed_id(cursor)?)),
+        b"PREVIEW" => FetchData::Preview(words(cursor)?),
         b"ENVELOPE" => FetchData::Envelope(Box::new(structure::envelope(cursor)?)),
         b"BODY" => FetchData::Body(Box::new(structure::body(cursor)?)),
         b"BODYSTRUCTURE" => FetchData::BodyStructure(Box::new(structure::body(cursor)?)),
@@ -454,6 +465,14 @@ fn octets(cursor: &mut Cursor<'_>) -> Read<Option<Bytes>> {
     }
     let octets = cursor.nstring()?;
     Ok(octets.map(|octets| Bytes::from(octets.into_owned())))
+}
+
+fn words(cursor: &mut Cursor<'_>) -> Read<Option<String>> {
+    let at = cursor.position();
+    let words = cursor.nstring()?;
+    words
+        .map(|words| crate::cursor::unicode(words, at))
+        .transpose()
 }
 
 fn bracketed_id(cursor: &mut Cursor<'_>) -> Read<String> {

@@ -1,25 +1,29 @@
-//! SEARCH and ESEARCH (RFC 9051 §7.3.4, RFC 3501 §7.2.5, RFC 4731, RFC 7162 §3.1.5 and §3.1.10).
+//! SEARCH and ESEARCH (RFC 9051 §7.3.4, RFC 3501 §7.2.5, RFC 4731, RFC 7162 §3.1.5 and §3.1.10, RFC
+//! 9394).
 
 use bytes::{BufMut, BytesMut};
 use mail::ModSeq;
 
 use super::structure;
+use crate::command::{PartialRange, partial};
 use crate::cursor::{Cursor, Read};
 use crate::{SequenceSet, Tag, writing};
 
-/// What a SEARCH found. What is `None` was not asked for, or nothing was found.
+/// What a SEARCH or a SORT found. What is `None` was not asked for, or nothing was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Esearch {
-    /// The SEARCH command's tag.
+    /// The command's tag.
     pub tag: Option<Tag>,
     /// True if the numbers are UIDs.
     pub uid: bool,
-    /// The lowest number.
+    /// The lowest number; of a SORT the first.
     pub min: Option<u32>,
-    /// The highest number.
+    /// The highest number; of a SORT the last.
     pub max: Option<u32>,
-    /// All numbers.
+    /// All numbers, in the order of a SORT.
     pub all: Option<SequenceSet>,
+    /// Some of the numbers, as they were asked for; `None` behind it if there are none.
+    pub partial: Option<(PartialRange, Option<SequenceSet>)>,
     /// How many.
     pub count: Option<u32>,
     /// The largest mod-sequence of what is told.
@@ -46,6 +50,13 @@ impl Esearch {
         if let Some(all) = &self.all {
             writing::display(out, format_args!(" ALL {all}"));
         }
+        match &self.partial {
+            Some((range, Some(these))) => {
+                writing::display(out, format_args!(" PARTIAL ({range} {these})"));
+            }
+            Some((range, None)) => writing::display(out, format_args!(" PARTIAL ({range} NIL)")),
+            None => {}
+        }
         if let Some(count) = self.count {
             writing::display(out, format_args!(" COUNT {count}"));
         }
@@ -57,6 +68,11 @@ impl Esearch {
 
 pub(super) fn write(out: &mut BytesMut, numbers: &[u32], modseq: Option<ModSeq>) {
     out.put_slice(b"* SEARCH");
+    write_numbers(out, numbers, modseq);
+}
+
+/// Numbers, each behind a space, and the mod-sequence.
+pub(super) fn write_numbers(out: &mut BytesMut, numbers: &[u32], modseq: Option<ModSeq>) {
     for &number in numbers {
         out.put_u8(b' ');
         writing::number(out, u64::from(number));
@@ -66,7 +82,7 @@ pub(super) fn write(out: &mut BytesMut, numbers: &[u32], modseq: Option<ModSeq>)
     }
 }
 
-/// What stands behind `SEARCH`.
+/// What stands behind `SEARCH` and `SORT`.
 pub(super) fn parse(cursor: &mut Cursor<'_>) -> Read<(Vec<u32>, Option<ModSeq>)> {
     let mut numbers = Vec::new();
     while cursor.eat(b' ') {
@@ -107,10 +123,25 @@ pub(super) fn parse_esearch(cursor: &mut Cursor<'_>) -> Read<Esearch> {
             b"MIN" => esearch.min = Some(cursor.number()?),
             b"MAX" => esearch.max = Some(cursor.number()?),
             b"ALL" => esearch.all = Some(cursor.sequence_set()?),
+            b"PARTIAL" => esearch.partial = Some(parse_partial(cursor)?),
             b"COUNT" => esearch.count = Some(cursor.number()?),
             b"MODSEQ" => esearch.modseq = Some(cursor.modseq()?),
             _ => structure::skip(cursor)?,
         }
     }
     Ok(esearch)
+}
+
+/// `(1:500 2,4:9)`, or NIL in place of the numbers.
+fn parse_partial(cursor: &mut Cursor<'_>) -> Read<(PartialRange, Option<SequenceSet>)> {
+    cursor.open()?;
+    let range = partial::parse(cursor)?;
+    cursor.space()?;
+    let these = if cursor.eat_word(b"NIL") {
+        None
+    } else {
+        Some(cursor.sequence_set()?)
+    };
+    cursor.close()?;
+    Ok((range, these))
 }

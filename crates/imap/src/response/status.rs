@@ -1,4 +1,5 @@
-//! STATUS: how a mailbox stands (RFC 9051 §7.3.2, RFC 7162 §3.1.7, RFC 8438, RFC 8474 §4.3).
+//! STATUS: how a mailbox stands (RFC 9051 §7.3.2, RFC 7162 §3.1.7, RFC 7889 §3, RFC 8438, RFC
+//! 8474 §4.3).
 
 use bytes::{BufMut, BytesMut};
 use mail::{ModSeq, Uid, UidValidity};
@@ -29,6 +30,8 @@ pub enum StatusValue {
     HighestModSeq(ModSeq),
     /// The mailbox's identity.
     MailboxId(String),
+    /// How large a message that is put in may be; `None` for any size (RFC 7889).
+    AppendLimit(Option<u32>),
 }
 
 pub(super) fn write(
@@ -50,6 +53,8 @@ pub(super) fn write(
         StatusValue::Size(octets) => pair(out, "SIZE", octets),
         StatusValue::HighestModSeq(modseq) => pair(out, "HIGHESTMODSEQ", modseq),
         StatusValue::MailboxId(id) => pair(out, "MAILBOXID", format_args!("({id})")),
+        StatusValue::AppendLimit(Some(octets)) => pair(out, "APPENDLIMIT", octets),
+        StatusValue::AppendLimit(None) => pair(out, "APPENDLIMIT", "NIL"),
     });
 }
 
@@ -80,6 +85,8 @@ pub(super) fn parse(cursor: &mut Cursor<'_>) -> Read<(MailboxName, Vec<StatusVal
                 cursor.close()?;
                 StatusValue::MailboxId(id)
             }
+            b"APPENDLIMIT" if cursor.eat_word(b"NIL") => StatusValue::AppendLimit(None),
+            b"APPENDLIMIT" => StatusValue::AppendLimit(Some(cursor.number()?)),
             _ => return structure::skip(cursor),
         });
         Ok(())

@@ -81,14 +81,20 @@ impl Session {
             (Wait::Found(searching), Answer::Found { uids, highest }) => {
                 self.take_found(searching, &uids, highest);
             }
+            (Wait::Sorted(searching), Answer::Sorted { uids, highest }) => {
+                self.take_sorted(searching, &uids, highest);
+            }
+            (Wait::Threads(searching), Answer::Threads(members)) => {
+                self.take_threads(searching, &members);
+            }
             (Wait::AppendBegun(incoming, literal), Answer::Done) => {
                 self.append_begun(incoming, literal);
             }
             (Wait::AppendTaken(incoming), Answer::Done) => self.append_goes_on(incoming),
-            (Wait::AppendEnded(tag), Answer::Appended { uid_validity, uids }) => {
-                self.appended(tag, uid_validity, uids);
+            (Wait::AppendEnded(tag, verb), Answer::Appended { uid_validity, uids }) => {
+                self.appended(tag, verb, uid_validity, uids);
             }
-            (Wait::AppendForgotten(tag, status), _) => self.reply(&tag, Verb::Append, &status),
+            (Wait::AppendForgotten(tag, verb, status), _) => self.reply(&tag, verb, &status),
             (wait, Answer::Refused(refused)) => self.take_refusal(wait, refused),
             // An answer to another question: our fault.
             _ => self.fault(),
@@ -114,7 +120,7 @@ impl Session {
                 (fetching.tag, Verb::Fetch, moment)
             }
             Wait::Stored(storing) => (storing.tag, Verb::Store, counting(storing.uid)),
-            Wait::Found(searching) => {
+            Wait::Found(searching) | Wait::Sorted(searching) | Wait::Threads(searching) => {
                 return self.not_found(searching, status);
             }
             Wait::Copied { tag, verb } => {
@@ -123,16 +129,16 @@ impl Session {
             }
             Wait::AppendBegun(incoming, literal) => {
                 let status = try_create(why, status);
-                return self.append_refused(incoming.tag, status, literal);
+                return self.append_refused(incoming.tag, incoming.verb, status, literal);
             }
             Wait::AppendTaken(incoming) => {
                 self.frames.swallow(incoming.left);
-                self.task = Task::Swallow(incoming.tag, Verb::Append, status);
+                self.task = Task::Swallow(incoming.tag, incoming.verb, status);
                 return;
             }
-            Wait::AppendEnded(tag) => {
+            Wait::AppendEnded(tag, verb) => {
                 let status = try_create(why, status);
-                return self.conclude(tag, Verb::Append, status, Moment::Free, false);
+                return self.conclude(tag, verb, status, Moment::Free, false);
             }
             Wait::Left(_) => return self.bye(status.text),
             Wait::Verdict { .. } | Wait::Statuses { .. } | Wait::AppendForgotten(..) => {
@@ -149,6 +155,8 @@ fn refusal(refused: Refused) -> Status {
         Why::NonExistent => Code::Nonexistent,
         Why::AlreadyExists => Code::AlreadyExists,
         Why::Cannot => Code::Cannot,
+        // RFC 5530 §3
+        Why::Expunged => Code::ExpungeIssued,
         Why::InUse => Code::InUse,
         Why::NoPermission => Code::NoPerm,
         Why::OverQuota => Code::OverQuota,

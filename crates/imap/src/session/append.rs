@@ -1,21 +1,24 @@
-//! APPEND: its messages pass through, piece by piece (RFC 9051 §6.3.12, RFC 3502, RFC 4315 §3).
+//! APPEND and REPLACE: their messages pass through, piece by piece (RFC 9051 §6.3.12, RFC 3502,
+//! RFC 4315 §3, RFC 8508).
 
-use mail::{UidSet, UidValidity};
+use mail::{MailboxId, Uid, UidSet, UidValidity};
 
 use super::state::{Incoming, Task, Wait};
+use super::store::read_only;
 use super::{Moment, Session};
-use crate::Tag;
 use crate::ask::Ask;
-use crate::command::{Append, Command, LiteralHeader};
+use crate::command::{Append, Command, LiteralHeader, Replace};
 use crate::diagram::Verb;
 use crate::frame::Framed;
 use crate::response::{Code, Response, Status};
+use crate::{SequenceRange, SequenceSet, Tag};
 
 impl Session {
     /// Begins with the command up to the announcement of its message.
     pub(super) fn append(&mut self, frame: &[u8]) {
         match Command::parse_as(frame, self.names()) {
             Ok((tag, Command::Append(append))) => self.begin_append(tag, append),
+            Ok((tag, Command::Replace(replace))) => self.begin_replace(tag, replace),
             Ok((tag, _)) => self.bad(Some(&tag), &Status::bad("A message nobody asked for")),
             Err(failure) => {
                 // Whoever does not wait has sent the message already: it must go somewhere.
@@ -28,31 +31,74 @@ impl Session {
     }
 
     fn begin_append(&mut self, tag: Tag, append: Append) {
-        let literal = append.message.literal;
-        if !self.phase().allows(Verb::Append) {
-            if !literal.sync {
-                self.frames.swallow(literal.octets);
-            }
-            let status = Status::bad("Log in first").with(Code::ClientBug);
-            return self.bad(Some(&tag), &status);
+        if self.welcomes(&tag, Verb::Append, append.message.literal) {
+            self.ask_append(tag, Verb::Append, append, None);
         }
-        self.bad_commands = 0;
+    }
+
+    fn begin_replace(&mut self, tag: Tag, replace: Replace) {
+        let (verb, literal) = (Verb::Replace, replace.append.message.literal);
+        if !self.welcomes(&tag, verb, literal) {
+            return;
+        }
+        if self.is_read_only() {
+            return self.append_refused(tag, verb, read_only(), literal);
+        }
+        match self.replaced(&replace) {
+            Ok(replaced) => self.ask_append(tag, verb, replace.append, Some(replaced)),
+            Err(status) => self.append_refused(tag, verb, status, literal),
+        }
+    }
+
+    /// The message that goes, if there is one.
+    fn replaced(&self, replace: &Replace) -> Result<(MailboxId, Uid), Status> {
+        let (from, to) = (replace.number, replace.number);
+        let set = SequenceSet::Ranges(vec![SequenceRange { from, to }]);
+        let uids = self.resolve(&set, replace.uid)?;
+        let mailbox = self.state.open().map(|open| open.mailbox);
+        let none = || Status::no("There is no such message");
+        mailbox.zip(uids.first()).ok_or_else(none)
+    }
+
+    /// True if such a command is in place; otherwise it has been refused.
+    fn welcomes(&mut self, tag: &Tag, verb: Verb, literal: LiteralHeader) -> bool {
+        if self.phase().allows(verb) {
+            self.bad_commands = 0;
+            return true;
+        }
+        if !literal.sync {
+            self.frames.swallow(literal.octets);
+        }
+        self.refuse_here(tag, verb);
+        false
+    }
+
+    fn ask_append(
+        &mut self,
+        tag: Tag,
+        verb: Verb,
+        append: Append,
+        replaces: Option<(MailboxId, Uid)>,
+    ) {
         let message = append.message;
+        let literal = message.literal;
         let incoming = Incoming {
             tag,
+            verb,
             left: literal.octets,
             binary: literal.binary,
             message: 1,
             octets: literal.octets,
         };
         if let Some(status) = self.unwelcome(&incoming) {
-            return self.append_refused(incoming.tag, status, literal);
+            return self.append_refused(incoming.tag, verb, status, literal);
         }
         let ask = Ask::AppendBegin {
             name: append.mailbox.as_str().to_owned(),
             flags: message.flags,
             date: message.date,
             octets: literal.octets,
+            replaces,
         };
         self.wait(ask, Wait::AppendBegun(incoming, literal));
     }
@@ -75,12 +121,18 @@ impl Session {
         Some(Status::no(refused.0).with(refused.1))
     }
 
-    pub(super) fn append_refused(&mut self, tag: Tag, status: Status, literal: LiteralHeader) {
+    pub(super) fn append_refused(
+        &mut self,
+        tag: Tag,
+        verb: Verb,
+        status: Status,
+        literal: LiteralHeader,
+    ) {
         if literal.sync {
-            self.conclude(tag, Verb::Append, status, Moment::Free, false);
+            self.conclude(tag, verb, status, Moment::Free, false);
         } else {
             self.frames.swallow(literal.octets);
-            self.task = Task::Swallow(tag, Verb::Append, status);
+            self.task = Task::Swallow(tag, verb, status);
         }
     }
 
@@ -126,7 +178,7 @@ impl Session {
         // RFC 3516 §4.4
         let status = Status::no("Encode it without NUL").with(Code::UnknownCte);
         self.frames.swallow(incoming.left);
-        self.forget(incoming.tag, status);
+        self.forget(incoming, status);
     }
 
     /// Takes what follows a message: the command's end, or one more message (RFC 3502).
@@ -140,12 +192,15 @@ impl Session {
         };
         match framed {
             Framed::Command(rest) if matches!(rest.as_ref(), b"" | b"\r") => {
-                self.wait(Ask::AppendEnd, Wait::AppendEnded(incoming.tag));
+                self.wait(
+                    Ask::AppendEnd,
+                    Wait::AppendEnded(incoming.tag, incoming.verb),
+                );
             }
             Framed::Append(frame) => self.append_more(incoming, &frame),
             _ => {
                 let status = Status::bad("Expected one more message, or the end");
-                self.forget(incoming.tag, status);
+                self.forget(incoming, status);
             }
         }
         true
@@ -159,22 +214,26 @@ impl Session {
                     self.frames.swallow(octets);
                 }
                 let text = format!("Expected {} behind the message", error.expected);
-                return self.forget(incoming.tag, Status::bad(text));
+                return self.forget(incoming, Status::bad(text));
             }
         };
         let literal = message.literal;
         let incoming = Incoming {
             tag: incoming.tag,
+            verb: incoming.verb,
             left: literal.octets,
             binary: literal.binary,
             message: incoming.message.saturating_add(1),
             octets: incoming.octets.saturating_add(literal.octets),
         };
-        if let Some(status) = self.unwelcome(&incoming) {
+        // RFC 8508 §4.7
+        let alone = (incoming.verb == Verb::Replace)
+            .then(|| Status::bad("One message takes the place of another"));
+        if let Some(status) = alone.or_else(|| self.unwelcome(&incoming)) {
             if !literal.sync {
                 self.frames.swallow(literal.octets);
             }
-            return self.forget(incoming.tag, status);
+            return self.forget(incoming, status);
         }
         let ask = Ask::AppendNext {
             flags: message.flags,
@@ -185,13 +244,27 @@ impl Session {
     }
 
     /// Lets the house forget what came, and ends the command.
-    fn forget(&mut self, tag: Tag, status: Status) {
-        self.wait(Ask::AppendAbort, Wait::AppendForgotten(tag, status));
+    fn forget(&mut self, incoming: Incoming, status: Status) {
+        let wait = Wait::AppendForgotten(incoming.tag, incoming.verb, status);
+        self.wait(Ask::AppendAbort, wait);
     }
 
-    pub(super) fn appended(&mut self, tag: Tag, uid_validity: UidValidity, uids: UidSet) {
-        let status = Status::ok("Appended").with(Code::AppendUid(uid_validity, uids));
-        self.conclude(tag, Verb::Append, status, Moment::Free, true);
+    pub(super) fn appended(
+        &mut self,
+        tag: Tag,
+        verb: Verb,
+        uid_validity: UidValidity,
+        uids: UidSet,
+    ) {
+        let code = Code::AppendUid(uid_validity, uids);
+        let status = if verb == Verb::Replace {
+            // RFC 8508 §4.3
+            self.untagged(&Status::ok("The new message").with(code));
+            Status::ok("Replaced")
+        } else {
+            Status::ok("Appended").with(code)
+        };
+        self.conclude(tag, verb, status, Moment::Free, true);
     }
 }
 

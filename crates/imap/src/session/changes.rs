@@ -101,7 +101,7 @@ impl Session {
         if let Some(open) = self.state.open_mut() {
             open.told.clear();
             let silent = status.condition == Condition::Ok && status.code.is_none();
-            let expunges = matches!(verb, Verb::Expunge | Verb::Move);
+            let expunges = matches!(verb, Verb::Expunge | Verb::Move | Verb::Replace);
             if open.view.owes_expunge() && silent {
                 status = status.with(Code::ExpungeIssued);
             } else if expunges && silent && self.qresync {

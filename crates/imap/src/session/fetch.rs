@@ -1,5 +1,5 @@
 //! FETCH and UID FETCH (RFC 9051 §6.4.5, §7.5.2; RFC 3501 for `RFC822…`, RFC 3516, RFC 7162
-//! §3.1.4).
+//! §3.1.4, RFC 8970, RFC 9394 §3.3).
 
 use std::sync::Arc;
 
@@ -10,11 +10,14 @@ use message::{Section, Specifier};
 use super::output::Output;
 use super::state::{Fetching, Task, Wait};
 use super::{Session, counting};
-use crate::ask::{Ask, FetchPlan, Piece, PieceData, PieceForm, Reached, Row};
+use crate::ask::{Ask, FetchPlan, Piece, PieceData, PieceForm, PreviewMode, Reached, Row};
 use crate::command::{Fetch, FetchItem, Partial};
 use crate::diagram::Verb;
 use crate::response::{Code, FetchLine, Status};
 use crate::{SequenceSet, Tag};
+
+/// Characters a preview has at most.
+const PREVIEW_CHARACTERS_MAX: usize = 200;
 
 impl Session {
     pub(super) fn fetch(&mut self, tag: Tag, fetch: Fetch) {
@@ -26,6 +29,10 @@ impl Session {
         let uids = match self.resolve(&fetch.set, fetch.uid) {
             Ok(uids) => uids,
             Err(status) => return self.bad(Some(&tag), &status),
+        };
+        let uids = match fetch.partial {
+            Some(range) => range.of(&uids),
+            None => uids,
         };
         // RFC 7162 §3.1
         self.condstore |= fetch.changed_since.is_some() || fetch.items.contains(&FetchItem::ModSeq);
@@ -170,6 +177,11 @@ fn plan(fetch: &Fetch, read_only: bool) -> FetchPlan {
                     | FetchItem::BodySection { peek: false, .. }
                     | FetchItem::Binary { peek: false, .. }
             );
+        plan.preview = plan.preview.max(match item {
+            FetchItem::Preview { lazy: true } => Some(PreviewMode::Kept),
+            FetchItem::Preview { lazy: false } => Some(PreviewMode::Made),
+            _ => None,
+        });
         plan.pieces.extend(piece(item));
     }
     plan
@@ -212,6 +224,13 @@ fn piece(item: &FetchItem) -> Option<Piece> {
 
 const fn range(partial: Partial) -> (u64, u64) {
     (partial.offset, partial.octets)
+}
+
+/// As much of a preview as one line shows.
+fn short(preview: &str) -> &str {
+    // RFC 8970 §3.3
+    let end = preview.char_indices().nth(PREVIEW_CHARACTERS_MAX);
+    end.and_then(|(at, _)| preview.get(..at)).unwrap_or(preview)
 }
 
 /// One FETCH line on its way out.
@@ -266,7 +285,8 @@ impl Line<'_> {
             (FetchItem::ModSeq, _) => line.modseq(out, row.modseq),
             (FetchItem::EmailId, _) => line.email_id(out, row.email),
             (FetchItem::ThreadId, _) => line.thread_id(out, row.thread),
-            (FetchItem::SaveDate, _) => line.save_date(out, None),
+            (FetchItem::Preview { .. }, _) => line.preview(out, row.preview.as_deref().map(short)),
+            (FetchItem::SaveDate, _) => line.save_date(out, row.save_date),
             _ => {}
         }
     }

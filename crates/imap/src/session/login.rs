@@ -15,7 +15,7 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 27] = [
+const CAPABILITIES: [&str; 36] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
@@ -28,10 +28,17 @@ const CAPABILITIES: [&str; 27] = [
     "UNSELECT",
     "UIDPLUS",
     "MULTIAPPEND",
+    "REPLACE",
     "MOVE",
     "ESEARCH",
     "SEARCHRES",
+    "PARTIAL",
     "WITHIN",
+    "SORT",
+    "SORT=DISPLAY",
+    "ESORT",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
     "LIST-EXTENDED",
     "LIST-STATUS",
     "SPECIAL-USE",
@@ -41,6 +48,8 @@ const CAPABILITIES: [&str; 27] = [
     "QRESYNC",
     "CREATE-SPECIAL-USE",
     "OBJECTID",
+    "SAVEDATE",
+    "PREVIEW",
     "BINARY",
     "COMPRESS=DEFLATE",
 ];
@@ -275,6 +284,8 @@ impl Session {
 
     fn capabilities(&self) -> Vec<String> {
         let mut names: Vec<String> = CAPABILITIES.map(str::to_owned).into();
+        // RFC 7889 §2
+        names.push(format!("APPENDLIMIT={}", self.policy.append_limit()));
         if !matches!(self.state, State::Greeting | State::NotAuthenticated) {
             return names;
         }

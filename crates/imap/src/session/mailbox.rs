@@ -1,5 +1,5 @@
 //! CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE, STATUS (RFC 9051 §6.3.4–§6.3.11;
-//! RFC 6154 §3, RFC 7162 §3.1.7).
+//! RFC 6154 §3, RFC 7162 §3.1.7, RFC 7889).
 
 use mail::MailboxId;
 
@@ -107,6 +107,7 @@ impl Session {
     ) {
         // RFC 7162 §3.1
         self.condstore |= items.contains(&StatusItem::HighestModSeq);
+        let append_limit = self.policy.append_limit();
         let values = items.iter().map(|item| match item {
             StatusItem::Messages => StatusValue::Messages(status.messages),
             StatusItem::Recent => StatusValue::Recent(0),
@@ -117,6 +118,7 @@ impl Session {
             StatusItem::Size => StatusValue::Size(status.size_octets),
             StatusItem::HighestModSeq => StatusValue::HighestModSeq(status.modseq),
             StatusItem::MailboxId => StatusValue::MailboxId(status.mailbox.to_string()),
+            StatusItem::AppendLimit => StatusValue::AppendLimit(Some(append_limit)),
         });
         self.write(&Response::Status(name.clone(), values.collect()));
     }

@@ -1,4 +1,5 @@
-//! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731, 5032, 5182, 7162 §3.1.5).
+//! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731, 5032, 5182, 7162 §3.1.5,
+//! 8514 §4.3, 9394).
 
 use std::time::Duration;
 
@@ -18,17 +19,8 @@ use super::state::Open;
 
 impl Session {
     pub(super) fn search(&mut self, tag: Tag, search: Search) {
-        let known = |charset: &str| matches!(charset, "UTF-8" | "US-ASCII");
-        if search
-            .charset
-            .as_deref()
-            .is_some_and(|charset| !known(charset))
-        {
-            // RFC 9051 §6.4.4
-            let charsets = vec!["UTF-8".to_owned(), "US-ASCII".to_owned()];
-            let status = Status::no("Texts are read as UTF-8").with(Code::BadCharset(charsets));
-            self.unsave(search.returning);
-            return self.reply(&tag, Verb::Search, &status);
+        if self.refuses_charset(&tag, Verb::Search, &search) {
+            return;
         }
         let Some(open) = self.state.open() else {
             return self.fault();
@@ -51,6 +43,7 @@ impl Session {
         let returning = search.returning.or_else(|| self.rev2.then_some(all));
         let searching = Searching {
             tag,
+            verb: Verb::Search,
             uid: search.uid,
             returning,
         };
@@ -65,6 +58,7 @@ impl Session {
     ) {
         let Searching {
             tag,
+            verb,
             uid,
             returning,
         } = searching;
@@ -88,7 +82,11 @@ impl Session {
                 if returning.save {
                     open.saved = saved(&found, returning);
                 }
-                let told = returning.min || returning.max || returning.all || returning.count;
+                let told = SearchReturn {
+                    save: false,
+                    ..returning
+                };
+                let told = told != SearchReturn::default();
                 if told {
                     let mut esearch = esearch(&open.view, &found, uid, returning);
                     esearch.tag = Some(tag.clone());
@@ -98,13 +96,26 @@ impl Session {
             }
         }
         let status = Status::ok("Done");
-        self.conclude(tag, Verb::Search, status, counting(uid), false);
+        self.conclude(tag, verb, status, counting(uid), false);
+    }
+
+    /// Answers NO if the search's texts are in a charset we do not read.
+    pub(super) fn refuses_charset(&mut self, tag: &Tag, verb: Verb, search: &Search) -> bool {
+        if matches!(search.charset.as_deref(), None | Some("UTF-8" | "US-ASCII")) {
+            return false;
+        }
+        // RFC 9051 §6.4.4
+        let charsets = vec!["UTF-8".to_owned(), "US-ASCII".to_owned()];
+        let status = Status::no("Texts are read as UTF-8").with(Code::BadCharset(charsets));
+        self.unsave(search.returning);
+        self.reply(tag, verb, &status);
+        true
     }
 
     pub(super) fn not_found(&mut self, searching: Searching, status: Status) {
         self.unsave(searching.returning);
         let moment = counting(searching.uid);
-        self.conclude(searching.tag, Verb::Search, status, moment, false);
+        self.conclude(searching.tag, searching.verb, status, moment, false);
     }
 
     /// A search that was to be saved and is answered NO has found nothing.
@@ -120,12 +131,20 @@ impl Session {
 
 /// What `$` stands for after this (RFC 5182 §2.4).
 fn saved(found: &UidSet, returning: SearchReturn) -> UidSet {
-    if (returning.min || returning.max) && !returning.all && !returning.count {
-        let first = found.first().filter(|_| returning.min);
-        let last = found.last().filter(|_| returning.max);
-        return first.into_iter().chain(last).collect();
+    let some = returning.min || returning.max || returning.partial.is_some();
+    if !some || returning.all || returning.count {
+        return found.clone();
     }
-    found.clone()
+    let first = found.first().filter(|_| returning.min);
+    let last = found.last().filter(|_| returning.max);
+    let partial = returning.partial.map(|range| range.of(found));
+    // RFC 9394 §3.2
+    let mut these = partial.unwrap_or_default();
+    first
+        .into_iter()
+        .chain(last)
+        .for_each(|uid| these.insert(uid));
+    these
 }
 
 fn esearch(view: &View, found: &UidSet, uid: bool, returning: SearchReturn) -> Esearch {
@@ -138,18 +157,25 @@ fn esearch(view: &View, found: &UidSet, uid: bool, returning: SearchReturn) -> E
             }
         })
     };
-    let all = (returning.all && !found.is_empty()).then(|| {
-        if uid {
-            written_uids(found)
-        } else {
-            written_seqs(&view.seqs_of(found))
-        }
-    });
+    let written = |uids: &UidSet| {
+        (!uids.is_empty()).then(|| {
+            if uid {
+                written_uids(uids)
+            } else {
+                written_seqs(&view.seqs_of(uids))
+            }
+        })
+    };
+    let all = returning.all.then(|| written(found)).flatten();
+    let partial = returning
+        .partial
+        .map(|range| (range, written(&range.of(found))));
     Esearch {
         uid,
         min: number(found.first()).filter(|_| returning.min),
         max: number(found.last()).filter(|_| returning.max),
         all,
+        partial,
         count: returning
             .count
             .then(|| u32::try_from(found.len()).unwrap_or(u32::MAX)),
@@ -158,9 +184,9 @@ fn esearch(view: &View, found: &UidSet, uid: bool, returning: SearchReturn) -> E
 }
 
 /// Of which messages the mod-sequence is told (RFC 7162 §3.1.10).
-fn highest(returning: Option<&SearchReturn>) -> Highest {
+pub(super) fn highest(returning: Option<&SearchReturn>) -> Highest {
     match returning {
-        Some(returning) if !returning.all && !returning.count => {
+        Some(returning) if !returning.all && !returning.count && returning.partial.is_none() => {
             match (returning.min, returning.max) {
                 (true, true) => Highest::Ends,
                 (true, false) => Highest::First,
@@ -172,7 +198,7 @@ fn highest(returning: Option<&SearchReturn>) -> Highest {
     }
 }
 
-fn asks_modseq(criterion: &Criterion) -> bool {
+pub(super) fn asks_modseq(criterion: &Criterion) -> bool {
     match criterion {
         Criterion::ModSeq(_) => true,
         Criterion::Not(inner) => asks_modseq(inner),
@@ -183,7 +209,7 @@ fn asks_modseq(criterion: &Criterion) -> bool {
 }
 
 /// The key in the house's words, with numbers made UIDs. Its depth is bounded by the grammar.
-fn criterion(key: SearchKey, open: &Open) -> Criterion {
+pub(super) fn criterion(key: SearchKey, open: &Open) -> Criterion {
     let within = |seconds: u32| Duration::from_secs(u64::from(seconds));
     let header = |name: &str, text| Criterion::Header {
         name: name.to_owned(),
@@ -200,7 +226,8 @@ fn criterion(key: SearchKey, open: &Open) -> Criterion {
             Box::new(criterion(*one, open)),
             Box::new(criterion(*other, open)),
         ),
-        SearchKey::All | SearchKey::Old => Criterion::All,
+        // Every mailbox of the house knows when its messages were put there.
+        SearchKey::All | SearchKey::Old | SearchKey::SaveDateSupported => Criterion::All,
         SearchKey::Has(flag) => Criterion::Has(flag),
         SearchKey::Lacks(flag) => Criterion::Lacks(flag),
         SearchKey::New | SearchKey::Recent => nothing(),
@@ -222,6 +249,9 @@ fn criterion(key: SearchKey, open: &Open) -> Criterion {
         SearchKey::SentBefore(date) => Criterion::Sent(When::Before, day(date)),
         SearchKey::SentOn(date) => Criterion::Sent(When::On, day(date)),
         SearchKey::SentSince(date) => Criterion::Sent(When::Since, day(date)),
+        SearchKey::SavedBefore(date) => Criterion::Saved(When::Before, day(date)),
+        SearchKey::SavedOn(date) => Criterion::Saved(When::On, day(date)),
+        SearchKey::SavedSince(date) => Criterion::Saved(When::Since, day(date)),
         SearchKey::Older(seconds) => Criterion::Older(within(seconds)),
         SearchKey::Younger(seconds) => Criterion::Younger(within(seconds)),
         SearchKey::Larger(octets) => Criterion::Larger(octets),

@@ -147,16 +147,19 @@ pub(super) enum Wait {
         verb: Verb,
     },
     Found(Searching),
+    Sorted(Searching),
+    Threads(Searching),
     AppendBegun(Incoming, LiteralHeader),
     AppendTaken(Incoming),
-    AppendEnded(Tag),
-    AppendForgotten(Tag, Status),
+    AppendEnded(Tag, Verb),
+    AppendForgotten(Tag, Verb, Status),
 }
 
-/// The message of an APPEND on its way.
+/// The message of an APPEND or a REPLACE on its way.
 #[derive(Debug)]
 pub(super) struct Incoming {
     pub(super) tag: Tag,
+    pub(super) verb: Verb,
     /// Octets that are missing.
     pub(super) left: u64,
     /// True if it came as literal8, in which NUL is allowed.
@@ -215,11 +218,12 @@ pub(super) struct Storing {
     pub(super) modified: UidSet,
 }
 
-/// A SEARCH on its way.
+/// A SEARCH, SORT or THREAD on its way.
 #[derive(Debug)]
 pub(super) struct Searching {
     pub(super) tag: Tag,
+    pub(super) verb: Verb,
     pub(super) uid: bool,
-    /// `None` for the answer of RFC 3501.
+    /// `None` for the answer of RFC 3501 or RFC 5256.
     pub(super) returning: Option<SearchReturn>,
 }

@@ -204,14 +204,18 @@ impl Session {
         self.wait(ask, Wait::Expunged { tag, verb });
     }
 
-    fn is_read_only(&self) -> bool {
+    pub(super) fn is_read_only(&self) -> bool {
         self.state.open().is_none_or(|open| open.read_only)
     }
 
     fn refuse_read_only(&mut self, tag: &Tag, verb: Verb) {
-        let status = Status::no("The mailbox is open to read only").with(Code::ReadOnly);
-        self.reply(tag, verb, &status);
+        self.reply(tag, verb, &read_only());
     }
+}
+
+/// Why nothing is changed in a mailbox that is open to read only.
+pub(super) fn read_only() -> Status {
+    Status::no("The mailbox is open to read only").with(Code::ReadOnly)
 }
 
 /// A range of numbers as it is written.

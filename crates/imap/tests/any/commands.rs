@@ -3,10 +3,12 @@
 use imap::Command;
 use imap::command::{
     Append, AppendMessage, Date, EntryType, Fetch, FetchItem, List, ListReturn, ListSelect,
-    LiteralHeader, Partial, Qresync, Search, SearchKey, SearchReturn, SelectParameters, SpecialUse,
-    Store, StoreAction,
+    LiteralHeader, Partial, PartialRange, Qresync, Replace, Search, SearchKey, SearchReturn,
+    SelectParameters, Sort, SortCriterion, SortKey, SpecialUse, Store, StoreAction, Thread,
+    Threading,
 };
 use mail::{Role, UidValidity};
+use message::SortText;
 use proptest::prelude::*;
 use wire::sasl::Secret;
 
@@ -53,6 +55,7 @@ pub(crate) fn fetch_item() -> BoxedStrategy<FetchItem> {
             }
         }),
         part_numbers(0).prop_map(FetchItem::BinarySize),
+        any::<bool>().prop_map(|lazy| FetchItem::Preview { lazy }),
     ]
     .boxed()
 }
@@ -70,18 +73,22 @@ pub(crate) fn search_key() -> BoxedStrategy<SearchKey> {
             SearchKey::All,
             SearchKey::New,
             SearchKey::Old,
-            SearchKey::Recent
+            SearchKey::Recent,
+            SearchKey::SaveDateSupported
         ]),
         flag().prop_map(SearchKey::Has),
         flag().prop_map(SearchKey::Lacks),
         set().prop_map(SearchKey::Sequence),
         set().prop_map(SearchKey::Uid),
-        (date(), 0..6_u8).prop_map(|(date, which)| match which {
+        (date(), 0..9_u8).prop_map(|(date, which)| match which {
             0 => SearchKey::Before(date),
             1 => SearchKey::On(date),
             2 => SearchKey::Since(date),
             3 => SearchKey::SentBefore(date),
             4 => SearchKey::SentOn(date),
+            5 => SearchKey::SavedBefore(date),
+            6 => SearchKey::SavedOn(date),
+            7 => SearchKey::SavedSince(date),
             _ => SearchKey::SentSince(date),
         }),
         number().prop_map(|time| SearchKey::Older(time.get())),
@@ -114,13 +121,24 @@ pub(crate) fn search_key() -> BoxedStrategy<SearchKey> {
     .boxed()
 }
 
+pub(crate) fn partial_range() -> BoxedStrategy<PartialRange> {
+    (number(), number(), any::<bool>())
+        .prop_map(|(from, to, from_end)| PartialRange { from, to, from_end })
+        .boxed()
+}
+
 pub(crate) fn search() -> BoxedStrategy<Search> {
-    let returning = any::<[bool; 5]>().prop_map(|[min, max, all, count, save]| SearchReturn {
-        min,
-        max,
-        all: all || !(min || max || count || save),
-        count,
-        save,
+    let returning = (any::<[bool; 5]>(), prop::option::of(partial_range()));
+    let returning = returning.prop_map(|([min, max, all, count, save], partial)| {
+        let some = min || max || count || save || partial.is_some();
+        SearchReturn {
+            min,
+            max,
+            all: all && partial.is_none() || !some,
+            count,
+            save,
+            partial,
+        }
     });
     let charset = prop::sample::select(vec!["UTF-8".to_owned(), "US-ASCII".to_owned()]);
     let parts = (
@@ -137,6 +155,46 @@ pub(crate) fn search() -> BoxedStrategy<Search> {
             key,
         })
         .boxed()
+}
+
+pub(crate) fn sort() -> BoxedStrategy<Sort> {
+    let key = prop_oneof![
+        prop::sample::select(vec![SortKey::Arrival, SortKey::Date, SortKey::Size]),
+        prop::sample::select(vec![
+            SortText::Cc,
+            SortText::From,
+            SortText::Subject,
+            SortText::To,
+            SortText::DisplayFrom,
+            SortText::DisplayTo,
+        ])
+        .prop_map(SortKey::Text),
+    ];
+    let criterion = (key, any::<bool>()).prop_map(|(key, reverse)| SortCriterion { key, reverse });
+    (prop::collection::vec(criterion, 1..5), search())
+        .prop_map(|(criteria, search)| Sort {
+            criteria,
+            search: with_charset(search),
+        })
+        .boxed()
+}
+
+pub(crate) fn thread() -> BoxedStrategy<Thread> {
+    let threading = vec![Threading::OrderedSubject, Threading::References];
+    (prop::sample::select(threading), search())
+        .prop_map(|(threading, search)| Thread {
+            threading,
+            search: Search {
+                returning: None,
+                ..with_charset(search)
+            },
+        })
+        .boxed()
+}
+
+fn with_charset(search: Search) -> Search {
+    let charset = search.charset.or_else(|| Some("UTF-8".to_owned()));
+    Search { charset, ..search }
 }
 
 pub(crate) fn select_parameters() -> BoxedStrategy<SelectParameters> {
@@ -257,15 +315,19 @@ pub(crate) fn fetch() -> BoxedStrategy<Fetch> {
         set(),
         prop::collection::vec(fetch_item(), 1..4),
         prop::option::of(modseq()),
+        prop::option::of(partial_range()),
     );
     parts
-        .prop_map(|([uid, vanished], set, items, changed_since)| Fetch {
-            uid,
-            set,
-            items,
-            vanished: vanished && uid && changed_since.is_some(),
-            changed_since,
-        })
+        .prop_map(
+            |([uid, vanished], set, items, changed_since, partial)| Fetch {
+                uid,
+                set,
+                items,
+                vanished: vanished && uid && changed_since.is_some(),
+                partial: partial.filter(|_| uid),
+                changed_since,
+            },
+        )
         .boxed()
 }
 
@@ -294,6 +356,13 @@ pub(crate) fn on_mailboxes() -> BoxedStrategy<Command> {
             .prop_map(|(reference, pattern)| Command::Lsub { reference, pattern }),
         (mailbox(), status_items()).prop_map(|(mailbox, items)| Command::Status { mailbox, items }),
         append().prop_map(Command::Append),
+        (any::<bool>(), seq_number(), append()).prop_map(|(uid, number, append)| {
+            Command::Replace(Replace {
+                uid,
+                number,
+                append,
+            })
+        }),
         (any::<bool>(), set(), mailbox()).prop_map(|(uid, set, mailbox)| Command::Copy {
             uid,
             set,
@@ -335,6 +404,8 @@ pub(crate) fn command() -> BoxedStrategy<Command> {
         10 => on_mailboxes(),
         1 => set().prop_map(Command::UidExpunge),
         4 => search().prop_map(Command::Search),
+        2 => sort().prop_map(Command::Sort),
+        1 => thread().prop_map(Command::Thread),
         4 => fetch().prop_map(Command::Fetch),
         2 => store().prop_map(Command::Store),
     ]

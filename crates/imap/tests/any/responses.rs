@@ -10,10 +10,11 @@ use imap::response::{
 use imap::{Response, Tag};
 use mail::{Role, SeqNo, Uid, UidValidity};
 use message::{
-    Content, Correspondent, Digest, Disposition, Outline, Parameter, Part, Span, Specifier,
+    Content, Correspondent, Digest, Disposition, Member, Outline, Parameter, Part, Span, Specifier,
 };
 use proptest::prelude::*;
 
+use super::commands::partial_range;
 use super::words::*;
 
 pub(crate) fn status() -> BoxedStrategy<Status> {
@@ -118,6 +119,7 @@ pub(crate) fn status_value() -> BoxedStrategy<StatusValue> {
         number64().prop_map(StatusValue::Size),
         modseq().prop_map(StatusValue::HighestModSeq),
         object_id().prop_map(StatusValue::MailboxId),
+        prop::option::of(any::<u32>()).prop_map(StatusValue::AppendLimit),
     ]
     .boxed()
 }
@@ -130,17 +132,51 @@ pub(crate) fn esearch() -> BoxedStrategy<Esearch> {
         any::<bool>(),
         (some(), some(), some()),
         prop::option::of(plain_set()),
+        prop::option::of((partial_range(), prop::option::of(plain_set()))),
         prop::option::of(modseq()),
     );
     parts
-        .prop_map(|(tag, uid, (min, max, count), all, modseq)| Esearch {
-            tag,
-            uid,
-            min,
-            max,
-            all,
-            count,
-            modseq,
+        .prop_map(
+            |(tag, uid, (min, max, count), all, partial, modseq)| Esearch {
+                tag,
+                uid,
+                min,
+                max,
+                all,
+                partial,
+                count,
+                modseq,
+            },
+        )
+        .boxed()
+}
+
+/// Threads: of each message by how much it is deeper or less deep than the one before it. A head
+/// that has two children may be one that is not there.
+pub(crate) fn members() -> BoxedStrategy<Vec<Member>> {
+    let step = (number().prop_map(NonZeroU32::get), 0..4_u32, any::<bool>());
+    prop::collection::vec(step, 0..20)
+        .prop_map(|steps| {
+            let mut members: Vec<Member> = Vec::new();
+            for (number, less, _) in &steps {
+                let deepest = members.last().map_or(0, |last| last.depth + 1);
+                members.push(Member {
+                    message: Some(*number),
+                    depth: deepest.saturating_sub(*less),
+                });
+            }
+            let heads: Vec<usize> = (0..members.len())
+                .filter(|&at| members[at].depth == 0)
+                .collect();
+            for at in heads {
+                let rest = members[at + 1..].iter();
+                let below = rest.take_while(|member| member.depth > 0);
+                let children = below.filter(|member| member.depth == 1).count();
+                if children > 1 && steps[at].2 {
+                    members[at].message = None;
+                }
+            }
+            members
         })
         .boxed()
 }
@@ -180,6 +216,8 @@ pub(crate) fn digest() -> BoxedStrategy<Digest> {
                 bcc: next(),
                 in_reply_to,
                 message_id,
+                // ENVELOPE does not tell them.
+                references: None,
             }
         })
         .boxed()
@@ -281,6 +319,7 @@ pub(crate) fn fetch_data() -> BoxedStrategy<FetchData> {
         modseq().prop_map(FetchData::ModSeq),
         object_id().prop_map(FetchData::EmailId),
         prop::option::of(object_id()).prop_map(FetchData::ThreadId),
+        prop::option::of(text()).prop_map(FetchData::Preview),
         digest().prop_map(|digest| FetchData::Envelope(Box::new(digest))),
         part().prop_map(|part| FetchData::Body(Box::new(without_extension(part)))),
         part().prop_map(|part| FetchData::BodyStructure(Box::new(part))),
@@ -336,6 +375,12 @@ pub(crate) fn response() -> BoxedStrategy<Response> {
             prop::option::of(modseq())
         )
             .prop_map(|(numbers, modseq)| Response::Search(numbers, modseq)),
+        (
+            prop::collection::vec(number().prop_map(NonZeroU32::get), 0..9),
+            prop::option::of(modseq())
+        )
+            .prop_map(|(numbers, modseq)| Response::Sort(numbers, modseq)),
+        members().prop_map(Response::Thread),
         esearch().prop_map(Response::Esearch),
         number().prop_map(|seq| Response::Expunge(SeqNo(seq))),
         (any::<bool>(), uids()).prop_map(|(earlier, uids)| Response::Vanished { earlier, uids }),

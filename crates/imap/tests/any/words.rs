@@ -129,6 +129,7 @@ pub(crate) fn status_items() -> BoxedStrategy<Vec<StatusItem>> {
         StatusItem::Deleted,
         StatusItem::Size,
         StatusItem::HighestModSeq,
+        StatusItem::AppendLimit,
         StatusItem::MailboxId,
     ];
     prop::sample::subsequence(all, 1..9).boxed()

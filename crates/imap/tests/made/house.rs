@@ -8,26 +8,22 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use imap::ask::{
-    Answer, Ask, Changed, Changes, Criterion, FetchPlan, Gone, Highest, Listed, Piece, PieceData,
-    PieceForm, Reached, Refused, Row, Selected, Status, StoreMode, When, Why,
-};
+use imap::ask::{Answer, Ask, Listed, Refused, Why};
 use imap::{Policy, Session};
 use mail::{
-    BlobId, BlobRange, EmailId, Enhanced, Flag, FlagSet, Instant, Keyword, MailboxId, ModSeq,
-    Refusal, Role, Timestamp, Uid, UidSet, UidValidity,
+    BlobRange, Enhanced, Flag, FlagSet, Instant, MailboxId, ModSeq, Refusal, Role, Timestamp, Uid,
 };
-use message::Outline;
 use wire::dialogue::{House, security_for_tests};
 use wire::sasl::{Question, ScramKeys, Verdict};
 use wire::{Security, Session as _, Step};
 
-/// Messages of one batch.
-const BATCH: usize = 2;
-/// Octets above which a piece is spliced.
-const INLINE_OCTETS_MAX: usize = 40;
+use self::mailbox::{Mailbox, Message};
 
-pub(crate) const LETTERS: [&str; 3] = [
+mod mailbox;
+mod messages;
+mod order;
+
+const LETTERS: [&str; 3] = [
     "From: Alan <alan@caramel.example>\r\nTo: ada@caramel.example\r\nSubject: One\r\n\
      Date: Mon, 23 Nov 2026 20:15:00 +0000\r\nMessage-ID: <1@caramel.example>\r\n\r\n\
      First line\r\nsecond line, long enough to be sent from where it is stored\r\n",
@@ -46,25 +42,6 @@ pub(crate) struct Visitor {
 }
 
 #[derive(Debug)]
-struct Message {
-    uid: u32,
-    flags: FlagSet,
-    modseq: u64,
-    text: usize,
-    date: Timestamp,
-}
-
-#[derive(Debug)]
-struct Mailbox {
-    id: u64,
-    name: String,
-    role: Option<Role>,
-    next: u32,
-    messages: Vec<Message>,
-    vanished: Vec<(u32, u64)>,
-}
-
-#[derive(Debug)]
 pub(crate) struct Made {
     moved: Rc<Cell<u64>>,
     modseq: u64,
@@ -73,6 +50,7 @@ pub(crate) struct Made {
     texts: Vec<Vec<u8>>,
     events: Vec<(u64, String)>,
     append: Option<(String, Vec<Arriving>)>,
+    replaces: Option<(MailboxId, Uid)>,
 }
 
 /// A message of APPEND on its way.
@@ -121,6 +99,7 @@ impl Made {
             texts: LETTERS.map(|text| text.as_bytes().to_vec()).into(),
             events,
             append: None,
+            replaces: None,
         };
         let names = ["INBOX", "Work", "Work/Old", "Sent", "Entwürfe"];
         let roles = [None, None, None, Some(Role::Sent), Some(Role::Drafts)];
@@ -241,107 +220,6 @@ impl Made {
         })
     }
 
-    fn respond_messages(&mut self, ask: Ask) -> Result<Answer, Refused> {
-        Ok(match ask {
-            Ask::Changes {
-                mailbox,
-                since,
-                uid_next,
-            } => self.changes(mailbox, since, uid_next),
-            Ask::Fetch {
-                mailbox,
-                uids,
-                plan,
-            } => self.fetch(mailbox, &uids, &plan)?,
-            Ask::Store {
-                mailbox,
-                uids,
-                mode,
-                flags,
-                unchanged_since,
-                told,
-            } => self.store(mailbox, &uids, (mode, &flags), (unchanged_since, told))?,
-            Ask::Copy {
-                mailbox,
-                uids,
-                target,
-            } => self.copy(mailbox, &uids, &target)?,
-            Ask::Move {
-                mailbox,
-                uids,
-                target,
-            } => {
-                let answer = self.copy(mailbox, &uids, &target)?;
-                self.modseq += 1;
-                let modseq = self.modseq;
-                let gone = |message: &Message| uids.contains(Uid::new(message.uid).unwrap());
-                self.with(mailbox)?.remove(gone, modseq);
-                answer
-            }
-            Ask::Expunge { mailbox, uids } => {
-                self.modseq += 1;
-                let modseq = self.modseq;
-                self.with(mailbox)?.remove(
-                    |message| {
-                        let uid = Uid::new(message.uid).unwrap();
-                        message.flags.contains(&Flag::Deleted)
-                            && uids.as_ref().is_none_or(|uids| uids.contains(uid))
-                    },
-                    modseq,
-                );
-                Answer::Done
-            }
-            Ask::Search {
-                mailbox,
-                criterion,
-                highest,
-            } => self.search(mailbox, &criterion, highest)?,
-            Ask::AppendBegin { name, .. } if name == "Sent" => {
-                return Err(no(Why::OverQuota, "There is no room"));
-            }
-            Ask::AppendBegin {
-                name, flags, date, ..
-            } => {
-                self.named(&name)?;
-                self.append = Some((name, vec![(flags, date, Vec::new())]));
-                Answer::Done
-            }
-            Ask::AppendNext { flags, date, .. } => {
-                let (_, messages) = self.append.as_mut().unwrap();
-                messages.push((flags, date, Vec::new()));
-                Answer::Done
-            }
-            Ask::AppendChunk(bytes) => {
-                let (_, _, text) = self.append.as_mut().unwrap().1.last_mut().unwrap();
-                text.extend_from_slice(&bytes);
-                if text.len() > 500 {
-                    self.append = None;
-                    return Err(no(Why::OverQuota, "There is no room"));
-                }
-                Answer::Done
-            }
-            Ask::AppendAbort => {
-                self.append.take().unwrap();
-                Answer::Done
-            }
-            Ask::AppendEnd => {
-                let (name, messages) = self.append.take().unwrap();
-                self.modseq += 1;
-                let mut uids = UidSet::new();
-                for (flags, date, octets) in messages {
-                    self.texts.push(octets);
-                    let (text, modseq) = (self.texts.len() - 1, self.modseq);
-                    uids.insert(self.named(&name)?.push(text, flags, modseq, date));
-                }
-                Answer::Appended {
-                    uid_validity: UidValidity::MIN,
-                    uids,
-                }
-            }
-            other => panic!("{other:?}"),
-        })
-    }
-
     fn listed(&self) -> Vec<Listed> {
         let listed = |mailbox: &Mailbox| Listed {
             name: mailbox.name.clone(),
@@ -363,358 +241,6 @@ impl Made {
             }
         }
         all
-    }
-
-    fn changes(&mut self, id: MailboxId, since: ModSeq, uid_next: Uid) -> Answer {
-        let modseq = ModSeq(self.modseq);
-        let Ok(mailbox) = self.with(id) else {
-            return Answer::Changes(Changes {
-                modseq,
-                highest: modseq,
-                uid_next,
-                added: UidSet::new(),
-                changed: Vec::new(),
-                gone: Gone::Mailbox,
-                keywords: Vec::new(),
-                more: false,
-            });
-        };
-        let changed = mailbox
-            .messages
-            .iter()
-            .filter(|known| known.modseq > since.0);
-        let changed: Vec<Changed> = changed.map(Message::changed).collect();
-        let vanished = mailbox.vanished.iter().filter(|(_, at)| *at > since.0);
-        // Every second time the house has forgotten what went.
-        let gone = if since.0.is_multiple_of(2) {
-            Gone::Uids(vanished.filter_map(|(uid, _)| Uid::new(*uid)).collect())
-        } else {
-            Gone::AllBut(mailbox.uids())
-        };
-        Answer::Changes(Changes {
-            modseq,
-            highest: ModSeq(mailbox.highest()),
-            uid_next: Uid::new(mailbox.next).unwrap(),
-            added: changed
-                .iter()
-                .map(|row| row.uid)
-                .filter(|uid| *uid >= uid_next)
-                .collect(),
-            changed,
-            gone,
-            keywords: mailbox.keywords(),
-            more: false,
-        })
-    }
-
-    fn fetch(&mut self, id: MailboxId, uids: &UidSet, plan: &FetchPlan) -> Result<Answer, Refused> {
-        let texts = self.texts.clone();
-        let modseq = self.modseq + 1;
-        let mailbox = self.with(id)?;
-        let mut rows = Vec::new();
-        let mut reached = Reached::End;
-        for message in &mut mailbox.messages {
-            let uid = Uid::new(message.uid).unwrap();
-            let wanted = uids.contains(uid)
-                && plan
-                    .changed_since
-                    .is_none_or(|since| message.modseq > since.0);
-            if !wanted {
-                continue;
-            }
-            if rows.len() == BATCH {
-                let last: &Row = rows.last().unwrap();
-                reached = Reached::Uid(last.uid);
-                break;
-            }
-            let marked = plan.mark_seen && !message.flags.contains(&Flag::Seen);
-            if marked {
-                message.flags.insert(Flag::Seen);
-                message.modseq = modseq;
-            }
-            rows.push(message.row(&texts[message.text], marked, plan));
-        }
-        self.modseq = modseq;
-        Ok(Answer::Rows { rows, reached })
-    }
-
-    fn store(
-        &mut self,
-        id: MailboxId,
-        uids: &UidSet,
-        (mode, flags): (StoreMode, &FlagSet),
-        (unchanged_since, told): (Option<ModSeq>, ModSeq),
-    ) -> Result<Answer, Refused> {
-        self.modseq += 1;
-        let modseq = self.modseq;
-        let mailbox = self.with(id)?;
-        let mut changed = Vec::new();
-        let (mut modified, mut raced) = (UidSet::new(), UidSet::new());
-        let mut reached = Reached::End;
-        for (done, uid) in uids.iter().enumerate() {
-            if done == BATCH {
-                break;
-            }
-            reached = Reached::Uid(uid);
-            let mut messages = mailbox.messages.iter_mut();
-            let Some(message) = messages.find(|message| message.uid == uid.value()) else {
-                continue;
-            };
-            if unchanged_since.is_some_and(|since| message.modseq > since.0) {
-                modified.insert(uid);
-                continue;
-            }
-            if message.modseq > told.0 {
-                raced.insert(uid);
-            }
-            let before = message.flags.clone();
-            match mode {
-                StoreMode::Replace => message.flags = flags.clone(),
-                StoreMode::Add => flags.iter().for_each(|flag| message.flags.insert(flag)),
-                StoreMode::Remove => flags.iter().for_each(|flag| message.flags.remove(&flag)),
-            }
-            if message.flags != before {
-                message.modseq = modseq;
-            }
-            changed.push(message.changed());
-        }
-        if uids.last().is_none_or(|last| reached == Reached::Uid(last)) {
-            reached = Reached::End;
-        }
-        Ok(Answer::Stored {
-            changed,
-            raced,
-            modified,
-            reached,
-        })
-    }
-
-    fn copy(&mut self, id: MailboxId, uids: &UidSet, target: &str) -> Result<Answer, Refused> {
-        self.named(target)?;
-        self.modseq += 1;
-        let modseq = self.modseq;
-        let mut source = UidSet::new();
-        let mut copies = Vec::new();
-        for message in &self.with(id)?.messages {
-            let uid = Uid::new(message.uid).unwrap();
-            if uids.contains(uid) {
-                source.insert(uid);
-                copies.push((message.text, message.flags.clone(), message.date));
-            }
-        }
-        let target = self.named(target)?;
-        let copied = copies
-            .into_iter()
-            .map(|(text, flags, date)| target.push(text, flags, modseq, Some(date)))
-            .collect();
-        Ok(Answer::Copied {
-            uid_validity: UidValidity::MIN,
-            source,
-            target: copied,
-        })
-    }
-
-    fn search(
-        &mut self,
-        id: MailboxId,
-        criterion: &Criterion,
-        highest: Option<Highest>,
-    ) -> Result<Answer, Refused> {
-        let texts = self.texts.clone();
-        let messages = self.with(id)?.messages.iter();
-        let found: Vec<&Message> = messages
-            .filter(|message| message.meets(criterion, &texts[message.text]))
-            .collect();
-        let modseqs: Vec<u64> = found.iter().map(|message| message.modseq).collect();
-        let of = |modseqs: &[u64]| modseqs.iter().max().copied().map(ModSeq);
-        Ok(Answer::Found {
-            highest: match highest {
-                None => None,
-                Some(Highest::All) => of(&modseqs),
-                Some(Highest::First) => of(&modseqs[..modseqs.len().min(1)]),
-                Some(Highest::Last) => of(&modseqs[modseqs.len().saturating_sub(1)..]),
-                Some(Highest::Ends) => modseqs.first().max(modseqs.last()).copied().map(ModSeq),
-            },
-            uids: found
-                .iter()
-                .filter_map(|message| Uid::new(message.uid))
-                .collect(),
-        })
-    }
-}
-
-impl Mailbox {
-    fn uids(&self) -> UidSet {
-        let uids = self
-            .messages
-            .iter()
-            .filter_map(|message| Uid::new(message.uid));
-        uids.collect()
-    }
-
-    fn highest(&self) -> u64 {
-        let living = self.messages.iter().map(|message| message.modseq);
-        living
-            .chain(self.vanished.iter().map(|(_, at)| *at))
-            .max()
-            .unwrap_or(1)
-    }
-
-    fn keywords(&self) -> Vec<Keyword> {
-        let all: FlagSet = self
-            .messages
-            .iter()
-            .flat_map(|message| message.flags.iter())
-            .collect();
-        all.keywords().to_vec()
-    }
-
-    fn push(&mut self, text: usize, flags: FlagSet, modseq: u64, date: Option<Timestamp>) -> Uid {
-        let uid = self.next;
-        self.next += 1;
-        self.messages.push(Message {
-            uid,
-            flags,
-            modseq,
-            text,
-            date: date.unwrap_or(Timestamp::utc(1_795_500_000)),
-        });
-        Uid::new(uid).unwrap()
-    }
-
-    fn remove(&mut self, these: impl Fn(&Message) -> bool, modseq: u64) {
-        let gone = self.messages.extract_if(.., |message| these(message));
-        self.vanished
-            .extend(gone.map(|message| (message.uid, modseq)));
-    }
-
-    fn selected(&self, modseq: u64, read_only: bool) -> Selected {
-        let mut unseen = self
-            .messages
-            .iter()
-            .filter(|known| !known.flags.contains(&Flag::Seen));
-        Selected {
-            mailbox: MailboxId(self.id),
-            uid_validity: UidValidity::MIN,
-            uid_next: Uid::new(self.next).unwrap(),
-            modseq: ModSeq(modseq),
-            highest: ModSeq(self.highest()),
-            uids: self.uids(),
-            keywords: self.keywords(),
-            first_unseen: unseen.next().and_then(|message| Uid::new(message.uid)),
-            read_only,
-        }
-    }
-
-    fn status(&self) -> Status {
-        let count = |of: &dyn Fn(&Message) -> bool| {
-            u32::try_from(self.messages.iter().filter(|message| of(message)).count()).unwrap()
-        };
-        Status {
-            mailbox: MailboxId(self.id),
-            messages: count(&|_| true),
-            uid_next: Uid::new(self.next).unwrap(),
-            uid_validity: UidValidity::MIN,
-            unseen: count(&|message| !message.flags.contains(&Flag::Seen)),
-            deleted: count(&|message| message.flags.contains(&Flag::Deleted)),
-            size_octets: 100,
-            modseq: ModSeq(self.highest()),
-        }
-    }
-}
-
-impl Message {
-    fn changed(&self) -> Changed {
-        Changed {
-            uid: Uid::new(self.uid).unwrap(),
-            flags: self.flags.clone(),
-            modseq: ModSeq(self.modseq),
-        }
-    }
-
-    fn row(&self, text: &[u8], marked: bool, plan: &FetchPlan) -> Row {
-        let outline = Arc::new(Outline::parse(text));
-        let pieces = plan.pieces.iter();
-        Row {
-            uid: Uid::new(self.uid).unwrap(),
-            modseq: ModSeq(self.modseq),
-            flags: self.flags.clone(),
-            marked,
-            size_octets: u64::try_from(text.len()).unwrap(),
-            internal_date: self.date,
-            email: EmailId(u64::try_from(self.text).unwrap()),
-            thread: None,
-            pieces: pieces
-                .map(|piece| self.piece(text, &outline, piece))
-                .collect(),
-            outline: plan.outline.then_some(outline),
-        }
-    }
-
-    fn piece(&self, text: &[u8], outline: &Outline, piece: &Piece) -> PieceData {
-        let Some(located) = outline.locate(&piece.section) else {
-            return PieceData::Nil;
-        };
-        let mut octets = located.span.of(text).to_vec();
-        if located.filtered {
-            octets = piece.section.filter(&octets).unwrap();
-        }
-        if piece.form != PieceForm::Stored
-            && let Some(part) = outline.part(&piece.section.parts)
-        {
-            match part.encoding.as_str() {
-                "7bit" => {}
-                "base64" => octets = b"\0binary".to_vec(),
-                _ => return PieceData::UnknownCte,
-            }
-        }
-        let whole = octets == located.span.of(text);
-        let len = octets.len();
-        if piece.form == PieceForm::DecodedSize {
-            return PieceData::Size(u64::try_from(len).unwrap());
-        }
-        let (from, most) = piece.range.unwrap_or((0, u64::MAX));
-        let range = BlobRange {
-            blob: BlobId([u8::try_from(self.text).unwrap(); 32]),
-            offset: located.span.offset,
-            len: u64::try_from(len).unwrap(),
-        };
-        let range = range.part(from, most);
-        if whole && len > INLINE_OCTETS_MAX {
-            return PieceData::Blob(range);
-        }
-        let from = usize::try_from(from).unwrap_or(len).min(len);
-        let to = from + usize::try_from(range.len).unwrap();
-        PieceData::Bytes(Bytes::copy_from_slice(&octets[from..to]))
-    }
-
-    fn meets(&self, criterion: &Criterion, text: &[u8]) -> bool {
-        let text = String::from_utf8_lossy(text).to_lowercase();
-        let day = self.date.civil_date();
-        match criterion {
-            Criterion::All => true,
-            Criterion::Uids(uids) => uids.contains(Uid::new(self.uid).unwrap()),
-            Criterion::Has(flag) => self.flags.contains(flag),
-            Criterion::Lacks(flag) => !self.flags.contains(flag),
-            Criterion::Arrived(When::Before, date) => day < *date,
-            Criterion::Arrived(When::On, date) => day == *date,
-            Criterion::Arrived(When::Since, date) => day >= *date,
-            Criterion::Header { name, text: words } => {
-                let start = format!("{}: {}", name.to_lowercase(), words.to_lowercase());
-                text.lines().any(|line| line.starts_with(&start))
-            }
-            Criterion::Body(words) | Criterion::Text(words) => text.contains(&words.to_lowercase()),
-            Criterion::Larger(octets) => u64::try_from(text.len()).unwrap() > *octets,
-            Criterion::Smaller(octets) => u64::try_from(text.len()).unwrap() < *octets,
-            Criterion::ModSeq(least) => self.modseq >= least.0,
-            Criterion::Not(inner) => !self.meets(inner, text.as_bytes()),
-            Criterion::Or(one, other) => {
-                self.meets(one, text.as_bytes()) || self.meets(other, text.as_bytes())
-            }
-            Criterion::And(all) => all.iter().all(|inner| self.meets(inner, text.as_bytes())),
-            Criterion::Email(email) => email.0 == u64::try_from(self.text).unwrap(),
-            Criterion::Sent(..) | Criterion::Older(_) | Criterion::Younger(_) => false,
-        }
     }
 }
 
@@ -772,6 +298,9 @@ impl wire::Session for Visitor {
     fn notice(&mut self, modseq: ModSeq) {
         self.moved.set(modseq.0);
         self.session.notice(modseq);
+    }
+    fn dismiss(&mut self) {
+        self.session.dismiss();
     }
     fn elapse(&mut self, now: Instant) {
         self.session.elapse(now);

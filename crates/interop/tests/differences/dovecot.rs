@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use interop::{Server, Tls};
 use tempfile::TempDir;
@@ -12,9 +14,11 @@ use tempfile::TempDir;
 use crate::imap::{Client, aspects};
 use crate::judged;
 
+const READY_SECONDS_MAX: u64 = 60;
+
 /// Dovecot in a folder of its own; it ends when this is dropped.
 struct Dovecot {
-    folder: TempDir,
+    _folder: TempDir,
     child: Child,
     address: SocketAddr,
 }
@@ -32,7 +36,7 @@ impl Dovecot {
         let home = folder.path().display();
         let text = format!(
             "base_dir = {home}/run\nstate_dir = {home}/run\nprotocols = imap\n\
-             listen = 127.0.0.1\nlog_path = {home}/log\nssl = no\n\
+             listen = 127.0.0.1\nlog_path = /dev/stderr\nssl = no\n\
              disable_plaintext_auth = no\nmail_location = sdbox:{home}/mail/%n\n\
              first_valid_uid = 1\nmail_uid = dovecot\nmail_gid = dovecot\n\
              passdb {{\n driver = static\n args = password=secret\n}}\n\
@@ -43,33 +47,46 @@ impl Dovecot {
             address.port()
         );
         fs::write(&configuration, text).unwrap();
-        let child = Command::new("dovecot")
+        let mut child = Command::new("dovecot")
             .arg("-F")
             .arg("-c")
             .arg(&configuration)
             .stdin(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("dovecot: `cargo xtask test` installs it");
-        Self {
-            folder,
+        let log = child.stderr.take().unwrap();
+        let dovecot = Self {
+            _folder: folder,
             child,
             address,
-        }
+        };
+        wait_until_it_listens(log);
+        dovecot
     }
 
     fn client(&self) -> Client {
-        let begun = Instant::now();
-        loop {
-            let client = Client::open(self.address);
-            if let Ok(mut client) = client {
-                client.say(b"LOGIN ada secret").unwrap();
-                return client;
-            }
-            let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            assert!(begun.elapsed() < Duration::from_secs(60), "{}", log());
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let mut client = Client::open(self.address).unwrap();
+        client.say(b"LOGIN ada secret").unwrap();
+        client
     }
+}
+
+/// Waits for the line Dovecot logs when all its sockets listen. A thread reads on behind it, so
+/// that Dovecot is never kept waiting, and shows the log where the test fails.
+fn wait_until_it_listens(log: ChildStderr) {
+    let (listens, wait) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(log).lines().map_while(Result::ok) {
+            if line.contains(" starting up ") {
+                listens.send(()).unwrap_or_default();
+            }
+            eprintln!("dovecot: {line}");
+        }
+    });
+    // Where Dovecot ends instead, the sender goes with its log.
+    let limit = Duration::from_secs(READY_SECONDS_MAX);
+    wait.recv_timeout(limit).expect("Dovecot did not start");
 }
 
 impl Drop for Dovecot {

@@ -23,24 +23,10 @@ use script::{Exchange, Letter, Octets as _, Script, State};
 const LACKING: &[(&str, &str)] = &[
     ("catenate", "CATENATE"),
     ("catenate-multiappend", "CATENATE"),
-    ("esort", "ESORT"),
     ("search-context-update", "CONTEXT=SEARCH"),
     ("search-context-update2", "CONTEXT=SEARCH"),
     ("search-context-update3", "CONTEXT=SEARCH"),
-    ("sort-addresses", "SORT"),
-    ("sort-arrival", "SORT"),
-    ("sort-date", "SORT"),
-    ("sort-display-from", "SORT=DISPLAY"),
     ("sort-partial", "CONTEXT=SORT"),
-    ("sort-size", "SORT"),
-    ("sort-subject", "SORT"),
-    ("thread", "THREAD=REFERENCES"),
-    ("thread-orderedsubject2", "THREAD=ORDEREDSUBJECT"),
-    ("thread2", "THREAD=REFERENCES"),
-    ("thread3", "THREAD=REFERENCES"),
-    ("thread5", "THREAD=REFERENCES"),
-    ("thread7", "THREAD=REFERENCES"),
-    ("thread8", "THREAD=REFERENCES"),
 ];
 
 /// What a script wants and no RFC asks.

@@ -129,14 +129,11 @@ fn size(octets: usize) -> String {
 
 /// What has no three columns: decoders, the outline, building, and what memory itself does.
 fn alone(rounds: usize, wanted: &dyn Fn(&str) -> bool) {
-    use message::{Builder, Encoding, Outline, decode_transfer};
-    let base64 = samples::base64_body(2_000_000).into_bytes();
-    let header = b"Content-Transfer-Encoding: base64\r\nContent-Type: a/b\r\n\r\n";
-    let wrapped = [header, base64.as_slice()].concat();
+    use message::{Builder, Outline};
     let large = samples::large();
     let small = samples::small();
     let attached = samples::noise(2_000_000);
-    let row = |name: &str, octets: usize, works: &[&dyn Fn()], beside: &[&str]| {
+    let row: &Row<'_> = &|name, octets, works, beside| {
         if !wanted(name) {
             return;
         }
@@ -149,27 +146,7 @@ fn alone(rounds: usize, wanted: &dyn Fn(&str) -> bool) {
         }
         println!(" |");
     };
-    row(
-        "base64 decoding, lines of 76",
-        base64.len(),
-        &[
-            &|| {
-                drop(black_box(decode_transfer(
-                    Encoding::Base64,
-                    black_box(&base64),
-                )))
-            },
-            &|| {
-                let decode = mail_parser::decoders::base64::base64_decode;
-                drop(black_box(decode(black_box(&base64))));
-            },
-            &|| {
-                let mail = mailparse::parse_mail(black_box(&wrapped)).ok();
-                drop(black_box(mail.map(|mail| mail.get_body_raw())));
-            },
-        ],
-        &["mail-parser", "mailparse"],
-    );
+    decoding(row);
     let copy = std::cell::RefCell::new(vec![0_u8; large.len()]);
     row(
         "copying 50 MB in memory",
@@ -203,5 +180,36 @@ fn alone(rounds: usize, wanted: &dyn Fn(&str) -> bool) {
             drop(black_box(builder.build()));
         }],
         &[],
+    );
+}
+
+/// Prints one measurement: its name, the octets of one turn, what to do, and the names of others.
+type Row<'a> = dyn Fn(&str, usize, &[&dyn Fn()], &[&str]) + 'a;
+
+fn decoding(row: &Row<'_>) {
+    use message::{Encoding, decode_transfer};
+    let base64 = samples::base64_body(2_000_000).into_bytes();
+    let header = b"Content-Transfer-Encoding: base64\r\nContent-Type: a/b\r\n\r\n";
+    let wrapped = [header, base64.as_slice()].concat();
+    row(
+        "base64 decoding, lines of 76",
+        base64.len(),
+        &[
+            &|| {
+                drop(black_box(decode_transfer(
+                    Encoding::Base64,
+                    black_box(&base64),
+                )))
+            },
+            &|| {
+                let decode = mail_parser::decoders::base64::base64_decode;
+                drop(black_box(decode(black_box(&base64))));
+            },
+            &|| {
+                let mail = mailparse::parse_mail(black_box(&wrapped)).ok();
+                drop(black_box(mail.map(|mail| mail.get_body_raw())));
+            },
+        ],
+        &["mail-parser", "mailparse"],
     );
 }

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use mail::Address;
 
-use crate::encode_base64;
+use crate::address::Correspondent;
+use crate::{decode_words, encode_base64};
 
 /// Columns a folded line has at most, where its words allow (RFC 2047 §2: 76 with encoded words,
 /// RFC 5322 §2.1.1: 78).
@@ -19,8 +20,8 @@ const WRAPPING_OCTETS: usize = 12;
 const WORD_OCTETS_MIN: usize = 40;
 /// Octets of a word that stands as it is; longer ones are encoded, so that lines can be folded.
 const PLAIN_WORD_OCTETS_MAX: usize = LINE_OCTETS_MAX - COLUMNS - 2;
-/// Octets of a field's name.
-const NAME_OCTETS_MAX: usize = 76;
+/// Octets of a field's name; a longer one adds no field.
+pub const NAME_OCTETS_MAX: usize = 76;
 /// Octets of a message identifier; a longer one is left out.
 const ID_OCTETS_MAX: usize = PLAIN_WORD_OCTETS_MAX;
 
@@ -87,14 +88,21 @@ pub(super) fn token(text: &str) -> String {
     text.chars().filter(plain).collect()
 }
 
-/// The words of an unstructured value for the field of this name.
+/// The words of an unstructured value for the field of this name. Those before the first that has
+/// to be encoded stay readable: programs look for a bare `Re:`.
 pub(super) fn unstructured(name: &str, value: &str, letters: Letters) -> Vec<String> {
     let value = clean(value);
-    let long = |word: &str| word.len() > PLAIN_WORD_OCTETS_MAX;
-    if !letters.allow(&value) || words(&value).iter().any(|word| long(word)) {
-        return encoded_words(&value, name.len() + 2);
+    let mut words = words(&value);
+    let stands = |word: &&String| letters.allow(word) && word.len() <= PLAIN_WORD_OCTETS_MAX;
+    let plain = words.iter().take_while(stands).count();
+    if plain == words.len() {
+        return words;
     }
-    words(&value)
+    words.truncate(plain);
+    let plain_octets = words.iter().map(|word| word.len() + 1).sum();
+    let rest = value.get(plain_octets..).unwrap_or(&value);
+    words.extend(encoded_words(rest, name.len() + 2 + plain_octets));
+    words
 }
 
 /// The words of a report's value: nothing decodes it, so what is too long for a line is cut there.
@@ -135,24 +143,110 @@ pub(super) fn ids(ids: &[&str]) -> Vec<String> {
 
 /// The words of an address list for the field of this name; empty names are left out.
 pub(super) fn addresses(field: &str, list: &[(&str, &Address)], letters: Letters) -> Vec<String> {
-    let mut words = Vec::new();
-    for (index, (name, address)) in list.iter().enumerate() {
-        let column = if index == 0 { field.len() + 2 } else { 1 };
-        let name = phrase(name, column, letters);
-        let bare = match letters {
+    let mut list_words = ListWords::new(field, letters);
+    for (name, address) in list {
+        list_words.mailbox(name, address);
+    }
+    list_words.words
+}
+
+/// The same of a list that was read; what is no address is left out.
+pub(super) fn correspondents(field: &str, list: &[Correspondent], letters: Letters) -> Vec<String> {
+    let mut list_words = ListWords::new(field, letters);
+    for one in list {
+        match one {
+            Correspondent::Mailbox { name, .. } => {
+                if let Some(address) = one.address() {
+                    let name = name.as_deref().unwrap_or_default();
+                    list_words.mailbox(&decode_words(name), &address);
+                }
+            }
+            Correspondent::GroupStart(name) => list_words.begin(&decode_words(name)),
+            Correspondent::GroupEnd => list_words.end(),
+        }
+    }
+    list_words.end();
+    list_words.words
+}
+
+/// The words of an address list as they are put together.
+struct ListWords {
+    letters: Letters,
+    /// Columns before the first word.
+    column: usize,
+    /// An entry stands before, from which the next one is to be parted.
+    comma: bool,
+    in_group: bool,
+    words: Vec<String>,
+}
+
+impl ListWords {
+    fn new(field: &str, letters: Letters) -> Self {
+        Self {
+            letters,
+            column: field.len() + 2,
+            comma: false,
+            in_group: false,
+            words: Vec::new(),
+        }
+    }
+
+    fn mailbox(&mut self, name: &str, address: &Address) {
+        let bare = match self.letters {
             Letters::Utf8 => address.to_string(),
             Letters::Ascii => address.written(),
         };
-        let comma = if index + 1 < list.len() { "," } else { "" };
-        words.push(if name.is_empty() {
-            format!("{bare}{comma}")
+        self.part();
+        let name = phrase(name, self.column, self.letters);
+        let word = if name.is_empty() {
+            bare
         } else {
-            format!("<{bare}>{comma}")
-        });
-        let at = words.len() - 1;
-        words.splice(at..at, name);
+            format!("<{bare}>")
+        };
+        self.words.extend(name);
+        self.words.push(word);
+        self.column = 1;
+        self.comma = true;
     }
-    words
+
+    // RFC 5322 §3.4
+    fn begin(&mut self, name: &str) {
+        self.end();
+        let name = phrase(name, self.column, self.letters);
+        if name.is_empty() {
+            return;
+        }
+        self.part();
+        self.words.extend(name);
+        self.column = 1;
+        // RFC 2047 §5: no special stands beside an encoded word.
+        if self.words.last().is_some_and(|last| last.ends_with("?=")) {
+            self.words.push(":".to_owned());
+        } else {
+            self.mark(':');
+        }
+        self.in_group = true;
+        self.comma = false;
+    }
+
+    fn end(&mut self) {
+        if std::mem::take(&mut self.in_group) {
+            self.mark(';');
+            self.comma = true;
+        }
+    }
+
+    fn part(&mut self) {
+        if std::mem::take(&mut self.comma) {
+            self.mark(',');
+        }
+    }
+
+    fn mark(&mut self, mark: char) {
+        if let Some(last) = self.words.last_mut() {
+            last.push(mark);
+        }
+    }
 }
 
 /// A display name: an atom, a quoted string, or encoded words.

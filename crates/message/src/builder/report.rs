@@ -4,6 +4,7 @@
 //! what no line can hold is cut. Not here: which report is due to whom.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 
 use mail::Timestamp;
 
@@ -49,7 +50,7 @@ impl Builder {
             .part("message/feedback-report", &report.write())
     }
 
-    /// Returns the header of a message, octet by octet (RFC 6522 §4, RFC 6533 §6); of a whole
+    /// Returns the header of a message, octet by octet (RFC 6522 §4, RFC 6533 §4.3); of a whole
     /// message the header alone is taken.
     #[must_use]
     pub fn returned_header(self, message: &[u8]) -> Self {
@@ -200,14 +201,19 @@ impl FeedbackReport {
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
         let mut fields = Fields::default();
-        fields.some("Feedback-Type", self.kind.as_ref());
+        fields.some("Feedback-Type", self.kind.as_deref().map(field::token));
         fields.some("User-Agent", self.user_agent.as_ref());
         fields.some("Version", self.version);
         fields.some("Original-Envelope-Id", self.envelope_id.as_ref());
         fields.some("Original-Mail-From", self.mail_from.as_ref());
         fields.date("Arrival-Date", self.arrival);
         fields.typed("Reporting-MTA", self.reporting_mta.as_ref());
-        fields.some("Source-IP", self.source);
+        // RFC 5321 §4.1.3
+        let source = self.source.map(|address| match address {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("IPv6:{address}"),
+        });
+        fields.some("Source-IP", source);
         fields.some("Incidents", self.incidents);
         let lists = [
             ("Original-Rcpt-To", &self.recipients),

@@ -52,12 +52,4 @@ impl Encoder {
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(&encode_base64(&std::mem::take(&mut self.held)));
     }
-
-    /// How many octets a content of this length becomes.
-    #[must_use]
-    pub const fn encoded_octets(content: u64) -> u64 {
-        let digits = content.div_ceil(3).saturating_mul(4);
-        let lines = content.div_ceil(57);
-        digits.saturating_add(lines.saturating_mul(2))
-    }
 }

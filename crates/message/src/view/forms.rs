@@ -6,11 +6,11 @@
 use mail::Timestamp;
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::address::Correspondent;
-use crate::encoded_word::decode_words;
+use crate::address::{Correspondent, parse_addresses_marking};
+use crate::encoded_word::{Placement, decode_placed};
 use crate::list::list_uris;
 use crate::outline::Limits;
-use crate::{header, parse_addresses, parse_date};
+use crate::parse_date;
 
 /// A form a field can be asked for in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,8 +63,8 @@ impl Form {
     }
 }
 
-/// The fields of RFC 5322 and RFC 2369, and List-Id, each with its form; Raw fits all.
-const FIELDS: [(&str, Form); 30] = [
+/// The fields of RFC 5322 and RFC 2369, each with its form; Raw fits all, and all others fit all.
+const FIELDS: [(&str, Form); 29] = [
     ("From", Form::Addresses),
     ("Sender", Form::Addresses),
     ("Reply-To", Form::Addresses),
@@ -80,7 +80,6 @@ const FIELDS: [(&str, Form); 30] = [
     ("Subject", Form::Text),
     ("Comments", Form::Text),
     ("Keywords", Form::Text),
-    ("List-Id", Form::Text),
     ("Message-ID", Form::MessageIds),
     ("In-Reply-To", Form::MessageIds),
     ("References", Form::MessageIds),
@@ -127,11 +126,47 @@ pub fn raw(value: &[u8]) -> String {
     }
 }
 
-/// Text: unfolded, encoded words decoded, in Unicode's composed form.
+/// Text: unfolded, encoded words decoded where they may stand, in Unicode's composed form.
+///
+/// The value is taken for one without structure, as Subject's; [`text_of`] asks for the name.
 #[must_use]
 pub fn text(value: &[u8]) -> String {
-    // RFC 8621 §4.1.2.2
-    decoded(&header::unfold(value))
+    placed(value, Placement::Unstructured)
+}
+
+/// Text of the field with this name, in any case: Keywords and List-Id are phrases, and fields of
+/// MIME have encoded words in comments only (RFC 2047 §5).
+#[must_use]
+pub fn text_of(name: &str, value: &[u8]) -> String {
+    let is = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
+    placed(
+        value,
+        match name {
+            _ if is(&["Keywords", "List-Id"]) => Placement::Phrases,
+            _ if is(&STRUCTURED) => Placement::Comments,
+            _ => Placement::Unstructured,
+        },
+    )
+}
+
+/// The structured fields of RFC 2045 and RFC 2183.
+const STRUCTURED: [&str; 5] = [
+    "MIME-Version",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+    "Content-ID",
+    "Content-Disposition",
+];
+
+// RFC 8621 §4.1.2.2
+fn placed(value: &[u8], placement: Placement) -> String {
+    let first = value.iter().position(|octet| !b" \r\n\0".contains(octet));
+    let value = first
+        .and_then(|first| value.get(first..))
+        .unwrap_or_default();
+    let kept = value.iter().filter(|octet| !b"\r\n\0".contains(octet));
+    let unfolded: Vec<u8> = kept.copied().collect();
+    decode_placed(&unfolded, placement).nfc().collect()
 }
 
 /// Addresses: all of the list, groups forgotten.
@@ -147,7 +182,7 @@ pub fn grouped_addresses(value: &[u8]) -> Vec<EmailAddressGroup> {
     let mut groups: Vec<EmailAddressGroup> = Vec::new();
     // True where the last group goes on.
     let mut open = false;
-    for entry in parse_addresses(value, Limits::HOUSE.addresses_max) {
+    for entry in parse_addresses_marking(value, Limits::HOUSE.addresses_max) {
         match &entry {
             Correspondent::GroupStart(name) => {
                 let (name, addresses) = (Some(label(name)), Vec::new());
@@ -174,14 +209,15 @@ pub fn grouped_addresses(value: &[u8]) -> Vec<EmailAddressGroup> {
     groups
 }
 
-/// The address as it would be written; its local part in quotes only where it needs them.
+/// The address as it would be written; its local part in quotes only where it needs them. Nothing
+/// in it is an encoded word.
 fn email(entry: &Correspondent, local: &[u8], host: &[u8]) -> String {
     let local = match entry.address() {
         Some(address) => address.local.to_string(),
-        None => decoded(local),
+        None => raw(local),
     };
     let at = if host.is_empty() { "" } else { "@" };
-    format!("{local}{at}{}", decoded(host))
+    format!("{local}{at}{}", raw(host))
 }
 
 /// `MessageIds`: the identifiers without their angle brackets; `None` if there is none.
@@ -204,17 +240,11 @@ pub fn urls(value: &[u8]) -> Option<Vec<String>> {
     Some(list_uris(value)).filter(|uris| !uris.is_empty())
 }
 
-/// A name decoded; white space at its ends means nothing, though it stood in quotes.
-fn label(raw: &[u8]) -> String {
-    decoded(raw).trim().to_owned()
-}
-
-fn decoded(raw: &[u8]) -> String {
-    let text = decode_words(raw);
-    let seen = text
-        .chars()
-        .filter(|letter| !letter.is_control() || *letter == '\t');
-    seen.nfc().collect()
+/// A name decoded, without its marks; white space at its ends means nothing, though it stood in
+/// quotes.
+fn label(marked: &[u8]) -> String {
+    let text = decode_placed(marked, Placement::Unstructured).replace('\0', "");
+    text.trim().nfc().collect()
 }
 
 #[cfg(test)]
@@ -265,8 +295,98 @@ mod tests {
     #[test]
     fn texts() {
         assert_eq!(raw(b" a\r\n\tb\0\xff"), " a\r\n\tb\u{fffd}");
-        assert_eq!(text(b"  a\r\n b =?utf-8?Q?e=CC=81=00=07?= "), "a b é");
+        assert_eq!(text(b"  a\r\n b =?utf-8?Q?e=CC=81=00=07?= "), "a b é ");
         assert_eq!(text(b" \r\n"), "");
+        assert_eq!(text(b"\r\n \r\n =?utf-8?q?a?=\r\n =?utf-8?q?b?=\r\n"), "ab");
+        assert_eq!(text(b"\ta\t"), "\ta\t");
+    }
+
+    // RFC 8621 §4.1.2.2, RFC 2047 §5.
+    #[test]
+    fn texts_by_their_fields() {
+        let word = "=?utf-8?q?a?=";
+        let cases = [
+            ("Subject", format!("\"x {word} y\""), "\"x a y\"".to_owned()),
+            ("Subject", format!("[x]{word}"), format!("[x]{word}")),
+            (
+                "Keywords",
+                format!("x, {word} , {word}"),
+                "x, a , a".to_owned(),
+            ),
+            (
+                "keywords",
+                format!("\"x {word} y\""),
+                format!("\"x {word} y\""),
+            ),
+            ("List-ID", format!("{word} <a.b>"), "a <a.b>".to_owned()),
+            (
+                "List-Id",
+                format!("\" {word} \" <a.b>"),
+                format!("\" {word} \" <a.b>"),
+            ),
+            (
+                "Content-Disposition",
+                format!("attachment; {word} ({word})"),
+                format!("attachment; {word} (a)"),
+            ),
+            ("X-Mine", word.to_owned(), "a".to_owned()),
+        ];
+        for (name, value, expected) in cases {
+            assert_eq!(text_of(name, value.as_bytes()), expected, "{name}: {value}");
+        }
+    }
+
+    // RFC 8621 §4.1.2.3, RFC 2047 §5.
+    #[test]
+    fn names_are_decoded_where_they_may_be() {
+        let word = "=?utf-8?q?a?=";
+        let cases = [
+            (format!("{word} {word} <x@b>"), "aa".to_owned()),
+            (format!("x {word} \"y\" <x@b>"), "x a y".to_owned()),
+            (format!("x@b ({word})"), "a".to_owned()),
+            (format!("\"{word}\" <x@b>"), word.to_owned()),
+            (format!("\"y {word} z\" <x@b>"), format!("y {word} z")),
+            ("\"=\"?utf-8?q?a?= <x@b>".to_owned(), word.to_owned()),
+            (format!("{word}\"\" <x@b>"), word.to_owned()),
+            (format!("y{word} <x@b>"), format!("y{word}")),
+            (format!("{word}<x@b>"), word.to_owned()),
+            ("=?utf-8?q?a=07?= <x@b>".to_owned(), "a".to_owned()),
+            ("e\u{301} <x@b>".to_owned(), "é".to_owned()),
+        ];
+        for (value, name) in cases {
+            let read = addresses(value.as_bytes());
+            assert_eq!(read, [person(Some(&name), "x@b")], "{value}");
+        }
+        let groups = grouped_addresses(format!("{word} : {word}@b, c@{word};").as_bytes());
+        let [group] = groups.as_slice() else {
+            panic!("one group");
+        };
+        assert_eq!(group.name.as_deref(), Some("a"));
+        let emails: Vec<&str> = group.addresses.iter().map(|one| &*one.email).collect();
+        assert_eq!(emails, [format!("{word}@b"), format!("c@{word}")]);
+    }
+
+    // RFC 8621 §4.1.2.3.
+    #[test]
+    fn comments_are_names_behind_addresses() {
+        let cases = [
+            ("x@b (a)", Some("a")),
+            ("<x@b> (a) (c)", Some("a")),
+            ("(a) x@b", None),
+            ("(a) <x@b>", None),
+            ("x(a)@b", None),
+            ("x@(a)b", None),
+            ("y (a) <x@b> (c)", Some("y")),
+            ("x@b ()", None),
+            ("\"\", \"\" <>, \"\" <x@b> (a)", Some("a")),
+        ];
+        for (value, name) in cases {
+            assert_eq!(
+                addresses(value.as_bytes()),
+                [person(name, "x@b")],
+                "{value}"
+            );
+        }
     }
 
     #[test]
@@ -295,6 +415,9 @@ mod tests {
             ("Received", Form::Text, false),
             ("List-Post", Form::Urls, true),
             ("List-Post", Form::Raw, true),
+            ("List-Id", Form::Text, true),
+            ("List-Id", Form::Urls, true),
+            ("Return-Path", Form::Addresses, false),
         ];
         for (name, form, fits) in cases {
             assert_eq!(form.fits(name), fits, "{name}");

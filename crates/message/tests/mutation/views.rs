@@ -58,6 +58,7 @@ pub(crate) fn structured(value: &[u8]) {
     let _list = (list_id(value), list_is_closed(value), keywords(value));
     let _click = one_click(value, value);
     let _text = (forms::raw(value), forms::text(value), forms::date(value));
+    let _texts = ["Keywords", "Content-Type"].map(|name| forms::text_of(name, value));
     let _addresses = (forms::addresses(value), forms::grouped_addresses(value));
     let _ids = (forms::message_ids(value), forms::urls(value));
 }

@@ -1,26 +1,15 @@
 //! Conversations that go on compressed.
 
-use net::{Encryption, End, Error, Socket, Stop, Stream, drive};
+use net::{Encryption, End, Error, Socket, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::script::{Echo, Script, hear, hear_line, pipe, terms};
+use crate::script::{hear, hear_line, pipe, serve};
 
 /// Our end, driven, and the peer's, both compressing behind the first lines; so many octets at
 /// once are on their way.
 async fn compressed(octets: usize) -> (Stream, tokio::task::JoinHandle<Result<End, Error>>) {
-    let (mut stream, mut peer) = pipe(octets, Encryption::None);
-    let driven = tokio::spawn(async move {
-        let (mut house, _ledger) = Echo::new();
-        let mut session = Script::default();
-        drive(
-            &mut stream,
-            &mut session,
-            &mut house,
-            &terms(),
-            &mut Stop::never(),
-        )
-        .await
-    });
+    let (stream, mut peer) = pipe(octets, Encryption::None);
+    let driven = tokio::spawn(serve(stream));
     peer.write_all(b"deflate\r\n").await.unwrap();
     assert_eq!(hear_line(&mut peer).await, "go ahead");
     let mut peer = Stream::plain(Socket::Memory(peer), Encryption::None);

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use mail::Timestamp;
 use net::{
     Authority, Calling, ClientConfig, Clock, Encryption, End, Error, House, Identity, ServerName,
-    Socket, Stop, Stream, drive, roots_from_pem,
+    Socket, Stream, roots_from_pem,
 };
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wire::{Security, Session, Step, Upgrade};
 
-use crate::script::{Echo, Script, hear_line, pipe, terms};
+use crate::script::{hear_line, pipe, serve, terms};
 
 struct Certificates {
     directory: TempDir,
@@ -33,19 +33,6 @@ fn certificates(names: &[&str]) -> Certificates {
 
 fn name(name: &str) -> ServerName {
     ServerName::try_from(name.to_owned()).unwrap()
-}
-
-async fn serve(mut stream: Stream) -> Result<End, Error> {
-    let mut session = Script::default();
-    let (mut house, _ledger) = Echo::new();
-    drive(
-        &mut stream,
-        &mut session,
-        &mut house,
-        &terms(),
-        &mut Stop::never(),
-    )
-    .await
 }
 
 #[tokio::test]

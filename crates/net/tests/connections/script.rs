@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mail::{BlobId, BlobRange, Instant, ModSeq};
-use net::{Encryption, Fault, House, Socket, Stream, Terms};
+use net::{Encryption, End, Error, Fault, House, Socket, Stop, Stream, Terms, drive};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 use wire::{ChannelBinding, Line, LineBuffer, Security, Session, Step, Upgrade};
@@ -174,6 +174,20 @@ pub(crate) fn terms() -> Terms {
         farewell: Bytes::from_static(b"farewell\r\n"),
         ..Terms::new(net::Clock::start())
     }
+}
+
+/// Drives a [`Script`] on the stream until it ends.
+pub(crate) async fn serve(mut stream: Stream) -> Result<End, Error> {
+    let mut session = Script::default();
+    let (mut house, _ledger) = Echo::new();
+    drive(
+        &mut stream,
+        &mut session,
+        &mut house,
+        &terms(),
+        &mut Stop::never(),
+    )
+    .await
 }
 
 /// A stream with its other end, which holds `octets` on their way.

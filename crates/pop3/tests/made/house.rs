@@ -91,7 +91,8 @@ impl wire::dialogue::House<Session> for Made {
             Ask::Open => {
                 let mut maildrop = Maildrop::default();
                 for (message, name) in MESSAGES.iter().zip(["a1", "b2", "c3"]) {
-                    maildrop.push(name, u64::try_from(message.len()).unwrap());
+                    let unended = !message.ends_with("\r\n");
+                    maildrop.push(name, u64::try_from(message.len()).unwrap(), unended);
                 }
                 Answer::Opened(maildrop)
             }

@@ -42,6 +42,25 @@ async fn the_right_password_opens() {
 }
 
 #[tokio::test]
+async fn another_password_ends_what_is_open() {
+    let world = World::with(&["ada", "eve"], rules()).await;
+    let (ada, eve) = (world.account("ada").await, world.account("eve").await);
+    let post = &world.post;
+    let mut stirred = ada.modseq_watch();
+    stirred.mark_unchanged();
+    assert!(ada.is_welcome());
+    // The same word again is another password: whoever changes it wants to be alone.
+    post.set_password(&address("ada"), "ada").await.unwrap();
+    assert!(!ada.is_welcome() && stirred.has_changed().unwrap());
+    assert!(world.account("ada").await.is_welcome());
+    let mut stirred = eve.modseq_watch();
+    stirred.mark_unchanged();
+    assert!(eve.is_welcome());
+    post.remove_account(&address("eve")).await.unwrap();
+    assert!(!eve.is_welcome() && stirred.has_changed().unwrap());
+}
+
+#[tokio::test]
 async fn a_check_is_remembered_and_a_failure_costs_the_same() {
     let world = World::with(&["ada"], rules()).await;
     let checks = || world.made.heavy.swap(0, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Messages in mailboxes: flags, copies, removals, pieces of text, searches, the POP3 view.
+//! Messages in mailboxes: flags, copies, removals, pieces of text, searches.
 
 use bytes::Bytes;
 use mail::{FlagSet, MailboxId, ModSeq, Timestamp};
@@ -400,45 +400,6 @@ async fn searches_find_what_is_there() {
         assert_eq!(found.uids, uids(expected), "{query:?}");
         assert_eq!(found.modseq.is_some(), !expected.is_empty());
     }
-}
-
-#[tokio::test]
-async fn a_maildrop_is_for_one() {
-    let world = World::with(&["ada"], rules()).await;
-    let (ada, inbox) = ada(&world).await;
-    for _ in 0..3 {
-        append(&ada, "INBOX", &[], MIXED).await;
-    }
-    let maildrop = ada.maildrop().await.unwrap();
-    assert_eq!(ada.maildrop().await.unwrap_err().why(), Why::InUse);
-    let names: Vec<_> = maildrop
-        .deposits()
-        .iter()
-        .map(|one| one.uidl.clone())
-        .collect();
-    assert_eq!(
-        maildrop.deposits()[1].octets,
-        u64::try_from(MIXED.len()).unwrap()
-    );
-    let range = maildrop.locate(uid(2)).await.unwrap();
-    assert_eq!(&world.post.read(range).await.unwrap()[..], MIXED.as_bytes());
-
-    // Another session may take a message away meanwhile.
-    let remove = change(FlagAction::Add, &["\\Deleted"]);
-    ada.store(inbox, &uids(&[2]), &remove).await.unwrap();
-    ada.expunge(inbox, None).await.unwrap();
-    assert_eq!(
-        maildrop.locate(uid(2)).await.unwrap_err().why(),
-        Why::Nonexistent
-    );
-    maildrop.update(&uids(&[1, 2])).await.unwrap();
-
-    let again = world.again().await.account("ada").await;
-    let maildrop = again.maildrop().await.unwrap();
-    assert_eq!(maildrop.deposits().len(), 1);
-    assert_eq!(maildrop.deposits()[0].uidl, names[2]);
-    drop(maildrop);
-    drop(again.maildrop().await.unwrap());
 }
 
 #[tokio::test]

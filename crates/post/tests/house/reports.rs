@@ -34,7 +34,7 @@ async fn send(
         let mut recipient = recipient(name);
         recipient.notify = *notify;
         recipient.orcpt = notify.map(|_| format!("rfc822;the {name}"));
-        incoming.recipient(recipient)?;
+        incoming.recipient(recipient).await?;
     }
     for piece in text.as_bytes().chunks(1000) {
         incoming.chunk(Bytes::copy_from_slice(piece)).await?;

@@ -9,13 +9,15 @@ async fn submit(world: &World, path: &str, to: &[&str], text: &str) -> post::Out
     let ada = world.account("ada").await;
     let mut incoming = world.post.begin(origin(Some(ada)), sender(path))?;
     for name in to {
-        incoming.recipient(recipient(name))?;
+        incoming.recipient(recipient(name)).await?;
     }
     incoming
         .chunk(Bytes::copy_from_slice(text.as_bytes()))
         .await?;
     incoming.commit().await.map(|_| ())
 }
+
+const NOT_YOURS: &str = "550 5.7.1 The From address is not yours";
 
 #[tokio::test]
 async fn nobody_writes_in_anothers_name() {
@@ -44,11 +46,7 @@ async fn nobody_writes_in_anothers_name() {
         "nonsense",
     ] {
         let refused = submit(&world, "<ada@example.org>", &["eve"], &letter(from)).await;
-        assert_eq!(
-            told(refused),
-            "550 5.7.1 The From address is not yours",
-            "{from}"
-        );
+        assert_eq!(told(refused), NOT_YOURS, "{from}");
     }
     // However many names stand before the wrong one, and however the letter is sent on.
     let many = "ada@example.org, ".repeat(100) + "eve@example.org";
@@ -70,8 +68,7 @@ async fn nobody_writes_in_anothers_name() {
     ] {
         let text = format!("{header}To: eve@example.org\r\n\r\nhi\r\n");
         let refused = submit(&world, "<ada@example.org>", &["eve"], &text).await;
-        let why = "550 5.7.1 The From address is not yours";
-        assert_eq!(told(refused), why, "{header}");
+        assert_eq!(told(refused), NOT_YOURS, "{header}");
     }
     let refused = submit(
         &world,

@@ -267,7 +267,7 @@ impl World {
 pub(crate) async fn deliver(post: &Post, to: &[&str], text: &str) -> Outcome<()> {
     let mut incoming = post.begin(origin(None), sender("<bob@elsewhere.example>"))?;
     for name in to {
-        incoming.recipient(recipient(name))?;
+        incoming.recipient(recipient(name)).await?;
     }
     incoming
         .chunk(Bytes::copy_from_slice(text.as_bytes()))

@@ -1,9 +1,9 @@
 //! Messages read for FETCH.
 
 use imap::Answer;
-use imap::ask::{FetchPlan, Piece, PieceData, PieceForm, Reached, Row};
+use imap::ask::{FetchPlan, Piece, PieceData, PieceForm, PreviewMode, Reached, Row};
 use mail::{MailboxId, UidSet};
-use post::{Account, Data, FetchRow, Form, Item, Outcome};
+use post::{Account, Data, FetchRow, Form, Item, Outcome, Preview};
 
 pub(super) async fn answer(
     account: &Account,
@@ -13,10 +13,18 @@ pub(super) async fn answer(
 ) -> Outcome<Answer> {
     let plan = post::FetchPlan {
         outline: plan.outline,
+        preview: plan.preview.map(|mode| match mode {
+            PreviewMode::Kept => Preview::Kept,
+            PreviewMode::Made => Preview::Made,
+        }),
         items: plan.pieces.iter().map(item).collect(),
         mark_seen: plan.mark_seen,
         changed_since: plan.changed_since,
     };
+    if plan.preview == Some(Preview::Made) {
+        // RFC 8970 §8
+        tracing::debug!(account = %account.address(), %mailbox, "previews are asked for");
+    }
     let page = account.fetch(mailbox, uids, None, &plan).await?;
     Ok(Answer::Rows {
         rows: page.rows.into_iter().map(row).collect(),
@@ -44,9 +52,11 @@ fn row(row: FetchRow) -> Row {
         marked: row.seen_now,
         size_octets: row.size,
         internal_date: row.date,
+        save_date: row.save_date,
         email: row.email,
         thread: None,
         outline: row.outline,
+        preview: row.preview,
         pieces: row.data.into_iter().map(piece_data).collect(),
     }
 }

@@ -26,7 +26,7 @@ pub(super) async fn answer(
 }
 
 /// A criterion in the post's words. The grammar of IMAP has bounded its depth.
-fn query(criterion: Criterion) -> Query {
+pub(super) fn query(criterion: Criterion) -> Query {
     match criterion {
         Criterion::All => Query::All,
         Criterion::Uids(uids) => Query::Uids(uids),
@@ -38,6 +38,9 @@ fn query(criterion: Criterion) -> Query {
         Criterion::Sent(When::Before, day) => Query::SentBefore(day),
         Criterion::Sent(When::On, day) => Query::SentOn(day),
         Criterion::Sent(When::Since, day) => Query::SentSince(day),
+        Criterion::Saved(When::Before, day) => Query::SavedBefore(day),
+        Criterion::Saved(When::On, day) => Query::SavedOn(day),
+        Criterion::Saved(When::Since, day) => Query::SavedSince(day),
         Criterion::Larger(octets) => Query::Larger(octets),
         Criterion::Smaller(octets) => Query::Smaller(octets),
         Criterion::Header { name, text } => Query::Header(name, text),

@@ -163,3 +163,44 @@ async fn a_client_that_was_away_hears_only_what_changed() {
     let stored = talk.tell(stored, "h OK ").await;
     assert!(stored.contains("h OK [MODIFIED 3] "), "{stored}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_are_sorted_and_threaded() {
+    let town = Town::found().await;
+    let mut reader = log_in(&town, "alice").await;
+    for text in [
+        "Message-ID: <a@x>\r\nSubject: Zebra\r\n\r\n",
+        "Message-ID: <b@x>\r\nSubject: Apfel\r\n\r\n",
+        "In-Reply-To: <a@x>\r\nSubject: =?utf-8?Q?=C3=84pfel?=\r\n\r\n",
+    ] {
+        append(&mut reader, "INBOX", "", text).await;
+    }
+    reader.tell("a SELECT INBOX\r\n", "a OK ").await;
+    for (command, expected) in [
+        ("SORT (SUBJECT) UTF-8 ALL", "* SORT 2 3 1\r\n"),
+        ("UID SORT (REVERSE SUBJECT) UTF-8 2:3", "* SORT 3 2\r\n"),
+        (
+            "SORT RETURN (MIN COUNT) (SUBJECT) UTF-8 ALL",
+            "MIN 2 COUNT 3\r\n",
+        ),
+        (
+            "SORT RETURN (ALL) (SUBJECT) UTF-8 MODSEQ 1",
+            " ALL 2:3,1 MODSEQ ",
+        ),
+        (
+            "SORT RETURN (MIN MAX) (ARRIVAL) UTF-8 MODSEQ 1",
+            " MIN 1 MAX 3 MODSEQ ",
+        ),
+        ("SORT (SIZE) UTF-8 MODSEQ 1", " (MODSEQ "),
+        ("THREAD REFERENCES UTF-8 ALL", "* THREAD (1 3)(2)\r\n"),
+        ("THREAD ORDEREDSUBJECT UTF-8 ALL", "* THREAD (1)(2)(3)\r\n"),
+        (
+            "UID THREAD REFERENCES UTF-8 SUBJECT nothing",
+            "* THREAD\r\n",
+        ),
+    ] {
+        let told = reader.tell(&format!("b {command}\r\n"), "b OK ").await;
+        assert!(told.contains(expected), "{command}: {told}");
+    }
+    reader.tell("c LOGOUT\r\n", "c OK ").await;
+}

@@ -127,17 +127,7 @@ impl House<Session> for Scene {
             Ask::Accept => self.accept(),
             Ask::Sasl(question) => {
                 self.heard.push(format!("{question:?}"));
-                match question {
-                    Question::Password { user, password, .. }
-                        if user == "ada" && password.0 == "secret" =>
-                    {
-                        Answer::Sasl(Verdict::Accepted)
-                    }
-                    _ => {
-                        let refusal = Refusal::new(535, Enhanced::new(5, 7, 8), "Wrong password");
-                        Answer::Sasl(Verdict::Refused(refusal))
-                    }
-                }
+                Answer::Sasl(verdict(&question))
             }
             Ask::Mail(transaction) => {
                 let from = &transaction.reverse_path;
@@ -185,6 +175,15 @@ impl House<Session> for Scene {
                 }
             }
         }
+    }
+}
+
+fn verdict(question: &Question) -> Verdict {
+    match question {
+        Question::Password { user, password, .. } if user == "ada" && password.0 == "secret" => {
+            Verdict::Accepted
+        }
+        _ => Verdict::Refused(Refusal::new(535, Enhanced::new(5, 7, 8), "Wrong password")),
     }
 }
 

@@ -90,19 +90,13 @@ impl Log {
         limits: Limits,
     ) -> io::Result<Self> {
         let (file, header) = begin_segment(&*disk, dir, 1, 0)?;
-        Ok(Self {
-            disk,
-            dir: dir.to_owned(),
-            counters,
-            limits,
-            file,
-            header,
-            len: SEGMENT_HEADER_OCTETS,
-            filled: SEGMENT_HEADER_OCTETS,
+        let end = Position {
+            segment: header.number,
+            offset: SEGMENT_HEADER_OCTETS,
             sequence: 0,
-            durable: 0,
-            buffer: Vec::new(),
-        })
+        };
+        let log = Self::at(end, disk, dir, counters, limits, (file, header));
+        Ok(log)
     }
 
     /// Goes on where the log ends.
@@ -114,7 +108,19 @@ impl Log {
         (header, end): (SegmentHeader, Position),
     ) -> io::Result<Self> {
         let file = disk.open(&segment_path(dir, header.number))?;
-        Ok(Self {
+        let log = Self::at(end, disk, dir, counters, limits, (file, header));
+        Ok(log)
+    }
+
+    fn at(
+        end: Position,
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        counters: Arc<Counters>,
+        limits: Limits,
+        (file, header): (Arc<dyn DiskFile>, SegmentHeader),
+    ) -> Self {
+        Self {
             disk,
             dir: dir.to_owned(),
             counters,
@@ -126,7 +132,7 @@ impl Log {
             sequence: end.sequence,
             durable: end.sequence,
             buffer: Vec::new(),
-        })
+        }
     }
 
     /// Where the log ends, durably.

@@ -1,20 +1,32 @@
 //! What is built reads back as what was put in, in lines that every server takes.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use mail::{Address, Enhanced, Timestamp};
+use mail::{Address, Timestamp};
 use message::builder::{Builder, Encoder, Piece};
-use message::disposition::{Disposition, DispositionNotification, Kind, Mode};
 use message::flowed::{self, Paragraph};
 use message::{
-    Action, Content, DeliveryStatus, Encoding, FeedbackReport, Header, Leniencies, Outline, Part,
-    RecipientStatus, Typed, decode_transfer, part_text,
+    Content, Correspondent, Encoding, Header, Leniencies, Outline, decode_transfer,
+    parse_addresses, part_text,
 };
 use proptest::prelude::*;
+
+mod reports;
 
 const LINE_OCTETS_MAX: usize = 998;
 
 fn ada() -> Address {
     Address::parse("ada@example.org").unwrap()
+}
+
+/// A group whose names nobody has read.
+fn hostile_group(name: &str, member: &str) -> Vec<Correspondent> {
+    let member = Correspondent::Mailbox {
+        name: Some(member.into()),
+        route: Some(b"@x.example".to_vec()),
+        local: b"ada".to_vec(),
+        host: b"example.org".to_vec(),
+    };
+    vec![Correspondent::GroupStart(name.into()), member]
 }
 
 fn content(outline: &Outline, message: &[u8], numbers: &[u32]) -> Vec<u8> {
@@ -88,7 +100,7 @@ fn texts_are_encoded_only_where_they_must_be() {
         ("お茶", "Subject: =?utf-8?B?44GK6Iy2?=\r\n"),
         (
             "a =?x?q?b?= c",
-            "Subject: =?utf-8?Q?a_=3D=3Fx=3Fq=3Fb=3F=3D_c?=\r\n",
+            "Subject: a =?utf-8?Q?=3D=3Fx=3Fq=3Fb=3F=3D_c?=\r\n",
         ),
         ("", "Subject: \r\n"),
     ];
@@ -154,7 +166,7 @@ fn nothing_injects_a_field() {
         .field("mime-Version", "2.0")
         .field(&"N".repeat(2000), "e")
         .from("a\r\nEvil: x", &ada())
-        .group("To", "g\r\nEvil: x;", &[])
+        .correspondents("To", &hostile_group("g\r\nEvil: x;", "b\r\nEvil: x"))
         .message_id("a>\r\nEvil: <b")
         .ids("References", &["a@b", "\r\n\r\n", &"c".repeat(5000)])
         .attach(
@@ -280,8 +292,6 @@ fn contents_that_come_later_make_the_same_message() {
                     let contents = [&octets[..], b""];
                     let mut rest = *contents.get(number).unwrap();
                     let mut encoder = Encoder::new();
-                    let before = message.len();
-                    let expected = Encoder::encoded_octets(rest.len() as u64);
                     while !rest.is_empty() {
                         let (first, behind) =
                             rest.split_at(rest.len().min(*widths.next().unwrap()));
@@ -289,7 +299,6 @@ fn contents_that_come_later_make_the_same_message() {
                         rest = behind;
                     }
                     encoder.finish(&mut message);
-                    assert_eq!((message.len() - before) as u64, expected);
                 }
             }
         }
@@ -306,16 +315,15 @@ fn contents_that_come_later_make_the_same_message() {
 
 #[test]
 fn an_answer_refers_to_what_it_answers() {
-    let header = b"Subject: Re: AW: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=\r\nMessage-ID: <3@x>\r\n\
+    let header = b"Message-ID: <3@x>\r\n\
         References: <1@x>\r\n <2@x>\r\n\r\n";
     let message = Builder::new().answering(header).text("yes").build();
     let text = |name| {
         let field = Header::first(&message, name).unwrap();
-        message::decode_words(&field.unfolded()).into_owned()
+        String::from_utf8(field.unfolded().trim_ascii().to_vec()).unwrap()
     };
     assert_eq!(text("In-Reply-To"), "<3@x>");
     assert_eq!(text("References"), "<1@x> <2@x> <3@x>");
-    assert!(text("Subject").starts_with("Re: ") && text("Subject").ends_with("Grüße"));
     // Of a long thread the first and the latest are kept.
     let ids: String = (0..500)
         .map(|number| format!("<{number}@x>\r\n "))
@@ -336,7 +344,29 @@ fn an_answer_refers_to_what_it_answers() {
         names(&Builder::new().answering(b"\r\n").build())
             .first()
             .unwrap(),
-        "Subject"
+        "MIME-Version"
+    );
+}
+
+#[test]
+fn a_subject_is_encoded_from_its_first_such_word_on() {
+    let written = |subject: &str| {
+        let message = Builder::new().subject(subject).build();
+        assert_eq!(sound(&message).digest.subject_text(), subject);
+        let field = Header::first(&message, "Subject").unwrap();
+        String::from_utf8(field.value.trim_ascii().to_vec()).unwrap()
+    };
+    assert_eq!(
+        written("Re: Grüße an"),
+        "Re: =?utf-8?Q?Gr=C3=BC=C3=9Fe_an?="
+    );
+    assert_eq!(written("a  b   ü"), "a  b =?utf-8?Q?__=C3=BC?=");
+    assert_eq!(written("Re: what is =?x"), "Re: what is =?utf-8?B?PT94?=");
+    let long = format!("Re: {} ä", "x".repeat(100));
+    assert!(
+        written(&long).starts_with("Re:\r\n xxx"),
+        "{}",
+        written(&long)
     );
 }
 
@@ -352,9 +382,10 @@ fn flowed_text_and_groups() {
         paragraph(0, " From here >"),
         paragraph(0, &"ä ".repeat(300)),
     ];
+    let cc = "a@b.example, Team Ü: ada@example.org, B <ada@example.org>;, C <c@d.example>, x";
     let message = Builder::new()
-        .group("To", "undisclosed-recipients", &[])
-        .group("Cc", "Team Ü", &[("", &ada()), ("B", &ada())])
+        .correspondents("To", &parse_addresses(b"undisclosed-recipients:;", 10))
+        .correspondents("Cc", &parse_addresses(cc.as_bytes(), 10))
         .flowed(&paragraphs)
         .build();
     let outline = sound(&message);
@@ -373,170 +404,22 @@ fn flowed_text_and_groups() {
         text.starts_with("To: undisclosed-recipients:;\r\n"),
         "{text}"
     );
-    assert_eq!(outline.digest.cc.len(), 4, "{text}");
-    assert_eq!(outline.digest.cc.first().unwrap().text(), "Team Ü");
-}
-
-fn typed(kind: &str, text: &str) -> Option<Typed> {
-    Some(Typed {
-        kind: kind.to_owned(),
-        text: text.to_owned(),
-    })
-}
-
-fn delivery_status(text: &str, date: Timestamp) -> DeliveryStatus {
-    let recipient = RecipientStatus {
-        original: typed("rfc822", text),
-        recipient: typed("utf-8", text),
-        action: Some(Action::Failed),
-        status: Some(Enhanced::new(5, 1, 1)),
-        remote_mta: typed("dns", "mx.example"),
-        diagnostic: typed("smtp", text),
-        last_attempt: Some(date),
-        log_id: Some(text.to_owned()),
-        retry_until: Some(date),
-        others: vec![("X-Why".to_owned(), text.to_owned())],
-    };
-    DeliveryStatus {
-        envelope_id: Some(text.to_owned()),
-        reporting_mta: typed("dns", "a.example"),
-        gateway: typed("smtp", text),
-        received_from: typed("dns", text),
-        arrival: Some(date),
-        others: vec![("X-Some".to_owned(), text.to_owned())],
-        recipients: vec![recipient.clone(), recipient],
-    }
-}
-
-fn receipt(text: &str) -> DispositionNotification {
-    DispositionNotification {
-        reporting_ua: Some(("pc.example".to_owned(), Some(text.replace(';', ",")))),
-        gateway: typed("dns", text),
-        original: typed("rfc822", text),
-        recipient: typed("rfc822", text),
-        message_id: Some(b"1@example.org".to_vec()),
-        disposition: Some(Disposition {
-            action: Mode::Manual,
-            sending: Mode::Automatic,
-            kind: Kind::Other("denied".to_owned()),
-            modifiers: vec!["error".to_owned(), "x".to_owned()],
-        }),
-        errors: vec![text.to_owned(), "two".to_owned()],
-        others: vec![("X-Some".to_owned(), text.to_owned())],
-    }
-}
-
-fn complaint(text: &str, date: Timestamp) -> FeedbackReport {
-    FeedbackReport {
-        kind: Some("abuse".to_owned()),
-        user_agent: Some(text.to_owned()),
-        version: Some(1),
-        envelope_id: Some(text.to_owned()),
-        mail_from: Some("<a@example.net>".to_owned()),
-        recipients: vec!["<b@example.com>".to_owned(), text.to_owned()],
-        arrival: Some(date),
-        reporting_mta: typed("dns", text),
-        source: "2001:db8::1".parse().ok(),
-        incidents: Some(3),
-        authentication_results: vec![text.to_owned()],
-        domains: vec!["example.net".to_owned()],
-        uris: vec!["http://example.net/".to_owned(), text.to_owned()],
-        others: vec![("X-Some".to_owned(), text.to_owned())],
-    }
-}
-
-#[test]
-fn a_report_and_a_boundary_inside() {
-    let date = Timestamp::utc(1);
-    let inner = b"Subject: x\r\n\r\n--=_caramel-7-0\r\n\r\n";
-    let message = Builder::new()
-        .text("It failed. =_caramel-3-1")
-        .delivery_status(&delivery_status("ada@example.org", date))
-        .enclose(inner)
-        .build();
-    let outline = sound(&message);
-    assert!(outline.root.is("multipart", "report"));
-    let parameter = |name| outline.root.parameter(name);
-    assert_eq!(parameter("report-type").as_deref(), Some("delivery-status"));
-    assert_eq!(parameter("boundary").as_deref(), Some("=_caramel-8-0"));
-    assert_eq!(outline.root.children().len(), 3);
-    assert_eq!(outline.part(&[3]).unwrap().body.of(&message), inner);
-}
-
-#[test]
-fn reports_have_their_three_parts() {
-    let date = Timestamp::utc(1);
-    let kinds = |builder: Builder| {
-        let message = builder
-            .returned_header("Subject: ä\r\n\r\nsecret".as_bytes())
-            .build();
-        assert!(!message.windows(6).any(|window| window == b"secret"));
-        let outline = sound(&message);
-        let of = |part: &Part| format!("{}/{}", part.media, part.subtype);
-        let kind = outline.root.parameter("report-type").unwrap();
-        (
-            kind,
-            outline
-                .root
-                .children()
-                .iter()
-                .map(of)
-                .collect::<Vec<_>>()
-                .join(" "),
-        )
-    };
-    let text = || Builder::new().text("T");
-    let (kind, parts) = kinds(text().delivery_status(&delivery_status("jürgen@x.example", date)));
-    assert_eq!(kind, "delivery-status");
-    assert_eq!(
-        parts,
-        "text/plain message/global-delivery-status message/global-headers"
-    );
-    let (kind, parts) = kinds(text().disposition_notification(&receipt("a@x")));
-    assert_eq!(kind, "disposition-notification");
-    assert_eq!(
-        parts,
-        "text/plain message/disposition-notification message/global-headers"
-    );
-    let (kind, parts) = kinds(text().feedback_report(&complaint("a", date)));
-    assert_eq!(kind, "feedback-report");
-    assert_eq!(
-        parts,
-        "text/plain message/feedback-report message/global-headers"
-    );
-}
-
-/// One line without control characters, as a report's values are: trimmed, never empty.
-fn line() -> impl Strategy<Value = String> {
-    "[^\\p{Cc}\\p{Z}]{1,20}( {1,3}[^\\p{Cc}\\p{Z}]{1,40}){0,6}"
+    let cc: Vec<String> = outline.digest.cc.iter().map(Correspondent::text).collect();
+    let expected = [
+        "a@b.example",
+        "Team Ü",
+        "ada@example.org",
+        "B <ada@example.org>",
+        "",
+        "C <c@d.example>",
+    ];
+    assert_eq!(cc, expected, "{text}");
+    // RFC 2047 §5
+    assert!(text.contains("?= : ada@example.org, B"), "{text}");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn reports_read_back(text in line(), seconds in 0..4_000_000_000_i64) {
-        let date = Timestamp::utc(seconds);
-        let status = delivery_status(&text, date);
-        prop_assert_eq!(&DeliveryStatus::parse(&status.write()), &status);
-        let receipt = receipt(&text);
-        prop_assert_eq!(&DispositionNotification::parse(&receipt.write()), &receipt);
-        let complaint = complaint(&text, date);
-        prop_assert_eq!(&FeedbackReport::parse(&complaint.write()), &complaint);
-    }
-
-    #[test]
-    fn hostile_reports_have_the_same_fields(text in any::<String>()) {
-        let date = Timestamp::utc(0);
-        let plain = delivery_status("x", date).write();
-        let hostile = delivery_status(&format!("x{text}\r\n\r\nEvil: y"), date).write();
-        prop_assert_eq!(names(&plain), names(&hostile));
-        let recipients = DeliveryStatus::parse(&hostile).recipients;
-        prop_assert_eq!(recipients.len(), 2);
-        for line in hostile.split(|&octet| octet == b'\n') {
-            prop_assert!(line.len() <= LINE_OCTETS_MAX + 1);
-        }
-    }
 
     #[test]
     fn what_is_built_reads_back(
@@ -594,7 +477,7 @@ proptest! {
             let build = |text: &str| {
                 Builder::new()
                     .from(text, &ada())
-                    .group("To", &format!("g{text}"), &[(text, &ada())])
+                    .correspondents("To", &hostile_group(&format!("g{text}"), text))
                     .subject(text)
                     .field("X-Some", text)
                     .message_id(&format!("{text}@x"))

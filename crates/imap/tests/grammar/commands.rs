@@ -1,14 +1,11 @@
-//! The RFCs' own lines, lines out of the grammar, and hostile ones.
-#![expect(clippy::panic, reason = "a test")]
+//! What the client's end writes.
 
 use std::path::PathBuf;
 
 use bytes::BytesMut;
 use imap::command::{Fetch, FetchItem, Partial, SearchKey};
-use imap::response::{Code, FetchData, FetchLine, Status};
-use imap::{Command, MailboxName, Names, Response, Tag};
-use mail::{Flag, FlagSet, ModSeq, SeqNo, Uid};
-use message::{Outline, Section, Specifier};
+use imap::{Command, MailboxName, Names, Tag};
+use mail::{Flag, Uid};
 
 fn parse(frame: &str) -> Command {
     let (_, command) = Command::parse(frame.as_bytes()).unwrap_or_else(|failure| {
@@ -136,6 +133,47 @@ const COMMANDS: &[(&str, &str, &str)] = &[
         "A APPEND x \" 5-Nov-2020 23:19:35 -0700\" {3}",
     ),
     ("3516 §4.4", "B002 APPEND saved ~{20}", ""),
+    (
+        "8508 §3.2",
+        "A003 REPLACE 4 Drafts (\\Seen \\Draft) {312}",
+        "",
+    ),
+    (
+        "8508 §3.3",
+        "A004 UID REPLACE 2000 Drafts (\\Seen \\Draft) {350}",
+        "",
+    ),
+    (
+        "9394 §3.1",
+        "A01 UID SEARCH RETURN (PARTIAL -1:-100) UNDELETED UNKEYWORD $Junk",
+        "",
+    ),
+    (
+        "9394 §3.3",
+        "10 UID FETCH 25900:26600 (UID FLAGS) (PARTIAL -1:-3)",
+        "",
+    ),
+    (
+        "9394 §3.4",
+        "101 UID FETCH 25900:26600 (UID FLAGS) (PARTIAL -1:-30 CHANGEDSINCE 98305)",
+        "101 UID FETCH 25900:26600 (UID FLAGS) (CHANGEDSINCE 98305 PARTIAL -1:-30)",
+    ),
+    ("8970 §5", "A2 FETCH 1 (RFC822.SIZE PREVIEW)", ""),
+    ("8970 §5", "B1 FETCH 1:4 (ENVELOPE PREVIEW (LAZY))", ""),
+    ("8970 §5", "C3 FETCH $ (UID PREVIEW (LAZY))", ""),
+    (
+        "8970 §6",
+        "a FETCH 1 preview (lazy LAZY) (CHANGEDSINCE 5)",
+        "a FETCH 1 (PREVIEW (LAZY)) (CHANGEDSINCE 5)",
+    ),
+    (
+        "8970 §6",
+        "a FETCH 1 PREVIEW (CHANGEDSINCE 5)",
+        "a FETCH 1 (PREVIEW) (CHANGEDSINCE 5)",
+    ),
+    ("8514 §4.2", "A101 FETCH 998 (SAVEDATE)", ""),
+    ("8514 §4.3", "A102 SEARCH SAVEDON 28-Dec-2014", ""),
+    ("8514 §4.3", "A103 SEARCH SAVEDSINCE 28-Dec-2014", ""),
     ("9051 §6.3.13", "A002 IDLE", ""),
     ("3501 §6.4.1", "FXXZ CHECK", ""),
     ("9051 §6.4.1", "A341 CLOSE", ""),
@@ -266,95 +304,116 @@ fn the_lines_of_the_rfcs() {
     }
 }
 
+/// What is no command: the line, where it goes wrong unless it has no tag, what was expected.
+const FAILURES: &[(&str, Option<usize>, &str)] = &[
+    ("", None, "a tag"),
+    ("a+b NOOP", None, "a tag"),
+    ("a", Some(1), "a space"),
+    ("a  NOOP", Some(2), "a command"),
+    ("a XYZZY", Some(2), "a command"),
+    ("a NOOP ", Some(6), "the end of the line"),
+    ("a LOGIN ada", Some(11), "a space"),
+    ("a LOGIN ada {3}", Some(15), "the octets of a literal"),
+    ("a LOGIN ada {9}\r\nxy", Some(17), "the octets of a literal"),
+    ("a LOGIN ada \"x", Some(14), "the end of a quoted string"),
+    ("a LOGIN \"a\\b\" x", Some(11), "'\"' or '\\' behind a '\\'"),
+    ("a LOGIN {1}\r\n\0 x", Some(8), "text in UTF-8"),
+    (
+        "a SELECT &AGE-",
+        Some(9),
+        "a mailbox name in modified UTF-7",
+    ),
+    ("a SELECT &Jjo", Some(9), "a mailbox name in modified UTF-7"),
+    ("a FETCH 0 FLAGS", Some(8), "a set of message numbers"),
+    (
+        "a FETCH 4294967296 FLAGS",
+        Some(8),
+        "a set of message numbers",
+    ),
+    ("a FETCH 1,,2 FLAGS", Some(10), "a set of message numbers"),
+    ("a FETCH 1 (FULL)", Some(11), "an item to fetch"),
+    ("a FETCH 1 ()", Some(12), "an item to fetch"),
+    (
+        "a FETCH 1 BODY[MIME]",
+        Some(15),
+        "a section such as 1.2, HEADER or TEXT",
+    ),
+    (
+        "a FETCH 1 BODY[1.]",
+        Some(17),
+        "a section such as 1.2, HEADER or TEXT",
+    ),
+    ("a FETCH 1 BODY[1HEADER]", Some(16), "'.'"),
+    (
+        "a FETCH 1 BODY[]<0.0>",
+        Some(20),
+        "a number of octets above 0",
+    ),
+    (
+        "a FETCH 1 FLAGS (CHANGEDSINCE 1 VANISHED)",
+        Some(41),
+        "VANISHED only in UID FETCH with CHANGEDSINCE",
+    ),
+    (
+        "a STORE 1 FLAGS (\\Bogus)",
+        Some(17),
+        "a flag this server keeps",
+    ),
+    ("a SEARCH", Some(8), "a space"),
+    ("a SEARCH BOGUS", Some(9), "a search key"),
+    ("a SEARCH (SEEN", Some(14), "a space or ')'"),
+    (
+        "a SEARCH ON 30-Feb-2020",
+        Some(12),
+        "a date such as 1-Feb-2026",
+    ),
+    (
+        "a SEARCH LARGER 9223372036854775808",
+        Some(16),
+        "a number below 2^63",
+    ),
+    (
+        "a LIST (RECURSIVEMATCH) \"\" *",
+        Some(23),
+        "SUBSCRIBED with RECURSIVEMATCH",
+    ),
+    ("a LIST (BOGUS) \"\" *", Some(8), "a selection option"),
+    ("a STATUS x ()", Some(13), "a STATUS item"),
+    ("a APPEND x (\\Seen) x", Some(19), "a literal"),
+    (
+        "a AUTHENTICATE PLAIN !",
+        Some(21),
+        "an initial response in base64",
+    ),
+    (
+        "a UID NOOP",
+        Some(6),
+        "COPY, EXPUNGE, FETCH, MOVE, REPLACE, SEARCH, SORT, STORE or THREAD",
+    ),
+    ("a SORT () UTF-8 ALL", Some(7), "a sort criterion"),
+    ("a SORT (REVERSE) UTF-8 ALL", Some(8), "a sort criterion"),
+    (
+        "a SORT (SUBJECT BCC) UTF-8 ALL",
+        Some(16),
+        "a sort criterion",
+    ),
+    ("a SORT (SUBJECT) UTF-8", Some(22), "a space"),
+    (
+        "a SORT RETURN (FOO) (DATE) UTF-8 ALL",
+        Some(15),
+        "MIN, MAX, ALL, COUNT, SAVE or PARTIAL",
+    ),
+    (
+        "a THREAD REFS UTF-8 ALL",
+        Some(9),
+        "ORDEREDSUBJECT or REFERENCES",
+    ),
+    ("a THREAD REFERENCES UTF-8", Some(25), "a space"),
+];
+
 #[test]
 fn what_is_no_command_says_where_and_what_was_expected() {
-    let cases: &[(&str, Option<usize>, &str)] = &[
-        ("", None, "a tag"),
-        ("a+b NOOP", None, "a tag"),
-        ("a", Some(1), "a space"),
-        ("a  NOOP", Some(2), "a command"),
-        ("a XYZZY", Some(2), "a command"),
-        ("a NOOP ", Some(6), "the end of the line"),
-        ("a LOGIN ada", Some(11), "a space"),
-        ("a LOGIN ada {3}", Some(15), "the octets of a literal"),
-        ("a LOGIN ada {9}\r\nxy", Some(17), "the octets of a literal"),
-        ("a LOGIN ada \"x", Some(14), "the end of a quoted string"),
-        ("a LOGIN \"a\\b\" x", Some(11), "'\"' or '\\' behind a '\\'"),
-        ("a LOGIN {1}\r\n\0 x", Some(8), "text in UTF-8"),
-        (
-            "a SELECT &AGE-",
-            Some(9),
-            "a mailbox name in modified UTF-7",
-        ),
-        ("a SELECT &Jjo", Some(9), "a mailbox name in modified UTF-7"),
-        ("a FETCH 0 FLAGS", Some(8), "a set of message numbers"),
-        (
-            "a FETCH 4294967296 FLAGS",
-            Some(8),
-            "a set of message numbers",
-        ),
-        ("a FETCH 1,,2 FLAGS", Some(10), "a set of message numbers"),
-        ("a FETCH 1 (FULL)", Some(11), "an item to fetch"),
-        ("a FETCH 1 ()", Some(12), "an item to fetch"),
-        (
-            "a FETCH 1 BODY[MIME]",
-            Some(15),
-            "a section such as 1.2, HEADER or TEXT",
-        ),
-        (
-            "a FETCH 1 BODY[1.]",
-            Some(17),
-            "a section such as 1.2, HEADER or TEXT",
-        ),
-        ("a FETCH 1 BODY[1HEADER]", Some(16), "'.'"),
-        (
-            "a FETCH 1 BODY[]<0.0>",
-            Some(20),
-            "a number of octets above 0",
-        ),
-        (
-            "a FETCH 1 FLAGS (CHANGEDSINCE 1 VANISHED)",
-            Some(41),
-            "VANISHED only in UID FETCH with CHANGEDSINCE",
-        ),
-        (
-            "a STORE 1 FLAGS (\\Bogus)",
-            Some(17),
-            "a flag this server keeps",
-        ),
-        ("a SEARCH", Some(8), "a space"),
-        ("a SEARCH BOGUS", Some(9), "a search key"),
-        ("a SEARCH (SEEN", Some(14), "a space or ')'"),
-        (
-            "a SEARCH ON 30-Feb-2020",
-            Some(12),
-            "a date such as 1-Feb-2026",
-        ),
-        (
-            "a SEARCH LARGER 9223372036854775808",
-            Some(16),
-            "a number below 2^63",
-        ),
-        (
-            "a LIST (RECURSIVEMATCH) \"\" *",
-            Some(23),
-            "SUBSCRIBED with RECURSIVEMATCH",
-        ),
-        ("a LIST (BOGUS) \"\" *", Some(8), "a selection option"),
-        ("a STATUS x ()", Some(13), "a STATUS item"),
-        ("a APPEND x (\\Seen) x", Some(19), "a literal"),
-        (
-            "a AUTHENTICATE PLAIN !",
-            Some(21),
-            "an initial response in base64",
-        ),
-        (
-            "a UID NOOP",
-            Some(6),
-            "COPY, EXPUNGE, FETCH, MOVE, SEARCH or STORE",
-        ),
-    ];
-    for &(line, at, expected) in cases {
+    for &(line, at, expected) in FAILURES {
         let failure = Command::parse(line.as_bytes()).unwrap_err();
         assert_eq!(failure.tag.is_some(), at.is_some(), "{line}");
         assert_eq!(failure.error.expected, expected, "{line}");
@@ -375,21 +434,12 @@ fn hostile_lines_are_refused_or_cheap() {
     }
     let many = format!("a SEARCH ALL{}", " ALL".repeat(100_000));
     assert!(Command::parse(many.as_bytes()).is_err());
+    let many = format!("a SORT (SIZE{}) UTF-8 ALL", " SIZE".repeat(100_000));
+    assert!(Command::parse(many.as_bytes()).is_err());
     let many = format!("a FETCH 1 (UID{})", " UID".repeat(100_000));
     assert!(Command::parse(many.as_bytes()).is_err());
     let parts = format!("a FETCH 1 BODY[1{}]", ".1".repeat(100_000));
     assert!(Command::parse(parts.as_bytes()).is_err());
-    let body = format!("* 1 FETCH (BODY {}", "(".repeat(100_000));
-    assert!(Response::parse(body.as_bytes(), Names::Utf7).is_err());
-    let unknown = format!(
-        "* 1 FETCH (X {}1{})",
-        "(".repeat(100_000),
-        ")".repeat(100_000)
-    );
-    assert_eq!(
-        Response::parse(unknown.as_bytes(), Names::Utf7),
-        Ok(Response::Fetch(SeqNo::MIN, Vec::new()))
-    );
     // A set written from its end to its start costs no more than one written in order.
     let set: Vec<String> = (1..20_000_u32)
         .rev()
@@ -454,200 +504,6 @@ fn mailbox_names() {
     }
 }
 
-/// Lines the RFCs show of the server's end, which we write the same way.
-const RESPONSES: &[&str] = &[
-    "* OK IMAP4rev1 Service Ready",
-    "* PREAUTH IMAP4rev2 server logged in as Smith",
-    "* BYE Autologout; idle for too long",
-    "+ Ready for additional command text",
-    "abcd OK CAPABILITY completed",
-    "A023 BAD [CLIENTBUG] The client should not do this",
-    "* CAPABILITY IMAP4rev2 STARTTLS AUTH=GSSAPI LOGINDISABLED",
-    "* ENABLED CONDSTORE",
-    "* OK [UIDVALIDITY 3857529045] UIDs valid",
-    "* OK [UIDNEXT 4392] Predicted next UID",
-    "* OK [PERMANENTFLAGS (\\Seen \\Deleted \\*)] Limited",
-    "* OK [PERMANENTFLAGS ()] No permanent flags permitted",
-    "* OK [HIGHESTMODSEQ 715194045007] Highest",
-    "* OK [UNSEEN 17] Message 17 is the first unseen message",
-    "* OK [MAILBOXID (F2212ea87-6097-4256-9d51-71338625)] Ok",
-    "A142 OK [READ-WRITE] SELECT completed",
-    "A003 OK [APPENDUID 38505 3955] APPEND completed",
-    "A004 OK [COPYUID 38505 304,319:320 3956:3958] Done",
-    "d105 OK [MODIFIED 7,9] Conditional STORE failed",
-    "A NO [BADCHARSET (US-ASCII UTF-8)] no such charset",
-    "c NO [COMPRESSIONACTIVE] DEFLATE active via TLS",
-    "* OK [XSOMETHING with words] and text",
-    "* FLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft)",
-    "* 172 EXISTS",
-    "* 1 RECENT",
-    "* 44 EXPUNGE",
-    "* VANISHED (EARLIER) 41,43:116,118",
-    "* VANISHED 505,507,510",
-    "* LIST (\\Noselect) \"/\" \"\"",
-    "* LIST (\\NonExistent \\HasChildren) \"/\" Foo",
-    "* LIST () \"/\" foo2/bar2 (CHILDINFO (\"SUBSCRIBED\") OLDNAME (\"foo bar\"))",
-    "* LIST (\\Marked \\Drafts \\Subscribed) NIL &Jjo-",
-    "* LSUB () \".\" #news.comp.mail.mime",
-    "* NAMESPACE ((\"\" \"/\")) ((\"~\" \"/\")) NIL",
-    "* STATUS blurdybloop (MESSAGES 231 UIDNEXT 44292 SIZE 9 HIGHESTMODSEQ 0)",
-    "* SEARCH 2 84 882",
-    "* SEARCH",
-    "* SEARCH 2 5 6 7 11 12 18 19 20 23 (MODSEQ 917162500)",
-    "* ESEARCH (TAG \"A282\") UID MIN 2 MAX 9 ALL 2,4:9 COUNT 17 MODSEQ 5",
-    "* ID (\"name\" \"Cyrus\" \"version\" NIL)",
-    "* 23 FETCH (FLAGS (\\Seen) RFC822.SIZE 44827 UID 447)",
-    "* 1 FETCH (UID 4 MODSEQ (65402) FLAGS (\\Recent) EMAILID (M1) THREADID NIL SAVEDATE NIL)",
-    "* 12 FETCH (BODY[HEADER] {5}\r\na: b\n INTERNALDATE \"17-Jul-1996 02:44:25 -0700\")",
-    "* 2 FETCH (BODY[1.2]<5> NIL BINARY[3] ~{2}\r\n\0\n BINARY.SIZE[4] 9 RFC822.TEXT {0}\r\n)",
-];
-
-#[test]
-fn the_servers_lines_of_the_rfcs() {
-    for line in RESPONSES {
-        let response = Response::parse(line.as_bytes(), Names::Utf7)
-            .unwrap_or_else(|error| panic!("{line}: {error}"));
-        let mut out = BytesMut::new();
-        response.write(&mut out, Names::Utf7);
-        assert_eq!(String::from_utf8_lossy(&out), format!("{line}\r\n"));
-        for end in 0..line.len() {
-            let _read = Response::parse(&line.as_bytes()[..end], Names::Utf7);
-        }
-    }
-}
-
-#[test]
-fn words_for_people_are_never_a_code_nor_a_line_of_their_own() {
-    let mut out = BytesMut::new();
-    Status::no("[ALERT] x\r\n* BYE\0").write(None, &mut out, Names::Utf7);
-    assert_eq!(&out[..], b"* NO  [ALERT] x  * BYE \r\n");
-    let read = Response::parse(&out[..out.len() - 2], Names::Utf7).unwrap();
-    assert!(matches!(read, Response::Untagged(status) if status.code.is_none()));
-}
-
-#[test]
-fn what_other_servers_send_is_read_as_well() {
-    let cases: &[(&str, &str)] = &[
-        ("+", "+ "),
-        ("* ok", "* OK ."),
-        ("* OK [ALERT]", "* OK [ALERT] ."),
-        ("a OK [UIDNEXT x] odd", "a OK [UIDNEXT x] odd"),
-        ("* search 1 2 ", "* SEARCH 1 2"),
-        (
-            "* list (\\HASNOCHILDREN \\XFoo) \"/\" {3}\r\nfoo",
-            "* LIST (\\HasNoChildren \\XFoo) \"/\" foo",
-        ),
-        (
-            "* LIST () \"/\" x (\"X-Y\" (1 (2 \"3\")) OLDNAME (y))",
-            "* LIST () \"/\" x (OLDNAME (y))",
-        ),
-        (
-            "* STATUS x (MESSAGES 1 X-GUID (a b) UNSEEN 2)",
-            "* STATUS x (MESSAGES 1 UNSEEN 2)",
-        ),
-        (
-            "* ESEARCH (TAG \"a\") X-NEW (1 2) COUNT 3",
-            "* ESEARCH (TAG \"a\") COUNT 3",
-        ),
-        (
-            "* NAMESPACE ((\"\" \"/\" \"X-P\" (\"x\" \"y\"))) NIL NIL",
-            "* NAMESPACE ((\"\" \"/\")) NIL NIL",
-        ),
-        (
-            "* 1 FETCH (X-GM-LABELS (a \"b c\") UID 5)",
-            "* 1 FETCH (UID 5)",
-        ),
-        ("* FLAGS (\\Seen \\XFoo \\* a)", "* FLAGS (\\Seen a)"),
-    ];
-    for (line, meaning) in cases {
-        let response = Response::parse(line.as_bytes(), Names::Utf7)
-            .unwrap_or_else(|error| panic!("{line}: {error}"));
-        let mut out = BytesMut::new();
-        response.write(&mut out, Names::Utf7);
-        assert_eq!(String::from_utf8_lossy(&out), format!("{meaning}\r\n"));
-    }
-}
-
-/// RFC 9051 §8: ENVELOPE and BODY as the RFC shows them, read and written again.
-#[test]
-fn the_envelope_and_the_bodies_of_the_rfc() {
-    let envelope = "* 12 FETCH (ENVELOPE (\"Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\" \
-        \"IMAP4rev2 WG mtg summary and minutes\" ((\"Terry Gray\" NIL \"gray\" \
-        \"cac.washington.edu\")) ((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) \
-        ((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) ((NIL NIL \"imap\" \
-        \"cac.washington.edu\")) ((NIL NIL \"minutes\" \"CNRI.Reston.VA.US\")(\"John Klensin\" \
-        NIL \"KLENSIN\" \"MIT.EDU\")) NIL NIL \"<B27397-0100000@cac.washington.ed>\"))";
-    let bodies = [
-        "(\"text\" \"plain\" (\"charset\" \"US-ASCII\") NIL NIL \"7bit\" 2279 48)",
-        "((\"text\" \"plain\" (\"charset\" \"US-ASCII\") NIL NIL \"7bit\" 1152 23)(\"text\" \
-         \"plain\" (\"charset\" \"US-ASCII\" \"name\" \"cc.diff\") \
-         \"<960723163407.20117h@cac.washington.edu>\" \"Compiler diff\" \"base64\" 4554 73) \
-         \"mixed\")",
-    ];
-    let bodies = bodies.map(|body| format!("* 1 FETCH (BODY {body})"));
-    for line in [envelope, &bodies[0], &bodies[1]] {
-        let response = Response::parse(line.as_bytes(), Names::Utf7).unwrap();
-        let mut out = BytesMut::new();
-        response.write(&mut out, Names::Utf7);
-        assert_eq!(String::from_utf8_lossy(&out), format!("{line}\r\n"));
-    }
-}
-
-#[test]
-fn a_message_is_described_as_rfc_9051_says() {
-    let outline = Outline::parse(
-        b"From: =?utf-8?q?Ad=C3=A9?= <ada@example.org>, bob\r\nTo: all: x@y.example;\r\n\
-          Subject: caf\xc3\xa9 \"x\"\r\nSender:\r\n\
-          Content-Type: multipart/mixed; boundary=b\r\n\r\n\
-          --b\r\nContent-Language: de, en\r\n\
-          Content-Disposition: attachment; filename*0=a; filename*1=b\r\n\r\nHallo\r\n\
-          --b\r\nContent-Type: message/rfc822\r\n\r\nSubject: in\r\n\r\nbody\r\n--b--\r\n",
-    );
-    let mut out = BytesMut::new();
-    let mut line = FetchLine::begin(&mut out, SeqNo::MIN);
-    line.envelope(&mut out, &outline.digest);
-    line.body_structure(&mut out, &outline.root);
-    line.end(&mut out);
-    let ada = "((\"=?utf-8?q?Ad=C3=A9?=\" NIL \"ada\" \"example.org\")(NIL NIL \"bob\" \"\"))";
-    let expected = format!(
-        "* 1 FETCH (ENVELOPE (NIL {{9}}\r\ncafé \"x\" {ada} {ada} {ada} ((NIL NIL \"all\" NIL)\
-         (NIL NIL \"x\" \"y.example\")(NIL NIL NIL NIL)) NIL NIL NIL NIL) \
-         BODYSTRUCTURE ((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 5 0 NIL \
-         (\"attachment\" (\"filename\" \"ab\")) (\"de\" \"en\") NIL)\
-         (\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 19 \
-         (NIL \"in\" NIL NIL NIL NIL NIL NIL NIL NIL) \
-         (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 4 0 NIL NIL NIL NIL) 2 \
-         NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"b\") NIL NIL NIL))\r\n"
-    );
-    assert_eq!(String::from_utf8_lossy(&out), expected);
-}
-
-#[test]
-fn a_fetch_line_leaves_room_for_spliced_octets() {
-    let mut out = BytesMut::new();
-    let mut line = FetchLine::begin(&mut out, SeqNo::new(5).unwrap());
-    line.uid(&mut out, Uid::new(7).unwrap());
-    let section = Section {
-        parts: vec![1, 2],
-        specifier: Specifier::HeaderFields(vec!["To".to_owned(), "X y".to_owned()]),
-    };
-    line.section(&mut out, &section, Some(3), 2);
-    out.extend_from_slice(b"hi");
-    line.rfc822(&mut out, &Specifier::Header, 0);
-    line.binary(&mut out, &[2], None, 1, true);
-    out.extend_from_slice(b"\0");
-    line.no_section(&mut out, &Section::default(), None);
-    line.no_binary(&mut out, &[9], Some(1));
-    line.binary_size(&mut out, &[], 12);
-    line.thread_id(&mut out, Some("T1"));
-    line.end(&mut out);
-    assert_eq!(
-        String::from_utf8_lossy(&out),
-        "* 5 FETCH (UID 7 BODY[1.2.HEADER.FIELDS (To \"X y\")]<3> {2}\r\nhi RFC822.HEADER {0}\r\n \
-         BINARY[2] ~{1}\r\n\0 BODY[] NIL BINARY[9]<1> NIL BINARY.SIZE[] 12 THREADID (T1))\r\n"
-    );
-}
-
 #[test]
 fn keys_and_items_are_what_they_say() {
     let Command::Search(search) = parse("a SEARCH KEYWORD $Junk NOT SEEN") else {
@@ -673,20 +529,7 @@ fn keys_and_items_are_what_they_say() {
 }
 
 #[test]
-fn a_set_of_flags_is_written_as_it_is_shown() {
-    let flags: FlagSet = ["\\Draft", "a", "\\Seen"]
-        .into_iter()
-        .filter_map(Flag::parse)
-        .collect();
-    let mut out = BytesMut::new();
-    let response = Response::Fetch(SeqNo::MIN, vec![FetchData::Flags(flags.clone(), true)]);
-    response.write(&mut out, Names::Utf7);
-    let expected = format!("* 1 FETCH (FLAGS ({flags} \\Recent))\r\n");
-    assert_eq!(String::from_utf8_lossy(&out), expected);
-    assert_eq!(
-        Code::HighestModSeq(ModSeq(1)),
-        Code::HighestModSeq(ModSeq(1))
-    );
+fn a_tag_has_no_bracket_and_no_plus() {
     assert!(Tag::new("a]").is_some() && Tag::new("a+").is_none() && Tag::new("").is_none());
 }
 
@@ -705,14 +548,7 @@ fn imaptest_lines_are_commands() {
     for entry in folder {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let foreign = [
-            "sort",
-            "thread",
-            "esort",
-            "catenate",
-            "multiappend",
-            "search-context",
-        ];
+        let foreign = ["sort-partial", "catenate", "multiappend", "search-context"];
         if name.ends_with(".mbox") || foreign.iter().any(|word| name.starts_with(word)) {
             continue;
         }

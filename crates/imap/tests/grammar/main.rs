@@ -1,0 +1,5 @@
+//! The RFCs' own lines, lines out of the grammar, and hostile ones.
+#![expect(clippy::panic, reason = "a test")]
+
+mod commands;
+mod responses;

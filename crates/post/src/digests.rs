@@ -1,0 +1,82 @@
+//! Digests of many messages, read from their rows: what sorting and threading look at.
+
+use mail::{MailboxId, UidSet};
+use message::{Digest, ancestry};
+
+use crate::fetch::at;
+use crate::search::yield_now;
+use crate::tables::{EmailRow, Entry};
+use crate::{Account, Fault, Outcome};
+
+/// Messages whose rows are read in one round trip.
+const READ_AT_ONCE: usize = 128;
+
+/// What of a digest is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Dates, addresses and subjects.
+    Fields,
+    /// The references as well.
+    References,
+}
+
+impl Account {
+    /// The entries of these messages, by rising UID.
+    pub(crate) async fn entries(&self, mailbox: MailboxId, uids: &UidSet) -> Outcome<Vec<Entry>> {
+        self.look(|ledger| Ok(ledger.folder(mailbox)?.among(uids).copied().collect()))
+            .await?
+    }
+
+    /// Shows the digest of each message, in their order; those removed meanwhile are left out.
+    pub(crate) async fn digests(
+        &self,
+        mailbox: MailboxId,
+        entries: &[Entry],
+        wanted: Wanted,
+        mut each: impl FnMut(&Entry, &Digest) + Send,
+    ) -> Outcome<()> {
+        for batch in entries.chunks(READ_AT_ONCE) {
+            let emails: Vec<_> = batch.iter().map(|entry| entry.email).collect();
+            for (entry, row) in batch.iter().zip(self.emails(&emails).await?) {
+                let Some(row) = row else { continue };
+                each(entry, &self.digest(mailbox, entry, &row, wanted).await?);
+            }
+            // There may be a million; others want to be served meanwhile.
+            yield_now().await;
+        }
+        Ok(())
+    }
+
+    async fn digest(
+        &self,
+        mailbox: MailboxId,
+        entry: &Entry,
+        row: &EmailRow,
+        wanted: Wanted,
+    ) -> Outcome<Digest> {
+        let known = match &row.outline {
+            Some(stored) => Digest::decode(stored).map_err(|_| Fault::Row("an outline"))?,
+            None => {
+                let outline = self.outline(mailbox, entry.uid, entry.email, row).await?;
+                outline.digest.clone()
+            }
+        };
+        if wanted == Wanted::Fields || known.references.is_some() {
+            return Ok(known);
+        }
+        // An outline from before references were kept.
+        let outline = self.outline(mailbox, entry.uid, entry.email, row).await?;
+        let header = self.house.read(at(row, outline.root.header)).await?;
+        Ok(Digest {
+            references: Some(ancestry(&header)),
+            ..known
+        })
+    }
+}
+
+/// When the message was sent, in seconds; for want of a date when it arrived (RFC 5256 §2.2).
+pub(crate) fn sent_seconds(entry: &Entry, digest: &Digest) -> i64 {
+    digest
+        .sent()
+        .map_or(entry.date_seconds, |sent| sent.seconds)
+}

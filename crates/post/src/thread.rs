@@ -1,0 +1,68 @@
+//! Messages in threads (RFC 5256 §3).
+
+use mail::{MailboxId, Uid};
+use message::thread::own_id;
+use message::{ByReferences, BySubject, Member, base_subject};
+
+use crate::digests::{Wanted, sent_seconds};
+use crate::search::Query;
+use crate::{Account, Outcome};
+
+/// How messages are put into threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Threading {
+    /// By their base subjects: ORDEREDSUBJECT.
+    Subject,
+    /// By what they answer: REFERENCES.
+    References,
+}
+
+impl Account {
+    /// Searches a mailbox and puts what it finds into threads: heads before their answers.
+    ///
+    /// # Errors
+    /// [`crate::Why::Nonexistent`] if the mailbox is gone, or a fault.
+    pub async fn threads(
+        &self,
+        mailbox: MailboxId,
+        query: &Query,
+        threading: Threading,
+    ) -> Outcome<Vec<Member<Uid>>> {
+        let found = self.search(mailbox, query).await?;
+        let entries = self.entries(mailbox, &found.uids).await?;
+        let mut uids = Vec::with_capacity(entries.len());
+        let members = match threading {
+            Threading::Subject => {
+                let mut threads = BySubject::default();
+                self.digests(mailbox, &entries, Wanted::Fields, |entry, digest| {
+                    let subject = base_subject(digest.subject.as_deref().unwrap_or_default());
+                    threads.add(&subject, sent_seconds(entry, digest));
+                    uids.push(entry.uid);
+                })
+                .await?;
+                threads.finish()
+            }
+            Threading::References => {
+                let mut threads = ByReferences::default();
+                self.digests(mailbox, &entries, Wanted::References, |entry, digest| {
+                    let subject = base_subject(digest.subject.as_deref().unwrap_or_default());
+                    let id = digest.message_id.as_deref().and_then(own_id);
+                    let references = digest.references.as_deref().unwrap_or_default();
+                    let sent = sent_seconds(entry, digest);
+                    threads.add(id.as_deref(), references, &subject, sent);
+                    uids.push(entry.uid);
+                })
+                .await?;
+                threads.finish()
+            }
+        };
+        let named = members.into_iter().map(|member| Member {
+            message: member.message.and_then(|message| {
+                let at = usize::try_from(message).ok()?;
+                uids.get(at).copied()
+            }),
+            depth: member.depth,
+        });
+        Ok(named.collect())
+    }
+}

@@ -1,0 +1,190 @@
+//! Messages sorted and in threads.
+
+use bytes::Bytes;
+use mail::{FlagSet, MailboxId, ModSeq, Timestamp, Uid};
+use message::{Member, Outline, SortText};
+use post::{Account, Query, SortCriterion, SortKey, Threading};
+use store::{Batch, Store as _, Write};
+
+use crate::world::{World, append, rules, uid, uids};
+
+async fn ada(world: &World) -> (Account, MailboxId) {
+    let ada = world.account("ada").await;
+    let inbox = ada.open("INBOX").await.unwrap().id;
+    (ada, inbox)
+}
+
+/// Puts in a message that arrived then.
+async fn arrived(ada: &Account, seconds: i64, text: &str) {
+    let date = Some(Timestamp::utc(seconds));
+    let mut append = ada
+        .append("INBOX", FlagSet::new(), date, None)
+        .await
+        .unwrap();
+    append
+        .chunk(Bytes::copy_from_slice(text.as_bytes()))
+        .await
+        .unwrap();
+    append.commit().await.unwrap();
+}
+
+fn by(key: SortKey) -> SortCriterion {
+    SortCriterion {
+        key,
+        reverse: false,
+    }
+}
+
+fn reverse(key: SortKey) -> SortCriterion {
+    SortCriterion { key, reverse: true }
+}
+
+fn numbers(uids: &[Uid]) -> Vec<u32> {
+    uids.iter().map(|uid| uid.value()).collect()
+}
+
+#[tokio::test]
+async fn messages_come_in_the_order_asked_for() {
+    let world = World::with(&["ada"], rules()).await;
+    let (ada, inbox) = ada(&world).await;
+    let zones = [
+        (300, "Wed, 1 Jan 2020 00:30:00 +0100", "zoe", "Re: b"),
+        (100, "Tue, 31 Dec 2019 23:31:00 +0000", "Ann", "a"),
+        (200, "", "bob", "B"),
+        (400, "nonsense", "ann", "[x] a longer one"),
+    ];
+    for (seconds, date, from, subject) in zones {
+        let date = match date {
+            "" => String::new(),
+            date => format!("Date: {date}\r\n"),
+        };
+        let text = format!("{date}From: {from}@x.example\r\nSubject: {subject}\r\n\r\n");
+        arrived(&ada, 1_577_836_800 + seconds, &text).await;
+    }
+    let subject = SortKey::Text(SortText::Subject);
+    let from = SortKey::Text(SortText::From);
+    let cases: &[(&[SortCriterion], [u32; 4])] = &[
+        (&[by(SortKey::Arrival)], [2, 3, 1, 4]),
+        (&[reverse(SortKey::Arrival)], [4, 1, 3, 2]),
+        // In UTC the first was sent one minute before the second; two have no date.
+        (&[by(SortKey::Date)], [1, 2, 3, 4]),
+        (&[by(SortKey::Size)], [3, 4, 2, 1]),
+        (&[by(from)], [2, 4, 3, 1]),
+        // Alike ones keep their order, reversed or not.
+        (&[reverse(from)], [1, 3, 2, 4]),
+        (&[by(subject)], [2, 4, 1, 3]),
+        (&[by(subject), reverse(SortKey::Arrival)], [2, 4, 1, 3]),
+        (&[by(subject), by(SortKey::Arrival)], [2, 4, 3, 1]),
+    ];
+    for (criteria, expected) in cases {
+        let sorted = ada.sort(inbox, &Query::All, criteria).await.unwrap();
+        assert_eq!(numbers(&sorted.uids), expected, "{criteria:?}");
+    }
+    let two = Query::Uids(uids(&[1, 3]));
+    let sorted = ada.sort(inbox, &two, &[by(from)]).await.unwrap();
+    assert_eq!(numbers(&sorted.uids), [3, 1]);
+    let modseq = async |number: u32| {
+        let one = Query::Uids(uids(&[number]));
+        ada.search(inbox, &one).await.unwrap().modseq
+    };
+    assert_eq!(sorted.first_modseq, modseq(3).await);
+    assert_eq!(sorted.last_modseq, modseq(1).await);
+    assert_eq!(sorted.modseq, modseq(3).await);
+    let none = Query::ModSeq(ModSeq(u64::MAX >> 1));
+    let sorted = ada.sort(inbox, &none, &[by(subject)]).await.unwrap();
+    assert_eq!(sorted, post::Sorted::default());
+}
+
+fn place(number: Option<u32>, depth: u32) -> Member<Uid> {
+    let message = number.map(uid);
+    Member { message, depth }
+}
+
+#[tokio::test]
+async fn messages_come_in_threads() {
+    let world = World::with(&["ada"], rules()).await;
+    let (ada, inbox) = ada(&world).await;
+    for text in [
+        "Message-ID: <a@x>\r\nSubject: one\r\n\r\n",
+        "Message-ID: <b@x>\r\nSubject: two\r\n\r\n",
+        "Message-ID: <c@x>\r\nIn-Reply-To: <b@x>\r\nSubject: Re: one\r\n\r\n",
+        "Message-ID: <d@x>\r\nReferences: <gone@x>\r\nSubject: three\r\n\r\n",
+        "Message-ID: <e@x>\r\nReferences: <gone@x>\r\nSubject: four\r\n\r\n",
+    ] {
+        append(&ada, "INBOX", &[], text).await;
+    }
+    let threads = async |query, threading| ada.threads(inbox, &query, threading).await.unwrap();
+    let whole = threads(Query::All, Threading::References).await;
+    let expected = [
+        place(Some(1), 0),
+        place(Some(2), 0),
+        place(Some(3), 1),
+        place(None, 0),
+        place(Some(4), 1),
+        place(Some(5), 1),
+    ];
+    assert_eq!(whole, expected);
+    let some = Query::Uids(uids(&[3, 4]));
+    let found = threads(some, Threading::References).await;
+    assert_eq!(found, [place(Some(3), 0), place(Some(4), 0)]);
+    let whole = threads(Query::All, Threading::Subject).await;
+    let expected = [(1, 0), (3, 1), (2, 0), (4, 0), (5, 0)];
+    assert_eq!(
+        whole,
+        expected.map(|(number, depth)| place(Some(number), depth))
+    );
+}
+
+/// The row as it was when outlines had version 2: they had no references, and it had no preview.
+fn outdated(value: &Bytes, text: &str, references: &[u8]) -> Bytes {
+    let outline = Outline::parse(text.as_bytes()).encode();
+    // Behind it stands an empty preview, its length alone.
+    let at = value.len() - 1 - outline.len();
+    assert_eq!(
+        (value[0], &value[at..]),
+        (2, &[&outline[..], b"\0"].concat()[..])
+    );
+    let cut = outline
+        .windows(references.len())
+        .position(|octets| octets == references)
+        .unwrap();
+    let mut older = outline[..cut].to_vec();
+    older.extend_from_slice(&outline[cut + references.len()..]);
+    older[0] = 2;
+    let mut row = value[..at - 1].to_vec();
+    row[0] = 1;
+    row.push(u8::try_from(older.len()).unwrap());
+    row.extend(older);
+    row.into()
+}
+
+#[tokio::test]
+async fn references_of_old_outlines_are_read_in_the_header() {
+    let world = World::with(&["ada"], rules()).await;
+    let (account, _) = ada(&world).await;
+    append(&account, "INBOX", &[], "Message-ID: <a@x>\r\n\r\n").await;
+    let answer = "Subject: x\r\nReferences: <a@x>\r\n\r\n";
+    append(&account, "INBOX", &[], answer).await;
+    let mut writes = world.store.done().pop().unwrap().parts.pop().unwrap();
+    let emails = store::Table(5);
+    writes.writes.retain_mut(|write| match write {
+        Write::Put { table, value, .. } if *table == emails => {
+            *value = outdated(value, answer, b"\x02\x03a@x");
+            true
+        }
+        _ => false,
+    });
+    assert_eq!(writes.writes.len(), 1);
+    writes.from = world.store.version(writes.partition).await.unwrap();
+    let batch = Batch {
+        parts: vec![writes],
+        blobs: Vec::new(),
+    };
+    world.store.commit(batch).await.unwrap();
+    let (account, inbox) = ada(&world.again().await).await;
+    let threads = account
+        .threads(inbox, &Query::All, Threading::References)
+        .await
+        .unwrap();
+    assert_eq!(threads, [place(Some(1), 0), place(Some(2), 1)]);
+}
