@@ -20,5 +20,6 @@ mod reports;
 mod routes;
 mod runs;
 mod saved;
+mod search;
 mod submission;
 mod world;
