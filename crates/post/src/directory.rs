@@ -470,7 +470,8 @@ impl Post {
         };
         let done = store.commit(batch).await.map_err(Error::commit);
         keeper.forget();
-        done
+        done?;
+        keeper.index.erase(store, keeper.partition()).await
     }
 }
 

@@ -22,5 +22,6 @@ mod reports;
 mod routes;
 mod runs;
 mod saved;
+mod search;
 mod submission;
 mod world;

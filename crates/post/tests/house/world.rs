@@ -16,8 +16,8 @@ use post::{
     Rules, Sender,
 };
 use store::{
-    Batch, Boxed, CommitError, Direction, Memory, Page, Partition, Stage, Store, Table, Version,
-    Write,
+    Batch, Boxed, CommitError, Derived, Direction, Memory, Page, Partition, Stage, Store, Table,
+    Version, Write,
 };
 use tokio::sync::oneshot;
 
@@ -72,6 +72,8 @@ impl Outside for Made {
 pub(crate) struct Moody {
     memory: Memory,
     mood: Arc<Mutex<Mood>>,
+    /// How many pieces of blobs were read.
+    pub(crate) reads: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Default)]
@@ -186,6 +188,7 @@ impl Store for Moody {
     }
 
     fn read(&self, range: BlobRange) -> Boxed<'_, Result<Bytes, store::Error>> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         self.memory.read(range)
     }
 
@@ -199,6 +202,10 @@ impl Store for Moody {
         let (done, answer) = oneshot::channel();
         mood.waiting.push_back((batch, done));
         Box::pin(async move { answer.await.unwrap() })
+    }
+
+    fn derived(&self) -> &dyn Derived {
+        self.memory.derived()
     }
 }
 

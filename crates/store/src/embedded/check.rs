@@ -11,6 +11,7 @@ use mail::BlobId;
 use super::EmbeddedSettings;
 use super::bodies::Bodies;
 use super::checkpoint;
+use super::derived;
 use super::disk::{Disk, failed};
 use super::layout::Layout;
 use super::record::{BlobEntry, Place};
@@ -37,6 +38,10 @@ pub struct Report {
     pub blobs: u64,
     /// Octets of blobs.
     pub blob_octets: u64,
+    /// Pieces of data that can be made again.
+    pub derived: u64,
+    /// Octets of them.
+    pub derived_octets: u64,
     /// Large bodies that no batch refers to; the next start removes them.
     pub orphans: u64,
     /// Octets of a batch that was never acknowledged; the next start removes them.
@@ -74,6 +79,11 @@ impl fmt::Display for Report {
         writeln!(f, "view: {} rows", self.rows)?;
         writeln!(
             f,
+            "search: {} segments, {} octets, made again where they lack",
+            self.derived, self.derived_octets
+        )?;
+        writeln!(
+            f,
             "left over, removed at the next start: {} bodies, {} octets of log",
             self.orphans, self.torn_octets
         )?;
@@ -107,12 +117,15 @@ pub(super) fn check(
         check_view(&layout, &fresh, settings, &mut report)?;
         fresh.each_row(each)?;
     }
+    (report.derived, report.derived_octets) =
+        derived::count(&layout.derived).map_err(failed("counting derived data"))?;
     drop(fresh);
     remove(&scratch)?;
     Ok(report)
 }
 
-/// Makes the view again from the whole log; says how many batches that were.
+/// Makes the view again from the whole log, and drops what else is derived; says how many batches
+/// the log has.
 pub(super) fn rebuild(
     disk: &dyn Disk,
     dir: &Path,
@@ -129,6 +142,7 @@ pub(super) fn rebuild(
     if let Some(end) = end {
         checkpoint::write(disk, &scratch, end.position)?;
     }
+    layout.remove_derived()?;
     layout.remove_view()?;
     let swap = || {
         std::fs::remove_dir_all(&layout.view)?;
