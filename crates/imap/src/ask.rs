@@ -11,15 +11,18 @@
 //! Not here: their wording on the wire (`command`, `response`), their carrying out (`server`).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use mail::{
-    BlobRange, EmailId, Flag, FlagSet, Keyword, MailboxId, ModSeq, Role, ThreadId, Timestamp, Uid,
+    BlobRange, EmailId, FlagSet, Keyword, MailboxId, ModSeq, Role, ThreadId, Timestamp, Uid,
     UidSet, UidValidity,
 };
 use message::Member;
 use wire::sasl::{Question, Verdict};
+
+mod search;
+
+pub use search::{Criterion, Date, Highest, When};
 
 // What to sort by and how to thread is the same to the client and to the house.
 pub use crate::command::{SortCriterion, SortKey, Threading};
@@ -41,6 +44,28 @@ pub enum Ask {
     Status {
         /// Its name.
         name: String,
+    },
+    /// How much the account holds and may hold (RFC 9208). Answer: [`Answer::Quota`].
+    Quota,
+    /// Notes on a mailbox, or on the server as this account sees it (RFC 5464). Answer:
+    /// [`Answer::Metadata`].
+    Metadata {
+        /// The mailbox's name; `None` for the server.
+        mailbox: Option<String>,
+        /// Which entries, in lower case.
+        entries: Vec<String>,
+        /// How many levels below them as well; `None` for all.
+        depth: Option<usize>,
+        /// Octets a value may have to be told.
+        octets_max: Option<u64>,
+    },
+    /// Sets notes, all or none. Answer: [`Answer::Done`]. [`Why::TooBig`] means a value,
+    /// [`Why::Limit`] their number, [`Why::Cannot`] a role that cannot be set.
+    SetMetadata {
+        /// The mailbox's name; `None` for the server.
+        mailbox: Option<String>,
+        /// Entries in lower case, and the values they shall have; those without one go.
+        entries: Vec<(String, Option<Bytes>)>,
     },
     /// Makes a mailbox, and those above it that are missing. Answer: [`Answer::Created`].
     Create {
@@ -212,6 +237,15 @@ pub enum Answer {
     Created(MailboxId),
     /// To [`Ask::Status`].
     Status(Status),
+    /// To [`Ask::Quota`].
+    Quota(Quota),
+    /// To [`Ask::Metadata`].
+    Metadata {
+        /// Entries and their values.
+        entries: Vec<(String, Bytes)>,
+        /// Octets of the longest value that was left out for its length.
+        longest: Option<u64>,
+    },
     /// To [`Ask::Select`].
     Selected(Box<Selected>),
     /// To [`Ask::Changes`].
@@ -344,10 +378,25 @@ pub struct Status {
     pub unseen: u32,
     /// Messages with `\Deleted`.
     pub deleted: u32,
+    /// Octets that an expunge of all `\Deleted` ones would free.
+    pub deleted_octets: u64,
     /// Octets of all messages.
     pub size_octets: u64,
     /// The highest mod-sequence in it.
     pub modseq: ModSeq,
+}
+
+/// How much an account holds and may hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// Octets of all messages.
+    pub octets: u64,
+    /// Octets it may hold; `None` for any number.
+    pub octets_max: Option<u64>,
+    /// Messages, counted once for each mailbox they are in.
+    pub messages: u64,
+    /// Messages it may hold; `None` for any number.
+    pub messages_max: Option<u64>,
 }
 
 /// A mailbox as it was opened.
@@ -390,6 +439,8 @@ pub struct Changes {
     pub gone: Gone,
     /// The keywords in use now.
     pub keywords: Vec<Keyword>,
+    /// True if the account holds more than it may (RFC 9208 §4.3.1).
+    pub over_quota: bool,
     /// True if the batch was cut: ask again behind `modseq`.
     pub more: bool,
 }
@@ -516,80 +567,4 @@ pub enum StoreMode {
     Add,
     /// Not these any more.
     Remove,
-}
-
-/// Which messages SEARCH finds; texts match without regard to case, as substrings.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Criterion {
-    /// All of them.
-    All,
-    /// Those with these UIDs.
-    Uids(UidSet),
-    /// Those that have the flag.
-    Has(Flag),
-    /// Those that have it not.
-    Lacks(Flag),
-    /// Those that arrived then (a date without zone, RFC 9051 §6.4.4).
-    Arrived(When, Date),
-    /// Those whose `Date` field says so.
-    Sent(When, Date),
-    /// Those that were put into the mailbox then; where that is not known, those that arrived then
-    /// (RFC 8514 §4.3).
-    Saved(When, Date),
-    /// Those with more octets.
-    Larger(u64),
-    /// Those with fewer octets.
-    Smaller(u64),
-    /// Those with such a header field whose text holds the words; with no words, any such field.
-    Header {
-        /// The field's name.
-        name: String,
-        /// The words.
-        text: String,
-    },
-    /// Those with the words in their body.
-    Body(String),
-    /// Those with the words in their header or body.
-    Text(String),
-    /// Those with at least this mod-sequence.
-    ModSeq(ModSeq),
-    /// Those that arrived at least so long ago (RFC 5032).
-    Older(Duration),
-    /// Those that arrived at most so long ago (RFC 5032).
-    Younger(Duration),
-    /// The one with this identity (RFC 8474).
-    Email(EmailId),
-    /// Those that do not meet it.
-    Not(Box<Self>),
-    /// Those that meet either.
-    Or(Box<Self>, Box<Self>),
-    /// Those that meet all.
-    And(Vec<Self>),
-}
-
-/// A day: year, month from one, day from one.
-pub type Date = (i32, u8, u8);
-
-/// How a message's day compares to a [`Date`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    /// Earlier.
-    Before,
-    /// The same.
-    On,
-    /// The same or later.
-    Since,
-}
-
-/// Of which found messages a mod-sequence is wanted (RFC 7162 §3.1.10).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Highest {
-    /// Of all.
-    All,
-    /// Of the one with the lowest UID.
-    First,
-    /// Of the one with the highest UID.
-    Last,
-    /// Of these two.
-    Ends,
 }

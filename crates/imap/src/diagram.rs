@@ -53,6 +53,11 @@ pub enum Verb {
     Lsub,
     Namespace,
     Status,
+    GetQuota,
+    GetQuotaRoot,
+    SetQuota,
+    GetMetadata,
+    SetMetadata,
     Append,
     Idle,
     Check,
@@ -144,6 +149,8 @@ impl Phase {
             (here, Verb::Enable | Verb::Create | Verb::Delete | Verb::Rename, _) => here,
             (here, Verb::Subscribe | Verb::Unsubscribe | Verb::List | Verb::Lsub, _) => here,
             (here, Verb::Namespace | Verb::Status | Verb::Append | Verb::Compress, _) => here,
+            (here, Verb::GetQuota | Verb::GetQuotaRoot | Verb::SetQuota, _) => here,
+            (here, Verb::GetMetadata | Verb::SetMetadata, _) => here,
             (Authenticated, _, _) => return None,
             (Selected, Verb::Close | Verb::Unselect, Ok) => Authenticated,
             (here, _, _) => here,
@@ -161,7 +168,7 @@ impl Phase {
 
 impl Verb {
     /// All verbs.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 43] = [
         Self::Capability,
         Self::Noop,
         Self::Id,
@@ -182,6 +189,11 @@ impl Verb {
         Self::Lsub,
         Self::Namespace,
         Self::Status,
+        Self::GetQuota,
+        Self::GetQuotaRoot,
+        Self::SetQuota,
+        Self::GetMetadata,
+        Self::SetMetadata,
         Self::Append,
         Self::Idle,
         Self::Check,

@@ -19,6 +19,8 @@ use crate::{MailboxName, Names, Tag, writing};
 mod code;
 mod fetch;
 mod list;
+mod metadata;
+mod quota;
 mod search;
 mod status;
 mod structure;
@@ -28,6 +30,8 @@ pub use code::Code;
 pub use fetch::{FetchData, FetchLine};
 pub(crate) use fetch::{part_numbers, section_spec};
 pub use list::{Attribute, Listing, Namespace, Namespaces};
+pub use metadata::Metadata;
+pub use quota::QuotaLimit;
 pub use search::Esearch;
 pub use status::StatusValue;
 
@@ -155,6 +159,12 @@ pub enum Response {
     Namespace(Namespaces),
     /// How a mailbox stands.
     Status(MailboxName, Vec<StatusValue>),
+    /// Notes on a mailbox, or on the server if its name is empty (RFC 5464 §4.4).
+    Metadata(MailboxName, Metadata),
+    /// A quota root and its limits (RFC 9208 §4.2.1).
+    Quota(String, Vec<QuotaLimit>),
+    /// The quota roots of a mailbox (RFC 9208 §4.2.2).
+    QuotaRoot(MailboxName, Vec<String>),
     /// The flags the mailbox knows.
     Flags(FlagSet),
     /// How many messages there are.
@@ -202,6 +212,9 @@ impl Response {
             Self::Lsub(listing) => listing.write(out, "* LSUB ", names),
             Self::Namespace(namespaces) => namespaces.write(out, names),
             Self::Status(mailbox, values) => status::write(out, mailbox, values, names),
+            Self::Metadata(mailbox, data) => metadata::write(out, mailbox, data, names),
+            Self::Quota(root, limits) => quota::write(out, root, limits, names),
+            Self::QuotaRoot(mailbox, roots) => quota::write_roots(out, mailbox, roots, names),
             Self::Flags(flags) => {
                 out.put_slice(b"* FLAGS (");
                 write_flags(out, flags);
@@ -349,6 +362,18 @@ fn named(cursor: &mut Cursor<'_>) -> Read<Response> {
         b"STATUS" => {
             let (mailbox, values) = status::parse(cursor)?;
             Response::Status(mailbox, values)
+        }
+        b"METADATA" => {
+            let (mailbox, data) = metadata::parse(cursor)?;
+            Response::Metadata(mailbox, data)
+        }
+        b"QUOTA" => {
+            let (root, limits) = quota::parse(cursor)?;
+            Response::Quota(root, limits)
+        }
+        b"QUOTAROOT" => {
+            let (mailbox, roots) = quota::parse_roots(cursor)?;
+            Response::QuotaRoot(mailbox, roots)
         }
         b"FLAGS" => Response::Flags(fetch::flags(cursor)?.flags),
         b"VANISHED" => Response::Vanished {

@@ -32,8 +32,10 @@ mod fetch;
 mod list;
 mod login;
 mod mailbox;
+mod metadata;
 mod output;
 mod pattern;
+mod quota;
 mod search;
 mod select;
 mod sort;
@@ -342,6 +344,13 @@ impl Session {
             Command::Lsub { reference, pattern } => self.lsub(tag, reference, pattern),
             Command::Namespace => self.namespace(tag),
             Command::Status { mailbox, items } => self.status(tag, mailbox, items),
+            Command::GetQuota(root) => self.get_quota(tag, &root),
+            Command::GetQuotaRoot(mailbox) => self.get_quota_root(tag, mailbox),
+            Command::SetQuota { .. } => self.set_quota(tag),
+            Command::GetMetadata(get) => self.get_metadata(tag, get),
+            Command::SetMetadata { mailbox, entries } => {
+                self.set_metadata(tag, &mailbox, entries);
+            }
             Command::Close => self.close(tag),
             Command::Unselect => self.unselect(&tag, verb),
             Command::Expunge => self.expunge(tag, None),
@@ -477,6 +486,11 @@ const fn verb_of(command: &Command) -> Verb {
         Command::Lsub { .. } => Verb::Lsub,
         Command::Namespace => Verb::Namespace,
         Command::Status { .. } => Verb::Status,
+        Command::GetQuota(_) => Verb::GetQuota,
+        Command::GetQuotaRoot(_) => Verb::GetQuotaRoot,
+        Command::SetQuota { .. } => Verb::SetQuota,
+        Command::GetMetadata(_) => Verb::GetMetadata,
+        Command::SetMetadata { .. } => Verb::SetMetadata,
         Command::Append(_) => Verb::Append,
         Command::Replace(_) => Verb::Replace,
         Command::Idle => Verb::Idle,

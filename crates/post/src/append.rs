@@ -11,7 +11,7 @@ use store::Staged;
 use crate::draft::Filing;
 use crate::ledger::Ledger;
 use crate::spool::{Spool, Spooled, too_big};
-use crate::{Account, Error, Outcome, Post, Why};
+use crate::{Account, Error, Outcome, Post, Quota, Usage, Why};
 
 /// Octets of whole messages that may wait in memory for the rest of their command.
 const WAITING_OCTETS_MAX: usize = 16 * 1024 * 1024;
@@ -108,6 +108,22 @@ impl Append {
         Ok(self)
     }
 
+    /// Checks that the account may hold so many octets more, before they come.
+    ///
+    /// # Errors
+    /// [`crate::Why::OverQuota`]; the commit may say the same.
+    pub async fn room(&mut self, octets: u64) -> Outcome<()> {
+        let Account { house, keeper, .. } = &self.account;
+        let (quota, more) = (house.quota(keeper.account), Usage::of([octets]));
+        let replaces = self.replaces;
+        let check = |ledger: &Ledger| room(ledger, quota, more, replaces);
+        // As with the target: only a refusal is an answer.
+        if !matches!(Post::glance(keeper, check), Some(Ok(()))) {
+            self.account.look(check).await??;
+        }
+        Ok(())
+    }
+
     /// Adds a piece of the message.
     ///
     /// # Errors
@@ -155,12 +171,14 @@ impl Append {
     /// Ends the last message: on `Ok` they are in the mailbox and on the disk, all of them.
     ///
     /// # Errors
-    /// As above, [`crate::Why::Limit`], or if they cannot be stored; then none of them is there,
-    /// and the message they were to replace is.
+    /// As above, [`crate::Why::OverQuota`], [`crate::Why::Limit`], or if they cannot be stored;
+    /// then none of them is there, and the message they were to replace is.
     pub async fn commit(mut self) -> Outcome<Appended> {
         self.end_message().await?;
         let (house, keeper) = (&self.account.house, &self.account.keeper);
         let messages_max = house.rules().mailbox_messages_max;
+        let quota = house.quota(keeper.account);
+        let more = Usage::of(self.whole.iter().map(|one| one.spooled.staged.len));
         let now = house.outside().now();
         let blobs: Vec<Staged> = self
             .whole
@@ -171,6 +189,7 @@ impl Append {
             .change(keeper, &blobs, |draft| {
                 let mailbox = draft.ledger().target(&self.to)?;
                 let uidvalidity = draft.ledger().folder(mailbox)?.row.uidvalidity;
+                room(draft.ledger(), quota, more, self.replaces)?;
                 if let Some((source, uid)) = self.replaces {
                     is_there(draft.ledger(), source, uid)?;
                     // First, so that a full mailbox has room for what comes.
@@ -201,6 +220,23 @@ impl Append {
                 })
             })
             .await
+    }
+}
+
+/// Whether the account may hold so much more, less what is replaced.
+fn room(
+    ledger: &Ledger,
+    quota: Quota,
+    mut more: Usage,
+    replaces: Option<(MailboxId, Uid)>,
+) -> Outcome<()> {
+    let replaced = replaces.and_then(|(mailbox, uid)| ledger.folder(mailbox).ok()?.entry(uid));
+    if let Some(entry) = replaced {
+        more.remove(entry.size.into());
+    }
+    match quota.admits(ledger.counters.usage, more) {
+        true => Ok(()),
+        false => Err(Error::over_quota()),
     }
 }
 

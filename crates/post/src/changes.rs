@@ -48,6 +48,8 @@ pub struct Changes {
     pub changed: Vec<Changed>,
     /// The keywords in use in it.
     pub keywords: Vec<Keyword>,
+    /// True if the account holds more than it may: a letter has passed its limit.
+    pub over_quota: bool,
     /// True if the mailbox itself was deleted or emptied into another generation.
     pub gone: bool,
 }
@@ -105,6 +107,7 @@ impl Account {
         since: ModSeq,
         uidnext: Uid,
     ) -> Outcome<Changes> {
+        let quota = self.house().quota(self.id());
         self.look(|ledger| {
             let Ok(folder) = ledger.folder(mailbox) else {
                 return gone(ledger.counters.modseq);
@@ -128,6 +131,7 @@ impl Account {
                 added: added.filter(|uid| *uid >= uidnext).collect(),
                 changed,
                 keywords: folder.row.keywords.clone(),
+                over_quota: quota.is_exceeded(ledger.counters.usage),
                 gone: false,
             }
         })
@@ -154,6 +158,7 @@ fn gone(modseq: ModSeq) -> Changes {
         added: UidSet::new(),
         changed: Vec::new(),
         keywords: Vec::new(),
+        over_quota: false,
         gone: true,
     }
 }

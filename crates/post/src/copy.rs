@@ -4,7 +4,7 @@ use mail::{MailboxId, Timestamp, Uid, UidSet, UidValidity};
 
 use crate::draft::Draft;
 use crate::mailbox::copy_entries;
-use crate::{Account, Outcome, Rules};
+use crate::{Account, Outcome, Rules, Usage};
 
 /// What was copied or moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,18 +20,25 @@ impl Account {
     ///
     /// # Errors
     /// [`crate::Why::TryCreate`] if the target is not there, [`crate::Why::Nonexistent`] if the
-    /// source is gone, [`crate::Why::Limit`], or if it cannot be stored.
+    /// source is gone, [`crate::Why::OverQuota`], [`crate::Why::Limit`], or if it cannot be stored.
     pub async fn copy(&self, mailbox: MailboxId, uids: &UidSet, to: &str) -> Outcome<Copied> {
         let house = self.house();
         let (rules, now) = (house.rules(), house.outside().now());
-        self.change(|draft| copy_into(draft, mailbox, uids, to, (rules, now)))
-            .await
+        let quota = house.quota(self.id());
+        self.change(|draft| {
+            let source = draft.ledger().folder(mailbox)?;
+            draft.ledger().target(to)?;
+            let sizes = source.among(uids).map(|entry| entry.size.into());
+            draft.admit(quota, Usage::of(sizes))?;
+            copy_into(draft, mailbox, uids, to, (rules, now))
+        })
+        .await
     }
 
     /// Moves messages into a mailbox, all or none, in one step.
     ///
     /// # Errors
-    /// As [`Account::copy`].
+    /// As [`Account::copy`]; the account holds no more than before, so its quota is not asked.
     pub async fn relocate(&self, mailbox: MailboxId, uids: &UidSet, to: &str) -> Outcome<Copied> {
         let house = self.house();
         let (rules, now) = (house.rules(), house.outside().now());

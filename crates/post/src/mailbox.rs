@@ -151,6 +151,7 @@ impl Account {
             }
             if has_children {
                 draft.empty_mailbox(id);
+                draft.clear_metadata(id);
                 draft.edit_mailbox(id, |row| {
                     row.selectable = false;
                     row.role = None;
@@ -362,6 +363,10 @@ fn rename_inbox(
     let uids = draft.ledger().folder(inbox)?.uids();
     copy_entries(draft, inbox, &uids, target, (rules, now))?;
     draft.remove(inbox, &uids);
+    // RFC 5464 §4.1
+    if draft.metadata_fits(inbox, rules) {
+        draft.copy_metadata(inbox, target);
+    }
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use imap::ask::{self, Gone, Refused, Why};
 use imap::{Answer, Ask, Policy, Session};
 use mail::{BlobRange, MailboxId, ModSeq, Uid};
 use net::Fault;
-use post::{Account, Append, Error, Outcome};
+use post::{Account, Append, Error, MetadataQuery, Outcome};
 
 use crate::guest::Guest;
 use crate::visit::{Hall, Visit};
@@ -24,6 +24,8 @@ pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
         starttls: hall.offers_starttls(),
         clear_passwords: hall.door.is_indoors(),
         append_octets_max: hall.post.rules().message_octets_max,
+        metadata_octets_max: u64::try_from(hall.post.rules().metadata_octets_max)
+            .unwrap_or(u64::MAX),
         ..Policy::default()
     })
 }
@@ -97,6 +99,10 @@ impl House {
             }
             Ask::List => return list(account).await,
             Ask::Status { name } => return status(account, &name).await,
+            Ask::Quota => return quota(account).await,
+            ask @ (Ask::Metadata { .. } | Ask::SetMetadata { .. }) => {
+                return metadata(account, ask).await;
+            }
             Ask::Create { name, role } => {
                 return Ok(Answer::Created(account.create(&name, role).await?));
             }
@@ -124,6 +130,7 @@ impl House {
                 if let Some((mailbox, uid)) = replaces {
                     append = append.replacing(mailbox, uid).await?;
                 }
+                append.room(octets).await?;
                 self.append = Some(Box::new(append));
             }
             Ask::AppendNext {
@@ -235,9 +242,47 @@ async fn status(account: &Account, name: &str) -> Outcome<Answer> {
         uid_validity: status.uidvalidity,
         unseen: status.unseen,
         deleted: status.deleted,
+        deleted_octets: status.deleted_storage,
         size_octets: status.size,
         modseq: status.highest_modseq,
     }))
+}
+
+async fn quota(account: &Account) -> Outcome<Answer> {
+    let (used, limit) = account.quota().await?;
+    Ok(Answer::Quota(ask::Quota {
+        octets: used.octets,
+        octets_max: limit.octets_max,
+        messages: used.messages,
+        messages_max: limit.messages_max,
+    }))
+}
+
+async fn metadata(account: &Account, ask: Ask) -> Outcome<Answer> {
+    match ask {
+        Ask::Metadata {
+            mailbox,
+            entries,
+            depth,
+            octets_max,
+        } => {
+            let query = MetadataQuery {
+                entries,
+                depth,
+                octets_max,
+            };
+            let found = account.metadata(mailbox.as_deref(), &query).await?;
+            Ok(Answer::Metadata {
+                entries: found.entries,
+                longest: found.longest,
+            })
+        }
+        Ask::SetMetadata { mailbox, entries } => {
+            account.set_metadata(mailbox.as_deref(), &entries).await?;
+            Ok(Answer::Done)
+        }
+        _ => Err(out_of_turn()),
+    }
 }
 
 async fn select(account: &Account, name: &str, read_only: bool) -> Outcome<Answer> {
@@ -275,6 +320,7 @@ async fn changes(
         changed: changes.changed.into_iter().map(store::changed).collect(),
         gone,
         keywords: changes.keywords,
+        over_quota: changes.over_quota,
         more: false,
     }))
 }
@@ -287,6 +333,7 @@ fn refused(error: &Error) -> Refused {
         post::Why::AlreadyExists => Why::AlreadyExists,
         post::Why::Cannot | post::Why::UnknownEncoding => Why::Cannot,
         post::Why::Limit => Why::Limit,
+        post::Why::OverQuota => Why::OverQuota,
         post::Why::TooBig => Why::TooBig,
         post::Why::InUse => Why::InUse,
         post::Why::AuthenticationFailed | post::Why::AuthorizationFailed | post::Why::Policy => {

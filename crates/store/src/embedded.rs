@@ -255,11 +255,23 @@ impl Embedded {
     ///
     /// If the store is open or the disk says no; what is wrong in the store is in the report.
     pub fn check(dir: &Path, settings: EmbeddedSettings) -> Result<Report, Error> {
+        Self::check_rows(dir, settings, |_, _, _, _| {})
+    }
+
+    /// The same, and where all is sound `each` is told every row, for whoever knows what rows mean.
+    ///
+    /// # Errors
+    ///
+    /// As [`Embedded::check`].
+    pub fn check_rows(
+        dir: &Path,
+        settings: EmbeddedSettings,
+        each: impl FnMut(Partition, Table, &[u8], &[u8]),
+    ) -> Result<Report, Error> {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let (owner, counters) = (Arc::clone(&disk), Arc::default());
-        check::check(&*disk, dir, &settings, |dir| {
-            Bodies::new(owner, counters, dir)
-        })
+        let bodies = |dir: &Path| Bodies::new(owner, counters, dir);
+        check::check(&*disk, dir, &settings, bodies, each)
     }
 
     /// Makes the view of a store that is not open again from its log, and removes what else can be

@@ -9,7 +9,7 @@ use super::{
     Append, AppendMessage, Command, Failure, LiteralHeader, Replace, SpecialUse, Store,
     StoreAction, Tag,
 };
-use super::{fetch, list, search, select, sort};
+use super::{fetch, list, metadata, quota, search, select, sort};
 use crate::cursor::{Cursor, Read};
 use crate::{MailboxName, Names};
 
@@ -94,6 +94,11 @@ fn with_arguments(cursor: &mut Cursor<'_>, verb: &[u8], at: usize) -> Read<Comma
         b"LIST" => |cursor| list::parse(cursor).map(Command::List),
         b"LSUB" => lsub,
         b"STATUS" => status,
+        b"GETQUOTA" => |cursor| cursor.text("a quota root").map(Command::GetQuota),
+        b"GETQUOTAROOT" => |cursor| cursor.mailbox().map(Command::GetQuotaRoot),
+        b"SETQUOTA" => set_quota,
+        b"GETMETADATA" => |cursor| metadata::get(cursor).map(Command::GetMetadata),
+        b"SETMETADATA" => set_metadata,
         b"APPEND" => |cursor| append(cursor).map(Command::Append),
         b"REPLACE" => |cursor| replace(cursor, false),
         b"SEARCH" => |cursor| search::parse(cursor, false).map(Command::Search),
@@ -136,6 +141,20 @@ fn uid(cursor: &mut Cursor<'_>) -> Read<Command> {
     };
     cursor.space()?;
     argument(cursor)
+}
+
+fn set_quota(cursor: &mut Cursor<'_>) -> Read<Command> {
+    let root = cursor.text("a quota root")?;
+    cursor.space()?;
+    let limits = quota::limits(cursor)?;
+    Ok(Command::SetQuota { root, limits })
+}
+
+fn set_metadata(cursor: &mut Cursor<'_>) -> Read<Command> {
+    let mailbox = cursor.mailbox()?;
+    cursor.space()?;
+    let entries = metadata::set(cursor)?;
+    Ok(Command::SetMetadata { mailbox, entries })
 }
 
 fn id(cursor: &mut Cursor<'_>) -> Read<Command> {

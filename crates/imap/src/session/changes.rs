@@ -1,5 +1,5 @@
 //! What others did to the selected mailbox, and IDLE (RFC 9051 §5.2, §6.3.13, §7.5.1;
-//! RFC 7162 §3.2).
+//! RFC 7162 §3.2, RFC 9208 §4.3.1).
 
 use mail::FlagSet;
 
@@ -73,12 +73,19 @@ impl Session {
         open.known = open.known.max(changes.modseq);
         open.highest = changes.highest;
         open.uid_next = open.uid_next.max(changes.uid_next);
+        let passed = changes.over_quota && !open.over_quota;
+        open.over_quota = changes.over_quota;
         self.tell(moment);
         for changed in &changes.changed {
             // Whoever hears of new messages asks for their flags.
             if Some(changed.uid) <= last {
                 self.tell_flags(changed);
             }
+        }
+        if passed {
+            // RFC 9208 §4.3.1
+            let status = Status::no("The account holds more than it may").with(Code::OverQuota);
+            self.untagged(&status);
         }
         if more {
             self.ask_changes(after);

@@ -15,7 +15,7 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 36] = [
+const CAPABILITIES: [&str; 40] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
@@ -44,6 +44,10 @@ const CAPABILITIES: [&str; 36] = [
     "SPECIAL-USE",
     "CHILDREN",
     "STATUS=SIZE",
+    "QUOTA",
+    "QUOTA=RES-STORAGE",
+    "QUOTA=RES-MESSAGE",
+    "METADATA",
     "CONDSTORE",
     "QRESYNC",
     "CREATE-SPECIAL-USE",

@@ -1,5 +1,5 @@
 //! CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE, STATUS (RFC 9051 §6.3.4–§6.3.11;
-//! RFC 6154 §3, RFC 7162 §3.1.7, RFC 7889).
+//! RFC 6154 §3, RFC 7162 §3.1.7, RFC 7889, RFC 9208 §4.1.4).
 
 use mail::MailboxId;
 
@@ -115,6 +115,7 @@ impl Session {
             StatusItem::UidValidity => StatusValue::UidValidity(status.uid_validity),
             StatusItem::Unseen => StatusValue::Unseen(status.unseen),
             StatusItem::Deleted => StatusValue::Deleted(status.deleted),
+            StatusItem::DeletedStorage => StatusValue::DeletedStorage(status.deleted_octets),
             StatusItem::Size => StatusValue::Size(status.size_octets),
             StatusItem::HighestModSeq => StatusValue::HighestModSeq(status.modseq),
             StatusItem::MailboxId => StatusValue::MailboxId(status.mailbox.to_string()),

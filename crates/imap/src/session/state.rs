@@ -7,7 +7,7 @@ use mail::{FlagSet, MailboxId, ModSeq, Uid, UidSet};
 use wire::sasl::Exchange;
 
 use crate::ask::{FetchPlan, StoreMode};
-use crate::command::{Fetch, List, LiteralHeader, Qresync, SearchReturn, StatusItem};
+use crate::command::{Fetch, GetMetadata, List, LiteralHeader, Qresync, SearchReturn, StatusItem};
 use crate::diagram::{Phase, Verb};
 use crate::response::{Listing, Status};
 use crate::view::{Moment, View};
@@ -69,6 +69,8 @@ pub(super) struct Open {
     pub(super) flags: FlagSet,
     /// What `$` stands for.
     pub(super) saved: UidSet,
+    /// True once it was told that the account holds more than it may.
+    pub(super) over_quota: bool,
     /// Flags that this command told already: these messages, as of this line of the ledger.
     pub(super) told: Vec<(UidSet, ModSeq)>,
 }
@@ -119,6 +121,10 @@ pub(super) enum Wait {
         name: MailboxName,
         items: Vec<StatusItem>,
     },
+    /// The quota, of a quota root or of this mailbox.
+    Quota(Tag, Option<MailboxName>),
+    Metadata(Tag, Box<GetMetadata>),
+    SetMetadata(Tag),
     /// The statuses of LIST … RETURN (STATUS …).
     Statuses {
         tag: Tag,

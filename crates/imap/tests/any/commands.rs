@@ -1,11 +1,12 @@
 //! Any command.
 
+use bytes::Bytes;
 use imap::Command;
 use imap::command::{
-    Append, AppendMessage, Date, EntryType, Fetch, FetchItem, List, ListReturn, ListSelect,
-    LiteralHeader, Partial, PartialRange, Qresync, Replace, Search, SearchKey, SearchReturn,
-    SelectParameters, Sort, SortCriterion, SortKey, SpecialUse, Store, StoreAction, Thread,
-    Threading,
+    Append, AppendMessage, Date, Depth, EntryName, EntryType, Fetch, FetchItem, GetMetadata, List,
+    ListReturn, ListSelect, LiteralHeader, Partial, PartialRange, Qresync, Replace, Resource,
+    Search, SearchKey, SearchReturn, SelectParameters, Sort, SortCriterion, SortKey, SpecialUse,
+    Store, StoreAction, Thread, Threading,
 };
 use mail::{Role, UidValidity};
 use message::SortText;
@@ -263,6 +264,50 @@ pub(crate) fn special_use() -> BoxedStrategy<SpecialUse> {
     .boxed()
 }
 
+pub(crate) fn resource() -> BoxedStrategy<Resource> {
+    prop_oneof![
+        prop::sample::select(vec![
+            Resource::Storage,
+            Resource::Message,
+            Resource::Mailbox,
+            Resource::AnnotationStorage,
+        ]),
+        "X[A-Z]{1,5}".prop_map(Resource::Other),
+    ]
+    .boxed()
+}
+
+pub(crate) fn entry() -> BoxedStrategy<EntryName> {
+    "/(private|shared)/[a-z.]{1,5}(/[a-z \\\\\"]{1,5})?"
+        .prop_filter_map("an entry", |name| EntryName::parse(&name))
+        .prop_filter("with a value", EntryName::has_value)
+        .boxed()
+}
+
+/// Entries with their values.
+pub(crate) fn noted(least: usize) -> BoxedStrategy<Vec<(EntryName, Option<Bytes>)>> {
+    let value = prop::collection::vec(any::<u8>(), 0..9).prop_map(Bytes::from);
+    prop::collection::vec((entry(), prop::option::of(value)), least..4).boxed()
+}
+
+pub(crate) fn get_metadata() -> BoxedStrategy<GetMetadata> {
+    let depth = prop::sample::select(vec![Depth::Zero, Depth::One, Depth::Infinity]);
+    let parts = (
+        mailbox(),
+        prop::option::of(any::<u32>()),
+        depth,
+        prop::collection::vec(entry(), 1..4),
+    );
+    parts
+        .prop_map(|(mailbox, octets_max, depth, entries)| GetMetadata {
+            mailbox,
+            octets_max,
+            depth,
+            entries,
+        })
+        .boxed()
+}
+
 pub(crate) fn append() -> BoxedStrategy<Append> {
     let literal = (number64(), any::<bool>(), any::<bool>());
     let parts = (mailbox(), flags(), prop::option::of(timestamp()), literal);
@@ -356,6 +401,16 @@ pub(crate) fn on_mailboxes() -> BoxedStrategy<Command> {
             .prop_map(|(reference, pattern)| Command::Lsub { reference, pattern }),
         (mailbox(), status_items()).prop_map(|(mailbox, items)| Command::Status { mailbox, items }),
         append().prop_map(Command::Append),
+        text().prop_map(Command::GetQuota),
+        mailbox().prop_map(Command::GetQuotaRoot),
+        get_metadata().prop_map(Command::GetMetadata),
+        (mailbox(), noted(1))
+            .prop_map(|(mailbox, entries)| Command::SetMetadata { mailbox, entries }),
+        (
+            text(),
+            prop::collection::vec((resource(), number64()), 0..3)
+        )
+            .prop_map(|(root, limits)| Command::SetQuota { root, limits }),
         (any::<bool>(), seq_number(), append()).prop_map(|(uid, number, append)| {
             Command::Replace(Replace {
                 uid,

@@ -165,6 +165,7 @@ impl Made {
                 changed: Vec::new(),
                 gone: Gone::Mailbox,
                 keywords: Vec::new(),
+                over_quota: false,
                 more: false,
             });
         };
@@ -192,6 +193,10 @@ impl Made {
             changed,
             gone,
             keywords: mailbox.keywords(),
+            over_quota: self
+                .quota
+                .octets_max
+                .is_some_and(|max| self.quota.octets > max),
             more: false,
         })
     }

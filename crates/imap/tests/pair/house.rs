@@ -128,6 +128,7 @@ impl House {
             uid_validity: UidValidity::MIN,
             unseen: 0,
             deleted: 0,
+            deleted_octets: 0,
             size_octets: self
                 .letters
                 .values()
@@ -204,6 +205,7 @@ impl House {
                     .collect(),
             ),
             keywords: Vec::new(),
+            over_quota: false,
             more: upto < self.modseq,
         }
     }

@@ -18,7 +18,7 @@ use super::record::{BlobEntry, Place};
 use super::recovery::{Follower, Found, replay, walk};
 use super::segment;
 use super::view::View;
-use crate::backend::Error;
+use crate::backend::{Error, Partition, Table};
 
 /// Flaws that are told one by one; of the others only the number.
 const FLAWS_MAX: usize = 100;
@@ -59,7 +59,8 @@ impl Report {
         self.flaw_count == 0
     }
 
-    fn flaw(&mut self, flaw: String) {
+    /// Adds one more flaw.
+    pub fn flaw(&mut self, flaw: String) {
         self.flaw_count += 1;
         if self.flaws.len() < FLAWS_MAX {
             self.flaws.push(flaw);
@@ -102,6 +103,7 @@ pub(super) fn check(
     dir: &Path,
     settings: &EmbeddedSettings,
     bodies: impl FnOnce(&Path) -> Bodies,
+    each: impl FnMut(Partition, Table, &[u8], &[u8]),
 ) -> Result<Report, Error> {
     let layout = Layout::enter(disk, dir)?;
     let scratch = dir.join("check.tmp");
@@ -113,6 +115,7 @@ pub(super) fn check(
     check_blobs(&fresh, &bodies, &mut report)?;
     if report.is_sound() {
         check_view(&layout, &fresh, settings, &mut report)?;
+        fresh.each_row(each)?;
     }
     (report.derived, report.derived_octets) =
         derived::count(&layout.derived).map_err(failed("counting derived data"))?;
