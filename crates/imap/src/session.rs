@@ -193,6 +193,10 @@ impl Session {
     fn bad(&mut self, tag: Option<&Tag>, status: &Status) {
         let names = self.names();
         status.write(tag, self.output.buffer(), names);
+        self.count_bad();
+    }
+
+    fn count_bad(&mut self) {
         self.bad_commands += 1;
         if self.bad_commands > self.policy.bad_commands_max {
             self.bye("Too many bad commands");
@@ -259,6 +263,9 @@ impl Session {
                 };
                 self.bad(tag.as_ref(), &status);
             }
+            // Mail programs of Apple send an empty line before some commands: an answer to it
+            // would be shown to people as an error. It counts, lest somebody go on with nothing.
+            Framed::Command(frame) if frame.is_empty() => self.count_bad(),
             Framed::Command(frame) => match Command::parse_as(&frame, self.names()) {
                 Ok((tag, command)) => self.dispatch(tag, command),
                 Err(failure) => self.refuse_frame(&failure),

@@ -85,18 +85,24 @@ impl net::House<Session> for House {
 }
 
 impl House {
+    fn note(&self, fields: &[(String, Option<String>)]) {
+        let conn = self.guest.peer.conn;
+        tracing::debug!(%conn, ?fields, "the client names itself");
+    }
+
     async fn answer(&mut self, ask: Ask) -> Outcome<Answer> {
         if let Ask::AppendChunk(bytes) = ask {
             let append = self.append.as_mut().ok_or_else(out_of_turn)?;
             append.chunk(bytes).await?;
             return Ok(Answer::Done);
         }
+        // RFC 2971 §3.1: a client may name itself in any state, before it logs in as well.
+        if let Ask::Identity(fields) = ask {
+            self.note(&fields);
+            return Ok(Answer::Done);
+        }
         let account = self.guest.account().ok_or_else(out_of_turn)?;
         match ask {
-            Ask::Identity(fields) => {
-                let conn = self.guest.peer.conn;
-                tracing::debug!(%conn, ?fields, "the client names itself");
-            }
             Ask::List => return list(account).await,
             Ask::Status { name } => return status(account, &name).await,
             Ask::Quota => return quota(account).await,

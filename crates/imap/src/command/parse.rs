@@ -167,7 +167,13 @@ pub(crate) fn id_fields(cursor: &mut Cursor<'_>) -> Read<Vec<(String, Option<Str
     if cursor.eat_word(b"NIL") {
         return Ok(fields);
     }
-    cursor.list(|cursor| {
+    cursor.open()?;
+    loop {
+        // aioimaplib puts spaces behind "(" and before ")": they cannot mean anything else.
+        while cursor.eat(b' ') {}
+        if cursor.eat(b')') {
+            return Ok(fields);
+        }
         if fields.len() == ID_FIELDS_MAX {
             return cursor.error("at most 30 fields");
         }
@@ -179,9 +185,10 @@ pub(crate) fn id_fields(cursor: &mut Cursor<'_>) -> Read<Vec<(String, Option<Str
             None => None,
         };
         fields.push((name, value));
-        Ok(())
-    })?;
-    Ok(fields)
+        if cursor.peek() != Some(b')') {
+            cursor.expect(b' ', "a space or ')'")?;
+        }
+    }
 }
 
 fn authenticate(cursor: &mut Cursor<'_>) -> Read<Command> {
@@ -293,6 +300,9 @@ fn replace(cursor: &mut Cursor<'_>, uid: bool) -> Read<Command> {
 
 /// What follows a message: one more (RFC 3502 "append-message").
 pub(super) fn append_more(frame: &[u8]) -> Read<AppendMessage> {
+    // IMAPClient ends each message with a space, and begins the next with one more.
+    let spaces = frame.iter().take_while(|&&octet| octet == b' ').count();
+    let frame = frame.get(spaces.saturating_sub(1)..).unwrap_or_default();
     let mut cursor = Cursor::new(frame, Names::Utf7);
     let message = append_message(&mut cursor)?;
     cursor.end()?;
