@@ -268,12 +268,12 @@ impl Session {
                 self.rev2 = true;
                 enabled.push("IMAP4rev2".to_owned());
             } else if name.eq_ignore_ascii_case("CONDSTORE") && !self.condstore {
-                self.condstore = true;
+                self.enable_condstore();
                 enabled.push("CONDSTORE".to_owned());
             } else if name.eq_ignore_ascii_case("QRESYNC") && !self.qresync {
                 self.qresync = true;
                 // RFC 7162 §3.2.3
-                self.condstore = true;
+                self.enable_condstore();
                 enabled.push("QRESYNC".to_owned());
             }
         }

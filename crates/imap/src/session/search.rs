@@ -33,8 +33,9 @@ impl Session {
             criterion,
             highest,
         };
-        // RFC 7162 §3.1
-        self.condstore |= by_modseq;
+        if by_modseq {
+            self.enable_condstore();
+        }
         // RFC 9051 §6.4.4: with rev2 the plain command is answered as RETURN (ALL).
         let all = SearchReturn {
             all: true,
