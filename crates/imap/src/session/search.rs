@@ -19,6 +19,12 @@ use super::state::Open;
 
 impl Session {
     pub(super) fn search(&mut self, tag: Tag, search: Search) {
+        if self.utf8 && search.charset.is_some() {
+            // RFC 6855 §3
+            let status = Status::bad("Texts are UTF-8 since UTF8=ACCEPT: name no charset");
+            self.unsave(search.returning);
+            return self.bad(Some(&tag), &status.with(Code::ClientBug));
+        }
         if self.refuses_charset(&tag, Verb::Search, &search) {
             return;
         }
