@@ -81,7 +81,7 @@ pub struct Failure {
     pub error: SyntaxError,
 }
 
-/// The announcement of a literal's octets: `{123}`, `{123+}`, `~{123}`.
+/// The announcement of a literal's octets: `{123}`, `{123+}`, `~{123}`, `UTF8 (~{123}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LiteralHeader {
     /// How many octets follow.
@@ -90,6 +90,8 @@ pub struct LiteralHeader {
     pub sync: bool,
     /// True for a literal8, which may hold NUL (RFC 3516).
     pub binary: bool,
+    /// True for a literal8 in `UTF8 (…)`, whose header fields may be UTF-8 (RFC 6855 §4).
+    pub utf8: bool,
 }
 
 /// A role a mailbox is created for (RFC 6154 §3).

@@ -63,6 +63,8 @@ pub struct Session {
     noticed: bool,
     /// True once IMAP4rev2 was enabled.
     rev2: bool,
+    /// True once UTF8=ACCEPT was enabled (RFC 6855 §3).
+    utf8: bool,
     /// True once mod-sequences are to be told (RFC 7162 §3.1).
     condstore: bool,
     /// True once messages that went are told by UID (RFC 7162 §3.2.3).
@@ -90,6 +92,7 @@ impl Session {
             splicing: false,
             noticed: false,
             rev2: false,
+            utf8: false,
             condstore: false,
             qresync: false,
             compressed: false,
@@ -105,7 +108,11 @@ impl Session {
     }
 
     const fn names(&self) -> Names {
-        if self.rev2 { Names::Utf8 } else { Names::Utf7 }
+        if self.rev2 || self.utf8 {
+            Names::Utf8
+        } else {
+            Names::Utf7
+        }
     }
 
     // ---- the funnel

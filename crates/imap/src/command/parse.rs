@@ -321,7 +321,12 @@ fn append_message(cursor: &mut Cursor<'_>) -> Read<AppendMessage> {
         date = Some(cursor.date_time()?);
         cursor.space()?;
     }
+    // RFC 6855 §4
+    let utf8 = cursor.eat_word(b"UTF8 (");
     let binary = cursor.eat(b'~');
+    if utf8 && !binary {
+        return cursor.error("'~{'");
+    }
     let (octets, sync) = cursor.literal_header()?;
     Ok(AppendMessage {
         flags,
@@ -330,6 +335,7 @@ fn append_message(cursor: &mut Cursor<'_>) -> Read<AppendMessage> {
             octets,
             sync,
             binary,
+            utf8,
         },
     })
 }

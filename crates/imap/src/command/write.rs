@@ -221,7 +221,8 @@ fn write_append(out: &mut BytesMut, append: &Append, names: Names) {
         writing::display(out, format_args!(" \"{}\"", date.to_imap()));
     }
     let literal = append.literal;
-    out.put_slice(if literal.binary { b" ~{" } else { b" {" });
+    out.put_slice(if literal.utf8 { b" UTF8 (" } else { b" " });
+    out.put_slice(if literal.binary { b"~{" } else { b"{" });
     writing::number(out, literal.octets);
     out.put_slice(if literal.sync { b"}" } else { b"+}" });
 }

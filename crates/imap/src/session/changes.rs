@@ -42,6 +42,19 @@ impl Session {
         true
     }
 
+    /// From here on mod-sequences are told: a client that has a mailbox open learns where it
+    /// stands.
+    pub(super) fn enable_condstore(&mut self) {
+        if std::mem::replace(&mut self.condstore, true) {
+            return;
+        }
+        // RFC 7162 §3.1
+        if let Some(highest) = self.state.open().map(|open| open.highest) {
+            let status = Status::ok("The last change");
+            self.untagged(&status.with(Code::HighestModSeq(highest)));
+        }
+    }
+
     pub(super) fn ask_changes(&mut self, after: After) {
         let Some(open) = self.state.open() else {
             return self.told(after);

@@ -105,8 +105,9 @@ impl Session {
         items: &[StatusItem],
         status: &ask::Status,
     ) {
-        // RFC 7162 §3.1
-        self.condstore |= items.contains(&StatusItem::HighestModSeq);
+        if items.contains(&StatusItem::HighestModSeq) {
+            self.enable_condstore();
+        }
         let append_limit = self.policy.append_limit();
         let values = items.iter().map(|item| match item {
             StatusItem::Messages => StatusValue::Messages(status.messages),

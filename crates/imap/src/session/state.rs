@@ -170,10 +170,41 @@ pub(super) struct Incoming {
     pub(super) left: u64,
     /// True if it came as literal8, in which NUL is allowed.
     pub(super) binary: bool,
+    /// True if a parenthesis follows it.
+    pub(super) utf8: bool,
+    /// Where it is in its header, while octets of UTF-8 are not welcome there.
+    pub(super) header: Option<HeaderLine>,
     /// Which message of its command it is, from one.
     pub(super) message: u32,
     /// Octets of its command's messages up to and with it.
     pub(super) octets: u64,
+}
+
+/// A line of a message's header, as far as it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeaderLine {
+    /// Nothing but, perhaps, CR.
+    Blank,
+    Begun,
+}
+
+impl Incoming {
+    /// Looks through the next octets; true if the header has some above 127 that are not welcome.
+    pub(super) fn has_unwelcome(&mut self, chunk: &[u8]) -> bool {
+        for &octet in chunk {
+            let Some(line) = self.header else {
+                return false;
+            };
+            self.header = match (octet, line) {
+                (b'\n', HeaderLine::Blank) => None,
+                (b'\n', HeaderLine::Begun) => Some(HeaderLine::Blank),
+                (b'\r', line) => Some(line),
+                (0x80.., _) => return true,
+                _ => Some(HeaderLine::Begun),
+            };
+        }
+        false
+    }
 }
 
 /// What happens once the changes were told.

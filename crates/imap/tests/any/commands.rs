@@ -309,21 +309,25 @@ pub(crate) fn get_metadata() -> BoxedStrategy<GetMetadata> {
 }
 
 pub(crate) fn append() -> BoxedStrategy<Append> {
-    let literal = (number64(), any::<bool>(), any::<bool>());
+    let kind = prop::sample::select(vec![(false, false), (true, false), (true, true)]);
+    let literal = (number64(), any::<bool>(), kind);
     let parts = (mailbox(), flags(), prop::option::of(timestamp()), literal);
     parts
-        .prop_map(|(mailbox, flags, date, (octets, sync, binary))| Append {
-            mailbox,
-            message: AppendMessage {
-                flags,
-                date,
-                literal: LiteralHeader {
-                    octets,
-                    sync,
-                    binary,
+        .prop_map(
+            |(mailbox, flags, date, (octets, sync, (binary, utf8)))| Append {
+                mailbox,
+                message: AppendMessage {
+                    flags,
+                    date,
+                    literal: LiteralHeader {
+                        utf8,
+                        octets,
+                        sync,
+                        binary,
+                    },
                 },
             },
-        })
+        )
         .boxed()
 }
 

@@ -37,6 +37,10 @@ def sort_and_thread():
     client = connect()
     for capability in "SORT", "SORT=DISPLAY", "ESORT", "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES":
         assert capability in client.capabilities, capability
+    raw = "Subject: Äpfel\r\n\r\n".encode()
+    refused(client.append("INBOX", None, None, raw), b"[CANNOT]")
+    # Its own `enable` would have it send what is no literal.
+    assert client._simple_command("ENABLE", "UTF8=ACCEPT")[0] == "OK"
     for letter in (
         b"From: Zoe <a@x>\r\nMessage-ID: <1@x>\r\nSubject: pears\r\n\r\n",
         b"From: Bob <b@x>\r\nMessage-ID: <2@x>\r\nSubject: apples\r\n\r\n",
