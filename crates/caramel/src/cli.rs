@@ -115,6 +115,13 @@ enum AccountCommand {
         #[command(flatten)]
         password: PasswordSource,
     },
+    /// Shows how much mail an account holds and may hold, or says how much it may.
+    Quota {
+        /// Its address.
+        address: String,
+        #[command(flatten)]
+        change: QuotaChange,
+    },
     /// Removes an account: nobody logs in to it, nothing is delivered to it.
     Rm {
         /// Its address.
@@ -161,6 +168,23 @@ pub(crate) struct Listing {
     /// As JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// How much an account may hold from now on; of what is not named, any number.
+#[derive(Debug, Args)]
+pub(crate) struct QuotaChange {
+    /// Octets of all its messages: 500M, 2G.
+    #[arg(long, value_name = "OCTETS", value_parser = config::octets)]
+    pub(crate) octets: Option<u64>,
+    /// Messages, counted once for each mailbox they are in.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) messages: Option<u64>,
+    /// No limit, whatever the configuration says.
+    #[arg(long, conflicts_with_all = ["octets", "messages", "default"])]
+    pub(crate) none: bool,
+    /// The limits that the configuration gives to all.
+    #[arg(long, conflicts_with_all = ["octets", "messages"])]
+    pub(crate) default: bool,
 }
 
 /// Where a password comes from.
@@ -217,6 +241,9 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         }
         Command::Account(AccountCommand::Passwd { address, password }) => {
             directory::change_password(config, address, password)
+        }
+        Command::Account(AccountCommand::Quota { address, change }) => {
+            directory::quota(config, address, change)
         }
         Command::Account(AccountCommand::Rm { address }) => {
             directory::remove_account(config, address)

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use mail::{Address, Host};
 use net::Endpoint;
+use post::Quota;
 use server::{Encrypted, Protocol};
 
 use crate::complaint::Complaint;
@@ -142,6 +143,15 @@ impl Config {
         self.number(&setting::RECIPIENTS)
     }
 
+    /// What an account may hold that has no quota of its own.
+    pub(crate) fn quota(&self) -> Quota {
+        let limit = |setting| self.value(setting).map(|_| self.number(setting));
+        Quota {
+            octets_max: limit(&setting::ACCOUNT_SIZE),
+            messages_max: limit(&setting::ACCOUNT_MESSAGES),
+        }
+    }
+
     pub(crate) fn connections(&self) -> u64 {
         self.number(&setting::CONNECTIONS)
     }
@@ -244,6 +254,12 @@ impl Config {
             _ => String::new(),
         }
     }
+}
+
+/// Octets as they are written for people: a number, or one with K, M or G.
+pub(crate) fn octets(text: &str) -> Result<u64, String> {
+    let octets = text.parse().ok().or_else(|| written::octets(text));
+    octets.ok_or_else(|| "octets, or a number with K, M or G: 2G".to_owned())
 }
 
 /// A protocol's word in the file.

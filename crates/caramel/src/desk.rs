@@ -49,7 +49,10 @@ fn next(method: &str, kind: &str) -> &'static str {
     match (method, kind) {
         ("Account/add", "AlreadyExists") => "another password: caramel account passwd ADDRESS",
         ("Account/add" | "Alias/add", "Nonexistent") => "caramel domain add DOMAIN",
-        ("Account/password" | "Account/remove", "Nonexistent") => "caramel account list",
+        (
+            "Account/password" | "Account/quota" | "Account/remove" | "Account/setQuota",
+            "Nonexistent",
+        ) => "caramel account list",
         ("Alias/remove", "Nonexistent") => "caramel alias list",
         ("Domain/remove", "Nonexistent") => "caramel domain list",
         ("Domain/remove", _) => "caramel account list; caramel alias list",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::{Listing, PasswordSource, say};
+use crate::cli::{Listing, PasswordSource, QuotaChange, say};
 use crate::complaint::Complaint;
 use crate::config::Config;
 use crate::desk::ask;
@@ -66,6 +66,26 @@ fn set_password(
     ask(config, method, &arguments)?;
     say(&format!("{address} {done}."))?;
     source.tell(&password)
+}
+
+/// Changes a quota if so much is said; shows what it comes to.
+pub(crate) fn quota(config: &Config, address: &str, change: &QuotaChange) -> Result<(), Complaint> {
+    let own = change.octets.is_some() || change.messages.is_some() || change.none;
+    if own || change.default {
+        let quota =
+            own.then(|| json!({ "octetsMax": change.octets, "messagesMax": change.messages }));
+        let arguments = json!({ "address": address, "quota": quota });
+        ask(config, "Account/setQuota", &arguments)?;
+    }
+    let answer = ask(config, "Account/quota", &json!({ "address": address }))?;
+    for what in ["octets", "messages"] {
+        let number = |name: &str| answer.get(name).and_then(Value::as_u64);
+        let used = number(what).unwrap_or(0);
+        let max = number(&format!("{what}Max"));
+        let max = max.map_or_else(|| "any number".to_owned(), |max| max.to_string());
+        say(&format!("{address} holds {used} {what} of {max}."))?;
+    }
+    Ok(())
 }
 
 pub(crate) fn remove_account(config: &Config, address: &str) -> Result<(), Complaint> {

@@ -1,5 +1,6 @@
 //! Looking after a store that no server has open.
 
+use post::Recount;
 use store::{Embedded, EmbeddedSettings};
 
 use crate::cli::say;
@@ -9,8 +10,15 @@ use crate::config::Config;
 /// Reads everything and says what is damaged.
 pub(crate) fn check(config: &Config) -> Result<(), Complaint> {
     require_store(config)?;
-    let report = Embedded::check(&config.store(), EmbeddedSettings::default());
-    let report = report.map_err(|error| not_open(config, &error))?;
+    let mut recount = Recount::default();
+    let each = |partition, table, key: &[u8], value: &[u8]| {
+        recount.row(partition, table, key, value);
+    };
+    let report = Embedded::check_rows(&config.store(), EmbeddedSettings::default(), each);
+    let mut report = report.map_err(|error| not_open(config, &error))?;
+    for flaw in recount.flaws() {
+        report.flaw(flaw);
+    }
     say(report.to_string().trim_end())?;
     if report.is_sound() {
         return Ok(());

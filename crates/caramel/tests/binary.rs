@@ -136,7 +136,24 @@ fn commands(house: &House, name: &str) -> String {
     assert_eq!(said, format!("ada@test.localhost\n{address}\n"));
     said.push_str(&house.done(&["alias", "list", "--json"], ""));
     said.push_str(&house.done(&["domain", "list"], ""));
+    for (words, limits) in [
+        (vec![], ["2147483648", "any number"]),
+        (vec!["--messages", "0"], ["any number", "0"]),
+        (vec!["--octets", "1K", "--messages", "7"], ["1024", "7"]),
+        (vec!["--none"], ["any number"; 2]),
+        (vec!["--default"], ["2147483648", "any number"]),
+    ] {
+        let words = [vec!["account", "quota", &address], words].concat();
+        let [octets, messages] = limits;
+        let expected = format!(
+            "{address} holds 0 octets of {octets}.\n{address} holds 0 messages of {messages}.\n"
+        );
+        assert_eq!(house.done(&words, ""), expected);
+    }
     for (words, code) in [
+        (vec!["account", "quota", "nobody@test.localhost"], 1),
+        (vec!["account", "quota", &address, "--octets", "1k"], 2),
+        (vec!["account", "quota", &address, "--none", "--default"], 2),
         (vec!["account", "add", &address], 1),
         (vec!["account", "add", "nobody@elsewhere.example"], 1),
         (vec!["account", "add", "nobody"], 2),

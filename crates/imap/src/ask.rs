@@ -13,18 +13,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mail::{
-    BlobRange, EmailId, FlagSet, Keyword, ModSeq, Rights, Role, ThreadId, Timestamp, Uid, UidSet,
-    UidValidity,
-};
+use mail::{FlagSet, Keyword, ModSeq, Rights, Role, Timestamp, Uid, UidSet, UidValidity};
 use message::Member;
 use wire::sasl::{Question, Verdict};
 
-mod criterion;
+mod fetch;
 mod place;
+mod search;
 
-pub use criterion::{Criterion, Date, Highest, When};
+pub use fetch::{FetchPlan, Piece, PieceData, PieceForm, PreviewMode, Row};
 pub use place::Place;
+pub use search::{Criterion, Date, Highest, When};
 
 // What to sort by, how to thread and how rights change is the same to the client and to the house.
 pub use crate::command::{RightsChange, SortCriterion, SortKey, Threading};
@@ -47,6 +46,28 @@ pub enum Ask {
     Status {
         /// Its name.
         name: String,
+    },
+    /// How much the account holds and may hold (RFC 9208). Answer: [`Answer::Quota`].
+    Quota,
+    /// Notes on a mailbox, or on the server as this account sees it (RFC 5464). Answer:
+    /// [`Answer::Metadata`].
+    Metadata {
+        /// The mailbox's name; `None` for the server.
+        mailbox: Option<String>,
+        /// Which entries, in lower case.
+        entries: Vec<String>,
+        /// How many levels below them as well; `None` for all.
+        depth: Option<usize>,
+        /// Octets a value may have to be told.
+        octets_max: Option<u64>,
+    },
+    /// Sets notes, all or none. Answer: [`Answer::Done`]. [`Why::TooBig`] means a value,
+    /// [`Why::Limit`] their number, [`Why::Cannot`] a role that cannot be set.
+    SetMetadata {
+        /// The mailbox's name; `None` for the server.
+        mailbox: Option<String>,
+        /// Entries in lower case, and the values they shall have; those without one go.
+        entries: Vec<(String, Option<Bytes>)>,
     },
     /// Makes a mailbox, and those above it that are missing. Answer: [`Answer::Created`].
     Create {
@@ -255,6 +276,15 @@ pub enum Answer {
     Created(Place),
     /// To [`Ask::Status`].
     Status(Status),
+    /// To [`Ask::Quota`].
+    Quota(Quota),
+    /// To [`Ask::Metadata`].
+    Metadata {
+        /// Entries and their values.
+        entries: Vec<(String, Bytes)>,
+        /// Octets of the longest value that was left out for its length.
+        longest: Option<u64>,
+    },
     /// To [`Ask::Select`].
     Selected(Box<Selected>),
     /// To [`Ask::Changes`].
@@ -389,10 +419,25 @@ pub struct Status {
     pub unseen: u32,
     /// Messages with `\Deleted`.
     pub deleted: u32,
+    /// Octets that an expunge of all `\Deleted` ones would free.
+    pub deleted_octets: u64,
     /// Octets of all messages.
     pub size_octets: u64,
     /// The highest mod-sequence in it.
     pub modseq: ModSeq,
+}
+
+/// How much an account holds and may hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// Octets of all messages.
+    pub octets: u64,
+    /// Octets it may hold; `None` for any number.
+    pub octets_max: Option<u64>,
+    /// Messages, counted once for each mailbox they are in.
+    pub messages: u64,
+    /// Messages it may hold; `None` for any number.
+    pub messages_max: Option<u64>,
 }
 
 /// A mailbox as it was opened.
@@ -439,6 +484,8 @@ pub struct Changes {
     pub keywords: Vec<Keyword>,
     /// What the account may do with it now.
     pub rights: Rights,
+    /// True if the account holds more than it may (RFC 9208 §4.3.1).
+    pub over_quota: bool,
     /// True if the batch was cut: ask again behind `modseq`.
     pub more: bool,
 }
@@ -463,97 +510,6 @@ pub struct Changed {
     pub flags: FlagSet,
     /// Its mod-sequence.
     pub modseq: ModSeq,
-}
-
-/// What to read of each message. UID, flags and mod-sequence come always.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FetchPlan {
-    /// The structure: for ENVELOPE, BODY and BODYSTRUCTURE.
-    pub outline: message::Wanted,
-    /// The first words of the text: for PREVIEW.
-    pub preview: Option<PreviewMode>,
-    /// Pieces of its text, answered in this order.
-    pub pieces: Vec<Piece>,
-    /// True to mark each message as `\Seen` in passing.
-    pub mark_seen: bool,
-    /// Only messages with a higher mod-sequence (RFC 7162 §3.1.4.1).
-    pub changed_since: Option<ModSeq>,
-}
-
-/// When the first words of a text are wanted (RFC 8970).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PreviewMode {
-    /// Only where they are kept.
-    Kept,
-    /// In any case.
-    Made,
-}
-
-/// A piece of a message's text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// Of which section.
-    pub section: message::Section,
-    /// How it is wanted.
-    pub form: PieceForm,
-    /// Octets to skip and octets to take at most, of the (decoded) section.
-    pub range: Option<(u64, u64)>,
-}
-
-/// How a piece is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PieceForm {
-    /// As it is stored.
-    Stored,
-    /// Its transfer encoding undone (RFC 3516 BINARY).
-    Decoded,
-    /// Only how large it would be decoded (BINARY.SIZE).
-    DecodedSize,
-}
-
-/// A message, read.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// Its UID.
-    pub uid: Uid,
-    /// Its mod-sequence.
-    pub modseq: ModSeq,
-    /// Its flags, after any marking.
-    pub flags: FlagSet,
-    /// True if it was marked as `\Seen` by this very reading.
-    pub marked: bool,
-    /// Octets of the whole message.
-    pub size_octets: u64,
-    /// When it arrived.
-    pub internal_date: Timestamp,
-    /// When it was put into the mailbox, where the house knows it (RFC 8514).
-    pub save_date: Option<Timestamp>,
-    /// Its identity across mailboxes.
-    pub email: EmailId,
-    /// Its conversation, where the house knows it.
-    pub thread: Option<ThreadId>,
-    /// Its structure, if the plan asked for it.
-    pub outline: Option<Arc<message::Outline>>,
-    /// The first words of its text, if the plan asked for them; always there for
-    /// [`PreviewMode::Made`].
-    pub preview: Option<String>,
-    /// The pieces, in the plan's order.
-    pub pieces: Vec<PieceData>,
-}
-
-/// A piece, read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PieceData {
-    /// Its octets, if they are few.
-    Bytes(Bytes),
-    /// Where its octets are stored: the driver puts them on the wire.
-    Blob(BlobRange),
-    /// To [`PieceForm::DecodedSize`].
-    Size(u64),
-    /// There is no such part, or it has no such text.
-    Nil,
-    /// Its transfer encoding is not known (RFC 9051 UNKNOWN-CTE).
-    UnknownCte,
 }
 
 /// How STORE changes flags.

@@ -103,6 +103,7 @@ fn append(
     message: &Message,
 ) -> Append {
     let literal = LiteralHeader {
+        utf8: false,
         octets: message.octets(),
         sync: true,
         binary: false,

@@ -11,7 +11,7 @@
 
 use std::fmt;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use mail::{FlagSet, ModSeq, Role, SyntaxError, Timestamp};
 use wire::sasl::Secret;
 
@@ -20,8 +20,10 @@ use crate::{MailboxName, Names, SeqNumber, SequenceSet};
 mod acl;
 mod fetch;
 mod list;
+pub(crate) mod metadata;
 pub(crate) mod parse;
 pub(crate) mod partial;
+mod quota;
 pub(crate) mod search;
 pub(crate) mod section;
 mod select;
@@ -31,7 +33,9 @@ mod write;
 pub use acl::RightsChange;
 pub use fetch::{Fetch, FetchItem, Partial};
 pub use list::{List, ListReturn, ListSelect, StatusItem};
+pub use metadata::{Depth, EntryName, GetMetadata};
 pub use partial::PartialRange;
+pub use quota::Resource;
 pub use search::{Date, EntryType, Search, SearchKey, SearchReturn};
 pub use select::{Qresync, SelectParameters};
 pub use sort::{Sort, SortCriterion, SortKey, Thread, Threading};
@@ -79,7 +83,7 @@ pub struct Failure {
     pub error: SyntaxError,
 }
 
-/// The announcement of a literal's octets: `{123}`, `{123+}`, `~{123}`.
+/// The announcement of a literal's octets: `{123}`, `{123+}`, `~{123}`, `UTF8 (~{123}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LiteralHeader {
     /// How many octets follow.
@@ -88,6 +92,8 @@ pub struct LiteralHeader {
     pub sync: bool,
     /// True for a literal8, which may hold NUL (RFC 3516).
     pub binary: bool,
+    /// True for a literal8 in `UTF8 (…)`, whose header fields may be UTF-8 (RFC 6855 §4).
+    pub utf8: bool,
 }
 
 /// A role a mailbox is created for (RFC 6154 §3).
@@ -268,6 +274,26 @@ pub enum Command {
     },
     /// Which rights have I? (RFC 4314 §3.5)
     MyRights(MailboxName),
+    /// How much of this quota root is used? (RFC 9208 §4.1.1)
+    GetQuota(String),
+    /// Which quota roots has this mailbox, and how much of them is used? (RFC 9208 §4.1.2)
+    GetQuotaRoot(MailboxName),
+    /// Limit a quota root (RFC 9208 §4.1.3).
+    SetQuota {
+        /// Which.
+        root: String,
+        /// Its limits from now on.
+        limits: Vec<(Resource, u64)>,
+    },
+    /// What is noted on this mailbox, or on the server? (RFC 5464 §4.2)
+    GetMetadata(GetMetadata),
+    /// Note this on a mailbox, or on the server (RFC 5464 §4.3).
+    SetMetadata {
+        /// On which; the empty name is for the server as a whole.
+        mailbox: MailboxName,
+        /// Entries and the values they shall have; those without a value go.
+        entries: Vec<(EntryName, Option<Bytes>)>,
+    },
     /// Put a message in (§6.3.12).
     Append(Append),
     /// Put a message in, and take another away in the same step (RFC 8508).

@@ -58,6 +58,11 @@ pub enum Verb {
     GetAcl,
     ListRights,
     MyRights,
+    GetQuota,
+    GetQuotaRoot,
+    SetQuota,
+    GetMetadata,
+    SetMetadata,
     Append,
     Idle,
     Check,
@@ -151,6 +156,8 @@ impl Phase {
             (here, Verb::Namespace | Verb::Status | Verb::Append | Verb::Compress, _) => here,
             (here, Verb::SetAcl | Verb::DeleteAcl | Verb::GetAcl, _) => here,
             (here, Verb::ListRights | Verb::MyRights, _) => here,
+            (here, Verb::GetQuota | Verb::GetQuotaRoot | Verb::SetQuota, _) => here,
+            (here, Verb::GetMetadata | Verb::SetMetadata, _) => here,
             (Authenticated, _, _) => return None,
             (Selected, Verb::Close | Verb::Unselect, Ok) => Authenticated,
             (here, _, _) => here,
@@ -168,7 +175,7 @@ impl Phase {
 
 impl Verb {
     /// All verbs.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 48] = [
         Self::Capability,
         Self::Noop,
         Self::Id,
@@ -194,6 +201,11 @@ impl Verb {
         Self::GetAcl,
         Self::ListRights,
         Self::MyRights,
+        Self::GetQuota,
+        Self::GetQuotaRoot,
+        Self::SetQuota,
+        Self::GetMetadata,
+        Self::SetMetadata,
         Self::Append,
         Self::Idle,
         Self::Check,

@@ -23,6 +23,8 @@ pub struct Policy {
     pub append_messages_max: u32,
     /// Octets of all messages that one APPEND brings.
     pub append_all_octets_max: u64,
+    /// Octets the value of a note may have (RFC 5464 §4.1); the house refuses longer ones.
+    pub metadata_octets_max: u64,
     /// Octets of one [`Ask::AppendChunk`](crate::Ask::AppendChunk).
     pub chunk_octets_max: usize,
     /// Octets of one line inside AUTHENTICATE.
@@ -57,6 +59,7 @@ impl Default for Policy {
             append_octets_max: 100 * 1024 * 1024,
             append_messages_max: 1_000,
             append_all_octets_max: 1024 * 1024 * 1024,
+            metadata_octets_max: 16 * 1024,
             chunk_octets_max: 64 * 1024,
             response_octets_max: 12 * 1024,
             bad_commands_max: 20,

@@ -20,6 +20,8 @@ mod acl;
 mod code;
 mod fetch;
 mod list;
+mod metadata;
+mod quota;
 mod search;
 mod status;
 mod structure;
@@ -30,6 +32,8 @@ pub use code::Code;
 pub use fetch::{FetchData, FetchLine};
 pub(crate) use fetch::{part_numbers, section_spec};
 pub use list::{Attribute, Listing, Namespace, Namespaces};
+pub use metadata::Metadata;
+pub use quota::QuotaLimit;
 pub use search::Esearch;
 pub use status::StatusValue;
 
@@ -163,6 +167,12 @@ pub enum Response {
     ListRights(ListRights),
     /// Which rights the user has to a mailbox (RFC 4314 §3.8).
     MyRights(MailboxName, Rights),
+    /// Notes on a mailbox, or on the server if its name is empty (RFC 5464 §4.4).
+    Metadata(MailboxName, Metadata),
+    /// A quota root and its limits (RFC 9208 §4.2.1).
+    Quota(String, Vec<QuotaLimit>),
+    /// The quota roots of a mailbox (RFC 9208 §4.2.2).
+    QuotaRoot(MailboxName, Vec<String>),
     /// The flags the mailbox knows.
     Flags(FlagSet),
     /// How many messages there are.
@@ -213,6 +223,9 @@ impl Response {
             Self::Acl(mailbox, entries) => acl::write(out, mailbox, entries, names),
             Self::ListRights(listed) => listed.write(out, names),
             Self::MyRights(mailbox, rights) => acl::write_mine(out, mailbox, *rights, names),
+            Self::Metadata(mailbox, data) => metadata::write(out, mailbox, data, names),
+            Self::Quota(root, limits) => quota::write(out, root, limits, names),
+            Self::QuotaRoot(mailbox, roots) => quota::write_roots(out, mailbox, roots, names),
             Self::Flags(flags) => {
                 out.put_slice(b"* FLAGS (");
                 write_flags(out, flags);
@@ -364,6 +377,18 @@ fn named(cursor: &mut Cursor<'_>) -> Read<Response> {
         b"ACL" => acl::parse(cursor)?,
         b"LISTRIGHTS" => acl::parse_list(cursor)?,
         b"MYRIGHTS" => acl::parse_mine(cursor)?,
+        b"METADATA" => {
+            let (mailbox, data) = metadata::parse(cursor)?;
+            Response::Metadata(mailbox, data)
+        }
+        b"QUOTA" => {
+            let (root, limits) = quota::parse(cursor)?;
+            Response::Quota(root, limits)
+        }
+        b"QUOTAROOT" => {
+            let (mailbox, roots) = quota::parse_roots(cursor)?;
+            Response::QuotaRoot(mailbox, roots)
+        }
         b"FLAGS" => Response::Flags(fetch::flags(cursor)?.flags),
         b"VANISHED" => Response::Vanished {
             earlier: cursor.eat_word(b"(EARLIER) "),

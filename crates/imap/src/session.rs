@@ -33,8 +33,10 @@ mod fetch;
 mod list;
 mod login;
 mod mailbox;
+mod metadata;
 mod output;
 mod pattern;
+mod quota;
 mod search;
 mod select;
 mod sort;
@@ -62,6 +64,8 @@ pub struct Session {
     noticed: bool,
     /// True once IMAP4rev2 was enabled.
     rev2: bool,
+    /// True once UTF8=ACCEPT was enabled (RFC 6855 §3).
+    utf8: bool,
     /// True once mod-sequences are to be told (RFC 7162 §3.1).
     condstore: bool,
     /// True once messages that went are told by UID (RFC 7162 §3.2.3).
@@ -89,6 +93,7 @@ impl Session {
             splicing: false,
             noticed: false,
             rev2: false,
+            utf8: false,
             condstore: false,
             qresync: false,
             compressed: false,
@@ -104,7 +109,11 @@ impl Session {
     }
 
     const fn names(&self) -> Names {
-        if self.rev2 { Names::Utf8 } else { Names::Utf7 }
+        if self.rev2 || self.utf8 {
+            Names::Utf8
+        } else {
+            Names::Utf7
+        }
     }
 
     // ---- the funnel
@@ -192,6 +201,10 @@ impl Session {
     fn bad(&mut self, tag: Option<&Tag>, status: &Status) {
         let names = self.names();
         status.write(tag, self.output.buffer(), names);
+        self.count_bad();
+    }
+
+    fn count_bad(&mut self) {
         self.bad_commands += 1;
         if self.bad_commands > self.policy.bad_commands_max {
             self.bye("Too many bad commands");
@@ -258,6 +271,9 @@ impl Session {
                 };
                 self.bad(tag.as_ref(), &status);
             }
+            // Mail programs of Apple send an empty line before some commands: an answer to it
+            // would be shown to people as an error. It counts, lest somebody go on with nothing.
+            Framed::Command(frame) if frame.is_empty() => self.count_bad(),
             Framed::Command(frame) => match Command::parse_as(&frame, self.names()) {
                 Ok((tag, command)) => self.dispatch(tag, command),
                 Err(failure) => self.refuse_frame(&failure),
@@ -343,6 +359,13 @@ impl Session {
             Command::Lsub { reference, pattern } => self.lsub(tag, reference, pattern),
             Command::Namespace => self.namespace(tag),
             Command::Status { mailbox, items } => self.status(tag, mailbox, items),
+            Command::GetQuota(root) => self.get_quota(tag, &root),
+            Command::GetQuotaRoot(mailbox) => self.get_quota_root(tag, mailbox),
+            Command::SetQuota { .. } => self.set_quota(tag),
+            Command::GetMetadata(get) => self.get_metadata(tag, get),
+            Command::SetMetadata { mailbox, entries } => {
+                self.set_metadata(tag, &mailbox, entries);
+            }
             Command::Close => self.close(tag),
             Command::Unselect => self.unselect(&tag, verb),
             Command::Expunge => self.expunge(tag, None),
@@ -504,6 +527,11 @@ const fn verb_of(command: &Command) -> Verb {
         Command::GetAcl(_) => Verb::GetAcl,
         Command::ListRights { .. } => Verb::ListRights,
         Command::MyRights(_) => Verb::MyRights,
+        Command::GetQuota(_) => Verb::GetQuota,
+        Command::GetQuotaRoot(_) => Verb::GetQuotaRoot,
+        Command::SetQuota { .. } => Verb::SetQuota,
+        Command::GetMetadata(_) => Verb::GetMetadata,
+        Command::SetMetadata { .. } => Verb::SetMetadata,
         Command::Append(_) => Verb::Append,
         Command::Replace(_) => Verb::Replace,
         Command::Idle => Verb::Idle,

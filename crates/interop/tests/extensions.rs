@@ -5,11 +5,16 @@ use interop::{Server, Tls, program};
 
 /// Runs a function of `python/extensions.py` on a server of its own.
 fn python(what: &str) {
-    let server = Server::start().unwrap();
+    python_on(&Server::start().unwrap(), what);
+}
+
+fn python_on(server: &Server, what: &str) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/extensions.py");
     let ca = server.authority().unwrap();
     let imap = server.address("imap", Tls::Implicit).to_string();
-    let words = [script, what, &ca, &imap];
+    let [smtp, lmtp] = [("smtp", Tls::Starttls), ("lmtp", Tls::None)]
+        .map(|(protocol, tls)| server.address(protocol, tls).to_string());
+    let words = [script, what, &ca, &imap, &smtp, &lmtp];
     let ended = program("python3", &words, server.folder(), "").unwrap();
     assert!(ended.well, "{}\n{}\n{}", ended.out, ended.err, server.log());
 }
@@ -27,6 +32,26 @@ fn letters_come_in_order_and_in_threads() {
 #[test]
 fn a_connection_goes_on_compressed_inside_tls() {
     python("compress");
+}
+
+#[test]
+fn an_account_holds_so_much_and_no_more() {
+    let server = Server::start().unwrap();
+    let set = |words: &[&str]| {
+        let words = [&["account", "quota", "ada@test.localhost"], words].concat();
+        server.command(&words, "").unwrap()
+    };
+    let shown = set(&["--octets", "4K", "--messages", "6"]);
+    assert!(shown.contains("holds 0 octets of 4096."), "{shown}");
+    python_on(&server, "quota");
+    assert!(set(&[]).contains("holds 6 messages of 6."));
+    assert!(set(&["--none"]).contains("holds 6 messages of any number."));
+    python_on(&server, "no_quota");
+}
+
+#[test]
+fn notes_of_every_kind_are_kept() {
+    python("metadata");
 }
 
 #[test]

@@ -36,14 +36,23 @@ impl<'a> Terminal<'a> {
 
     /// Waits until the screen shows `text`.
     fn shows(&self, text: &str) -> String {
+        self.wait(|screen| screen.contains(text), text)
+    }
+
+    /// Waits until the screen does not show `text` any more: a question is done with.
+    fn hides(&self, text: &str) {
+        self.wait(|screen| !screen.contains(text), text);
+    }
+
+    fn wait(&self, enough: impl Fn(&str) -> bool, text: &str) -> String {
         let begun = Instant::now();
         loop {
             let screen = self.tmux(&["capture-pane", "-p"]);
-            if screen.contains(text) {
+            if enough(&screen) {
                 return screen;
             }
             let late = begun.elapsed() > Duration::from_secs(30);
-            assert!(!late, "no {text:?} on\n{screen}\n{}", self.server.log());
+            assert!(!late, "{text:?} and\n{screen}\n{}", self.server.log());
         }
     }
 }
@@ -65,6 +74,14 @@ fn deliver(server: &Server) {
     assert!(reply.unwrap().starts_with("250"));
 }
 
+/// Types a text after what the program proposes is rubbed out.
+fn types(terminal: &Terminal<'_>, text: &str) {
+    terminal.keys(&["C-u"]);
+    terminal.keys(&["-l", text]);
+    terminal.shows(text);
+    terminal.keys(&["Enter"]);
+}
+
 fn messages(server: &Server, mailbox: &str) -> String {
     let (mut talk, _) = Talk::open(server.address("imap", Tls::Starttls)).unwrap();
     talk.imap_login("ada@test.localhost", "secret").unwrap();
@@ -73,35 +90,62 @@ fn messages(server: &Server, mailbox: &str) -> String {
         .remove(0)
 }
 
-#[test]
-fn mutt_reads_and_deletes() {
+/// A whole round of mutt or of what has come of it.
+fn mutt(name: &str) {
     let server = Server::start().unwrap();
+    deliver(&server);
+    deliver(&server);
     deliver(&server);
     let ca = server.authority().unwrap();
     let port = server.address("imap", Tls::Implicit).port();
     let rc = format!(
-        "set folder=\"imaps://127.0.0.1:{port}/\"\nset spoolfile=\"+INBOX\"\n\
+        "set folder=\"imaps://localhost:{port}/\"\nset spoolfile=\"+INBOX\"\n\
          set imap_user=\"ada@test.localhost\"\nset imap_pass=\"secret\"\n\
-         set ssl_verify_host=no\nset certificate_file=\"{ca}\"\n\
-         set ssl_ca_certificates_file=\"{ca}\"\n\
-         set delete=yes\nset quit=yes\nset sort=date\n"
+         set certificate_file=\"{ca}\"\nset ssl_ca_certificates_file=\"{ca}\"\n\
+         set delete=yes\nset quit=yes\nset sort=date\nset confirmappend=no\n\
+         set confirmcreate=no\nset header_cache=\"cache\"\nset imap_condstore=yes\n\
+         set imap_qresync=yes\nset imap_idle=yes\n\
+         set status_format=\"all %m new %n flagged %F gone %d.\"\n"
     );
-    fs::write(server.folder().join("muttrc"), rc).unwrap();
-    let terminal = Terminal::run(&server, "mutt -n -F muttrc");
-    terminal.shows("On the screen");
+    fs::write(server.folder().join("rc"), rc).unwrap();
+    let command = format!("{name} -n -F rc");
+    let terminal = Terminal::run(&server, &command);
+    terminal.shows("all 3 new 3 flagged 0 gone 0.");
     terminal.keys(&["Enter"]);
     terminal.shows("Words to be read.");
-    // mutt throws typed-ahead keys away: each waits for the screen that it is meant for.
     terminal.keys(&["i"]);
-    terminal.shows("q:Quit");
+    terminal.shows("all 3 new 2 flagged 0 gone 0.");
+    terminal.keys(&["C"]);
+    terminal.shows("Copy to mailbox");
+    types(&terminal, "+Kept");
+    terminal.hides("Copy to mailbox");
+    terminal.keys(&["F"]);
+    terminal.shows("flagged 1 gone 0.");
     terminal.keys(&["d"]);
-    terminal.shows("Del:1");
+    terminal.shows("gone 1.");
     terminal.keys(&["q"]);
     terminal.shows("THE END");
-    assert_eq!(
-        messages(&server, "INBOX"),
-        "* STATUS INBOX (MESSAGES 0 UNSEEN 0)"
-    );
+    drop(terminal);
+    let inbox = messages(&server, "INBOX");
+    assert_eq!(inbox, "* STATUS INBOX (MESSAGES 2 UNSEEN 1)");
+    let kept = messages(&server, "Kept");
+    assert_eq!(kept, "* STATUS Kept (MESSAGES 1 UNSEEN 0)");
+    // It comes again with what it remembers, and is told what has changed meanwhile.
+    deliver(&server);
+    let terminal = Terminal::run(&server, &command);
+    terminal.shows("all 3 new 1 flagged 1 gone 0.");
+    terminal.keys(&["q"]);
+    terminal.shows("THE END");
+}
+
+#[test]
+fn mutt_files_flags_deletes_and_comes_again() {
+    mutt("mutt");
+}
+
+#[test]
+fn neomutt_files_flags_deletes_and_comes_again() {
+    mutt("neomutt");
 }
 
 #[test]
@@ -150,4 +194,43 @@ fn s_nail_reads_and_answers() {
         "{ended:?}\n{}",
         server.log()
     );
+}
+
+#[test]
+fn alpine_reads_files_and_expunges() {
+    let server = Server::start().unwrap();
+    deliver(&server);
+    deliver(&server);
+    let port = server.address("imap", Tls::Implicit).port();
+    let far = format!("{{localhost:{port}/ssl/novalidate-cert/user=ada@test.localhost}}");
+    let rc = format!(
+        "user-domain=test.localhost\ninbox-path={far}INBOX\n\
+         folder-collections=\"Far\" {far}[]\nlast-version-used=7.00\n\
+         feature-list=disable-password-file-saving,expunge-without-confirm,\
+         quit-without-confirm\n"
+    );
+    fs::write(server.folder().join("pinerc"), rc).unwrap();
+    let terminal = Terminal::run(&server, "alpine -p pinerc -i");
+    terminal.shows("ENTER PASSWORD");
+    terminal.keys(&["-l", "secret"]);
+    terminal.keys(&["Enter"]);
+    terminal.shows("Message 1 of 2 NEW");
+    terminal.keys(&["Enter"]);
+    terminal.shows("Words to be read.");
+    terminal.keys(&["<"]);
+    terminal.shows("MESSAGE INDEX");
+    terminal.keys(&["S"]);
+    terminal.shows("SAVE Msg #1");
+    types(&terminal, "Kept");
+    terminal.shows("Create?");
+    terminal.keys(&["y"]);
+    terminal.shows("Message 1 of 2 DEL");
+    terminal.keys(&["X"]);
+    terminal.shows("Message 1 of 1 NEW");
+    terminal.keys(&["q"]);
+    terminal.shows("THE END");
+    let inbox = messages(&server, "INBOX");
+    assert_eq!(inbox, "* STATUS INBOX (MESSAGES 1 UNSEEN 1)");
+    let kept = messages(&server, "Kept");
+    assert_eq!(kept, "* STATUS Kept (MESSAGES 1 UNSEEN 0)");
 }

@@ -88,7 +88,9 @@ pub use scanner::{Scanned, Scanner};
 pub use section::{Located, Section, Specifier, filter_header};
 pub use status::{Action, DeliveryStatus, RecipientStatus, Typed};
 pub use table::{Kind, Table, Text};
-pub use text::{Needle, decode_text, header_text, part_text, search_text};
+pub use text::{
+    Needle, SEARCH_TEXT_VERSION, decode_text, fold, header_text, part_text, search_text,
+};
 pub use thread::{
     BaseSubject, ByReferences, BySubject, Member, ancestry, answer_subject, base_subject,
     forward_subject, references,

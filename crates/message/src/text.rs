@@ -13,6 +13,16 @@ use crate::leniency::Leniencies;
 use crate::outline::Outline;
 use crate::part::{Content, Part};
 
+/// Which text [`search_text`], [`header_text`] and [`fold`] show: who keeps something that was made
+/// of it makes that again when this number is another.
+///
+/// The last octet is raised with every change of what they show; the others are Unicode's version,
+/// whose letters have their cases.
+pub const SEARCH_TEXT_VERSION: u32 = {
+    let (major, minor, _) = char::UNICODE_VERSION;
+    ((major as u32) << 16) | ((minor as u32) << 8) | 1
+};
+
 /// Shows the decoded text of each `text/*` part, HTML without its tags, and the header fields of
 /// enclosed messages; true as soon as `found` says true.
 ///
@@ -118,6 +128,40 @@ pub fn fold(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is shown of letters of many kinds, as one number. Where it changes, raise the last
+    /// octet of [`SEARCH_TEXT_VERSION`] and write both here anew.
+    #[test]
+    fn the_version_says_what_is_shown() {
+        let letters: [&[u8]; 5] = [
+            b"Subject: =?utf-8?Q?caf=C3=A9?=\t=?utf-8?B?w6k=?= x\r\n folded\r\n\r\nplain TEXT\r\n",
+            b"Content-Type: text/html; charset=iso-8859-2\r\n\r\n<p>a<b>b</b>&nbsp;&eacute;\xb1\
+              <style>c</style><script>d</script><!-- e --><img alt='f'><br>g</p>h",
+            b"Content-Type: text/plain; charset=utf-7\r\n\r\n+AOk- +\r\n",
+            b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\
+              Content-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n--b\r\nContent-Type: image/png\
+              \r\n\r\nsecret\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: in\r\n\r\nbody\
+              \r\n--b--",
+            b"Content-Type: text/calendar; charset=nowhere\r\nContent-Transfer-Encoding: \
+              quoted-printable\r\n\r\na=\r\nb=E9=\xe9 \xc4\xb0\xc3\x9f\r\n",
+        ];
+        let mut sum = 0xcbf2_9ce4_8422_2325_u64;
+        let mut show = |text: &str| {
+            for octet in fold(text).bytes().chain([0]) {
+                sum = (sum ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
+            }
+            false
+        };
+        for letter in letters {
+            let outline = Outline::parse(letter);
+            header_text(outline.root.header.of(letter), None, &mut show);
+            search_text(&outline, letter, &mut show);
+        }
+        assert_eq!(
+            (SEARCH_TEXT_VERSION & 0xff, sum),
+            (1, 14_524_237_503_916_471_773)
+        );
+    }
 
     #[test]
     fn needles_fold_case() {

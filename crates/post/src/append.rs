@@ -12,7 +12,7 @@ use crate::access::Settable;
 use crate::draft::Filing;
 use crate::ledger::Ledger;
 use crate::spool::{Spool, Spooled, too_big};
-use crate::{Account, Error, Outcome, Post, Why};
+use crate::{Account, Error, Outcome, Post, Quota, Usage, Why};
 
 /// What taking a message out of a mailbox needs.
 pub(crate) const REMOVES: Rights =
@@ -113,6 +113,22 @@ impl Append {
         Ok(self)
     }
 
+    /// Checks that the account may hold so many octets more, before they come.
+    ///
+    /// # Errors
+    /// [`crate::Why::OverQuota`]; the commit may say the same.
+    pub async fn room(&mut self, octets: u64) -> Outcome<()> {
+        let Account { house, keeper, .. } = &self.account;
+        let (quota, more) = (house.quota(keeper.account), Usage::of([octets]));
+        let replaces = self.replaces;
+        let check = |ledger: &Ledger| room(ledger, quota, more, replaces);
+        // As with the target: only a refusal is an answer.
+        if !matches!(Post::glance(keeper, check), Some(Ok(()))) {
+            self.account.look(check).await??;
+        }
+        Ok(())
+    }
+
     /// Adds a piece of the message.
     ///
     /// # Errors
@@ -160,12 +176,14 @@ impl Append {
     /// Ends the last message: on `Ok` they are in the mailbox and on the disk, all of them.
     ///
     /// # Errors
-    /// As above, [`crate::Why::Limit`], or if they cannot be stored; then none of them is there,
-    /// and the message they were to replace is.
+    /// As above, [`crate::Why::OverQuota`], [`crate::Why::Limit`], or if they cannot be stored;
+    /// then none of them is there, and the message they were to replace is.
     pub async fn commit(mut self) -> Outcome<Appended> {
         self.end_message().await?;
         let (house, keeper) = (&self.account.house, &self.account.keeper);
         let messages_max = house.rules().mailbox_messages_max;
+        let quota = house.quota(keeper.account);
+        let more = Usage::of(self.whole.iter().map(|one| one.spooled.staged.len));
         let now = house.outside().now();
         let blobs: Vec<Staged> = self
             .whole
@@ -179,6 +197,7 @@ impl Append {
                 let folder = draft.ledger().folder(mailbox)?;
                 let uidvalidity = folder.row.uidvalidity;
                 let settable = Settable::by(account.rights(folder));
+                room(draft.ledger(), quota, more, self.replaces)?;
                 if let Some((source, uid)) = self.replaces {
                     is_there(account, draft.ledger(), source, uid)?;
                     // First, so that a full mailbox has room for what comes.
@@ -209,6 +228,23 @@ impl Append {
                 })
             })
             .await
+    }
+}
+
+/// Whether the account may hold so much more, less what is replaced.
+fn room(
+    ledger: &Ledger,
+    quota: Quota,
+    mut more: Usage,
+    replaces: Option<(MailboxId, Uid)>,
+) -> Outcome<()> {
+    let replaced = replaces.and_then(|(mailbox, uid)| ledger.folder(mailbox).ok()?.entry(uid));
+    if let Some(entry) = replaced {
+        more.remove(entry.size.into());
+    }
+    match quota.admits(ledger.counters.usage, more) {
+        true => Ok(()),
+        false => Err(Error::over_quota()),
     }
 }
 

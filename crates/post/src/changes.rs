@@ -50,9 +50,12 @@ pub struct Changes {
     pub changed: Vec<Changed>,
     /// The keywords in use in it.
     pub keywords: Vec<Keyword>,
+    /// True if the account holds more than it may: a letter has passed its limit.
+    pub over_quota: bool,
     /// What whoever asks may do.
     pub rights: Rights,
-    /// True if the mailbox itself was deleted, or may no longer be read.
+    /// True if the mailbox itself was deleted or emptied into another generation, or may no longer
+    /// be read.
     pub gone: bool,
 }
 
@@ -109,6 +112,7 @@ impl Account {
         since: ModSeq,
         uidnext: Uid,
     ) -> Outcome<Changes> {
+        let quota = self.house().quota(self.id());
         self.look(|ledger| {
             let Ok(folder) = self.folder(ledger, mailbox, Rights::READ) else {
                 return gone(ledger.counters.modseq);
@@ -133,6 +137,8 @@ impl Account {
                 changed,
                 keywords: folder.row.keywords.clone(),
                 rights: self.rights(folder),
+                // How much an account holds is not told to others.
+                over_quota: self.visitor.is_none() && quota.is_exceeded(ledger.counters.usage),
                 gone: false,
             }
         })
@@ -160,6 +166,7 @@ fn gone(modseq: ModSeq) -> Changes {
         changed: Vec::new(),
         keywords: Vec::new(),
         rights: Rights::NONE,
+        over_quota: false,
         gone: true,
     }
 }

@@ -10,7 +10,7 @@ use crate::append::REMOVES;
 use crate::draft::{Draft, Filing};
 use crate::mailbox::copy_entries;
 use crate::tables::{EmailRow, Entry};
-use crate::{Account, Error, Outcome, Rules, Why};
+use crate::{Account, Error, Outcome, Quota, Rules, Usage, Why};
 
 /// Messages that go to another account at once.
 const CARRIED_MESSAGES_MAX: usize = 10_000;
@@ -56,8 +56,8 @@ impl Account {
     ///
     /// # Errors
     /// [`crate::Why::TryCreate`] if the target is not there, [`crate::Why::Nonexistent`] if the
-    /// source is gone, [`crate::Why::Policy`] without the right, [`crate::Why::Limit`], or if it
-    /// cannot be stored.
+    /// source is gone, [`crate::Why::Policy`] without the right, [`crate::Why::OverQuota`],
+    /// [`crate::Why::Limit`], or if it cannot be stored.
     pub async fn copy_to(
         &self,
         mailbox: MailboxId,
@@ -66,22 +66,30 @@ impl Account {
     ) -> Outcome<Copied> {
         let house = self.house();
         let (rules, now) = (house.rules(), house.outside().now());
+        let quota = house.quota(there.id());
         if there.id() == self.id() {
             return self
-                .change(|draft| self.copy_into(draft, mailbox, uids, to, (rules, now)))
+                .change(|draft| {
+                    let source = self.folder(draft.ledger(), mailbox, Rights::READ)?;
+                    self.target(draft.ledger(), to)?;
+                    let sizes = source.among(uids).map(|entry| entry.size.into());
+                    draft.admit(quota, Usage::of(sizes))?;
+                    self.copy_into(draft, mailbox, uids, to, (rules, now))
+                })
                 .await;
         }
         let carried = self.carried(mailbox, uids, Rights::READ).await?;
         there
-            .change(|draft| there.file_carried(draft, to, &carried, (rules, now)))
+            .change(|draft| there.file_carried(draft, to, &carried, quota, (rules, now)))
             .await
     }
 
     /// Moves messages into a mailbox of an account, all or none, in one step.
     ///
     /// # Errors
-    /// As [`Account::copy_to`]; [`crate::Why::Expunged`] if on the way to another account a message
-    /// is removed by somebody else.
+    /// As [`Account::copy_to`], but that within one account the quota is not asked: it holds no
+    /// more than before. [`crate::Why::Expunged`] if on the way to another account a message is
+    /// removed by somebody else.
     pub async fn relocate_to(
         &self,
         mailbox: MailboxId,
@@ -103,6 +111,7 @@ impl Account {
                 .await;
         }
         let carried = self.carried(mailbox, uids, REMOVES).await?;
+        let quota = house.quota(there.id());
         let mut keepers = [Arc::clone(&self.keeper), Arc::clone(&there.keeper)];
         keepers.sort_by_key(|keeper| keeper.account);
         let here = keepers
@@ -115,7 +124,7 @@ impl Account {
                     return Ok(None);
                 }
                 there
-                    .file_carried(draft, to, &carried, (rules, now))
+                    .file_carried(draft, to, &carried, quota, (rules, now))
                     .map(Some)
             })
             .await?;
@@ -181,12 +190,15 @@ impl Account {
         draft: &mut Draft<'_>,
         to: &str,
         carried: &[Carried],
+        quota: Quota,
         (rules, now): (&Rules, Timestamp),
     ) -> Outcome<Copied> {
         let target = self.target(draft.ledger(), to)?;
         let folder = draft.ledger().folder(target)?;
         let uidvalidity = folder.row.uidvalidity;
         let settable = Settable::by(self.rights(folder));
+        let sizes = carried.iter().map(|one| one.entry.size.into());
+        draft.admit(quota, Usage::of(sizes))?;
         let mut pairs = Vec::with_capacity(carried.len());
         for Carried { entry, flags, row } in carried {
             let filing = Filing {

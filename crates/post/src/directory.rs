@@ -1,5 +1,6 @@
 //! Who lives here: domains, accounts, aliases. Held in memory whole; changed rarely.
 
+mod quota;
 pub(crate) mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,7 @@ use store::{Batch, Partition, Store, Version, Write, Writes};
 use crate::directory::rows::{AccountRow, HouseRow};
 use crate::draft::Draft;
 use crate::ledger::{Ledger, scan};
-use crate::{Error, Outcome, Outside, Post, Why};
+use crate::{Error, Outcome, Outside, Post, Quota, Why};
 
 /// An account as the directory lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Listed {
     pub address: Address,
     /// When it was made.
     pub created: Timestamp,
+    /// How much it may hold; `None` where the house's rule says so.
+    pub quota: Option<Quota>,
 }
 
 /// What an alias stands for.
@@ -314,6 +317,7 @@ impl Post {
                 id,
                 address: row.address.clone(),
                 created: row.created,
+                quota: row.quota,
             })
         });
         listed.collect()
@@ -330,6 +334,7 @@ impl Post {
             address: address.clone(),
             created: self.inner.outside.now(),
             password: self.digest(password).await?,
+            quota: None,
         };
         self.edit(|maps| {
             maps.ours(&address.host)?;
@@ -480,7 +485,8 @@ impl Post {
         };
         let done = store.commit(batch).await.map_err(Error::commit);
         keeper.forget();
-        done
+        done?;
+        keeper.index.erase(store, keeper.partition()).await
     }
 }
 

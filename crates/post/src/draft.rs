@@ -8,6 +8,7 @@ use mail::{
 };
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use store::Write;
 
 mod flags;
@@ -18,7 +19,7 @@ use crate::access::{self, Acl, Grantee};
 use crate::ledger::{Folder, KEYWORDS_MAX, Ledger, VANISHED_MAX};
 use crate::sums::Sums;
 use crate::tables::{self, EmailRow, Entry, MailboxRow, SavedAt};
-use crate::{Error, Outcome};
+use crate::{Error, Outcome, Quota, Usage};
 
 /// A batch in the making for one account.
 #[derive(Debug)]
@@ -99,6 +100,14 @@ impl<'a> Draft<'a> {
         self.writes.push(row.put(id));
     }
 
+    /// Checks that the account may hold so much more.
+    pub(crate) fn admit(&self, quota: Quota, more: Usage) -> Outcome<()> {
+        match quota.admits(self.ledger.counters.usage, more) {
+            true => Ok(()),
+            false => Err(Error::over_quota()),
+        }
+    }
+
     /// Puts a message into a mailbox.
     pub(crate) fn file(
         &mut self,
@@ -129,6 +138,7 @@ impl<'a> Draft<'a> {
         };
         self.writes.push(entry.put(mailbox));
         self.filed.insert(mailbox);
+        self.ledger.counters.usage.add(size.into());
         if let Some(folder) = self.ledger.folders.get_mut(&mailbox) {
             folder.next_uid = uid.next();
             folder.highest = modseq;
@@ -187,6 +197,7 @@ impl<'a> Draft<'a> {
         let modseq = self.modseq();
         self.release(mailbox, gone.iter().map(|entry| entry.modseq));
         for entry in gone {
+            self.ledger.counters.usage.remove(entry.size.into());
             self.writes.push(Entry::delete(mailbox, entry.uid));
             self.unshare(entry.email);
         }
@@ -318,6 +329,7 @@ impl<'a> Draft<'a> {
         self.modseq();
         self.empty_mailbox(id);
         self.clear_acl(id);
+        self.clear_metadata(id);
         if let Some(folder) = self.ledger.folders.remove(&id) {
             self.ledger.names.remove(&folder.row.name);
         }
@@ -342,6 +354,20 @@ impl<'a> Draft<'a> {
             self.ledger.subscriptions.remove(name);
             tables::delete_subscription(name)
         });
+    }
+
+    /// Sets a note on a mailbox, or removes it.
+    pub(crate) fn set_metadata(&mut self, id: MailboxId, entry: &str, value: Option<&Bytes>) {
+        let kept = self.ledger.metadata.get(&id);
+        if kept.and_then(|kept| kept.get(entry)) == value {
+            return;
+        }
+        self.modseq();
+        self.writes.push(match value {
+            Some(value) => tables::put_metadata(id, entry, value),
+            None => tables::delete_metadata(id, entry),
+        });
+        self.ledger.note(id, entry, value.cloned());
     }
 
     fn write_mailbox(&mut self, id: MailboxId) {

@@ -35,6 +35,8 @@ pub enum Why {
     Cannot,
     /// A limit would be passed: IMAP `LIMIT`.
     Limit,
+    /// The account would hold more than it may: IMAP `OVERQUOTA`.
+    OverQuota,
     /// It is larger than we take: IMAP `TOOBIG`.
     TooBig,
     /// Another has it for itself: POP3 and IMAP `IN-USE`.

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::directory::Directory;
 use crate::keeper::{Full, Keeper};
 use crate::login::Gate;
+use crate::search::Waiting;
 use crate::{Account, Error, Outcome, Outside, Rules};
 
 /// The post office. Cheap to clone: all clones are the same house.
@@ -32,6 +33,8 @@ pub(crate) struct Inner {
     pub(crate) full: Arc<Full>,
     /// One change at a time of who shares with whom.
     pub(crate) sharing: tokio::sync::Mutex<()>,
+    /// Accounts whose index has fallen behind.
+    pub(crate) waiting: Arc<Waiting>,
     keepers: Mutex<HashMap<AccountId, Arc<Keeper>>>,
     /// Octets of all message bodies in memory on their way in.
     pub(crate) bodies: Arc<AtomicUsize>,
@@ -62,6 +65,7 @@ impl Post {
                 gate,
                 full: Arc::default(),
                 sharing: tokio::sync::Mutex::default(),
+                waiting: Arc::default(),
                 keepers: Mutex::default(),
                 bodies: Arc::default(),
                 octets: Arc::default(),
@@ -130,7 +134,11 @@ impl Post {
         if inner.octets.load(Ordering::Relaxed) > inner.rules.memory_octets_max {
             evict(&mut keepers, inner.rules.memory_octets_max / 8);
         }
-        let keeper = Arc::new(Keeper::new(id, Arc::clone(&inner.octets)));
+        let keeper = Arc::new(Keeper::new(
+            id,
+            Arc::clone(&inner.octets),
+            Arc::clone(&inner.waiting),
+        ));
         keeper.used.store(ask, Ordering::Relaxed);
         keepers.insert(id, Arc::clone(&keeper));
         keeper

@@ -17,7 +17,7 @@ use crate::ledger::Ledger;
 use crate::report::Report;
 use crate::spool::{Spool, Spooled, too_big};
 use crate::trace::{self, Trace};
-use crate::{Account, Elsewhere, Error, Outcome, Post, Route, Rules, Why};
+use crate::{Account, Elsewhere, Error, Outcome, Post, Route, Usage, Why};
 
 /// Where a message comes from, for its trace fields.
 #[derive(Clone, Debug)]
@@ -145,22 +145,32 @@ impl Post {
     }
 
     /// Whether one more message fits into a mailbox, as far as can be told before it is there.
-    async fn has_room(&self, account: AccountId, mailbox: &str) -> Outcome<()> {
+    async fn has_room(&self, account: AccountId, mailbox: &str, size: Option<u64>) -> Outcome<()> {
         let messages_max = self.rules().mailbox_messages_max;
-        let is_full = |ledger: &Ledger| {
+        let (quota, more) = (self.quota(account), Usage::of([size.unwrap_or(0).max(1)]));
+        if quota.octets_max.is_some_and(|max| more.octets > max.max(1)) {
+            return Err(Error::above_quota());
+        }
+        let room = |ledger: &Ledger| {
             let folder = ledger.target(mailbox).and_then(|id| ledger.folder(id));
-            folder.is_ok_and(|folder| folder.entries.len() >= messages_max)
+            if folder.is_ok_and(|folder| folder.entries.len() >= messages_max) {
+                return Err(Error::mailbox_full());
+            }
+            match quota.admits(ledger.counters.usage, more) {
+                true => Ok(()),
+                false => Err(Error::over_quota()),
+            }
         };
         let keeper = self.keeper(account);
         // Only a refusal is an answer; a yes is checked again at the end, and need not wait.
-        if Self::glance(&keeper, is_full) == Some(false) {
+        if matches!(Self::glance(&keeper, room), Some(Ok(()))) {
             return Ok(());
         }
-        match self.look(&keeper, is_full).await {
-            Ok(true) => Err(Error::mailbox_full()),
+        match self.look(&keeper, room).await {
+            Ok(answer) => answer,
             // An account that has just been removed is the end's affair.
-            Err(error) if error.why() != Why::Nonexistent => Err(error),
-            Ok(false) | Err(_) => Ok(()),
+            Err(error) if error.why() == Why::Nonexistent => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }
@@ -176,7 +186,8 @@ impl Incoming {
     ///
     /// # Errors
     /// 550 5.1.1 for an unknown user, 550 5.7.1 for relaying, 452 4.5.3 for too many, 452 4.2.2
-    /// where a mailbox it leads to is full: then the others need not wait for it.
+    /// where a mailbox or an account it leads to is full: then the others need not wait for it.
+    /// 552 5.2.3 if the message is said to be larger than all that such an account may hold.
     pub async fn recipient(&mut self, recipient: Recipient) -> Outcome<()> {
         let rules = self.house.rules();
         // RFC 5321 §4.5.3.1.10
@@ -187,7 +198,8 @@ impl Incoming {
         match self.house.route(&recipient.forward_path) {
             Route::Local(accounts) => {
                 for account in &accounts {
-                    self.house.has_room(*account, INBOX).await?;
+                    let size = self.sender.size;
+                    self.house.has_room(*account, INBOX, size).await?;
                 }
                 self.local.extend(accounts);
                 self.recipients.push(recipient);
@@ -195,7 +207,9 @@ impl Incoming {
             Route::Nowhere(refusal) => return Err(Error::Refused(Why::Nonexistent, refusal)),
             Route::Elsewhere => match (&self.origin.account, rules.elsewhere) {
                 (Some(account), Elsewhere::Capture) => {
-                    self.house.has_room(account.id(), CAPTURED).await?;
+                    let size = self.sender.size;
+                    let captured = self.house.has_room(account.id(), CAPTURED, size);
+                    captured.await?;
                     self.elsewhere.push(recipient);
                 }
                 (Some(_), Elsewhere::Refuse) => {
@@ -229,7 +243,8 @@ impl Incoming {
     ///
     /// # Errors
     /// 554 5.4.6 for a loop, 552 5.3.4 for its size, 550 5.7.1 for a `From` that is not the
-    /// submitter's, 452 4.3.1 or 451 4.3.0 if it cannot be stored.
+    /// submitter's, 452 4.2.2 if somebody's room was filled meanwhile (then RCPT says whose), 452
+    /// 4.3.1 or 451 4.3.0 if it cannot be stored.
     pub async fn commit(mut self) -> Outcome<Receipt> {
         if self.recipients.is_empty() && self.elsewhere.is_empty() {
             let text = "There are no valid recipients";
@@ -251,6 +266,7 @@ impl Incoming {
                 mailbox,
                 accounts: self.readers(mailbox),
                 spooled,
+                is_report: false,
             })
             .collect();
         letters.extend(self.report());
@@ -302,6 +318,7 @@ impl Incoming {
             mailbox: INBOX,
             accounts: accounts.into_iter().collect(),
             spooled: Spooled::of(octets),
+            is_report: true,
         })
     }
 }
@@ -391,6 +408,7 @@ struct Letter {
     mailbox: &'static str,
     accounts: BTreeSet<AccountId>,
     spooled: Spooled,
+    is_report: bool,
 }
 
 impl Delivery {
@@ -404,7 +422,7 @@ impl Delivery {
         let filed = house
             .change_all(&keepers, &blobs, |index, draft| {
                 let account = keepers.get(index).map(|keeper| keeper.account);
-                self.file(draft, account.unwrap_or_default(), now, house.rules())
+                self.file(draft, account.unwrap_or_default(), now, house)
             })
             .await;
         match filed {
@@ -424,10 +442,18 @@ impl Delivery {
         draft: &mut Draft<'_>,
         account: AccountId,
         now: Timestamp,
-        rules: &Rules,
+        house: &Post,
     ) -> Outcome<()> {
+        let quota = house.quota(account);
         let own = |letter: &&Letter| letter.accounts.contains(&account);
         for letter in self.letters.iter().filter(own) {
+            if quota.is_exhausted(draft.ledger().counters.usage) {
+                // Nobody's letter fails for want of room for the report on it.
+                if letter.is_report {
+                    continue;
+                }
+                return Err(Error::over_quota());
+            }
             let mailbox = match draft.ledger().target(letter.mailbox) {
                 Ok(mailbox) => mailbox,
                 Err(_) if letter.mailbox == CAPTURED && draft.ledger().find(CAPTURED).is_none() => {
@@ -444,7 +470,7 @@ impl Delivery {
                 size: letter.spooled.staged.len,
                 unended: letter.spooled.unended,
             };
-            draft.file(mailbox, filing, rules.mailbox_messages_max)?;
+            draft.file(mailbox, filing, house.rules().mailbox_messages_max)?;
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::draft::Draft;
 use crate::ledger::Ledger;
+use crate::search::{Index, Waiting};
 use crate::{Error, Outcome, Outside, Post};
 
 /// The keeper of one account.
@@ -30,6 +31,7 @@ pub(crate) struct Keeper {
     pub(crate) maildrop: AtomicBool,
     /// When it was last asked for, in asks of the whole house.
     pub(crate) used: AtomicU64,
+    pub(crate) index: Index,
     octets: AtomicUsize,
     /// Octets of all keepers of the house.
     total: Arc<AtomicUsize>,
@@ -63,7 +65,7 @@ enum Tried<T> {
 }
 
 impl Keeper {
-    pub(crate) fn new(account: AccountId, total: Arc<AtomicUsize>) -> Self {
+    pub(crate) fn new(account: AccountId, total: Arc<AtomicUsize>, waiting: Arc<Waiting>) -> Self {
         Self {
             account,
             desk: Mutex::default(),
@@ -72,6 +74,7 @@ impl Keeper {
             modseq: watch::Sender::new(ModSeq::default()),
             maildrop: AtomicBool::new(false),
             used: AtomicU64::new(0),
+            index: Index::new(account, waiting),
             octets: AtomicUsize::new(0),
             total,
         }
@@ -140,6 +143,7 @@ impl Keeper {
             version: ledger.durable,
         });
         self.publish(ledger.counters.modseq);
+        self.index.notice(ledger.counters.email);
         desk.ledger = Some(Box::new(ledger));
         Ok(())
     }
@@ -352,6 +356,7 @@ impl Party {
         match desk.ledger.as_deref_mut() {
             Some(ledger) if generation == self.generation => {
                 ledger.durable = ledger.durable.max(self.version);
+                self.keeper.index.notice(ledger.counters.email);
                 self.keeper.settled.send_replace(Settled {
                     generation,
                     version: ledger.durable,

@@ -11,7 +11,7 @@ use store::{Direction, Partition, Row, Store, Table, Version};
 use crate::access::{self, Acl};
 use crate::sums::Sums;
 use crate::tables::{self, Counters, Entry, FlagRun, MailboxRow};
-use crate::{Error, Fault, Outcome, Why};
+use crate::{Error, Fault, Outcome, Usage, Why};
 
 /// Removals remembered for each account, so that a client can catch up cheaply.
 pub(crate) const VANISHED_MAX: usize = 1024;
@@ -31,6 +31,10 @@ pub(crate) struct Ledger {
     pub(crate) folders: BTreeMap<MailboxId, Folder>,
     pub(crate) names: BTreeMap<String, MailboxId>,
     pub(crate) subscriptions: BTreeSet<String>,
+    /// Notes by mailbox and entry; [`crate::metadata::WHOLE`] has those on the whole account.
+    pub(crate) metadata: BTreeMap<MailboxId, BTreeMap<String, Bytes>>,
+    /// Octets of all notes and their entries' names.
+    pub(crate) metadata_octets: usize,
     /// Emails with more than one entry, and how many.
     pub(crate) shared: HashMap<EmailId, u32>,
     /// Rows of flag runs.
@@ -112,15 +116,18 @@ impl Ledger {
         })
         .await?;
         let mut seen: HashMap<EmailId, u32> = HashMap::new();
+        let mut usage = Usage::default();
         scan(store, partition, tables::ENTRIES, |row| {
             let (id, entry) = Entry::read(&row.key, &row.value)?;
             *seen.entry(entry.email).or_default() += 1;
+            usage.add(entry.size.into());
             let folder = ledger.folders.get_mut(&id)?;
             folder.highest = folder.highest.max(entry.modseq);
             folder.entries.push(entry);
             Some(())
         })
         .await?;
+        ledger.recount(partition, usage);
         seen.retain(|_, count| *count > 1);
         seen.shrink_to_fit();
         ledger.shared = seen;
@@ -152,11 +159,17 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// What it is subscribed to, and what others may do.
+    /// Reads what is no message's: subscriptions, notes, and what others may do.
     async fn load_lists(&mut self, store: &dyn Store, partition: Partition) -> Outcome<()> {
         scan(store, partition, tables::SUBSCRIPTIONS, |row| {
             let name = std::str::from_utf8(&row.key).ok()?;
             self.subscriptions.insert(name.to_owned());
+            Some(())
+        })
+        .await?;
+        scan(store, partition, tables::METADATA, |row| {
+            let (id, entry, value) = tables::read_metadata(&row.key, &row.value)?;
+            self.note(id, &entry, Some(value));
             Some(())
         })
         .await?;
@@ -178,10 +191,42 @@ impl Ledger {
             folders: BTreeMap::new(),
             names: BTreeMap::new(),
             subscriptions: BTreeSet::new(),
+            metadata: BTreeMap::new(),
+            metadata_octets: 0,
             shared: HashMap::new(),
             flag_runs: BTreeMap::new(),
             vanished: VecDeque::new(),
         }
+    }
+
+    /// Sets a note, or removes it.
+    pub(crate) fn note(&mut self, id: MailboxId, entry: &str, value: Option<Bytes>) {
+        let kept = self.metadata.entry(id).or_default();
+        let octets = |value: &Bytes| entry.len() + value.len();
+        self.metadata_octets += value.as_ref().map_or(0, octets);
+        let before = match value {
+            Some(value) => kept.insert(entry.to_owned(), value),
+            None => kept.remove(entry),
+        };
+        self.metadata_octets -= before.as_ref().map_or(0, octets);
+        if kept.is_empty() {
+            self.metadata.remove(&id);
+        }
+    }
+
+    /// Believes what was found over what was counted.
+    fn recount(&mut self, partition: Partition, found: Usage) {
+        let counters = &mut self.counters;
+        if counters.counted && counters.usage != found {
+            tracing::warn!(
+                account = partition.0,
+                counted = %counters.usage,
+                %found,
+                "an account was counted wrong"
+            );
+        }
+        counters.usage = found;
+        counters.counted = true;
     }
 
     /// The mailbox with this id.
@@ -218,9 +263,16 @@ impl Ledger {
                 400 + entries + folder.acl.len() * 40
             })
             .sum();
+        let notes: usize = self
+            .metadata
+            .values()
+            .map(|kept| 100 + kept.len() * 80)
+            .sum();
         folders
             + self.shared.len() * 24
             + self.vanished.len() * 80
+            + notes
+            + self.metadata_octets
             + self.flag_runs.len() * 48
             + 1000
     }

@@ -191,6 +191,7 @@ impl Account {
                 draft.empty_mailbox(id);
                 // RFC 4314 §4
                 draft.clear_acl(id);
+                draft.clear_metadata(id);
                 draft.edit_mailbox(id, |row| {
                     row.selectable = false;
                     row.role = None;
@@ -405,6 +406,10 @@ fn rename_inbox(
     let settable = Settable::by(Rights::ALL);
     copy_entries(draft, inbox, &uids, (target, settable), (rules, now))?;
     draft.remove(inbox, &uids);
+    // RFC 5464 §4.1
+    if draft.metadata_fits(inbox, rules) {
+        draft.copy_metadata(inbox, target);
+    }
     Ok(())
 }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use mail::Host;
 
+use crate::Quota;
+
 /// What becomes of submitted mail for domains that are not ours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Elsewhere {
@@ -45,6 +47,8 @@ pub struct Rules {
     pub mailbox_name_octets_max: usize,
     /// Levels a mailbox's name may have.
     pub mailbox_depth_max: usize,
+    /// How much an account may hold that has no limit of its own.
+    pub quota: Quota,
     /// Messages one mailbox may have.
     pub mailbox_messages_max: usize,
     /// Names one account may be subscribed to.
@@ -53,6 +57,12 @@ pub struct Rules {
     pub acl_entries_max: usize,
     /// Accounts whose mailboxes one account is shown beside its own.
     pub sharers_max: usize,
+    /// Octets the value of a note on a mailbox may have; at least 1024 (RFC 5464 §4.1).
+    pub metadata_octets_max: usize,
+    /// Notes on one mailbox; at least 10 (RFC 5464 §4.1).
+    pub metadata_entries_max: usize,
+    /// Octets of all notes of an account.
+    pub metadata_all_octets_max: usize,
     /// Octets of message text one row of a fetch may carry in memory.
     pub section_octets_max: u64,
     /// Messages one page of a fetch may have.
@@ -95,10 +105,14 @@ impl Rules {
             mailboxes_max: 10_000,
             mailbox_name_octets_max: 1000,
             mailbox_depth_max: 32,
+            quota: Quota::default(),
             mailbox_messages_max: 10_000_000,
             subscriptions_max: 10_000,
             acl_entries_max: 100,
             sharers_max: 1000,
+            metadata_octets_max: 16 * 1024,
+            metadata_entries_max: 100,
+            metadata_all_octets_max: 1024 * 1024,
             section_octets_max: 16 * 1024 * 1024,
             fetch_rows_max: 200,
             memory_octets_max: 256 * 1024 * 1024,

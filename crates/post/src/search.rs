@@ -1,4 +1,13 @@
 //! Finding messages (RFC 9051 §6.4.4): exact, by substring, without regard to case.
+//!
+//! Memory answers what it can; the index rules messages out by their text; what is left is read.
+//! See `docs/decisions/007-search.md`.
+
+mod build;
+mod narrow;
+mod shelf;
+mod texts;
+mod waiting;
 
 use std::task::Poll;
 use std::time::Duration;
@@ -7,10 +16,15 @@ use mail::{EmailId, Flag, MailboxId, ModSeq, Rights, Timestamp, UidSet};
 use message::{Needle, Outline, Wanted, header_text, search_text};
 
 use crate::draft::bit;
-use crate::fetch::{at, whole};
+use crate::fetch::at;
 use crate::ledger::Folder;
 use crate::tables::{EmailRow, Entry, SavedAt};
 use crate::{Account, Error, Outcome};
+
+use self::narrow::Narrowed;
+
+pub(crate) use self::shelf::Index;
+pub(crate) use self::waiting::Waiting;
 
 /// A calendar day: year, month (1–12), day.
 pub type Day = (i32, u8, u8);
@@ -83,23 +97,29 @@ pub struct Found {
 }
 
 impl Account {
-    /// Searches a mailbox. Keys that memory answers come first; only messages they leave open are
-    /// read.
+    /// Searches a mailbox. Keys that memory answers come first, then the index rules messages out;
+    /// only those that are left open are read.
     ///
     /// # Errors
     /// [`crate::Why::Nonexistent`] if the mailbox is gone, or a fault.
     pub async fn search(&self, mailbox: MailboxId, query: &Query) -> Outcome<Found> {
+        let narrowed = self.narrow(mailbox, query).await;
         let now = self.house.outside().now();
         let (mut found, open) = self
             .look(|ledger| {
                 let folder = self.folder(ledger, mailbox, Rights::READ)?;
                 let (mut found, mut open) = (Vec::new(), Vec::new());
+                let known = Known {
+                    folder,
+                    now,
+                    narrowed: &narrowed,
+                };
                 for entry in &folder.entries {
-                    match by_memory(query, folder, entry, now) {
+                    match known.answer(query, entry) {
                         Some(true) => found.push((entry.uid, entry.modseq)),
                         Some(false) => {}
                         None => {
-                            let rest = rest(query, folder, entry, now);
+                            let rest = known.rest(query, entry);
                             open.push((*entry, Some(rest).filter(|rest| rest != query)));
                         }
                     }
@@ -141,14 +161,13 @@ impl Account {
         let outline = self
             .outline(mailbox, entry.uid, entry.email, row, Wanted::ALL)
             .await?;
-        let range = match depth(query) {
-            Depth::Outline => None,
-            Depth::Header => Some(at(row, outline.root.header)),
-            Depth::Body => Some(whole(row)),
-        };
-        let octets = match range {
-            None => bytes::Bytes::new(),
-            Some(range) => self.house.read(range).await?,
+        let (outline, octets) = match depth(query) {
+            Depth::Outline => (outline, bytes::Bytes::new()),
+            Depth::Header => {
+                let header = at(row, outline.root.header);
+                (outline, self.house.read(header).await?)
+            }
+            Depth::Body => self.texts(row, outline).await?,
         };
         let reading = Reading {
             outline: &outline,
@@ -179,51 +198,71 @@ fn depth(query: &Query) -> Depth {
     }
 }
 
-/// The answer as far as memory has it: `None` if the message must be read.
-fn by_memory(query: &Query, folder: &Folder, entry: &Entry, now: Timestamp) -> Option<bool> {
-    let day = || entry.date().civil_date();
-    // RFC 8514 §4.3
-    let saved = || {
-        let moment = entry.saved.map_or_else(|| entry.date(), SavedAt::moment);
-        moment.civil_date()
-    };
-    let age = now.seconds.saturating_sub(entry.date_seconds);
-    let seconds = |age: &Duration| i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
-    Some(match query {
-        Query::All => true,
-        Query::Uids(uids) => uids.contains(entry.uid),
-        Query::Flag(Flag::Keyword(keyword)) => {
-            let at = folder
-                .row
-                .keywords
-                .iter()
-                .position(|known| known == keyword);
-            at.is_some_and(|index| entry.keywords & (1 << index) != 0)
+/// What is known of a mailbox's messages without reading them.
+struct Known<'a> {
+    folder: &'a Folder,
+    now: Timestamp,
+    narrowed: &'a Narrowed<'a>,
+}
+
+impl Known<'_> {
+    /// The answer as far as memory and index have it: `None` if the message must be read.
+    fn answer(&self, query: &Query, entry: &Entry) -> Option<bool> {
+        let day = || entry.date().civil_date();
+        // RFC 8514 §4.3
+        let saved = || {
+            let moment = entry.saved.map_or_else(|| entry.date(), SavedAt::moment);
+            moment.civil_date()
+        };
+        let age = self.now.seconds.saturating_sub(entry.date_seconds);
+        let seconds = |age: &Duration| i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+        Some(match query {
+            Query::All => true,
+            Query::Uids(uids) => uids.contains(entry.uid),
+            Query::Flag(Flag::Keyword(keyword)) => {
+                let mut keywords = self.folder.row.keywords.iter();
+                let at = keywords.position(|known| known == keyword);
+                at.is_some_and(|index| entry.keywords & (1 << index) != 0)
+            }
+            Query::Flag(flag) => entry.system & bit(flag.clone()) != 0,
+            Query::And(all) => return every(all, true, |one| self.answer(one, entry)),
+            Query::Or(all) => return every(all, false, |one| self.answer(one, entry)),
+            Query::Not(inner) => !self.answer(inner, entry)?,
+            Query::Before(other) => day() < *other,
+            Query::On(other) => day() == *other,
+            Query::Since(other) => day() >= *other,
+            Query::SavedBefore(other) => saved() < *other,
+            Query::SavedOn(other) => saved() == *other,
+            Query::SavedSince(other) => saved() >= *other,
+            Query::Larger(octets) => u64::from(entry.size) > *octets,
+            Query::Smaller(octets) => u64::from(entry.size) < *octets,
+            // RFC 5032 §3
+            Query::Older(than) => age >= seconds(than),
+            Query::Younger(than) => age <= seconds(than),
+            Query::ModSeq(modseq) => entry.modseq >= *modseq,
+            Query::Email(email) => entry.email == *email,
+            Query::Header(..) | Query::Body(_) | Query::Text(_) => {
+                return self.narrowed.answer(query, entry.email);
+            }
+            Query::SentBefore(_) | Query::SentOn(_) | Query::SentSince(_) => return None,
+        })
+    }
+
+    /// The query with what is known of this message put in.
+    fn rest(&self, query: &Query, entry: &Entry) -> Query {
+        let inner = |one: &Query| self.rest(one, entry);
+        match self.answer(query, entry) {
+            Some(true) => return Query::All,
+            Some(false) => return Query::Or(Vec::new()),
+            None => {}
         }
-        Query::Flag(flag) => entry.system & bit(flag.clone()) != 0,
-        Query::And(all) => return every(all, true, |one| by_memory(one, folder, entry, now)),
-        Query::Or(all) => return every(all, false, |one| by_memory(one, folder, entry, now)),
-        Query::Not(inner) => !by_memory(inner, folder, entry, now)?,
-        Query::Before(other) => day() < *other,
-        Query::On(other) => day() == *other,
-        Query::Since(other) => day() >= *other,
-        Query::SavedBefore(other) => saved() < *other,
-        Query::SavedOn(other) => saved() == *other,
-        Query::SavedSince(other) => saved() >= *other,
-        Query::Larger(octets) => u64::from(entry.size) > *octets,
-        Query::Smaller(octets) => u64::from(entry.size) < *octets,
-        // RFC 5032 §3
-        Query::Older(than) => age >= seconds(than),
-        Query::Younger(than) => age <= seconds(than),
-        Query::ModSeq(modseq) => entry.modseq >= *modseq,
-        Query::Email(email) => entry.email == *email,
-        Query::Header(..)
-        | Query::Body(_)
-        | Query::Text(_)
-        | Query::SentBefore(_)
-        | Query::SentOn(_)
-        | Query::SentSince(_) => return None,
-    })
+        match query {
+            Query::And(all) => Query::And(all.iter().map(inner).collect()),
+            Query::Or(all) => Query::Or(all.iter().map(inner).collect()),
+            Query::Not(one) => Query::Not(Box::new(inner(one))),
+            text => text.clone(),
+        }
+    }
 }
 
 /// `whole` if each one is: true for "and", false for "or". One of the other kind decides.
@@ -237,22 +276,6 @@ fn every(all: &[Query], whole: bool, mut each: impl FnMut(&Query) -> Option<bool
         }
     }
     known.then_some(whole)
-}
-
-/// The query with what memory knows of this message put in.
-fn rest(query: &Query, folder: &Folder, entry: &Entry, now: Timestamp) -> Query {
-    let inner = |one: &Query| rest(one, folder, entry, now);
-    match by_memory(query, folder, entry, now) {
-        Some(true) => return Query::All,
-        Some(false) => return Query::Or(Vec::new()),
-        None => {}
-    }
-    match query {
-        Query::And(all) => Query::And(all.iter().map(inner).collect()),
-        Query::Or(all) => Query::Or(all.iter().map(inner).collect()),
-        Query::Not(one) => Query::Not(Box::new(inner(one))),
-        text => text.clone(),
-    }
 }
 
 /// A message that is read.

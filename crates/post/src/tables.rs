@@ -10,6 +10,7 @@ use mail::{
 };
 use store::{Table, Write};
 
+use crate::Usage;
 use crate::octets::{Reader, Writer};
 
 /// The account's counters: one row.
@@ -28,12 +29,13 @@ pub(crate) const VANISHED: Table = Table(6);
 pub(crate) const SUBSCRIPTIONS: Table = Table(7);
 /// Flags of many messages that one change set, by mod-sequence and mailbox.
 pub(crate) const FLAG_RUNS: Table = Table(10);
-
+/// Notes on mailboxes, by mailbox (0 for the whole account) and entry.
+pub(crate) const METADATA: Table = Table(11);
 /// Who may do what, by mailbox and whom it is about (`access`).
 pub(crate) const ACL: Table = Table(12);
 
 /// All tables of an account.
-pub(crate) const ALL: [Table; 9] = [
+pub(crate) const ALL: [Table; 10] = [
     COUNTERS,
     MAILBOXES,
     NEXT_UIDS,
@@ -42,10 +44,13 @@ pub(crate) const ALL: [Table; 9] = [
     VANISHED,
     SUBSCRIPTIONS,
     FLAG_RUNS,
+    METADATA,
     ACL,
 ];
 
 const VERSION: u8 = 1;
+/// Counters that count the messages as well.
+const VERSION_COUNTED: u8 = 2;
 /// [`Entry`] as it is written where it is known when the message was put into the mailbox.
 const ENTRY_VERSION_SAVED: u8 = 2;
 /// [`EmailRow`] as it is written where its preview is known.
@@ -64,6 +69,10 @@ pub(crate) struct Counters {
     pub(crate) uidvalidity: u32,
     /// Removals up to this line have been forgotten.
     pub(crate) forgotten: ModSeq,
+    /// What all messages in all mailboxes take.
+    pub(crate) usage: Usage,
+    /// False in a row from before messages were counted.
+    pub(crate) counted: bool,
 }
 
 /// A mailbox without its messages.
@@ -141,25 +150,35 @@ pub(crate) struct FlagRun {
 
 impl Counters {
     pub(crate) fn put(&self) -> Write {
-        let value = Writer::version(VERSION)
+        let value = Writer::version(VERSION_COUNTED)
             .number(self.modseq.0)
             .number(self.email)
             .number(self.mailbox)
             .number(self.uidvalidity.into())
             .number(self.forgotten.0)
+            .number(self.usage.octets)
+            .number(self.usage.messages)
             .finish();
         put(COUNTERS, Bytes::new(), value)
     }
 
     pub(crate) fn read(value: &[u8]) -> Option<Self> {
-        let mut reader = Reader::version(value, VERSION)?;
-        let counters = Self {
+        let (mut reader, version) = Reader::either(value, &[VERSION, VERSION_COUNTED])?;
+        let mut counters = Self {
             modseq: ModSeq(reader.number()?),
             email: reader.number()?,
             mailbox: reader.number()?,
             uidvalidity: reader.small()?,
             forgotten: ModSeq(reader.number()?),
+            usage: Usage::default(),
+            counted: version == VERSION_COUNTED,
         };
+        if counters.counted {
+            counters.usage = Usage {
+                octets: reader.number()?,
+                messages: reader.number()?,
+            };
+        }
         reader.end()?;
         Some(counters)
     }
@@ -425,6 +444,28 @@ pub(crate) fn delete_subscription(name: &str) -> Write {
     delete(SUBSCRIPTIONS, Bytes::copy_from_slice(name.as_bytes()))
 }
 
+pub(crate) fn put_metadata(mailbox: MailboxId, entry: &str, value: &[u8]) -> Write {
+    let value = Writer::version(VERSION).octets(value).finish();
+    put(METADATA, metadata_key(mailbox, entry), value)
+}
+
+pub(crate) fn read_metadata(key: &[u8], value: &[u8]) -> Option<(MailboxId, String, Bytes)> {
+    let (mailbox, entry) = key.split_first_chunk::<8>()?;
+    let mut reader = Reader::version(value, VERSION)?;
+    let value = Bytes::copy_from_slice(reader.octets()?);
+    reader.end()?;
+    let entry = std::str::from_utf8(entry).ok()?.to_owned();
+    Some((MailboxId(u64::from_be_bytes(*mailbox)), entry, value))
+}
+
+pub(crate) fn delete_metadata(mailbox: MailboxId, entry: &str) -> Write {
+    delete(METADATA, metadata_key(mailbox, entry))
+}
+
+fn metadata_key(mailbox: MailboxId, entry: &str) -> Bytes {
+    [&mailbox.0.to_be_bytes(), entry.as_bytes()].concat().into()
+}
+
 pub(crate) fn email_key(id: EmailId) -> Bytes {
     Bytes::copy_from_slice(&id.0.to_be_bytes())
 }
@@ -483,8 +524,19 @@ mod tests {
             mailbox: 9,
             uidvalidity: 10,
             forgotten: ModSeq(3),
+            usage: Usage {
+                octets: 1 << 40,
+                messages: 12,
+            },
+            counted: true,
         };
         assert_eq!(Counters::read(&parts(counters.put()).1), Some(counters));
+        let uncounted = Counters {
+            usage: Usage::default(),
+            counted: false,
+            ..counters
+        };
+        assert_eq!(Counters::read(&[1, 7, 8, 9, 10, 3]), Some(uncounted));
 
         let mailbox = MailboxRow {
             name: "Été/2026".into(),
@@ -551,6 +603,11 @@ mod tests {
             assert_eq!(value.first(), Some(&version));
             assert_eq!(EmailRow::read(&value), Some(email));
         }
+
+        let (key, value) = parts(put_metadata(MailboxId(3), "/private/a", b"\0b"));
+        let read = read_metadata(&key, &value).unwrap();
+        let name = "/private/a".to_owned();
+        assert_eq!(read, (MailboxId(3), name, Bytes::from_static(b"\0b")));
 
         let (key, value) = parts(put_next_uid(MailboxId(2), None));
         assert_eq!(read_next_uid(&key, &value), Some((MailboxId(2), None)));

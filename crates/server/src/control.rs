@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use mail::{Address, Host, Instant};
-use post::{Alias, AliasSource, Post};
+use post::{Alias, AliasSource, Post, Quota};
 use serde_json::{Map, Value, json};
 use wire::{Line, LineBuffer, Step};
 
@@ -55,6 +55,21 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
             let (address, password) = (arguments.address("address")?, arguments.password()?);
             post.set_password(&address, password).await
         }
+        "Account/quota" => {
+            return match post.account_quota(&arguments.address("address")?).await {
+                Ok((used, quota)) => Ok(json!({
+                    "octets": used.octets,
+                    "octetsMax": quota.octets_max,
+                    "messages": used.messages,
+                    "messagesMax": quota.messages_max,
+                })),
+                Err(error) => Err(refused(error)),
+            };
+        }
+        "Account/setQuota" => {
+            let (address, quota) = (arguments.address("address")?, arguments.quota()?);
+            post.set_quota(&address, quota).await
+        }
         "Account/remove" => post.remove_account(&arguments.address("address")?).await,
         "Alias/list" => {
             let aliases = post.aliases();
@@ -78,8 +93,14 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
     };
     match done {
         Ok(()) => Ok(json!({})),
-        Err(post::Error::Refused(why, refusal)) => Err(error(&format!("{why:?}"), refusal.text)),
-        Err(fault @ post::Error::Fault(_)) => Err(error("serverFail", fault.to_string())),
+        Err(error) => Err(refused(error)),
+    }
+}
+
+fn refused(refused: post::Error) -> Value {
+    match refused {
+        post::Error::Refused(why, refusal) => error(&format!("{why:?}"), refusal.text),
+        fault @ post::Error::Fault(_) => error("serverFail", fault.to_string()),
     }
 }
 
@@ -101,6 +122,26 @@ impl Arguments<'_> {
             return Err(error("invalidArguments", "The password is empty"));
         }
         Ok(password)
+    }
+
+    /// An account's own quota; none for `null`.
+    fn quota(&self) -> Result<Option<Quota>, Value> {
+        let quota = match self.0.get("quota") {
+            Some(Value::Null) => return Ok(None),
+            Some(Value::Object(quota)) => quota,
+            Some(_) | None => return Err(error("invalidArguments", "quota is missing")),
+        };
+        let limit = |name: &str| match quota.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(number) => match number.as_u64() {
+                None => Err(error("invalidArguments", format!("{name} is not a number"))),
+                number => Ok(number),
+            },
+        };
+        Ok(Some(Quota {
+            octets_max: limit("octetsMax")?,
+            messages_max: limit("messagesMax")?,
+        }))
     }
 
     fn domain(&self, name: &str) -> Result<Host, Value> {
@@ -303,6 +344,23 @@ mod tests {
         assert_eq!(arguments.targets().unwrap().len(), 1);
         assert!(arguments.address("address").is_err());
         assert!(arguments.domain("name").is_err());
+        assert!(arguments.quota().is_err());
+        for (given, read) in [
+            (json!(null), Some(None)),
+            (json!({}), Some(Some(Quota::default()))),
+            (
+                json!({ "octetsMax": 7, "messagesMax": null }),
+                Some(Some(Quota {
+                    octets_max: Some(7),
+                    messages_max: None,
+                })),
+            ),
+            (json!({ "octetsMax": "7" }), None),
+            (json!(7), None),
+        ] {
+            let given = json!({ "quota": given });
+            assert_eq!(Arguments(&given).quota().ok(), read);
+        }
         assert!(
             arguments
                 .password()

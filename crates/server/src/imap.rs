@@ -7,7 +7,7 @@ use imap::ask::{self, Gone, Place, Refused, Why};
 use imap::{Answer, Ask, Policy, Session};
 use mail::{BlobRange, ModSeq, Uid};
 use net::Fault;
-use post::{Account, Append, Error, Outcome};
+use post::{Account, Append, Error, MetadataQuery, Outcome};
 
 use crate::guest::Guest;
 use crate::visit::{Hall, Visit};
@@ -26,6 +26,8 @@ pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
         starttls: hall.offers_starttls(),
         clear_passwords: hall.door.is_indoors(),
         append_octets_max: hall.post.rules().message_octets_max,
+        metadata_octets_max: u64::try_from(hall.post.rules().metadata_octets_max)
+            .unwrap_or(u64::MAX),
         other_users: Some(Account::OTHER_USERS.to_owned()),
         ..Policy::default()
     })
@@ -86,18 +88,24 @@ impl net::House<Session> for House {
 }
 
 impl House {
+    fn note(&self, fields: &[(String, Option<String>)]) {
+        let conn = self.guest.peer.conn;
+        tracing::debug!(%conn, ?fields, "the client names itself");
+    }
+
     async fn answer(&mut self, ask: Ask) -> Outcome<Answer> {
         if let Ask::AppendChunk(bytes) = ask {
             let append = self.append.as_mut().ok_or_else(out_of_turn)?;
             append.chunk(bytes).await?;
             return Ok(Answer::Done);
         }
+        // RFC 2971 §3.1: a client may name itself in any state, before it logs in as well.
+        if let Ask::Identity(fields) = ask {
+            self.note(&fields);
+            return Ok(Answer::Done);
+        }
         let account = self.guest.account().ok_or_else(out_of_turn)?;
         match ask {
-            Ask::Identity(fields) => {
-                let conn = self.guest.peer.conn;
-                tracing::debug!(%conn, ?fields, "the client names itself");
-            }
             Ask::Select { name, read_only } => {
                 let (there, name) = account.place(&name).await?;
                 // First, so that nothing happens between what is told and what is watched.
@@ -128,6 +136,7 @@ impl House {
                     }
                     append = append.replacing(mailbox.mailbox, uid).await?;
                 }
+                append.room(octets).await?;
                 self.append = Some(Box::new(append));
             }
             Ask::AppendNext {
@@ -158,6 +167,10 @@ async fn mailboxes(account: &Account, ask: Ask) -> Outcome<Answer> {
     match ask {
         Ask::List => return list::answer(account).await,
         Ask::Status { name } => return status(account, &name).await,
+        Ask::Quota => return quota(account).await,
+        ask @ (Ask::Metadata { .. } | Ask::SetMetadata { .. }) => {
+            return metadata(account, ask).await;
+        }
         Ask::Create { name, role } => {
             let (there, name) = account.place_new(&name).await?;
             let mailbox = there.create(&name, role).await?;
@@ -270,9 +283,48 @@ async fn status(account: &Account, name: &str) -> Outcome<Answer> {
         uid_validity: status.uidvalidity,
         unseen: status.unseen,
         deleted: status.deleted,
+        deleted_octets: status.deleted_storage,
         size_octets: status.size,
         modseq: status.highest_modseq,
     }))
+}
+
+async fn quota(account: &Account) -> Outcome<Answer> {
+    let (used, limit) = account.quota().await?;
+    Ok(Answer::Quota(ask::Quota {
+        octets: used.octets,
+        octets_max: limit.octets_max,
+        messages: used.messages,
+        messages_max: limit.messages_max,
+    }))
+}
+
+/// Notes are an account's own: on a mailbox of another there are none to be seen or made.
+async fn metadata(account: &Account, ask: Ask) -> Outcome<Answer> {
+    match ask {
+        Ask::Metadata {
+            mailbox,
+            entries,
+            depth,
+            octets_max,
+        } => {
+            let query = MetadataQuery {
+                entries,
+                depth,
+                octets_max,
+            };
+            let found = account.metadata(mailbox.as_deref(), &query).await?;
+            Ok(Answer::Metadata {
+                entries: found.entries,
+                longest: found.longest,
+            })
+        }
+        Ask::SetMetadata { mailbox, entries } => {
+            account.set_metadata(mailbox.as_deref(), &entries).await?;
+            Ok(Answer::Done)
+        }
+        _ => Err(out_of_turn()),
+    }
 }
 
 async fn select(there: &Account, name: &str, read_only: bool) -> Outcome<Answer> {
@@ -315,6 +367,7 @@ async fn changes(
         gone,
         keywords: changes.keywords,
         rights: changes.rights,
+        over_quota: changes.over_quota,
         more: false,
     }))
 }
@@ -327,6 +380,7 @@ fn refused(error: &Error) -> Refused {
         post::Why::AlreadyExists => Why::AlreadyExists,
         post::Why::Cannot | post::Why::UnknownEncoding => Why::Cannot,
         post::Why::Limit => Why::Limit,
+        post::Why::OverQuota => Why::OverQuota,
         post::Why::TooBig => Why::TooBig,
         post::Why::InUse => Why::InUse,
         post::Why::AuthenticationFailed | post::Why::AuthorizationFailed | post::Why::Policy => {

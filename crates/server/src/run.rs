@@ -4,10 +4,12 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use net::{Clock, Endpoint, Gate, Identity, Listener, Stop, Stopper, Terms};
 use post::Post;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::settings::{Door, Protocol, Settings};
@@ -88,6 +90,7 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
         });
         attend(listener, hall, Arc::clone(&gate), stopper.listen());
     }
+    index(post.clone(), stopper.listen());
     if let Some(identity) = settings.identity.clone() {
         tokio::spawn(refresh(identity, stopper.listen()));
     }
@@ -169,6 +172,24 @@ async fn refresh(identity: Identity, mut stop: Stop) {
         if let Err(error) = identity.refresh() {
             tracing::warn!(%error, "the certificate stays as it was");
         }
+    }
+}
+
+/// Keeps the search index near the mail, on a thread of its own: what it computes is never in the
+/// way of a connection, and the system lets all others go first.
+fn index(post: Post, mut stop: Stop) {
+    let runtime = Handle::current();
+    let work = move || {
+        net::let_others_go_first();
+        runtime.block_on(async {
+            tokio::select! {
+                () = stop.asked() => {}
+                () = post.keep_index() => {}
+            }
+        });
+    };
+    if let Err(error) = thread::Builder::new().name("index".into()).spawn(work) {
+        tracing::warn!(%error, "searches read every message");
     }
 }
 

@@ -7,6 +7,8 @@ use std::pin::Pin;
 use bytes::Bytes;
 use mail::{BlobId, BlobRange};
 
+use crate::derived::Derived;
+
 /// A future that can be handed around.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -228,4 +230,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// second may be prepared before the first is durable. When the future is ready with `Ok`,
     /// the batch is on the disk and every read sees it.
     fn commit(&self, batch: Batch) -> Boxed<'static, Result<(), CommitError>>;
+
+    /// The place for what can be made again.
+    fn derived(&self) -> &dyn Derived;
 }

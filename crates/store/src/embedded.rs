@@ -11,6 +11,7 @@ mod bodies;
 mod check;
 mod checkpoint;
 mod committer;
+mod derived;
 mod disk;
 mod handles;
 mod layout;
@@ -44,6 +45,7 @@ pub use self::stats::Stats;
 
 use self::bodies::{BODY_HEADER_OCTETS, Bodies};
 use self::committer::{Committer, Message, Request, Rhythm};
+use self::derived::Files;
 use self::disk::{Disk, RealDisk, failed};
 use self::handles::{Handles, Source};
 use self::layout::Layout;
@@ -58,6 +60,7 @@ use crate::backend::{
     Batch, Boxed, CommitError, Direction, Error, Page, Partition, Stage, Store, Table, Version,
     Write,
 };
+use crate::derived::Derived;
 
 /// A longer key is refused.
 pub const KEY_OCTETS_MAX: usize = 4096;
@@ -107,6 +110,7 @@ pub struct Embedded {
 
 struct Inner {
     reader: Arc<Reader>,
+    derived: Files,
     counters: Arc<Counters>,
     queue: Sender<Message>,
     waiting: Arc<AtomicUsize>,
@@ -148,6 +152,12 @@ impl Embedded {
         let (stop, stopped) = watch::channel(None);
         let alarm = stop.clone();
         let (queue, inbox) = channel();
+        let derived = Files {
+            disk: Arc::clone(&disk),
+            dir: layout.derived.clone(),
+            reserve_octets: settings.reserve_octets,
+        };
+        derived.sweep()?;
         let (bodies, waiting) = (Arc::new(bodies), Arc::new(AtomicUsize::new(0)));
         let committer = Committer {
             inbox,
@@ -185,6 +195,7 @@ impl Embedded {
         };
         let inner = Inner {
             reader: Arc::new(reader),
+            derived,
             counters,
             queue,
             waiting,
@@ -244,14 +255,27 @@ impl Embedded {
     ///
     /// If the store is open or the disk says no; what is wrong in the store is in the report.
     pub fn check(dir: &Path, settings: EmbeddedSettings) -> Result<Report, Error> {
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let (owner, counters) = (Arc::clone(&disk), Arc::default());
-        check::check(&*disk, dir, &settings, |dir| {
-            Bodies::new(owner, counters, dir)
-        })
+        Self::check_rows(dir, settings, |_, _, _, _| {})
     }
 
-    /// Makes the view of a store that is not open again from its log; says how many batches it has.
+    /// The same, and where all is sound `each` is told every row, for whoever knows what rows mean.
+    ///
+    /// # Errors
+    ///
+    /// As [`Embedded::check`].
+    pub fn check_rows(
+        dir: &Path,
+        settings: EmbeddedSettings,
+        each: impl FnMut(Partition, Table, &[u8], &[u8]),
+    ) -> Result<Report, Error> {
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let (owner, counters) = (Arc::clone(&disk), Arc::default());
+        let bodies = |dir: &Path| Bodies::new(owner, counters, dir);
+        check::check(&*disk, dir, &settings, bodies, each)
+    }
+
+    /// Makes the view of a store that is not open again from its log, and removes what else can be
+    /// made again; says how many batches the log has.
     ///
     /// # Errors
     ///
@@ -332,6 +356,10 @@ impl Store for Embedded {
             }),
             Err(error) => Box::pin(future::ready(Err(error))),
         }
+    }
+
+    fn derived(&self) -> &dyn Derived {
+        &self.inner.derived
     }
 }
 

@@ -1,4 +1,5 @@
-//! What is kept: an ordered ledger in partitions, and immutable blobs beside it.
+//! What is kept: an ordered ledger in partitions, and immutable blobs beside it; and apart from
+//! both, what can be made again from them.
 //!
 //! Not here: what the rows mean (`post`), any mail rule, any socket.
 //!
@@ -32,6 +33,7 @@
 //! ```
 
 mod backend;
+mod derived;
 pub mod embedded;
 mod memory;
 pub mod testing;
@@ -40,5 +42,6 @@ pub use backend::{
     Batch, Boxed, CommitError, Direction, Error, Page, Partition, Row, Stage, Staged, Store, Table,
     Version, Write, Writes,
 };
+pub use derived::{Derived, Piece};
 pub use embedded::{Embedded, EmbeddedSettings};
 pub use memory::Memory;

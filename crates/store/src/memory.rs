@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
@@ -15,6 +15,7 @@ use crate::backend::{
     Batch, Boxed, CommitError, Direction, Error, Page, Partition, Row, Stage, Staged, Store, Table,
     Version, Write,
 };
+use crate::derived::{Derived, Piece};
 
 /// A store in memory; clones share it.
 #[derive(Clone, Default)]
@@ -27,6 +28,7 @@ struct State {
     versions: HashMap<Partition, Version>,
     tables: BTreeMap<(Partition, Table), BTreeMap<Bytes, Bytes>>,
     blobs: HashMap<BlobId, Bytes>,
+    derived: BTreeMap<(Partition, Piece), Bytes>,
 }
 
 impl Memory {
@@ -98,6 +100,59 @@ impl Store for Memory {
     fn commit(&self, batch: Batch) -> Boxed<'static, Result<(), CommitError>> {
         let done = self.state().commit(batch);
         Box::pin(async move { done })
+    }
+
+    fn derived(&self) -> &dyn Derived {
+        self
+    }
+}
+
+impl Derived for Memory {
+    fn pieces(&self, partition: Partition) -> Boxed<'_, Result<Vec<Piece>, Error>> {
+        let all = (partition, Piece(0))..=(partition, Piece(u128::MAX));
+        let state = self.state();
+        let pieces = state.derived.range(all).map(|((_, piece), _)| *piece);
+        let pieces = pieces.collect();
+        Box::pin(async move { Ok(pieces) })
+    }
+
+    fn keep(
+        &self,
+        partition: Partition,
+        piece: Piece,
+        octets: Bytes,
+    ) -> Boxed<'_, Result<(), Error>> {
+        self.state().derived.insert((partition, piece), octets);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn peruse(
+        &self,
+        partition: Partition,
+        piece: Piece,
+        ranges: Vec<Range<u64>>,
+    ) -> Boxed<'_, Result<Vec<Bytes>, Error>> {
+        let found = self.state().derived.get(&(partition, piece)).cloned();
+        let read = |range: &Range<u64>| match &found {
+            Some(_) if range.is_empty() => Some(Bytes::new()),
+            Some(octets) => {
+                let start = usize::try_from(range.start).ok()?;
+                let end = usize::try_from(range.end).ok()?;
+                (end <= octets.len()).then(|| octets.slice(start..end))
+            }
+            None => None,
+        };
+        let octets = ranges.iter().map(read).collect::<Option<Vec<_>>>();
+        let octets = octets.ok_or_else(|| Error::Engine {
+            doing: "reading derived data",
+            cause: "it is not there".into(),
+        });
+        Box::pin(async move { octets })
+    }
+
+    fn discard(&self, partition: Partition, piece: Piece) -> Boxed<'_, Result<(), Error>> {
+        self.state().derived.remove(&(partition, piece));
+        Box::pin(async { Ok(()) })
     }
 }
 

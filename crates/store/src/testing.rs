@@ -9,6 +9,7 @@ use mail::{BlobId, BlobRange};
 use crate::backend::{
     Batch, CommitError, Direction, Error, Partition, Staged, Store, Table, Version, Write, Writes,
 };
+use crate::derived::Piece;
 
 /// A promise that a store did not keep.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +54,8 @@ pub async fn conform(store: &dyn Store) -> Kept {
     a_dropped_answer_is_still_a_commit(store, Partition(FIRST + 9)).await?;
     blobs(store, Partition(FIRST + 10)).await?;
     a_conflict_keeps_no_blob(store, Partition(FIRST + 11)).await?;
-    same_blob_twice(store, Partition(FIRST + 12)).await
+    same_blob_twice(store, Partition(FIRST + 12)).await?;
+    derived(store, Partition(FIRST + 13), Partition(FIRST + 14)).await
 }
 
 async fn rows(store: &dyn Store, at: Partition) -> Kept {
@@ -435,6 +437,46 @@ fn writes(partition: Partition, from: u64, writes: Vec<Write>) -> Writes {
 
 fn put(key: &str, value: &str) -> Write {
     put_in(TABLE, key, value)
+}
+
+async fn derived(store: &dyn Store, at: Partition, other: Partition) -> Kept {
+    let place = store.derived();
+    same(
+        "nothing is derived at first",
+        &place.pieces(at).await?,
+        &vec![],
+    )?;
+    for (piece, text) in [(2, "older"), (1, "first"), (2, "second")] {
+        place.keep(at, Piece(piece), octets(text)).await?;
+    }
+    place.keep(other, Piece(u128::MAX), octets("other")).await?;
+    same(
+        "pieces are told in order, each partition's own",
+        &place.pieces(at).await?,
+        &vec![Piece(1), Piece(2)],
+    )?;
+    same(
+        "a piece is read in ranges, and the last one kept counts",
+        &place.peruse(at, Piece(2), vec![3..6, 0..2, 9..9]).await?,
+        &vec![octets("ond"), octets("se"), octets("")],
+    )?;
+    for (piece, range) in [(2, 3..7), (2, 7..u64::MAX), (3, 0..1)] {
+        let read = place.peruse(at, Piece(piece), vec![range]).await;
+        same("what is not there is an error", &read.is_err(), &true)?;
+    }
+    for _ in 0..2 {
+        place.discard(at, Piece(1)).await?;
+    }
+    same(
+        "what is discarded is gone",
+        &place.pieces(at).await?,
+        &vec![Piece(2)],
+    )?;
+    same(
+        "other partitions keep theirs",
+        &place.pieces(other).await?,
+        &vec![Piece(u128::MAX)],
+    )
 }
 
 fn put_in(table: Table, key: &str, value: &str) -> Write {

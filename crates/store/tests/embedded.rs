@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use mail::{BlobId, BlobRange};
 use store::{
-    Batch, CommitError, Direction, Embedded, EmbeddedSettings, Error, Page, Partition, Staged,
-    Store, Table, Version, Write, Writes,
+    Batch, CommitError, Direction, Embedded, EmbeddedSettings, Error, Page, Partition, Piece,
+    Staged, Store, Table, Version, Write, Writes,
 };
 use tempfile::TempDir;
 
@@ -209,11 +209,51 @@ async fn rebuild_gives_the_same_contents() {
     let store = open(dir.path());
     fill(&store, 0..12).await;
     let before = contents(&store, 0..12).await;
+    let (place, at) = (store.derived(), Partition(7));
+    place.keep(at, Piece(1), "made of it".into()).await.unwrap();
     let busy = Embedded::rebuild(dir.path(), settings());
     assert!(busy.is_err(), "the store is open");
     drop(store);
+    let report = Embedded::check(dir.path(), settings()).unwrap();
+    assert_eq!((report.derived, report.derived_octets), (1, 10));
     assert_eq!(Embedded::rebuild(dir.path(), settings()).unwrap(), 12);
+    let report = Embedded::check(dir.path(), settings()).unwrap();
+    assert_eq!((report.derived, report.derived_octets), (0, 0));
     assert_eq!(contents(&open(dir.path()), 0..12).await, before);
+}
+
+#[tokio::test]
+async fn derived_data_outlive_a_restart_and_half_of_them_do_not() {
+    let dir = tempdir();
+    let store = open(dir.path());
+    let at = Partition(7);
+    store
+        .derived()
+        .keep(at, Piece(1), "whole".into())
+        .await
+        .unwrap();
+    drop(store);
+    let derived = dir.path().join("derived");
+    fs::create_dir_all(derived.join("unfinished")).unwrap();
+    fs::write(derived.join("unfinished/half"), "ha").unwrap();
+    fs::write(derived.join("0000000000000007/notes.txt"), "not ours").unwrap();
+    let store = open(dir.path());
+    assert_eq!(store.derived().pieces(at).await.unwrap(), [Piece(1)]);
+    let read = store.derived().peruse(at, Piece(1), vec![0..2, 2..5]).await;
+    assert_eq!(read.unwrap(), ["wh", "ole"]);
+    assert!(!derived.join("unfinished").exists());
+}
+
+#[tokio::test]
+async fn derived_data_leave_the_log_its_room() {
+    let dir = tempdir();
+    let settings = EmbeddedSettings {
+        reserve_octets: u64::MAX / 2,
+        ..settings()
+    };
+    let store = Embedded::open(dir.path(), settings).unwrap();
+    let kept = store.derived().keep(Partition(7), Piece(1), "x".into());
+    assert!(matches!(kept.await, Err(Error::Full)));
 }
 
 #[tokio::test]
@@ -235,6 +275,35 @@ async fn a_log_that_lost_its_end_is_not_opened() {
     assert_eq!(Embedded::rebuild(dir.path(), settings()).unwrap(), 2);
     let store = open(dir.path());
     assert_eq!(store.version(Partition(0)).await.unwrap(), Version(1));
+}
+
+#[tokio::test]
+async fn a_check_tells_every_row() {
+    let dir = tempdir();
+    let store = open(dir.path());
+    fill(&store, 0..20).await;
+    let mut told = Vec::new();
+    drop(store);
+    let each = |partition, table, key: &[u8], value: &[u8]| {
+        told.push((partition, table, key.to_vec(), value.to_vec()));
+    };
+    let report = Embedded::check_rows(dir.path(), settings(), each);
+    assert!(report.unwrap().is_sound());
+    let store = open(dir.path());
+    let mut found = Vec::new();
+    let mut seen = std::collections::BTreeSet::new();
+    for (partition, table, _, _) in &told {
+        if !seen.insert((*partition, *table)) {
+            continue;
+        }
+        let range = (Bytes::new(), None);
+        let page = store.scan(*partition, *table, range, 1000, Direction::Rising);
+        for row in page.await.unwrap().rows {
+            found.push((*partition, *table, row.key.to_vec(), row.value.to_vec()));
+        }
+    }
+    assert!(!told.is_empty());
+    assert_eq!(told, found);
 }
 
 #[tokio::test]

@@ -9,11 +9,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mail", &[]),
     ("wire", &["mail"]),
     ("message", &["mail"]),
+    ("index", &[]),
     ("smtp", &["wire", "mail"]),
     ("pop3", &["wire", "mail"]),
     ("imap", &["wire", "message", "mail"]),
     ("store", &["mail"]),
-    ("post", &["store", "message", "mail"]),
+    ("post", &["store", "message", "index", "mail"]),
     ("net", &["wire", "mail"]),
     (
         "server",
@@ -30,13 +31,14 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that may neither look at a clock nor touch a socket or a disk.
-pub(crate) const PURE: &[&str] = &["mail", "wire", "message", "smtp", "imap", "pop3"];
+pub(crate) const PURE: &[&str] = &["mail", "wire", "message", "index", "smtp", "imap", "pop3"];
 
 /// Libraries a pure room may use: those that only compute.
 const COMPUTE: &[&str] = &[
     "base64",
     "base64-turbo",
     "bytes",
+    "crc32fast",
     "encoding_rs",
     "hmac",
     "html5gum",

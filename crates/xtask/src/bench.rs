@@ -17,6 +17,7 @@ mod mix;
 mod peer;
 mod pop3;
 mod raw;
+mod search;
 mod smtp;
 mod syncs;
 mod table;
@@ -25,7 +26,7 @@ mod target;
 use table::Table;
 
 /// Runs one bench: `smtp`, `imap`, `mailbox` (the part of `imap` with large mailboxes, beside the
-/// peer or alone), `lists` or `message`.
+/// peer or alone), `lists`, `search` or `message`.
 pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     if let ["message", rows @ ..] = words {
         let bench = ["bench", "--package", "message", "--bench", "reading", "--"];
@@ -49,12 +50,13 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
         ["mailbox", only @ ("caramel" | "peer")] => {
             mailbox::run(&build(root)?, folder.path(), rounds, Some(only), &mut table)?;
         }
+        ["search"] => search::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["peer"] => {
             let peer = peer::Peer::start(&folder.path().join("peer"))?;
             smtp::rows(peer.target(), folder.path(), &mut table)?;
             imap::rows(peer.target(), &mut table)?;
         }
-        _ => bail!("benches: smtp, imap, mailbox [caramel|peer], lists, message; and peer"),
+        _ => bail!("benches: smtp, imap, mailbox [caramel|peer], lists, search, message; and peer"),
     }
     println!("{table}");
     Ok(())

@@ -30,6 +30,7 @@ cargo xtask bench smtp|imap    beside Debian's Postfix and Dovecot, which it doe
 cargo xtask bench mailbox      the part of it with large mailboxes: CARAMEL_MESSAGES of them,
                                CARAMEL_ROUNDS times
 cargo xtask bench lists        SORT and THREAD of long lists, beside the same
+cargo xtask bench search       searching text, what the index spares and costs, beside Dovecot
 cargo xtask bench message      reading messages beside mail-parser and mailparse
 cargo xtask fuzz message       mutated messages, in release: [--inputs N] [--seed S]";
 

@@ -7,19 +7,31 @@ use anyhow::{Context as _, Result, bail};
 
 /// Programs the tests drive, with the Debian package that brings each.
 const NEEDED: &[(&str, &str)] = &[
+    ("alpine", "alpine"),
     ("cc", "gcc"),
     ("curl", "curl"),
     ("dovecot", "dovecot-imapd"),
     ("fetchmail", "fetchmail"),
+    ("imapfilter", "imapfilter"),
     ("kill", "procps"),
     ("mbsync", "isync"),
     ("mutt", "mutt"),
+    ("neomutt", "neomutt"),
+    ("offlineimap", "offlineimap3"),
     ("openssl", "openssl"),
     ("python3", "python3"),
     ("s-nail", "s-nail"),
     ("strace", "strace"),
     ("swaks", "swaks"),
     ("tmux", "tmux"),
+];
+
+/// Perl's libraries they need or are, likewise: swaks does TLS only with the last, and its package
+/// merely suggests it.
+const LIBRARIES: &[(&str, &str)] = &[
+    ("IO::Socket::SSL", "libio-socket-ssl-perl"),
+    ("Mail::IMAPClient", "libmail-imapclient-perl"),
+    ("Net::SSLeay", "libnet-ssleay-perl"),
 ];
 
 /// Runs cargo with the given words and environment, and fails if it fails.
@@ -63,19 +75,21 @@ pub(crate) fn ensure() -> Result<()> {
 }
 
 fn missing() -> Vec<&'static str> {
-    // swaks does TLS only with this library, and its package merely suggests it.
-    let tls = Command::new("perl")
-        .args(["-MNet::SSLeay", "-e", "1"])
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    let library = (!tls).then_some("libnet-ssleay-perl");
-    NEEDED
-        .iter()
-        .filter(|(program, _)| !present(program))
+    let programs = NEEDED.iter().filter(|(program, _)| !present(program));
+    let libraries = LIBRARIES.iter().filter(|(library, _)| !loads(library));
+    programs
+        .chain(libraries)
         .map(|&(_, package)| package)
-        .chain(library)
         .collect()
+}
+
+/// True if Perl finds the library.
+fn loads(library: &str) -> bool {
+    let status = Command::new("perl")
+        .args([&format!("-M{library}"), "-e", "1"])
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
 }
 
 fn apt(words: &[&str]) -> Result<()> {

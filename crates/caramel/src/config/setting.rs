@@ -113,6 +113,12 @@ settings! {
         "How large a message may be.";
     RECIPIENTS = ["limits"] "recipients": Kind::Count, "1000", "1000",
         "How many recipients a message may have.";
+    ACCOUNT_SIZE = ["limits"] "account_size": Kind::Size, "", "\"2G\"",
+        "How many octets of mail an account may hold; `caramel account quota` gives single \
+         accounts another limit. Without it, any number.";
+    ACCOUNT_MESSAGES = ["limits"] "account_messages": Kind::Count, "", "100000",
+        "How many messages an account may hold, counted once for each mailbox they are in. \
+         Without it, any number.";
     CONNECTIONS = ["limits"] "connections": Kind::Count, "20000", "20000",
         "How many connections there may be at once.";
     CONNECTIONS_PER_ADDRESS = ["limits"] "connections_per_address": Kind::Count, "200", "200",

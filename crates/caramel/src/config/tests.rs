@@ -43,7 +43,19 @@ fn the_example_is_right_and_the_rest_has_defaults() {
     assert_eq!(config.message_size(), 50 << 20);
     assert_eq!(config.memory(), 128 << 20);
     assert!(!config.captures() && !config.logs_json());
+    assert_eq!(config.quota(), Quota::default());
+    let text = "hostname = \"h.example\"\n[limits]\naccount_size = \"2G\"\naccount_messages = 9\n";
+    let limited = Quota {
+        octets_max: Some(2 << 30),
+        messages_max: Some(9),
+    };
+    let config = parse("caramel.toml", format!("{text}{LISTENER}")).unwrap();
+    assert_eq!(config.quota(), limited);
+    assert_eq!(octets("70"), octets("70K").map(|octets| octets / 1024));
+    assert!(octets("70k").is_err());
 }
+
+const LISTENER: &str = "[[listener]]\nprotocol = \"imap\"\naddress = \"[::1]:993\"\n";
 
 #[test]
 fn what_is_shown_is_a_file_that_means_the_same() {

@@ -253,7 +253,7 @@ fn understand(setting: &Setting, value: &DeValue<'_>) -> Option<Meaning> {
         Kind::Path => Meaning::Path(text.filter(|text| !text.is_empty())?.into()),
         Kind::Count => Meaning::Number(number(value).filter(|number| *number > 0)?),
         Kind::Size => Meaning::Number(match text {
-            Some(text) => scaled(text, &[("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30)])?,
+            Some(text) => octets(text)?,
             None => number(value)?,
         }),
         Kind::Span => {
@@ -271,6 +271,11 @@ fn understand(setting: &Setting, value: &DeValue<'_>) -> Option<Meaning> {
 fn number(value: &DeValue<'_>) -> Option<u64> {
     let integer = value.as_integer()?;
     u64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+/// `500M`, `2G`.
+pub(super) fn octets(text: &str) -> Option<u64> {
+    scaled(text, &[("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30)])
 }
 
 fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {

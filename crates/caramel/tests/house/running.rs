@@ -43,7 +43,8 @@ impl House {
     pub(crate) fn empty() -> Self {
         let folder = TempDir::new().unwrap();
         let mut text = format!(
-            "hostname = \"mail.test.localhost\"\ndata = \"{}\"\n",
+            "hostname = \"mail.test.localhost\"\ndata = \"{}\"\n\
+             [limits]\naccount_size = \"2G\"\n",
             folder.path().join("data").display()
         );
         for (protocol, tls) in LISTENERS {

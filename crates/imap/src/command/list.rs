@@ -1,5 +1,5 @@
 //! LIST with its extensions, and what STATUS tells (RFC 9051 §6.3.9 and §6.3.11, RFC 5258, 5819,
-//! 6154, 7162 §3.1.7, 7889 §3, 8438, 8474 §4.3).
+//! 6154, 7162 §3.1.7, 7889 §3, 8438, 8474 §4.3, 9208 §4.1.4).
 
 use std::borrow::Cow;
 
@@ -69,6 +69,8 @@ pub enum StatusItem {
     Unseen,
     /// How many are `\Deleted`.
     Deleted,
+    /// The octets that EXPUNGE would free (RFC 9208).
+    DeletedStorage,
     /// The sum of their sizes.
     Size,
     /// The largest mod-sequence (RFC 7162).
@@ -80,13 +82,14 @@ pub enum StatusItem {
 }
 
 impl StatusItem {
-    const WORDS: [(Self, &'static str); 10] = [
+    const WORDS: [(Self, &'static str); 11] = [
         (Self::Messages, "MESSAGES"),
         (Self::Recent, "RECENT"),
         (Self::UidNext, "UIDNEXT"),
         (Self::UidValidity, "UIDVALIDITY"),
         (Self::Unseen, "UNSEEN"),
         (Self::Deleted, "DELETED"),
+        (Self::DeletedStorage, "DELETED-STORAGE"),
         (Self::Size, "SIZE"),
         (Self::HighestModSeq, "HIGHESTMODSEQ"),
         (Self::MailboxId, "MAILBOXID"),

@@ -9,7 +9,7 @@ use super::{
     Append, AppendMessage, Command, Failure, LiteralHeader, Replace, SpecialUse, Store,
     StoreAction, Tag,
 };
-use super::{acl, fetch, list, search, select, sort};
+use super::{acl, fetch, list, metadata, quota, search, select, sort};
 use crate::cursor::{Cursor, Read};
 use crate::{MailboxName, Names};
 
@@ -99,6 +99,11 @@ fn with_arguments(cursor: &mut Cursor<'_>, verb: &[u8], at: usize) -> Read<Comma
         b"GETACL" => |cursor| cursor.mailbox().map(Command::GetAcl),
         b"LISTRIGHTS" => acl::list_rights,
         b"MYRIGHTS" => |cursor| cursor.mailbox().map(Command::MyRights),
+        b"GETQUOTA" => |cursor| cursor.text("a quota root").map(Command::GetQuota),
+        b"GETQUOTAROOT" => |cursor| cursor.mailbox().map(Command::GetQuotaRoot),
+        b"SETQUOTA" => set_quota,
+        b"GETMETADATA" => |cursor| metadata::get(cursor).map(Command::GetMetadata),
+        b"SETMETADATA" => set_metadata,
         b"APPEND" => |cursor| append(cursor).map(Command::Append),
         b"REPLACE" => |cursor| replace(cursor, false),
         b"SEARCH" => |cursor| search::parse(cursor, false).map(Command::Search),
@@ -143,6 +148,20 @@ fn uid(cursor: &mut Cursor<'_>) -> Read<Command> {
     argument(cursor)
 }
 
+fn set_quota(cursor: &mut Cursor<'_>) -> Read<Command> {
+    let root = cursor.text("a quota root")?;
+    cursor.space()?;
+    let limits = quota::limits(cursor)?;
+    Ok(Command::SetQuota { root, limits })
+}
+
+fn set_metadata(cursor: &mut Cursor<'_>) -> Read<Command> {
+    let mailbox = cursor.mailbox()?;
+    cursor.space()?;
+    let entries = metadata::set(cursor)?;
+    Ok(Command::SetMetadata { mailbox, entries })
+}
+
 fn id(cursor: &mut Cursor<'_>) -> Read<Command> {
     id_fields(cursor).map(Command::Id)
 }
@@ -153,7 +172,13 @@ pub(crate) fn id_fields(cursor: &mut Cursor<'_>) -> Read<Vec<(String, Option<Str
     if cursor.eat_word(b"NIL") {
         return Ok(fields);
     }
-    cursor.list(|cursor| {
+    cursor.open()?;
+    loop {
+        // aioimaplib puts spaces behind "(" and before ")": they cannot mean anything else.
+        while cursor.eat(b' ') {}
+        if cursor.eat(b')') {
+            return Ok(fields);
+        }
         if fields.len() == ID_FIELDS_MAX {
             return cursor.error("at most 30 fields");
         }
@@ -165,9 +190,10 @@ pub(crate) fn id_fields(cursor: &mut Cursor<'_>) -> Read<Vec<(String, Option<Str
             None => None,
         };
         fields.push((name, value));
-        Ok(())
-    })?;
-    Ok(fields)
+        if cursor.peek() != Some(b')') {
+            cursor.expect(b' ', "a space or ')'")?;
+        }
+    }
 }
 
 fn authenticate(cursor: &mut Cursor<'_>) -> Read<Command> {
@@ -279,6 +305,9 @@ fn replace(cursor: &mut Cursor<'_>, uid: bool) -> Read<Command> {
 
 /// What follows a message: one more (RFC 3502 "append-message").
 pub(super) fn append_more(frame: &[u8]) -> Read<AppendMessage> {
+    // IMAPClient ends each message with a space, and begins the next with one more.
+    let spaces = frame.iter().take_while(|&&octet| octet == b' ').count();
+    let frame = frame.get(spaces.saturating_sub(1)..).unwrap_or_default();
     let mut cursor = Cursor::new(frame, Names::Utf7);
     let message = append_message(&mut cursor)?;
     cursor.end()?;
@@ -297,7 +326,12 @@ fn append_message(cursor: &mut Cursor<'_>) -> Read<AppendMessage> {
         date = Some(cursor.date_time()?);
         cursor.space()?;
     }
+    // RFC 6855 §4
+    let utf8 = cursor.eat_word(b"UTF8 (");
     let binary = cursor.eat(b'~');
+    if utf8 && !binary {
+        return cursor.error("'~{'");
+    }
     let (octets, sync) = cursor.literal_header()?;
     Ok(AppendMessage {
         flags,
@@ -306,6 +340,7 @@ fn append_message(cursor: &mut Cursor<'_>) -> Read<AppendMessage> {
             octets,
             sync,
             binary,
+            utf8,
         },
     })
 }

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{BufMut, BytesMut};
 
-use super::{Append, Command, SpecialUse, Store, StoreAction, Tag, acl, list};
+use super::{Append, Command, SpecialUse, Store, StoreAction, Tag, acl, list, metadata, quota};
 use crate::response::{id_fields, write_flags};
 use crate::{Names, writing};
 
@@ -35,6 +35,11 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::GetAcl(_) => "GETACL",
         Command::ListRights { .. } => "LISTRIGHTS",
         Command::MyRights(_) => "MYRIGHTS",
+        Command::GetQuota(_) => "GETQUOTA",
+        Command::GetQuotaRoot(_) => "GETQUOTAROOT",
+        Command::SetQuota { .. } => "SETQUOTA",
+        Command::GetMetadata(_) => "GETMETADATA",
+        Command::SetMetadata { .. } => "SETMETADATA",
         Command::Append(_) => "APPEND",
         Command::Replace(replace) if replace.uid => "UID REPLACE",
         Command::Replace(_) => "REPLACE",
@@ -103,6 +108,16 @@ fn arguments(command: &Command, out: &mut BytesMut, names: Names) {
             out.put_u8(b' ');
             writing::astring(out, password.0.as_bytes(), utf8);
         }
+        Command::GetQuota(root) => {
+            out.put_u8(b' ');
+            writing::astring(out, root.as_bytes(), utf8);
+        }
+        Command::SetQuota { root, limits } => {
+            out.put_u8(b' ');
+            writing::astring(out, root.as_bytes(), utf8);
+            out.put_u8(b' ');
+            quota::write_limits(out, limits);
+        }
         Command::Enable(capabilities) => {
             out.put_u8(b' ');
             writing::spaced(out, capabilities, |out, name| {
@@ -126,8 +141,10 @@ fn arguments(command: &Command, out: &mut BytesMut, names: Names) {
 
 /// The arguments of commands that name mailboxes.
 fn on_mailboxes(command: &Command, out: &mut BytesMut, names: Names) {
-    if let Command::List(list) = command {
-        return list.write(out, names);
+    match command {
+        Command::List(list) => return list.write(out, names),
+        Command::GetMetadata(get) => return get.write(out, names),
+        _ => {}
     }
     out.put_u8(b' ');
     match command {
@@ -149,9 +166,10 @@ fn on_mailboxes(command: &Command, out: &mut BytesMut, names: Names) {
             mailbox.write(out, names);
             write_special_use(out, special_use);
         }
-        Command::Delete(mailbox) | Command::Subscribe(mailbox) | Command::Unsubscribe(mailbox) => {
-            mailbox.write(out, names)
-        }
+        Command::Delete(mailbox)
+        | Command::Subscribe(mailbox)
+        | Command::Unsubscribe(mailbox)
+        | Command::GetQuotaRoot(mailbox) => mailbox.write(out, names),
         Command::Rename { from, to } => {
             from.write(out, names);
             out.put_u8(b' ');
@@ -166,6 +184,11 @@ fn on_mailboxes(command: &Command, out: &mut BytesMut, names: Names) {
             mailbox.write(out, names);
             out.put_u8(b' ');
             list::write_status_items(out, items);
+        }
+        Command::SetMetadata { mailbox, entries } => {
+            mailbox.write(out, names);
+            out.put_u8(b' ');
+            metadata::write_values(out, entries);
         }
         Command::Append(append) => write_append(out, append, names),
         Command::Replace(replace) => {
@@ -203,7 +226,8 @@ fn write_append(out: &mut BytesMut, append: &Append, names: Names) {
         writing::display(out, format_args!(" \"{}\"", date.to_imap()));
     }
     let literal = append.literal;
-    out.put_slice(if literal.binary { b" ~{" } else { b" {" });
+    out.put_slice(if literal.utf8 { b" UTF8 (" } else { b" " });
+    out.put_slice(if literal.binary { b"~{" } else { b"{" });
     writing::number(out, literal.octets);
     out.put_slice(if literal.sync { b"}" } else { b"+}" });
 }

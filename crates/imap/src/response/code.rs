@@ -1,5 +1,5 @@
 //! Response codes: the part of a status that programs read (RFC 9051 §7.1, RFC 5530, RFC 7162,
-//! RFC 6154 §3, RFC 8474 §4, RFC 4978).
+//! RFC 6154 §3, RFC 8474 §4, RFC 4978, RFC 5464).
 
 use bytes::{BufMut, BytesMut};
 use mail::{FlagSet, ModSeq, Uid, UidSet, UidValidity};
@@ -54,6 +54,14 @@ pub enum Code {
     Limit,
     /// The mailbox's identity.
     MailboxId(String),
+    /// Values were left out; the longest has so many octets (RFC 5464).
+    MetadataLongEntries(u64),
+    /// A value may have so many octets (RFC 5464).
+    MetadataMaxSize(u64),
+    /// There are no private notes (RFC 5464).
+    MetadataNoPrivate,
+    /// There are too many notes (RFC 5464).
+    MetadataTooMany,
     /// These messages had changed and were left alone.
     Modified(SequenceSet),
     /// It is not there.
@@ -157,6 +165,10 @@ impl Code {
             }
             Self::HighestModSeq(modseq) => valued(out, b"HIGHESTMODSEQ ", modseq.0),
             Self::MailboxId(id) => writing::display(out, format_args!("MAILBOXID ({id})")),
+            Self::MetadataLongEntries(octets) => valued(out, b"METADATA LONGENTRIES ", *octets),
+            Self::MetadataMaxSize(octets) => valued(out, b"METADATA MAXSIZE ", *octets),
+            Self::MetadataNoPrivate => out.put_slice(b"METADATA NOPRIVATE"),
+            Self::MetadataTooMany => out.put_slice(b"METADATA TOOMANY"),
             Self::Modified(set) => writing::display(out, format_args!("MODIFIED {set}")),
             Self::PermanentFlags(flags, star) => {
                 out.put_slice(b"PERMANENTFLAGS (");
@@ -244,6 +256,7 @@ fn valued_code(cursor: &mut Cursor<'_>, name: &[u8]) -> Read<Code> {
             cursor.close()?;
             Code::MailboxId(id)
         }
+        b"METADATA" => metadata(cursor)?,
         b"MODIFIED" => Code::Modified(cursor.sequence_set()?),
         b"PERMANENTFLAGS" => {
             let flags = fetch::flags(cursor)?;
@@ -253,6 +266,22 @@ fn valued_code(cursor: &mut Cursor<'_>, name: &[u8]) -> Read<Code> {
         b"UIDVALIDITY" => Code::UidValidity(UidValidity(cursor.nz_number()?)),
         b"UNSEEN" => Code::Unseen(cursor.number()?),
         _ => return cursor.error("a code with a value"),
+    })
+}
+
+// RFC 5464 §5
+fn metadata(cursor: &mut Cursor<'_>) -> Read<Code> {
+    let at = cursor.position();
+    let octets = |cursor: &mut Cursor<'_>| {
+        cursor.space()?;
+        cursor.number64()
+    };
+    Ok(match cursor.name().as_bytes() {
+        b"LONGENTRIES" => Code::MetadataLongEntries(octets(cursor)?),
+        b"MAXSIZE" => Code::MetadataMaxSize(octets(cursor)?),
+        b"NOPRIVATE" => Code::MetadataNoPrivate,
+        b"TOOMANY" => Code::MetadataTooMany,
+        _ => return Cursor::error_at(at, "LONGENTRIES, MAXSIZE, NOPRIVATE or TOOMANY"),
     })
 }
 

@@ -1,5 +1,5 @@
 //! STATUS: how a mailbox stands (RFC 9051 §7.3.2, RFC 7162 §3.1.7, RFC 7889 §3, RFC 8438, RFC
-//! 8474 §4.3).
+//! 8474 §4.3, RFC 9208).
 
 use bytes::{BufMut, BytesMut};
 use mail::{ModSeq, Uid, UidValidity};
@@ -24,6 +24,8 @@ pub enum StatusValue {
     Unseen(u32),
     /// How many are `\Deleted`.
     Deleted(u32),
+    /// The octets that EXPUNGE would free (RFC 9208).
+    DeletedStorage(u64),
     /// The sum of their sizes.
     Size(u64),
     /// The largest mod-sequence.
@@ -50,6 +52,7 @@ pub(super) fn write(
         StatusValue::UidValidity(validity) => pair(out, "UIDVALIDITY", validity),
         StatusValue::Unseen(count) => pair(out, "UNSEEN", count),
         StatusValue::Deleted(count) => pair(out, "DELETED", count),
+        StatusValue::DeletedStorage(octets) => pair(out, "DELETED-STORAGE", octets),
         StatusValue::Size(octets) => pair(out, "SIZE", octets),
         StatusValue::HighestModSeq(modseq) => pair(out, "HIGHESTMODSEQ", modseq),
         StatusValue::MailboxId(id) => pair(out, "MAILBOXID", format_args!("({id})")),
@@ -77,6 +80,7 @@ pub(super) fn parse(cursor: &mut Cursor<'_>) -> Read<(MailboxName, Vec<StatusVal
             b"UIDVALIDITY" => StatusValue::UidValidity(UidValidity(cursor.nz_number()?)),
             b"UNSEEN" => StatusValue::Unseen(cursor.number()?),
             b"DELETED" => StatusValue::Deleted(cursor.number()?),
+            b"DELETED-STORAGE" => StatusValue::DeletedStorage(cursor.number64()?),
             b"SIZE" => StatusValue::Size(cursor.number64()?),
             b"HIGHESTMODSEQ" => StatusValue::HighestModSeq(cursor.modseq()?),
             b"MAILBOXID" => {

@@ -35,6 +35,16 @@ impl Session {
                 let status = Status::ok("Done");
                 self.conclude(tag, Verb::Status, status, Moment::Free, false);
             }
+            (Wait::Quota(tag, mailbox), Answer::Quota(quota)) => {
+                self.take_quota(tag, mailbox, &quota);
+            }
+            (Wait::Metadata(tag, get), Answer::Metadata { entries, longest }) => {
+                self.take_metadata(tag, *get, entries, longest);
+            }
+            (Wait::SetMetadata(tag), Answer::Done) => {
+                let status = Status::ok("Done");
+                self.conclude(tag, Verb::SetMetadata, status, Moment::Free, false);
+            }
             (Wait::Statuses { tag, items, lines }, answer) => {
                 self.take_list_status(tag, items, lines, answer);
             }
@@ -137,6 +147,10 @@ impl Session {
             Wait::Deleted { tag, .. } => (tag, Verb::Delete, Moment::Free),
             Wait::Mailboxes(tag, _) => (tag, Verb::List, Moment::Free),
             Wait::Status { tag, .. } => (tag, Verb::Status, Moment::Free),
+            Wait::Quota(tag, None) => (tag, Verb::GetQuota, Moment::Free),
+            Wait::Quota(tag, Some(_)) => (tag, Verb::GetQuotaRoot, Moment::Free),
+            Wait::Metadata(tag, _) => (tag, Verb::GetMetadata, Moment::Free),
+            Wait::SetMetadata(tag) => return self.metadata_refused(tag, why, status),
             Wait::Select { tag, verb, .. } => return self.not_selected(&tag, verb, &status),
             Wait::Resync(tag, ..) => return self.tagged(&tag, &status),
             Wait::Changes(after) => return self.changes_refused(after),

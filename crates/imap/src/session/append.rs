@@ -1,9 +1,9 @@
 //! APPEND and REPLACE: their messages pass through, piece by piece (RFC 9051 §6.3.12, RFC 3502,
-//! RFC 4315 §3, RFC 8508).
+//! RFC 4315 §3, RFC 6855 §4, RFC 8508).
 
 use mail::{Uid, UidSet, UidValidity};
 
-use super::state::{Incoming, Task, Wait};
+use super::state::{HeaderLine, Incoming, Task, Wait};
 use super::store::read_only;
 use super::{Moment, Session};
 use crate::ask::{Ask, Place};
@@ -11,7 +11,7 @@ use crate::command::{Append, Command, LiteralHeader, Replace};
 use crate::diagram::Verb;
 use crate::frame::Framed;
 use crate::response::{Code, Response, Status};
-use crate::{SequenceRange, SequenceSet, Tag};
+use crate::{Names, SequenceRange, SequenceSet, Tag};
 
 impl Session {
     /// Begins with the command up to the announcement of its message.
@@ -81,6 +81,8 @@ impl Session {
             verb,
             left: literal.octets,
             binary: literal.binary,
+            utf8: literal.utf8,
+            header: self.ascii_header(),
             message: 1,
             octets: literal.octets,
         };
@@ -156,9 +158,11 @@ impl Session {
         }
         let octets = u64::try_from(chunk.len()).unwrap_or(incoming.left);
         incoming.left = incoming.left.saturating_sub(octets);
-        if let Task::Message(incoming) = std::mem::take(&mut self.task) {
+        if let Task::Message(mut incoming) = std::mem::take(&mut self.task) {
             if incoming.binary && memchr::memchr(0, &chunk).is_some() {
                 self.refuse_binary(incoming);
+            } else if incoming.has_unwelcome(&chunk) {
+                self.refuse_utf8(incoming);
             } else {
                 self.wait(Ask::AppendChunk(chunk), Wait::AppendTaken(incoming));
             }
@@ -175,6 +179,20 @@ impl Session {
         self.forget(incoming, status);
     }
 
+    /// Whoever has not said that UTF-8 in header fields is understood would not get back what it
+    /// means.
+    fn refuse_utf8(&mut self, incoming: Incoming) {
+        // RFC 6855 §4
+        let status = Status::no("Enable UTF8=ACCEPT, or encode the header fields");
+        self.frames.swallow(incoming.left);
+        self.forget(incoming, status.with(Code::Cannot));
+    }
+
+    /// Where the header of a message that comes must be watched.
+    fn ascii_header(&self) -> Option<HeaderLine> {
+        (self.names() == Names::Utf7).then_some(HeaderLine::Blank)
+    }
+
     /// Takes what follows a message: the command's end, or one more message (RFC 3502).
     pub(super) fn take_message_end(&mut self) -> bool {
         let framed = self.frames.behind_message(self.policy.command_octets_max);
@@ -184,14 +202,18 @@ impl Session {
         let Task::MessageEnd(incoming) = std::mem::take(&mut self.task) else {
             return true;
         };
+        // RFC 6855 §4
+        let close: &[u8] = if incoming.utf8 { b")" } else { b"" };
         match framed {
-            Framed::Command(rest) if matches!(rest.as_ref(), b"" | b"\r") => {
+            Framed::Command(rest) if matches!(rest.strip_prefix(close), Some(b"" | b"\r")) => {
                 self.wait(
                     Ask::AppendEnd,
                     Wait::AppendEnded(incoming.tag, incoming.verb),
                 );
             }
-            Framed::Append(frame) => self.append_more(incoming, &frame),
+            Framed::Append(frame) if frame.starts_with(close) => {
+                self.append_more(incoming, frame.get(close.len()..).unwrap_or_default());
+            }
             _ => {
                 let status = Status::bad("Expected one more message, or the end");
                 self.forget(incoming, status);
@@ -217,6 +239,8 @@ impl Session {
             verb: incoming.verb,
             left: literal.octets,
             binary: literal.binary,
+            utf8: literal.utf8,
+            header: self.ascii_header(),
             message: incoming.message.saturating_add(1),
             octets: incoming.octets.saturating_add(literal.octets),
         };

@@ -1,5 +1,5 @@
 //! What others did to the selected mailbox, and IDLE (RFC 9051 §5.2, §6.3.13, §7.5.1;
-//! RFC 7162 §3.2).
+//! RFC 7162 §3.2, RFC 9208 §4.3.1).
 
 use mail::{FlagSet, Rights};
 
@@ -43,6 +43,19 @@ impl Session {
         true
     }
 
+    /// From here on mod-sequences are told: a client that has a mailbox open learns where it
+    /// stands.
+    pub(super) fn enable_condstore(&mut self) {
+        if std::mem::replace(&mut self.condstore, true) {
+            return;
+        }
+        // RFC 7162 §3.1
+        if let Some(highest) = self.state.open().map(|open| open.highest) {
+            let status = Status::ok("The last change");
+            self.untagged(&status.with(Code::HighestModSeq(highest)));
+        }
+    }
+
     pub(super) fn ask_changes(&mut self, after: After) {
         let Some(open) = self.state.open() else {
             return self.told(after);
@@ -75,12 +88,19 @@ impl Session {
         open.known = open.known.max(changes.modseq);
         open.highest = changes.highest;
         open.uid_next = open.uid_next.max(changes.uid_next);
+        let passed = changes.over_quota && !open.over_quota;
+        open.over_quota = changes.over_quota;
         self.tell(moment);
         for changed in &changes.changed {
             // Whoever hears of new messages asks for their flags.
             if Some(changed.uid) <= last {
                 self.tell_flags(changed);
             }
+        }
+        if passed {
+            // RFC 9208 §4.3.1
+            let status = Status::no("The account holds more than it may").with(Code::OverQuota);
+            self.untagged(&status);
         }
         if more {
             self.ask_changes(after);

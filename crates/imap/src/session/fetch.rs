@@ -34,8 +34,9 @@ impl Session {
             Some(range) => range.of(&uids),
             None => uids,
         };
-        // RFC 7162 §3.1
-        self.condstore |= fetch.changed_since.is_some() || fetch.items.contains(&FetchItem::ModSeq);
+        if fetch.changed_since.is_some() || fetch.items.contains(&FetchItem::ModSeq) {
+            self.enable_condstore();
+        }
         let read_only = self.state.open().is_none_or(|open| open.read_only);
         let plan = plan(&fetch, read_only);
         let fetching = Box::new(Fetching {

@@ -15,13 +15,14 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 39] = [
+const CAPABILITIES: [&str; 44] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
     "SASL-IR",
     "ID",
     "ENABLE",
+    "UTF8=ACCEPT",
     "UNAUTHENTICATE",
     "IDLE",
     "NAMESPACE",
@@ -44,6 +45,10 @@ const CAPABILITIES: [&str; 39] = [
     "SPECIAL-USE",
     "CHILDREN",
     "STATUS=SIZE",
+    "QUOTA",
+    "QUOTA=RES-STORAGE",
+    "QUOTA=RES-MESSAGE",
+    "METADATA",
     "CONDSTORE",
     "QRESYNC",
     "CREATE-SPECIAL-USE",
@@ -252,7 +257,8 @@ impl Session {
 
     pub(super) fn unauthenticated(&mut self, tag: &Tag) {
         // RFC 8437 §4.1
-        (self.rev2, self.condstore, self.qresync) = (false, false, false);
+        (self.rev2, self.utf8) = (false, false);
+        (self.condstore, self.qresync) = (false, false);
         self.noticed = false;
         self.enter(Verb::Unauthenticate, Class::Ok, State::NotAuthenticated);
         let status = Status::ok("Who is next?").with(Code::Capability(self.capabilities()));
@@ -266,13 +272,16 @@ impl Session {
             if name.eq_ignore_ascii_case("IMAP4rev2") && !self.rev2 {
                 self.rev2 = true;
                 enabled.push("IMAP4rev2".to_owned());
+            } else if name.eq_ignore_ascii_case("UTF8=ACCEPT") && !self.utf8 {
+                self.utf8 = true;
+                enabled.push("UTF8=ACCEPT".to_owned());
             } else if name.eq_ignore_ascii_case("CONDSTORE") && !self.condstore {
-                self.condstore = true;
+                self.enable_condstore();
                 enabled.push("CONDSTORE".to_owned());
             } else if name.eq_ignore_ascii_case("QRESYNC") && !self.qresync {
                 self.qresync = true;
                 // RFC 7162 §3.2.3
-                self.condstore = true;
+                self.enable_condstore();
                 enabled.push("QRESYNC".to_owned());
             }
         }

@@ -1,5 +1,5 @@
 //! CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE, STATUS (RFC 9051 §6.3.4–§6.3.11;
-//! RFC 6154 §3, RFC 7162 §3.1.7, RFC 7889).
+//! RFC 6154 §3, RFC 7162 §3.1.7, RFC 7889, RFC 9208 §4.1.4).
 
 use super::state::{State, Wait};
 use super::{Moment, Session};
@@ -104,8 +104,9 @@ impl Session {
         items: &[StatusItem],
         status: &ask::Status,
     ) {
-        // RFC 7162 §3.1
-        self.condstore |= items.contains(&StatusItem::HighestModSeq);
+        if items.contains(&StatusItem::HighestModSeq) {
+            self.enable_condstore();
+        }
         let append_limit = self.policy.append_limit();
         let values = items.iter().map(|item| match item {
             StatusItem::Messages => StatusValue::Messages(status.messages),
@@ -114,6 +115,7 @@ impl Session {
             StatusItem::UidValidity => StatusValue::UidValidity(status.uid_validity),
             StatusItem::Unseen => StatusValue::Unseen(status.unseen),
             StatusItem::Deleted => StatusValue::Deleted(status.deleted),
+            StatusItem::DeletedStorage => StatusValue::DeletedStorage(status.deleted_octets),
             StatusItem::Size => StatusValue::Size(status.size_octets),
             StatusItem::HighestModSeq => StatusValue::HighestModSeq(status.modseq),
             StatusItem::MailboxId => StatusValue::MailboxId(status.mailbox.to_string()),

@@ -19,6 +19,12 @@ use super::state::Open;
 
 impl Session {
     pub(super) fn search(&mut self, tag: Tag, search: Search) {
+        if self.utf8 && search.charset.is_some() {
+            // RFC 6855 §3
+            let status = Status::bad("Texts are UTF-8 since UTF8=ACCEPT: name no charset");
+            self.unsave(search.returning);
+            return self.bad(Some(&tag), &status.with(Code::ClientBug));
+        }
         if self.refuses_charset(&tag, Verb::Search, &search) {
             return;
         }
@@ -33,8 +39,9 @@ impl Session {
             criterion,
             highest,
         };
-        // RFC 7162 §3.1
-        self.condstore |= by_modseq;
+        if by_modseq {
+            self.enable_condstore();
+        }
         // RFC 9051 §6.4.4: with rev2 the plain command is answered as RETURN (ALL).
         let all = SearchReturn {
             all: true,

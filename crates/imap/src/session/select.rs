@@ -96,6 +96,7 @@ impl Session {
             uid_next: selected.uid_next,
             flags,
             saved: UidSet::new(),
+            over_quota: false,
             told: Vec::new(),
         };
         self.noticed = false;

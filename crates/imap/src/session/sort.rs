@@ -25,7 +25,9 @@ impl Session {
             return self.fault();
         };
         let by_modseq = asks_modseq(&criterion);
-        self.condstore |= by_modseq;
+        if by_modseq {
+            self.enable_condstore();
+        }
         let ask = Ask::Sort {
             mailbox,
             criterion,
@@ -49,7 +51,9 @@ impl Session {
         let Some((mailbox, criterion)) = self.among_known(search.key) else {
             return self.fault();
         };
-        self.condstore |= asks_modseq(&criterion);
+        if asks_modseq(&criterion) {
+            self.enable_condstore();
+        }
         let ask = Ask::Thread {
             mailbox,
             criterion,

@@ -7,7 +7,7 @@ use mail::{FlagSet, ModSeq, Rights, Uid, UidSet};
 use wire::sasl::Exchange;
 
 use crate::ask::{FetchPlan, Place, StoreMode};
-use crate::command::{Fetch, List, LiteralHeader, Qresync, SearchReturn, StatusItem};
+use crate::command::{Fetch, GetMetadata, List, LiteralHeader, Qresync, SearchReturn, StatusItem};
 use crate::diagram::{Phase, Verb};
 use crate::response::{Listing, Status};
 use crate::view::{Moment, View};
@@ -74,6 +74,8 @@ pub(super) struct Open {
     pub(super) flags: FlagSet,
     /// What `$` stands for.
     pub(super) saved: UidSet,
+    /// True once it was told that the account holds more than it may.
+    pub(super) over_quota: bool,
     /// Flags that this command told already: these messages, as of this line of the ledger.
     pub(super) told: Vec<(UidSet, ModSeq)>,
 }
@@ -131,6 +133,10 @@ pub(super) enum Wait {
         name: MailboxName,
         items: Vec<StatusItem>,
     },
+    /// The quota, of a quota root or of this mailbox.
+    Quota(Tag, Option<MailboxName>),
+    Metadata(Tag, Box<GetMetadata>),
+    SetMetadata(Tag),
     /// The statuses of LIST … RETURN (STATUS …).
     Statuses {
         tag: Tag,
@@ -176,10 +182,41 @@ pub(super) struct Incoming {
     pub(super) left: u64,
     /// True if it came as literal8, in which NUL is allowed.
     pub(super) binary: bool,
+    /// True if a parenthesis follows it.
+    pub(super) utf8: bool,
+    /// Where it is in its header, while octets of UTF-8 are not welcome there.
+    pub(super) header: Option<HeaderLine>,
     /// Which message of its command it is, from one.
     pub(super) message: u32,
     /// Octets of its command's messages up to and with it.
     pub(super) octets: u64,
+}
+
+/// A line of a message's header, as far as it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeaderLine {
+    /// Nothing but, perhaps, CR.
+    Blank,
+    Begun,
+}
+
+impl Incoming {
+    /// Looks through the next octets; true if the header has some above 127 that are not welcome.
+    pub(super) fn has_unwelcome(&mut self, chunk: &[u8]) -> bool {
+        for &octet in chunk {
+            let Some(line) = self.header else {
+                return false;
+            };
+            self.header = match (octet, line) {
+                (b'\n', HeaderLine::Blank) => None,
+                (b'\n', HeaderLine::Begun) => Some(HeaderLine::Blank),
+                (b'\r', line) => Some(line),
+                (0x80.., _) => return true,
+                _ => Some(HeaderLine::Begun),
+            };
+        }
+        false
+    }
 }
 
 /// What happens once the changes were told.

@@ -22,8 +22,9 @@ impl Session {
             Ok(uids) => uids,
             Err(status) => return self.bad(Some(&tag), &status),
         };
-        // RFC 7162 §3.1
-        self.condstore |= store.unchanged_since.is_some();
+        if store.unchanged_since.is_some() {
+            self.enable_condstore();
+        }
         let mode = match store.action {
             StoreAction::Replace => StoreMode::Replace,
             StoreAction::Add => StoreMode::Add,

@@ -1,11 +1,12 @@
 //! Any command.
 
+use bytes::Bytes;
 use imap::Command;
 use imap::command::{
-    Append, AppendMessage, Date, EntryType, Fetch, FetchItem, List, ListReturn, ListSelect,
-    LiteralHeader, Partial, PartialRange, Qresync, Replace, RightsChange, Search, SearchKey,
-    SearchReturn, SelectParameters, Sort, SortCriterion, SortKey, SpecialUse, Store, StoreAction,
-    Thread, Threading,
+    Append, AppendMessage, Date, Depth, EntryName, EntryType, Fetch, FetchItem, GetMetadata, List,
+    ListReturn, ListSelect, LiteralHeader, Partial, PartialRange, Qresync, Replace, Resource,
+    RightsChange, Search, SearchKey, SearchReturn, SelectParameters, Sort, SortCriterion, SortKey,
+    SpecialUse, Store, StoreAction, Thread, Threading,
 };
 use mail::{Role, UidValidity};
 use message::SortText;
@@ -263,22 +264,70 @@ pub(crate) fn special_use() -> BoxedStrategy<SpecialUse> {
     .boxed()
 }
 
+pub(crate) fn resource() -> BoxedStrategy<Resource> {
+    prop_oneof![
+        prop::sample::select(vec![
+            Resource::Storage,
+            Resource::Message,
+            Resource::Mailbox,
+            Resource::AnnotationStorage,
+        ]),
+        "X[A-Z]{1,5}".prop_map(Resource::Other),
+    ]
+    .boxed()
+}
+
+pub(crate) fn entry() -> BoxedStrategy<EntryName> {
+    "/(private|shared)/[a-z.]{1,5}(/[a-z \\\\\"]{1,5})?"
+        .prop_filter_map("an entry", |name| EntryName::parse(&name))
+        .prop_filter("with a value", EntryName::has_value)
+        .boxed()
+}
+
+/// Entries with their values.
+pub(crate) fn noted(least: usize) -> BoxedStrategy<Vec<(EntryName, Option<Bytes>)>> {
+    let value = prop::collection::vec(any::<u8>(), 0..9).prop_map(Bytes::from);
+    prop::collection::vec((entry(), prop::option::of(value)), least..4).boxed()
+}
+
+pub(crate) fn get_metadata() -> BoxedStrategy<GetMetadata> {
+    let depth = prop::sample::select(vec![Depth::Zero, Depth::One, Depth::Infinity]);
+    let parts = (
+        mailbox(),
+        prop::option::of(any::<u32>()),
+        depth,
+        prop::collection::vec(entry(), 1..4),
+    );
+    parts
+        .prop_map(|(mailbox, octets_max, depth, entries)| GetMetadata {
+            mailbox,
+            octets_max,
+            depth,
+            entries,
+        })
+        .boxed()
+}
+
 pub(crate) fn append() -> BoxedStrategy<Append> {
-    let literal = (number64(), any::<bool>(), any::<bool>());
+    let kind = prop::sample::select(vec![(false, false), (true, false), (true, true)]);
+    let literal = (number64(), any::<bool>(), kind);
     let parts = (mailbox(), flags(), prop::option::of(timestamp()), literal);
     parts
-        .prop_map(|(mailbox, flags, date, (octets, sync, binary))| Append {
-            mailbox,
-            message: AppendMessage {
-                flags,
-                date,
-                literal: LiteralHeader {
-                    octets,
-                    sync,
-                    binary,
+        .prop_map(
+            |(mailbox, flags, date, (octets, sync, (binary, utf8)))| Append {
+                mailbox,
+                message: AppendMessage {
+                    flags,
+                    date,
+                    literal: LiteralHeader {
+                        utf8,
+                        octets,
+                        sync,
+                        binary,
+                    },
                 },
             },
-        })
+        )
         .boxed()
 }
 
@@ -331,6 +380,34 @@ pub(crate) fn fetch() -> BoxedStrategy<Fetch> {
         .boxed()
 }
 
+/// SETACL and what else asks about rights.
+fn on_rights() -> BoxedStrategy<Command> {
+    prop_oneof![
+        (mailbox(), identifier(), rights(), 0..3_u8).prop_map(
+            |(mailbox, identifier, rights, how)| Command::SetAcl {
+                mailbox,
+                identifier,
+                change: match how {
+                    0 => RightsChange::Replace(rights),
+                    1 => RightsChange::Add(rights),
+                    _ => RightsChange::Remove(rights),
+                },
+            }
+        ),
+        (mailbox(), identifier()).prop_map(|(mailbox, identifier)| Command::DeleteAcl {
+            mailbox,
+            identifier
+        }),
+        mailbox().prop_map(Command::GetAcl),
+        (mailbox(), identifier()).prop_map(|(mailbox, identifier)| Command::ListRights {
+            mailbox,
+            identifier
+        }),
+        mailbox().prop_map(Command::MyRights),
+    ]
+    .boxed()
+}
+
 pub(crate) fn on_mailboxes() -> BoxedStrategy<Command> {
     prop_oneof![
         (mailbox(), select_parameters()).prop_map(|(mailbox, parameters)| Command::Select {
@@ -355,28 +432,18 @@ pub(crate) fn on_mailboxes() -> BoxedStrategy<Command> {
         ("[^\0]{0,6}", "[^\0]{0,6}[*%]?")
             .prop_map(|(reference, pattern)| Command::Lsub { reference, pattern }),
         (mailbox(), status_items()).prop_map(|(mailbox, items)| Command::Status { mailbox, items }),
-        (mailbox(), identifier(), rights(), 0..3_u8).prop_map(
-            |(mailbox, identifier, rights, how)| Command::SetAcl {
-                mailbox,
-                identifier,
-                change: match how {
-                    0 => RightsChange::Replace(rights),
-                    1 => RightsChange::Add(rights),
-                    _ => RightsChange::Remove(rights),
-                },
-            }
-        ),
-        (mailbox(), identifier()).prop_map(|(mailbox, identifier)| Command::DeleteAcl {
-            mailbox,
-            identifier
-        }),
-        mailbox().prop_map(Command::GetAcl),
-        (mailbox(), identifier()).prop_map(|(mailbox, identifier)| Command::ListRights {
-            mailbox,
-            identifier
-        }),
-        mailbox().prop_map(Command::MyRights),
+        on_rights(),
         append().prop_map(Command::Append),
+        text().prop_map(Command::GetQuota),
+        mailbox().prop_map(Command::GetQuotaRoot),
+        get_metadata().prop_map(Command::GetMetadata),
+        (mailbox(), noted(1))
+            .prop_map(|(mailbox, entries)| Command::SetMetadata { mailbox, entries }),
+        (
+            text(),
+            prop::collection::vec((resource(), number64()), 0..3)
+        )
+            .prop_map(|(root, limits)| Command::SetQuota { root, limits }),
         (any::<bool>(), seq_number(), append()).prop_map(|(uid, number, append)| {
             Command::Replace(Replace {
                 uid,

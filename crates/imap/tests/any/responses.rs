@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 
 use bytes::Bytes;
 use imap::response::{
-    Attribute, Code, Condition, Esearch, FetchData, ListRights, Listing, Namespace, Namespaces,
-    Status, StatusValue,
+    Attribute, Code, Condition, Esearch, FetchData, ListRights, Listing, Metadata, Namespace,
+    Namespaces, QuotaLimit, Status, StatusValue,
 };
 use imap::{Response, Tag};
 use mail::{Role, SeqNo, Uid, UidValidity};
@@ -53,6 +53,10 @@ pub(crate) fn code() -> BoxedStrategy<Code> {
         )),
         prop::collection::vec(word(), 0..3).prop_map(Code::BadCharset),
         prop::collection::vec(word(), 1..3).prop_map(Code::Capability),
+        number64().prop_map(Code::MetadataLongEntries),
+        number64().prop_map(Code::MetadataMaxSize),
+        Just(Code::MetadataNoPrivate),
+        Just(Code::MetadataTooMany),
         modseq().prop_map(Code::HighestModSeq),
         object_id().prop_map(Code::MailboxId),
         plain_set().prop_map(Code::Modified),
@@ -110,6 +114,24 @@ pub(crate) fn namespaces() -> BoxedStrategy<Vec<Namespace>> {
     prop::collection::vec(namespace, 0..3).boxed()
 }
 
+pub(crate) fn metadata() -> BoxedStrategy<Metadata> {
+    prop_oneof![
+        super::commands::noted(0).prop_map(Metadata::Values),
+        prop::collection::vec(super::commands::entry(), 1..3).prop_map(Metadata::Changed),
+    ]
+    .boxed()
+}
+
+pub(crate) fn quota_limit() -> BoxedStrategy<QuotaLimit> {
+    (super::commands::resource(), number64(), number64())
+        .prop_map(|(resource, used, max)| QuotaLimit {
+            resource,
+            used,
+            max,
+        })
+        .boxed()
+}
+
 pub(crate) fn status_value() -> BoxedStrategy<StatusValue> {
     prop_oneof![
         any::<u32>().prop_map(StatusValue::Messages),
@@ -117,6 +139,7 @@ pub(crate) fn status_value() -> BoxedStrategy<StatusValue> {
         number().prop_map(|uid| StatusValue::UidNext(Uid(uid))),
         number().prop_map(|validity| StatusValue::UidValidity(UidValidity(validity))),
         number64().prop_map(StatusValue::Size),
+        number64().prop_map(StatusValue::DeletedStorage),
         modseq().prop_map(StatusValue::HighestModSeq),
         object_id().prop_map(StatusValue::MailboxId),
         prop::option::of(any::<u32>()).prop_map(StatusValue::AppendLimit),
@@ -383,6 +406,11 @@ pub(crate) fn response() -> BoxedStrategy<Response> {
             }
         ),
         (mailbox(), rights()).prop_map(|(mailbox, rights)| Response::MyRights(mailbox, rights)),
+        (mailbox(), metadata()).prop_map(|(mailbox, data)| Response::Metadata(mailbox, data)),
+        (text(), prop::collection::vec(quota_limit(), 0..3))
+            .prop_map(|(root, limits)| Response::Quota(root, limits)),
+        (mailbox(), prop::collection::vec(text(), 0..3))
+            .prop_map(|(mailbox, roots)| Response::QuotaRoot(mailbox, roots)),
         flags().prop_map(Response::Flags),
         any::<u32>().prop_map(Response::Exists),
         any::<u32>().prop_map(Response::Recent),

@@ -4,11 +4,12 @@
 //! Batches are tiny, so that every dialogue meets their borders.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use imap::ask::{Answer, Ask, Listed, Place, Refused, Why};
+use imap::ask::{Answer, Ask, Listed, Place, Quota, Refused, Why};
 use imap::{Policy, Session};
 use mail::{
     BlobRange, Enhanced, Flag, FlagSet, Instant, MailboxId, ModSeq, Refusal, Rights, Role,
@@ -53,6 +54,8 @@ pub(crate) struct Made {
     events: Vec<(u64, String)>,
     append: Option<(String, Vec<Arriving>)>,
     replaces: Option<(Place, Uid)>,
+    quota: Quota,
+    notes: BTreeMap<(Option<String>, String), Bytes>,
 }
 
 /// A message of APPEND on its way.
@@ -71,6 +74,7 @@ pub(crate) fn stage(script: &str) -> (Visitor, Made) {
         other_users: says("# shared").then(|| "Other Users/".to_owned()),
         command_octets_max: 2000,
         append_octets_max: 1000,
+        metadata_octets_max: 20,
         append_messages_max: 3,
         chunk_octets_max: 16,
         bad_commands_max: 5,
@@ -93,6 +97,10 @@ pub(crate) fn stage(script: &str) -> (Visitor, Made) {
     if says("# shared") {
         made.share();
     }
+    if says("# limited") {
+        made.quota.octets_max = Some(500_000);
+        made.quota.messages_max = Some(1000);
+    }
     (visitor, made)
 }
 
@@ -107,6 +115,12 @@ impl Made {
             events,
             append: None,
             replaces: None,
+            notes: BTreeMap::new(),
+            quota: Quota {
+                octets: 1025,
+                messages: 3,
+                ..Quota::default()
+            },
         };
         let names = ["INBOX", "Work", "Work/Old", "Sent", "Entwürfe"];
         let roles = [None, None, None, Some(Role::Sent), Some(Role::Drafts)];
@@ -179,6 +193,8 @@ impl Made {
                 }
                 "new" => drop(mailbox.push(2, FlagSet::new(), modseq, None)),
                 "rights" => mailbox.rights = Rights::parse(rest[0]).unwrap(),
+                // Others fill the account, or make room.
+                "holds" => self.quota.octets = u64::from(uid),
                 "deleted" => self.mailboxes.retain(|mailbox| mailbox.name != name),
                 other => panic!("{other}"),
             };
@@ -191,6 +207,22 @@ impl Made {
             Ask::Identity(_) | Ask::Unauthenticate => Answer::Done,
             Ask::List => Answer::Mailboxes(self.listed()),
             Ask::Status { name } => Answer::Status(self.named(&name)?.status()),
+            Ask::Quota => Answer::Quota(self.quota),
+            Ask::Metadata {
+                mailbox,
+                entries,
+                depth,
+                octets_max,
+            } => {
+                if let Some(name) = &mailbox {
+                    self.named(name)?;
+                }
+                self.noted(&mailbox, &entries, depth, octets_max)
+            }
+            Ask::SetMetadata { mailbox, entries } => {
+                self.note(mailbox.as_ref(), entries)?;
+                Answer::Done
+            }
             Ask::Create { name, .. } if name.contains('!') => {
                 return Err(no(Why::Cannot, "Not with '!'"));
             }
@@ -229,6 +261,59 @@ impl Made {
             }
             other => self.respond_rights(other)?,
         })
+    }
+
+    fn noted(
+        &self,
+        mailbox: &Option<String>,
+        asked: &[String],
+        depth: Option<usize>,
+        octets_max: Option<u64>,
+    ) -> Answer {
+        let wants = |name: &str| {
+            asked.iter().any(|entry| match name.strip_prefix(&**entry) {
+                Some("") => true,
+                Some(rest) => {
+                    rest.starts_with('/')
+                        && depth.is_none_or(|depth| rest.matches('/').count() <= depth)
+                }
+                None => false,
+            })
+        };
+        let found = self.notes.iter();
+        let found = found.filter(|((on, name), _)| on == mailbox && wants(name));
+        let found = found.map(|((_, name), value)| (name.clone(), value.clone()));
+        let fits = |value: &Bytes| octets_max.is_none_or(|max| value.len() as u64 <= max);
+        let (entries, long): (Vec<_>, Vec<_>) = found.partition(|(_, value)| fits(value));
+        Answer::Metadata {
+            entries,
+            longest: long.iter().map(|(_, value)| value.len() as u64).max(),
+        }
+    }
+
+    fn note(
+        &mut self,
+        mailbox: Option<&String>,
+        entries: Vec<(String, Option<Bytes>)>,
+    ) -> Result<(), Refused> {
+        if let Some(name) = mailbox {
+            self.named(name)?;
+        }
+        for (name, value) in entries {
+            match (value, &*name) {
+                (_, "/shared/admin") => return Err(no(Why::NoPermission, "Not yours")),
+                (_, "/private/specialuse") => return Err(no(Why::Cannot, "No such use")),
+                (Some(value), _) if value.len() > 20 => {
+                    return Err(no(Why::TooBig, "The value is too long"));
+                }
+                (Some(_), _) if self.notes.len() == 4 => {
+                    return Err(no(Why::Limit, "There are too many"));
+                }
+                (Some(value), _) => self.notes.insert((mailbox.cloned(), name), value),
+                (None, _) => self.notes.remove(&(mailbox.cloned(), name)),
+            };
+        }
+        Ok(())
     }
 
     fn listed(&self) -> Vec<Listed> {

@@ -130,6 +130,7 @@ impl Mailbox {
             uid_validity: UidValidity::MIN,
             unseen: count(&|message| !message.flags.contains(&Flag::Seen)),
             deleted: count(&|message| message.flags.contains(&Flag::Deleted)),
+            deleted_octets: 10,
             size_octets: 100,
             modseq: ModSeq(self.highest()),
         }

@@ -168,6 +168,7 @@ impl Made {
                 gone: Gone::Mailbox,
                 keywords: Vec::new(),
                 rights: Rights::NONE,
+                over_quota: false,
                 more: false,
             });
         };
@@ -196,6 +197,10 @@ impl Made {
             gone,
             keywords: mailbox.keywords(),
             rights: mailbox.rights,
+            over_quota: self
+                .quota
+                .octets_max
+                .is_some_and(|max| self.quota.octets > max),
             more: false,
         })
     }

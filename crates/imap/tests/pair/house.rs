@@ -131,6 +131,7 @@ impl House {
             uid_validity: UidValidity::MIN,
             unseen: 0,
             deleted: 0,
+            deleted_octets: 0,
             size_octets: self
                 .letters
                 .values()
@@ -209,6 +210,7 @@ impl House {
             ),
             keywords: Vec::new(),
             rights: Rights::ALL,
+            over_quota: false,
             more: upto < self.modseq,
         }
     }

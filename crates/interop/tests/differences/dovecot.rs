@@ -119,6 +119,8 @@ fn every_difference_to_dovecot_is_judged() {
     let mut theirs = dovecot.client();
     let mut ours = Client::open(server.address("imap", Tls::Starttls)).unwrap();
     ours.say(b"LOGIN ada@test.localhost secret").unwrap();
+    // RFC 6855 §4: header fields may hold more than ASCII.
+    ours.say(b"ENABLE UTF8=ACCEPT").unwrap();
     for client in [&mut ours, &mut theirs] {
         client.say(b"SELECT INBOX").unwrap();
     }

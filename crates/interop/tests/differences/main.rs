@@ -11,6 +11,7 @@
 
 mod dovecot;
 mod imap;
+mod james;
 #[path = "../../../message/tests/differential/judged.rs"]
 mod judged;
 mod python;

@@ -47,13 +47,13 @@ def untagged(client, name, *words):
     return client._untagged_response("OK", [None], name)[1]
 
 
-def refused(client, code, *words):
+def denied(client, code, *words):
     kind, (text,) = client._simple_command(*words)
     assert kind == "NO" and f"[{code}]".encode() in text, (words, kind, text)
 
 
 def share():
-    for name in "SETACL", "DELETEACL", "GETACL", "LISTRIGHTS", "MYRIGHTS", "IDLE":
+    for name in "SETACL", "DELETEACL", "GETACL", "LISTRIGHTS", "MYRIGHTS", "IDLE", "GETMETADATA", "SETMETADATA":
         imaplib.Commands.setdefault(name, ("AUTH", "SELECTED"))
     ada, alan = connect(ADA), connect(ALAN)
     for capability in "ACL", "RIGHTS=KXTE", "LIST-MYRIGHTS":
@@ -62,7 +62,7 @@ def share():
     ok(ada.create("Plans"))
     ok(ada.append("Plans", None, None, b"Subject: tea\r\n\r\nAt five\r\n"))
     plans = f'"Other Users/{ADA}/Plans"'
-    refused(alan, "NONEXISTENT", "SELECT", plans)
+    denied(alan, "NONEXISTENT", "SELECT", plans)
     assert names(alan, '"*Plans"') == []
     ok(ada.setacl("Plans", ALAN, "lrs"))
     acl = ok(ada.getacl("Plans"))
@@ -81,12 +81,16 @@ def share():
     ok(ada.noop())
     assert b"\\Seen" in ada.response("FETCH")[1][-1]
     assert b"\\Flagged" not in ok(ada.fetch("1", "(FLAGS)"))[0]
-    refused(alan, "NOPERM", "EXPUNGE")
-    refused(alan, "NOPERM", "STORE", "1", "+FLAGS", "(\\Deleted)")
+    denied(alan, "NOPERM", "EXPUNGE")
+    denied(alan, "NOPERM", "STORE", "1", "+FLAGS", "(\\Deleted)")
     kind, (text,) = alan.append(plans, None, None, b"Subject: no\r\n\r\n")
     assert kind == "NO" and b"[NOPERM]" in text, text
     for command in ("GETACL", plans), ("SETACL", plans, ALAN, "lrswipkxtea"), ("DELETE", plans), ("CREATE", plans[:-1] + '/x"'):
-        refused(alan, "NOPERM", *command)
+        denied(alan, "NOPERM", *command)
+    # Notes and quotas are their owner's.
+    denied(alan, "NONEXISTENT", "GETMETADATA", plans, "/shared/comment")
+    denied(alan, "NONEXISTENT", "SETMETADATA", plans, '(/shared/comment "x")')
+    assert untagged(alan, "QUOTAROOT", "GETQUOTAROOT", plans) == [plans.encode()]
     # News of the other's account comes in IDLE, from rights to new letters.
     tag = alan._new_tag()
     alan.send(tag + b" IDLE\r\n")
@@ -117,7 +121,7 @@ def share():
     except imaplib.IMAP4.abort:
         pass
     alan = connect(ALAN)
-    refused(alan, "NONEXISTENT", "SELECT", plans)
+    denied(alan, "NONEXISTENT", "SELECT", plans)
     assert names(alan, '"Other*"') == []
     ada.logout()
     alan.logout()
@@ -152,7 +156,7 @@ def keep_apart():
     for name in "Secret", "Nowhere":
         ok(alan.subscribe(there(name)))
         ok(alan.unsubscribe(there(name)))
-    refused(alan, "NOPERM", "CREATE", '"Other Users/mine"')
+    denied(alan, "NOPERM", "CREATE", '"Other Users/mine"')
     ada.logout()
     alan.logout()
 
@@ -161,6 +165,10 @@ def sort_and_thread():
     client = connect()
     for capability in "SORT", "SORT=DISPLAY", "ESORT", "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES":
         assert capability in client.capabilities, capability
+    raw = "Subject: Äpfel\r\n\r\n".encode()
+    refused(client.append("INBOX", None, None, raw), b"[CANNOT]")
+    # Its own `enable` would have it send what is no literal.
+    assert client._simple_command("ENABLE", "UTF8=ACCEPT")[0] == "OK"
     for letter in (
         b"From: Zoe <a@x>\r\nMessage-ID: <1@x>\r\nSubject: pears\r\n\r\n",
         b"From: Bob <b@x>\r\nMessage-ID: <2@x>\r\nSubject: apples\r\n\r\n",
@@ -229,6 +237,100 @@ def compress():
     client.logout()
 
 
+def refused(answer, code):
+    assert answer[0] == "NO" and code in answer[1][0], answer
+
+
+def rcpt(door, kind, *recipients, size=""):
+    """What is said to each recipient, and to the letter for those who were accepted."""
+    peer = kind(*sys.argv[door].split(":"))
+    peer.ehlo_or_helo_if_needed()
+    peer.mail("bob@elsewhere.example", [size] if size else [])
+    said = [peer.rcpt(name + "@test.localhost")[0:2] for name in recipients]
+    if any(code == 250 for code, _ in said):
+        said.append(peer.data(b"Subject: x\r\n\r\nhi\r\n"))
+    peer.quit()
+    return [(code, text.split(b" ")[0]) for code, text in said]
+
+
+def quota():
+    import smtplib
+    client = connect()
+    assert {"QUOTA", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE"} <= set(client.capabilities)
+    assert "QUOTASET" not in client.capabilities
+    assert ok(client.getquotaroot("INBOX")) == [[b'INBOX ""'], [b'"" (STORAGE 0 4 MESSAGE 0 6)']]
+    ok(client.append("INBOX", None, None, b"x" * 1025))
+    assert ok(client.getquota('""')) == [b'"" (STORAGE 2 4 MESSAGE 1 6)']
+    refused(client.setquota('""', "(STORAGE 100)"), b"[NOPERM]")
+    refused(client.getquota("other"), b"[NONEXISTENT]")
+    refused(client.append("INBOX", None, None, b"y" * 4000), b"[OVERQUOTA]")
+    assert ok(client.select()) == [b"1"]
+    for _ in range(2):
+        ok(client.copy("1", "Archive"))
+    refused(client.copy("1", "Archive"), b"[OVERQUOTA]")
+    ok(client.uid("MOVE", "1", "Sent"))
+    assert ok(client.status("Archive", "(DELETED DELETED-STORAGE)")) == [b"Archive (DELETED 0 DELETED-STORAGE 0)"]
+    ok(client.select("Archive"))
+    ok(client.store("1", "+FLAGS", "\\Deleted"))
+    assert ok(client.status("Archive", "(DELETED DELETED-STORAGE)")) == [b"Archive (DELETED 1 DELETED-STORAGE 1025)"]
+    both = "ada", "alan"
+    # More than ever fits, more than still fits, and no more than is there now.
+    assert rcpt(4, smtplib.SMTP, *both, size="SIZE=4097") == [(552, b"5.2.3"), (250, b"2.1.5"), (250, b"2.0.0")]
+    assert rcpt(4, smtplib.SMTP, *both, size="SIZE=1100") == [(452, b"4.2.2"), (250, b"2.1.5"), (250, b"2.0.0")]
+    assert rcpt(4, smtplib.SMTP, "ada", size="SIZE=1000") == [(250, b"2.1.5"), (250, b"2.0.0")]
+    ok(client.expunge())
+    for count in 3, 4, 5:
+        assert ok(client.getquota('""'))[0].endswith(b"MESSAGE %d 6)" % count)
+        ok(client.append("INBOX", None, None, b"z"))
+    refused(client.append("INBOX", None, None, b"z"), b"[OVERQUOTA]")
+    assert rcpt(4, smtplib.SMTP, *both) == [(452, b"4.2.2"), (250, b"2.1.5"), (250, b"2.0.0")]
+    assert rcpt(5, smtplib.LMTP, *both) == [(452, b"4.2.2"), (250, b"2.1.5"), (250, b"2.0.0")]
+    client.logout()
+    client = connect("alan@test.localhost")
+    assert ok(client.select()) == [b"4"]
+    client.logout()
+
+
+def no_quota():
+    client = connect()
+    assert ok(client.getquotaroot("INBOX"))[0] == [b"INBOX"]
+    refused(client.getquota('""'), b"[NONEXISTENT]")
+    ok(client.append("INBOX", None, None, b"z"))
+    client.logout()
+
+
+def metadata():
+    client = connect()
+    assert "METADATA" in client.capabilities
+
+    def get(words):
+        client.untagged_responses.clear()
+        ok(client.xatom("GETMETADATA", words))
+        said = client.untagged_responses.get("METADATA", [])
+        return b"".join(b"".join(one) if isinstance(one, tuple) else one for one in said)
+
+    assert get('"" /shared/admin').startswith(b'"" (/shared/admin "mailto:postmaster@')
+    refused(client.xatom("SETMETADATA", '"" (/shared/admin "mailto:me")'), b"[NOPERM]")
+    ok(client.create("Notes"))
+    ok(client.xatom("SETMETADATA", 'Notes (/private/comment "mine" /shared/comment "ours")'))
+    client.send(b"x SETMETADATA Notes (/private/vendor/x/y {1026+}\r\n" + b"z" * 1024 + b"\r\n)\r\n")
+    assert client.readline().startswith(b"x OK")
+    for number in range(10):
+        ok(client.xatom("SETMETADATA", 'Notes (/private/vendor/x/%d "%d")' % (number, number)))
+    ok(client.rename("Notes", "Kept"))
+    assert get("Kept (/shared/comment /private/comment)") == b'Kept (/private/comment "mine" /shared/comment "ours")'
+    assert get("(DEPTH 1) Kept /private/vendor/x").count(b"/private/vendor/x/") == 11
+    assert b"z" * 1024 + b"\r\n" in get("Kept /private/vendor/x/y")
+    long = client.xatom("GETMETADATA", "Kept (MAXSIZE 10) /private/vendor/x/y")
+    assert b"[METADATA LONGENTRIES 1026]" in ok(long)[0], long
+    client.send(b"y SETMETADATA Kept (/private/comment NIL /shared/comment {16385+}\r\n" + b"z" * 16385 + b")\r\n")
+    assert client.readline().startswith(b"y NO [METADATA MAXSIZE 16384]")
+    assert get("Kept /private/comment") == b'Kept (/private/comment "mine")'
+    ok(client.xatom("SETMETADATA", 'Kept (/private/specialuse "\\\\Flagged")'))
+    assert b"\\Flagged" in ok(client.list('""', "Kept"))[0]
+    ok(client.delete("Kept"))
+    ok(client.create("Kept"))
+    assert get("(DEPTH infinity) Kept (/private /shared)") == b""
 def numbers(client, *command):
     """What a search finds."""
     return [int(number) for number in ok(client.search(None, *command))[0].split()]

@@ -5,7 +5,7 @@ use mail::{AccountId, Address, Host, Timestamp};
 use store::{Table, Write};
 
 use crate::octets::{Reader, Writer};
-use crate::{Alias, AliasSource};
+use crate::{Alias, AliasSource, Quota};
 
 /// The next account id and the house's secret: one row.
 pub(crate) const HOUSE: Table = Table(1);
@@ -20,6 +20,8 @@ pub(crate) const ALIASES: Table = Table(4);
 pub(crate) const SHARES: Table = Table(5);
 
 const VERSION: u8 = 1;
+/// Accounts with a quota of their own, or none.
+const VERSION_QUOTA: u8 = 2;
 
 /// The directory's own row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub(crate) struct AccountRow {
     pub(crate) address: Address,
     pub(crate) created: Timestamp,
     pub(crate) password: Password,
+    /// Its own; `None` where the house's rule says so.
+    pub(crate) quota: Option<Quota>,
 }
 
 /// What is kept of a password; `Debug` does not show it.
@@ -106,7 +110,9 @@ pub(crate) fn delete_domain(domain: &Host) -> Write {
 impl AccountRow {
     pub(crate) fn put(&self, id: AccountId) -> Write {
         let Password { argon2, scram } = &self.password;
-        let value = Writer::version(VERSION)
+        let quota = self.quota.unwrap_or_default();
+        let limit = |limit: Option<u64>| limit.map_or(0, |max| max.saturating_add(1));
+        let value = Writer::version(VERSION_QUOTA)
             .octets(self.address.to_string().as_bytes())
             .signed(self.created.seconds)
             .number(argon2.kibibytes.into())
@@ -116,13 +122,16 @@ impl AccountRow {
             .fixed(&scram.salt)
             .number(scram.iterations.into())
             .fixed(&scram.stored_key)
-            .fixed(&scram.server_key);
+            .fixed(&scram.server_key)
+            .number(self.quota.is_some().into())
+            .number(limit(quota.octets_max))
+            .number(limit(quota.messages_max));
         put(ACCOUNTS, account_key(id), value)
     }
 
     pub(crate) fn read(key: &[u8], value: &[u8]) -> Option<(AccountId, Self)> {
-        let mut reader = Reader::version(value, VERSION)?;
-        let row = Self {
+        let (mut reader, version) = Reader::either(value, &[VERSION, VERSION_QUOTA])?;
+        let mut row = Self {
             address: Address::parse(reader.text()?).ok()?,
             created: Timestamp::utc(reader.signed()?),
             password: Password {
@@ -139,7 +148,16 @@ impl AccountRow {
                     server_key: reader.fixed()?,
                 },
             },
+            quota: None,
         };
+        if version == VERSION_QUOTA {
+            let own = reader.number()? != 0;
+            let quota = Quota {
+                octets_max: reader.number()?.checked_sub(1),
+                messages_max: reader.number()?.checked_sub(1),
+            };
+            row.quota = own.then_some(quota);
+        }
         reader.end()?;
         Some((AccountId(u64::from_be_bytes(key.try_into().ok()?)), row))
     }
@@ -265,9 +283,28 @@ mod tests {
                     server_key: [5; 32],
                 },
             },
+            quota: None,
         };
+        for quota in [
+            None,
+            Some(Quota::default()),
+            Some(Quota {
+                octets_max: Some(0),
+                messages_max: Some(300),
+            }),
+        ] {
+            let account = AccountRow {
+                quota,
+                ..account.clone()
+            };
+            let (key, value) = parts(account.put(AccountId(7)));
+            let read = AccountRow::read(&key, &value);
+            assert_eq!(read, Some((AccountId(7), account)));
+        }
+        // A row from before there were quotas.
         let (key, value) = parts(account.put(AccountId(7)));
-        let read = AccountRow::read(&key, &value);
+        let old = [&[1], &value[1..value.len() - 3]].concat();
+        let read = AccountRow::read(&key, &old);
         assert_eq!(read, Some((AccountId(7), account.clone())));
 
         let domain = account.address.host.clone();

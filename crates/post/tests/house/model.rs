@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mail::{ModSeq, Uid, UidSet};
-use post::{Account, FlagAction, FlagChange};
+use post::{Account, FlagAction, FlagChange, Usage};
 use proptest::prelude::*;
 
-use crate::world::{World, append, flags, rules, uid};
+use crate::world::{World, append, flags, recounted, rules, uid};
 
 const MAILBOXES: [&str; 3] = ["INBOX", "Archive", "a/b"];
 const FILL: usize = 40;
@@ -253,8 +253,13 @@ async fn live(deeds: Vec<Deed>) {
 
 async fn compare(world: &World, model: &Model) {
     let account = world.account("ada").await;
+    recounted(world).await;
+    let (used, _) = account.quota().await.unwrap();
+    let mut sum = Usage::default();
     for (name, folder) in MAILBOXES.iter().zip(&model.folders) {
         let status = account.status(name).await.unwrap();
+        sum.octets += status.size;
+        sum.messages += u64::from(status.messages);
         assert_eq!(
             usize::try_from(status.messages).unwrap(),
             folder.messages.len()
@@ -273,6 +278,7 @@ async fn compare(world: &World, model: &Model) {
             assert_eq!(stored, format!("n: {letter}\r\n\r\n"));
         }
     }
+    assert_eq!(used, sum);
 }
 
 /// How many random lives: more with `CARAMEL_LAWS`.

@@ -1,10 +1,13 @@
 //! What others may do with an account's mailboxes (RFC 4314).
 
 use mail::{Flag, MailboxId, Rights};
-use post::{Account, FetchPlan, FlagAction, FlagChange, Outcome, RightsChange, Rules, Why};
+use post::{
+    Account, FetchPlan, FlagAction, FlagChange, MetadataQuery, Outcome, Quota, RightsChange, Rules,
+    Why,
+};
 use store::CommitError;
 
-use crate::world::{World, address, append, flags, rules, uid, uids, whole};
+use crate::world::{World, address, append, flags, recounted, rules, uid, uids, whole};
 
 const LETTER: &str = "Subject: plans\r\n\r\nTea\r\n";
 const NAMES: [&str; 3] = ["ada", "bob", "eve"];
@@ -54,6 +57,10 @@ async fn attempt(there: &Account, plans: MailboxId, what: &str) -> Option<Why> {
         "fetch" => why(there.fetch(plans, &all, None, &FetchPlan::default()).await),
         "search" => why(there.search(plans, &post::Query::All).await),
         "sort" => why(there.sort(plans, &post::Query::All, &[]).await),
+        "thread" => {
+            let all = &post::Query::All;
+            why(there.threads(plans, all, post::Threading::Subject).await)
+        }
         "seen" => why(there.store(plans, &all, &store(&["\\Seen"])).await),
         "flag" => why(there.store(plans, &all, &store(&["\\Draft"])).await),
         "keyword" => why(there.store(plans, &all, &store(&["Odd"])).await),
@@ -79,12 +86,13 @@ async fn attempt(there: &Account, plans: MailboxId, what: &str) -> Option<Why> {
 }
 
 /// What is done, the rights it needs, and what it says to those who have them.
-const NEEDS: [(&str, &str, Option<Why>); 18] = [
+const NEEDS: [(&str, &str, Option<Why>); 19] = [
     ("open", "r", None),
     ("status", "r", None),
     ("fetch", "r", None),
     ("search", "r", None),
     ("sort", "r", None),
+    ("thread", "r", None),
     ("seen", "rs", None),
     ("flag", "rw", None),
     ("keyword", "rw", None),
@@ -503,4 +511,87 @@ async fn messages_go_from_one_account_to_another() {
         whole(&world.account("bob").await, "Archive", 1).await,
         LETTER
     );
+}
+
+#[tokio::test]
+async fn messages_go_to_another_account_only_where_it_has_room() {
+    let limit = Quota {
+        octets_max: Some(2 * LETTER.len() as u64),
+        messages_max: None,
+    };
+    let limited = Rules {
+        quota: limit,
+        ..rules()
+    };
+    let world = World::with(&NAMES, limited).await;
+    let (ada, there, plans) = plans(&world).await;
+    grant(&ada, "Plans", "bob", "lrite").await;
+    let bob = world.account("bob").await;
+    append(&bob, "Archive", &[], LETTER).await;
+    append(&bob, "Archive", &[], LETTER).await;
+    let archive = bob.open("Archive").await.unwrap().id;
+    let all = uids(&[1]);
+    // Bob is full, whichever way it goes; Ada has room for one.
+    let copied = there.copy_to(plans, &all, (&bob, "INBOX")).await;
+    assert_eq!(why(copied), Some(Why::OverQuota));
+    let moved = there.relocate_to(plans, &all, (&bob, "INBOX")).await;
+    assert_eq!(why(moved), Some(Why::OverQuota));
+    assert_eq!(ada.open("Plans").await.unwrap().uids, all);
+    let both = uids(&[1, 2]);
+    let moved = bob.relocate_to(archive, &both, (&there, "Plans")).await;
+    assert_eq!(why(moved), Some(Why::OverQuota));
+    let moved = bob.relocate_to(archive, &all, (&there, "Plans")).await;
+    assert_eq!(moved.unwrap().pairs, [(uid(1), uid(2))]);
+    // Ada is full now, for whoever writes there; Bob has room again.
+    let mut more = there.append("Plans", flags(&[]), None, None).await.unwrap();
+    assert_eq!(why(more.room(1).await), Some(Why::OverQuota));
+    let copied = there.copy(plans, &all, "Plans").await;
+    assert_eq!(why(copied), Some(Why::OverQuota));
+    let copied = there.copy_to(plans, &all, (&bob, "INBOX")).await;
+    assert_eq!(copied.unwrap().pairs, [(uid(1), uid(1))]);
+    recounted(&world).await;
+}
+
+#[tokio::test]
+async fn notes_and_quotas_are_told_to_the_owner_only() {
+    let limited = Rules {
+        quota: Quota {
+            octets_max: None,
+            messages_max: Some(2),
+        },
+        ..rules()
+    };
+    let world = World::with(&NAMES, limited).await;
+    let (ada, there, plans) = plans(&world).await;
+    grant(&ada, "Plans", "bob", "lrswipkxtea").await;
+    let note = [("/shared/comment".to_owned(), Some("tea".into()))];
+    ada.set_metadata(Some("Plans"), &note).await.unwrap();
+    let query = MetadataQuery {
+        entries: vec!["/shared".to_owned()],
+        ..MetadataQuery::default()
+    };
+    for mailbox in [Some("Plans"), None] {
+        let told = there.metadata(mailbox, &query).await;
+        assert_eq!(why(told), Some(Why::Nonexistent));
+        let set = there.set_metadata(mailbox, &note).await;
+        assert_eq!(why(set), Some(Why::Nonexistent));
+    }
+    let name = format!("Other Users/{}/Plans", address("ada"));
+    let bob = world.account("bob").await;
+    let told = bob.metadata(Some(&name), &query).await;
+    assert_eq!(why(told), Some(Why::Nonexistent));
+
+    let before = there.open("Plans").await.unwrap();
+    append(&ada, "Plans", &[], LETTER).await;
+    let less = Quota {
+        octets_max: None,
+        messages_max: Some(1),
+    };
+    let address = address("ada");
+    world.post.set_quota(&address, Some(less)).await.unwrap();
+    let (modseq, uidnext) = (before.modseq, before.uidnext);
+    let changes = ada.changes(plans, modseq, uidnext).await.unwrap();
+    assert!(changes.over_quota);
+    let changes = there.changes(plans, modseq, uidnext).await.unwrap();
+    assert!(!changes.over_quota && changes.added == uids(&[2]));
 }

@@ -12,12 +12,12 @@ use mail::{
     ReversePath, Timestamp, Uid, UidSet,
 };
 use post::{
-    Account, Data, Error, FetchPlan, Form, Item, Origin, Outcome, Outside, Post, Protocol, Rules,
-    Sender,
+    Account, Data, Error, FetchPlan, Form, Item, Origin, Outcome, Outside, Post, Protocol, Recount,
+    Rules, Sender,
 };
 use store::{
-    Batch, Boxed, CommitError, Direction, Memory, Page, Partition, Stage, Store, Table, Version,
-    Write,
+    Batch, Boxed, CommitError, Derived, Direction, Memory, Page, Partition, Stage, Store, Table,
+    Version, Write,
 };
 use tokio::sync::oneshot;
 
@@ -72,6 +72,8 @@ impl Outside for Made {
 pub(crate) struct Moody {
     memory: Memory,
     mood: Arc<Mutex<Mood>>,
+    /// How many pieces of blobs were read.
+    pub(crate) reads: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Default)]
@@ -186,6 +188,7 @@ impl Store for Moody {
     }
 
     fn read(&self, range: BlobRange) -> Boxed<'_, Result<Bytes, store::Error>> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         self.memory.read(range)
     }
 
@@ -199,6 +202,10 @@ impl Store for Moody {
         let (done, answer) = oneshot::channel();
         mood.waiting.push_back((batch, done));
         Box::pin(async move { answer.await.unwrap() })
+    }
+
+    fn derived(&self) -> &dyn Derived {
+        self.memory.derived()
     }
 }
 
@@ -363,6 +370,24 @@ pub(crate) async fn whole(account: &Account, mailbox: &str, number: u32) -> Stri
         range: None,
     };
     text(account, id, number, item).await
+}
+
+/// Counts all messages again and compares with what was counted.
+pub(crate) async fn recounted(world: &World) {
+    let mut recount = Recount::default();
+    for account in world.post.accounts() {
+        let partition = Partition(account.id.0);
+        for table in (1..=u8::MAX).map(Table) {
+            let range = (Bytes::new(), None);
+            let page = world
+                .store
+                .scan(partition, table, range, usize::MAX, Direction::Rising);
+            for row in page.await.unwrap().rows {
+                recount.row(partition, table, &row.key, &row.value);
+            }
+        }
+    }
+    assert_eq!(recount.flaws(), Vec::<String>::new());
 }
 
 /// Octets that the rows of a batch take, and octets of its blobs.

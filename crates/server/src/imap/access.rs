@@ -78,6 +78,7 @@ pub(super) fn no_owner(since: ModSeq, uid_next: Uid) -> Changes {
         gone: Gone::Mailbox,
         keywords: Vec::new(),
         rights: Rights::NONE,
+        over_quota: false,
         more: false,
     }
 }

@@ -7,8 +7,8 @@ use ::mail::BlobRange;
 use bytes::Bytes;
 use server::Protocol;
 use store::{
-    Batch, Boxed, CommitError, Direction, Error, Memory, Page, Partition, Stage, Store, Table,
-    Version,
+    Batch, Boxed, CommitError, Derived, Direction, Error, Memory, Page, Partition, Stage, Store,
+    Table, Version,
 };
 
 use crate::mail::letter;
@@ -59,6 +59,10 @@ impl Store for Mortal {
             Some(failure) => Box::pin(async { Err(failure) }),
             None => self.memory.commit(batch),
         }
+    }
+
+    fn derived(&self) -> &dyn Derived {
+        self.memory.derived()
     }
 }
 

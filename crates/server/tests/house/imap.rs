@@ -52,6 +52,18 @@ async fn a_letter_is_pushed_read_and_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_may_name_itself_before_it_logs_in() {
+    let town = Town::found().await;
+    let mut talk = town.visit(Protocol::Imap).await;
+    talk.hear("* OK ").await;
+    let named = talk.tell("a ID (\"name\" \"any\")\r\n", "a OK ").await;
+    assert!(named.starts_with("* ID (\"name\" "), "{named}");
+    let login = format!("b LOGIN bob@example.org \"{PASSWORD}\"\r\n");
+    talk.tell(&login, "b OK ").await;
+    talk.tell("c ID NIL\r\n", "c OK ").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_one_does_the_other_hears() {
     let town = Town::found().await;
     let mut one = log_in(&town, "bob").await;

@@ -11,13 +11,14 @@ use mail::BlobId;
 use super::EmbeddedSettings;
 use super::bodies::Bodies;
 use super::checkpoint;
+use super::derived;
 use super::disk::{Disk, failed};
 use super::layout::Layout;
 use super::record::{BlobEntry, Place};
 use super::recovery::{Follower, Found, replay, walk};
 use super::segment;
 use super::view::View;
-use crate::backend::Error;
+use crate::backend::{Error, Partition, Table};
 
 /// Flaws that are told one by one; of the others only the number.
 const FLAWS_MAX: usize = 100;
@@ -37,6 +38,10 @@ pub struct Report {
     pub blobs: u64,
     /// Octets of blobs.
     pub blob_octets: u64,
+    /// Pieces of data that can be made again.
+    pub derived: u64,
+    /// Octets of them.
+    pub derived_octets: u64,
     /// Large bodies that no batch refers to; the next start removes them.
     pub orphans: u64,
     /// Octets of a batch that was never acknowledged; the next start removes them.
@@ -54,7 +59,8 @@ impl Report {
         self.flaw_count == 0
     }
 
-    fn flaw(&mut self, flaw: String) {
+    /// Adds one more flaw.
+    pub fn flaw(&mut self, flaw: String) {
         self.flaw_count += 1;
         if self.flaws.len() < FLAWS_MAX {
             self.flaws.push(flaw);
@@ -71,6 +77,11 @@ impl fmt::Display for Report {
         )?;
         writeln!(f, "blobs: {}, {} octets", self.blobs, self.blob_octets)?;
         writeln!(f, "view: {} rows", self.rows)?;
+        writeln!(
+            f,
+            "search: {} segments, {} octets, made again where they lack",
+            self.derived, self.derived_octets
+        )?;
         writeln!(
             f,
             "left over, removed at the next start: {} bodies, {} octets of log",
@@ -92,6 +103,7 @@ pub(super) fn check(
     dir: &Path,
     settings: &EmbeddedSettings,
     bodies: impl FnOnce(&Path) -> Bodies,
+    each: impl FnMut(Partition, Table, &[u8], &[u8]),
 ) -> Result<Report, Error> {
     let layout = Layout::enter(disk, dir)?;
     let scratch = dir.join("check.tmp");
@@ -103,13 +115,17 @@ pub(super) fn check(
     check_blobs(&fresh, &bodies, &mut report)?;
     if report.is_sound() {
         check_view(&layout, &fresh, settings, &mut report)?;
+        fresh.each_row(each)?;
     }
+    (report.derived, report.derived_octets) =
+        derived::count(&layout.derived).map_err(failed("counting derived data"))?;
     drop(fresh);
     remove(&scratch)?;
     Ok(report)
 }
 
-/// Makes the view again from the whole log; says how many batches that were.
+/// Makes the view again from the whole log, and drops what else is derived; says how many batches
+/// the log has.
 pub(super) fn rebuild(
     disk: &dyn Disk,
     dir: &Path,
@@ -126,6 +142,7 @@ pub(super) fn rebuild(
     if let Some(end) = end {
         checkpoint::write(disk, &scratch, end.position)?;
     }
+    layout.remove_derived()?;
     layout.remove_view()?;
     let swap = || {
         std::fs::remove_dir_all(&layout.view)?;

@@ -6,6 +6,7 @@
 //! bodies/            large blobs, part of the truth
 //! view/checkpoint    how far the view is durable
 //! view/db/           the view; may be deleted
+//! derived/           what else can be made again; may be deleted
 //! ```
 //!
 //! Not here: what is in the files.
@@ -28,6 +29,7 @@ pub(super) struct Layout {
     pub(super) log: PathBuf,
     pub(super) bodies: PathBuf,
     pub(super) view: PathBuf,
+    pub(super) derived: PathBuf,
     pub(super) root: PathBuf,
     _lock: File,
 }
@@ -45,6 +47,7 @@ impl Layout {
             log: root.join("log"),
             bodies: root.join("bodies"),
             view: root.join("view"),
+            derived: root.join("derived"),
             root: root.to_owned(),
             _lock: lock(&root.join("lock"))?,
         };
@@ -76,6 +79,16 @@ impl Layout {
         match usable(&self.view, cache_octets, None)? {
             Ok(view) => Ok((view, None)),
             Err(flaw) => Err(Error::Damaged(flaw)),
+        }
+    }
+
+    /// Removes what is made by others of what is here.
+    pub(super) fn remove_derived(&self) -> Result<(), Error> {
+        match std::fs::remove_dir_all(&self.derived) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(failed("removing derived data")(error))
+            }
+            _ => Ok(()),
         }
     }
 

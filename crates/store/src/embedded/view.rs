@@ -207,6 +207,23 @@ impl View {
         contents.filter(|row| !matches!(row, Ok((_, key, _)) if **key == MARK))
     }
 
+    /// Tells every row.
+    pub(super) fn each_row(
+        &self,
+        mut each: impl FnMut(Partition, Table, &[u8], &[u8]),
+    ) -> Result<(), Error> {
+        for row in self.rows.iter() {
+            let (key, value) = row.into_inner().map_err(failed("reading the view"))?;
+            let split = key.split_first_chunk::<8>();
+            let split = split.and_then(|(partition, rest)| Some((partition, rest.split_first()?)));
+            if let Some((partition, (&table, rest))) = split {
+                let partition = Partition(u64::from_be_bytes(*partition));
+                each(partition, Table(table), rest, &value);
+            }
+        }
+        Ok(())
+    }
+
     /// Every blob with its place.
     pub(super) fn blobs(&self) -> impl Iterator<Item = Result<(BlobId, Located), Error>> + use<> {
         self.blobs.iter().filter_map(|row| {

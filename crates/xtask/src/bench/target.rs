@@ -88,7 +88,13 @@ pub(crate) fn caramel(binary: &Path, folder: &Path) -> Result<(Server, Target)> 
     for user in 0..10 {
         server.add_account(&format!("u{user}@test.localhost"), "secret")?;
     }
-    let target = Target {
+    let target = again(&server);
+    Ok((server, target))
+}
+
+/// The target that a server is, which may have been started anew.
+pub(crate) fn again(server: &Server) -> Target {
+    Target {
         name: "caramel",
         domain: "test.localhost",
         smtp: server.address("smtp", Tls::Starttls),
@@ -97,6 +103,5 @@ pub(crate) fn caramel(binary: &Path, folder: &Path) -> Result<(Server, Target)> 
         pop3: Some(server.address("pop3", Tls::Starttls)),
         roots: vec![server.pid()],
         full_names: true,
-    };
-    Ok((server, target))
+    }
 }

@@ -1,4 +1,4 @@
-//! Which messages a search finds.
+//! What SEARCH asks the house.
 
 use std::time::Duration;
 
