@@ -16,6 +16,8 @@ mod fetch;
 mod search;
 mod sort;
 mod store;
+#[cfg(test)]
+mod walk;
 
 /// What a session behind this door may do; made once for each door.
 pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {

@@ -109,6 +109,9 @@ impl Session {
             let Some(seq) = open.view.seq(row.uid) else {
                 continue;
             };
+            // Whoever is told this mod-sequence takes all below it for told.
+            // RFC 7162 §6
+            self.noticed |= row.modseq > open.known;
             if row.marked {
                 marked.insert(row.uid);
                 marked_at = marked_at.max(row.modseq);
