@@ -158,6 +158,11 @@ impl Config {
         self.word(&setting::RELAY_MODE) == "capture"
     }
 
+    pub(crate) fn scram_sha1(&self) -> bool {
+        let value = self.value(&setting::SCRAM_SHA1);
+        value.is_some_and(|value| value.meaning == Meaning::Switch(true))
+    }
+
     pub(crate) fn log_level(&self) -> String {
         self.word(&setting::LEVEL)
     }

@@ -116,6 +116,7 @@ pub(crate) fn rules(config: &Config) -> Rules {
         postmaster: config.postmaster(),
         message_octets_max: config.message_size(),
         recipients_max: to_usize(config.recipients()),
+        scram_sha1: config.scram_sha1(),
         memory_octets_max: to_usize(config.memory() / 2),
         ..Rules::new(config.hostname())
     }

@@ -293,8 +293,7 @@ impl Session {
         if self.passwords_allowed() {
             lines.push("USER".to_owned());
         }
-        let offered = Mechanism::offered(self.security.as_ref(), self.policy.cleartext_passwords);
-        let names: Vec<&str> = offered.map(Mechanism::name).collect();
+        let names: Vec<&str> = self.mechanisms().map(Mechanism::name).collect();
         lines.push(format!("SASL {}", names.join(" ")));
         if self.stls_refusal().is_none() {
             lines.push("STLS".to_owned());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use net::{Encryption, House, Peer, Socket, Stop, Stream, Terms};
 use post::Post;
 use wire::Session;
+use wire::sasl::Mechanism;
 
 use crate::guest::Guest;
 use crate::settings::{Door, Encrypted, Settings};
@@ -19,6 +20,19 @@ pub(crate) struct Hall {
 }
 
 impl Hall {
+    /// How people may log in behind this door, the strongest first.
+    pub(crate) fn mechanisms(&self) -> Vec<Mechanism> {
+        let rules = self.post.rules();
+        let wanted = |mechanism: &Mechanism| match mechanism {
+            Mechanism::ScramSha1 | Mechanism::ScramSha1Plus => rules.scram_sha1,
+            Mechanism::ScramSha256
+            | Mechanism::ScramSha256Plus
+            | Mechanism::Plain
+            | Mechanism::Login => true,
+        };
+        Mechanism::ALL.into_iter().filter(wanted).collect()
+    }
+
     /// True if the peer may ask for TLS.
     pub(crate) fn offers_starttls(&self) -> bool {
         self.door.encrypted == Encrypted::StartTls && self.settings.identity.is_some()

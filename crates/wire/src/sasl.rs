@@ -26,15 +26,40 @@ pub enum Mechanism {
     Plain,
     /// Never specified, still spoken.
     Login,
+    /// RFC 5802.
+    ScramSha1,
+    /// RFC 5802 with channel binding.
+    ScramSha1Plus,
     /// RFC 7677.
     ScramSha256,
     /// RFC 7677 with channel binding.
     ScramSha256Plus,
 }
 
+/// The hash of a SCRAM mechanism.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ScramHash {
+    /// RFC 5802. What is known against SHA-1, collisions, does not touch HMAC.
+    Sha1,
+    /// RFC 7677.
+    Sha256,
+}
+
 impl Mechanism {
     /// All mechanisms, the strongest first.
-    pub const ALL: [Self; 4] = [
+    ///
+    /// A binding weighs more than a hash: it keeps out whoever sits between.
+    pub const ALL: [Self; 6] = [
+        Self::ScramSha256Plus,
+        Self::ScramSha1Plus,
+        Self::ScramSha256,
+        Self::ScramSha1,
+        Self::Plain,
+        Self::Login,
+    ];
+
+    /// What needs nothing but a password's usual keys, the strongest first.
+    pub const USUAL: [Self; 4] = [
         Self::ScramSha256Plus,
         Self::ScramSha256,
         Self::Plain,
@@ -47,6 +72,8 @@ impl Mechanism {
         match self {
             Self::Plain => "PLAIN",
             Self::Login => "LOGIN",
+            Self::ScramSha1 => "SCRAM-SHA-1",
+            Self::ScramSha1Plus => "SCRAM-SHA-1-PLUS",
             Self::ScramSha256 => "SCRAM-SHA-256",
             Self::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
         }
@@ -60,14 +87,26 @@ impl Mechanism {
             .find(|mechanism| mechanism.name().eq_ignore_ascii_case(name))
     }
 
-    /// What may be offered on a connection, the strongest first; `clear` lets passwords pass
-    /// without TLS.
-    pub fn offered(security: Option<&Security>, clear: bool) -> impl Iterator<Item = Self> + use<> {
+    /// True if it may be offered on a connection; `clear` lets passwords pass without TLS.
+    #[must_use]
+    pub fn is_possible(self, security: Option<&Security>, clear: bool) -> bool {
         let bound = security.is_some_and(|security| security.binding.is_some());
-        let plain = clear || security.is_some();
-        Self::ALL.into_iter().filter(move |mechanism| {
-            (bound || *mechanism != Self::ScramSha256Plus) && (plain || !mechanism.needs_tls())
-        })
+        match self {
+            Self::Plain | Self::Login => clear || security.is_some(),
+            Self::ScramSha1 | Self::ScramSha256 => true,
+            Self::ScramSha1Plus | Self::ScramSha256Plus => bound,
+        }
+    }
+
+    /// SCRAM's hash, and whether a channel binding is part of it.
+    const fn scram(self) -> Option<(ScramHash, bool)> {
+        match self {
+            Self::ScramSha1 => Some((ScramHash::Sha1, false)),
+            Self::ScramSha1Plus => Some((ScramHash::Sha1, true)),
+            Self::ScramSha256 => Some((ScramHash::Sha256, false)),
+            Self::ScramSha256Plus => Some((ScramHash::Sha256, true)),
+            Self::Plain | Self::Login => None,
+        }
     }
 
     /// True if an eavesdropper would learn the password.
@@ -104,6 +143,8 @@ pub enum Question {
     Keys {
         /// The name to log in as.
         user: String,
+        /// Which keys.
+        hash: ScramHash,
     },
     /// This user has proved to know the password: `Accepted` logs the connection in.
     Proved {
@@ -137,10 +178,10 @@ pub struct ScramKeys {
     pub salt: Vec<u8>,
     /// Rounds of PBKDF2.
     pub iterations: u32,
-    /// `H(ClientKey)`.
-    pub stored_key: [u8; 32],
-    /// `HMAC(SaltedPassword, "Server Key")`.
-    pub server_key: [u8; 32],
+    /// `H(ClientKey)`, as long as the hash.
+    pub stored_key: Vec<u8>,
+    /// `HMAC(SaltedPassword, "Server Key")`, as long as the hash.
+    pub server_key: Vec<u8>,
     /// The server's part of the nonce: printable ASCII without a comma, fresh for each exchange.
     pub nonce: String,
 }
@@ -173,7 +214,7 @@ enum State {
     LoginPassword {
         user: String,
     },
-    ScramFirst(scram::Binding),
+    ScramFirst(scram::Terms),
     ScramKeys(scram::First),
     ScramFinal(scram::Challenged),
     /// The proof was right; the signature is sent when the house agrees.
@@ -196,14 +237,17 @@ impl Exchange {
         initial: Option<&[u8]>,
     ) -> (Self, Next) {
         let binding = security.and_then(|security| security.binding.clone());
-        let plus = mechanism == Mechanism::ScramSha256Plus;
-        let (state, greeting) = match mechanism {
-            Mechanism::Plain => (State::Plain, &b""[..]),
-            Mechanism::Login => (State::Login, &b"Username:"[..]),
-            Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => (
-                State::ScramFirst(scram::Binding { binding, plus }),
-                &b""[..],
-            ),
+        let (state, greeting) = match (mechanism, mechanism.scram()) {
+            (Mechanism::Login, _) => (State::Login, &b"Username:"[..]),
+            (_, Some((hash, plus))) => {
+                let terms = scram::Terms {
+                    hash,
+                    binding,
+                    plus,
+                };
+                (State::ScramFirst(terms), &b""[..])
+            }
+            (_, None) => (State::Plain, &b""[..]),
         };
         let mut exchange = Self { state };
         let next = match initial {
@@ -237,7 +281,7 @@ impl Exchange {
                     password: Secret(text.to_owned()),
                 }),
             ),
-            State::ScramFirst(binding) => first(&binding, text),
+            State::ScramFirst(terms) => first(&terms, text),
             State::ScramFinal(challenged) => last(&challenged, text),
             State::ScramSigned if text.is_empty() => (State::Over, Next::Accepted),
             State::Login
@@ -292,11 +336,13 @@ fn plain(text: &str) -> Next {
     }
 }
 
-fn first(binding: &scram::Binding, text: &str) -> (State, Next) {
-    match binding.first(text) {
+fn first(terms: &scram::Terms, text: &str) -> (State, Next) {
+    match terms.first(text) {
         Ok(first) => {
             let user = first.user().to_owned();
-            (State::ScramKeys(first), Next::Ask(Question::Keys { user }))
+            let hash = terms.hash;
+            let question = Question::Keys { user, hash };
+            (State::ScramKeys(first), Next::Ask(question))
         }
         Err(scram::Fault::Malformed) => (State::Over, Next::Malformed),
         Err(scram::Fault::Refused(why)) => (State::Over, Next::Refused(refusal(why))),

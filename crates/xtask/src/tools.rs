@@ -11,6 +11,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("dovecot", "dovecot-imapd"),
     ("fetchmail", "fetchmail"),
+    ("gsasl", "gsasl"),
     ("kill", "procps"),
     ("mbsync", "isync"),
     ("mutt", "mutt"),

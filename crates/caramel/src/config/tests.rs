@@ -42,7 +42,7 @@ fn the_example_is_right_and_the_rest_has_defaults() {
     assert_eq!(config.listeners[0].encrypted, Encrypted::StartTls);
     assert_eq!(config.message_size(), 50 << 20);
     assert_eq!(config.memory(), 128 << 20);
-    assert!(!config.captures() && !config.logs_json());
+    assert!(!config.captures() && !config.logs_json() && !config.scram_sha1());
 }
 
 #[test]
@@ -112,6 +112,10 @@ fn mistakes_of_every_kind() {
         (
             "hostname = \"h.example\"\n[[listener]]\nprotocol = \"imap\"\naddress = \"143\"\n",
             "an address with a port",
+        ),
+        (
+            "hostname = \"h.example\"\n[login]\nscram_sha1 = \"yes\"\n",
+            "true or false",
         ),
         (
             "hostname = \"h.example\"\n[log]\nlevel = \"loud\"\n",

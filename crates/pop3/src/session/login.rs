@@ -10,6 +10,13 @@ use crate::diagram::Verb;
 use crate::response::Response;
 
 impl Session {
+    /// The mechanisms that are possible as things stand.
+    pub(super) fn mechanisms(&self) -> impl Iterator<Item = Mechanism> {
+        let (security, clear) = (self.security.as_ref(), self.policy.cleartext_passwords);
+        let wanted = self.policy.mechanisms.iter().copied();
+        wanted.filter(move |mechanism| mechanism.is_possible(security, clear))
+    }
+
     pub(super) const fn passwords_allowed(&self) -> bool {
         self.security.is_some() || self.policy.cleartext_passwords
     }
@@ -45,9 +52,11 @@ impl Session {
 
     pub(super) fn auth(&mut self, name: &str, initial: Option<&[u8]>) {
         let security = self.security.as_ref();
-        let mut offered = Mechanism::offered(security, self.policy.cleartext_passwords);
         let mechanism = Mechanism::parse(name);
-        let Some(mechanism) = offered.find(|offered| Some(*offered) == mechanism) else {
+        let Some(mechanism) = self
+            .mechanisms()
+            .find(|offered| Some(*offered) == mechanism)
+        else {
             let text = match mechanism {
                 Some(mechanism) if mechanism.needs_tls() => "Encrypt first: STLS",
                 _ => "No such mechanism here",

@@ -17,6 +17,8 @@ pub(crate) const ACCOUNTS: Table = Table(3);
 pub(crate) const ALIASES: Table = Table(4);
 
 const VERSION: u8 = 1;
+/// An account with keys for SCRAM-SHA-1 behind those for SCRAM-SHA-256.
+const ACCOUNT_SHA1_VERSION: u8 = 2;
 
 /// The directory's own row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +41,9 @@ pub(crate) struct AccountRow {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Password {
     pub(crate) argon2: Argon2id,
-    pub(crate) scram: Scram,
+    pub(crate) scram: Scram<32>,
+    /// For SCRAM-SHA-1, where it was wanted when the password was last seen.
+    pub(crate) scram_sha1: Option<Box<Scram<20>>>,
 }
 
 /// A password's argon2id digest.
@@ -51,13 +55,32 @@ pub(crate) struct Argon2id {
     pub(crate) digest: [u8; 32],
 }
 
-/// What SCRAM-SHA-256 keeps of a password.
+/// What SCRAM keeps of a password, by a hash of so many octets.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Scram {
+pub(crate) struct Scram<const OCTETS: usize> {
     pub(crate) salt: [u8; 16],
     pub(crate) iterations: u32,
-    pub(crate) stored_key: [u8; 32],
-    pub(crate) server_key: [u8; 32],
+    pub(crate) stored_key: [u8; OCTETS],
+    pub(crate) server_key: [u8; OCTETS],
+}
+
+impl<const OCTETS: usize> Scram<OCTETS> {
+    fn write(&self, value: Writer) -> Writer {
+        value
+            .fixed(&self.salt)
+            .number(self.iterations.into())
+            .fixed(&self.stored_key)
+            .fixed(&self.server_key)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
+            salt: reader.fixed()?,
+            iterations: reader.small()?,
+            stored_key: reader.fixed()?,
+            server_key: reader.fixed()?,
+        })
+    }
 }
 
 impl std::fmt::Debug for Password {
@@ -102,23 +125,31 @@ pub(crate) fn delete_domain(domain: &Host) -> Write {
 
 impl AccountRow {
     pub(crate) fn put(&self, id: AccountId) -> Write {
-        let Password { argon2, scram } = &self.password;
-        let value = Writer::version(VERSION)
+        let Password {
+            argon2,
+            scram,
+            scram_sha1,
+        } = &self.password;
+        let version = match scram_sha1 {
+            None => VERSION,
+            Some(_) => ACCOUNT_SHA1_VERSION,
+        };
+        let mut value = Writer::version(version)
             .octets(self.address.to_string().as_bytes())
             .signed(self.created.seconds)
             .number(argon2.kibibytes.into())
             .number(argon2.passes.into())
             .fixed(&argon2.salt)
-            .fixed(&argon2.digest)
-            .fixed(&scram.salt)
-            .number(scram.iterations.into())
-            .fixed(&scram.stored_key)
-            .fixed(&scram.server_key);
+            .fixed(&argon2.digest);
+        value = scram.write(value);
+        if let Some(scram) = scram_sha1 {
+            value = scram.write(value);
+        }
         put(ACCOUNTS, account_key(id), value)
     }
 
     pub(crate) fn read(key: &[u8], value: &[u8]) -> Option<(AccountId, Self)> {
-        let mut reader = Reader::version(value, VERSION)?;
+        let (mut reader, version) = Reader::either(value, &[VERSION, ACCOUNT_SHA1_VERSION])?;
         let row = Self {
             address: Address::parse(reader.text()?).ok()?,
             created: Timestamp::utc(reader.signed()?),
@@ -129,11 +160,10 @@ impl AccountRow {
                     salt: reader.fixed()?,
                     digest: reader.fixed()?,
                 },
-                scram: Scram {
-                    salt: reader.fixed()?,
-                    iterations: reader.small()?,
-                    stored_key: reader.fixed()?,
-                    server_key: reader.fixed()?,
+                scram: Scram::read(&mut reader)?,
+                scram_sha1: match version {
+                    VERSION => None,
+                    _ => Some(Box::new(Scram::read(&mut reader)?)),
                 },
             },
         };
@@ -240,11 +270,22 @@ mod tests {
                     stored_key: [4; 32],
                     server_key: [5; 32],
                 },
+                scram_sha1: None,
             },
         };
-        let (key, value) = parts(account.put(AccountId(7)));
-        let read = AccountRow::read(&key, &value);
-        assert_eq!(read, Some((AccountId(7), account.clone())));
+        let mut with_sha1 = account.clone();
+        with_sha1.password.scram_sha1 = Some(Box::new(Scram {
+            salt: [6; 16],
+            iterations: 4096,
+            stored_key: [7; 20],
+            server_key: [8; 20],
+        }));
+        for (row, version) in [(&account, 1), (&with_sha1, 2)] {
+            let (key, value) = parts(row.put(AccountId(7)));
+            assert_eq!(value.first(), Some(&version));
+            let read = AccountRow::read(&key, &value);
+            assert_eq!(read, Some((AccountId(7), row.clone())));
+        }
 
         let domain = account.address.host.clone();
         let (key, _) = parts(put_domain(&domain));

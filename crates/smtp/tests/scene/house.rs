@@ -6,7 +6,7 @@ use std::time::Duration;
 use mail::{Enhanced, Refusal};
 use smtp::{Answer, Ask, Policy, Session};
 use wire::dialogue::{House, security_for_tests};
-use wire::sasl::{Question, Verdict};
+use wire::sasl::{Mechanism, Question, Verdict};
 
 /// Knows `ada` (password `secret`); refuses `nobody`, defers `later`, hangs up on `closing`, has
 /// no room for `full`'s copy and none for a body that says FULL.
@@ -41,7 +41,9 @@ impl Scene {
         policy.message_octets_max = 1000;
         policy.command_timeout = Duration::from_secs(300);
         for word in &words {
-            if let Some((name, value)) = word.split_once('=') {
+            if let Some(names) = word.strip_prefix("mechanisms=") {
+                policy.mechanisms = names.split(',').filter_map(Mechanism::parse).collect();
+            } else if let Some((name, value)) = word.split_once('=') {
                 let value: u32 = value.parse().unwrap_or_default();
                 match name {
                     "size" => policy.message_octets_max = u64::from(value),
