@@ -182,6 +182,14 @@ impl Config {
         }
     }
 
+    /// Whose certificates people may log in with.
+    pub(crate) fn client_ca(&self) -> Option<PathBuf> {
+        match self.value(&setting::CLIENT_CA)?.meaning {
+            Meaning::Path(path) => Some(path),
+            _ => None,
+        }
+    }
+
     /// All settings as a file, with a word on where each value comes from.
     pub(crate) fn show(&self) -> String {
         let mut text = String::new();
@@ -350,7 +358,8 @@ fn check_certificate(written: &mut Written) {
         }
         _ => {}
     }
-    for value in certificate.into_iter().chain(key) {
+    let clients = find(written, &setting::CLIENT_CA);
+    for value in certificate.into_iter().chain(key).chain(clients) {
         if let Meaning::Path(path) = &value.meaning
             && let Err(error) = std::fs::File::open(path)
         {

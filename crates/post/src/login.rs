@@ -149,6 +149,34 @@ impl Post {
         }
     }
 
+    /// Logs in who has shown a certificate for these addresses: as the first that is an account, or
+    /// as the one that `authorization` names. Nothing can be guessed here, so nothing is counted.
+    ///
+    /// # Errors
+    /// [`Why::AuthenticationFailed`] if none of them is an account, [`Why::AuthorizationFailed`] if
+    /// `authorization` names another, or a fault.
+    pub async fn login_certified(
+        &self,
+        addresses: &[String],
+        authorization: Option<&str>,
+    ) -> Outcome<Account> {
+        let whole = addresses.iter().filter(|address| address.contains('@'));
+        let own: Vec<AccountId> = whole
+            .filter_map(|address| Some(self.lookup(address)?.0))
+            .collect();
+        let Some(first) = own.first() else {
+            return Err(Error::refused(
+                Why::AuthenticationFailed,
+                535,
+                [5, 7, 8],
+                "The certificate names no account here",
+            ));
+        };
+        let named = authorization.and_then(|name| Some(self.lookup(name)?.0));
+        let id = named.filter(|id| own.contains(id)).unwrap_or(*first);
+        self.admit(id, authorization).await
+    }
+
     /// Counts a failed proof; returns what to tell the peer.
     pub fn login_failed(&self, peer: IpAddr, user: &str) -> Error {
         let inner = &self.inner;

@@ -77,6 +77,13 @@ impl Guest {
                 let authorization = authorization.as_deref();
                 self.post.login_proved(peer, &user, authorization).await
             }
+            Question::Certified {
+                addresses,
+                authorization,
+            } => {
+                let authorization = authorization.as_deref();
+                self.post.login_certified(&addresses, authorization).await
+            }
             Question::Keys { user, hash } => return self.keys(peer, &user, hash),
             Question::Failed { user } => Err(self.post.login_failed(peer, &user)),
         };

@@ -5,7 +5,8 @@
 //! Not here: who exists and which password is right (the house's), and the preparation of names
 //! (RFC 4013), which belongs where they are looked up.
 //!
-//! RFC 4616 (PLAIN), RFC 5802 and 7677 (SCRAM), RFC 9266 and 5929 (channel bindings).
+//! RFC 4422 appendix A (EXTERNAL), RFC 4616 (PLAIN), RFC 5802 and 7677 (SCRAM), RFC 9266 and 5929
+//! (channel bindings).
 
 use std::fmt;
 
@@ -22,6 +23,8 @@ pub const RESPONSE_OCTETS_MAX: usize = 4096;
 /// A mechanism we offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mechanism {
+    /// RFC 4422 appendix A, by a client's certificate.
+    External,
     /// RFC 4616.
     Plain,
     /// Never specified, still spoken.
@@ -49,7 +52,8 @@ impl Mechanism {
     /// All mechanisms, the strongest first.
     ///
     /// A binding weighs more than a hash: it keeps out whoever sits between.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
+        Self::External,
         Self::ScramSha256Plus,
         Self::ScramSha1Plus,
         Self::ScramSha256,
@@ -70,6 +74,7 @@ impl Mechanism {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::External => "EXTERNAL",
             Self::Plain => "PLAIN",
             Self::Login => "LOGIN",
             Self::ScramSha1 => "SCRAM-SHA-1",
@@ -92,6 +97,7 @@ impl Mechanism {
     pub fn is_possible(self, security: Option<&Security>, clear: bool) -> bool {
         let bound = security.is_some_and(|security| security.binding.is_some());
         match self {
+            Self::External => security.is_some_and(|security| !security.certified.is_empty()),
             Self::Plain | Self::Login => clear || security.is_some(),
             Self::ScramSha1 | Self::ScramSha256 => true,
             Self::ScramSha1Plus | Self::ScramSha256Plus => bound,
@@ -105,7 +111,7 @@ impl Mechanism {
             Self::ScramSha1Plus => Some((ScramHash::Sha1, true)),
             Self::ScramSha256 => Some((ScramHash::Sha256, false)),
             Self::ScramSha256Plus => Some((ScramHash::Sha256, true)),
-            Self::Plain | Self::Login => None,
+            Self::External | Self::Plain | Self::Login => None,
         }
     }
 
@@ -137,6 +143,14 @@ pub enum Question {
         authorization: Option<String>,
         /// The password.
         password: Secret,
+    },
+    /// May whoever has shown a certificate for these addresses in? `Accepted` logs the connection
+    /// in.
+    Certified {
+        /// The certificate's addresses.
+        addresses: Vec<String>,
+        /// Whom to log in as, where that is said.
+        authorization: Option<String>,
     },
     /// What SCRAM needs to know of this user. An unknown user gets keys as well, made up but
     /// always the same, so that the answer does not tell who exists.
@@ -209,6 +223,8 @@ pub struct Exchange {
 
 #[derive(Debug)]
 enum State {
+    /// With the addresses of the certificate.
+    External(Vec<String>),
     Plain,
     Login,
     LoginPassword {
@@ -238,6 +254,10 @@ impl Exchange {
     ) -> (Self, Next) {
         let binding = security.and_then(|security| security.binding.clone());
         let (state, greeting) = match (mechanism, mechanism.scram()) {
+            (Mechanism::External, _) => {
+                let certified = security.map(|security| security.certified.clone());
+                (State::External(certified.unwrap_or_default()), &b""[..])
+            }
             (Mechanism::Login, _) => (State::Login, &b"Username:"[..]),
             (_, Some((hash, plus))) => {
                 let terms = scram::Terms {
@@ -267,6 +287,7 @@ impl Exchange {
             return Next::Malformed;
         }
         let (state, next) = match state {
+            State::External(addresses) => (State::Deciding, external(addresses, text)),
             State::Plain => (State::Deciding, plain(text)),
             State::Login if !text.is_empty() && !text.contains('\0') => {
                 let user = text.to_owned();
@@ -315,6 +336,18 @@ impl Exchange {
             (_, Verdict::Accepted | Verdict::Keys(_)) => Next::Refused(refusal("cannot check now")),
         }
     }
+}
+
+/// The whole response is the authorization identity; it may be empty.
+// RFC 4422 §A.1
+fn external(addresses: Vec<String>, text: &str) -> Next {
+    if text.contains('\0') {
+        return Next::Malformed;
+    }
+    Next::Ask(Question::Certified {
+        addresses,
+        authorization: (!text.is_empty()).then(|| text.to_owned()),
+    })
 }
 
 /// `[authzid] NUL authcid NUL passwd`.

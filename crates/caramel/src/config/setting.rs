@@ -112,6 +112,11 @@ settings! {
          one by an authority of our own (`caramel cert ca`).";
     KEY = ["tls"] "key": Kind::Path, "", "\"/etc/caramel/key.pem\"",
         "The certificate's private key, in PEM.";
+    CLIENT_CA = ["tls"] "client_ca": Kind::Path, "", "\"/etc/caramel/people.pem\"",
+        "Authorities, in PEM, whose certificates people may log in with (EXTERNAL) instead of a \
+         password: submission, IMAP and POP3 ask for one, and an address in it (`rfc822Name`) is \
+         the account. Whoever has none logs in as before; one by another authority ends the \
+         connection. Read anew with the server's own.";
     SCRAM_SHA1 = ["login"] "scram_sha1": Kind::Switch, "false", "true",
         "Offers SCRAM-SHA-1 and SCRAM-SHA-1-PLUS beside SCRAM-SHA-256, for programs that know no \
          better. Keys for it are made when a password is set, or when somebody next logs in with \

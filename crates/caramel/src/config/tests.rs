@@ -125,6 +125,10 @@ fn mistakes_of_every_kind() {
             "hostname = \"h.example\"\n[tls]\nkey = \"/nowhere/key.pem\"\n",
             "without its certificate",
         ),
+        (
+            "hostname = \"h.example\"\n[tls]\nclient_ca = \"/nowhere/ca.pem\"\n",
+            "cannot be opened",
+        ),
         ("hostname = \n", "caramel.toml:1:"),
     ];
     for (text, part) in cases {

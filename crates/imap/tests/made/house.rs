@@ -84,7 +84,12 @@ pub(crate) fn stage(script: &str) -> (Visitor, Made) {
     };
     let mut session = Session::new(Arc::new(policy));
     if !says("# plain") && !says("# clear") {
-        session.secured(security_for_tests());
+        let mut security = security_for_tests();
+        let shown = comments
+            .iter()
+            .filter_map(|line| line.strip_prefix("# certificate "));
+        security.certified = shown.map(str::to_owned).collect();
+        session.secured(security);
     }
     let moved = Rc::new(Cell::new(0));
     let visitor = Visitor {
@@ -270,6 +275,14 @@ fn verdict(question: &Question) -> Verdict {
                 _ => refuse(535, Enhanced::new(5, 7, 8), "Wrong name or password"),
             }
         }
+        Question::Certified {
+            addresses,
+            authorization,
+        } => match authorization {
+            None => Verdict::Accepted,
+            Some(name) if addresses.contains(name) => Verdict::Accepted,
+            Some(_) => refuse(535, Enhanced::new(5, 7, 8), "You may not act as that user"),
+        },
         Question::Keys { .. } => Verdict::Keys(ScramKeys {
             salt: b"salt".to_vec(),
             iterations: 4096,

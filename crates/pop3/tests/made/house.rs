@@ -39,7 +39,12 @@ pub(crate) fn session(script: &str) -> Session {
     }
     let mut session = Session::new(policy);
     if first.starts_with("# tls") {
-        wire::Session::secured(&mut session, security_for_tests());
+        let mut security = security_for_tests();
+        let shown = script
+            .lines()
+            .filter_map(|line| line.strip_prefix("# certificate "));
+        security.certified = shown.map(str::to_owned).collect();
+        wire::Session::secured(&mut session, security);
     }
     session
 }
@@ -66,6 +71,15 @@ impl Made {
                         Verdict::Refused(no(535, Enhanced::new(5, 7, 8), "Wrong name or password"))
                     }
                 }
+            }
+            Question::Certified {
+                addresses,
+                authorization,
+            } if authorization
+                .as_ref()
+                .is_none_or(|name| addresses.contains(name)) =>
+            {
+                Verdict::Accepted
             }
             Question::Keys { .. } => Verdict::Keys(ScramKeys {
                 salt: b"salt".to_vec(),

@@ -302,3 +302,36 @@ async fn keys_for_scram_sha_1_are_made_where_they_are_wanted() {
     assert_ne!(keys(&world, "ada"), invented);
     assert_ne!(keys(&world, "ada"), keys(&world, "eve"));
 }
+
+#[tokio::test]
+async fn a_certificate_opens_the_accounts_it_names() {
+    let world = World::with(&["ada", "eve"], rules()).await;
+    let none = Err(Why::AuthenticationFailed);
+    let other = Err(Why::AuthorizationFailed);
+    for (addresses, as_user, expected) in [
+        (&["ada@example.org"][..], None, Ok("ada")),
+        (&["ADA@EXAMPLE.ORG"], Some("ada"), Ok("ada")),
+        (&["bob@else.example", "eve@example.org"], None, Ok("eve")),
+        (
+            &["ada@example.org", "eve@example.org"],
+            Some("eve"),
+            Ok("eve"),
+        ),
+        (&["ada@example.org"], Some("eve"), other),
+        (&["ada@example.org"], Some("nobody"), other),
+        (&["nobody@example.org"], Some("ada"), none),
+        // Only an address is one: a name alone is not completed.
+        (&["ada"], None, none),
+        (&[], Some("ada"), none),
+    ] {
+        let addresses: Vec<String> = addresses.iter().map(|text| (*text).to_owned()).collect();
+        let came = world.post.login_certified(&addresses, as_user).await;
+        let came = came.map(|account| account.address().clone());
+        let expected = expected.map(address);
+        assert_eq!(
+            came.map_err(|error| error.why()),
+            expected,
+            "{addresses:?} {as_user:?}"
+        );
+    }
+}

@@ -267,7 +267,9 @@ fn converse(mechanism: Mechanism, ours: &Security, theirs: &Security) -> (bool, 
                 assert_eq!(user, "a,=b");
                 server.answer(Verdict::Accepted)
             }
-            Next::Ask(Question::Failed { .. }) => server.answer(Verdict::Refused(no())),
+            Next::Ask(Question::Failed { .. } | Question::Certified { .. }) => {
+                server.answer(Verdict::Refused(no()))
+            }
             Next::Accepted => return (true, client.is_complete()),
             Next::Refused(_) | Next::Malformed => return (false, client.is_complete()),
         };
@@ -344,6 +346,29 @@ fn plain_has_three_fields() {
     assert_eq!(next, Next::Challenge(Vec::new()));
     assert_eq!(server.receive(b"\0ada\0\xff"), Next::Malformed);
     assert_eq!(server.receive(b"\0ada\0pw"), Next::Malformed);
+}
+
+#[test]
+fn external_takes_the_certificate_and_a_name() {
+    let mut security = security_for_tests();
+    assert!(!Mechanism::External.is_possible(Some(&security), true));
+    assert!(!Mechanism::External.is_possible(None, true));
+    security.certified = vec![name("ada@a.example"), name("boss@a.example")];
+    assert!(Mechanism::External.is_possible(Some(&security), false));
+    for (response, as_user) in [("", None), ("boss@a.example", Some("boss@a.example"))] {
+        let asked = Next::Ask(Question::Certified {
+            addresses: security.certified.clone(),
+            authorization: as_user.map(name),
+        });
+        let begin = |initial| Exchange::begin(Mechanism::External, Some(&security), initial);
+        assert_eq!(begin(Some(response.as_bytes())).1, asked);
+        let (mut server, next) = begin(None);
+        assert_eq!(next, Next::Challenge(Vec::new()));
+        assert_eq!(server.receive(response.as_bytes()), asked);
+        assert_eq!(server.answer(Verdict::Accepted), Next::Accepted);
+    }
+    let begun = Exchange::begin(Mechanism::External, Some(&security), Some(b"a\0b"));
+    assert_eq!(begun.1, Next::Malformed);
 }
 
 #[test]
