@@ -24,6 +24,7 @@ pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
     Arc::new(Policy {
         host: hall.settings.host.to_string(),
         starttls: hall.offers_starttls(),
+        mechanisms: hall.mechanisms(),
         clear_passwords: hall.door.is_indoors(),
         append_octets_max: hall.post.rules().message_octets_max,
         metadata_octets_max: u64::try_from(hall.post.rules().metadata_octets_max)
