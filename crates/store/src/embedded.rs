@@ -71,7 +71,7 @@ const WAITING_OCTETS_MAX: usize = 256 << 20;
 /// So many keys are looked up without leaving the caller's thread.
 const GET_HERE_MAX: usize = 16;
 /// So many rows are scanned without leaving the caller's thread.
-const SCAN_HERE_MAX: usize = 128;
+const SCAN_HERE_MAX: usize = 256;
 /// So many octets are read without leaving the caller's thread.
 const READ_HERE_OCTETS_MAX: u64 = 64 << 10;
 
