@@ -277,19 +277,20 @@ pub struct StoredDisposition<'a> {
 /// Items that are stored one behind the other.
 #[derive(Clone, Debug)]
 pub struct StoredList<'a, T> {
-    reader: Reader<'a>,
+    /// Begins with the first of them; what is behind the last is something else.
+    octets: &'a [u8],
     count: usize,
     read: fn(&mut Reader<'a>) -> Result<T, Error>,
 }
 
 impl<'a, T> StoredList<'a, T> {
     pub(crate) const fn new(
-        reader: Reader<'a>,
+        octets: &'a [u8],
         count: usize,
         read: fn(&mut Reader<'a>) -> Result<T, Error>,
     ) -> Self {
         Self {
-            reader,
+            octets,
             count,
             read,
         }
@@ -319,7 +320,10 @@ impl<T> Iterator for StoredList<'_, T> {
 
     fn next(&mut self) -> Option<T> {
         self.count = self.count.checked_sub(1)?;
-        (self.read)(&mut self.reader).ok()
+        let mut reader = Reader::of(self.octets);
+        let item = (self.read)(&mut reader).ok();
+        self.octets = reader.rest();
+        item
     }
 }
 

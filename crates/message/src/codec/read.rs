@@ -57,7 +57,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    const fn of(octets: &'a [u8]) -> Self {
+    /// Begins with octets that every version writes alike.
+    pub(crate) const fn of(octets: &'a [u8]) -> Self {
         Self {
             rest: octets,
             whole: octets.len(),
@@ -70,6 +71,11 @@ impl<'a> Reader<'a> {
         let mut reader = Self::new(stored)?;
         reader.rest = stored.get(at..).ok_or_else(|| reader.damaged())?;
         Ok(reader)
+    }
+
+    /// What was not read yet.
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     /// Octets left over are as wrong as missing ones.
@@ -85,6 +91,7 @@ impl<'a> Reader<'a> {
         Error::Damaged(self.whole - self.rest.len())
     }
 
+    #[inline]
     fn take(&mut self, count: usize) -> Result<&'a [u8], Error> {
         let (taken, rest) = self
             .rest
@@ -99,7 +106,17 @@ impl<'a> Reader<'a> {
         octet.ok_or_else(|| self.damaged())
     }
 
+    #[inline]
     fn number(&mut self) -> Result<u64, Error> {
+        // Nearly all are so small.
+        if let Some((&octet @ 0..=127, rest)) = self.rest.split_first() {
+            self.rest = rest;
+            return Ok(u64::from(octet));
+        }
+        self.long_number()
+    }
+
+    fn long_number(&mut self) -> Result<u64, Error> {
         let mut number = 0_u64;
         for shift in (0..64).step_by(7) {
             let octet = self.octet()?;
@@ -146,7 +163,7 @@ impl<'a> Reader<'a> {
         count: usize,
         read: fn(&mut Self) -> Result<T, Error>,
     ) -> Result<StoredList<'a, T>, Error> {
-        let list = StoredList::new(self.clone(), count, read);
+        let list = StoredList::new(self.rest, count, read);
         for _ in 0..count {
             read(self)?;
         }
