@@ -1,7 +1,5 @@
 //! What the made-up house keeps, and what it says of it.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use imap::ask::{
     Changed, Criterion, FetchPlan, Piece, PieceData, PieceForm, PreviewMode, Row, Selected, Status,
@@ -11,8 +9,8 @@ use mail::{
     BlobId, BlobRange, EmailId, Flag, FlagSet, Keyword, MailboxId, ModSeq, Role, Timestamp, Uid,
     UidSet, UidValidity,
 };
-use message::Outline;
 use message::view::{Bodies, preview};
+use message::{Outline, StoredOutline};
 
 /// Octets above which a piece is spliced.
 const INLINE_OCTETS_MAX: usize = 40;
@@ -138,7 +136,7 @@ impl Message {
     }
 
     pub(super) fn row(&self, text: &[u8], marked: bool, plan: &FetchPlan) -> Row {
-        let outline = Arc::new(Outline::parse(text));
+        let outline = Outline::parse(text);
         let pieces = plan.pieces.iter();
         Row {
             uid: Uid::new(self.uid).unwrap(),
@@ -160,7 +158,7 @@ impl Message {
             pieces: pieces
                 .map(|piece| self.piece(text, &outline, piece))
                 .collect(),
-            outline: plan.outline.any().then_some(outline),
+            outline: plan.outline.any().then(|| StoredOutline::from(&outline)),
         }
     }
 
