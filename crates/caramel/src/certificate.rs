@@ -14,7 +14,14 @@ pub(crate) fn identity(config: &Config) -> Result<Identity, Complaint> {
         Some((chain, key)) => Identity::from_pem_files(&chain, &key),
         None => Identity::from_authority(&config.authority(), &[config.hostname().to_ascii()]),
     };
-    Ok(opened.context("opening the certificate")?)
+    let identity = opened.context("opening the certificate")?;
+    match config.client_ca() {
+        None => Ok(identity),
+        Some(clients) => {
+            let asking = identity.asking(&clients);
+            Ok(asking.context("opening the authorities of clients")?)
+        }
+    }
 }
 
 /// Prints the path of the authority's certificate.

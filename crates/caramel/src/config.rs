@@ -168,6 +168,11 @@ impl Config {
         self.word(&setting::RELAY_MODE) == "capture"
     }
 
+    pub(crate) fn scram_sha1(&self) -> bool {
+        let value = self.value(&setting::SCRAM_SHA1);
+        value.is_some_and(|value| value.meaning == Meaning::Switch(true))
+    }
+
     pub(crate) fn log_level(&self) -> String {
         self.word(&setting::LEVEL)
     }
@@ -183,6 +188,14 @@ impl Config {
             self.value(&setting::KEY)?.meaning,
         ) {
             (Meaning::Path(certificate), Meaning::Path(key)) => Some((certificate, key)),
+            _ => None,
+        }
+    }
+
+    /// Whose certificates people may log in with.
+    pub(crate) fn client_ca(&self) -> Option<PathBuf> {
+        match self.value(&setting::CLIENT_CA)?.meaning {
+            Meaning::Path(path) => Some(path),
             _ => None,
         }
     }
@@ -361,7 +374,8 @@ fn check_certificate(written: &mut Written) {
         }
         _ => {}
     }
-    for value in certificate.into_iter().chain(key) {
+    let clients = find(written, &setting::CLIENT_CA);
+    for value in certificate.into_iter().chain(key).chain(clients) {
         if let Meaning::Path(path) = &value.meaning
             && let Err(error) = std::fs::File::open(path)
         {

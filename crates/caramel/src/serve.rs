@@ -117,6 +117,7 @@ pub(crate) fn rules(config: &Config) -> Rules {
         message_octets_max: config.message_size(),
         recipients_max: to_usize(config.recipients()),
         quota: config.quota(),
+        scram_sha1: config.scram_sha1(),
         memory_octets_max: to_usize(config.memory() / 2),
         ..Rules::new(config.hostname())
     }

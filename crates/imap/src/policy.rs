@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use wire::sasl::Mechanism;
+
 /// What a session may do, and how much.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -15,6 +17,8 @@ pub struct Policy {
     pub starttls: bool,
     /// True if passwords may pass without TLS (a peer on this very machine).
     pub clear_passwords: bool,
+    /// Mechanisms that may be offered, in the order of the list.
+    pub mechanisms: Vec<Mechanism>,
     /// Octets of one command with its literals and CRLFs.
     pub command_octets_max: usize,
     /// Octets of a message that APPEND brings.
@@ -55,6 +59,7 @@ impl Default for Policy {
             other_users: None,
             starttls: true,
             clear_passwords: false,
+            mechanisms: Mechanism::USUAL.to_vec(),
             command_octets_max: 64 * 1024,
             append_octets_max: 100 * 1024 * 1024,
             append_messages_max: 1_000,

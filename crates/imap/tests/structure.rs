@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use imap::response::FetchLine;
 use imap::{Names, Response};
 use mail::SeqNo;
-use message::Outline;
+use message::{Outline, StoredOutline};
 
 /// The messages of an mbox, with CRLF.
 fn messages(mbox: &str) -> Vec<String> {
@@ -44,12 +44,13 @@ fn imaptest_agrees() {
             };
             let at = usize::try_from(seq.value()).unwrap() - 1;
             let outline = Outline::parse(messages.get(at).unwrap().as_bytes());
+            let outline = StoredOutline::from(&outline);
             let mut out = BytesMut::new();
             let mut line = FetchLine::begin(&mut out, SeqNo::new(seq.value()).unwrap());
             if name == "fetch-envelope" {
-                line.envelope(&mut out, &outline.digest);
+                line.envelope(&mut out, &outline);
             } else {
-                line.body(&mut out, &outline.root);
+                line.body(&mut out, &outline);
             }
             line.end(&mut out);
             let written = Response::parse(out.strip_suffix(b"\r\n").unwrap(), Names::Utf7);

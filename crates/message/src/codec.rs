@@ -6,59 +6,76 @@
 //! written. Reading trusts nothing: every count is checked against the octets left, depth is
 //! bounded.
 
-mod pass;
+mod read;
 
 use crate::Error;
 use crate::address::Correspondent;
 use crate::digest::Digest;
-use crate::leniency::{Leniencies, Leniency};
 use crate::outline::{Outline, Wanted};
 use crate::parameter::Parameter;
-use crate::part::{Content, Disposition, Part, Span};
-use crate::reader::default_part;
+use crate::part::{Content, Part};
+use crate::stored::StoredContent;
+
+pub(crate) use read::{Reader, check};
 
 const VERSION: u8 = 3;
 /// The oldest version that is read.
 const VERSION_MIN: u8 = 1;
-/// Composite parts inside one another that are read back: more than are ever written, and no more
-/// than a small stack has room for.
-const DEPTH_MAX: usize = 100;
 
-pub(crate) fn encode(outline: &Outline) -> Vec<u8> {
+/// Writes an outline that is made of these.
+pub(crate) fn encode(digest: &Digest, root: &Part) -> Vec<u8> {
     let mut out = vec![VERSION];
-    write_outline(outline, &mut out);
+    write_digest(digest, &mut out);
+    write_part(root, &mut out);
     out
 }
 
 pub(crate) fn decode(stored: &[u8], wanted: Wanted) -> Result<Outline, Error> {
     let mut reader = Reader::new(stored)?;
+    let digest = reader.digest()?;
     let digest = if wanted.digest {
-        reader.digest()?
+        digest.to_digest()
     } else {
-        reader.pass_digest()?;
         Digest::default()
     };
-    if !wanted.parts && reader.version > 1 {
-        let root = reader.places()?;
+    if !wanted.parts {
+        let part = reader.part()?;
+        let root = Part {
+            header: part.header,
+            body: part.body,
+            ..Part::default()
+        };
         return Ok(Outline { digest, root });
     }
-    let root = reader.part(0)?;
-    let outline = Outline { digest, root };
-    if reader.rest.is_empty() {
-        Ok(outline)
-    } else {
-        Err(reader.damaged())
-    }
+    let root = part(&mut reader, 0)?;
+    reader.end()?;
+    Ok(Outline { digest, root })
 }
 
 /// Reads the digest an outline begins with.
 pub(crate) fn decode_digest(stored: &[u8]) -> Result<Digest, Error> {
-    Reader::new(stored)?.digest()
+    Ok(Reader::new(stored)?.digest()?.to_digest())
 }
 
-fn write_outline(outline: &Outline, out: &mut Vec<u8>) {
-    write_digest(&outline.digest, out);
-    write_part(&outline.root, out);
+/// Reads a part and all that is in it.
+fn part(reader: &mut Reader<'_>, depth: usize) -> Result<Part, Error> {
+    let part = reader.part_within(depth)?;
+    let content = match part.content {
+        StoredContent::Leaf => Content::Leaf,
+        StoredContent::Multipart(count) => {
+            let parts = (0..count).map(|_| self::part(reader, depth + 1));
+            Content::Multipart(parts.collect::<Result<_, _>>()?)
+        }
+        StoredContent::Message => {
+            let digest = reader.digest()?.to_digest();
+            let root = self::part(reader, depth + 1)?;
+            Content::Message(Box::new(Outline { digest, root }))
+        }
+    };
+    Ok(Part {
+        content,
+        ..part.to_part()
+    })
 }
 
 fn write_number(mut number: u64, out: &mut Vec<u8>) {
@@ -227,7 +244,8 @@ fn write_part(part: &Part, out: &mut Vec<u8>) {
         }
         Content::Message(inner) => {
             out.push(2);
-            write_outline(inner, out);
+            write_digest(&inner.digest, out);
+            write_part(&inner.root, out);
         }
     }
 }
@@ -250,293 +268,14 @@ fn write_more(part: &Part, out: &mut Vec<u8>) {
     }
 }
 
-struct Reader<'a> {
-    rest: &'a [u8],
-    whole: usize,
-    version: u8,
-}
-
-impl<'a> Reader<'a> {
-    fn new(stored: &'a [u8]) -> Result<Self, Error> {
-        let mut reader = Self {
-            rest: stored,
-            whole: stored.len(),
-            version: 0,
-        };
-        reader.version = reader.octet()?;
-        if (VERSION_MIN..=VERSION).contains(&reader.version) {
-            Ok(reader)
-        } else {
-            Err(Error::Version(reader.version))
-        }
-    }
-
-    const fn damaged(&self) -> Error {
-        Error::Damaged(self.whole - self.rest.len())
-    }
-
-    fn take(&mut self, count: usize) -> Result<&'a [u8], Error> {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(count)
-            .ok_or_else(|| self.damaged())?;
-        self.rest = rest;
-        Ok(taken)
-    }
-
-    fn octet(&mut self) -> Result<u8, Error> {
-        let octet = self.take(1)?.first().copied();
-        octet.ok_or_else(|| self.damaged())
-    }
-
-    fn number(&mut self) -> Result<u64, Error> {
-        let mut number = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let octet = self.octet()?;
-            let bits = u64::from(octet & 127);
-            if shift == 63 && bits > 1 {
-                break;
-            }
-            number |= bits << shift;
-            if octet < 128 {
-                return Ok(number);
-            }
-        }
-        Err(self.damaged())
-    }
-
-    fn len(&mut self) -> Result<usize, Error> {
-        let number = self.number()?;
-        usize::try_from(number).map_err(|_| self.damaged())
-    }
-
-    /// Reads so many items as a count says; each takes an octet at least.
-    fn list<T>(&mut self, read: impl Fn(&mut Self) -> Result<T, Error>) -> Result<Vec<T>, Error> {
-        let count = self.len()?;
-        self.items(count, read)
-    }
-
-    fn items<T>(
-        &mut self,
-        count: usize,
-        read: impl Fn(&mut Self) -> Result<T, Error>,
-    ) -> Result<Vec<T>, Error> {
-        if count > self.rest.len() {
-            return Err(self.damaged());
-        }
-        (0..count).map(|_| read(self)).collect()
-    }
-
-    fn text(&mut self) -> Result<Vec<u8>, Error> {
-        let len = self.len()?;
-        Ok(self.take(len)?.to_vec())
-    }
-
-    fn string(&mut self) -> Result<String, Error> {
-        String::from_utf8(self.text()?).map_err(|_| self.damaged())
-    }
-
-    fn optional(&mut self) -> Result<Option<Vec<u8>>, Error> {
-        match self.len()?.checked_sub(1) {
-            None => Ok(None),
-            Some(len) => Ok(Some(self.take(len)?.to_vec())),
-        }
-    }
-
-    fn outline(&mut self, depth: usize) -> Result<Outline, Error> {
-        let digest = self.digest()?;
-        let root = self.part(depth)?;
-        Ok(Outline { digest, root })
-    }
-
-    fn digest(&mut self) -> Result<Digest, Error> {
-        let date = self.optional()?;
-        let subject = self.optional()?;
-        let from = self.addresses()?;
-        let sender = self.addresses_or(&from)?;
-        let reply_to = self.addresses_or(&from)?;
-        Ok(Digest {
-            date,
-            subject,
-            from,
-            sender,
-            reply_to,
-            to: self.addresses()?,
-            cc: self.addresses()?,
-            bcc: self.addresses()?,
-            in_reply_to: self.optional()?,
-            message_id: self.optional()?,
-            references: self.references()?,
-        })
-    }
-
-    fn references(&mut self) -> Result<Option<Vec<Vec<u8>>>, Error> {
-        if self.version < 3 {
-            return Ok(None);
-        }
-        match self.len()?.checked_sub(1) {
-            None => Ok(None),
-            Some(count) => self.items(count, Self::text).map(Some),
-        }
-    }
-
-    fn addresses_or(&mut self, from: &[Correspondent]) -> Result<Vec<Correspondent>, Error> {
-        match self.octet()? {
-            0 => Ok(from.to_vec()),
-            1 => self.addresses(),
-            _ => Err(self.damaged()),
-        }
-    }
-
-    fn addresses(&mut self) -> Result<Vec<Correspondent>, Error> {
-        self.list(|reader| match reader.octet()? {
-            0 => Ok(Correspondent::Mailbox {
-                name: reader.optional()?,
-                route: reader.optional()?,
-                local: reader.text()?,
-                host: reader.text()?,
-            }),
-            1 => Ok(Correspondent::GroupStart(reader.text()?)),
-            2 => Ok(Correspondent::GroupEnd),
-            _ => Err(reader.damaged()),
-        })
-    }
-
-    fn parameters(&mut self) -> Result<Vec<Parameter>, Error> {
-        self.list(|reader| {
-            let name = reader.string()?;
-            let value = reader.text()?;
-            Ok(Parameter { name, value })
-        })
-    }
-
-    fn disposition(&mut self) -> Result<Option<Disposition>, Error> {
-        match self.octet()? {
-            0 => Ok(None),
-            1 => Ok(Some(Disposition {
-                kind: self.string()?,
-                parameters: self.parameters()?,
-            })),
-            _ => Err(self.damaged()),
-        }
-    }
-
-    fn span(&mut self) -> Result<Span, Error> {
-        let offset = self.number()?;
-        let len = self.number()?;
-        Ok(Span { offset, len })
-    }
-
-    fn leniencies(&mut self) -> Result<Leniencies, Error> {
-        let bits = self.number()?;
-        Leniencies::from_bits(bits).ok_or_else(|| self.damaged())
-    }
-
-    fn part(&mut self, depth: usize) -> Result<Part, Error> {
-        if depth > DEPTH_MAX {
-            return Err(self.damaged());
-        }
-        if self.version == 1 {
-            return self.part_of_version_1(depth);
-        }
-        let flags = self.octet()?;
-        if flags & !written::ALL != 0 {
-            return Err(self.damaged());
-        }
-        let mut part = match flags & written::TYPE {
-            0 => default_part(false),
-            _ => Part {
-                media: self.string()?,
-                subtype: self.string()?,
-                parameters: self.parameters()?,
-                ..Part::default()
-            },
-        };
-        part.encoding = match flags & written::ENCODING {
-            0 => DEFAULT_ENCODING.to_owned(),
-            _ => self.string()?,
-        };
-        if flags & written::MORE != 0 {
-            part.id = self.optional()?;
-            part.description = self.optional()?;
-            part.md5 = self.optional()?;
-            part.location = self.optional()?;
-            part.disposition = self.disposition()?;
-            part.languages = self.list(Self::text)?;
-        }
-        (part.header, part.body) = self.spans(flags)?;
-        if flags & written::LINES != 0 {
-            part.lines = self.number()?;
-        }
-        if flags & written::LENIENCIES != 0 {
-            part.leniencies = self.leniencies()?;
-        }
-        part.content = self.content(depth)?;
-        Ok(part)
-    }
-
-    /// Header and body of a part.
-    fn spans(&mut self, flags: u8) -> Result<(Span, Span), Error> {
-        let header = self.span()?;
-        let len = self.number()?;
-        let offset = match flags & written::BODY {
-            0 => header.end(),
-            _ => self.number()?,
-        };
-        Ok((header, Span { offset, len }))
-    }
-
-    /// A part with every field written, and one octet for what was wrong.
-    fn part_of_version_1(&mut self, depth: usize) -> Result<Part, Error> {
-        Ok(Part {
-            media: self.string()?,
-            subtype: self.string()?,
-            parameters: self.parameters()?,
-            id: self.optional()?,
-            description: self.optional()?,
-            encoding: self.string()?,
-            md5: self.optional()?,
-            disposition: self.disposition()?,
-            languages: self.list(Self::text)?,
-            location: self.optional()?,
-            header: self.span()?,
-            body: self.span()?,
-            lines: self.number()?,
-            leniencies: self.faults()?,
-            content: self.content(depth)?,
-        })
-    }
-
-    fn faults(&mut self) -> Result<Leniencies, Error> {
-        let bits = self.octet()?;
-        if bits >= 16 {
-            return Err(self.damaged());
-        }
-        let meanings = [
-            (1, Leniency::RepeatedField),
-            (2, Leniency::Unclosed),
-            (4, Leniency::Unopened),
-            (8, Leniency::Implied),
-        ];
-        let set = meanings.iter().filter(|(bit, _)| bits & bit != 0);
-        Ok(set.map(|&(_, leniency)| leniency).collect())
-    }
-
-    fn content(&mut self, depth: usize) -> Result<Content, Error> {
-        match self.octet()? {
-            0 => Ok(Content::Leaf),
-            1 => Ok(Content::Multipart(
-                self.list(|reader| reader.part(depth + 1))?,
-            )),
-            2 => Ok(Content::Message(Box::new(self.outline(depth + 1)?))),
-            _ => Err(self.damaged()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::leniency::Leniency;
+
+    fn encode(outline: &Outline) -> Vec<u8> {
+        super::encode(&outline.digest, &outline.root)
+    }
 
     #[test]
     fn an_outline_of_version_1_is_read() {

@@ -52,6 +52,7 @@ mod scan;
 pub mod scanner;
 pub mod section;
 pub mod status;
+pub mod stored;
 pub mod table;
 pub mod text;
 pub mod thread;
@@ -87,6 +88,10 @@ pub use received::Received;
 pub use scanner::{Scanned, Scanner};
 pub use section::{Located, Section, Specifier, filter_header};
 pub use status::{Action, DeliveryStatus, RecipientStatus, Typed};
+pub use stored::{
+    StoredAddress, StoredContent, StoredDigest, StoredDisposition, StoredList, StoredOutline,
+    StoredPart, StoredParts,
+};
 pub use table::{Kind, Table, Text};
 pub use text::{
     Needle, SEARCH_TEXT_VERSION, decode_text, fold, header_text, part_text, search_text,

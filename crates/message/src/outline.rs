@@ -114,7 +114,7 @@ impl Outline {
     /// Writes the outline to be stored.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        codec::encode(self)
+        codec::encode(&self.digest, &self.root)
     }
 
     /// Reads a stored outline.

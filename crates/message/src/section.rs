@@ -6,6 +6,9 @@ use crate::header::Header;
 use crate::outline::Outline;
 use crate::part::{Content, Part, Span};
 
+/// Octets that are made room for at once where some fields of a header are kept: most often enough.
+const KEPT_OCTETS: usize = 512;
+
 /// What of a message is wanted: `3.2.HEADER`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Section {
@@ -114,7 +117,7 @@ fn nth(parts: &[Part], number: u32) -> Option<&Part> {
 /// line if the header has one (RFC 9051 §6.4.5.1).
 #[must_use]
 pub fn filter_header(header: &[u8], names: &[String], not: bool) -> Vec<u8> {
-    let mut kept = Vec::new();
+    let mut kept = Vec::with_capacity(header.len().min(KEPT_OCTETS));
     let mut fields = Header::parse(header);
     for field in fields.by_ref() {
         let named = names

@@ -4,8 +4,8 @@
 
 use message::{
     Content, Correspondent, Decoder, Digest, Encoding, Header, Limits, Outline, Part, Scanned,
-    Scanner, Section, Specifier, Table, Wanted, base_subject, decode_words, filter_header,
-    parse_addresses, parse_date, search_text,
+    Scanner, Section, Specifier, StoredContent, StoredDigest, StoredOutline, Table, Wanted,
+    base_subject, decode_words, filter_header, parse_addresses, parse_date, search_text,
 };
 use proptest::prelude::*;
 
@@ -272,6 +272,40 @@ fn halves(stored: &[u8], outline: &Outline) {
         }
         assert_eq!(some.root.header, outline.root.header);
         assert_eq!(some.root.body, outline.root.body);
+        shown(stored, outline, Wanted { digest, parts });
+    }
+}
+
+/// What is shown of stored octets without copying them is the outline.
+fn shown(stored: &[u8], outline: &Outline, wanted: Wanted) {
+    let checked = StoredOutline::check(stored.to_vec().into(), wanted).unwrap();
+    assert_eq!(checked.octets(), stored.len());
+    let subject = |digest: &StoredDigest<'_>| digest.subject.map(<[u8]>::to_vec);
+    let found = checked.digest().map(|digest| subject(&digest));
+    assert_eq!(found, wanted.digest.then(|| outline.digest.subject.clone()));
+    assert_eq!(checked.parts().is_some(), wanted.parts);
+    let Some(mut parts) = checked.parts() else {
+        return;
+    };
+    for part in outline.root.walk() {
+        let shown = parts.part().unwrap();
+        assert!(part.is(shown.media, shown.subtype));
+        assert_eq!((shown.header, shown.body), (part.header, part.body));
+        let inside = match &part.content {
+            Content::Leaf => StoredContent::Leaf,
+            Content::Multipart(parts) => StoredContent::Multipart(parts.len()),
+            Content::Message(inner) => {
+                let digest = parts.digest().unwrap();
+                assert_eq!(subject(&digest), inner.digest.subject);
+                StoredContent::Message
+            }
+        };
+        assert_eq!(shown.content, inside);
+    }
+    assert!(parts.part().is_none());
+    if wanted == Wanted::ALL {
+        assert_eq!(&StoredOutline::from(outline), &checked);
+        assert_eq!(checked.to_outline().as_ref(), Ok(outline));
     }
 }
 
@@ -286,7 +320,11 @@ fn a_damaged_outline_is_an_error_or_another_outline() {
             let mut hostile = stored.clone();
             hostile[at] = octet;
             let _places = Outline::decode_some(&hostile, Wanted::default());
-            if let Ok(outline) = Outline::decode(&hostile) {
+            let checked = StoredOutline::check(hostile.clone().into(), Wanted::ALL);
+            let outline = Outline::decode(&hostile);
+            // What passes can be read.
+            assert_eq!(checked.and_then(|checked| checked.to_outline()), outline);
+            if let Ok(outline) = outline {
                 assert_eq!(Outline::decode(&outline.encode()), Ok(outline));
             }
         }
@@ -294,10 +332,12 @@ fn a_damaged_outline_is_an_error_or_another_outline() {
     let mut deep = vec![1];
     deep.extend_from_slice(&[0; 100_000]);
     assert!(Outline::decode(&deep).is_err());
+    assert!(StoredOutline::check(deep.into(), Wanted::ALL).is_err());
     // Messages in one another, deeper than any that is written: ten empty digest fields, a part.
     let level = [&[0; 14][..], &[2]].concat();
     let deep = [&[2][..], &level.repeat(100_000)].concat();
     assert!(Outline::decode(&deep).is_err());
+    assert!(StoredOutline::check(deep.into(), Wanted::ALL).is_err());
 }
 
 /// Inputs made to be slow; each must be done in the blink it takes to read it.

@@ -113,7 +113,8 @@ async fn handshake(
         Encryption::Server(identity) => {
             let acceptor = TlsAcceptor::from(identity.config());
             let mut stream = acceptor.accept(socket).await.map_err(failed)?;
-            let security = tls::settle(stream.get_mut().1);
+            let mut security = tls::settle(stream.get_mut().1);
+            security.certified = tls::certified(stream.get_ref().1.peer_certificates());
             Ok((stream.into(), security))
         }
         Encryption::Client(config, name) => {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use wire::sasl::Mechanism;
+
 /// Limits and switches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -11,6 +13,8 @@ pub struct Policy {
     pub tls_offered: bool,
     /// Takes passwords in the clear: only for a connection that never leaves the machine.
     pub cleartext_passwords: bool,
+    /// Mechanisms that may be offered, in the order of the list.
+    pub mechanisms: Vec<Mechanism>,
     /// Octets of a command line, CRLF included; RFC 2449 §4 asks for 255.
     pub command_octets_max: usize,
     /// Octets of a line of AUTH, CRLF included; RFC 5034 §4 asks for what the mechanisms need.
@@ -31,6 +35,7 @@ impl Policy {
             host: host.into(),
             tls_offered: true,
             cleartext_passwords: false,
+            mechanisms: Mechanism::USUAL.to_vec(),
             command_octets_max: 1024,
             auth_octets_max: 8 * 1024,
             listing_octets_max: 16 * 1024,

@@ -3,11 +3,9 @@
 //! One command is answered whole before the next is looked at, so a pipelining peer costs no more
 //! memory than any other; messages and listings leave piece by piece.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::{BufMut as _, BytesMut};
 use mail::Instant;
-use wire::sasl::{Exchange, Mechanism, Next, Question, Secret, Verdict};
+use wire::sasl::{Exchange, Mechanism, Verdict};
 use wire::{Line, LineBuffer, Security, Step, Upgrade};
 
 use crate::command::{Command, Fault};
@@ -17,6 +15,7 @@ use crate::stuffing::Stuffing;
 use crate::{Answer, Ask, Maildrop, Piece, Policy};
 
 mod listing;
+mod login;
 
 use listing::Listing;
 
@@ -294,18 +293,13 @@ impl Session {
         if self.passwords_allowed() {
             lines.push("USER".to_owned());
         }
-        let offered = Mechanism::offered(self.security.as_ref(), self.policy.cleartext_passwords);
-        let names: Vec<&str> = offered.map(Mechanism::name).collect();
+        let names: Vec<&str> = self.mechanisms().map(Mechanism::name).collect();
         lines.push(format!("SASL {}", names.join(" ")));
         if self.stls_refusal().is_none() {
             lines.push("STLS".to_owned());
         }
         lines.extend(["UTF8 USER", "LANG", "IMPLEMENTATION Caramel"].map(str::to_owned));
         lines
-    }
-
-    const fn passwords_allowed(&self) -> bool {
-        self.security.is_some() || self.policy.cleartext_passwords
     }
 
     /// We speak English; who asks for that, or leaves it to us, is served.
@@ -320,86 +314,6 @@ impl Session {
                 self.say(&Response::ok("en Language is English"));
             }
             Some(_) => self.refuse(&Response::err("Only en is spoken here")),
-        }
-    }
-
-    fn user(&mut self, name: String) {
-        // RFC 2595 §2.3
-        if !self.passwords_allowed() {
-            return self.refuse(&Response::err("Encrypt first: STLS"));
-        }
-        // Who exists is not told before the password is right.
-        let user = Some(name);
-        self.enter(
-            State::Authorization { user },
-            &Response::ok("Password, please"),
-        );
-    }
-
-    fn pass(&mut self, password: Secret) {
-        let State::Authorization { user } = &mut self.state else {
-            return self.refuse(&Response::err("Not now"));
-        };
-        // RFC 1939 §7
-        let Some(user) = user.take() else {
-            return self.refuse(&Response::err("USER comes first"));
-        };
-        let question = Question::Password {
-            user,
-            authorization: None,
-            password,
-        };
-        self.ask(Ask::Sasl(question), Purpose::Password);
-    }
-
-    fn auth(&mut self, name: &str, initial: Option<&[u8]>) {
-        let security = self.security.as_ref();
-        let mut offered = Mechanism::offered(security, self.policy.cleartext_passwords);
-        let mechanism = Mechanism::parse(name);
-        let Some(mechanism) = offered.find(|offered| Some(*offered) == mechanism) else {
-            let text = match mechanism {
-                Some(mechanism) if mechanism.needs_tls() => "Encrypt first: STLS",
-                _ => "No such mechanism here",
-            };
-            return self.refuse(&Response::err(text));
-        };
-        let (exchange, next) = Exchange::begin(mechanism, security, initial);
-        self.proceed(Box::new(exchange), next);
-    }
-
-    /// Takes the response to a challenge; `None` for a line that was too long.
-    fn respond(&mut self, line: Option<&[u8]>) {
-        self.verb = Verb::Response;
-        let State::Exchange(exchange) = &mut self.state else {
-            return self.fail();
-        };
-        let Some(mut exchange) = exchange.take() else {
-            return self.fail();
-        };
-        // RFC 5034 §4
-        if line == Some(b"*") {
-            return self.refuse(&Response::err("Cancelled"));
-        }
-        match line.and_then(|line| STANDARD.decode(line).ok()) {
-            None => self.refuse(&Response::err("Not base64")),
-            Some(response) => {
-                let next = exchange.receive(&response);
-                self.proceed(exchange, next);
-            }
-        }
-    }
-
-    fn proceed(&mut self, exchange: Box<Exchange>, next: Next) {
-        match next {
-            Next::Challenge(challenge) => {
-                let response = Response::challenge(STANDARD.encode(challenge));
-                self.work = Work::Command;
-                self.enter(State::Exchange(Some(exchange)), &response);
-            }
-            Next::Ask(question) => self.ask(Ask::Sasl(question), Purpose::Exchange(exchange)),
-            Next::Accepted => self.ask(Ask::Open, Purpose::Open),
-            Next::Refused(refusal) => self.refuse(&Response::refused(&refusal)),
-            Next::Malformed => self.refuse(&Response::err("Malformed response")),
         }
     }
 

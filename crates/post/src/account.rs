@@ -114,23 +114,31 @@ impl Account {
                 .map(|end| tables::email_key(EmailId(end))),
         );
         let store = self.house.inner.store.as_ref();
-        let limit = emails.len().saturating_mul(SPREAD_MAX);
+        let span = usize::try_from(last.0 - first.0).unwrap_or(usize::MAX);
         let page = store
             .scan(
                 self.keeper.partition(),
                 tables::EMAILS,
                 range,
-                limit,
+                span.saturating_add(1),
                 Direction::Rising,
             )
             .await
             .map_err(Error::reading("reading messages' rows"))?;
+        let mut next = 0;
         let read = |email: &EmailId| {
             let key = email.0.to_be_bytes();
-            let at = page.rows.binary_search_by(|row| (*row.key).cmp(&key));
-            let Some(row) = at.ok().and_then(|at| page.rows.get(at)) else {
+            // Most are asked for in their order.
+            let is_next = page.rows.get(next).is_some_and(|row| *row.key == key);
+            if !is_next {
+                let found = page.rows.binary_search_by(|row| (*row.key).cmp(&key));
+                let Ok(at) = found else { return Ok(None) };
+                next = at;
+            }
+            let Some(row) = page.rows.get(next) else {
                 return Ok(None);
             };
+            next += 1;
             match EmailRow::read(&row.value) {
                 None => Err(Fault::Row("an email").into()),
                 row => Ok(row),

@@ -60,19 +60,15 @@ impl Account {
         let known = match &row.outline {
             Some(stored) => Digest::decode(stored).map_err(|_| Fault::Row("an outline"))?,
             None => {
-                let outline = self
-                    .outline(mailbox, entry.uid, entry.email, row, message::Wanted::ALL)
-                    .await?;
-                outline.digest.clone()
+                let outline = self.outline(mailbox, entry.uid, entry.email, row).await?;
+                outline.digest
             }
         };
         if wanted == Wanted::Fields || known.references.is_some() {
             return Ok(known);
         }
         // An outline from before references were kept.
-        let outline = self
-            .outline(mailbox, entry.uid, entry.email, row, message::Wanted::ALL)
-            .await?;
+        let outline = self.outline(mailbox, entry.uid, entry.email, row).await?;
         let header = self.house.read(at(row, outline.root.header)).await?;
         Ok(Digest {
             references: Some(ancestry(&header)),

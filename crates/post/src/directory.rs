@@ -10,7 +10,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use mail::{AccountId, Address, Host, LocalPart, Role, Timestamp};
 use store::{Batch, Partition, Store, Version, Write, Writes};
 
-use crate::directory::rows::{AccountRow, HouseRow};
+use crate::directory::rows::{AccountRow, HouseRow, Scram};
 use crate::draft::Draft;
 use crate::ledger::{Ledger, scan};
 use crate::{Error, Outcome, Outside, Post, Quota, Why};
@@ -391,6 +391,31 @@ impl Post {
             .await?;
         self.keeper(id).stir();
         Ok(())
+    }
+
+    /// Keeps keys for SCRAM-SHA-1 beside the others, if the password is still the one with this
+    /// salt and nobody else has done it.
+    ///
+    /// # Errors
+    /// [`Why::AlreadyExists`], or if it cannot be stored.
+    pub(crate) async fn keep_sha1_keys(
+        &self,
+        id: AccountId,
+        salt: [u8; 16],
+        keys: Scram<20>,
+    ) -> Outcome<()> {
+        self.edit(|maps| {
+            let row = maps
+                .accounts
+                .get(&id)
+                .filter(|row| row.password.scram.salt == salt && row.password.scram_sha1.is_none());
+            let mut row = row
+                .cloned()
+                .ok_or_else(|| already("other keys are there".to_owned()))?;
+            row.password.scram_sha1 = Some(Box::new(keys));
+            Ok(((), vec![Edit::Account(id, row)], None))
+        })
+        .await
     }
 
     /// The aliases, sorted.

@@ -1,14 +1,13 @@
 //! What is read of messages: flags, outline, and pieces of their text.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use mail::{BlobRange, EmailId, Flag, FlagSet, MailboxId, ModSeq, Rights, Timestamp, Uid, UidSet};
 use message::view::{Bodies, preview_of, preview_spans};
 use message::{
-    Content, Encoding, Limits, Outline, Part, Scanner, Section, Span, Specifier, Wanted,
-    decode_transfer,
+    Content, Encoding, Limits, Outline, Part, Scanner, Section, Span, Specifier, StoredOutline,
+    Wanted, decode_transfer,
 };
 
 use crate::draft::{Draft, Flagging, bit};
@@ -86,7 +85,7 @@ pub struct FetchRow {
     /// True if this fetch set `\Seen`.
     pub seen_now: bool,
     /// Its outline, if wanted.
-    pub outline: Option<Arc<Outline>>,
+    pub outline: Option<StoredOutline>,
     /// The first words of its text, if wanted and there.
     pub preview: Option<String>,
     /// One for each item of the plan.
@@ -229,20 +228,27 @@ impl Account {
         plan: &FetchPlan,
     ) -> Outcome<u64> {
         let mut octets = 0;
-        let needs_outline = plan.outline.any() || plan.items.iter().any(|item| !is_whole(item));
-        let wanted = Wanted {
-            parts: plan.outline.parts || plan.items.iter().any(names_part),
-            ..plan.outline
-        };
-        let outline = if needs_outline {
-            let outline = self
-                .outline(mailbox, row.uid, row.email, email, wanted)
+        let pieced = plan.items.iter().any(|item| !is_whole(item));
+        let mut outline = None;
+        if plan.outline.any() || pieced {
+            let stored = self
+                .stored_outline(mailbox, row.uid, row.email, email)
                 .await?;
-            octets += outline_octets(email, &outline);
-            Some(outline)
-        } else {
-            None
-        };
+            octets += u64::try_from(stored.len()).unwrap_or(u64::MAX);
+            if pieced {
+                let wanted = Wanted {
+                    digest: false,
+                    parts: plan.items.iter().any(names_part),
+                };
+                let read = Outline::decode_some(&stored, wanted).map_err(unreadable)?;
+                octets += outline_octets(&stored, &read);
+                outline = Some(read);
+            }
+            if plan.outline.any() {
+                let checked = StoredOutline::check(stored, plan.outline);
+                row.outline = Some(checked.map_err(unreadable)?);
+            }
+        }
         for item in &plan.items {
             let data = match &outline {
                 Some(outline) if !is_whole(item) => self.data(email, outline, item).await?,
@@ -254,7 +260,6 @@ impl Account {
             }
             row.data.push(data);
         }
-        row.outline = outline.filter(|_| plan.outline.any());
         row.preview = email.preview.clone().filter(|_| plan.preview.is_some());
         Ok(octets)
     }
@@ -268,9 +273,7 @@ impl Account {
         email: EmailRow,
         made: &mut Vec<(Uid, EmailId, EmailRow)>,
     ) -> Outcome<u64> {
-        let outline = self
-            .outline(mailbox, row.uid, row.email, &email, Wanted::ALL)
-            .await?;
+        let outline = self.outline(mailbox, row.uid, row.email, &email).await?;
         let bodies = Bodies::of(&outline.root);
         let mut texts = Vec::new();
         for span in preview_spans(&bodies) {
@@ -306,29 +309,38 @@ impl Account {
         }
     }
 
-    /// The outline of a message: stored beside it, or made at first use where it was not made at
-    /// delivery (large messages of earlier versions, and where the house was crowded).
+    /// The outline of a message, read.
     pub(crate) async fn outline(
         &self,
         mailbox: MailboxId,
         uid: Uid,
         id: EmailId,
         email: &EmailRow,
-        wanted: Wanted,
-    ) -> Outcome<Arc<Outline>> {
+    ) -> Outcome<Outline> {
+        let stored = self.stored_outline(mailbox, uid, id, email).await?;
+        Ok(Outline::decode(&stored).map_err(unreadable)?)
+    }
+
+    /// The outline of a message: stored beside it, or made at first use where it was not made at
+    /// delivery (large messages of earlier versions, and where the house was crowded).
+    async fn stored_outline(
+        &self,
+        mailbox: MailboxId,
+        uid: Uid,
+        id: EmailId,
+        email: &EmailRow,
+    ) -> Outcome<Bytes> {
         if let Some(stored) = &email.outline {
-            let outline =
-                Outline::decode_some(stored, wanted).map_err(|_| Fault::Row("an outline"))?;
-            return Ok(Arc::new(outline));
+            return Ok(stored.clone());
         }
-        let outline = self.scan(email).await?;
+        let stored = Bytes::from(self.scan(email).await?.encode());
         let known = EmailRow {
-            outline: Some(outline.encode().into()),
+            outline: Some(stored.clone()),
             ..email.clone()
         };
         self.change(|draft| learn(draft, (mailbox, uid, id), &known))
             .await?;
-        Ok(Arc::new(outline))
+        Ok(stored)
     }
 
     /// Reads a message piece by piece: its body is never in memory whole.
@@ -432,15 +444,18 @@ fn row(folder: &Folder, entry: &Entry, seen_now: bool) -> FetchRow {
     }
 }
 
+fn unreadable(_: message::Error) -> Fault {
+    Fault::Row("an outline")
+}
+
 /// About so many octets of memory an outline takes.
-fn outline_octets(email: &EmailRow, outline: &Outline) -> u64 {
-    let stored = email.outline.as_ref().map_or(0, Bytes::len);
+fn outline_octets(stored: &[u8], outline: &Outline) -> u64 {
     let parts = outline
         .root
         .walk()
         .count()
         .saturating_mul(size_of::<Part>());
-    let octets = stored.saturating_mul(4).saturating_add(parts);
+    let octets = stored.len().saturating_mul(4).saturating_add(parts);
     u64::try_from(octets).unwrap_or(u64::MAX)
 }
 

@@ -132,11 +132,7 @@ impl Ledger {
         seen.shrink_to_fit();
         ledger.shared = seen;
         scan(store, partition, tables::FLAG_RUNS, |row| {
-            let (modseq, id, runs) = tables::read_flag_runs(&row.key, &row.value)?;
-            let folder = ledger.folders.get_mut(&id)?;
-            let held = folder.apply(modseq, &runs);
-            ledger.flag_runs.insert((modseq, id), held);
-            Some(())
+            ledger.read_flag_runs(row)
         })
         .await?;
         scan(store, partition, tables::VANISHED, |row| {
@@ -180,6 +176,20 @@ impl Ledger {
             Some(())
         })
         .await
+    }
+
+    /// Takes a row of runs, later ones behind earlier ones: a later one's word counts.
+    fn read_flag_runs(&mut self, row: &Row) -> Option<()> {
+        let (modseq, id, runs) = tables::read_flag_runs(&row.key, &row.value)?;
+        let earlier = &mut self.flag_runs;
+        let folder = self.folders.get_mut(&id)?;
+        let held = folder.apply(modseq, &runs, |before| {
+            if let Some(held) = earlier.get_mut(&(before, id)) {
+                held.entries = held.entries.saturating_sub(1);
+            }
+        });
+        self.flag_runs.insert((modseq, id), held);
+        Some(())
     }
 
     /// An account with nothing in it.
@@ -318,14 +328,16 @@ impl Folder {
         })
     }
 
-    /// Sets what one change wrote as runs; tells what they are still good for.
-    fn apply(&mut self, modseq: ModSeq, runs: &[FlagRun]) -> Held {
+    /// Sets what one change wrote as runs; tells what they are good for, and of each entry which
+    /// mod-sequence it had before.
+    fn apply(&mut self, modseq: ModSeq, runs: &[FlagRun], mut hides: impl FnMut(ModSeq)) -> Held {
         let mut held = 0;
         for run in runs {
             let from = self.entries.partition_point(|entry| entry.uid < run.low);
             let behind = self.entries.iter_mut().skip(from);
             for entry in behind.take_while(|entry| entry.uid <= run.high) {
                 if entry.modseq < modseq {
+                    hides(entry.modseq);
                     entry.system = run.system;
                     entry.keywords = run.keywords;
                     entry.modseq = modseq;

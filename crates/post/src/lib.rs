@@ -111,7 +111,7 @@ pub use fetch::{Data, FetchPage, FetchPlan, FetchRow, Form, Item, Preview};
 pub use flags::{FlagAction, FlagChange, Stored};
 pub use house::Post;
 pub use incoming::{Incoming, Origin, Protocol, Receipt, Sender, Tls};
-pub use login::ScramKeys;
+pub use login::{ScramHash, ScramKeys};
 pub use mailbox::{Mailbox, Status};
 pub use maildrop::{Deposit, Maildrop};
 pub use metadata::{Metadata, MetadataQuery};

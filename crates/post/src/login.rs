@@ -13,13 +13,22 @@ use tokio::sync::oneshot;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::directory::lower;
-use crate::directory::rows::{Argon2id, Password};
+use crate::directory::rows::{Argon2id, Password, Scram};
 use crate::{Account, Error, Outcome, Post, Why};
 
 use gate::Pending;
 pub(crate) use gate::{Attempt, Gate};
 
-/// What SCRAM-SHA-256 needs to know of a user (RFC 5802 §3), and a fresh nonce.
+/// The hash of a SCRAM mechanism.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ScramHash {
+    /// RFC 5802.
+    Sha1,
+    /// RFC 7677.
+    Sha256,
+}
+
+/// What SCRAM needs to know of a user (RFC 5802 §3), and a fresh nonce.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScramKeys {
     /// The salt.
@@ -27,9 +36,9 @@ pub struct ScramKeys {
     /// Rounds of PBKDF2.
     pub iterations: u32,
     /// `H(ClientKey)`.
-    pub stored_key: [u8; 32],
+    pub stored_key: Vec<u8>,
     /// `HMAC(SaltedPassword, "Server Key")`.
-    pub server_key: [u8; 32],
+    pub server_key: Vec<u8>,
     /// The server's part of the nonce: printable ASCII without a comma.
     pub nonce: String,
 }
@@ -79,32 +88,42 @@ impl Post {
         gate.befriend(&attempt, now);
         // It may have changed while it was checked: then who knew the old one is not welcome.
         let account = self.admit(id, authorization).await?;
+        if self.inner.rules.scram_sha1 && known.is_some_and(|(_, kept)| kept.scram_sha1.is_none()) {
+            self.add_sha1_keys(id, salt, password).await;
+        }
         Ok(Account { salt, ..account })
     }
 
-    /// The keys of a user for SCRAM-SHA-256. An unknown user gets keys as well, made up but always
-    /// the same.
+    /// The keys of a user for SCRAM. An unknown user gets keys as well, made up but always the
+    /// same; so does one of whose password there are no keys for SCRAM-SHA-1 yet.
     ///
     /// # Errors
     /// [`Why::Unavailable`] (454 4.7.0) if there were too many failures.
-    pub fn login_keys(&self, peer: IpAddr, user: &str) -> Outcome<ScramKeys> {
+    pub fn login_keys(&self, peer: IpAddr, user: &str, hash: ScramHash) -> Outcome<ScramKeys> {
         self.pass_gate(peer, user)?;
         let mut nonce = [0; 18];
         self.inner.outside.fill(&mut nonce);
         let nonce = base64::engine::general_purpose::STANDARD_NO_PAD.encode(nonce);
-        let scram = match self.lookup(user) {
-            Some((_, password)) => password.scram,
-            None => {
-                let name = self.counted(user);
-                self.inner.gate.invented(&name, &self.inner.rules)
+        let (kept, name) = (self.lookup(user), self.counted(user));
+        let (gate, rules) = (&self.inner.gate, &self.inner.rules);
+        Ok(match hash {
+            ScramHash::Sha256 => {
+                let kept = kept.map(|(_, password)| password.scram);
+                let scram = kept.unwrap_or_else(|| gate.invented(&name, "", rules));
+                keys(&scram, nonce)
             }
-        };
-        Ok(ScramKeys {
-            salt: scram.salt.to_vec(),
-            iterations: scram.iterations,
-            stored_key: scram.stored_key,
-            server_key: scram.server_key,
-            nonce,
+            ScramHash::Sha1 => {
+                let known = kept.is_some();
+                let kept = kept.and_then(|(_, password)| password.scram_sha1);
+                if known && kept.is_none() {
+                    tracing::info!(
+                        user,
+                        "has no keys for SCRAM-SHA-1 before its next PLAIN login"
+                    );
+                }
+                let scram = kept.unwrap_or_else(|| gate.invented(&name, " sha1", rules).into());
+                keys(&scram, nonce)
+            }
         })
     }
 
@@ -130,6 +149,34 @@ impl Post {
         }
     }
 
+    /// Logs in who has shown a certificate for these addresses: as the first that is an account, or
+    /// as the one that `authorization` names. Nothing can be guessed here, so nothing is counted.
+    ///
+    /// # Errors
+    /// [`Why::AuthenticationFailed`] if none of them is an account, [`Why::AuthorizationFailed`] if
+    /// `authorization` names another, or a fault.
+    pub async fn login_certified(
+        &self,
+        addresses: &[String],
+        authorization: Option<&str>,
+    ) -> Outcome<Account> {
+        let whole = addresses.iter().filter(|address| address.contains('@'));
+        let own: Vec<AccountId> = whole
+            .filter_map(|address| Some(self.lookup(address)?.0))
+            .collect();
+        let Some(first) = own.first() else {
+            return Err(Error::refused(
+                Why::AuthenticationFailed,
+                535,
+                [5, 7, 8],
+                "The certificate names no account here",
+            ));
+        };
+        let named = authorization.and_then(|name| Some(self.lookup(name)?.0));
+        let id = named.filter(|id| own.contains(id)).unwrap_or(*first);
+        self.admit(id, authorization).await
+    }
+
     /// Counts a failed proof; returns what to tell the peer.
     pub fn login_failed(&self, peer: IpAddr, user: &str) -> Error {
         let inner = &self.inner;
@@ -146,13 +193,29 @@ impl Post {
 
     /// What is kept of a new password.
     pub(crate) async fn digest(&self, password: &str) -> Outcome<Password> {
-        let mut salts = [[0; 16]; 2];
+        let mut salts = [[0; 16]; 3];
         for salt in &mut salts {
             self.inner.outside.fill(salt);
         }
         let (password, rules) = (prepared(password), self.inner.rules.clone());
         self.heavy(move || digest::make(&password, salts, &rules))
             .await?
+    }
+
+    /// Keeps keys for SCRAM-SHA-1 of a password that has just proved right. Whoever logs in is not
+    /// kept out where that fails: the next login tries again.
+    async fn add_sha1_keys(&self, id: AccountId, salt: [u8; 16], password: &str) {
+        let mut sha1_salt = [0; 16];
+        self.inner.outside.fill(&mut sha1_salt);
+        let (password, rounds) = (password.to_owned(), self.inner.rules.scram_iterations);
+        let made = self.heavy(move || digest::scram_sha1(&password, sha1_salt, rounds));
+        let kept = match made.await {
+            Ok(Ok(keys)) => self.keep_sha1_keys(id, salt, keys).await,
+            Ok(Err(error)) | Err(error) => Err(error),
+        };
+        if let Err(error) = kept {
+            tracing::warn!(%error, "keys for SCRAM-SHA-1 were not kept");
+        }
     }
 
     async fn check(&self, kept: Argon2id, password: String) -> Outcome<bool> {
@@ -247,6 +310,16 @@ impl Post {
             salt: [0; 16],
             digest: [0; 32],
         }
+    }
+}
+
+fn keys<const OCTETS: usize>(scram: &Scram<OCTETS>, nonce: String) -> ScramKeys {
+    ScramKeys {
+        salt: scram.salt.to_vec(),
+        iterations: scram.iterations,
+        stored_key: scram.stored_key.to_vec(),
+        server_key: scram.server_key.to_vec(),
+        nonce,
     }
 }
 

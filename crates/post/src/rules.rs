@@ -69,7 +69,9 @@ pub struct Rules {
     pub fetch_rows_max: usize,
     /// Octets of accounts' shapes kept in memory while no session uses them.
     pub memory_octets_max: usize,
-    /// Rounds of PBKDF2 for new SCRAM-SHA-256 keys.
+    /// Keeps keys for SCRAM-SHA-1 beside those for SCRAM-SHA-256.
+    pub scram_sha1: bool,
+    /// Rounds of PBKDF2 for new SCRAM keys.
     pub scram_iterations: u32,
     /// KiB of memory one argon2id check takes.
     pub argon2_kibibytes: u32,
@@ -116,6 +118,7 @@ impl Rules {
             section_octets_max: 16 * 1024 * 1024,
             fetch_rows_max: 200,
             memory_octets_max: 256 * 1024 * 1024,
+            scram_sha1: false,
             scram_iterations: 4096,
             argon2_kibibytes: 19 * 1024,
             argon2_passes: 2,

@@ -13,7 +13,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use mail::{EmailId, Flag, MailboxId, ModSeq, Rights, Timestamp, UidSet};
-use message::{Needle, Outline, Wanted, header_text, search_text};
+use message::{Needle, Outline, header_text, search_text};
 
 use crate::draft::bit;
 use crate::fetch::at;
@@ -158,9 +158,7 @@ impl Account {
         row: &EmailRow,
         query: &Query,
     ) -> Outcome<bool> {
-        let outline = self
-            .outline(mailbox, entry.uid, entry.email, row, Wanted::ALL)
-            .await?;
+        let outline = self.outline(mailbox, entry.uid, entry.email, row).await?;
         let (outline, octets) = match depth(query) {
             Depth::Outline => (outline, bytes::Bytes::new()),
             Depth::Header => {

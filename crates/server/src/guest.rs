@@ -7,7 +7,7 @@ use mail::{BlobRange, ModSeq};
 use net::{Fault, Peer};
 use post::{Account, Outcome, Post};
 use tokio::sync::watch;
-use wire::sasl::{Question, ScramKeys, Verdict};
+use wire::sasl::{Question, ScramHash, ScramKeys, Verdict};
 
 /// A peer, and who it is logged in as.
 #[derive(Debug)]
@@ -89,14 +89,25 @@ impl Guest {
                 let authorization = authorization.as_deref();
                 self.post.login_proved(peer, &user, authorization).await
             }
-            Question::Keys { user } => return self.keys(peer, &user),
+            Question::Certified {
+                addresses,
+                authorization,
+            } => {
+                let authorization = authorization.as_deref();
+                self.post.login_certified(&addresses, authorization).await
+            }
+            Question::Keys { user, hash } => return self.keys(peer, &user, hash),
             Question::Failed { user } => Err(self.post.login_failed(peer, &user)),
         };
         self.log_in(account)
     }
 
-    fn keys(&self, peer: IpAddr, user: &str) -> Verdict {
-        match self.post.login_keys(peer, user) {
+    fn keys(&self, peer: IpAddr, user: &str, hash: ScramHash) -> Verdict {
+        let hash = match hash {
+            ScramHash::Sha1 => post::ScramHash::Sha1,
+            ScramHash::Sha256 => post::ScramHash::Sha256,
+        };
+        match self.post.login_keys(peer, user, hash) {
             Ok(keys) => Verdict::Keys(ScramKeys {
                 salt: keys.salt,
                 iterations: keys.iterations,

@@ -18,12 +18,15 @@ mod list;
 mod search;
 mod sort;
 mod store;
+#[cfg(test)]
+mod walk;
 
 /// What a session behind this door may do; made once for each door.
 pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
     Arc::new(Policy {
         host: hall.settings.host.to_string(),
         starttls: hall.offers_starttls(),
+        mechanisms: hall.mechanisms(),
         clear_passwords: hall.door.is_indoors(),
         append_octets_max: hall.post.rules().message_octets_max,
         metadata_octets_max: u64::try_from(hall.post.rules().metadata_octets_max)

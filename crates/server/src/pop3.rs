@@ -15,6 +15,7 @@ const PIECE_OCTETS_MAX: u64 = 64 * 1024;
 fn policy(hall: &Hall) -> Policy {
     Policy {
         tls_offered: hall.offers_starttls(),
+        mechanisms: hall.mechanisms(),
         cleartext_passwords: hall.door.is_indoors(),
         ..Policy::new(hall.settings.host.to_string())
     }

@@ -22,7 +22,12 @@ pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
         Protocol::Lmtp => Policy::lmtp(host),
         _ => Policy::relay(host),
     };
+    let mechanisms = match hall.door.protocol {
+        Protocol::Submission => hall.mechanisms(),
+        _ => Vec::new(),
+    };
     Arc::new(Policy {
+        mechanisms,
         // Reports of success stay in the house: nobody here could send one to another host
         // (docs/decisions/006-reports-where-they-can-go.md).
         dsn: hall.door.protocol == Protocol::Submission,

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use net::{Encryption, House, Peer, Socket, Stop, Stream, Terms};
+use net::{Encryption, House, Identity, Peer, Socket, Stop, Stream, Terms};
 use post::Post;
 use wire::Session;
+use wire::sasl::Mechanism;
 
 use crate::guest::Guest;
-use crate::settings::{Door, Encrypted, Settings};
+use crate::settings::{Door, Encrypted, Protocol, Settings};
 
 /// What all connections through one door share.
 #[derive(Debug)]
@@ -19,6 +20,31 @@ pub(crate) struct Hall {
 }
 
 impl Hall {
+    /// How people may log in behind this door, the strongest first.
+    pub(crate) fn mechanisms(&self) -> Vec<Mechanism> {
+        let rules = self.post.rules();
+        let wanted = |mechanism: &Mechanism| match mechanism {
+            Mechanism::ScramSha1 | Mechanism::ScramSha1Plus => rules.scram_sha1,
+            Mechanism::External => self.asks_for_certificates(),
+            Mechanism::ScramSha256
+            | Mechanism::ScramSha256Plus
+            | Mechanism::Plain
+            | Mechanism::Login => true,
+        };
+        Mechanism::ALL.into_iter().filter(wanted).collect()
+    }
+
+    /// True if people may show a certificate here. Another mail server is not asked for one: what
+    /// it shows would be refused.
+    fn asks_for_certificates(&self) -> bool {
+        let identity = self.settings.identity.as_ref();
+        let people = matches!(
+            self.door.protocol,
+            Protocol::Submission | Protocol::Imap | Protocol::Pop3
+        );
+        people && identity.is_some_and(Identity::asks_clients)
+    }
+
     /// True if the peer may ask for TLS.
     pub(crate) fn offers_starttls(&self) -> bool {
         self.door.encrypted == Encrypted::StartTls && self.settings.identity.is_some()
@@ -48,7 +74,10 @@ impl Visit {
     pub(crate) fn new(hall: Arc<Hall>, socket: Socket, peer: Peer, stop: Stop) -> Self {
         let encryption = match (&hall.settings.identity, hall.door.encrypted) {
             (None, _) | (_, Encrypted::Never) => Encryption::None,
-            (Some(identity), _) => Encryption::Server(identity.clone()),
+            (Some(identity), _) if hall.asks_for_certificates() => {
+                Encryption::Server(identity.clone())
+            }
+            (Some(identity), _) => Encryption::Server(identity.without_clients()),
         };
         Self {
             stream: Stream::plain(socket, encryption),

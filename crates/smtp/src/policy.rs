@@ -105,7 +105,7 @@ impl Policy {
         Self {
             service: Service::Submission,
             auth_required: true,
-            mechanisms: Mechanism::ALL.to_vec(),
+            mechanisms: Mechanism::USUAL.to_vec(),
             ..Self::relay(host)
         }
     }

@@ -17,6 +17,7 @@ mod handles;
 mod layout;
 mod log;
 mod offload;
+mod places;
 mod record;
 mod recovery;
 mod segment;
@@ -51,6 +52,7 @@ use self::handles::{Handles, Source};
 use self::layout::Layout;
 use self::log::{Limits, Log, segment_path};
 use self::offload::offload;
+use self::places::Places;
 use self::record::{Place, octets_max};
 use self::recovery::End;
 use self::stage::Inflow;
@@ -71,7 +73,7 @@ const WAITING_OCTETS_MAX: usize = 256 << 20;
 /// So many keys are looked up without leaving the caller's thread.
 const GET_HERE_MAX: usize = 16;
 /// So many rows are scanned without leaving the caller's thread.
-const SCAN_HERE_MAX: usize = 128;
+const SCAN_HERE_MAX: usize = 256;
 /// So many octets are read without leaving the caller's thread.
 const READ_HERE_OCTETS_MAX: u64 = 64 << 10;
 
@@ -122,6 +124,7 @@ struct Inner {
 struct Reader {
     view: View,
     handles: Handles,
+    places: Places,
     bodies: Arc<Bodies>,
     layout: Layout,
     /// Octets of blobs on their way that are in memory.
@@ -189,6 +192,7 @@ impl Embedded {
         let reader = Reader {
             view,
             handles: Handles::default(),
+            places: Places::default(),
             bodies,
             layout,
             afloat: AtomicUsize::new(0),
@@ -413,8 +417,8 @@ impl Drop for Inner {
 
 impl Reader {
     fn read(&self, range: BlobRange) -> Result<Bytes, Error> {
-        let located = self.view.blob(range.blob)?;
-        let located = located.ok_or(Error::NoBlob(range.blob))?;
+        let look_up = |blob| self.view.blob(blob);
+        let located = self.places.find(range.blob, look_up)?;
         let end = range.offset.checked_add(range.len);
         let (Some(_), Ok(len)) = (
             end.filter(|end| *end <= located.len),

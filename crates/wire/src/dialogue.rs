@@ -265,6 +265,7 @@ pub fn security_for_tests() -> Security {
         binding: Some(ChannelBinding::TlsExporter(
             b"binding of the tests".to_vec(),
         )),
+        certified: Vec::new(),
     }
 }
 

@@ -5,7 +5,8 @@
 //! Not here: who exists and which password is right (the house's), and the preparation of names
 //! (RFC 4013), which belongs where they are looked up.
 //!
-//! RFC 4616 (PLAIN), RFC 5802 and 7677 (SCRAM), RFC 9266 and 5929 (channel bindings).
+//! RFC 4422 appendix A (EXTERNAL), RFC 4616 (PLAIN), RFC 5802 and 7677 (SCRAM), RFC 9266 and 5929
+//! (channel bindings).
 
 use std::fmt;
 
@@ -22,19 +23,47 @@ pub const RESPONSE_OCTETS_MAX: usize = 4096;
 /// A mechanism we offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mechanism {
+    /// RFC 4422 appendix A, by a client's certificate.
+    External,
     /// RFC 4616.
     Plain,
     /// Never specified, still spoken.
     Login,
+    /// RFC 5802.
+    ScramSha1,
+    /// RFC 5802 with channel binding.
+    ScramSha1Plus,
     /// RFC 7677.
     ScramSha256,
     /// RFC 7677 with channel binding.
     ScramSha256Plus,
 }
 
+/// The hash of a SCRAM mechanism.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ScramHash {
+    /// RFC 5802. What is known against SHA-1, collisions, does not touch HMAC.
+    Sha1,
+    /// RFC 7677.
+    Sha256,
+}
+
 impl Mechanism {
     /// All mechanisms, the strongest first.
-    pub const ALL: [Self; 4] = [
+    ///
+    /// A binding weighs more than a hash: it keeps out whoever sits between.
+    pub const ALL: [Self; 7] = [
+        Self::External,
+        Self::ScramSha256Plus,
+        Self::ScramSha1Plus,
+        Self::ScramSha256,
+        Self::ScramSha1,
+        Self::Plain,
+        Self::Login,
+    ];
+
+    /// What needs nothing but a password's usual keys, the strongest first.
+    pub const USUAL: [Self; 4] = [
         Self::ScramSha256Plus,
         Self::ScramSha256,
         Self::Plain,
@@ -45,8 +74,11 @@ impl Mechanism {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::External => "EXTERNAL",
             Self::Plain => "PLAIN",
             Self::Login => "LOGIN",
+            Self::ScramSha1 => "SCRAM-SHA-1",
+            Self::ScramSha1Plus => "SCRAM-SHA-1-PLUS",
             Self::ScramSha256 => "SCRAM-SHA-256",
             Self::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
         }
@@ -60,14 +92,27 @@ impl Mechanism {
             .find(|mechanism| mechanism.name().eq_ignore_ascii_case(name))
     }
 
-    /// What may be offered on a connection, the strongest first; `clear` lets passwords pass
-    /// without TLS.
-    pub fn offered(security: Option<&Security>, clear: bool) -> impl Iterator<Item = Self> + use<> {
+    /// True if it may be offered on a connection; `clear` lets passwords pass without TLS.
+    #[must_use]
+    pub fn is_possible(self, security: Option<&Security>, clear: bool) -> bool {
         let bound = security.is_some_and(|security| security.binding.is_some());
-        let plain = clear || security.is_some();
-        Self::ALL.into_iter().filter(move |mechanism| {
-            (bound || *mechanism != Self::ScramSha256Plus) && (plain || !mechanism.needs_tls())
-        })
+        match self {
+            Self::External => security.is_some_and(|security| !security.certified.is_empty()),
+            Self::Plain | Self::Login => clear || security.is_some(),
+            Self::ScramSha1 | Self::ScramSha256 => true,
+            Self::ScramSha1Plus | Self::ScramSha256Plus => bound,
+        }
+    }
+
+    /// SCRAM's hash, and whether a channel binding is part of it.
+    const fn scram(self) -> Option<(ScramHash, bool)> {
+        match self {
+            Self::ScramSha1 => Some((ScramHash::Sha1, false)),
+            Self::ScramSha1Plus => Some((ScramHash::Sha1, true)),
+            Self::ScramSha256 => Some((ScramHash::Sha256, false)),
+            Self::ScramSha256Plus => Some((ScramHash::Sha256, true)),
+            Self::External | Self::Plain | Self::Login => None,
+        }
     }
 
     /// True if an eavesdropper would learn the password.
@@ -99,11 +144,21 @@ pub enum Question {
         /// The password.
         password: Secret,
     },
+    /// May whoever has shown a certificate for these addresses in? `Accepted` logs the connection
+    /// in.
+    Certified {
+        /// The certificate's addresses.
+        addresses: Vec<String>,
+        /// Whom to log in as, where that is said.
+        authorization: Option<String>,
+    },
     /// What SCRAM needs to know of this user. An unknown user gets keys as well, made up but
     /// always the same, so that the answer does not tell who exists.
     Keys {
         /// The name to log in as.
         user: String,
+        /// Which keys.
+        hash: ScramHash,
     },
     /// This user has proved to know the password: `Accepted` logs the connection in.
     Proved {
@@ -137,10 +192,10 @@ pub struct ScramKeys {
     pub salt: Vec<u8>,
     /// Rounds of PBKDF2.
     pub iterations: u32,
-    /// `H(ClientKey)`.
-    pub stored_key: [u8; 32],
-    /// `HMAC(SaltedPassword, "Server Key")`.
-    pub server_key: [u8; 32],
+    /// `H(ClientKey)`, as long as the hash.
+    pub stored_key: Vec<u8>,
+    /// `HMAC(SaltedPassword, "Server Key")`, as long as the hash.
+    pub server_key: Vec<u8>,
     /// The server's part of the nonce: printable ASCII without a comma, fresh for each exchange.
     pub nonce: String,
 }
@@ -168,12 +223,14 @@ pub struct Exchange {
 
 #[derive(Debug)]
 enum State {
+    /// With the addresses of the certificate.
+    External(Vec<String>),
     Plain,
     Login,
     LoginPassword {
         user: String,
     },
-    ScramFirst(scram::Binding),
+    ScramFirst(scram::Terms),
     ScramKeys(scram::First),
     ScramFinal(scram::Challenged),
     /// The proof was right; the signature is sent when the house agrees.
@@ -196,14 +253,21 @@ impl Exchange {
         initial: Option<&[u8]>,
     ) -> (Self, Next) {
         let binding = security.and_then(|security| security.binding.clone());
-        let plus = mechanism == Mechanism::ScramSha256Plus;
-        let (state, greeting) = match mechanism {
-            Mechanism::Plain => (State::Plain, &b""[..]),
-            Mechanism::Login => (State::Login, &b"Username:"[..]),
-            Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => (
-                State::ScramFirst(scram::Binding { binding, plus }),
-                &b""[..],
-            ),
+        let (state, greeting) = match (mechanism, mechanism.scram()) {
+            (Mechanism::External, _) => {
+                let certified = security.map(|security| security.certified.clone());
+                (State::External(certified.unwrap_or_default()), &b""[..])
+            }
+            (Mechanism::Login, _) => (State::Login, &b"Username:"[..]),
+            (_, Some((hash, plus))) => {
+                let terms = scram::Terms {
+                    hash,
+                    binding,
+                    plus,
+                };
+                (State::ScramFirst(terms), &b""[..])
+            }
+            (_, None) => (State::Plain, &b""[..]),
         };
         let mut exchange = Self { state };
         let next = match initial {
@@ -223,6 +287,7 @@ impl Exchange {
             return Next::Malformed;
         }
         let (state, next) = match state {
+            State::External(addresses) => (State::Deciding, external(addresses, text)),
             State::Plain => (State::Deciding, plain(text)),
             State::Login if !text.is_empty() && !text.contains('\0') => {
                 let user = text.to_owned();
@@ -237,7 +302,7 @@ impl Exchange {
                     password: Secret(text.to_owned()),
                 }),
             ),
-            State::ScramFirst(binding) => first(&binding, text),
+            State::ScramFirst(terms) => first(&terms, text),
             State::ScramFinal(challenged) => last(&challenged, text),
             State::ScramSigned if text.is_empty() => (State::Over, Next::Accepted),
             State::Login
@@ -273,6 +338,18 @@ impl Exchange {
     }
 }
 
+/// The whole response is the authorization identity; it may be empty.
+// RFC 4422 §A.1
+fn external(addresses: Vec<String>, text: &str) -> Next {
+    if text.contains('\0') {
+        return Next::Malformed;
+    }
+    Next::Ask(Question::Certified {
+        addresses,
+        authorization: (!text.is_empty()).then(|| text.to_owned()),
+    })
+}
+
 /// `[authzid] NUL authcid NUL passwd`.
 // RFC 4616 §2
 fn plain(text: &str) -> Next {
@@ -292,11 +369,13 @@ fn plain(text: &str) -> Next {
     }
 }
 
-fn first(binding: &scram::Binding, text: &str) -> (State, Next) {
-    match binding.first(text) {
+fn first(terms: &scram::Terms, text: &str) -> (State, Next) {
+    match terms.first(text) {
         Ok(first) => {
             let user = first.user().to_owned();
-            (State::ScramKeys(first), Next::Ask(Question::Keys { user }))
+            let hash = terms.hash;
+            let question = Question::Keys { user, hash };
+            (State::ScramKeys(first), Next::Ask(question))
         }
         Err(scram::Fault::Malformed) => (State::Over, Next::Malformed),
         Err(scram::Fault::Refused(why)) => (State::Over, Next::Refused(refusal(why))),

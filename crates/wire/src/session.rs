@@ -81,6 +81,9 @@ pub struct Security {
     pub cipher: String,
     /// For SCRAM's -PLUS.
     pub binding: Option<ChannelBinding>,
+    /// Addresses in the certificate that the client has shown and the server has verified
+    /// (`rfc822Name`, RFC 5280 §4.2.1.6).
+    pub certified: Vec<String>,
 }
 
 /// Octets that both ends of a TLS connection know and no one between them can choose.

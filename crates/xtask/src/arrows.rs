@@ -44,6 +44,7 @@ const COMPUTE: &[&str] = &[
     "html5gum",
     "idna",
     "memchr",
+    "sha1",
     "sha2",
     "subtle",
     "thiserror",

@@ -12,6 +12,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("dovecot", "dovecot-imapd"),
     ("fetchmail", "fetchmail"),
+    ("gsasl", "gsasl"),
     ("imapfilter", "imapfilter"),
     ("kill", "procps"),
     ("mbsync", "isync"),

@@ -32,6 +32,8 @@ pub(crate) enum Kind {
     Span,
     /// A number from 1.
     Count,
+    /// On or off.
+    Switch,
     /// Where to listen.
     Endpoint,
     /// One of these words.
@@ -48,6 +50,7 @@ impl Kind {
             Self::Size => "octets, or a number with K, M or G: \"50M\"".to_owned(),
             Self::Span => "a number with s, m, h or d: \"10s\"".to_owned(),
             Self::Count => "a number from 1".to_owned(),
+            Self::Switch => "true or false".to_owned(),
             Self::Endpoint => {
                 "an address with a port, or a socket's path: \"0.0.0.0:25\", \"[::]:25\", \
                  \"unix:/run/caramel/lmtp\""
@@ -109,6 +112,17 @@ settings! {
          one by an authority of our own (`caramel cert ca`).";
     KEY = ["tls"] "key": Kind::Path, "", "\"/etc/caramel/key.pem\"",
         "The certificate's private key, in PEM.";
+    CLIENT_CA = ["tls"] "client_ca": Kind::Path, "", "\"/etc/caramel/people.pem\"",
+        "Authorities, in PEM, whose certificates people may log in with (EXTERNAL) instead of a \
+         password: submission, IMAP and POP3 ask for one, and an address in it (`rfc822Name`) is \
+         the account. Whoever has none logs in as before; one by another authority ends the \
+         connection. Read anew with the server's own.";
+    SCRAM_SHA1 = ["login"] "scram_sha1": Kind::Switch, "false", "true",
+        "Offers SCRAM-SHA-1 and SCRAM-SHA-1-PLUS beside SCRAM-SHA-256, for programs that know no \
+         better. Keys for it are made when a password is set, or when somebody next logs in with \
+         one (PLAIN, LOGIN, USER); before that SCRAM-SHA-1 says that the password is wrong. Off \
+         unless a program needs it: what is kept for it lets whoever steals the store try \
+         passwords faster.";
     MESSAGE_SIZE = ["limits"] "message_size": Kind::Size, "\"50M\"", "\"50M\"",
         "How large a message may be.";
     RECIPIENTS = ["limits"] "recipients": Kind::Count, "1000", "1000",
@@ -142,6 +156,7 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
         "One `[[listener]]` for each place where the server listens; at least one.",
     ),
     ("tls", "The server's certificate."),
+    ("login", "How people log in."),
     ("limits", "How much of anything there may be."),
     ("log", "What is logged."),
     ("relay", "Mail for domains that are not ours."),

@@ -42,7 +42,7 @@ fn the_example_is_right_and_the_rest_has_defaults() {
     assert_eq!(config.listeners[0].encrypted, Encrypted::StartTls);
     assert_eq!(config.message_size(), 50 << 20);
     assert_eq!(config.memory(), 128 << 20);
-    assert!(!config.captures() && !config.logs_json());
+    assert!(!config.captures() && !config.logs_json() && !config.scram_sha1());
     assert_eq!(config.quota(), Quota::default());
     let text = "hostname = \"h.example\"\n[limits]\naccount_size = \"2G\"\naccount_messages = 9\n";
     let limited = Quota {
@@ -126,12 +126,20 @@ fn mistakes_of_every_kind() {
             "an address with a port",
         ),
         (
+            "hostname = \"h.example\"\n[login]\nscram_sha1 = \"yes\"\n",
+            "true or false",
+        ),
+        (
             "hostname = \"h.example\"\n[log]\nlevel = \"loud\"\n",
             "\"error\", \"warn\"",
         ),
         (
             "hostname = \"h.example\"\n[tls]\nkey = \"/nowhere/key.pem\"\n",
             "without its certificate",
+        ),
+        (
+            "hostname = \"h.example\"\n[tls]\nclient_ca = \"/nowhere/ca.pem\"\n",
+            "cannot be opened",
         ),
         ("hostname = \n", "caramel.toml:1:"),
     ];

@@ -48,6 +48,7 @@ pub(super) enum Meaning {
     Number(u64),
     Endpoint(Endpoint),
     Word(String),
+    Switch(bool),
 }
 
 /// Something wrong at a place.
@@ -264,6 +265,7 @@ fn understand(setting: &Setting, value: &DeValue<'_>) -> Option<Meaning> {
             let word = text.filter(|text| words.contains(text))?;
             Meaning::Word(word.to_owned())
         }
+        Kind::Switch => Meaning::Switch(value.as_bool()?),
         Kind::Endpoint => Meaning::Endpoint(endpoint(text?)?),
     })
 }

@@ -1,7 +1,5 @@
 //! What FETCH asks the house, and what comes.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use mail::{BlobRange, EmailId, FlagSet, ModSeq, ThreadId, Timestamp, Uid};
 
@@ -73,7 +71,7 @@ pub struct Row {
     /// Its conversation, where the house knows it.
     pub thread: Option<ThreadId>,
     /// Its structure, if the plan asked for it.
-    pub outline: Option<Arc<message::Outline>>,
+    pub outline: Option<message::StoredOutline>,
     /// The first words of its text, if the plan asked for them; always there for
     /// [`PreviewMode::Made`].
     pub preview: Option<String>,

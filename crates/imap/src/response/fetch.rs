@@ -3,7 +3,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use mail::{Flag, FlagSet, ModSeq, SeqNo, Timestamp, Uid};
-use message::{Digest, Part, Section, Specifier};
+use message::{Digest, Part, Section, Specifier, StoredOutline};
 
 use super::{structure, write_flags};
 use crate::command::search::object_id;
@@ -109,22 +109,29 @@ impl FetchLine {
         writing::nstring(out, words.map(str::as_bytes), false);
     }
 
-    /// Writes the header's main fields.
-    pub fn envelope(&mut self, out: &mut BytesMut, digest: &Digest) {
-        self.name(out, b"ENVELOPE ");
-        structure::write_envelope(out, digest);
+    /// Writes the header's main fields; nothing where the outline was read without them.
+    pub fn envelope(&mut self, out: &mut BytesMut, outline: &StoredOutline) {
+        if let Some(digest) = outline.digest() {
+            self.name(out, b"ENVELOPE ");
+            structure::write_envelope(out, digest);
+        }
     }
 
-    /// Writes the tree of parts without extension data.
-    pub fn body(&mut self, out: &mut BytesMut, root: &Part) {
-        self.name(out, b"BODY ");
-        structure::write_body(out, root, false);
+    /// Writes the tree of parts without extension data; nothing where the outline was read
+    /// without them.
+    pub fn body(&mut self, out: &mut BytesMut, outline: &StoredOutline) {
+        if let Some(mut parts) = outline.parts() {
+            self.name(out, b"BODY ");
+            structure::write_body(out, &mut parts, false);
+        }
     }
 
-    /// Writes the tree of parts.
-    pub fn body_structure(&mut self, out: &mut BytesMut, root: &Part) {
-        self.name(out, b"BODYSTRUCTURE ");
-        structure::write_body(out, root, true);
+    /// Writes the tree of parts; nothing where the outline was read without them.
+    pub fn body_structure(&mut self, out: &mut BytesMut, outline: &StoredOutline) {
+        if let Some(mut parts) = outline.parts() {
+            self.name(out, b"BODYSTRUCTURE ");
+            structure::write_body(out, &mut parts, true);
+        }
     }
 
     /// Writes how long a part is with its transfer encoding undone.
@@ -328,9 +335,13 @@ impl FetchData {
             Self::EmailId(id) => line.email_id(out, id),
             Self::ThreadId(id) => line.thread_id(out, id.as_ref()),
             Self::Preview(words) => line.preview(out, words.as_deref()),
-            Self::Envelope(digest) => line.envelope(out, digest),
-            Self::Body(root) => line.body(out, root),
-            Self::BodyStructure(root) => line.body_structure(out, root),
+            Self::Envelope(digest) => {
+                line.envelope(out, &StoredOutline::of(digest, &Part::default()));
+            }
+            Self::Body(root) => line.body(out, &StoredOutline::of(&Digest::default(), root)),
+            Self::BodyStructure(root) => {
+                line.body_structure(out, &StoredOutline::of(&Digest::default(), root));
+            }
             Self::Section {
                 section,
                 origin,

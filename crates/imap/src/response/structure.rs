@@ -6,7 +6,10 @@
 
 use bytes::{BufMut, BytesMut};
 use message::parameter;
-use message::{Content, Correspondent, Digest, Disposition, Outline, Parameter, Part, Span};
+use message::{
+    Content, Correspondent, Digest, Disposition, Outline, Parameter, Part, Span, StoredAddress,
+    StoredContent, StoredDigest, StoredList, StoredPart, StoredParts,
+};
 
 use crate::cursor::{Cursor, Read};
 use crate::writing;
@@ -14,18 +17,18 @@ use crate::writing;
 /// Levels of parts and of parentheses that are read.
 const DEPTH_MAX: usize = 100;
 
-pub(super) fn write_envelope(out: &mut BytesMut, digest: &Digest) {
+pub(super) fn write_envelope(out: &mut BytesMut, digest: StoredDigest<'_>) {
     out.put_u8(b'(');
-    nstring(out, digest.date.as_deref());
+    nstring(out, digest.date);
     out.put_u8(b' ');
-    nstring(out, digest.subject.as_deref());
+    nstring(out, digest.subject);
     for list in [
-        &digest.from,
-        &digest.sender,
-        &digest.reply_to,
-        &digest.to,
-        &digest.cc,
-        &digest.bcc,
+        digest.from,
+        digest.sender,
+        digest.reply_to,
+        digest.to,
+        digest.cc,
+        digest.bcc,
     ] {
         out.put_u8(b' ');
         if list.is_empty() {
@@ -33,28 +36,28 @@ pub(super) fn write_envelope(out: &mut BytesMut, digest: &Digest) {
             continue;
         }
         out.put_u8(b'(');
-        list.iter().for_each(|entry| write_address(out, entry));
+        list.for_each(|entry| write_address(out, entry));
         out.put_u8(b')');
     }
     out.put_u8(b' ');
-    nstring(out, digest.in_reply_to.as_deref());
+    nstring(out, digest.in_reply_to);
     out.put_u8(b' ');
-    nstring(out, digest.message_id.as_deref());
+    nstring(out, digest.message_id);
     out.put_u8(b')');
 }
 
-fn write_address(out: &mut BytesMut, entry: &Correspondent) {
+fn write_address(out: &mut BytesMut, entry: StoredAddress<'_>) {
     match entry {
-        Correspondent::Mailbox {
+        StoredAddress::Mailbox {
             name,
             route,
             local,
             host,
         } => {
             out.put_u8(b'(');
-            nstring(out, name.as_deref());
+            nstring(out, name);
             out.put_u8(b' ');
-            nstring(out, route.as_deref());
+            nstring(out, route);
             out.put_u8(b' ');
             string(out, local);
             out.put_u8(b' ');
@@ -62,67 +65,66 @@ fn write_address(out: &mut BytesMut, entry: &Correspondent) {
             string(out, host);
             out.put_u8(b')');
         }
-        Correspondent::GroupStart(name) => {
+        StoredAddress::GroupStart(name) => {
             out.put_slice(b"(NIL NIL ");
             string(out, name);
             out.put_slice(b" NIL)");
         }
-        Correspondent::GroupEnd => out.put_slice(b"(NIL NIL NIL NIL)"),
+        StoredAddress::GroupEnd => out.put_slice(b"(NIL NIL NIL NIL)"),
     }
 }
 
-/// Writes a part and what is in it; `extended` adds the extension data.
-pub(super) fn write_body(out: &mut BytesMut, part: &Part, extended: bool) {
+/// Writes the next part and what is in it; `extended` adds the extension data.
+pub(super) fn write_body(out: &mut BytesMut, parts: &mut StoredParts<'_>, extended: bool) {
+    let Some(part) = parts.part() else { return };
     out.put_u8(b'(');
-    match &part.content {
-        Content::Multipart(parts) => {
-            // At least one part, says the grammar.
-            if parts.is_empty() {
-                out.put_slice(b"(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0)");
-            }
-            parts
-                .iter()
-                .for_each(|part| write_body(out, part, extended));
-            out.put_u8(b' ');
-            string(out, part.subtype.as_bytes());
-            if extended {
-                out.put_u8(b' ');
-                write_parameters(out, &part.parameters);
-                write_extension(out, part);
-            }
+    if let StoredContent::Multipart(count) = part.content {
+        // At least one part, says the grammar.
+        if count == 0 {
+            out.put_slice(b"(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0)");
         }
-        content => {
-            write_basic(out, part);
-            if let Content::Message(inner) = content {
-                out.put_u8(b' ');
-                write_envelope(out, &inner.digest);
-                out.put_u8(b' ');
-                write_body(out, &inner.root, extended);
-            }
-            if part.media == "text" || matches!(content, Content::Message(_)) {
-                out.put_u8(b' ');
-                writing::number(out, part.lines);
-            }
-            if extended {
-                out.put_u8(b' ');
-                nstring(out, part.md5.as_deref());
-                write_extension(out, part);
-            }
+        for _ in 0..count {
+            write_body(out, parts, extended);
+        }
+        out.put_u8(b' ');
+        string(out, part.subtype.as_bytes());
+        if extended {
+            out.put_u8(b' ');
+            write_parameters(out, part.parameters.clone());
+            write_extension(out, part);
+        }
+    } else {
+        write_basic(out, &part);
+        let message = part.content == StoredContent::Message;
+        if message && let Some(digest) = parts.digest() {
+            out.put_u8(b' ');
+            write_envelope(out, digest);
+            out.put_u8(b' ');
+            write_body(out, parts, extended);
+        }
+        if part.media == "text" || message {
+            out.put_u8(b' ');
+            writing::number(out, part.lines);
+        }
+        if extended {
+            out.put_u8(b' ');
+            nstring(out, part.md5);
+            write_extension(out, part);
         }
     }
     out.put_u8(b')');
 }
 
-fn write_basic(out: &mut BytesMut, part: &Part) {
+fn write_basic(out: &mut BytesMut, part: &StoredPart<'_>) {
     string(out, part.media.as_bytes());
     out.put_u8(b' ');
     string(out, part.subtype.as_bytes());
     out.put_u8(b' ');
-    write_parameters(out, &part.parameters);
+    write_parameters(out, part.parameters.clone());
     out.put_u8(b' ');
-    nstring(out, part.id.as_deref());
+    nstring(out, part.id);
     out.put_u8(b' ');
-    nstring(out, part.description.as_deref());
+    nstring(out, part.description);
     out.put_u8(b' ');
     string(out, part.encoding.as_bytes());
     out.put_u8(b' ');
@@ -130,45 +132,43 @@ fn write_basic(out: &mut BytesMut, part: &Part) {
 }
 
 /// Writes disposition, languages and location.
-fn write_extension(out: &mut BytesMut, part: &Part) {
+fn write_extension(out: &mut BytesMut, part: StoredPart<'_>) {
     out.put_u8(b' ');
-    match &part.disposition {
+    match part.disposition {
         Some(disposition) => {
             out.put_u8(b'(');
             string(out, disposition.kind.as_bytes());
             out.put_u8(b' ');
-            write_parameters(out, &disposition.parameters);
+            write_parameters(out, disposition.parameters);
             out.put_u8(b')');
         }
         None => out.put_slice(b"NIL"),
     }
     out.put_u8(b' ');
-    if part.languages.is_empty() {
-        out.put_slice(b"NIL");
-    } else {
-        writing::list(out, &part.languages, |out, language| string(out, language));
+    match part.languages {
+        Some(languages) if !languages.is_empty() => writing::list(out, languages, string),
+        _ => out.put_slice(b"NIL"),
     }
     out.put_u8(b' ');
-    nstring(out, part.location.as_deref());
+    nstring(out, part.location);
 }
 
-fn write_parameters(out: &mut BytesMut, parameters: &[Parameter]) {
+fn write_parameters(out: &mut BytesMut, parameters: StoredList<'_, (&str, &[u8])>) {
     if parameters.is_empty() {
         return out.put_slice(b"NIL");
     }
-    let joined;
-    // Only continued parameters need joining.
-    let parameters = if parameters.iter().any(|one| one.name.contains('*')) {
-        joined = parameter::join(parameters);
-        &joined
-    } else {
-        parameters
-    };
-    writing::list(out, parameters, |out, parameter| {
-        string(out, parameter.name.as_bytes());
+    let write = |out: &mut BytesMut, (name, value): (&str, &[u8])| {
+        string(out, name.as_bytes());
         out.put_u8(b' ');
-        string(out, &parameter.value);
-    });
+        string(out, value);
+    };
+    // Only continued parameters need joining.
+    if parameters.clone().any(|(name, _)| name.contains('*')) {
+        let joined = parameter::join(&parameters.to_parameters());
+        let joined = joined.iter().map(|one| (&*one.name, &*one.value));
+        return writing::list(out, joined, write);
+    }
+    writing::list(out, parameters, write);
 }
 
 fn string(out: &mut BytesMut, text: &[u8]) {

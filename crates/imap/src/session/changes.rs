@@ -120,6 +120,7 @@ impl Session {
             return;
         };
         self.tell(moment);
+        self.settle();
         if let Some(open) = self.state.open_mut() {
             open.told.clear();
             let silent = status.condition == Condition::Ok && status.code.is_none();
@@ -135,6 +136,21 @@ impl Session {
             self.end_idle(&tag, &status);
         } else {
             self.reply(&tag, verb, &status);
+        }
+    }
+
+    /// Says up to where a client may count on knowing everything, if that is not as far as the
+    /// mod-sequences it was told: messages went before, and it has still to be told.
+    fn settle(&mut self) {
+        let Some(open) = self.state.open_mut() else {
+            return;
+        };
+        if !open.view.owes_expunge() {
+            open.settled = open.highest;
+        } else if self.condstore {
+            // RFC 7162 §3.2
+            let code = Code::HighestModSeq(open.settled);
+            self.untagged(&Status::ok("Not all that went is told").with(code));
         }
     }
 

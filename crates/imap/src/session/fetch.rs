@@ -109,6 +109,9 @@ impl Session {
             let Some(seq) = open.view.seq(row.uid) else {
                 continue;
             };
+            // Whoever is told this mod-sequence takes all below it for told.
+            // RFC 7162 §6
+            self.noticed |= row.modseq > open.known;
             if row.marked {
                 marked.insert(row.uid);
                 marked_at = marked_at.max(row.modseq);
@@ -276,9 +279,9 @@ impl Line<'_> {
     fn plain(&mut self, line: &mut FetchLine, item: &FetchItem, row: &Row) {
         let out = self.out.buffer();
         match (item, &row.outline) {
-            (FetchItem::Envelope, Some(outline)) => line.envelope(out, &outline.digest),
-            (FetchItem::Body, Some(outline)) => line.body(out, &outline.root),
-            (FetchItem::BodyStructure, Some(outline)) => line.body_structure(out, &outline.root),
+            (FetchItem::Envelope, Some(outline)) => line.envelope(out, outline),
+            (FetchItem::Body, Some(outline)) => line.body(out, outline),
+            (FetchItem::BodyStructure, Some(outline)) => line.body_structure(out, outline),
             (FetchItem::Flags, _) => line.flags(out, &row.flags, false),
             (FetchItem::InternalDate, _) => line.internal_date(out, row.internal_date),
             (FetchItem::Rfc822Size, _) => line.size(out, row.size_octets),

@@ -107,13 +107,10 @@ impl Session {
 
     pub(super) fn authenticate(&mut self, tag: Tag, mechanism: &str, initial: Option<&[u8]>) {
         let known = Mechanism::parse(mechanism);
-        let clear = self.policy.clear_passwords;
-        let offered = known.filter(|known| {
-            Mechanism::offered(self.security.as_ref(), clear).any(|offered| offered == *known)
-        });
+        let offered = known.filter(|known| self.mechanisms().any(|offered| offered == *known));
         let Some(mechanism) = offered else {
             let status = match known {
-                Some(_) if self.security.is_none() => {
+                Some(known) if self.security.is_none() && self.is_known(known) => {
                     Status::no("Encrypt first").with(Code::PrivacyRequired)
                 }
                 _ => Status::no("No such mechanism here").with(Code::Cannot),
@@ -307,9 +304,22 @@ impl Session {
         if self.login_disabled() {
             names.push("LOGINDISABLED".to_owned());
         }
-        let clear = self.policy.clear_passwords;
-        let offered = Mechanism::offered(self.security.as_ref(), clear);
-        names.extend(offered.map(|mechanism| format!("AUTH={}", mechanism.name())));
+        names.extend(
+            self.mechanisms()
+                .map(|mechanism| format!("AUTH={}", mechanism.name())),
+        );
         names
+    }
+
+    /// True if the owner wants this mechanism where it is possible.
+    fn is_known(&self, mechanism: Mechanism) -> bool {
+        self.policy.mechanisms.contains(&mechanism)
+    }
+
+    /// The mechanisms that are possible as things stand.
+    fn mechanisms(&self) -> impl Iterator<Item = Mechanism> {
+        let (security, clear) = (self.security.as_ref(), self.policy.clear_passwords);
+        let wanted = self.policy.mechanisms.iter().copied();
+        wanted.filter(move |mechanism| mechanism.is_possible(security, clear))
     }
 }

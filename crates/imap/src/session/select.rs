@@ -93,6 +93,7 @@ impl Session {
             view,
             known: selected.modseq,
             highest: selected.highest,
+            settled: selected.highest,
             uid_next: selected.uid_next,
             flags,
             saved: UidSet::new(),

@@ -68,6 +68,8 @@ pub(super) struct Open {
     pub(super) known: ModSeq,
     /// The highest mod-sequence of the mailbox as of then.
     pub(super) highest: ModSeq,
+    /// The same when everything up to it had been told, messages that went included.
+    pub(super) settled: ModSeq,
     /// The next UID as of then.
     pub(super) uid_next: Uid,
     /// System flags and the keywords that were told.

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use imap::response::{FetchData, FetchLine, Status};
 use imap::{Names, Response};
 use mail::{Flag, FlagSet, SeqNo, Uid};
-use message::{Outline, Section, Specifier};
+use message::{Outline, Section, Specifier, StoredOutline, Wanted};
 
 /// Reads a line and writes what it means.
 fn rewritten(line: &str) -> String {
@@ -170,8 +170,9 @@ fn a_message_is_described_as_rfc_9051_says() {
     );
     let mut out = BytesMut::new();
     let mut line = FetchLine::begin(&mut out, SeqNo::MIN);
-    line.envelope(&mut out, &outline.digest);
-    line.body_structure(&mut out, &outline.root);
+    let outline = StoredOutline::from(&outline);
+    line.envelope(&mut out, &outline);
+    line.body_structure(&mut out, &outline);
     line.end(&mut out);
     let ada = "((\"=?utf-8?q?Ad=C3=A9?=\" NIL \"ada\" \"example.org\")(NIL NIL \"bob\" \"\"))";
     let expected = format!(
@@ -185,6 +186,24 @@ fn a_message_is_described_as_rfc_9051_says() {
          NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"b\") NIL NIL NIL))\r\n"
     );
     assert_eq!(String::from_utf8_lossy(&out), expected);
+}
+
+#[test]
+fn what_was_not_read_of_an_outline_is_left_out() {
+    let stored = Outline::parse(b"Subject: a\r\n\r\nb").encode();
+    let subject = "ENVELOPE (NIL \"a\" NIL NIL NIL NIL NIL NIL NIL NIL)";
+    let text = "BODY (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 1 0)";
+    for (digest, parts, expected) in [(true, false, subject), (false, true, text)] {
+        let wanted = Wanted { digest, parts };
+        let outline = StoredOutline::check(stored.clone().into(), wanted).unwrap();
+        let mut out = BytesMut::new();
+        let mut line = FetchLine::begin(&mut out, SeqNo::MIN);
+        line.envelope(&mut out, &outline);
+        line.body(&mut out, &outline);
+        line.end(&mut out);
+        let expected = format!("* 1 FETCH ({expected})\r\n");
+        assert_eq!(String::from_utf8_lossy(&out), expected);
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use mail::{
     Timestamp, Uid,
 };
 use wire::dialogue::{House, security_for_tests};
-use wire::sasl::{Question, ScramKeys, Verdict};
+use wire::sasl::{Mechanism, Question, ScramKeys, Verdict};
 use wire::{Security, Session as _, Step};
 
 use self::mailbox::{Mailbox, Message};
@@ -61,14 +61,23 @@ pub(crate) struct Made {
 /// A message of APPEND on its way.
 type Arriving = (FlagSet, Option<Timestamp>, Vec<u8>);
 
-/// A session and a house as the comments of a script want them: `# plain`, `# clear`, `# wide`.
+/// A session and a house as the comments of a script want them: `# plain`, `# clear`;
+/// `# mechanisms` tells which there are.
 pub(crate) fn stage(script: &str) -> (Visitor, Made) {
     let comments: Vec<&str> = script
         .lines()
         .filter(|line| line.starts_with('#'))
         .collect();
     let says = |word: &str| comments.iter().any(|line| line.starts_with(word));
+    let named = comments
+        .iter()
+        .find_map(|line| line.strip_prefix("# mechanisms "));
+    let mechanisms = match named {
+        Some(names) => names.split(' ').filter_map(Mechanism::parse).collect(),
+        None => Mechanism::USUAL.to_vec(),
+    };
     let policy = Policy {
+        mechanisms,
         host: "mail.caramel.example".to_owned(),
         clear_passwords: says("# clear"),
         other_users: says("# shared").then(|| "Other Users/".to_owned()),
@@ -82,7 +91,12 @@ pub(crate) fn stage(script: &str) -> (Visitor, Made) {
     };
     let mut session = Session::new(Arc::new(policy));
     if !says("# plain") && !says("# clear") {
-        session.secured(security_for_tests());
+        let mut security = security_for_tests();
+        let shown = comments
+            .iter()
+            .filter_map(|line| line.strip_prefix("# certificate "));
+        security.certified = shown.map(str::to_owned).collect();
+        session.secured(security);
     }
     let moved = Rc::new(Cell::new(0));
     let visitor = Visitor {
@@ -359,11 +373,19 @@ fn verdict(question: &Question) -> Verdict {
                 _ => refuse(535, Enhanced::new(5, 7, 8), "Wrong name or password"),
             }
         }
+        Question::Certified {
+            addresses,
+            authorization,
+        } => match authorization {
+            None => Verdict::Accepted,
+            Some(name) if addresses.contains(name) => Verdict::Accepted,
+            Some(_) => refuse(535, Enhanced::new(5, 7, 8), "You may not act as that user"),
+        },
         Question::Keys { .. } => Verdict::Keys(ScramKeys {
             salt: b"salt".to_vec(),
             iterations: 4096,
-            stored_key: [1; 32],
-            server_key: [2; 32],
+            stored_key: vec![1; 32],
+            server_key: vec![2; 32],
             nonce: "server".to_owned(),
         }),
         _ => refuse(535, Enhanced::new(5, 7, 8), "Wrong name or password"),

@@ -1,7 +1,5 @@
 //! What the made-up house keeps, and what it says of it.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use imap::ask::{
     Changed, Criterion, FetchPlan, Piece, PieceData, PieceForm, Place, PreviewMode, Row, Selected,
@@ -11,8 +9,8 @@ use mail::{
     AccountId, BlobId, BlobRange, EmailId, Flag, FlagSet, Keyword, MailboxId, ModSeq, Rights, Role,
     Timestamp, Uid, UidSet, UidValidity,
 };
-use message::Outline;
 use message::view::{Bodies, preview};
+use message::{Outline, StoredOutline};
 
 /// Octets above which a piece is spliced.
 const INLINE_OCTETS_MAX: usize = 40;
@@ -152,7 +150,7 @@ impl Message {
     }
 
     pub(super) fn row(&self, text: &[u8], marked: bool, plan: &FetchPlan) -> Row {
-        let outline = Arc::new(Outline::parse(text));
+        let outline = Outline::parse(text);
         let pieces = plan.pieces.iter();
         Row {
             uid: Uid::new(self.uid).unwrap(),
@@ -174,7 +172,7 @@ impl Message {
             pieces: pieces
                 .map(|piece| self.piece(text, &outline, piece))
                 .collect(),
-            outline: plan.outline.any().then_some(outline),
+            outline: plan.outline.any().then(|| StoredOutline::from(&outline)),
         }
     }
 

@@ -1,7 +1,6 @@
 //! A house of one account with one mailbox.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use imap::ask::{
@@ -12,7 +11,7 @@ use imap::{Answer, Ask};
 use mail::{
     EmailId, Flag, FlagSet, MailboxId, ModSeq, Rights, Timestamp, Uid, UidSet, UidValidity,
 };
-use message::Outline;
+use message::{Outline, StoredOutline};
 use wire::sasl::{Question, Verdict};
 
 const MAILBOX: Place = Place::own(MailboxId(7));
@@ -262,7 +261,7 @@ impl House {
                 email: EmailId(u64::from(uid)),
                 thread: None,
                 pieces: pieces.collect(),
-                outline: plan.outline.any().then(|| Arc::new(outline)),
+                outline: plan.outline.any().then(|| StoredOutline::from(&outline)),
             });
         }
         Answer::Rows { rows, reached }

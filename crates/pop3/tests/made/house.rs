@@ -4,7 +4,7 @@ use bytes::Bytes;
 use mail::{Enhanced, Refusal};
 use pop3::{Answer, Ask, Maildrop, Piece, Policy, Session};
 use wire::dialogue::security_for_tests;
-use wire::sasl::{Question, ScramKeys, Verdict};
+use wire::sasl::{Mechanism, Question, ScramKeys, Verdict};
 
 /// The messages.
 pub(crate) const MESSAGES: [&str; 3] = [
@@ -24,7 +24,8 @@ pub(crate) struct Made {
     pub(crate) removed: Vec<usize>,
 }
 
-/// A session as the first comment of a script wants it: `# tls`, `# clear`, `# no tls`.
+/// A session as the first comment of a script wants it: `# tls`, `# clear`, `# no tls`;
+/// `# mechanisms` tells which there are.
 pub(crate) fn session(script: &str) -> Session {
     let mut policy = Policy::new("mail.caramel.example");
     policy.listing_octets_max = 10;
@@ -32,9 +33,18 @@ pub(crate) fn session(script: &str) -> Session {
     let first = first.unwrap_or_default();
     policy.cleartext_passwords = first.starts_with("# clear");
     policy.tls_offered = !first.starts_with("# no tls");
+    let named = |line: &str| Some(line.strip_prefix("# mechanisms ")?.to_owned());
+    if let Some(names) = script.lines().find_map(named) {
+        policy.mechanisms = names.split(' ').filter_map(Mechanism::parse).collect();
+    }
     let mut session = Session::new(policy);
     if first.starts_with("# tls") {
-        wire::Session::secured(&mut session, security_for_tests());
+        let mut security = security_for_tests();
+        let shown = script
+            .lines()
+            .filter_map(|line| line.strip_prefix("# certificate "));
+        security.certified = shown.map(str::to_owned).collect();
+        wire::Session::secured(&mut session, security);
     }
     session
 }
@@ -62,11 +72,20 @@ impl Made {
                     }
                 }
             }
+            Question::Certified {
+                addresses,
+                authorization,
+            } if authorization
+                .as_ref()
+                .is_none_or(|name| addresses.contains(name)) =>
+            {
+                Verdict::Accepted
+            }
             Question::Keys { .. } => Verdict::Keys(ScramKeys {
                 salt: b"salt".to_vec(),
                 iterations: 4096,
-                stored_key: [1; 32],
-                server_key: [2; 32],
+                stored_key: vec![1; 32],
+                server_key: vec![2; 32],
                 nonce: "server".to_owned(),
             }),
             _ => Verdict::Refused(no(535, Enhanced::new(5, 7, 8), "Wrong name or password")),

@@ -20,8 +20,10 @@ pub(crate) const ALIASES: Table = Table(4);
 pub(crate) const SHARES: Table = Table(5);
 
 const VERSION: u8 = 1;
-/// Accounts with a quota of their own, or none.
-const VERSION_QUOTA: u8 = 2;
+/// An account with a quota of its own, or none.
+const ACCOUNT_QUOTA_VERSION: u8 = 2;
+/// The same, and keys for SCRAM-SHA-1 at the end.
+const ACCOUNT_SHA1_VERSION: u8 = 3;
 
 /// The directory's own row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,7 +48,9 @@ pub(crate) struct AccountRow {
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Password {
     pub(crate) argon2: Argon2id,
-    pub(crate) scram: Scram,
+    pub(crate) scram: Scram<32>,
+    /// For SCRAM-SHA-1, where it was wanted when the password was last seen.
+    pub(crate) scram_sha1: Option<Box<Scram<20>>>,
 }
 
 /// A password's argon2id digest.
@@ -58,13 +62,32 @@ pub(crate) struct Argon2id {
     pub(crate) digest: [u8; 32],
 }
 
-/// What SCRAM-SHA-256 keeps of a password.
+/// What SCRAM keeps of a password, by a hash of so many octets.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Scram {
+pub(crate) struct Scram<const OCTETS: usize> {
     pub(crate) salt: [u8; 16],
     pub(crate) iterations: u32,
-    pub(crate) stored_key: [u8; 32],
-    pub(crate) server_key: [u8; 32],
+    pub(crate) stored_key: [u8; OCTETS],
+    pub(crate) server_key: [u8; OCTETS],
+}
+
+impl<const OCTETS: usize> Scram<OCTETS> {
+    fn write(&self, value: Writer) -> Writer {
+        value
+            .fixed(&self.salt)
+            .number(self.iterations.into())
+            .fixed(&self.stored_key)
+            .fixed(&self.server_key)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
+            salt: reader.fixed()?,
+            iterations: reader.small()?,
+            stored_key: reader.fixed()?,
+            server_key: reader.fixed()?,
+        })
+    }
 }
 
 impl std::fmt::Debug for Password {
@@ -109,28 +132,38 @@ pub(crate) fn delete_domain(domain: &Host) -> Write {
 
 impl AccountRow {
     pub(crate) fn put(&self, id: AccountId) -> Write {
-        let Password { argon2, scram } = &self.password;
+        let Password {
+            argon2,
+            scram,
+            scram_sha1,
+        } = &self.password;
+        let version = match scram_sha1 {
+            None => ACCOUNT_QUOTA_VERSION,
+            Some(_) => ACCOUNT_SHA1_VERSION,
+        };
         let quota = self.quota.unwrap_or_default();
         let limit = |limit: Option<u64>| limit.map_or(0, |max| max.saturating_add(1));
-        let value = Writer::version(VERSION_QUOTA)
+        let value = Writer::version(version)
             .octets(self.address.to_string().as_bytes())
             .signed(self.created.seconds)
             .number(argon2.kibibytes.into())
             .number(argon2.passes.into())
             .fixed(&argon2.salt)
-            .fixed(&argon2.digest)
-            .fixed(&scram.salt)
-            .number(scram.iterations.into())
-            .fixed(&scram.stored_key)
-            .fixed(&scram.server_key)
+            .fixed(&argon2.digest);
+        let mut value = scram
+            .write(value)
             .number(self.quota.is_some().into())
             .number(limit(quota.octets_max))
             .number(limit(quota.messages_max));
+        if let Some(scram) = scram_sha1 {
+            value = scram.write(value);
+        }
         put(ACCOUNTS, account_key(id), value)
     }
 
     pub(crate) fn read(key: &[u8], value: &[u8]) -> Option<(AccountId, Self)> {
-        let (mut reader, version) = Reader::either(value, &[VERSION, VERSION_QUOTA])?;
+        const VERSIONS: [u8; 3] = [VERSION, ACCOUNT_QUOTA_VERSION, ACCOUNT_SHA1_VERSION];
+        let (mut reader, version) = Reader::either(value, &VERSIONS)?;
         let mut row = Self {
             address: Address::parse(reader.text()?).ok()?,
             created: Timestamp::utc(reader.signed()?),
@@ -141,22 +174,21 @@ impl AccountRow {
                     salt: reader.fixed()?,
                     digest: reader.fixed()?,
                 },
-                scram: Scram {
-                    salt: reader.fixed()?,
-                    iterations: reader.small()?,
-                    stored_key: reader.fixed()?,
-                    server_key: reader.fixed()?,
-                },
+                scram: Scram::read(&mut reader)?,
+                scram_sha1: None,
             },
             quota: None,
         };
-        if version == VERSION_QUOTA {
+        if version != VERSION {
             let own = reader.number()? != 0;
             let quota = Quota {
                 octets_max: reader.number()?.checked_sub(1),
                 messages_max: reader.number()?.checked_sub(1),
             };
             row.quota = own.then_some(quota);
+        }
+        if version == ACCOUNT_SHA1_VERSION {
+            row.password.scram_sha1 = Some(Box::new(Scram::read(&mut reader)?));
         }
         reader.end()?;
         Some((AccountId(u64::from_be_bytes(key.try_into().ok()?)), row))
@@ -282,24 +314,34 @@ mod tests {
                     stored_key: [4; 32],
                     server_key: [5; 32],
                 },
+                scram_sha1: None,
             },
             quota: None,
         };
-        for quota in [
+        let quotas = [
             None,
             Some(Quota::default()),
             Some(Quota {
                 octets_max: Some(0),
                 messages_max: Some(300),
             }),
-        ] {
-            let account = AccountRow {
-                quota,
-                ..account.clone()
-            };
-            let (key, value) = parts(account.put(AccountId(7)));
-            let read = AccountRow::read(&key, &value);
-            assert_eq!(read, Some((AccountId(7), account)));
+        ];
+        let sha1 = Scram {
+            salt: [6; 16],
+            iterations: 4096,
+            stored_key: [7; 20],
+            server_key: [8; 20],
+        };
+        for quota in quotas {
+            for (scram_sha1, version) in [(None, 2), (Some(Box::new(sha1.clone())), 3)] {
+                let mut account = account.clone();
+                account.quota = quota;
+                account.password.scram_sha1 = scram_sha1;
+                let (key, value) = parts(account.put(AccountId(7)));
+                assert_eq!(value.first(), Some(&version));
+                let read = AccountRow::read(&key, &value);
+                assert_eq!(read, Some((AccountId(7), account)));
+            }
         }
         // A row from before there were quotas.
         let (key, value) = parts(account.put(AccountId(7)));

@@ -1,7 +1,8 @@
-//! What is computed of a password: argon2id for checking it, keys for SCRAM-SHA-256.
+//! What is computed of a password: argon2id for checking it, keys for SCRAM.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -9,8 +10,8 @@ use crate::directory::rows::{Argon2id, Password, Scram};
 use crate::{Fault, Outcome, Rules};
 
 /// Computes what is kept of a password. Takes tens of milliseconds.
-pub(crate) fn make(password: &str, salts: [[u8; 16]; 2], rules: &Rules) -> Outcome<Password> {
-    let [argon2_salt, scram_salt] = salts;
+pub(crate) fn make(password: &str, salts: [[u8; 16]; 3], rules: &Rules) -> Outcome<Password> {
+    let [argon2_salt, scram_salt, sha1_salt] = salts;
     let mut argon2 = Argon2id {
         kibibytes: rules.argon2_kibibytes,
         passes: rules.argon2_passes,
@@ -21,6 +22,10 @@ pub(crate) fn make(password: &str, salts: [[u8; 16]; 2], rules: &Rules) -> Outco
     Ok(Password {
         argon2,
         scram: scram(password, scram_salt, rules.scram_iterations)?,
+        scram_sha1: match rules.scram_sha1 {
+            true => Some(scram_sha1(password, sha1_salt, rules.scram_iterations)?.into()),
+            false => None,
+        },
     })
 }
 
@@ -47,7 +52,7 @@ fn argon2id(kept: &Argon2id, password: &str) -> Outcome<[u8; 32]> {
 }
 
 // RFC 5802 §3
-fn scram(password: &str, salt: [u8; 16], iterations: u32) -> Outcome<Scram> {
+fn scram(password: &str, salt: [u8; 16], iterations: u32) -> Outcome<Scram<32>> {
     let mut salted = [0; 32];
     pbkdf2::pbkdf2::<Hmac<Sha256>>(password.as_bytes(), &salt, iterations, &mut salted)
         .map_err(fault)?;
@@ -57,6 +62,25 @@ fn scram(password: &str, salt: [u8; 16], iterations: u32) -> Outcome<Scram> {
         iterations,
         stored_key: Sha256::digest(client_key).into(),
         server_key: hmac(&salted, b"Server Key")?,
+    })
+}
+
+/// The same for SCRAM-SHA-1.
+// RFC 5802 §3
+pub(crate) fn scram_sha1(password: &str, salt: [u8; 16], iterations: u32) -> Outcome<Scram<20>> {
+    let keyed = |key: &[u8], text: &[u8]| -> Outcome<[u8; 20]> {
+        let mut mac = Hmac::<Sha1>::new_from_slice(key).map_err(fault)?;
+        mac.update(text);
+        Ok(mac.finalize().into_bytes().into())
+    };
+    let mut salted = [0; 20];
+    pbkdf2::pbkdf2::<Hmac<Sha1>>(password.as_bytes(), &salt, iterations, &mut salted)
+        .map_err(fault)?;
+    Ok(Scram {
+        salt,
+        iterations,
+        stored_key: Sha1::digest(keyed(&salted, b"Client Key")?).into(),
+        server_key: keyed(&salted, b"Server Key")?,
     })
 }
 
@@ -96,13 +120,28 @@ mod tests {
     }
 
     #[test]
+    fn scram_sha_1_has_keys_of_its_own() {
+        // Computed by Python's hashlib and hmac.
+        let base64 = base64::engine::general_purpose::STANDARD;
+        let keys = scram_sha1("pencil", *b"salt of sixteen!", 1000).unwrap();
+        assert_eq!(
+            base64.encode(keys.stored_key),
+            "pxBokqp1aqkC3iQdvTz/Pud975E="
+        );
+        assert_eq!(
+            base64.encode(keys.server_key),
+            "AQlxoeCt+cq8vmwP4+K7uuimDYc="
+        );
+    }
+
+    #[test]
     fn a_password_is_checked() {
         let rules = Rules {
             argon2_kibibytes: 8,
             argon2_passes: 1,
             ..Rules::new(mail::Host::parse("a.example").unwrap())
         };
-        let kept = make("pencil", [[1; 16], [2; 16]], &rules).unwrap();
+        let kept = make("pencil", [[1; 16], [2; 16], [3; 16]], &rules).unwrap();
         assert!(verify(&kept.argon2, "pencil").unwrap());
         assert!(!verify(&kept.argon2, "Pencil").unwrap());
     }

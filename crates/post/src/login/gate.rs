@@ -202,18 +202,26 @@ impl Gate {
         }
     }
 
-    /// Keys for a user that is not there: the same each time, and like no others.
-    pub(crate) fn invented(&self, user: &str, rules: &Rules) -> Scram {
+    /// Keys for a user that is not there: the same each time, and like no others. `mark` tells
+    /// those of one hash from those of another.
+    pub(crate) fn invented<const OCTETS: usize>(
+        &self,
+        user: &str,
+        mark: &str,
+        rules: &Rules,
+    ) -> Scram<OCTETS> {
         let part = |what: &str| {
-            let text = [what.as_bytes(), &[0], user.to_lowercase().as_bytes()].concat();
+            let user = user.to_lowercase();
+            let text = [what.as_bytes(), mark.as_bytes(), &[0], user.as_bytes()].concat();
             digest::hmac(&self.secret, &text).unwrap_or_default()
         };
+        let key = |what: &str| *part(what).first_chunk().unwrap_or(&[0; OCTETS]);
         let salt = part("salt");
         Scram {
             salt: *salt.first_chunk().unwrap_or(&[0; 16]),
             iterations: rules.scram_iterations,
-            stored_key: part("stored"),
-            server_key: part("server"),
+            stored_key: key("stored"),
+            server_key: key("server"),
         }
     }
 

@@ -130,9 +130,7 @@ impl Account {
         (email, mailbox, uid): Place,
         row: &EmailRow,
     ) -> Outcome<()> {
-        let outline = self
-            .outline(mailbox, uid, email, row, message::Wanted::ALL)
-            .await?;
+        let outline = self.outline(mailbox, uid, email, row).await?;
         let (outline, octets) = self.texts(row, outline).await?;
         let mut text = |text: &str| {
             document.text(&fold(text));

@@ -1,8 +1,6 @@
 //! What of a message has to be read to look for text in it: of a large one its headers and texts,
 //! not what is attached.
 
-use std::sync::Arc;
-
 use bytes::{Bytes, BytesMut};
 use message::{Content, Outline, Part, Span};
 
@@ -20,10 +18,10 @@ impl Account {
     pub(super) async fn texts(
         &self,
         row: &EmailRow,
-        outline: Arc<Outline>,
-    ) -> Outcome<(Arc<Outline>, Bytes)> {
+        outline: Outline,
+    ) -> Outcome<(Outline, Bytes)> {
         if row.size > WHOLE_OCTETS_MAX {
-            let mut moved = Outline::clone(&outline);
+            let mut moved = outline.clone();
             let mut pieces = Pieces::default();
             pieces.message(&mut moved);
             if pieces.spans.len() <= PIECES_MAX && pieces.octets <= row.size / 2 {
@@ -31,7 +29,7 @@ impl Account {
                 for span in pieces.spans {
                     octets.extend_from_slice(&self.house.read(at(row, span)).await?);
                 }
-                return Ok((Arc::new(moved), octets.freeze()));
+                return Ok((moved, octets.freeze()));
             }
         }
         Ok((outline, self.house.read(whole(row)).await?))

@@ -186,7 +186,7 @@ async fn outline_of_first(world: &World, inbox: mail::MailboxId) -> message::Out
     let ada = world.account("ada").await;
     let mut page = ada.fetch(inbox, &uids(&[1]), None, &plan).await.unwrap();
     let outline = page.rows.pop().unwrap().outline.unwrap();
-    outline.as_ref().clone()
+    outline.to_outline().unwrap()
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::task::{Context, Waker};
 
-use post::{Rules, Why};
+use post::{Rules, ScramHash, Why};
 
 use crate::world::{PEER, World, address, rules};
 
@@ -95,7 +95,7 @@ async fn too_many_failures_make_all_wait() {
     let why = |came: post::Outcome<post::Account>| came.err().map(|error| error.why());
     let ada = || post.login_password(other, "ADA", None, "ada");
     assert_eq!(why(ada().await), Some(Why::Unavailable));
-    assert!(post.login_keys(other, "ada").is_err());
+    assert!(post.login_keys(other, "ada", ScramHash::Sha256).is_err());
     let eve = || post.login_password(PEER, "eve", None, "eve");
     assert_eq!(why(eve().await), None);
     for number in 0..3 {
@@ -181,29 +181,44 @@ async fn the_writing_of_a_name_does_not_tell_who_exists() {
             format!("{}@EXAMPLE.org", name.to_uppercase()),
             format!("\"{name}\"@example.org"),
         ];
-        let salts = writings
-            .each_ref()
-            .map(|user| world.post.login_keys(PEER, user).unwrap().salt);
+        let salts = writings.each_ref().map(|user| {
+            world
+                .post
+                .login_keys(PEER, user, ScramHash::Sha256)
+                .unwrap()
+                .salt
+        });
         assert!(salts.windows(2).all(|pair| pair[0] == pair[1]), "{name}");
         for user in &writings[..3] {
             world.post.login_failed(PEER, user);
         }
-        assert!(world.post.login_keys(PEER, &writings[3]).is_err(), "{name}");
+        assert!(
+            world
+                .post
+                .login_keys(PEER, &writings[3], ScramHash::Sha256)
+                .is_err(),
+            "{name}"
+        );
     }
 }
 
 #[tokio::test]
 async fn unknown_users_have_keys_as_well() {
     let world = World::with(&["ada"], rules()).await;
-    let keys = |world: &World, user: &str| world.post.login_keys(PEER, user).unwrap();
+    let keys = |world: &World, user: &str| {
+        world
+            .post
+            .login_keys(PEER, user, ScramHash::Sha256)
+            .unwrap()
+    };
     let (ada, first) = (keys(&world, "ada"), keys(&world, "nobody"));
     let second = keys(&world.again().await, "nobody");
     assert_eq!(first.salt.len(), ada.salt.len());
     assert_eq!(first.iterations, ada.iterations);
     assert_ne!(first.nonce, second.nonce);
     assert_eq!(
-        (&first.salt, first.stored_key, first.server_key),
-        (&second.salt, second.stored_key, second.server_key)
+        (&first.salt, &first.stored_key, &first.server_key),
+        (&second.salt, &second.stored_key, &second.server_key)
     );
     assert_ne!(first.salt, keys(&world, "somebody").salt);
     let proved = world.post.login_proved(PEER, "ada", None).await;
@@ -241,5 +256,82 @@ async fn a_burst_of_guesses_does_not_slip_past_the_count() {
     world.made.seconds.fetch_add(3600, Ordering::Relaxed);
     for _ in 0..5 {
         assert!(post.login_password(PEER, "ada", None, "ada").await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn keys_for_scram_sha_1_are_made_where_they_are_wanted() {
+    let world = World::with(&["ada", "eve"], rules()).await;
+    let keys = |world: &World, user: &str| {
+        let keys = world.post.login_keys(PEER, user, ScramHash::Sha1).unwrap();
+        assert_eq!((keys.stored_key.len(), keys.server_key.len()), (20, 20));
+        (keys.salt, keys.stored_key, keys.server_key)
+    };
+    let login = |world: &World, password: &'static str| {
+        let post = world.post.clone();
+        async move { post.login_password(PEER, "ada", None, password).await }
+    };
+    // Not wanted: nothing is kept, and it looks as if there were no such user.
+    let invented = keys(&world, "ada");
+    login(&world, "ada").await.unwrap();
+    assert_eq!(keys(&world, "ada"), invented);
+
+    let wanted = Rules {
+        scram_sha1: true,
+        ..rules()
+    };
+    let world = world.again_with(wanted).await;
+    assert_eq!(keys(&world, "ada"), invented);
+    assert!(login(&world, "wrong").await.is_err());
+    assert_eq!(keys(&world, "ada"), invented);
+    let ada = login(&world, "ada").await.unwrap();
+    let made = keys(&world, "ada");
+    assert_ne!(made, invented);
+    assert!(ada.is_welcome());
+    login(&world, "ada").await.unwrap();
+    assert_eq!(keys(&world, "ada"), made);
+    // They outlive a restart, and a new password has its own from the start.
+    let world = world.again().await;
+    assert_eq!(keys(&world, "ada"), made);
+    world
+        .post
+        .set_password(&address("ada"), "new")
+        .await
+        .unwrap();
+    assert_ne!(keys(&world, "ada"), made);
+    assert_ne!(keys(&world, "ada"), invented);
+    assert_ne!(keys(&world, "ada"), keys(&world, "eve"));
+}
+
+#[tokio::test]
+async fn a_certificate_opens_the_accounts_it_names() {
+    let world = World::with(&["ada", "eve"], rules()).await;
+    let none = Err(Why::AuthenticationFailed);
+    let other = Err(Why::AuthorizationFailed);
+    for (addresses, as_user, expected) in [
+        (&["ada@example.org"][..], None, Ok("ada")),
+        (&["ADA@EXAMPLE.ORG"], Some("ada"), Ok("ada")),
+        (&["bob@else.example", "eve@example.org"], None, Ok("eve")),
+        (
+            &["ada@example.org", "eve@example.org"],
+            Some("eve"),
+            Ok("eve"),
+        ),
+        (&["ada@example.org"], Some("eve"), other),
+        (&["ada@example.org"], Some("nobody"), other),
+        (&["nobody@example.org"], Some("ada"), none),
+        // Only an address is one: a name alone is not completed.
+        (&["ada"], None, none),
+        (&[], Some("ada"), none),
+    ] {
+        let addresses: Vec<String> = addresses.iter().map(|text| (*text).to_owned()).collect();
+        let came = world.post.login_certified(&addresses, as_user).await;
+        let came = came.map(|account| account.address().clone());
+        let expected = expected.map(address);
+        assert_eq!(
+            came.map_err(|error| error.why()),
+            expected,
+            "{addresses:?} {as_user:?}"
+        );
     }
 }

@@ -272,6 +272,33 @@ async fn pieces_are_found() {
 }
 
 #[tokio::test]
+async fn neighbours_are_told_apart_in_any_order() {
+    let world = World::with(&["ada"], rules()).await;
+    let (ada, inbox) = ada(&world).await;
+    for number in 1..=12 {
+        let letter = format!("Subject: {number}\r\n\r\n");
+        append(&ada, "INBOX", &[], &letter).await;
+    }
+    // The later ones first, then the earlier ones from both ends.
+    for number in [10, 11, 12, 1, 2, 9, 3, 8, 7] {
+        ada.copy(inbox, &uids(&[number]), "Archive").await.unwrap();
+    }
+    let archive = ada.open("Archive").await.unwrap();
+    let plan = FetchPlan {
+        outline: message::Wanted::ALL,
+        ..FetchPlan::default()
+    };
+    let page = ada.fetch(archive.id, &archive.uids, None, &plan).await;
+    let subject = |row: &post::FetchRow| {
+        let outline = row.outline.as_ref().unwrap();
+        outline.to_outline().unwrap().digest.subject_text()
+    };
+    let subjects: Vec<_> = page.unwrap().rows.iter().map(subject).collect();
+    let expected = ["10", "11", "12", "1", "2", "9", "3", "8", "7"];
+    assert_eq!(subjects, expected);
+}
+
+#[tokio::test]
 async fn a_fetch_comes_in_pages_and_marks_what_it_read() {
     let world = World::with(
         &["ada"],

@@ -89,6 +89,7 @@ async fn that_of_a_text_far_behind_is_made_at_the_first_look_and_kept() {
     };
     let page = ada.fetch(inbox.id, &uids(&[1]), None, &plan).await.unwrap();
     let outline = page.rows[0].outline.clone().unwrap();
+    let outline = outline.to_outline().unwrap();
     assert_eq!(outline.root.walk().count(), 4);
     assert_eq!(world.store.done().len(), commits + 1);
 }

@@ -20,14 +20,24 @@ async fn told(account: &Account) -> BTreeMap<Uid, (FlagSet, ModSeq)> {
 }
 
 async fn set(account: &Account, low: u32, high: u32, action: FlagAction, name: &str) {
-    let inbox = account.open("INBOX").await.unwrap();
+    set_in(account, "INBOX", (low, high), action, name).await;
+}
+
+async fn set_in(
+    account: &Account,
+    mailbox: &str,
+    (low, high): (u32, u32),
+    action: FlagAction,
+    name: &str,
+) {
+    let opened = account.open(mailbox).await.unwrap();
     let change = FlagChange {
         action,
         flags: flags(&[name]),
         unchanged_since: None,
     };
     let uids = UidSet::from_range(uid(low)..=uid(high));
-    account.store(inbox.id, &uids, &change).await.unwrap();
+    account.store(opened.id, &uids, &change).await.unwrap();
 }
 
 /// More changes of many messages than rows of runs are kept, each seen again after a restart.
@@ -67,4 +77,23 @@ async fn flags_of_many_outlive_a_restart() {
     let left = told(&account).await;
     assert_eq!(left.len(), 90);
     assert!(left.values().any(|(flags, _)| !flags.is_empty()));
+}
+
+/// One change of many hides most of another; after a restart neither outlives their mailbox.
+#[tokio::test]
+async fn a_deleted_mailbox_leaves_nothing_of_its_flags() {
+    let mut world = World::with(&["ada"], rules()).await;
+    let mut account = world.account("ada").await;
+    account.create("Work", None).await.unwrap();
+    for _ in 0..40 {
+        append(&account, "Work", &[], "Subject: x\r\n\r\nhi\r\n").await;
+    }
+    set_in(&account, "Work", (1, 40), FlagAction::Add, "\\Seen").await;
+    set_in(&account, "Work", (1, 35), FlagAction::Add, "\\Flagged").await;
+    world = world.again().await;
+    account = world.account("ada").await;
+    assert_eq!(account.status("Work").await.unwrap().unseen, 0);
+    account.delete("Work").await.unwrap();
+    account = world.again().await.account("ada").await;
+    assert!(account.open("Work").await.is_err());
 }

@@ -242,7 +242,11 @@ impl World {
 
     /// The same house after a restart.
     pub(crate) async fn again(&self) -> Self {
-        let rules = self.post.rules().clone();
+        self.again_with(self.post.rules().clone()).await
+    }
+
+    /// The same house after a restart with other rules.
+    pub(crate) async fn again_with(&self, rules: Rules) -> Self {
         let post = Post::open(Arc::new(self.store.clone()), self.made.clone(), rules).await;
         Self {
             post: post.unwrap(),

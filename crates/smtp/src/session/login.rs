@@ -16,11 +16,9 @@ impl Session {
     }
 
     fn is_possible(&self, mechanism: Mechanism) -> bool {
-        if mechanism == Mechanism::ScramSha256Plus {
-            let security = self.peer.security.as_ref();
-            return security.is_some_and(|security| security.binding.is_some());
-        }
-        !self.is_exposed(mechanism)
+        let security = self.peer.security.as_ref();
+        mechanism.is_possible(security, self.policy.cleartext_passwords)
+            && !self.is_exposed(mechanism)
     }
 
     /// True if the password would travel in the clear.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mail::{Enhanced, Refusal};
 use smtp::{Answer, Ask, Policy, Session};
 use wire::dialogue::{House, security_for_tests};
-use wire::sasl::{Question, Verdict};
+use wire::sasl::{Mechanism, Question, Verdict};
 
 /// Knows `ada` (password `secret`); refuses `nobody`, defers `later`, hangs up on `closing`, has
 /// no room for `full`'s copy and none for a body that says FULL.
@@ -14,6 +14,7 @@ use wire::sasl::{Question, Verdict};
 pub(crate) struct Scene {
     policy: Arc<Policy>,
     implicit_tls: bool,
+    certified: Vec<String>,
     recipients: Vec<String>,
     body: Vec<u8>,
     heard: Vec<String>,
@@ -40,8 +41,13 @@ impl Scene {
         policy.smtputf8 = !has("no-utf8");
         policy.message_octets_max = 1000;
         policy.command_timeout = Duration::from_secs(300);
+        let mut certified = Vec::new();
         for word in &words {
-            if let Some((name, value)) = word.split_once('=') {
+            if let Some(address) = word.strip_prefix("certificate=") {
+                certified.push(address.to_owned());
+            } else if let Some(names) = word.strip_prefix("mechanisms=") {
+                policy.mechanisms = names.split(',').filter_map(Mechanism::parse).collect();
+            } else if let Some((name, value)) = word.split_once('=') {
                 let value: u32 = value.parse().unwrap_or_default();
                 match name {
                     "size" => policy.message_octets_max = u64::from(value),
@@ -61,6 +67,7 @@ impl Scene {
         Self {
             policy: Arc::new(policy),
             implicit_tls: has("tls"),
+            certified,
             recipients: Vec::new(),
             body: Vec::new(),
             heard: Vec::new(),
@@ -71,7 +78,9 @@ impl Scene {
     pub(crate) fn session(&self) -> Session {
         let mut session = Session::new(Arc::clone(&self.policy));
         if self.implicit_tls {
-            wire::Session::secured(&mut session, security_for_tests());
+            let mut security = security_for_tests();
+            security.certified.clone_from(&self.certified);
+            wire::Session::secured(&mut session, security);
         }
         session
     }
@@ -183,6 +192,7 @@ fn verdict(question: &Question) -> Verdict {
         Question::Password { user, password, .. } if user == "ada" && password.0 == "secret" => {
             Verdict::Accepted
         }
+        Question::Certified { .. } => Verdict::Accepted,
         _ => Verdict::Refused(Refusal::new(535, Enhanced::new(5, 7, 8), "Wrong password")),
     }
 }

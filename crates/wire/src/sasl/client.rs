@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq as _;
 
 use super::scram::{attribute, binding_name, binding_octets, digest, mac, xor};
-use super::{Mechanism, Secret};
+use super::{Mechanism, ScramHash, Secret};
 use crate::Security;
 
 /// Rounds of PBKDF2 a server may ask of us; more would only burn our time.
@@ -40,6 +40,8 @@ pub enum Error {
 #[derive(Debug)]
 pub struct Exchange {
     credentials: Credentials,
+    /// Of no account where the mechanism is not SCRAM.
+    hash: ScramHash,
     state: State,
 }
 
@@ -52,7 +54,7 @@ enum State {
         bare: String,
     },
     Final {
-        signature: [u8; 32],
+        signature: Vec<u8>,
     },
     Proved,
     Over,
@@ -61,15 +63,18 @@ enum State {
 /// The strongest of the offered mechanisms that we speak on this connection.
 #[must_use]
 pub fn choose(offered: &[Mechanism], security: Option<&Security>) -> Option<Mechanism> {
-    Mechanism::offered(security, false)
-        .find(|mechanism| *mechanism != Mechanism::Login && offered.contains(mechanism))
+    Mechanism::ALL.into_iter().find(|mechanism| {
+        *mechanism != Mechanism::Login
+            && offered.contains(mechanism)
+            && mechanism.is_possible(security, false)
+    })
 }
 
 impl Exchange {
     /// Begins an exchange with its initial response; `nonce` is printable ASCII without a comma,
     /// fresh each time.
     ///
-    /// `None` for LOGIN, and for SCRAM-SHA-256-PLUS without a channel binding.
+    /// `None` for LOGIN, and for a -PLUS without a channel binding.
     #[must_use]
     pub fn begin(
         mechanism: Mechanism,
@@ -78,16 +83,18 @@ impl Exchange {
         security: Option<&Security>,
     ) -> Option<(Self, Vec<u8>)> {
         let binding = security.and_then(|security| security.binding.as_ref());
-        let (header, data) = match (mechanism, binding) {
-            (Mechanism::Plain, _) => return Some(plain(credentials)),
-            // RFC 5802 §6
-            (Mechanism::ScramSha256, None) => ("n,,".to_owned(), &[][..]),
-            (Mechanism::ScramSha256, Some(_)) => ("y,,".to_owned(), &[][..]),
-            (Mechanism::ScramSha256Plus, Some(binding)) => {
+        let Some((hash, plus)) = mechanism.scram() else {
+            return (mechanism == Mechanism::Plain).then(|| plain(credentials));
+        };
+        // RFC 5802 §6
+        let (header, data) = match (plus, binding) {
+            (false, None) => ("n,,".to_owned(), &[][..]),
+            (false, Some(_)) => ("y,,".to_owned(), &[][..]),
+            (true, Some(binding)) => {
                 let header = format!("p={},,", binding_name(binding));
                 (header, binding_octets(binding))
             }
-            (Mechanism::ScramSha256Plus, None) | (Mechanism::Login, _) => return None,
+            (true, None) => return None,
         };
         let user = credentials.user.replace('=', "=3D").replace(',', "=2C");
         let bare = format!("n={user},r={nonce}");
@@ -97,7 +104,12 @@ impl Exchange {
             nonce: nonce.to_owned(),
             bare,
         };
-        Some((Self { credentials, state }, message))
+        let exchange = Self {
+            credentials,
+            hash,
+            state,
+        };
+        Some((exchange, message))
     }
 
     /// Takes a challenge; returns the response.
@@ -153,34 +165,39 @@ impl Exchange {
         if rounds > ITERATIONS_MAX {
             return Err(Error::TooManyIterations);
         }
-        let salted = salted_password(&self.credentials.password, &salt, rounds);
+        let hash = self.hash;
+        let salted = salted_password(hash, &self.credentials.password, &salt, rounds);
         let unproved = format!("c={},r={shared}", STANDARD.encode(cbind_input));
         let auth_message = format!("{bare},{text},{unproved}");
-        let client_key = mac(&salted, b"Client Key");
-        let signature = mac(&digest(&client_key), auth_message.as_bytes());
-        let server_key = mac(&salted, b"Server Key");
+        let client_key = mac(hash, &salted, b"Client Key");
+        let signature = mac(hash, &digest(hash, &client_key), auth_message.as_bytes());
+        let server_key = mac(hash, &salted, b"Server Key");
         self.state = State::Final {
-            signature: mac(&server_key, auth_message.as_bytes()),
+            signature: mac(hash, &server_key, auth_message.as_bytes()),
         };
-        let proof = STANDARD.encode(xor(client_key, signature));
+        let proof = STANDARD.encode(xor(client_key, &signature));
         Ok(format!("{unproved},p={proof}").into_bytes())
     }
 }
 
 fn plain(credentials: Credentials) -> (Exchange, Vec<u8>) {
     let message = format!("\0{}\0{}", credentials.user, credentials.password.0).into_bytes();
-    let state = State::Sent;
-    (Exchange { credentials, state }, message)
+    let exchange = Exchange {
+        credentials,
+        hash: ScramHash::Sha256,
+        state: State::Sent,
+    };
+    (exchange, message)
 }
 
 /// `Hi(password, salt, rounds)`: PBKDF2 for one block.
-fn salted_password(password: &Secret, salt: &[u8], rounds: u32) -> [u8; 32] {
+fn salted_password(hash: ScramHash, password: &Secret, salt: &[u8], rounds: u32) -> Vec<u8> {
     let key = password.0.as_bytes();
-    let mut block = mac(key, &[salt, &[0, 0, 0, 1]].concat());
-    let mut sum = block;
+    let mut block = mac(hash, key, &[salt, &[0, 0, 0, 1]].concat());
+    let mut sum = block.clone();
     for _ in 1..rounds {
-        block = mac(key, &block);
-        sum = xor(sum, block);
+        block = mac(hash, key, &block);
+        sum = xor(sum, &block);
     }
     sum
 }

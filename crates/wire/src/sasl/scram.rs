@@ -1,13 +1,14 @@
-//! SCRAM-SHA-256: the messages both ends read and the arithmetic between them (RFC 5802, 7677).
+//! SCRAM: the messages both ends read and the arithmetic between them (RFC 5802, 7677).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::ChannelBinding;
-use crate::sasl::ScramKeys;
+use crate::sasl::{ScramHash, ScramKeys};
 
 /// Why an exchange ends here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,9 +19,10 @@ pub(super) enum Fault {
     Refused(&'static str),
 }
 
-/// What the connection can be bound to, and whether the mechanism's name promises it.
+/// What the mechanism's name promises: its hash, and whether a channel binding is part of it.
 #[derive(Debug)]
-pub(super) struct Binding {
+pub(super) struct Terms {
+    pub(super) hash: ScramHash,
     pub(super) binding: Option<ChannelBinding>,
     pub(super) plus: bool,
 }
@@ -28,6 +30,7 @@ pub(super) struct Binding {
 /// A client-first-message that was understood.
 #[derive(Debug)]
 pub(super) struct First {
+    hash: ScramHash,
     /// What `c=` must say: the header and the binding's octets.
     cbind_input: Vec<u8>,
     user: String,
@@ -44,7 +47,7 @@ pub(super) struct Challenged {
     message: String,
 }
 
-impl Binding {
+impl Terms {
     /// Reads a client-first-message.
     pub(super) fn first(&self, text: &str) -> Result<First, Fault> {
         let (flag, rest) = text.split_once(',').ok_or(Fault::Malformed)?;
@@ -69,6 +72,7 @@ impl Binding {
         let mut cbind_input = text.as_bytes().get(..header).unwrap_or_default().to_vec();
         cbind_input.extend_from_slice(data);
         Ok(First {
+            hash: self.hash,
             cbind_input,
             authorization: authorization.filter(|name| *name != user),
             user,
@@ -149,13 +153,16 @@ impl Challenged {
             return Err(Fault::Refused("channel bindings do not match"));
         }
         let auth_message = format!("{},{},{unproved}", self.first.bare, self.message);
-        let signature = mac(&self.keys.stored_key, auth_message.as_bytes());
-        let proof: [u8; 32] = proof.try_into().map_err(|_| Fault::Refused("no proof"))?;
-        let stored_key = digest(&xor(proof, signature));
+        let hash = self.first.hash;
+        let signature = mac(hash, &self.keys.stored_key, auth_message.as_bytes());
+        if proof.len() != signature.len() {
+            return Err(Fault::Refused("no proof"));
+        }
+        let stored_key = digest(hash, &xor(proof, &signature));
         if !bool::from(stored_key.ct_eq(&self.keys.stored_key)) {
             return Err(Fault::Refused("wrong proof"));
         }
-        let signature = mac(&self.keys.server_key, auth_message.as_bytes());
+        let signature = mac(hash, &self.keys.server_key, auth_message.as_bytes());
         Ok(format!("v={}", STANDARD.encode(signature)).into_bytes())
     }
 }
@@ -203,22 +210,31 @@ fn saslname(text: &str) -> Result<String, Fault> {
 }
 
 /// `HMAC(key, text)`.
-pub(super) fn mac(key: &[u8], text: &[u8]) -> [u8; 32] {
-    // Any length of key is a key; the error can not happen, and no octets match nothing.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
-        return [0; 32];
-    };
-    mac.update(text);
-    mac.finalize().into_bytes().into()
+pub(super) fn mac(hash: ScramHash, key: &[u8], text: &[u8]) -> Vec<u8> {
+    fn of<M: KeyInit + Mac>(key: &[u8], text: &[u8]) -> Vec<u8> {
+        // Any length of key is a key; the error can not happen, and no octets match nothing.
+        let Ok(mut mac) = <M as KeyInit>::new_from_slice(key) else {
+            return vec![0; M::output_size()];
+        };
+        mac.update(text);
+        mac.finalize().into_bytes().to_vec()
+    }
+    match hash {
+        ScramHash::Sha1 => of::<Hmac<Sha1>>(key, text),
+        ScramHash::Sha256 => of::<Hmac<Sha256>>(key, text),
+    }
 }
 
 /// `H(text)`.
-pub(super) fn digest(text: &[u8]) -> [u8; 32] {
-    Sha256::digest(text).into()
+pub(super) fn digest(hash: ScramHash, text: &[u8]) -> Vec<u8> {
+    match hash {
+        ScramHash::Sha1 => Sha1::digest(text).to_vec(),
+        ScramHash::Sha256 => Sha256::digest(text).to_vec(),
+    }
 }
 
 /// `left XOR right`.
-pub(super) fn xor(mut left: [u8; 32], right: [u8; 32]) -> [u8; 32] {
+pub(super) fn xor(mut left: Vec<u8>, right: &[u8]) -> Vec<u8> {
     for (left, right) in left.iter_mut().zip(right) {
         *left ^= right;
     }

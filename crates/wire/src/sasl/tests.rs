@@ -26,24 +26,24 @@ fn credentials(user: &str) -> Credentials {
 }
 
 /// What the house keeps of `pencil`, with the example's salt.
-fn keys() -> ScramKeys {
+fn keys(hash: ScramHash) -> ScramKeys {
     let salt = STANDARD.decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
-    let salted = salted("pencil", &salt, 4096);
+    let salted = salted(hash, "pencil", &salt, 4096);
     ScramKeys {
         salt,
         iterations: 4096,
-        stored_key: digest(&mac(&salted, b"Client Key")),
-        server_key: mac(&salted, b"Server Key"),
+        stored_key: digest(hash, &mac(hash, &salted, b"Client Key")),
+        server_key: mac(hash, &salted, b"Server Key"),
         nonce: SERVER_NONCE.to_owned(),
     }
 }
 
-fn salted(password: &str, salt: &[u8], rounds: u32) -> [u8; 32] {
-    let mut block = mac(password.as_bytes(), &[salt, &[0, 0, 0, 1]].concat());
-    let mut sum = block;
+fn salted(hash: ScramHash, password: &str, salt: &[u8], rounds: u32) -> Vec<u8> {
+    let mut block = mac(hash, password.as_bytes(), &[salt, &[0, 0, 0, 1]].concat());
+    let mut sum = block.clone();
     for _ in 1..rounds {
-        block = mac(password.as_bytes(), &block);
-        sum.iter_mut().zip(block).for_each(|(sum, b)| *sum ^= b);
+        block = mac(hash, password.as_bytes(), &block);
+        sum.iter_mut().zip(&block).for_each(|(sum, b)| *sum ^= b);
     }
     sum
 }
@@ -60,7 +60,7 @@ fn name(user: &str) -> String {
 fn challenged(client_first: &[u8]) -> (Exchange, Next) {
     let (mut server, next) = Exchange::begin(Mechanism::ScramSha256, None, Some(client_first));
     assert!(matches!(next, Next::Ask(Question::Keys { .. })), "{next:?}");
-    let next = server.answer(Verdict::Keys(keys()));
+    let next = server.answer(Verdict::Keys(keys(ScramHash::Sha256)));
     (server, next)
 }
 
@@ -93,6 +93,60 @@ fn the_example_of_rfc_7677() {
     assert!(!client.is_complete());
     assert_eq!(client.receive(SERVER_FINAL).unwrap(), b"");
     assert!(client.is_complete());
+}
+
+#[test]
+fn sha_1_is_the_same_with_another_hash() {
+    // Computed by Python's hashlib and hmac: "pencil", the salt `salt of sixteen!`, 1000 rounds.
+    let hash = ScramHash::Sha1;
+    let salted = salted(hash, "pencil", b"salt of sixteen!", 1000);
+    assert_eq!(STANDARD.encode(&salted), "Qyp+WvAkhfHQ39ZEqWCZyfhIlpg=");
+    let keys = ScramKeys {
+        salt: b"salt of sixteen!".to_vec(),
+        iterations: 1000,
+        stored_key: digest(hash, &mac(hash, &salted, b"Client Key")),
+        server_key: mac(hash, &salted, b"Server Key"),
+        nonce: name("theirs"),
+    };
+    let first = b"n,,n=ada,r=ours";
+    let (mut server, next) = Exchange::begin(Mechanism::ScramSha1, None, Some(first));
+    let user = name("ada");
+    assert_eq!(next, Next::Ask(Question::Keys { user, hash }));
+    let challenge = b"r=ourstheirs,s=c2FsdCBvZiBzaXh0ZWVuIQ==,i=1000".to_vec();
+    assert_eq!(
+        server.answer(Verdict::Keys(keys)),
+        Next::Challenge(challenge.clone())
+    );
+    let response = b"c=biws,r=ourstheirs,p=7h4LIVyyhnsce5MDNP91vpe+kHQ=";
+    let asked = server.receive(response);
+    assert!(
+        matches!(asked, Next::Ask(Question::Proved { .. })),
+        "{asked:?}"
+    );
+    let signature = b"v=MWFIZtMj/exKbPtem6DS2kHGkzo=";
+    let next = server.answer(Verdict::Accepted);
+    assert_eq!(next, Next::Challenge(signature.to_vec()));
+
+    let begun = Client::begin(Mechanism::ScramSha1, credentials("ada"), "ours", None);
+    let (mut client, message) = begun.unwrap();
+    assert_eq!(message, first);
+    assert_eq!(client.receive(&challenge).unwrap(), response);
+    assert_eq!(client.receive(signature).unwrap(), b"");
+    assert!(client.is_complete());
+}
+
+#[test]
+fn a_proof_as_long_as_another_hash_proves_nothing() {
+    let (mut server, _) = challenged(CLIENT_FIRST);
+    let short = CLIENT_FINAL.replace(
+        "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
+        "dHzbZapWIk4jUhN+Ute9ytag9zg=",
+    );
+    let asked = server.receive(short.as_bytes());
+    assert!(
+        matches!(asked, Next::Ask(Question::Failed { .. })),
+        "{asked:?}"
+    );
 }
 
 #[test]
@@ -143,6 +197,7 @@ fn names_are_unescaped() {
     let (_, next) = Exchange::begin(Mechanism::ScramSha256, None, Some(first));
     let keys = Question::Keys {
         user: name("a,b=c"),
+        hash: ScramHash::Sha256,
     };
     assert_eq!(next, Next::Ask(keys));
 }
@@ -200,7 +255,7 @@ fn converse(mechanism: Mechanism, ours: &Security, theirs: &Security) -> (bool, 
                 Ok(response) => server.receive(&response),
                 Err(_) => return (false, client.is_complete()),
             },
-            Next::Ask(Question::Keys { .. }) => server.answer(Verdict::Keys(keys())),
+            Next::Ask(Question::Keys { hash, .. }) => server.answer(Verdict::Keys(keys(hash))),
             Next::Ask(Question::Password { user, password, .. }) => {
                 assert_eq!(user, "a,=b");
                 server.answer(match password.0.as_str() {
@@ -212,7 +267,9 @@ fn converse(mechanism: Mechanism, ours: &Security, theirs: &Security) -> (bool, 
                 assert_eq!(user, "a,=b");
                 server.answer(Verdict::Accepted)
             }
-            Next::Ask(Question::Failed { .. }) => server.answer(Verdict::Refused(no())),
+            Next::Ask(Question::Failed { .. } | Question::Certified { .. }) => {
+                server.answer(Verdict::Refused(no()))
+            }
             Next::Accepted => return (true, client.is_complete()),
             Next::Refused(_) | Next::Malformed => return (false, client.is_complete()),
         };
@@ -224,13 +281,16 @@ fn both_ends_agree() {
     let tls = security_for_tests();
     let mut unbound = tls.clone();
     unbound.binding = None;
-    for mechanism in [Mechanism::Plain, Mechanism::ScramSha256Plus] {
+    for mechanism in [
+        Mechanism::Plain,
+        Mechanism::ScramSha256Plus,
+        Mechanism::ScramSha1Plus,
+    ] {
         assert_eq!(converse(mechanism, &tls, &tls), (true, true));
     }
-    assert_eq!(
-        converse(Mechanism::ScramSha256, &unbound, &unbound),
-        (true, true)
-    );
+    for mechanism in [Mechanism::ScramSha256, Mechanism::ScramSha1] {
+        assert_eq!(converse(mechanism, &unbound, &unbound), (true, true));
+    }
     // A client that could bind says so, and a server that cannot takes it.
     let says_y = converse(Mechanism::ScramSha256, &tls, &unbound);
     assert_eq!(says_y, (true, true));
@@ -289,6 +349,29 @@ fn plain_has_three_fields() {
 }
 
 #[test]
+fn external_takes_the_certificate_and_a_name() {
+    let mut security = security_for_tests();
+    assert!(!Mechanism::External.is_possible(Some(&security), true));
+    assert!(!Mechanism::External.is_possible(None, true));
+    security.certified = vec![name("ada@a.example"), name("boss@a.example")];
+    assert!(Mechanism::External.is_possible(Some(&security), false));
+    for (response, as_user) in [("", None), ("boss@a.example", Some("boss@a.example"))] {
+        let asked = Next::Ask(Question::Certified {
+            addresses: security.certified.clone(),
+            authorization: as_user.map(name),
+        });
+        let begin = |initial| Exchange::begin(Mechanism::External, Some(&security), initial);
+        assert_eq!(begin(Some(response.as_bytes())).1, asked);
+        let (mut server, next) = begin(None);
+        assert_eq!(next, Next::Challenge(Vec::new()));
+        assert_eq!(server.receive(response.as_bytes()), asked);
+        assert_eq!(server.answer(Verdict::Accepted), Next::Accepted);
+    }
+    let begun = Exchange::begin(Mechanism::External, Some(&security), Some(b"a\0b"));
+    assert_eq!(begun.1, Next::Malformed);
+}
+
+#[test]
 fn login_asks_twice() {
     let (mut server, next) = Exchange::begin(Mechanism::Login, None, None);
     assert_eq!(next, Next::Challenge(b"Username:".to_vec()));
@@ -305,16 +388,18 @@ fn login_asks_twice() {
 fn what_is_offered_depends_on_tls() {
     let tls = security_for_tests();
     let names = |security, clear| {
-        let offered: Vec<_> = Mechanism::offered(security, clear)
+        let offered: Vec<_> = Mechanism::ALL
+            .into_iter()
+            .filter(|mechanism| mechanism.is_possible(security, clear))
             .map(Mechanism::name)
             .collect();
         offered.join(" ")
     };
-    assert_eq!(names(None, false), "SCRAM-SHA-256");
-    assert_eq!(names(None, true), "SCRAM-SHA-256 PLAIN LOGIN");
+    assert_eq!(names(None, false), "SCRAM-SHA-256 SCRAM-SHA-1");
+    assert_eq!(names(None, true), "SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN");
     assert_eq!(
         names(Some(&tls), false),
-        "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN"
+        "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN"
     );
     assert_eq!(
         choose(&Mechanism::ALL, Some(&tls)),
@@ -355,10 +440,10 @@ fn nobody_is_let_in_unless_the_house_says_so() {
                     Some(response) => server.receive(&response),
                     None => return Ok(()),
                 },
-                Next::Ask(Question::Keys { .. }) => {
-                    let mut keys = keys();
+                Next::Ask(Question::Keys { hash, .. }) => {
+                    let mut keys = keys(hash);
                     // Other keys than those the known words were made for.
-                    keys.stored_key = [7; 32];
+                    keys.stored_key.fill(7);
                     server.answer(Verdict::Keys(keys))
                 }
                 Next::Ask(Question::Proved { .. }) => panic!("proved without the password"),

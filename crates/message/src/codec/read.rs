@@ -1,0 +1,364 @@
+//! Stored octets read: every text stays where it is stored, and nothing is kept.
+
+use super::{DEFAULT_ENCODING, VERSION, VERSION_MIN, written};
+use crate::Error;
+use crate::leniency::{Leniencies, Leniency};
+use crate::outline::Wanted;
+use crate::part::Span;
+use crate::stored::{
+    StoredAddress, StoredContent, StoredDigest, StoredDisposition, StoredList, StoredPart,
+};
+
+/// Composite parts inside one another that are read back: more than are ever written, and no more
+/// than a small stack has room for.
+const DEPTH_MAX: usize = 100;
+/// The parameters of the default of RFC 2045 §5.2, as they would be stored.
+const DEFAULT_PARAMETERS: &[u8] = b"\x01\x07charset\x08us-ascii";
+
+/// Looks whether as much of stored octets as is wanted can be read; says where the parts begin.
+pub(crate) fn check(stored: &[u8], wanted: Wanted) -> Result<usize, Error> {
+    let mut reader = Reader::new(stored)?;
+    reader.digest()?;
+    let parts_at = stored.len() - reader.rest.len();
+    if wanted.parts {
+        pass(&mut reader, 0)?;
+        reader.end()?;
+    }
+    Ok(parts_at)
+}
+
+fn pass(reader: &mut Reader<'_>, depth: usize) -> Result<(), Error> {
+    match reader.part_within(depth)?.content {
+        StoredContent::Leaf => Ok(()),
+        StoredContent::Multipart(count) => (0..count).try_for_each(|_| pass(reader, depth + 1)),
+        StoredContent::Message => {
+            reader.digest()?;
+            pass(reader, depth + 1)
+        }
+    }
+}
+
+/// Reads stored octets in their order. It trusts nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+    whole: usize,
+    version: u8,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(stored: &'a [u8]) -> Result<Self, Error> {
+        let mut reader = Self::of(stored);
+        reader.version = reader.octet()?;
+        if (VERSION_MIN..=VERSION).contains(&reader.version) {
+            Ok(reader)
+        } else {
+            Err(Error::Version(reader.version))
+        }
+    }
+
+    /// Begins with octets that every version writes alike.
+    pub(crate) const fn of(octets: &'a [u8]) -> Self {
+        Self {
+            rest: octets,
+            whole: octets.len(),
+            version: VERSION,
+        }
+    }
+
+    /// The same from an octet on that was found before.
+    pub(crate) fn from(stored: &'a [u8], at: usize) -> Result<Self, Error> {
+        let mut reader = Self::new(stored)?;
+        reader.rest = stored.get(at..).ok_or_else(|| reader.damaged())?;
+        Ok(reader)
+    }
+
+    /// What was not read yet.
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Octets left over are as wrong as missing ones.
+    pub(crate) const fn end(&self) -> Result<(), Error> {
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(self.damaged())
+        }
+    }
+
+    const fn damaged(&self) -> Error {
+        Error::Damaged(self.whole - self.rest.len())
+    }
+
+    #[inline]
+    fn take(&mut self, count: usize) -> Result<&'a [u8], Error> {
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(count)
+            .ok_or_else(|| self.damaged())?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn octet(&mut self) -> Result<u8, Error> {
+        let octet = self.take(1)?.first().copied();
+        octet.ok_or_else(|| self.damaged())
+    }
+
+    #[inline]
+    fn number(&mut self) -> Result<u64, Error> {
+        // Nearly all are so small.
+        if let Some((&octet @ 0..=127, rest)) = self.rest.split_first() {
+            self.rest = rest;
+            return Ok(u64::from(octet));
+        }
+        self.long_number()
+    }
+
+    fn long_number(&mut self) -> Result<u64, Error> {
+        let mut number = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let octet = self.octet()?;
+            let bits = u64::from(octet & 127);
+            if shift == 63 && bits > 1 {
+                break;
+            }
+            number |= bits << shift;
+            if octet < 128 {
+                return Ok(number);
+            }
+        }
+        Err(self.damaged())
+    }
+
+    fn len(&mut self) -> Result<usize, Error> {
+        let number = self.number()?;
+        usize::try_from(number).map_err(|_| self.damaged())
+    }
+
+    /// A count of items; each takes an octet at least.
+    fn count(&mut self) -> Result<usize, Error> {
+        let count = self.len()?;
+        self.counted(count)
+    }
+
+    const fn counted(&self, count: usize) -> Result<usize, Error> {
+        if count > self.rest.len() {
+            return Err(self.damaged());
+        }
+        Ok(count)
+    }
+
+    fn list<T>(
+        &mut self,
+        read: fn(&mut Self) -> Result<T, Error>,
+    ) -> Result<StoredList<'a, T>, Error> {
+        let count = self.count()?;
+        self.items(count, read)
+    }
+
+    fn items<T>(
+        &mut self,
+        count: usize,
+        read: fn(&mut Self) -> Result<T, Error>,
+    ) -> Result<StoredList<'a, T>, Error> {
+        let list = StoredList::new(self.rest, count, read);
+        for _ in 0..count {
+            read(self)?;
+        }
+        Ok(list)
+    }
+
+    fn text(&mut self) -> Result<&'a [u8], Error> {
+        let len = self.len()?;
+        self.take(len)
+    }
+
+    fn str(&mut self) -> Result<&'a str, Error> {
+        let text = self.text()?;
+        std::str::from_utf8(text).map_err(|_| self.damaged())
+    }
+
+    fn optional(&mut self) -> Result<Option<&'a [u8]>, Error> {
+        match self.len()?.checked_sub(1) {
+            None => Ok(None),
+            Some(len) => self.take(len).map(Some),
+        }
+    }
+
+    pub(crate) fn digest(&mut self) -> Result<StoredDigest<'a>, Error> {
+        let date = self.optional()?;
+        let subject = self.optional()?;
+        let from = self.list(Self::address)?;
+        Ok(StoredDigest {
+            date,
+            subject,
+            sender: self.addresses_or(&from)?,
+            reply_to: self.addresses_or(&from)?,
+            from,
+            to: self.list(Self::address)?,
+            cc: self.list(Self::address)?,
+            bcc: self.list(Self::address)?,
+            in_reply_to: self.optional()?,
+            message_id: self.optional()?,
+            references: self.references()?,
+        })
+    }
+
+    fn references(&mut self) -> Result<Option<StoredList<'a, &'a [u8]>>, Error> {
+        if self.version < 3 {
+            return Ok(None);
+        }
+        match self.len()?.checked_sub(1) {
+            None => Ok(None),
+            Some(count) => {
+                let count = self.counted(count)?;
+                self.items(count, Self::text).map(Some)
+            }
+        }
+    }
+
+    fn addresses_or(
+        &mut self,
+        from: &StoredList<'a, StoredAddress<'a>>,
+    ) -> Result<StoredList<'a, StoredAddress<'a>>, Error> {
+        match self.octet()? {
+            0 => Ok(from.clone()),
+            1 => self.list(Self::address),
+            _ => Err(self.damaged()),
+        }
+    }
+
+    fn address(&mut self) -> Result<StoredAddress<'a>, Error> {
+        match self.octet()? {
+            0 => Ok(StoredAddress::Mailbox {
+                name: self.optional()?,
+                route: self.optional()?,
+                local: self.text()?,
+                host: self.text()?,
+            }),
+            1 => Ok(StoredAddress::GroupStart(self.text()?)),
+            2 => Ok(StoredAddress::GroupEnd),
+            _ => Err(self.damaged()),
+        }
+    }
+
+    fn parameter(&mut self) -> Result<(&'a str, &'a [u8]), Error> {
+        Ok((self.str()?, self.text()?))
+    }
+
+    fn disposition(&mut self) -> Result<Option<StoredDisposition<'a>>, Error> {
+        match self.octet()? {
+            0 => Ok(None),
+            1 => Ok(Some(StoredDisposition {
+                kind: self.str()?,
+                parameters: self.list(Self::parameter)?,
+            })),
+            _ => Err(self.damaged()),
+        }
+    }
+
+    fn span(&mut self) -> Result<Span, Error> {
+        let offset = self.number()?;
+        let len = self.number()?;
+        Ok(Span { offset, len })
+    }
+
+    /// Reads a part; what is in it follows.
+    pub(crate) fn part(&mut self) -> Result<StoredPart<'a>, Error> {
+        if self.version == 1 {
+            return self.part_of_version_1();
+        }
+        let flags = self.octet()?;
+        if flags & !written::ALL != 0 {
+            return Err(self.damaged());
+        }
+        let (media, subtype, parameters) = match flags & written::TYPE {
+            0 => {
+                let parameters = Self::of(DEFAULT_PARAMETERS).list(Self::parameter)?;
+                ("text", "plain", parameters)
+            }
+            _ => (self.str()?, self.str()?, self.list(Self::parameter)?),
+        };
+        let mut part = StoredPart::new(media, subtype, parameters);
+        part.encoding = match flags & written::ENCODING {
+            0 => DEFAULT_ENCODING,
+            _ => self.str()?,
+        };
+        if flags & written::MORE != 0 {
+            part.id = self.optional()?;
+            part.description = self.optional()?;
+            part.md5 = self.optional()?;
+            part.location = self.optional()?;
+            part.disposition = self.disposition()?;
+            part.languages = Some(self.list(Self::text)?);
+        }
+        part.header = self.span()?;
+        part.body.len = self.number()?;
+        part.body.offset = match flags & written::BODY {
+            0 => part.header.end(),
+            _ => self.number()?,
+        };
+        if flags & written::LINES != 0 {
+            part.lines = self.number()?;
+        }
+        if flags & written::LENIENCIES != 0 {
+            let bits = self.number()?;
+            part.leniencies = Leniencies::from_bits(bits).ok_or_else(|| self.damaged())?;
+        }
+        part.content = self.content()?;
+        Ok(part)
+    }
+
+    /// The same, so many composite parts deep.
+    pub(super) fn part_within(&mut self, depth: usize) -> Result<StoredPart<'a>, Error> {
+        if depth > DEPTH_MAX {
+            return Err(self.damaged());
+        }
+        self.part()
+    }
+
+    /// A part with every field written, and one octet for what was wrong.
+    fn part_of_version_1(&mut self) -> Result<StoredPart<'a>, Error> {
+        let (media, subtype) = (self.str()?, self.str()?);
+        let mut part = StoredPart::new(media, subtype, self.list(Self::parameter)?);
+        part.id = self.optional()?;
+        part.description = self.optional()?;
+        part.encoding = self.str()?;
+        part.md5 = self.optional()?;
+        part.disposition = self.disposition()?;
+        part.languages = Some(self.list(Self::text)?);
+        part.location = self.optional()?;
+        part.header = self.span()?;
+        part.body = self.span()?;
+        part.lines = self.number()?;
+        part.leniencies = self.faults()?;
+        part.content = self.content()?;
+        Ok(part)
+    }
+
+    fn faults(&mut self) -> Result<Leniencies, Error> {
+        let bits = self.octet()?;
+        if bits >= 16 {
+            return Err(self.damaged());
+        }
+        let meanings = [
+            (1, Leniency::RepeatedField),
+            (2, Leniency::Unclosed),
+            (4, Leniency::Unopened),
+            (8, Leniency::Implied),
+        ];
+        let set = meanings.iter().filter(|(bit, _)| bits & bit != 0);
+        Ok(set.map(|&(_, leniency)| leniency).collect())
+    }
+
+    fn content(&mut self) -> Result<StoredContent, Error> {
+        match self.octet()? {
+            0 => Ok(StoredContent::Leaf),
+            1 => self.count().map(StoredContent::Multipart),
+            2 => Ok(StoredContent::Message),
+            _ => Err(self.damaged()),
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! A stored outline shown as it lies there: no text is copied, no tree is built.
+//!
+//! For what is only passed on, as ENVELOPE and BODYSTRUCTURE are. Not here: how it is stored
+//! (`codec`), and the tree itself ([`Part`]).
+
+use bytes::Bytes;
+
+use crate::Error;
+use crate::address::Correspondent;
+use crate::codec::{self, Reader};
+use crate::digest::Digest;
+use crate::leniency::Leniencies;
+use crate::outline::{Outline, Wanted};
+use crate::parameter::Parameter;
+use crate::part::{Content, Disposition, Part, Span};
+
+/// Octets of [`Outline::encode`] that were looked at and can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredOutline {
+    octets: Bytes,
+    wanted: Wanted,
+    /// Octets before the parts.
+    parts_at: usize,
+}
+
+impl StoredOutline {
+    /// Looks through as much of a stored outline as is wanted.
+    ///
+    /// # Errors
+    /// As [`Outline::decode_some`].
+    pub fn check(octets: Bytes, wanted: Wanted) -> Result<Self, Error> {
+        let parts_at = codec::check(&octets, wanted)?;
+        Ok(Self {
+            octets,
+            wanted,
+            parts_at,
+        })
+    }
+
+    /// An outline made of these, as it would be stored.
+    #[must_use]
+    pub fn of(digest: &Digest, root: &Part) -> Self {
+        let octets = Bytes::from(codec::encode(digest, root));
+        let parts_at = codec::check(&octets, Wanted::default()).unwrap_or(octets.len());
+        Self {
+            octets,
+            wanted: Wanted::ALL,
+            parts_at,
+        }
+    }
+
+    /// Octets it takes.
+    #[must_use]
+    pub const fn octets(&self) -> usize {
+        self.octets.len()
+    }
+
+    /// The message's own digest; `None` where it was not wanted.
+    #[must_use]
+    pub fn digest(&self) -> Option<StoredDigest<'_>> {
+        let mut reader = self
+            .wanted
+            .digest
+            .then(|| Reader::new(&self.octets))?
+            .ok()?;
+        reader.digest().ok()
+    }
+
+    /// The message's parts; `None` where they were not wanted.
+    #[must_use]
+    pub fn parts(&self) -> Option<StoredParts<'_>> {
+        let at = self.wanted.parts.then_some(self.parts_at)?;
+        let reader = Reader::from(&self.octets, at).ok()?;
+        Some(StoredParts { reader })
+    }
+
+    /// What was wanted of it, with every text copied.
+    ///
+    /// # Errors
+    /// None for octets that were looked at as they are now.
+    pub fn to_outline(&self) -> Result<Outline, Error> {
+        Outline::decode_some(&self.octets, self.wanted)
+    }
+}
+
+impl From<&Outline> for StoredOutline {
+    fn from(outline: &Outline) -> Self {
+        Self::of(&outline.digest, &outline.root)
+    }
+}
+
+/// The parts of a message, told in their order: a part, then what is in it.
+#[derive(Clone, Debug)]
+pub struct StoredParts<'a> {
+    reader: Reader<'a>,
+}
+
+impl<'a> StoredParts<'a> {
+    /// The next part. What its [`StoredPart::content`] says it has comes next.
+    pub fn part(&mut self) -> Option<StoredPart<'a>> {
+        self.reader.part().ok()
+    }
+
+    /// The digest of a message that is a part: it comes behind that part, before the message's
+    /// root.
+    pub fn digest(&mut self) -> Option<StoredDigest<'a>> {
+        self.reader.digest().ok()
+    }
+}
+
+/// What a [`Digest`] says.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each is what it is in a Digest")]
+pub struct StoredDigest<'a> {
+    pub date: Option<&'a [u8]>,
+    pub subject: Option<&'a [u8]>,
+    pub from: StoredList<'a, StoredAddress<'a>>,
+    pub sender: StoredList<'a, StoredAddress<'a>>,
+    pub reply_to: StoredList<'a, StoredAddress<'a>>,
+    pub to: StoredList<'a, StoredAddress<'a>>,
+    pub cc: StoredList<'a, StoredAddress<'a>>,
+    pub bcc: StoredList<'a, StoredAddress<'a>>,
+    pub in_reply_to: Option<&'a [u8]>,
+    pub message_id: Option<&'a [u8]>,
+    pub references: Option<StoredList<'a, &'a [u8]>>,
+}
+
+impl StoredDigest<'_> {
+    pub(crate) fn to_digest(&self) -> Digest {
+        let addresses = |list: &StoredList<'_, StoredAddress<'_>>| {
+            let list = list.clone();
+            list.map(StoredAddress::to_correspondent).collect()
+        };
+        let references = self.references.clone();
+        Digest {
+            date: owned(self.date),
+            subject: owned(self.subject),
+            from: addresses(&self.from),
+            sender: addresses(&self.sender),
+            reply_to: addresses(&self.reply_to),
+            to: addresses(&self.to),
+            cc: addresses(&self.cc),
+            bcc: addresses(&self.bcc),
+            in_reply_to: owned(self.in_reply_to),
+            message_id: owned(self.message_id),
+            references: references.map(|list| list.map(<[u8]>::to_vec).collect()),
+        }
+    }
+}
+
+/// What a [`Correspondent`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is what it is in a Correspondent")]
+pub enum StoredAddress<'a> {
+    Mailbox {
+        name: Option<&'a [u8]>,
+        route: Option<&'a [u8]>,
+        local: &'a [u8],
+        host: &'a [u8],
+    },
+    GroupStart(&'a [u8]),
+    GroupEnd,
+}
+
+impl StoredAddress<'_> {
+    fn to_correspondent(self) -> Correspondent {
+        match self {
+            Self::Mailbox {
+                name,
+                route,
+                local,
+                host,
+            } => Correspondent::Mailbox {
+                name: owned(name),
+                route: owned(route),
+                local: local.to_vec(),
+                host: host.to_vec(),
+            },
+            Self::GroupStart(name) => Correspondent::GroupStart(name.to_vec()),
+            Self::GroupEnd => Correspondent::GroupEnd,
+        }
+    }
+}
+
+/// What a [`Part`] says of itself.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each is what it is in a Part")]
+pub struct StoredPart<'a> {
+    pub media: &'a str,
+    pub subtype: &'a str,
+    pub parameters: StoredList<'a, (&'a str, &'a [u8])>,
+    pub id: Option<&'a [u8]>,
+    pub description: Option<&'a [u8]>,
+    pub encoding: &'a str,
+    pub md5: Option<&'a [u8]>,
+    pub disposition: Option<StoredDisposition<'a>>,
+    pub languages: Option<StoredList<'a, &'a [u8]>>,
+    pub location: Option<&'a [u8]>,
+    pub header: Span,
+    pub body: Span,
+    pub lines: u64,
+    pub leniencies: Leniencies,
+    pub content: StoredContent,
+}
+
+impl<'a> StoredPart<'a> {
+    pub(crate) const fn new(
+        media: &'a str,
+        subtype: &'a str,
+        parameters: StoredList<'a, (&'a str, &'a [u8])>,
+    ) -> Self {
+        let nowhere = Span { offset: 0, len: 0 };
+        Self {
+            media,
+            subtype,
+            parameters,
+            id: None,
+            description: None,
+            encoding: "",
+            md5: None,
+            disposition: None,
+            languages: None,
+            location: None,
+            header: nowhere,
+            body: nowhere,
+            lines: 0,
+            leniencies: Leniencies::NONE,
+            content: StoredContent::Leaf,
+        }
+    }
+
+    /// The part, with nothing in it.
+    pub(crate) fn to_part(&self) -> Part {
+        let languages = self.languages.clone().into_iter().flatten();
+        Part {
+            media: self.media.to_owned(),
+            subtype: self.subtype.to_owned(),
+            parameters: self.parameters.to_parameters(),
+            id: owned(self.id),
+            description: owned(self.description),
+            encoding: self.encoding.to_owned(),
+            md5: owned(self.md5),
+            disposition: self.disposition.as_ref().map(|stored| Disposition {
+                kind: stored.kind.to_owned(),
+                parameters: stored.parameters.to_parameters(),
+            }),
+            languages: languages.map(<[u8]>::to_vec).collect(),
+            location: owned(self.location),
+            header: self.header,
+            body: self.body,
+            lines: self.lines,
+            leniencies: self.leniencies,
+            content: Content::Leaf,
+        }
+    }
+}
+
+/// What follows a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoredContent {
+    /// Nothing of its own.
+    Leaf,
+    /// So many parts, each with what is in it.
+    Multipart(usize),
+    /// A message's digest and its root.
+    Message,
+}
+
+/// What a [`Disposition`] says.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each is what it is in a Disposition")]
+pub struct StoredDisposition<'a> {
+    pub kind: &'a str,
+    pub parameters: StoredList<'a, (&'a str, &'a [u8])>,
+}
+
+/// Items that are stored one behind the other.
+#[derive(Clone, Debug)]
+pub struct StoredList<'a, T> {
+    /// Begins with the first of them; what is behind the last is something else.
+    octets: &'a [u8],
+    count: usize,
+    read: fn(&mut Reader<'a>) -> Result<T, Error>,
+}
+
+impl<'a, T> StoredList<'a, T> {
+    pub(crate) const fn new(
+        octets: &'a [u8],
+        count: usize,
+        read: fn(&mut Reader<'a>) -> Result<T, Error>,
+    ) -> Self {
+        Self {
+            octets,
+            count,
+            read,
+        }
+    }
+
+    /// True if there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+impl StoredList<'_, (&str, &[u8])> {
+    /// The parameters, copied.
+    #[must_use]
+    pub fn to_parameters(&self) -> Vec<Parameter> {
+        let copied = self.clone().map(|(name, value)| Parameter {
+            name: name.to_owned(),
+            value: value.to_vec(),
+        });
+        copied.collect()
+    }
+}
+
+impl<T> Iterator for StoredList<'_, T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.count = self.count.checked_sub(1)?;
+        let mut reader = Reader::of(self.octets);
+        let item = (self.read)(&mut reader).ok();
+        self.octets = reader.rest();
+        item
+    }
+}
+
+fn owned(text: Option<&[u8]>) -> Option<Vec<u8>> {
+    text.map(<[u8]>::to_vec)
+}
