@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::fs;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use interop::{Server, Talk, Tls, program};
@@ -9,11 +10,18 @@ use interop::{Server, Talk, Tls, program};
 /// A terminal of its own: a tmux server on a socket in the test's folder.
 struct Terminal<'a> {
     server: &'a Server,
+    /// No two share one: a tmux that ends still answers at its socket for a moment.
+    socket: String,
 }
+
+/// Terminals there were.
+static TERMINALS: AtomicU32 = AtomicU32::new(0);
 
 impl<'a> Terminal<'a> {
     fn run(server: &'a Server, command: &str) -> Self {
-        let terminal = Self { server };
+        let number = TERMINALS.fetch_add(1, Ordering::Relaxed);
+        let socket = format!("tmux-{number}");
+        let terminal = Self { server, socket };
         // A word of our own tells when the program has ended; `cat` keeps the screen.
         let command = format!("{command}; echo THE END; cat");
         terminal.tmux(&["new-session", "-d", "-x", "100", "-y", "30", &command]);
@@ -21,7 +29,7 @@ impl<'a> Terminal<'a> {
     }
 
     fn tmux(&self, words: &[&str]) -> String {
-        let mut all = vec!["-S", "tmux", "-f", "/dev/null"];
+        let mut all = vec!["-S", &self.socket, "-f", "/dev/null"];
         all.extend(words);
         let ended = program("tmux", &all, self.server.folder(), "").unwrap();
         assert!(ended.well, "tmux {words:?}: {}", ended.err);
@@ -59,7 +67,7 @@ impl<'a> Terminal<'a> {
 
 impl Drop for Terminal<'_> {
     fn drop(&mut self) {
-        let words = ["-S", "tmux", "kill-server"];
+        let words = ["-S", &self.socket, "kill-server"];
         drop(program("tmux", &words, self.server.folder(), ""));
     }
 }
