@@ -3,9 +3,9 @@
 //! What only looks like one stays as it is: glued to other text, in a quoted string, with spaces
 //! in it, of an unknown charset. Longer than 75 octets it may be.
 
-use crate::charset;
 use crate::decode::{Decoder, Encoding, sextet};
 use crate::parameter::hex;
+use crate::{charset, scan};
 
 /// What kind of field a text is of, which says where encoded words may stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +119,7 @@ impl<'a> Word<'a> {
         let (charset, encoding, text) = (parts.next()?, parts.next()?, parts.next()?);
         // RFC 2231 §5: a language may stand behind the charset.
         let charset = charset.split(|&octet| octet == b'*').next()?;
-        let known = charset.iter().all(|&octet| is_token(octet)) && charset::is_known(charset);
+        let known = charset.iter().all(|&octet| is_charset(octet)) && charset::is_known(charset);
         let printable = !text.is_empty() && text.iter().all(u8::is_ascii_graphic);
         if parts.next().is_some() || !known || !printable {
             return None;
@@ -231,26 +231,9 @@ const fn is_space(octet: u8) -> bool {
 }
 
 // RFC 2047 §2
-/// What a charset's name may have: printable ASCII but `especials`.
-const fn is_token(octet: u8) -> bool {
-    octet.is_ascii_graphic()
-        && !matches!(
-            octet,
-            b'(' | b')'
-                | b'<'
-                | b'>'
-                | b'@'
-                | b','
-                | b';'
-                | b':'
-                | b'"'
-                | b'/'
-                | b'['
-                | b']'
-                | b'?'
-                | b'.'
-                | b'='
-        )
+/// What a charset's name may have: a token without dots. A backslash, allowed there, is in no name.
+const fn is_charset(octet: u8) -> bool {
+    scan::is_token(octet) && octet != b'.'
 }
 
 #[cfg(test)]
