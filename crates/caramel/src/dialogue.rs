@@ -61,7 +61,9 @@ pub(crate) fn connections(config: &Config, listing: &Listing) -> Result<(), Comp
             number("id").unwrap_or_default(),
             text("protocol").unwrap_or_default(),
             Timestamp::utc(since).to_rfc3339(),
-            text("phase").unwrap_or_default(),
+            text("phase")
+                .filter(|phase| !phase.is_empty())
+                .unwrap_or("-"),
             text("address").unwrap_or("unix"),
             text("account").unwrap_or("-"),
         )

@@ -158,6 +158,29 @@ fn what_python_says_inside_of_tls_is_seen_without_its_contents() {
 }
 
 #[test]
+fn what_passes_compressed_is_seen_as_it_was() {
+    let server = Server::start().unwrap();
+    let ca = server.authority().unwrap();
+    let address = server.address("imap", Tls::Implicit).to_string();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/extensions.py");
+    let dialogue = recorded(&server, "imap", || {
+        let words = [script, "compress", &ca, &address];
+        let ended = program("python3", &words, server.folder(), "").unwrap();
+        assert!(ended.well, "{}\n{}", ended.out, ended.err);
+    });
+    let (_, behind) = dialogue.split_once("\n~ deflate\n").unwrap();
+    let left_out = "# 170018 octets left out\nC* 170018 x\nC:\n";
+    assert_eq!(behind.matches(left_out).count(), 3, "{behind}");
+    assert_eq!(
+        behind.matches("S+ <170018 octets left out>\n").count(),
+        3,
+        "{behind}"
+    );
+    assert!(!behind.contains("again"), "{behind}");
+    assert!(behind.ends_with("\n~ close\n"), "{behind}");
+}
+
+#[test]
 fn an_account_is_looked_at_from_its_greeting_on() {
     let server = Server::start().unwrap();
     let mut looking = look(
