@@ -63,24 +63,30 @@ fn shown(line: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
+    fn seen(line: &str) -> String {
+        let shown = shown(line.as_bytes()).unwrap_or_default();
+        String::from_utf8(shown).unwrap()
+    }
+
     #[test]
-    fn secrets_are_left_out() {
-        for (line, expected) in [
-            (
-                "MAIL FROM:<ada@example.org>",
-                Some("MAIL FROM:<ada@example.org>"),
-            ),
-            ("AUTH", Some("AUTH")),
-            ("auth NTLM c2VjcmV0", Some("auth NTLM PGxlZnQtb3V0Pg==")),
-            ("AUTH  PLAIN c2VjcmV0", Some("AUTH PLAIN PGxlZnQtb3V0Pg==")),
-            ("AUTHPLAIN c2VjcmV0", None),
-            ("RSET\rAUTH PLAIN c2VjcmV0", None),
-            ("VRFY a\rAUTH PLAIN c2VjcmV0", None),
-            ("c2VjcmV0", None),
-            ("", None),
-        ] {
-            let shown = shown(line.as_bytes());
-            assert_eq!(shown.as_deref(), expected.map(str::as_bytes), "{line}");
+    fn auth_is_shown_without_its_response() {
+        assert_eq!(seen("AUTH"), "AUTH");
+        assert_eq!(seen("auth NTLM c2VjcmV0"), "auth NTLM PGxlZnQtb3V0Pg==");
+        assert_eq!(seen("AUTH  PLAIN c2VjcmV0"), "AUTH PLAIN PGxlZnQtb3V0Pg==");
+        assert_eq!(seen("MAIL FROM:<a@b.example>"), "MAIL FROM:<a@b.example>");
+    }
+
+    #[test]
+    fn what_may_be_a_response_is_not_shown() {
+        let lines = [
+            "AUTHPLAIN c2VjcmV0",
+            "RSET\rAUTH PLAIN c2VjcmV0",
+            "VRFY a\rAUTH PLAIN c2VjcmV0",
+            "c2VjcmV0",
+            "",
+        ];
+        for line in lines {
+            assert_eq!(shown(line.as_bytes()), None, "{line}");
         }
     }
 }
