@@ -127,8 +127,8 @@ impl FetchLine {
         self.tree(out, b"BODY ", outline, false)
     }
 
-    /// Writes the tree of parts; false, and nothing, where the outline was read without them or they
-    /// cannot be read.
+    /// Writes the tree of parts; false, and nothing, where the outline was read without them or
+    /// they cannot be read.
     pub fn body_structure(&mut self, out: &mut BytesMut, outline: &StoredOutline) -> bool {
         self.tree(out, b"BODYSTRUCTURE ", outline, true)
     }

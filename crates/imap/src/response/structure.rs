@@ -106,7 +106,7 @@ fn write_within(
         string(out, part.subtype);
         if extended {
             out.put_u8(b' ');
-            write_parameters(out, part.parameters.clone());
+            write_parameters(out, &part.parameters);
             write_extension(out, part);
         }
     } else {
@@ -139,7 +139,7 @@ fn write_basic(out: &mut BytesMut, part: &StoredPart<'_>) {
     out.put_u8(b' ');
     string(out, part.subtype);
     out.put_u8(b' ');
-    write_parameters(out, part.parameters.clone());
+    write_parameters(out, &part.parameters);
     out.put_u8(b' ');
     nstring(out, part.id);
     out.put_u8(b' ');
@@ -166,7 +166,7 @@ fn write_extension(out: &mut BytesMut, part: StoredPart<'_>) {
             out.put_u8(b'(');
             string(out, disposition.kind);
             out.put_u8(b' ');
-            write_parameters(out, disposition.parameters);
+            write_parameters(out, &disposition.parameters);
             out.put_u8(b')');
         }
         None => out.put_slice(b"NIL"),
@@ -180,7 +180,7 @@ fn write_extension(out: &mut BytesMut, part: StoredPart<'_>) {
     nstring(out, part.location);
 }
 
-fn write_parameters(out: &mut BytesMut, parameters: StoredList<'_, (&[u8], &[u8])>) {
+fn write_parameters(out: &mut BytesMut, parameters: &StoredList<'_, (&[u8], &[u8])>) {
     if parameters.is_empty() {
         return out.put_slice(b"NIL");
     }

@@ -209,7 +209,8 @@ fn what_was_not_read_of_an_outline_is_left_out() {
 #[test]
 fn what_is_damaged_in_an_outline_is_left_out_whole() {
     let message = b"Subject: a\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
-        --b\r\n\r\none\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: c\r\n\r\nd\r\n--b--\r\n";
+        --b\r\n\r\none\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n\
+        Subject: c\r\n\r\nd\r\n--b--\r\n";
     let stored = Outline::parse(message).encode();
     let cuts = (0..stored.len()).map(|end| stored.get(..end).unwrap().to_vec());
     // Messages in one another, deeper than any that is stored: ten empty digest fields, a part.

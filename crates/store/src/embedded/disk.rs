@@ -64,7 +64,7 @@ impl Disk for RealDisk {
     }
 
     fn room(&self, path: &Path) -> io::Result<u64> {
-        rustix::fs::statvfs(path).map(available).map_err(Into::into)
+        Ok(available(&rustix::fs::statvfs(path)?))
     }
 }
 
@@ -82,13 +82,11 @@ impl DiskFile for File {
     }
 
     fn room(&self) -> io::Result<u64> {
-        rustix::fs::fstatvfs(self)
-            .map(available)
-            .map_err(Into::into)
+        Ok(available(&rustix::fs::fstatvfs(self)?))
     }
 }
 
-fn available(found: rustix::fs::StatVfs) -> u64 {
+fn available(found: &rustix::fs::StatVfs) -> u64 {
     found.f_bavail.saturating_mul(found.f_frsize)
 }
 
