@@ -266,11 +266,15 @@ impl Account {
         }
         for (at, item) in plan.items.iter().enumerate() {
             let data = match &outline {
-                Some(outline) if filters(item) => {
-                    octets += headers.note(at, header_of(email, outline, item));
-                    Data::Nothing
+                Some(outline) if !is_whole(item) => {
+                    match header_of(email, outline, item).filter(|range| headers.fit(*range)) {
+                        Some(range) => {
+                            octets += headers.note(at, range);
+                            Data::Nothing
+                        }
+                        None => self.data(email, outline, item).await?,
+                    }
                 }
-                Some(outline) if !is_whole(item) => self.data(email, outline, item).await?,
                 _ if item.form == Form::DecodedSize => Data::Size(email.size),
                 _ => Data::Stored(cut(whole(email), item.range)),
             };
@@ -382,7 +386,14 @@ impl Account {
                 let Some(located) = outline.locate(&item.section) else {
                     return Ok(Data::Nothing);
                 };
-                Ok(Data::Stored(cut(at(email, located.span), item.range)))
+                let range = at(email, located.span);
+                if !located.filtered {
+                    return Ok(Data::Stored(cut(range, item.range)));
+                }
+                let header = self.house.read(range).await?;
+                let mut fields = Vec::new();
+                item.section.filter(&header, &mut fields);
+                Ok(Data::Octets(slice(fields.into(), item.range)))
             }
             Form::Decoded | Form::DecodedSize => self.decoded(email, outline, item).await,
         }
@@ -474,19 +485,10 @@ fn outline_octets(stored: &[u8], outline: &Outline) -> u64 {
     u64::try_from(octets).unwrap_or(u64::MAX)
 }
 
-/// True for some fields of a header.
-const fn filters(item: &Item) -> bool {
-    let specifier = &item.section.specifier;
-    matches!(
-        specifier,
-        Specifier::HeaderFields(_) | Specifier::HeaderFieldsNot(_)
-    )
-}
-
-/// The header that an item tells some fields of, if there is such a part.
+/// The header that an item tells some fields of, if it does and there is such a part.
 fn header_of(email: &EmailRow, outline: &Outline, item: &Item) -> Option<BlobRange> {
     let located = outline.locate(&item.section)?;
-    Some(at(email, located.span))
+    located.filtered.then(|| at(email, located.span))
 }
 
 /// True for what needs no outline: the message as it is.

@@ -9,9 +9,10 @@ use mail::BlobRange;
 use super::{Data, FetchPlan, FetchRow, slice};
 use crate::{Account, Outcome};
 
-/// Octets of headers that are waited for: above that they are read before the next message is
-/// looked at.
-const WAITING_OCTETS_MAX: u64 = 48 * 1024;
+/// Octets of headers that are read together at most; what does not fit is read alone, at once.
+const TOGETHER_OCTETS_MAX: u64 = 64 * 1024;
+/// Above so many they are read before the next message is looked at.
+const MANY_OCTETS: u64 = 48 * 1024;
 
 /// Headers that are not read yet.
 #[derive(Debug, Default)]
@@ -36,9 +37,13 @@ impl Headers {
         self.row = row;
     }
 
+    /// True if there is room for one more.
+    pub(super) const fn fit(&self, range: BlobRange) -> bool {
+        self.octets.saturating_add(range.len) <= TOGETHER_OCTETS_MAX
+    }
+
     /// Waits for the header that an item of the row is made of; tells its octets.
-    pub(super) fn note(&mut self, item: usize, range: Option<BlobRange>) -> u64 {
-        let Some(range) = range else { return 0 };
+    pub(super) fn note(&mut self, item: usize, range: BlobRange) -> u64 {
         let row = self.row;
         self.waiting.push(Header { row, item, range });
         self.octets = self.octets.saturating_add(range.len);
@@ -46,7 +51,7 @@ impl Headers {
     }
 
     pub(super) const fn are_many(&self) -> bool {
-        self.octets > WAITING_OCTETS_MAX
+        self.octets > MANY_OCTETS
     }
 }
 
