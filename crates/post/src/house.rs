@@ -6,14 +6,17 @@ use std::sync::atomic::AtomicUsize;
 use bytes::Bytes;
 use mail::{AccountId, BlobRange};
 use store::Store;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::budget::{Keepers, MailboxMemory};
 use crate::directory::Directory;
 use crate::keeper::{Full, Keeper};
 use crate::login::Gate;
 use crate::search::Waiting;
-use crate::{Account, Error, Outcome, Outside, Rules};
+use crate::{Account, Error, Outcome, Outside, Rules, Why};
+
+/// From so many messages on, what is done with all of them at once takes milliseconds.
+const LONG_MESSAGES_MIN: usize = 5000;
 
 /// The post office. Cheap to clone: all clones are the same house.
 #[derive(Clone, Debug)]
@@ -120,6 +123,26 @@ impl Post {
     /// The one keeper of an account.
     pub(crate) fn keeper(&self, id: AccountId) -> Arc<Keeper> {
         self.inner.keepers.keeper(id, &self.inner.waiting)
+    }
+
+    /// Runs work about so many messages: much of it where nobody waits for it but who asked.
+    pub(crate) async fn in_nobodys_way<T: Send + 'static>(
+        &self,
+        messages: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Outcome<T> {
+        if messages < LONG_MESSAGES_MIN {
+            return Ok(work());
+        }
+        let (done, answer) = oneshot::channel();
+        self.inner.outside.run_long(Box::new(move || {
+            // Whoever waited may have gone; then the answer goes nowhere.
+            drop(done.send(work()));
+        }));
+        answer.await.map_err(|_| {
+            let text = "Too much is asked at once; please try again later";
+            Error::refused(Why::Unavailable, 450, [4, 3, 2], text)
+        })
     }
 
     /// Drops accounts' memory if there is too much of it.
