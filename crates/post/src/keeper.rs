@@ -186,7 +186,8 @@ impl Keeper {
             version: ledger.durable,
         });
         self.publish(ledger.counters.modseq);
-        self.index.notice(ledger.counters.email);
+        self.index
+            .notice(ledger.counters.email, ledger.counters.usage.messages);
         desk.ledger = Some(Box::new(ledger));
         Ok(())
     }
@@ -432,7 +433,9 @@ impl Party {
         match desk.ledger.as_deref_mut() {
             Some(ledger) if generation == self.generation => {
                 ledger.durable = ledger.durable.max(self.version);
-                self.keeper.index.notice(ledger.counters.email);
+                let counters = &ledger.counters;
+                let index = &self.keeper.index;
+                index.notice(counters.email, counters.usage.messages);
                 self.keeper.settled.send_replace(Settled {
                     generation,
                     version: ledger.durable,
