@@ -69,6 +69,8 @@ pub(crate) struct Folder {
     pub(crate) next_uid: Option<Uid>,
     /// The largest mod-sequence of any change in it.
     pub(crate) highest: ModSeq,
+    /// No flags changed after this line; only messages came, or went.
+    pub(crate) flagged: ModSeq,
     /// By rising UID.
     pub(crate) entries: Vec<Entry>,
     /// What they add up to.
@@ -155,6 +157,7 @@ impl Ledger {
             // What was forgotten may have been the last change of any mailbox: HIGHESTMODSEQ may
             // grow at a restart, but never shrink.
             folder.highest = folder.highest.max(ledger.counters.forgotten);
+            folder.flagged = folder.highest;
             folder.entries.shrink_to_fit();
             folder.sums = Sums::of(&folder.entries);
         }
@@ -276,6 +279,7 @@ impl Folder {
         Self {
             next_uid: Some(Uid::MIN),
             highest: row.created,
+            flagged: row.created,
             entries: Vec::new(),
             sums: Sums::default(),
             acl: Acl::new(),
@@ -309,6 +313,22 @@ impl Folder {
                 .partition_point(|entry| entry.uid <= *range.end());
             self.entries.get(from..to).unwrap_or_default()
         })
+    }
+
+    /// The entries that may be of a later line than this one: where no flags changed since then
+    /// those that came, found without a look at the others.
+    pub(crate) fn later_than(&self, since: ModSeq) -> &[Entry] {
+        if self.highest <= since {
+            return &[];
+        }
+        if self.flagged > since {
+            return &self.entries;
+        }
+        let behind = self.entries.iter().rev();
+        let came = behind.take_while(|entry| entry.modseq > since).count();
+        self.entries
+            .get(self.entries.len() - came..)
+            .unwrap_or_default()
     }
 
     /// Sets what one change wrote as runs; tells what they are good for, and of each entry which

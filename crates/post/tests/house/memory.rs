@@ -35,6 +35,13 @@ async fn shown(account: &Account, mailbox: &str) -> Shown {
     let opened = account.open(mailbox).await.unwrap();
     let all = account.changes(opened.id, ModSeq(0), Uid::MIN);
     let all = all.await.unwrap();
+    // Since any line exactly what is later.
+    for since in (0..all.modseq.0).rev().take(6).map(ModSeq) {
+        let some = account.changes(opened.id, since, opened.uidnext);
+        let later = all.changed.iter().filter(|row| row.modseq > since);
+        let later: Vec<_> = later.cloned().collect();
+        assert_eq!(some.await.unwrap().changed, later, "since {since:?}");
+    }
     let messages = all.changed.into_iter();
     Shown {
         uids: opened.uids,
