@@ -160,6 +160,7 @@ impl Ledger {
             folder.flagged = folder.highest;
             folder.entries.shrink_to_fit();
             folder.sums = Sums::of(&folder.entries);
+            folder.sums.uids.shrink_to_fit();
         }
         Ok(ledger)
     }
