@@ -239,6 +239,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Forgets the oldest removals where there are too many.
+    // RFC 7162 §5.3
     fn forget_vanished(&mut self) {
         let ledger = &mut *self.ledger;
         while ledger.vanished.len() > VANISHED_MAX || ledger.vanished_runs > VANISHED_RUNS_MAX {

@@ -18,7 +18,7 @@ use crate::{Error, Fault, Outcome, Usage, Why};
 /// Removals remembered for each account, so that a client can catch up cheaply: so many changes...
 pub(crate) const VANISHED_MAX: usize = 1024;
 /// ... and so many runs of UIDs in all of them. Whoever was away for longer is told of every UID
-/// that was given and is not there (RFC 7162 §3.2.5.1).
+/// that was given and is not there (RFC 7162 §5.3).
 pub(crate) const VANISHED_RUNS_MAX: usize = 16 * 1024;
 /// Keywords one mailbox can have: the bits of [`Entry::keywords`].
 pub(crate) const KEYWORDS_MAX: usize = 64;
