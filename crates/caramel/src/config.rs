@@ -135,6 +135,14 @@ impl Config {
         self.number(&setting::MEMORY)
     }
 
+    /// Octets that mailboxes may take in memory.
+    pub(crate) fn mailbox_memory(&self) -> u64 {
+        match self.value(&setting::MAILBOX_MEMORY) {
+            Some(_) => self.number(&setting::MAILBOX_MEMORY),
+            None => self.memory() / 2,
+        }
+    }
+
     pub(crate) fn message_size(&self) -> u64 {
         self.number(&setting::MESSAGE_SIZE)
     }

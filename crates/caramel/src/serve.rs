@@ -118,7 +118,7 @@ pub(crate) fn rules(config: &Config) -> Rules {
         recipients_max: to_usize(config.recipients()),
         quota: config.quota(),
         scram_sha1: config.scram_sha1(),
-        memory_octets_max: to_usize(config.memory() / 2),
+        mailbox_memory_octets_max: to_usize(config.mailbox_memory()),
         ..Rules::new(config.hostname())
     }
 }

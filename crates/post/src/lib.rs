@@ -67,6 +67,7 @@
 mod access;
 mod account;
 mod append;
+mod budget;
 mod captured;
 mod changes;
 mod copy;
@@ -102,6 +103,7 @@ mod trace;
 
 pub use account::Account;
 pub use append::{Append, Appended};
+pub use budget::MailboxMemory;
 pub use changes::{Changed, Changes, Snapshot};
 pub use copy::Copied;
 pub use directory::{Alias, AliasSource, Listed};

@@ -90,8 +90,9 @@ settings! {
     DATA = [""] "data": Kind::Path, "", "\"/var/lib/caramel\"",
         "The folder for everything that is kept. Without it, `caramel` in the user's data folder.";
     MEMORY = [""] "memory": Kind::Size, "\"128M\"", "\"128M\"",
-        "How much memory what is read often may take. Connections and messages on their way come \
-         on top, each within limits of its own.";
+        "How much memory what is read often may take: half of it mailboxes (`mailbox_memory` \
+         sets another limit), half of it what is kept on the disk. Connections and messages on \
+         their way come on top, each within limits of its own.";
     POSTMASTER = [""] "postmaster": Kind::Mail, "", "\"ada@example.org\"",
         "The account that gets mail for postmaster and abuse where no alias says otherwise. \
          Without it, the oldest account.";
@@ -133,6 +134,11 @@ settings! {
     ACCOUNT_MESSAGES = ["limits"] "account_messages": Kind::Count, "", "100000",
         "How many messages an account may hold, counted once for each mailbox they are in. \
          Without it, any number.";
+    MAILBOX_MEMORY = ["limits"] "mailbox_memory": Kind::Size, "", "\"64M\"",
+        "How much memory mailboxes may take, of all accounts together: some 50 octets for each \
+         message of an account in use. Beyond it the accounts that were not used for the longest \
+         time are read from the disk when they are next asked for, also while somebody is logged \
+         in and waits. An account in use right now may pass it. Without it, half of `memory`.";
     CONNECTIONS = ["limits"] "connections": Kind::Count, "20000", "20000",
         "How many connections there may be at once.";
     CONNECTIONS_PER_ADDRESS = ["limits"] "connections_per_address": Kind::Count, "200", "200",

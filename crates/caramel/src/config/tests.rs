@@ -69,6 +69,20 @@ fn what_is_shown_is_a_file_that_means_the_same() {
 }
 
 #[test]
+fn mailboxes_have_half_of_the_memory_or_what_is_said() {
+    let octets = |more: &str| {
+        let text = format!("hostname = \"h.example\"\n{more}");
+        parse("caramel.toml", text).unwrap().mailbox_memory()
+    };
+    assert_eq!(octets(""), 64 << 20);
+    assert_eq!(octets("memory = \"50M\"\n"), 25 << 20);
+    assert_eq!(
+        octets("memory = \"50M\"\n[limits]\nmailbox_memory = \"9M\"\n"),
+        9 << 20
+    );
+}
+
+#[test]
 fn a_mistake_is_shown_in_its_place() {
     let text = "hostname = \"mail.example.org\"\n\n[limits]\nmesage_size = \"50M\"\n";
     let said = complaint(text);

@@ -11,6 +11,7 @@ mod keeper;
 mod login;
 mod mailboxes;
 mod maildrop;
+mod memory;
 mod messages;
 mod metadata;
 mod model;
