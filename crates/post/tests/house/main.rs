@@ -25,4 +25,5 @@ mod saved;
 mod search;
 mod sharing;
 mod submission;
+mod token;
 mod world;
