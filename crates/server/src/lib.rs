@@ -10,6 +10,7 @@
 mod control;
 mod guest;
 mod imap;
+mod key_file;
 mod outside;
 mod pop3;
 mod run;
@@ -18,6 +19,7 @@ mod smtp;
 mod visit;
 
 pub use control::administer;
+pub use key_file::{KeyFile, KeyFileError};
 pub use outside::World;
 pub use run::{Error, Running, run};
 pub use settings::{Door, Encrypted, Protocol, Settings};

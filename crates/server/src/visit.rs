@@ -26,6 +26,7 @@ impl Hall {
         let wanted = |mechanism: &Mechanism| match mechanism {
             Mechanism::ScramSha1 | Mechanism::ScramSha1Plus => rules.scram_sha1,
             Mechanism::External => self.asks_for_certificates(),
+            Mechanism::OauthBearer | Mechanism::Xoauth2 => self.takes_tokens(),
             Mechanism::ScramSha256
             | Mechanism::ScramSha256Plus
             | Mechanism::Plain
@@ -43,6 +44,11 @@ impl Hall {
             Protocol::Submission | Protocol::Imap | Protocol::Pop3
         );
         people && identity.is_some_and(Identity::asks_clients)
+    }
+
+    /// True if access tokens are taken, and there are keys to verify them with.
+    fn takes_tokens(&self) -> bool {
+        self.post.rules().tokens.is_some() && self.settings.token_keys.is_some()
     }
 
     /// True if the peer may ask for TLS.
@@ -89,7 +95,8 @@ impl Visit {
 
     /// Nobody is logged in yet.
     pub(crate) fn guest(&self) -> Guest {
-        Guest::new(self.hall.post.clone(), self.peer)
+        let keys = self.hall.settings.token_keys.clone();
+        Guest::new(self.hall.post.clone(), self.peer).with_keys(keys)
     }
 
     /// Drives the session to its end; what went wrong is logged here and nowhere else.
