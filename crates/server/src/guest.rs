@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mail::{BlobRange, Enhanced, ModSeq, Refusal};
-use net::{Fault, Peer};
+use net::{Fault, Onlooker, Peer};
 use post::{Account, Outcome, Post, Why};
 use tokio::sync::watch;
 use wire::sasl::{Question, ScramHash, ScramKeys, Secret, TokenError, TokenStatus, Verdict};
 
+use crate::gallery::Seat;
 use crate::key_file::KeyFile;
 
 /// A peer, and who it is logged in as.
@@ -21,6 +22,8 @@ pub(crate) struct Guest {
     room: Option<Room>,
     /// The other account whose mailbox is open.
     visited: Option<Room>,
+    /// Where others may see it.
+    seat: Option<Box<Seat>>,
 }
 
 #[derive(Debug)]
@@ -37,6 +40,25 @@ impl Guest {
             token_keys: None,
             room: None,
             visited: None,
+            seat: None,
+        }
+    }
+
+    /// Takes a seat, where others may see it.
+    pub(crate) fn seated(mut self, seat: Seat) -> Self {
+        self.seat = Some(Box::new(seat));
+        self
+    }
+
+    /// Whoever looks on.
+    pub(crate) fn onlooker(&mut self) -> Option<&mut dyn Onlooker> {
+        self.seat.as_mut()?.onlooker()
+    }
+
+    /// Hears where its session rests.
+    pub(crate) fn rests(&mut self, phase: &'static str, encrypted: bool) {
+        if let Some(seat) = &mut self.seat {
+            seat.rests(phase, encrypted);
         }
     }
 
@@ -59,6 +81,9 @@ impl Guest {
     pub(crate) fn leave(&mut self) {
         self.room = None;
         self.visited = None;
+        if let Some(seat) = &mut self.seat {
+            seat.belongs_to(None);
+        }
     }
 
     /// From here on news is of that account; of its own again, if it is the guest's.
@@ -176,6 +201,9 @@ impl Guest {
             Ok(account) => {
                 let conn = self.peer.conn;
                 tracing::info!(%conn, account = %account.address(), "logged in");
+                if let Some(seat) = &mut self.seat {
+                    seat.belongs_to(Some(account.address()));
+                }
                 let ledger = account.modseq_watch();
                 self.room = Some(Room { account, ledger });
                 Verdict::Accepted

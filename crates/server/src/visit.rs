@@ -7,6 +7,7 @@ use post::Post;
 use wire::Session;
 use wire::sasl::Mechanism;
 
+use crate::gallery::{Beginning, Gallery};
 use crate::guest::Guest;
 use crate::settings::{Door, Encrypted, Protocol, Settings};
 
@@ -17,6 +18,7 @@ pub(crate) struct Hall {
     pub(crate) door: Door,
     pub(crate) post: Post,
     pub(crate) terms: Terms,
+    pub(crate) gallery: Arc<Gallery>,
 }
 
 impl Hall {
@@ -49,6 +51,17 @@ impl Hall {
     /// True if access tokens are taken, and there are keys to verify them with.
     fn takes_tokens(&self) -> bool {
         self.post.rules().tokens.is_some() && self.settings.token_keys.is_some()
+    }
+
+    /// How connections begin behind this door.
+    fn beginning(&self) -> Beginning {
+        let tls = self.door.encrypted == Encrypted::Implicit;
+        Beginning {
+            protocol: self.door.protocol,
+            tls,
+            clear: !tls && self.door.is_indoors(),
+            starttls: self.offers_starttls(),
+        }
     }
 
     /// True if the peer may ask for TLS.
@@ -95,8 +108,12 @@ impl Visit {
 
     /// Nobody is logged in yet.
     pub(crate) fn guest(&self) -> Guest {
-        let keys = self.hall.settings.token_keys.clone();
-        Guest::new(self.hall.post.clone(), self.peer).with_keys(keys)
+        let hall = &self.hall;
+        let seat = hall.gallery.seat(self.peer, hall.beginning());
+        let keys = hall.settings.token_keys.clone();
+        Guest::new(hall.post.clone(), self.peer)
+            .seated(seat)
+            .with_keys(keys)
     }
 
     /// Drives the session to its end; what went wrong is logged here and nowhere else.

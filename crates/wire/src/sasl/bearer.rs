@@ -108,7 +108,7 @@ impl std::fmt::Display for JsonString<'_> {
 
 impl ClientResponse {
     /// Writes it in the grammar of OAUTHBEARER, or of XOAUTH2 if that is the mechanism.
-    pub(super) fn write(&self, mechanism: Mechanism) -> String {
+    pub(crate) fn write(&self, mechanism: Mechanism) -> String {
         let user = self.authorization.as_deref();
         let mut text = match (mechanism, user) {
             (Mechanism::Xoauth2, user) => format!("user={}", user.unwrap_or_default()),
@@ -132,6 +132,13 @@ impl ClientResponse {
             None => write!(text, "auth={KVSEP}{KVSEP}"),
         };
         text
+    }
+
+    /// Reads what an exchange would take.
+    pub(crate) fn read(mechanism: Mechanism, response: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(response).ok()?;
+        let fits = text.len() <= RESPONSE_OCTETS_MAX;
+        fits.then(|| Self::parse(mechanism, text).ok()).flatten()
     }
 
     /// Reads it in the grammar of the mechanism.
