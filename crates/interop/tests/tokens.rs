@@ -8,9 +8,9 @@ use std::path::Path;
 use interop::{Ended, Server, Tls, program};
 use tempfile::TempDir;
 
-/// Makes a key and a key set with nothing else; returns a token that is good and one that has
-/// expired.
-fn issue(folder: &Path, name: &str) -> [String; 2] {
+/// Makes a key and a key set with nothing else; returns a token that is good, one that has expired,
+/// and one that is good and as long as a token may be.
+fn issue(folder: &Path, name: &str) -> [String; 3] {
     let script = include_str!("python/issue.py");
     let words = ["-c", script, folder.to_str().unwrap(), name];
     let ended = program("python3", &words, folder, "").unwrap();
@@ -79,7 +79,7 @@ fn curl(server: &Server, protocol: &str, mechanism: &str, token: &str) -> (bool,
 #[test]
 fn curl_logs_in_by_tokens_while_keys_change() {
     let made = TempDir::new().unwrap();
-    let [good, expired] = issue(made.path(), "one");
+    let [good, expired, _] = issue(made.path(), "one");
     let server = taking_tokens(made.path());
     let check = |token: &str, expected: bool| {
         for protocol in ["submission", "imap", "pop3"] {
@@ -94,7 +94,7 @@ fn curl_logs_in_by_tokens_while_keys_change() {
     check(&good, true);
     check(&expired, false);
     // The issuer has other keys from now on; the next login knows.
-    let [newer, _] = issue(made.path(), "two");
+    let [newer, ..] = issue(made.path(), "two");
     check(&newer, true);
     check(&good, false);
 }
@@ -102,7 +102,7 @@ fn curl_logs_in_by_tokens_while_keys_change() {
 #[test]
 fn mutt_sends_by_tokens() {
     let made = TempDir::new().unwrap();
-    let [good, expired] = issue(made.path(), "one");
+    let [good, expired, _] = issue(made.path(), "one");
     let server = taking_tokens(made.path());
     let address = server.address("submission", Tls::Implicit);
     let authority = server.authority().unwrap();

@@ -1,5 +1,6 @@
 """Issues access tokens: makes a key of that name by openssl, writes the set of keys to the folder's
-keys.json, and prints a token that is good and one that has expired.
+keys.json, and prints a token that is good, one that has expired, and one that is good and as long
+as a token may be.
 """
 import base64, json, os, subprocess, sys, time
 
@@ -25,11 +26,11 @@ with open(os.path.join(folder, "new.json"), "w") as out:
 os.replace(os.path.join(folder, "new.json"), os.path.join(folder, "keys.json"))
 
 
-def token(expires):
+def token(expires, **more):
     header = {"alg": "RS256", "typ": "at+jwt", "kid": name}
     claims = {"iss": "https://login.test.localhost", "aud": ["mail", "web"], "sub": "7",
               "email": "ada@test.localhost", "email_verified": True, "scope": "openid mail",
-              "exp": expires}
+              "exp": expires, **more}
     signed = ".".join(encode(json.dumps(part).encode()) for part in (header, claims))
     signature = openssl("dgst", "-sha256", "-sign", key, input=signed.encode())
     return signed + "." + encode(signature)
@@ -38,3 +39,5 @@ def token(expires):
 now = int(time.time())
 print(token(now + 3600))
 print(token(now - 3600))
+room = 8192 - len(token(now + 3600, groups=""))
+print(token(now + 3600, groups="x" * (room * 3 // 4 - 1)))

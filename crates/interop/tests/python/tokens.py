@@ -1,7 +1,7 @@
 """Logs in with access tokens, by IMAP, POP3 and submission, as Python's libraries do it.
 
 Words: the addresses of the three (implicit TLS), the authority's certificate; then on standard
-input, a line each: a token that is good, and one that has expired.
+input, a line each: a token that is good, one that has expired, and a good one that is long.
 """
 
 import base64
@@ -13,7 +13,7 @@ import ssl
 import sys
 
 imap_at, pop_at, smtp_at, authority = sys.argv[1:]
-good, expired = sys.stdin.read().split()
+good, expired, long = sys.stdin.read().split()
 USER = "ada@test.localhost"
 
 context = ssl.create_default_context(cafile=authority)
@@ -111,8 +111,10 @@ def by_pop(mechanism, say, token):
     return True
 
 
+assert 8180 < len(long) <= 8192, len(long)
 for mechanism, say in [("OAUTHBEARER", bearer), ("XOAUTH2", xoauth2)]:
     for way in [by_imap, by_smtp, by_pop]:
         assert way(mechanism, say, good), (mechanism, way)
+        assert way(mechanism, say, long), (mechanism, way)
         assert not way(mechanism, say, expired), (mechanism, way)
 print("well")

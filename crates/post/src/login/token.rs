@@ -9,10 +9,9 @@ use jsonwebtoken::{Validation, decode, decode_header};
 use mail::{Enhanced, Refusal};
 use serde_json::{Map, Value};
 
+use super::Attempt;
 use super::key_set::KeySet;
 use crate::{Account, Error, Outcome, Post, Why};
-
-use super::Attempt;
 
 /// Letters of a claim that the log shows.
 const SHOWN_LETTERS_MAX: usize = 200;
