@@ -26,4 +26,5 @@ mod saved;
 mod search;
 mod sharing;
 mod submission;
+mod token;
 mod world;
