@@ -255,6 +255,8 @@ pub(super) struct Fetching {
     pub(super) plan: Arc<FetchPlan>,
     /// True once a transfer encoding could not be undone.
     pub(super) unknown_cte: bool,
+    /// True once something kept about a message could not be read.
+    pub(super) unreadable: bool,
 }
 
 /// A STORE on its way.

