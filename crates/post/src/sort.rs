@@ -1,6 +1,7 @@
-//! Messages in an order (RFC 5256 §3, RFC 5957).
+//! Messages in an order (RFC 5256 §3, RFC 5957, RFC 6203 §6).
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use mail::{MailboxId, ModSeq, Uid};
 use message::SortText;
@@ -21,6 +22,8 @@ pub enum SortKey {
     Size,
     /// A text, by `i;unicode-casemap`.
     Text(SortText),
+    /// How near it comes to what is fuzzy in the query, the nearest first.
+    Relevancy,
 }
 
 /// A key, and which way.
@@ -43,11 +46,14 @@ pub struct Sorted {
     pub first_modseq: Option<ModSeq>,
     /// That of the last one.
     pub last_modseq: Option<ModSeq>,
+    /// How near each message comes, from 1 to 100, in their order; none if nothing was fuzzy.
+    pub scores: Vec<u8>,
 }
 
 /// A message with what it is sorted by.
 struct Row {
     entry: Entry,
+    score: Option<u8>,
     keys: Vec<Value>,
 }
 
@@ -70,15 +76,22 @@ impl Account {
     ) -> Outcome<Sorted> {
         let found = self.search(mailbox, query).await?;
         let entries = self.entries(mailbox, &found.uids).await?;
-        let by_memory = |key| matches!(key, SortKey::Arrival | SortKey::Size);
+        let scores: BTreeMap<Uid, u8> = found.uids.iter().zip(found.scores).collect();
+        let row = |entry: Entry, read: &dyn Fn(&Entry, SortKey) -> Value| {
+            row(entry, scores.get(&entry.uid).copied(), criteria, read)
+        };
+        let by_memory = |key| {
+            let (arrival, size, nearness) = (SortKey::Arrival, SortKey::Size, SortKey::Relevancy);
+            [arrival, size, nearness].contains(&key)
+        };
         let mut rows = Vec::with_capacity(entries.len());
         if criteria.iter().all(|criterion| by_memory(criterion.key)) {
-            let row = |entry| row(entry, criteria, |_, _| Value::Number(0));
+            let row = |entry| row(entry, &|_, _| Value::Number(0));
             rows.extend(entries.into_iter().map(row));
         } else {
             let wanted = Wanted::Fields;
             self.digests(mailbox, &entries, wanted, |entry, digest| {
-                rows.push(row(*entry, criteria, |entry, key| match key {
+                rows.push(row(*entry, &|entry, key| match key {
                     SortKey::Text(text) => Value::Text(text.of(digest)),
                     _ => Value::Number(sent_seconds(entry, digest)),
                 }));
@@ -92,19 +105,27 @@ impl Account {
             modseq: rows.iter().map(|row| row.entry.modseq).max(),
             first_modseq: rows.first().map(|row| row.entry.modseq),
             last_modseq: rows.last().map(|row| row.entry.modseq),
+            scores: rows.iter().filter_map(|row| row.score).collect(),
         })
     }
 }
 
 /// `read` gives what memory does not have.
-fn row(entry: Entry, criteria: &[SortCriterion], read: impl Fn(&Entry, SortKey) -> Value) -> Row {
+fn row(
+    entry: Entry,
+    score: Option<u8>,
+    criteria: &[SortCriterion],
+    read: &dyn Fn(&Entry, SortKey) -> Value,
+) -> Row {
     let keys = criteria.iter().map(|criterion| match criterion.key {
         SortKey::Arrival => Value::Number(entry.date_seconds),
         SortKey::Size => Value::Number(entry.size.into()),
+        // RFC 6203 §6
+        SortKey::Relevancy => Value::Number(-i64::from(score.unwrap_or_default())),
         key => read(&entry, key),
     });
     let keys = keys.collect();
-    Row { entry, keys }
+    Row { entry, score, keys }
 }
 
 fn compare(one: &Row, other: &Row, criteria: &[SortCriterion]) -> Ordering {
