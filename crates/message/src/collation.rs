@@ -103,10 +103,8 @@ pub fn casemap(text: &str) -> String {
         } else if stays(letter) {
             folded.push(letter);
         } else {
-            match usize::try_from(u32::from(letter))
-                .ok()
-                .and_then(|at| single.get(at))
-            {
+            let at = usize::try_from(u32::from(letter)).ok();
+            match at.and_then(|at| single.get(at)) {
                 Some(&one) if one != '\0' => folded.push(one),
                 _ => fall(letter, |part| folded.push(part)),
             }
@@ -118,8 +116,8 @@ pub fn casemap(text: &str) -> String {
 /// Letters before this one have a place in [`SINGLE`]: those of most alphabets, and kana.
 const SINGLE_END: u32 = 0x3100;
 
-/// What letters fall into that fall into one; NUL for the others. Looking each up anew in the tables
-/// of Unicode takes three times as long.
+/// What letters fall into that fall into one; NUL for the others. Looking each up anew in the
+/// tables of Unicode takes three times as long.
 static SINGLE: LazyLock<Vec<char>> = LazyLock::new(|| {
     let single = |code| {
         let mut parts = Vec::new();

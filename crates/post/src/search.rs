@@ -2,7 +2,7 @@
 //! is asked for, by words that may be written a little otherwise (RFC 6203).
 //!
 //! Memory answers what it can; the index rules messages out by their text; what is left is read.
-//! See `docs/decisions/007-search.md`.
+//! See `docs/decisions/007-search.md` and `012-what-searching-compares.md`.
 
 mod build;
 mod narrow;

@@ -197,7 +197,7 @@ impl Session {
                 return self.not_found(searching, status);
             }
             // RFC 7377 §2.2: what may not be read is as if it were not there.
-            Wait::FoundHere(roaming) if is_hidden(why) => return self.roam(roaming),
+            Wait::FoundHere(roaming) if is_hidden(why) => return self.pass_over(roaming),
             Wait::Sources(roaming) | Wait::FoundHere(roaming) | Wait::FoundElsewhere(roaming) => {
                 return self.not_found_anywhere(*roaming, status);
             }

@@ -157,6 +157,12 @@ impl Session {
         self.roam(roaming);
     }
 
+    /// Goes on without the mailbox that is open, since it may no longer be read.
+    pub(super) fn pass_over(&mut self, roaming: Box<Roaming>) {
+        self.unsave(Some(roaming.returning));
+        self.roam(roaming);
+    }
+
     /// Tells what was found in some of the others.
     pub(super) fn take_found_elsewhere(&mut self, roaming: Box<Roaming>, found: Vec<FoundIn>) {
         // RFC 7377 §2.1
@@ -227,8 +233,8 @@ fn names(sources: &[Source], listed: &[Listed], other_users: Option<&str>) -> Ve
                 .iter()
                 .filter(|one| one.subscribed)
                 .for_each(|one| names.add(&one.name)),
-            Source::Subtree(tops) => names.add_below(tops, &listed, |_| true),
-            Source::SubtreeOne(tops) => names.add_below(tops, &listed, |rest| !rest.contains('/')),
+            Source::Subtree(tops) => names.add_below(tops, &listed, usize::MAX),
+            Source::SubtreeOne(tops) => names.add_below(tops, &listed, 1),
             Source::Mailboxes(mailboxes) => {
                 mailboxes.iter().for_each(|one| names.add(one.as_str()))
             }
@@ -251,21 +257,15 @@ impl Names {
         }
     }
 
-    /// Adds these, and those below them of whose name the rest is as wanted.
-    fn add_below(
-        &mut self,
-        tops: &[MailboxName],
-        listed: &[&Listed],
-        is_wanted: impl Fn(&str) -> bool,
-    ) {
-        for top in tops.iter().map(MailboxName::as_str) {
-            self.add(top);
-            for one in listed {
-                let rest = one.name.strip_prefix(top);
-                let rest = rest.and_then(|rest| rest.strip_prefix('/'));
-                if rest.is_some_and(&is_wanted) {
-                    self.add(&one.name);
-                }
+    /// Adds these, and those at most so many levels below them.
+    fn add_below(&mut self, tops: &[MailboxName], listed: &[&Listed], levels_max: usize) {
+        tops.iter().for_each(|top| self.add(top.as_str()));
+        let tops: HashSet<&str> = tops.iter().map(MailboxName::as_str).collect();
+        for name in listed.iter().map(|one| one.name.as_str()) {
+            let above = name.rmatch_indices('/').take(levels_max);
+            let mut above = above.filter_map(|(at, _)| name.get(..at));
+            if above.any(|level| tops.contains(level)) {
+                self.add(name);
             }
         }
     }

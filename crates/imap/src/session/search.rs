@@ -66,7 +66,7 @@ impl Session {
             return self.fault();
         };
         // What came after the last EXISTS has no number yet.
-        let (told, found) = (found, open.view.known(found));
+        let (all, found) = (found, open.view.known(found));
         let highest = highest.filter(|_| !found.is_empty());
         match returning {
             None => {
@@ -87,7 +87,7 @@ impl Session {
                     let mut esearch = esearch(view, &found, returning);
                     esearch.tag = Some(tag.clone());
                     esearch.modseq = highest;
-                    esearch.relevancy = relevancy((told, scores), &found, returning);
+                    esearch.relevancy = relevancy((all, scores), &found, returning);
                     self.write(&Response::Esearch(esearch));
                 }
             }
