@@ -132,6 +132,7 @@ impl Account {
     /// # Errors
     /// [`crate::Why::Nonexistent`] if the mailbox is gone, or a fault.
     pub async fn search(&self, mailbox: MailboxId, query: &Query) -> Outcome<Found> {
+        let _pinned = self.keeper.pin();
         let narrowed = self.narrow(mailbox, query).await;
         self.search_narrowed(mailbox, query, &narrowed).await
     }
@@ -147,6 +148,7 @@ impl Account {
         query: &Query,
         narrowed: &Narrowed,
     ) -> Outcome<Found> {
+        let _pinned = self.keeper.pin();
         let now = self.house.outside().now();
         let (mut found, open) = self
             .look(|ledger| {
