@@ -437,7 +437,9 @@ async fn searches_find_what_is_there() {
         (flag("\\Seen"), &[1]),
         (flag("$work"), &[1]),
         (not(flag("$none")), &[1, 2]),
-        (header("subject", "GRÜSSE"), &[1]),
+        (header("subject", "GRÜ"), &[1]),
+        // RFC 5051 §2: what is written with two letters is another word.
+        (header("subject", "GRÜSSE"), &[]),
         (header("Subject", "E"), &[1, 2]),
         (header("X-Empty", ""), &[2]),
         (header("X-None", ""), &[]),
