@@ -10,6 +10,7 @@ use store::Store;
 use tokio::sync::watch;
 
 use crate::directory::Directory;
+use crate::happenings::Author;
 use crate::keeper::{Full, Keeper};
 use crate::login::Gate;
 use crate::search::Waiting;
@@ -41,6 +42,7 @@ pub(crate) struct Inner {
     /// Octets of all keepers.
     octets: Arc<AtomicUsize>,
     asks: AtomicU64,
+    logins: AtomicU64,
 }
 
 impl Post {
@@ -70,6 +72,7 @@ impl Post {
                 bodies: Arc::default(),
                 octets: Arc::default(),
                 asks: AtomicU64::new(0),
+                logins: AtomicU64::new(0),
             }),
         })
     }
@@ -107,6 +110,7 @@ impl Post {
             address,
             salt,
             visitor: None,
+            author: Author(self.inner.logins.fetch_add(1, Ordering::Relaxed) + 1),
         };
         // Loaded now, so that the ledger's end is known to whoever watches it.
         account.modseq().await?;

@@ -9,6 +9,7 @@ use mail::{EmailId, Flag, FlagSet, MailboxId, ModSeq, Uid, UidSet};
 use store::{Direction, Partition, Row, Store, Table, Version};
 
 use crate::access::{self, Acl};
+use crate::happenings::Happenings;
 use crate::sums::Sums;
 use crate::tables::{self, Counters, Entry, FlagRun, MailboxRow};
 use crate::{Error, Fault, Outcome, Usage, Why};
@@ -41,6 +42,8 @@ pub(crate) struct Ledger {
     pub(crate) flag_runs: BTreeMap<(ModSeq, MailboxId), Held>,
     /// By rising mod-sequence.
     pub(crate) vanished: VecDeque<(ModSeq, MailboxId, UidSet)>,
+    /// What happened since it was read.
+    pub(crate) happenings: Happenings,
 }
 
 /// What a row of flag runs is still good for.
@@ -152,6 +155,7 @@ impl Ledger {
             folder.entries.shrink_to_fit();
             folder.sums = Sums::of(&folder.entries);
         }
+        ledger.happenings = Happenings::behind(ledger.counters.modseq);
         Ok(ledger)
     }
 
@@ -206,6 +210,7 @@ impl Ledger {
             shared: HashMap::new(),
             flag_runs: BTreeMap::new(),
             vanished: VecDeque::new(),
+            happenings: Happenings::default(),
         }
     }
 
@@ -281,6 +286,7 @@ impl Ledger {
         folders
             + self.shared.len() * 24
             + self.vanished.len() * 80
+            + self.happenings.octets()
             + notes
             + self.metadata_octets
             + self.flag_runs.len() * 48

@@ -14,6 +14,7 @@ mod maildrop;
 mod messages;
 mod metadata;
 mod model;
+mod news;
 mod orders;
 mod previews;
 mod quota;
