@@ -62,6 +62,11 @@ fn line() -> impl Strategy<Value = String> {
         "C: t DELETE New",
         "C: t RENAME Work Works",
         "C: t ENABLE IMAP4rev2",
+        "C: t NOTIFY NONE",
+        "C: t NOTIFY SET STATUS (selected (MessageNew (UID BODY.PEEK[]) MessageExpunge)) \
+         (personal (MessageNew MessageExpunge FlagChange MailboxName))",
+        "C: t NOTIFY SET (selected-delayed (MessageNew MessageExpunge FlagChange))",
+        "C: t NOTIFY SET (subscribed (SubscriptionChange)) (inboxes NONE)",
         "C: t ENABLE CONDSTORE QRESYNC",
         "C: t SELECT INBOX (QRESYNC (1 3 1:5))",
         "C: t IDLE",
@@ -100,6 +105,9 @@ fn script() -> impl Strategy<Value = String> {
         Just("gone INBOX 2"),
         Just("gone INBOX 3"),
         Just("flags INBOX 5 \\Seen $X"),
+        Just("new Sent"),
+        Just("subscribed Sent"),
+        Just("many server"),
     ];
     (
         prop::collection::vec((100_u32..1000, event), 0..6),

@@ -100,9 +100,18 @@ impl Session {
         rows: &[Row],
         reached: Reached,
     ) {
+        fetching.unknown_cte |= self.tell_rows(&fetching.fetch, rows);
+        fetching.uids = beyond(&fetching.uids, reached);
+        self.task = Task::Ready;
+        self.go_on_fetching(fetching);
+    }
+
+    /// Tells of messages what is asked for; true if a transfer encoding was not known.
+    pub(super) fn tell_rows(&mut self, fetch: &Fetch, rows: &[Row]) -> bool {
         let Some(open) = self.state.open_mut() else {
-            return self.fault();
+            return false;
         };
+        let mut unknown_cte = false;
         let mut marked = UidSet::new();
         let mut marked_at = ModSeq::default();
         for row in rows {
@@ -121,14 +130,12 @@ impl Session {
                 condstore: self.condstore,
                 place: open.mailbox,
             };
-            fetching.unknown_cte |= line.write(seq, row, &fetching.fetch);
+            unknown_cte |= line.write(seq, row, fetch);
         }
         if !marked.is_empty() {
             open.told.push((marked, marked_at));
         }
-        fetching.uids = beyond(&fetching.uids, reached);
-        self.task = Task::Ready;
-        self.go_on_fetching(fetching);
+        unknown_cte
     }
 
     /// The UIDs of a set as the peer wrote it; only those that are there.
@@ -163,7 +170,7 @@ pub(super) fn beyond(uids: &UidSet, reached: Reached) -> UidSet {
 }
 
 /// What has to be read to tell what is asked for.
-fn plan(fetch: &Fetch, read_only: bool) -> FetchPlan {
+pub(super) fn plan(fetch: &Fetch, read_only: bool) -> FetchPlan {
     let mut plan = FetchPlan {
         changed_since: fetch.changed_since,
         ..FetchPlan::default()

@@ -97,6 +97,8 @@ impl Session {
             uid_next: selected.uid_next,
             flags,
             saved: UidSet::new(),
+            uid_validity: selected.uid_validity,
+            filed: UidSet::new(),
             over_quota: false,
             told: Vec::new(),
         };
