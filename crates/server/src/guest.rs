@@ -159,7 +159,7 @@ impl Guest {
     }
 
     /// Waits until the ledger of the account that is watched moves. What happens to the guest's own
-    /// meanwhile, or to its neighbours', only wakes the guest: it may be dismissed, or want to know.
+    /// meanwhile, or to its neighbours', only wakes the guest: it may be dismissed, or want news.
     pub(crate) async fn hint(&mut self) -> ModSeq {
         let neighbours = any_moved(&mut self.neighbours);
         let Some(visited) = &mut self.visited else {

@@ -24,8 +24,10 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("5465 §3.1", "b NOTIFY NONE", ""),
     (
         "5465 §6",
-        "a notify set (mailboxes INBOX (Messagenew messageExpunge)) (personal (SubscriptionChange))",
-        "a NOTIFY SET (MAILBOXES INBOX (MessageNew MessageExpunge)) (PERSONAL (SubscriptionChange))",
+        "a notify set (mailboxes INBOX (Messagenew messageExpunge)) \
+         (personal (SubscriptionChange))",
+        "a NOTIFY SET (MAILBOXES INBOX (MessageNew MessageExpunge)) \
+         (PERSONAL (SubscriptionChange))",
     ),
     (
         "5465 §6",

@@ -445,7 +445,7 @@ def notify_shared():
     assert alan.line() == f'* LIST (\\HasNoChildren) "/" {ideas} (OLDNAME ({plans}))'
     ok(ada.rename("Ideas", "Plans"))
     assert alan.line() == f'* LIST (\\HasNoChildren) "/" {plans} (OLDNAME ({ideas}))'
-    ok(ada.setacl("Plans", ALAN, ""))
+    ok(ada.deleteacl("Plans", ALAN))
     assert alan.line() == f'* LIST (\\NonExistent \\HasNoChildren \\NoAccess) "/" {plans}'
     ok(ada.append("Plans", None, None, b"Subject: hidden\r\n\r\n"))
     ok(ada.setacl("Plans", ALAN, "l"))
