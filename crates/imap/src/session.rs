@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use mail::{Instant, ModSeq};
-use wire::{Security, Step};
+use wire::{Security, Step, Witness};
 
 use crate::ask::{Answer, Ask};
 use crate::command::{Command, Failure};
@@ -468,6 +468,14 @@ impl wire::Session for Session {
 
     fn secured(&mut self, security: Security) {
         self.security = Some(security);
+    }
+
+    fn witness(&mut self) -> Option<&mut Witness> {
+        Some(&mut self.frames.witness)
+    }
+
+    fn whereabouts(&self) -> &'static str {
+        self.phase().name()
     }
 
     fn step(&mut self) -> Step<Ask> {

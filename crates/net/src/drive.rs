@@ -13,6 +13,7 @@ use bytes::Bytes;
 use mail::{BlobRange, Instant, ModSeq};
 use tokio::io::AsyncWriteExt;
 use tokio::time::{sleep_until, timeout};
+use wire::recording::{self, Event as Seen};
 use wire::{Session, Step, Upgrade};
 
 use crate::scratch::Scratch;
@@ -90,6 +91,7 @@ where
         house,
         terms,
         output: Vec::new(),
+        watched: false,
     };
     let end = drive.converse(stop).await?;
     timeout(LINGER, leave(stream)).await.unwrap_or_default();
@@ -118,6 +120,8 @@ struct Drive<'a, S, H> {
     house: &'a mut H,
     terms: &'a Terms,
     output: Vec<u8>,
+    /// True while the session remembers what it hears.
+    watched: bool,
 }
 
 enum Event {
@@ -143,7 +147,7 @@ where
         if let Some(security) = self.stream.security() {
             self.session.secured(security.clone());
         }
-        self.session.elapse(self.terms.clock.now());
+        self.elapse();
         let mut wants = self.run().await?;
         while wants == Wants::Input {
             wants = match self.wait(stop).await? {
@@ -156,17 +160,19 @@ where
                     wants
                 }
                 Event::Hint(modseq) => {
+                    self.wake();
                     if self.house.is_dismissed() {
-                        self.session.dismiss();
+                        self.dismiss();
                     }
-                    self.session.notice(modseq);
+                    self.notice(modseq);
                     self.run().await?
                 }
                 Event::Deadline => {
-                    self.session.elapse(self.terms.clock.now());
+                    self.elapse();
                     self.run().await?
                 }
                 Event::Stop => {
+                    self.tell(Seen::Said(&self.terms.farewell));
                     self.write(self.terms.farewell.clone()).await?;
                     self.flush().await?;
                     return Ok(End::Stopped);
@@ -190,33 +196,91 @@ where
 
     /// Gives the session its input, but first the time, and news that came before the input did.
     async fn receive(&mut self, input: Scratch) -> Result<Wants, Error> {
-        self.session.elapse(self.terms.clock.now());
+        self.elapse();
         if self.run().await? == Wants::Close {
             return Ok(Wants::Close);
         }
         if self.house.is_dismissed() {
-            self.session.dismiss();
+            self.dismiss();
             if self.run().await? == Wants::Close {
                 return Ok(Wants::Close);
             }
         }
         if let Some(modseq) = self.house.pending_hint() {
-            self.session.notice(modseq);
+            self.notice(modseq);
             if self.run().await? == Wants::Close {
                 return Ok(Wants::Close);
             }
+        }
+        if input.octets().is_empty() {
+            self.tell(Seen::Gone);
         }
         self.session.receive(input.octets());
         drop(input);
         self.run().await
     }
 
+    /// Tells the session what time it is.
+    fn elapse(&mut self) {
+        self.wake();
+        self.session.elapse(self.terms.clock.now());
+    }
+
+    fn notice(&mut self, modseq: ModSeq) {
+        self.tell(Seen::Moved(modseq));
+        self.session.notice(modseq);
+    }
+
+    fn dismiss(&mut self) {
+        self.tell(Seen::Dismissed);
+        self.session.dismiss();
+    }
+
+    /// Tells whoever looks on that the session goes on.
+    fn wake(&mut self) {
+        let now = self.terms.clock.now();
+        if let Some(onlooker) = self.house.onlooker() {
+            onlooker.see(Seen::Woken(now));
+            self.watched = true;
+            if let Some(witness) = self.session.witness() {
+                witness.look(true);
+            }
+        }
+    }
+
+    fn tell(&mut self, seen: Seen<'_>) {
+        if let Some(onlooker) = self.house.onlooker() {
+            onlooker.see(seen);
+        }
+    }
+
+    /// Tells whoever looks on what the session heard and what it wants.
+    fn overhear(&mut self, step: &Step<S::Ask>) {
+        match self.house.onlooker() {
+            Some(onlooker) => {
+                self.watched = true;
+                recording::overhear(self.session, step, |seen| onlooker.see(seen));
+            }
+            None if self.watched => {
+                self.watched = false;
+                if let Some(witness) = self.session.witness() {
+                    witness.look(false);
+                }
+            }
+            None => {}
+        }
+    }
+
     /// Does what the session wants until that is input, or the end.
     async fn run(&mut self) -> Result<Wants, Error> {
         loop {
-            match self.session.step() {
+            let step = self.session.step();
+            self.overhear(&step);
+            match step {
                 Step::Read => {
                     self.flush().await?;
+                    let encrypted = self.stream.security().is_some();
+                    self.house.rests(self.session.whereabouts(), encrypted);
                     return Ok(Wants::Input);
                 }
                 Step::Write(octets) => self.write(octets).await?,
@@ -269,6 +333,7 @@ where
                 let fault = crate::Fault::new(format!("{len} octets of {part:?}"));
                 return Err(Error::Read(fault));
             }
+            self.tell(Seen::Said(&octets));
             self.write(octets).await?;
             sent += part.len;
         }

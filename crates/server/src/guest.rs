@@ -5,10 +5,12 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use mail::{BlobRange, ModSeq};
-use net::{Fault, Peer};
+use net::{Fault, Onlooker, Peer};
 use post::{Account, Outcome, Post};
 use tokio::sync::watch;
 use wire::sasl::{Question, ScramHash, ScramKeys, Verdict};
+
+use crate::gallery::Seat;
 
 /// A peer, and who it is logged in as.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(crate) struct Guest {
     visited: Option<Room>,
     /// Other accounts that are watched as well.
     neighbours: Vec<Room>,
+    /// Where others may see it.
+    seat: Option<Box<Seat>>,
 }
 
 #[derive(Debug)]
@@ -36,6 +40,25 @@ impl Guest {
             room: None,
             visited: None,
             neighbours: Vec::new(),
+            seat: None,
+        }
+    }
+
+    /// Takes a seat, where others may see it.
+    pub(crate) fn seated(mut self, seat: Seat) -> Self {
+        self.seat = Some(Box::new(seat));
+        self
+    }
+
+    /// Whoever looks on.
+    pub(crate) fn onlooker(&mut self) -> Option<&mut dyn Onlooker> {
+        self.seat.as_mut()?.onlooker()
+    }
+
+    /// Hears where its session rests.
+    pub(crate) fn rests(&mut self, phase: &'static str, encrypted: bool) {
+        if let Some(seat) = &mut self.seat {
+            seat.rests(phase, encrypted);
         }
     }
 
@@ -54,6 +77,9 @@ impl Guest {
         self.room = None;
         self.visited = None;
         self.neighbours.clear();
+        if let Some(seat) = &mut self.seat {
+            seat.belongs_to(None);
+        }
     }
 
     /// From here on news is of that account; of its own again, if it is the guest's.
@@ -142,6 +168,9 @@ impl Guest {
             Ok(account) => {
                 let conn = self.peer.conn;
                 tracing::info!(%conn, account = %account.address(), "logged in");
+                if let Some(seat) = &mut self.seat {
+                    seat.belongs_to(Some(account.address()));
+                }
                 self.room = Some(Room::of(account));
                 Verdict::Accepted
             }
