@@ -63,6 +63,18 @@ pub(crate) enum What {
     },
 }
 
+impl What {
+    /// True if its last time says as much as all of them: it does not tell how it was before.
+    const fn is_repeated(&self) -> bool {
+        match self {
+            Self::Arrived | Self::Removed | Self::Flagged => true,
+            Self::Subscribed { .. } | Self::Noted { .. } => true,
+            Self::Made | Self::Emptied | Self::Gone { .. } => false,
+            Self::Renamed { .. } | Self::Shared { .. } => false,
+        }
+    }
+}
+
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub(crate) struct Happening {
@@ -94,7 +106,7 @@ impl Happenings {
     pub(crate) fn push(&mut self, happening: Happening) {
         let repeats = |known: &Happening| {
             let same = known.mailbox == happening.mailbox && known.author == happening.author;
-            same && known.what == happening.what
+            same && known.what == happening.what && known.what.is_repeated()
         };
         let is_shared = |known: &Happening| {
             let both = (&known.what, &happening.what);
@@ -169,6 +181,16 @@ mod tests {
         }
         assert_eq!(told(&happenings, 87), None);
         assert_eq!(told(&happenings, 88).map(|told| told.len()), Some(512));
+    }
+
+    #[test]
+    fn the_first_name_is_kept() {
+        let mut happenings = Happenings::default();
+        for (modseq, from) in [(1, "A"), (2, "B"), (3, "A")] {
+            let from = from.to_owned();
+            push(&mut happenings, modseq, 1, What::Renamed { from });
+        }
+        assert_eq!(told(&happenings, 0), Some(vec![1, 2, 3]));
     }
 
     #[test]
