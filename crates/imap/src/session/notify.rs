@@ -102,7 +102,7 @@ impl Session {
         let mut names = VecDeque::new();
         let open = self.state.open().map(|open| open.name.clone());
         for mailbox in mailboxes.iter().filter(|mailbox| mailbox.exists) {
-            let wants = watch.wants(&[&mailbox.name], mailbox.subscribed, &self.policy);
+            let wants = watch.wants(&mailbox.name, mailbox.subscribed, &self.policy);
             if !wants.listens() || !mailbox.selectable {
                 continue;
             }
@@ -248,8 +248,7 @@ impl Session {
             Some(Naming::Renamed { from }) => Some(from.as_str()),
             _ => None,
         };
-        let names = [name, old_name.unwrap_or(name)];
-        let wants = watch.wants(&names, happened.subscribed, &self.policy);
+        let wants = watch.wants(name, happened.subscribed, &self.policy);
         let open = self.state.open().map(|open| open.mailbox);
         // RFC 5465 §3.1: what happens in the open mailbox is told by its own rules.
         if let Some(status) = happened
@@ -273,12 +272,16 @@ impl Session {
                 let came_back = listens && is_others(name, &self.policy);
                 (wants.names || came_back, Cause::Itself)
             }
-            Some(Naming::Renamed { .. } | Naming::Gone) => (wants.names, Cause::Itself),
+            Some(Naming::Renamed { from }) => {
+                let wanted = watch.wants(from, happened.subscribed, &self.policy);
+                (wants.names || wanted.names, Cause::Itself)
+            }
+            Some(Naming::Gone) => (wants.names, Cause::Itself),
             None => (false, Cause::Itself),
         };
         let told = told || wants.subscriptions && happened.subscription;
         let named = &mut telling.named;
-        if told && named.iter().all(|known| known.name != name) {
+        if told {
             named.push(Named {
                 name: name.to_owned(),
                 old_name: old_name.map(str::to_owned),
@@ -309,7 +312,7 @@ impl Session {
         let mut told: Vec<String> = Vec::new();
         for named in telling.named {
             let subscribed = catalogue.is_subscribed(&named.name);
-            let wants = watch.wants(&[&named.name], subscribed, &self.policy);
+            let wants = watch.wants(&named.name, subscribed, &self.policy);
             let unwanted = named.why == Cause::Below && !wants.names;
             if unwanted || named.old_name.is_none() && told.contains(&named.name) {
                 continue;

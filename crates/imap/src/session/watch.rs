@@ -112,13 +112,10 @@ impl Watch {
         groups.any(|group| group.events.contains(event))
     }
 
-    /// What is to be told of a mailbox, by any of its names.
-    pub(super) fn wants(&self, names: &[&str], subscribed: bool, policy: &Policy) -> Wants {
+    /// What is to be told of the mailbox of this name.
+    pub(super) fn wants(&self, name: &str, subscribed: bool, policy: &Policy) -> Wants {
         let mut wants = Wants::default();
-        let matches = |group: &&EventGroup| {
-            let mut names = names.iter();
-            names.any(|name| matches(&group.filter, name, subscribed, policy))
-        };
+        let matches = |group: &&EventGroup| matches(&group.filter, name, subscribed, policy);
         for event in self
             .groups
             .iter()
