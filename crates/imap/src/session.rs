@@ -35,6 +35,7 @@ mod login;
 mod mailbox;
 mod metadata;
 mod multi_search;
+mod notify;
 mod output;
 mod pattern;
 mod quota;
@@ -43,11 +44,13 @@ mod select;
 mod sort;
 mod state;
 mod store;
+mod watch;
 
 pub use multi_search::Elsewhere;
 
 use output::Output;
 use state::{After, Open, State, Task, Wait};
+use watch::Watch;
 
 /// A conversation, seen from the server.
 #[derive(Debug)]
@@ -65,6 +68,10 @@ pub struct Session {
     splicing: bool,
     /// True if the ledger may have moved since changes were last asked for.
     noticed: bool,
+    /// What NOTIFY asked for; `None` while it was never used.
+    notify: Option<Box<Watch>>,
+    /// True if something may have happened that NOTIFY asked for.
+    stirred: bool,
     /// True once IMAP4rev2 was enabled.
     rev2: bool,
     /// True once UTF8=ACCEPT was enabled (RFC 6855 §3).
@@ -95,6 +102,8 @@ impl Session {
             heard: Instant::default(),
             splicing: false,
             noticed: false,
+            notify: None,
+            stirred: false,
             rev2: false,
             utf8: false,
             condstore: false,
@@ -218,7 +227,7 @@ impl Session {
     fn conclude(&mut self, tag: Tag, verb: Verb, status: Status, moment: Moment, touched: bool) {
         let asks = touched || self.noticed || matches!(verb, Verb::Noop | Verb::Check);
         let after = After::Reply(tag, verb, status, moment);
-        if asks && self.state.open().is_some() {
+        if asks && self.state.open().is_some() && self.hears_at(verb) {
             self.ask_changes(after);
         } else {
             self.told(after);
@@ -239,7 +248,7 @@ impl Session {
             Task::Ready => match &self.state {
                 State::Greeting => self.greet(),
                 State::Idle(..) => return self.idle(),
-                _ => return self.take_command(),
+                _ => return self.push() || self.take_command(),
             },
             Task::Exchange(..) => return self.take_response(),
             Task::Message(..) => return self.take_message(),
@@ -331,6 +340,7 @@ impl Session {
             Command::Enable(names) => self.enable(tag, &names),
             Command::Compress(mechanism) => self.compress(&tag, &mechanism),
             Command::Idle => self.begin_idle(tag),
+            Command::Notify(notify) => self.notify(tag, notify),
             Command::Append(_) | Command::Replace(_) => {
                 self.bad(Some(&tag), &Status::bad("There is no message"));
             }
@@ -436,6 +446,7 @@ impl wire::Session for Session {
 
     fn notice(&mut self, modseq: ModSeq) {
         self.noticed |= self.state.open().is_some_and(|open| modseq > open.known);
+        self.stirred |= self.notify.is_some();
     }
 
     fn elapse(&mut self, now: Instant) {
@@ -544,6 +555,7 @@ const fn verb_of(command: &Command) -> Verb {
         Command::SetQuota { .. } => Verb::SetQuota,
         Command::GetMetadata(_) => Verb::GetMetadata,
         Command::SetMetadata { .. } => Verb::SetMetadata,
+        Command::Notify(_) => Verb::Notify,
         Command::Append(_) => Verb::Append,
         Command::Replace(_) => Verb::Replace,
         Command::Idle => Verb::Idle,

@@ -47,6 +47,7 @@ MOVE | imap/tests/dialogues/copy_and_move.txt | C: g MOVE 1:2 Work
 MULTIAPPEND | imap/tests/dialogues/append_many.txt | C:  (\\Flagged)
 MULTISEARCH | imap/tests/dialogues/multi_search.txt | ESEARCH IN (personal)
 NAMESPACE | imap/tests/dialogues/shared.txt | NAMESPACE
+NOTIFY | imap/tests/dialogues/notify_selected.txt | C: b NOTIFY SET
 OBJECTID | imap/tests/dialogues/fetch_items.txt | EMAILID THREADID
 PARTIAL | imap/tests/dialogues/partial.txt | RETURN (PARTIAL 1:2)
 PREVIEW | imap/tests/dialogues/preview.txt | (UID PREVIEW)

@@ -103,8 +103,19 @@ impl Session {
         rows: &[Row],
         reached: Reached,
     ) {
+        let lack = self.tell_rows(&fetching.fetch, rows);
+        fetching.unknown_cte |= lack.unknown_cte;
+        fetching.unreadable |= lack.unreadable;
+        fetching.uids = beyond(&fetching.uids, reached);
+        self.task = Task::Ready;
+        self.go_on_fetching(fetching);
+    }
+
+    /// Tells of messages what is asked for, and what of it could not be told.
+    pub(super) fn tell_rows(&mut self, fetch: &Fetch, rows: &[Row]) -> Lack {
+        let mut lack = Lack::default();
         let Some(open) = self.state.open_mut() else {
-            return self.fault();
+            return lack;
         };
         let mut marked = UidSet::new();
         let mut marked_at = ModSeq::default();
@@ -124,16 +135,14 @@ impl Session {
                 condstore: self.condstore,
                 place: open.mailbox,
             };
-            let lack = line.write(seq, row, &fetching.fetch);
-            fetching.unknown_cte |= lack.unknown_cte;
-            fetching.unreadable |= lack.unreadable;
+            let one = line.write(seq, row, fetch);
+            lack.unknown_cte |= one.unknown_cte;
+            lack.unreadable |= one.unreadable;
         }
         if !marked.is_empty() {
             open.told.push((marked, marked_at));
         }
-        fetching.uids = beyond(&fetching.uids, reached);
-        self.task = Task::Ready;
-        self.go_on_fetching(fetching);
+        lack
     }
 
     /// The UIDs of a set as the peer wrote it; only those that are there.
@@ -168,7 +177,7 @@ pub(super) fn beyond(uids: &UidSet, reached: Reached) -> UidSet {
 }
 
 /// What has to be read to tell what is asked for.
-fn plan(fetch: &Fetch, read_only: bool) -> FetchPlan {
+pub(super) fn plan(fetch: &Fetch, read_only: bool) -> FetchPlan {
     let mut plan = FetchPlan {
         changed_since: fetch.changed_since,
         ..FetchPlan::default()
@@ -257,7 +266,7 @@ fn short(preview: &str) -> &str {
 
 /// What a FETCH line does not tell though it was asked for.
 #[derive(Clone, Copy, Debug, Default)]
-struct Lack {
+pub(super) struct Lack {
     /// A piece whose transfer encoding is not known.
     unknown_cte: bool,
     /// Something of an outline that is damaged.

@@ -98,6 +98,7 @@ impl Session {
             uid_next: selected.uid_next,
             flags,
             saved: UidSet::new(),
+            filed: UidSet::new(),
             over_quota: false,
             told: Vec::new(),
         };

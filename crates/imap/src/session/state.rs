@@ -7,7 +7,9 @@ use mail::{FlagSet, ModSeq, Rights, Uid, UidSet, UidValidity};
 use wire::sasl::Exchange;
 
 use super::multi_search::Roaming;
+use super::notify::Telling;
 use super::search::Numbering;
+use super::watch::{Newcomers, Wants, Watch};
 use crate::ask::{FetchPlan, Place, StoreMode};
 use crate::command::{Fetch, GetMetadata, List, LiteralHeader, Qresync, SearchReturn, StatusItem};
 use crate::diagram::{Phase, Verb};
@@ -80,6 +82,8 @@ pub(super) struct Open {
     pub(super) flags: FlagSet,
     /// What `$` stands for.
     pub(super) saved: UidSet,
+    /// Messages that the client itself put there, while it is told of new ones.
+    pub(super) filed: UidSet,
     /// True once it was told that the account holds more than it may.
     pub(super) over_quota: bool,
     /// Flags that this command told already: these messages, as of this line of the ledger.
@@ -154,6 +158,29 @@ pub(super) enum Wait {
     Quota(Tag, Option<MailboxName>),
     Metadata(Tag, Box<GetMetadata>),
     SetMetadata(Tag),
+    /// From where on news is to be told.
+    Watching {
+        tag: Tag,
+        /// True if it is to be told how everything stands.
+        status: bool,
+        watch: Box<Watch>,
+    },
+    /// The mailboxes that are to be watched.
+    WatchList {
+        tag: Tag,
+        status: bool,
+        watch: Box<Watch>,
+    },
+    /// How the first of these stands.
+    WatchStatus {
+        tag: Tag,
+        watch: Box<Watch>,
+        names: VecDeque<(MailboxName, Wants)>,
+    },
+    News,
+    /// How the mailboxes stand whose names are to be told of.
+    NewsList(Telling),
+    Newcomers(Box<Newcomers>),
     /// The statuses of LIST … RETURN (STATUS …).
     Statuses {
         tag: Tag,
@@ -246,6 +273,8 @@ pub(super) enum After {
     Reply(Tag, Verb, Status, Moment),
     /// IDLE goes on.
     Idle,
+    /// Nothing: no command is in progress.
+    Push,
 }
 
 /// What a list of mailboxes was asked for.

@@ -43,6 +43,7 @@ pub(crate) fn code() -> BoxedStrategy<Code> {
             Code::UnknownCte,
             Code::NoModSeq,
             Code::Closed,
+            Code::NotificationOverflow,
         ]),
         (number(), uids())
             .prop_map(|(validity, uids)| Code::AppendUid(UidValidity(validity), uids)),
@@ -53,6 +54,7 @@ pub(crate) fn code() -> BoxedStrategy<Code> {
         )),
         prop::collection::vec(word(), 0..3).prop_map(Code::BadCharset),
         prop::collection::vec(word(), 1..3).prop_map(Code::Capability),
+        prop::collection::vec("[A-Z][a-zA-Z]{1,9}", 1..4).prop_map(Code::BadEvent),
         number64().prop_map(Code::MetadataLongEntries),
         number64().prop_map(Code::MetadataMaxSize),
         Just(Code::MetadataNoPrivate),
@@ -76,6 +78,7 @@ pub(crate) fn listing() -> BoxedStrategy<Listing> {
             Attribute::NoInferiors,
             Attribute::NoSelect,
             Attribute::NonExistent,
+            Attribute::NoAccess,
             Attribute::HasChildren,
             Attribute::HasNoChildren,
             Attribute::Subscribed,
