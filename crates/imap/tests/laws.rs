@@ -55,6 +55,7 @@ fn line() -> impl Strategy<Value = String> {
         "C: t UID THREAD ORDEREDSUBJECT UTF-8 UNSEEN",
         "C: t FETCH $ UID",
         "C: t LIST (SUBSCRIBED RECURSIVEMATCH) \"\" % RETURN (STATUS (MESSAGES))",
+        "C: t LIST \"\" * RETURN (STATUS (UNSEEN) METADATA (/private/comment))",
         "C: t LSUB \"\" %",
         "C: t STATUS INBOX (MESSAGES UIDNEXT HIGHESTMODSEQ)",
         "C: t CREATE New",

@@ -88,3 +88,8 @@ fn letters_show_their_first_words() {
 fn results_are_told_page_by_page() {
     python("partial");
 }
+
+#[test]
+fn one_list_tells_the_notes_of_all() {
+    python("list_metadata");
+}

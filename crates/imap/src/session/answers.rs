@@ -45,9 +45,8 @@ impl Session {
                 let status = Status::ok("Done");
                 self.conclude(tag, Verb::SetMetadata, status, Moment::Free, false);
             }
-            (Wait::Statuses { tag, items, lines }, answer) => {
-                self.take_list_status(tag, items, lines, answer);
-            }
+            (Wait::ListStatus(telling), answer) => self.take_list_status(telling, &answer),
+            (Wait::ListMetadata(telling), answer) => self.take_list_metadata(telling, answer),
             (Wait::MyRights(tag, name), Answer::Rights(rights)) => {
                 self.take_my_rights(tag, name, rights);
             }
@@ -180,9 +179,10 @@ impl Session {
                 return self.conclude(tag, verb, status, Moment::Free, false);
             }
             Wait::Left(_) => return self.bye(status.text),
-            Wait::Verdict { .. } | Wait::Statuses { .. } | Wait::AppendForgotten(..) => {
-                return self.fault();
-            }
+            Wait::Verdict { .. }
+            | Wait::ListStatus(_)
+            | Wait::ListMetadata(_)
+            | Wait::AppendForgotten(..) => return self.fault(),
         };
         self.conclude(tag, verb, status, moment, false);
     }

@@ -15,7 +15,7 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 44] = [
+const CAPABILITIES: [&str; 45] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
@@ -49,6 +49,7 @@ const CAPABILITIES: [&str; 44] = [
     "QUOTA=RES-STORAGE",
     "QUOTA=RES-MESSAGE",
     "METADATA",
+    "LIST-METADATA",
     "CONDSTORE",
     "QRESYNC",
     "CREATE-SPECIAL-USE",

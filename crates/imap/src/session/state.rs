@@ -7,7 +7,9 @@ use mail::{FlagSet, ModSeq, Rights, Uid, UidSet};
 use wire::sasl::Exchange;
 
 use crate::ask::{FetchPlan, Place, StoreMode};
-use crate::command::{Fetch, GetMetadata, List, LiteralHeader, Qresync, SearchReturn, StatusItem};
+use crate::command::{
+    Fetch, GetMetadata, List, ListReturn, LiteralHeader, Qresync, SearchReturn, StatusItem,
+};
 use crate::diagram::{Phase, Verb};
 use crate::response::{Listing, Status};
 use crate::view::{Moment, View};
@@ -139,12 +141,10 @@ pub(super) enum Wait {
     Quota(Tag, Option<MailboxName>),
     Metadata(Tag, Box<GetMetadata>),
     SetMetadata(Tag),
-    /// The statuses of LIST … RETURN (STATUS …).
-    Statuses {
-        tag: Tag,
-        items: Vec<StatusItem>,
-        lines: VecDeque<Line>,
-    },
+    /// The status of LIST's first line.
+    ListStatus(Box<Telling>),
+    /// The notes of LIST's first line.
+    ListMetadata(Box<Telling>),
     Select {
         tag: Tag,
         verb: Verb,
@@ -236,11 +236,21 @@ pub(super) enum Listed {
     Lsub { reference: String, pattern: String },
 }
 
-/// A line of a LIST, to be followed by its mailbox's STATUS if it can have one.
+/// A LIST on its way.
+#[derive(Debug)]
+pub(super) struct Telling {
+    pub(super) tag: Tag,
+    pub(super) returning: ListReturn,
+    /// Those not told yet, or not to the end.
+    pub(super) lines: VecDeque<Line>,
+}
+
+/// A line of a LIST, to be followed by what else is told of its mailbox.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) listing: Listing,
     pub(super) has_status: bool,
+    pub(super) has_metadata: bool,
     /// Told if they are wanted.
     pub(super) rights: Rights,
 }

@@ -228,8 +228,10 @@ impl Made {
                 depth,
                 octets_max,
             } => {
-                if let Some(name) = &mailbox {
-                    self.named(name)?;
+                if let Some(name) = &mailbox
+                    && self.named(name)?.owner.is_some()
+                {
+                    return Err(no(Why::NonExistent, "There is no such mailbox"));
                 }
                 self.noted(&mailbox, &entries, depth, octets_max)
             }

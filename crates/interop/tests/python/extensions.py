@@ -423,4 +423,18 @@ def partial():
     client.logout()
 
 
+def list_metadata():
+    client = connect()
+    assert "LIST-METADATA" in client.capabilities
+    imaplib.Commands.setdefault("SETMETADATA", ("AUTH", "SELECTED"))
+    ok(client.create("Work/Old"))
+    ok(client.xatom("SETMETADATA", 'Work/Old (/private/comment "mine" /shared/comment "ours")'))
+    told = untagged(client, "METADATA", "LIST", '""', "Work*", "RETURN (METADATA (/private/comment /shared/x))")
+    assert told == [
+        b"Work (/private/comment NIL /shared/x NIL)",
+        b'Work/Old (/private/comment "mine" /shared/x NIL)',
+    ], told
+    client.logout()
+
+
 globals()[what]()
