@@ -42,6 +42,7 @@ mod select;
 mod sort;
 mod state;
 mod store;
+mod uid_only;
 
 use output::Output;
 use state::{After, Open, State, Task, Wait};
@@ -70,6 +71,8 @@ pub struct Session {
     condstore: bool,
     /// True once messages that went are told by UID (RFC 7162 §3.2.3).
     qresync: bool,
+    /// True once messages are named by UID alone (RFC 9586 §3).
+    uid_only: bool,
     /// True once everything passes compressed.
     compressed: bool,
     bad_commands: u32,
@@ -96,6 +99,7 @@ impl Session {
             utf8: false,
             condstore: false,
             qresync: false,
+            uid_only: false,
             compressed: false,
             bad_commands: 0,
             failed_logins: 0,
@@ -305,6 +309,9 @@ impl Session {
         let verb = verb_of(&command);
         if !self.phase().allows(verb) {
             return self.refuse_here(&tag, verb);
+        }
+        if self.uid_only && uid_only::counts(&command) {
+            return self.bad(Some(&tag), &uid_only::required());
         }
         self.bad_commands = 0;
         match command {

@@ -93,3 +93,8 @@ fn results_are_told_page_by_page() {
 fn one_list_tells_the_notes_of_all() {
     python("list_metadata");
 }
+
+#[test]
+fn letters_are_named_by_uid_alone() {
+    python("uid_only");
+}

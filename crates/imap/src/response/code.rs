@@ -94,6 +94,8 @@ pub enum Code {
     UidNext(Uid),
     /// UIDs do not last here.
     UidNotSticky,
+    /// Name messages by UID (RFC 9586 §3).
+    UidRequired,
     /// The mailbox's generation.
     UidValidity(UidValidity),
     /// Not now.
@@ -110,7 +112,7 @@ pub enum Code {
 
 impl Code {
     /// The codes that are one word.
-    const WORDS: [(Self, &'static str); 31] = [
+    const WORDS: [(Self, &'static str); 32] = [
         (Self::Alert, "ALERT"),
         (Self::AlreadyExists, "ALREADYEXISTS"),
         (Self::AuthenticationFailed, "AUTHENTICATIONFAILED"),
@@ -139,6 +141,7 @@ impl Code {
         (Self::TooBig, "TOOBIG"),
         (Self::TryCreate, "TRYCREATE"),
         (Self::UidNotSticky, "UIDNOTSTICKY"),
+        (Self::UidRequired, "UIDREQUIRED"),
         (Self::Unavailable, "UNAVAILABLE"),
         (Self::UnknownCte, "UNKNOWN-CTE"),
         (Self::UseAttr, "USEATTR"),

@@ -9,7 +9,7 @@ use message::{Section, Specifier};
 
 use super::output::Output;
 use super::state::{Fetching, Task, Wait};
-use super::{Session, counting};
+use super::{Session, counting, uid_only};
 use crate::ask::{Ask, FetchPlan, Piece, PieceData, PieceForm, Place, PreviewMode, Reached, Row};
 use crate::command::{Fetch, FetchItem, Partial};
 use crate::diagram::Verb;
@@ -119,6 +119,7 @@ impl Session {
             let line = Line {
                 out: &mut self.output,
                 condstore: self.condstore,
+                uid_only: self.uid_only,
                 place: open.mailbox,
             };
             fetching.unknown_cte |= line.write(seq, row, &fetching.fetch);
@@ -240,18 +241,19 @@ fn short(preview: &str) -> &str {
 struct Line<'a> {
     out: &'a mut Output,
     condstore: bool,
+    uid_only: bool,
     place: Place,
 }
 
 impl Line<'_> {
     /// Writes the line; true if a transfer encoding was not known.
     fn write(mut self, seq: SeqNo, row: &Row, fetch: &Fetch) -> bool {
-        let mut line = FetchLine::begin(self.out.buffer(), seq);
+        let mut line = uid_only::begin(self.uid_only, self.out.buffer(), (seq, row.uid));
         let mut pieces = row.pieces.iter();
         let mut unknown_cte = false;
         let items = &fetch.items;
         let tells_uid = fetch.uid || self.condstore && row.marked;
-        if tells_uid && !items.contains(&FetchItem::Uid) {
+        if tells_uid && !self.uid_only && !items.contains(&FetchItem::Uid) {
             // RFC 9051 §6.4.9
             line.uid(self.out.buffer(), row.uid);
         }

@@ -43,6 +43,7 @@ pub(crate) fn code() -> BoxedStrategy<Code> {
             Code::UnknownCte,
             Code::NoModSeq,
             Code::Closed,
+            Code::UidRequired,
         ]),
         (number(), uids())
             .prop_map(|(validity, uids)| Code::AppendUid(UidValidity(validity), uids)),
@@ -430,6 +431,8 @@ pub(crate) fn response() -> BoxedStrategy<Response> {
         (any::<bool>(), uids()).prop_map(|(earlier, uids)| Response::Vanished { earlier, uids }),
         (number(), prop::collection::vec(fetch_data(), 1..4))
             .prop_map(|(seq, data)| Response::Fetch(SeqNo(seq), data)),
+        (number(), prop::collection::vec(fetch_data(), 1..4))
+            .prop_map(|(uid, data)| Response::UidFetch(Uid(uid), data)),
     ]
     .boxed()
 }

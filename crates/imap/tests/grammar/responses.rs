@@ -60,6 +60,8 @@ const RESPONSES: &[&str] = &[
     "* 23 FETCH (FLAGS (\\Seen) RFC822.SIZE 44827 UID 447)",
     "* 1 FETCH (UID 4 MODSEQ (65402) FLAGS (\\Recent) EMAILID (M1) THREADID NIL SAVEDATE NIL)",
     "* 12 FETCH (BODY[HEADER] {5}\r\na: b\n INTERNALDATE \"17-Jul-1996 02:44:25 -0700\")",
+    "* 25997 UIDFETCH (FLAGS (\\Answered \\Flagged) UID 25997)",
+    "07 BAD [UIDREQUIRED] Message numbers are not allowed",
     "* 2 FETCH (BODY[1.2]<5> NIL BINARY[3] ~{2}\r\n\0\n BINARY.SIZE[4] 9 RFC822.TEXT {0}\r\n)",
 ];
 
