@@ -12,9 +12,10 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use mail::{Instant, ModSeq};
+use mail::{Instant, ModSeq, Progress};
 use wire::{Security, Step};
 
 use crate::ask::{Answer, Ask};
@@ -36,6 +37,7 @@ mod mailbox;
 mod metadata;
 mod output;
 mod pattern;
+mod progress;
 mod quota;
 mod search;
 mod select;
@@ -460,6 +462,17 @@ impl wire::Session for Session {
             _ => self.policy.idle_timeout,
         };
         Some(self.heard.after(timeout))
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        // RFC 9585 §4
+        self.is_at_work().then_some(self.policy.progress_interval)
+    }
+
+    fn reassure(&mut self, now: Instant, progress: Option<Progress>) -> Bytes {
+        // The peer waits for us: that is no silence of its own.
+        (self.now, self.heard) = (now, now);
+        self.in_progress(progress)
     }
 
     fn secured(&mut self, security: Security) {

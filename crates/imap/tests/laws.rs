@@ -87,11 +87,13 @@ fn line() -> impl Strategy<Value = String> {
     ]);
     let others = (100_u32..1000).prop_map(|at| format!("N: {at}"));
     let silence = (0_u32..2500).prop_map(|seconds| format!("T: {seconds}"));
+    let slow = (0_u32..60, 0..9_u32).prop_map(|(seconds, far)| format!("W: {seconds} {far} 5"));
     let noise = "[ -~]{0,40}".prop_map(|text| format!("C: t {text}"));
     prop_oneof![
         20 => commands.prop_map(str::to_owned),
         3 => others,
         1 => silence,
+        1 => slow,
         1 => Just("D:".to_owned()),
         2 => noise,
     ]

@@ -107,6 +107,7 @@ impl Post {
             address,
             salt,
             visitor: None,
+            gauge: Arc::default(),
         };
         // Loaded now, so that the ledger's end is known to whoever watches it.
         account.modseq().await?;

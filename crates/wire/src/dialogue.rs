@@ -12,6 +12,7 @@
 //! | `S+` | the session writes the text, not ended by CRLF |
 //! | `~` | the session does something else: `~ tls`, `~ deflate`, `~ close` (no splice) |
 //! | `T:` | so many seconds pass |
+//! | `W:` | the house takes so many seconds for its next answer, and is so far: `30 45 100` |
 //! | `N:` | the account's ledger moves to this mod-sequence |
 //! | `D:` | whoever has logged in is not welcome any more |
 //! | `#` | a comment |
@@ -23,7 +24,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mail::{BlobRange, Instant, ModSeq};
+use mail::{BlobRange, Instant, ModSeq, Progress};
 
 use crate::{ChannelBinding, Security, Session, Step, Upgrade};
 
@@ -97,6 +98,7 @@ pub fn play<S: Session>(
         transcript: String::new(),
         output: Vec::new(),
         now: Instant::default(),
+        slow: None,
         over: false,
     };
     session.elapse(player.now);
@@ -110,6 +112,7 @@ pub fn play<S: Session>(
         let text = text.strip_prefix(' ').unwrap_or(text);
         match mark {
             "T:" => player.pass(session, house, line, text),
+            "W:" => player.slow_down(line, text),
             "N:" => player.tell(session, house, line, text),
             "D:" => player.dismiss(session, house, line),
             "S:" | "S+" | "~ " => {}
@@ -123,6 +126,8 @@ struct Player {
     transcript: String,
     output: Vec<u8>,
     now: Instant,
+    /// How long the next answer takes, and how far the house is meanwhile.
+    slow: Option<(Duration, Option<Progress>)>,
     over: bool,
 }
 
@@ -179,6 +184,32 @@ impl Player {
         }
     }
 
+    fn slow_down(&mut self, line: &str, text: &str) {
+        self.note(line);
+        let mut numbers = text.split(' ').map(|number| number.parse().ok());
+        let mut next = || numbers.next().flatten();
+        let seconds = next().unwrap_or_default();
+        let progress = next().zip(next());
+        let progress = progress.and_then(|(done, goal)| Progress::new(done, goal));
+        self.slow = Some((Duration::from_secs(seconds.into()), progress));
+    }
+
+    /// Lets the time pass that the next answer takes.
+    fn dawdle<S: Session>(&mut self, session: &mut S) {
+        let Some((takes, progress)) = self.slow.take() else {
+            return;
+        };
+        let until = self.now.after(takes);
+        while let Some(patience) = session.patience()
+            && self.now.after(patience) < until
+        {
+            self.now = self.now.after(patience);
+            let octets = session.reassure(self.now, progress);
+            self.output.extend_from_slice(&octets);
+        }
+        self.now = until;
+    }
+
     fn tell<S: Session>(
         &mut self,
         session: &mut S,
@@ -213,7 +244,10 @@ impl Player {
                 Step::Read => return,
                 Step::Write(bytes) => self.output.extend_from_slice(&bytes),
                 Step::Splice(range) => self.output.extend_from_slice(&house.read(range)),
-                Step::Ask(ask) => session.answer(house.answer(ask)),
+                Step::Ask(ask) => {
+                    self.dawdle(session);
+                    session.answer(house.answer(ask));
+                }
                 Step::Upgrade(upgrade) => self.upgrade(session, upgrade),
                 Step::Close => {
                     self.flush();

@@ -42,6 +42,7 @@ impl Session {
         let fetching = Box::new(Fetching {
             tag,
             fetch,
+            count: uids.len(),
             uids,
             plan: Arc::new(plan),
             unknown_cte: false,

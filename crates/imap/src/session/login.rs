@@ -15,7 +15,7 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 46] = [
+const CAPABILITIES: [&str; 47] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
@@ -25,6 +25,7 @@ const CAPABILITIES: [&str; 46] = [
     "UTF8=ACCEPT",
     "UNAUTHENTICATE",
     "IDLE",
+    "INPROGRESS",
     "NAMESPACE",
     "UNSELECT",
     "UIDPLUS",

@@ -262,6 +262,8 @@ pub(super) struct Fetching {
     pub(super) fetch: Fetch,
     /// Those not read yet.
     pub(super) uids: UidSet,
+    /// How many there were.
+    pub(super) count: u64,
     pub(super) plan: Arc<FetchPlan>,
     /// True once a transfer encoding could not be undone.
     pub(super) unknown_cte: bool,
@@ -278,6 +280,8 @@ pub(super) struct Storing {
     pub(super) unchanged_since: Option<ModSeq>,
     /// Those not changed yet.
     pub(super) uids: UidSet,
+    /// How many there were.
+    pub(super) count: u64,
     pub(super) modified: UidSet,
 }
 

@@ -37,6 +37,7 @@ impl Session {
             mode,
             flags: store.flags,
             unchanged_since: store.unchanged_since,
+            count: uids.len(),
             uids,
             modified: UidSet::new(),
         }));

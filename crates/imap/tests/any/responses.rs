@@ -59,6 +59,13 @@ pub(crate) fn code() -> BoxedStrategy<Code> {
         Just(Code::MetadataNoPrivate),
         Just(Code::MetadataTooMany),
         modseq().prop_map(Code::HighestModSeq),
+        (prop::option::of("[a-zA-Z0-9.]{1,5}"), in_progress()).prop_map(|(tag, (done, goal))| {
+            Code::InProgress {
+                tag: tag.and_then(|tag| Tag::new(&tag)),
+                done,
+                goal,
+            }
+        }),
         object_id().prop_map(Code::MailboxId),
         plain_set().prop_map(Code::Modified),
         (flags(), any::<bool>()).prop_map(|(flags, star)| Code::PermanentFlags(flags, star)),
@@ -67,6 +74,16 @@ pub(crate) fn code() -> BoxedStrategy<Code> {
         any::<u32>().prop_map(Code::Unseen),
         ("X[A-Z]{1,5}", prop::option::of("[a-z ]{1,9}"))
             .prop_map(|(name, rest)| Code::Other(name, rest)),
+    ]
+    .boxed()
+}
+
+/// How much is done, and of how much.
+fn in_progress() -> BoxedStrategy<(Option<u32>, Option<u32>)> {
+    prop_oneof![
+        Just((None, None)),
+        any::<u32>().prop_map(|done| (Some(done), None)),
+        (0..9_u32, 0..9_u32).prop_map(|(done, left)| (Some(done), Some(done + left + 1))),
     ]
     .boxed()
 }

@@ -7,13 +7,14 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use imap::ask::{Answer, Ask, Listed, Place, Quota, Refused, Why};
 use imap::{Policy, Session};
 use mail::{
-    BlobRange, Enhanced, Flag, FlagSet, Instant, MailboxId, ModSeq, Refusal, Rights, Role,
-    Timestamp, Uid,
+    BlobRange, Enhanced, Flag, FlagSet, Instant, MailboxId, ModSeq, Progress, Refusal, Rights,
+    Role, Timestamp, Uid,
 };
 use wire::dialogue::{House, security_for_tests};
 use wire::sasl::{Mechanism, Question, ScramKeys, Verdict};
@@ -429,6 +430,12 @@ impl wire::Session for Visitor {
     }
     fn deadline(&self) -> Option<Instant> {
         self.session.deadline()
+    }
+    fn patience(&self) -> Option<Duration> {
+        self.session.patience()
+    }
+    fn reassure(&mut self, now: Instant, progress: Option<Progress>) -> Bytes {
+        self.session.reassure(now, progress)
     }
     fn secured(&mut self, security: Security) {
         self.session.secured(security);
