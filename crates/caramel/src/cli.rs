@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use crate::complaint::Complaint;
 use crate::compose::{self, Compose};
 use crate::config::Config;
+use crate::dialogue::{self, Dialogue};
 use crate::parse::{self, Parse};
 use crate::{certificate, config, demo, directory, inspect, papers, serve};
 
@@ -46,6 +47,14 @@ enum Command {
     /// Addresses that lead to accounts.
     #[command(subcommand)]
     Alias(AliasCommand),
+    /// Lists the connections that are open.
+    Connections(Listing),
+    /// Shows what is being said, live, as a dialogue.
+    ///
+    /// `C:` is the client's line and `S:` the server's, of all connections or of those that the
+    /// options name. Passwords are never shown: `<left-out>` stands for them. What is in messages
+    /// is shown as its length unless `--bodies` asks for it. That somebody looks on is logged.
+    Dialogue(Dialogue),
     /// Looks after the store; the server must not run.
     #[command(subcommand)]
     Store(StoreCommand),
@@ -253,6 +262,8 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         }
         Command::Alias(AliasCommand::List(listing)) => directory::list_aliases(config, listing),
         Command::Alias(AliasCommand::Rm { source }) => directory::remove_alias(config, source),
+        Command::Connections(listing) => dialogue::connections(config, listing),
+        Command::Dialogue(dialogue) => dialogue::run(config, dialogue),
         Command::Store(StoreCommand::Check) => inspect::check(config),
         Command::Store(StoreCommand::Rebuild) => inspect::rebuild(config),
         Command::Cert(CertCommand::Ca) => certificate::authority(config),

@@ -169,8 +169,11 @@ impl Config {
     }
 
     pub(crate) fn scram_sha1(&self) -> bool {
-        let value = self.value(&setting::SCRAM_SHA1);
-        value.is_some_and(|value| value.meaning == Meaning::Switch(true))
+        self.is_on(&setting::SCRAM_SHA1)
+    }
+
+    pub(crate) fn allows_dialogue(&self) -> bool {
+        self.is_on(&setting::ALLOW_DIALOGUE)
     }
 
     pub(crate) fn log_level(&self) -> String {
@@ -222,7 +225,7 @@ impl Config {
             let _written = writeln!(
                 text,
                 "\n[[listener]]\nprotocol = \"{}\"\naddress = \"{address}\"\ntls = \"{}\"",
-                protocol_name(listener.protocol),
+                listener.protocol.name(),
                 encrypted_name(listener.encrypted),
             );
         }
@@ -246,6 +249,11 @@ impl Config {
     fn value(&self, setting: &Setting) -> Option<Value> {
         let given = self.values.get(&(setting.section, setting.key));
         given.cloned().or_else(|| written::default(setting))
+    }
+
+    fn is_on(&self, setting: &Setting) -> bool {
+        let value = self.value(setting);
+        value.is_some_and(|value| value.meaning == Meaning::Switch(true))
     }
 
     fn number(&self, setting: &Setting) -> u64 {
@@ -275,16 +283,9 @@ pub(crate) fn octets(text: &str) -> Result<u64, String> {
     octets.ok_or_else(|| "octets, or a number with K, M or G: 2G".to_owned())
 }
 
-/// A protocol's word in the file.
-pub(crate) const fn protocol_name(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Smtp => "smtp",
-        Protocol::Submission => "submission",
-        Protocol::Lmtp => "lmtp",
-        Protocol::Imap => "imap",
-        Protocol::Pop3 => "pop3",
-        Protocol::Control => "control",
-    }
+/// Seconds as they are written for people: `30s`, `5m`, `1h`.
+pub(crate) fn span(text: &str) -> Result<u64, String> {
+    written::span(text).ok_or_else(|| "a number with s, m, h or d: 30s".to_owned())
 }
 
 /// The word for when a connection is encrypted.
@@ -317,13 +318,7 @@ fn listeners(written: &mut Written) -> Vec<(Listener, Range<usize>)> {
             written.flaw(span, what, hint);
             continue;
         };
-        let protocol = match protocol.as_str() {
-            "smtp" => Protocol::Smtp,
-            "submission" => Protocol::Submission,
-            "lmtp" => Protocol::Lmtp,
-            "imap" => Protocol::Imap,
-            _ => Protocol::Pop3,
-        };
+        let protocol = Protocol::parse(&protocol).unwrap_or(Protocol::Pop3);
         let encrypted = match tls {
             Meaning::Word(word) if word == "none" => Encrypted::Never,
             Meaning::Word(word) if word == "implicit" => Encrypted::Implicit,

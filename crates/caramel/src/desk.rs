@@ -18,30 +18,61 @@ use crate::{files, inspect, serve};
 
 /// Asks one method.
 pub(crate) fn ask(config: &Config, method: &str, arguments: &Value) -> Result<Value, Complaint> {
-    let answer = match UnixStream::connect(config.control()) {
-        Ok(stream) => {
-            let asked = ask_server(stream, method, arguments);
-            asked.with_context(|| format!("asking the server at {}", config.control().display()))?
-        }
-        Err(error) if is_nobody_there(error.kind()) => ask_store(config, method, arguments)?,
+    let answer = match connect(config)? {
+        Some(stream) => call(config, stream, method, arguments)?.1,
+        None => ask_store(config, method, arguments)?,
+    };
+    answer.map_err(|error| refused(method, &error))
+}
+
+/// Asks one method that only a running server can answer.
+pub(crate) fn ask_running(
+    config: &Config,
+    method: &str,
+    arguments: &Value,
+) -> Result<Value, Complaint> {
+    Ok(call_running(config, method, arguments)?.1)
+}
+
+/// The same, with the connection, on which more may follow.
+pub(crate) fn call_running(
+    config: &Config,
+    method: &str,
+    arguments: &Value,
+) -> Result<(BufReader<UnixStream>, Value), Complaint> {
+    let Some(stream) = connect(config)? else {
+        let why = format!("nobody answers at {}", config.control().display());
+        let next = "caramel serve; or name the configuration of the server that runs";
+        return Err(Complaint::new("no server runs").because(why).next(next));
+    };
+    let (stream, answer) = call(config, stream, method, arguments)?;
+    let answer = answer.map_err(|error| refused(method, &error))?;
+    Ok((stream, answer))
+}
+
+/// A connection to the server, if one runs.
+fn connect(config: &Config) -> Result<Option<UnixStream>, Complaint> {
+    match UnixStream::connect(config.control()) {
+        Ok(stream) => Ok(Some(stream)),
+        Err(error) if is_nobody_there(error.kind()) => Ok(None),
         Err(error) => {
             let what = format!(
                 "the server at {} cannot be asked",
                 config.control().display()
             );
             let next = "run the command as the user that runs the server";
-            return Err(Complaint::new(what).because(error).next(next));
+            Err(Complaint::new(what).because(error).next(next))
         }
-    };
-    answer.map_err(|error| {
-        let text = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
-        let said = text("description");
-        let complaint = match text("type") {
-            "invalidArguments" => return Complaint::usage(said),
-            _ => Complaint::new(said),
-        };
-        complaint.next(next(method, text("type")))
-    })
+    }
+}
+
+fn refused(method: &str, error: &Value) -> Complaint {
+    let text = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+    let said = text("description");
+    match text("type") {
+        "invalidArguments" => Complaint::usage(said),
+        kind => Complaint::new(said).next(next(method, kind)),
+    }
 }
 
 /// What helps after a refusal.
@@ -64,30 +95,35 @@ const fn is_nobody_there(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::NotFound | ErrorKind::ConnectionRefused)
 }
 
-fn ask_server(
+/// What a call is answered with: an `Err` says why not.
+type Answer = Result<Value, Value>;
+
+fn call(
+    config: &Config,
     mut stream: UnixStream,
     method: &str,
     arguments: &Value,
-) -> anyhow::Result<Result<Value, Value>> {
-    let mut call = json!([method, arguments, "0"]).to_string();
-    call.push('\n');
-    stream.write_all(call.as_bytes())?;
-    let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line)?;
-    let (name, answer, _): (String, Value, Value) =
-        serde_json::from_str(&line).context("reading the answer")?;
-    Ok(if name == "error" {
-        Err(answer)
-    } else {
-        Ok(answer)
-    })
+) -> anyhow::Result<(BufReader<UnixStream>, Answer)> {
+    let asked = move || -> anyhow::Result<_> {
+        let mut call = json!([method, arguments, "0"]).to_string();
+        call.push('\n');
+        stream.write_all(call.as_bytes())?;
+        let mut stream = BufReader::new(stream);
+        let mut line = String::new();
+        stream.read_line(&mut line)?;
+        let (name, answer, _): (String, Value, Value) =
+            serde_json::from_str(&line).context("reading the answer")?;
+        let answer = if name == "error" {
+            Err(answer)
+        } else {
+            Ok(answer)
+        };
+        Ok((stream, answer))
+    };
+    asked().with_context(|| format!("asking the server at {}", config.control().display()))
 }
 
-fn ask_store(
-    config: &Config,
-    method: &str,
-    arguments: &Value,
-) -> Result<Result<Value, Value>, Complaint> {
+fn ask_store(config: &Config, method: &str, arguments: &Value) -> Result<Answer, Complaint> {
     let runtime = Runtime::new().context("starting")?;
     runtime.block_on(async {
         let (store, post) = open(config).await?;

@@ -126,7 +126,11 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 }
 
 /// A line for each, or JSON.
-fn show(answer: &Value, listing: &Listing, line: fn(&Value) -> String) -> Result<(), Complaint> {
+pub(crate) fn show(
+    answer: &Value,
+    listing: &Listing,
+    line: fn(&Value) -> String,
+) -> Result<(), Complaint> {
     let list = answer.get("list").cloned().unwrap_or_default();
     if listing.json {
         return say(&list.to_string());

@@ -15,6 +15,7 @@ mod compose;
 mod config;
 mod demo;
 mod desk;
+mod dialogue;
 mod directory;
 mod files;
 mod input;

@@ -11,7 +11,7 @@ use store::EmbeddedSettings;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::complaint::Complaint;
-use crate::config::{Config, encrypted_name, protocol_name};
+use crate::config::{Config, encrypted_name};
 use crate::{certificate, demo, desk, files, logging};
 
 /// Runs until told to stop.
@@ -74,7 +74,7 @@ fn announce(config: &Config, running: &Running) -> Result<(), Complaint> {
             Endpoint::Tcp(address) => address.to_string(),
             Endpoint::Unix(path) => format!("unix:{}", path.display()),
         };
-        let (protocol, tls) = (protocol_name(*protocol), encrypted_name(listener.encrypted));
+        let (protocol, tls) = (protocol.name(), encrypted_name(listener.encrypted));
         tracing::info!(protocol, tls, address, "listening");
         list.push(json!({ "protocol": protocol, "address": address, "tls": tls }));
     }
@@ -142,6 +142,7 @@ fn settings(config: &Config) -> Result<Settings, Complaint> {
         identity: Some(certificate::identity(config)?),
         connections_max: to_usize(config.connections()),
         connections_per_network_max: to_usize(config.connections_per_address()),
+        dialogues: config.allows_dialogue(),
         grace: Duration::from_secs(config.stop_within_seconds()),
         ..Settings::new(config.hostname())
     })

@@ -104,6 +104,20 @@ pub enum Class {
 }
 
 impl Phase {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Greeting => "Greeting",
+            Self::NotAuthenticated => "NotAuthenticated",
+            Self::Authenticated => "Authenticated",
+            Self::Selected => "Selected",
+            Self::Idle => "Idle",
+            Self::SelectedIdle => "SelectedIdle",
+            Self::Logout => "Logout",
+        }
+    }
+
     /// All phases.
     pub const ALL: [Self; 7] = [
         Self::Greeting,

@@ -7,7 +7,10 @@
 //! RFC 9051 §4.3, RFC 7888 (non-synchronizing literals).
 
 use bytes::{Bytes, BytesMut};
-use wire::LineBuffer;
+use wire::witness::Heard;
+use wire::{LineBuffer, Witness};
+
+mod shown;
 
 /// Octets that the announcement of a literal has at most, with its line's end.
 const ANNOUNCEMENT_OCTETS_MAX: usize = 48;
@@ -40,6 +43,8 @@ pub(crate) struct Frames {
     mode: Mode,
     /// True behind the message of an APPEND: the next literal is one more.
     behind: bool,
+    /// What whoever looks on may see of it.
+    pub(crate) witness: Witness,
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +66,12 @@ struct Swallow {
     tail: Vec<u8>,
     /// True if there was anything but line ends.
     any: bool,
+    /// True if the literal is a message: then it is no secret.
+    message: bool,
+    /// Octets of the line so far.
+    line: u64,
+    /// Octets of it that were noted before.
+    noted: u64,
     /// What to report at the end: `None` for [`Framed::Swallowed`].
     beginning: Option<(Bytes, bool)>,
 }
@@ -81,20 +92,33 @@ impl Frames {
 
     /// Throws away all that has arrived (RFC 9051 §6.2.1).
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        let witness = std::mem::take(&mut self.witness);
+        *self = Self {
+            witness,
+            ..Self::default()
+        };
     }
 
     /// Takes octets as they are.
     pub(crate) fn take(&mut self, octets_max: u64) -> Bytes {
         self.searched = 0;
-        self.input
-            .take(usize::try_from(octets_max).unwrap_or(usize::MAX))
+        let octets_max = usize::try_from(octets_max).unwrap_or(usize::MAX);
+        let octets = self.input.take(octets_max);
+        self.witness.note(|| Heard::Literal(octets.clone()));
+        octets
     }
 
-    /// Takes one line that is no command; `Some(None)` if it was too long.
-    pub(crate) fn line(&mut self, octets_max: usize) -> Option<Option<Bytes>> {
+    /// Takes one line that is no command; `Some(None)` if it was too long. `shown` says what may
+    /// be seen of it.
+    pub(crate) fn line(
+        &mut self,
+        octets_max: usize,
+        shown: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
+    ) -> Option<Option<Bytes>> {
         self.searched = 0;
-        match self.input.line(octets_max) {
+        let line = self.input.line(octets_max);
+        self.witness.line(&line, octets_max, shown);
+        match line {
             wire::Line::Whole(line) | wire::Line::BareLf(line) => Some(Some(line)),
             wire::Line::TooLong => Some(None),
             wire::Line::Incomplete => None,
@@ -106,6 +130,7 @@ impl Frames {
     pub(crate) fn swallow(&mut self, octets: u64) {
         self.mode = Mode::Swallow(Swallow {
             left: octets,
+            message: true,
             ..Swallow::default()
         });
     }
@@ -128,6 +153,7 @@ impl Frames {
                     let octets = self.input.take(*left);
                     *left -= octets.len();
                     let whole = *left == 0;
+                    shown::note_literal(&mut self.witness, &self.gathered, &octets, whole);
                     self.gathered.extend_from_slice(&octets);
                     if !whole {
                         return Framed::Incomplete;
@@ -137,7 +163,7 @@ impl Frames {
                     None
                 }
                 Mode::Swallow(swallow) => {
-                    let framed = swallow.go_on(&mut self.input);
+                    let framed = swallow.go_on(&mut self.input, &mut self.witness);
                     if !matches!(framed, Framed::Incomplete) {
                         self.mode = Mode::Line;
                     }
@@ -169,6 +195,7 @@ impl Frames {
         }
         self.searched = 0;
         let line = self.input.take(end);
+        shown::note_line(&mut self.witness, &self.gathered, &line, self.behind);
         let body = without_end(&line);
         let Some(literal) = announced(body) else {
             self.gathered.extend_from_slice(body);
@@ -211,14 +238,18 @@ impl Frames {
     fn overflow(&mut self) {
         let octets = self.input.peek();
         let line = memchr::memchr(b'\n', octets).unwrap_or(octets.len());
+        let mut noted = 0;
         if self.gathered.is_empty() {
             let start = octets.get(..line.min(ANNOUNCEMENT_OCTETS_MAX));
-            self.gathered.extend_from_slice(start.unwrap_or_default());
+            let start = start.unwrap_or_default();
+            self.gathered.extend_from_slice(start);
+            noted = shown::note_beginning(&mut self.witness, start);
         }
         let beginning = self.beginning();
         self.searched = 0;
         self.mode = Mode::Swallow(Swallow {
             beginning: Some((beginning, false)),
+            noted,
             ..Swallow::default()
         });
     }
@@ -232,13 +263,17 @@ impl Frames {
 }
 
 impl Swallow {
-    fn go_on(&mut self, input: &mut LineBuffer) -> Framed {
+    fn go_on(&mut self, input: &mut LineBuffer, witness: &mut Witness) -> Framed {
         loop {
-            let skipped = usize::try_from(self.left)
-                .unwrap_or(usize::MAX)
-                .min(input.len());
-            input.skip(skipped);
-            self.left -= u64::try_from(skipped).unwrap_or(self.left);
+            let skipped = input.take(usize::try_from(self.left).unwrap_or(usize::MAX));
+            let count = u64::try_from(skipped.len()).unwrap_or(self.left);
+            self.left -= count;
+            if count > 0 {
+                witness.note(|| match self.message {
+                    true => Heard::Literal(skipped),
+                    false => Heard::Hidden(count),
+                });
+            }
             if self.left > 0 || input.is_empty() {
                 return Framed::Incomplete;
             }
@@ -251,9 +286,17 @@ impl Swallow {
             let over = self.tail.len().saturating_sub(ANNOUNCEMENT_OCTETS_MAX);
             self.tail.drain(..over);
             self.any |= !matches!(taken.as_ref(), b"\r\n" | b"\n" | b"\r");
+            self.line += u64::try_from(taken.len()).unwrap_or_default();
             if end.is_none() {
                 continue;
             }
+            let line = std::mem::take(&mut self.line);
+            let line = line.saturating_sub(std::mem::take(&mut self.noted));
+            witness.note(|| match self.any {
+                true => Heard::Hidden(line),
+                false => Heard::Shown(Bytes::from_static(b"\r\n")),
+            });
+            self.message = false;
             let tail = std::mem::take(&mut self.tail);
             match announced(without_end(&tail)) {
                 // The peer waits with a synchronizing literal, and will hear no instead.

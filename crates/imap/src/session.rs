@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use mail::{Instant, ModSeq, Progress};
-use wire::{Security, Step};
+use wire::{Security, Step, Witness};
 
 use crate::ask::{Answer, Ask};
 use crate::command::{Command, Failure};
@@ -477,6 +477,14 @@ impl wire::Session for Session {
 
     fn secured(&mut self, security: Security) {
         self.security = Some(security);
+    }
+
+    fn witness(&mut self) -> Option<&mut Witness> {
+        Some(&mut self.frames.witness)
+    }
+
+    fn whereabouts(&self) -> &'static str {
+        self.phase().name()
     }
 
     fn step(&mut self) -> Step<Ask> {

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mail::Instant;
-use wire::dialogue::{Cut, cuts, play};
+use wire::dialogue::{Cut, cuts, misrecorded, play};
+use wire::recording::Manner;
 use wire::{Session as _, Step};
 
 #[path = "made/house.rs"]
@@ -48,6 +49,24 @@ fn dialogues_go_as_written_however_they_are_cut() {
         }
     }
     assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
+/// Whoever looks on sees no password, and what is put down runs again.
+#[test]
+fn recordings_tell_no_secret_and_run() {
+    let manner = Manner {
+        literals: true,
+        ..Manner::default()
+    };
+    for path in dialogues() {
+        let script = std::fs::read_to_string(&path).unwrap();
+        let parts = ["IONFAILED]", "BAD Expected"];
+        let runs = !parts.iter().any(|part| script.contains(part));
+        let wrong = misrecorded(&script, house::stage, &manner, &["secret"], runs);
+        if let Some(wrong) = wrong {
+            panic!("{}: {wrong}", path.display());
+        }
+    }
 }
 
 #[test]

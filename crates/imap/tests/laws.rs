@@ -9,7 +9,8 @@
 use imap::ask::{Answer, Ask};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use wire::dialogue::{Cut, House, play};
+use wire::dialogue::{Cut, House, play, record, tells};
+use wire::recording::Manner;
 
 #[path = "made/house.rs"]
 mod house;
@@ -182,6 +183,10 @@ fn nothing_a_peer_says_breaks_the_conversation() {
             prop_assert!(!whole.contains("SERVERBUG"), "{whole}");
             prop_assert!(!whole.contains("~ endless"), "{whole}");
             believe(&whole)?;
+            let (mut session, mut house) = house::stage(&script);
+            let (cut, manner) = (Cut::Every(size), Manner::default());
+            let recording = record(&mut session, &mut house, &script, cut, manner);
+            prop_assert!(!tells(&recording, "secret"), "{recording}");
             if !whole.contains("~ tls") {
                 prop_assert_eq!(went(&script, Cut::Every(size)), whole);
             }

@@ -25,6 +25,11 @@ fn one_connection_serves_one_account_after_another() {
 }
 
 #[test]
+fn letters_are_found_by_their_age() {
+    python("within");
+}
+
+#[test]
 fn letters_come_in_order_and_in_threads() {
     python("sort_and_thread");
 }

@@ -11,19 +11,28 @@ fn run(server: &Server, name: &str, words: &[&str]) -> Ended {
     program(name, words, server.folder(), "").unwrap()
 }
 
-/// GNU SASL logs in, and must be let in or not. Without TLS: it asks SMTP for STARTTLS before EHLO.
-fn gsasl(server: &Server, protocol: &str, mechanism: &str, password: &str, well: bool) {
+/// GNU SASL logs in, by STARTTLS where it is given an authority, and must be let in or not.
+fn gsasl(
+    server: &Server,
+    protocol: &str,
+    tls: Option<&str>,
+    mechanism: &str,
+    password: &str,
+) -> Ended {
     let listener = if protocol == "smtp" {
         "submission"
     } else {
         protocol
     };
-    let address = server.address(listener, Tls::Starttls);
-    let (host, port) = (address.ip().to_string(), address.port().to_string());
+    let port = server.address(listener, Tls::Starttls).port().to_string();
     let protocol = format!("--{protocol}");
+    let authority = tls.map_or_else(
+        || "--no-starttls".to_owned(),
+        |file| format!("--x509-ca-file={file}"),
+    );
     let words = [
         protocol.as_str(),
-        "--no-starttls",
+        &authority,
         "--verbose",
         "--mechanism",
         mechanism,
@@ -31,22 +40,38 @@ fn gsasl(server: &Server, protocol: &str, mechanism: &str, password: &str, well:
         "ada@test.localhost",
         "--password",
         password,
-        &host,
+        "localhost",
         &port,
     ];
-    let ended = run(server, "gsasl", &words);
-    assert_eq!(ended.well, well, "{words:?}\n{}\n{}", ended.out, ended.err);
+    run(server, "gsasl", &words)
 }
 
 #[test]
 fn gsasl_proves_a_password_by_scram() {
     let server = Server::start_with("[login]\nscram_sha1 = true").unwrap();
-    for protocol in ["smtp", "imap"] {
-        for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-1"] {
-            gsasl(&server, protocol, mechanism, "secret", true);
-            gsasl(&server, protocol, mechanism, "Secret", false);
+    let authority = server.authority().unwrap();
+    // It asks SMTP for STARTTLS before EHLO, so there it goes without.
+    let ways = [
+        ("smtp", None, "SCRAM-SHA-256"),
+        ("smtp", None, "SCRAM-SHA-1"),
+        ("imap", None, "SCRAM-SHA-256"),
+        ("imap", None, "SCRAM-SHA-1"),
+        ("imap", Some(authority.as_str()), "SCRAM-SHA-256-PLUS"),
+        ("imap", Some(authority.as_str()), "SCRAM-SHA-1-PLUS"),
+    ];
+    for (protocol, tls, mechanism) in ways {
+        for (password, well) in [("secret", true), ("Secret", false)] {
+            let ended = gsasl(&server, protocol, tls, mechanism, password);
+            let said = format!("{}\n{}", ended.out, ended.err);
+            assert_eq!(
+                ended.well, well,
+                "{protocol} {mechanism} {password}\n{said}"
+            );
         }
     }
+    // It could have bound the connection, and the server offered to: somebody was between them.
+    let ended = gsasl(&server, "imap", Some(&authority), "SCRAM-SHA-256", "secret");
+    assert!(!ended.well, "{}", ended.out);
 }
 
 fn openssl(folder: &Path, words: &str) {

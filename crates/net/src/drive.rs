@@ -16,6 +16,7 @@ use bytes::Bytes;
 use mail::{BlobRange, Gauge, Instant, ModSeq};
 use tokio::io::AsyncWriteExt;
 use tokio::time::{sleep_until, timeout};
+use wire::recording::{self, Event as Seen};
 use wire::{Session, Step, Upgrade};
 
 use crate::scratch::Scratch;
@@ -92,11 +93,13 @@ where
             stream,
             terms,
             output: Vec::new(),
+            remarks: Vec::new(),
             passed: terms.clock.now(),
         },
         session,
         house,
         terms,
+        watched: false,
     };
     let end = drive.converse(stop).await?;
     timeout(LINGER, leave(stream)).await.unwrap_or_default();
@@ -124,6 +127,8 @@ struct Drive<'a, S, H> {
     session: &'a mut S,
     house: &'a mut H,
     terms: &'a Terms,
+    /// True while the session remembers what it hears.
+    watched: bool,
 }
 
 /// The way to the peer.
@@ -132,6 +137,8 @@ struct Outlet<'a> {
     terms: &'a Terms,
     /// What is gathered, or has still to leave.
     output: Vec<u8>,
+    /// What was said while an answer was made, for whoever looks on: up to as much as is gathered.
+    remarks: Vec<u8>,
     /// When octets passed last, either way.
     passed: Instant,
 }
@@ -159,7 +166,7 @@ where
         if let Some(security) = self.outlet.stream.security() {
             self.session.secured(security.clone());
         }
-        self.session.elapse(self.terms.clock.now());
+        self.elapse();
         let mut wants = self.run().await?;
         while wants == Wants::Input {
             wants = match self.wait(stop).await? {
@@ -172,17 +179,19 @@ where
                     wants
                 }
                 Event::Hint(modseq) => {
+                    self.wake();
                     if self.house.is_dismissed() {
-                        self.session.dismiss();
+                        self.dismiss();
                     }
-                    self.session.notice(modseq);
+                    self.notice(modseq);
                     self.run().await?
                 }
                 Event::Deadline => {
-                    self.session.elapse(self.terms.clock.now());
+                    self.elapse();
                     self.run().await?
                 }
                 Event::Stop => {
+                    self.tell(Seen::Said(&self.terms.farewell));
                     self.outlet.write(self.terms.farewell.clone()).await?;
                     self.outlet.flush().await?;
                     return Ok(End::Stopped);
@@ -207,33 +216,91 @@ where
     /// Gives the session its input, but first the time, and news that came before the input did.
     async fn receive(&mut self, input: Scratch) -> Result<Wants, Error> {
         self.outlet.passed = self.terms.clock.now();
-        self.session.elapse(self.outlet.passed);
+        self.elapse();
         if self.run().await? == Wants::Close {
             return Ok(Wants::Close);
         }
         if self.house.is_dismissed() {
-            self.session.dismiss();
+            self.dismiss();
             if self.run().await? == Wants::Close {
                 return Ok(Wants::Close);
             }
         }
         if let Some(modseq) = self.house.pending_hint() {
-            self.session.notice(modseq);
+            self.notice(modseq);
             if self.run().await? == Wants::Close {
                 return Ok(Wants::Close);
             }
+        }
+        if input.octets().is_empty() {
+            self.tell(Seen::Gone);
         }
         self.session.receive(input.octets());
         drop(input);
         self.run().await
     }
 
+    /// Tells the session what time it is.
+    fn elapse(&mut self) {
+        self.wake();
+        self.session.elapse(self.terms.clock.now());
+    }
+
+    fn notice(&mut self, modseq: ModSeq) {
+        self.tell(Seen::Moved(modseq));
+        self.session.notice(modseq);
+    }
+
+    fn dismiss(&mut self) {
+        self.tell(Seen::Dismissed);
+        self.session.dismiss();
+    }
+
+    /// Tells whoever looks on that the session goes on.
+    fn wake(&mut self) {
+        let now = self.terms.clock.now();
+        if let Some(onlooker) = self.house.onlooker() {
+            onlooker.see(Seen::Woken(now));
+            self.watched = true;
+            if let Some(witness) = self.session.witness() {
+                witness.look(true);
+            }
+        }
+    }
+
+    fn tell(&mut self, seen: Seen<'_>) {
+        if let Some(onlooker) = self.house.onlooker() {
+            onlooker.see(seen);
+        }
+    }
+
+    /// Tells whoever looks on what the session heard and what it wants.
+    fn overhear(&mut self, step: &Step<S::Ask>) {
+        match self.house.onlooker() {
+            Some(onlooker) => {
+                self.watched = true;
+                recording::overhear(self.session, step, |seen| onlooker.see(seen));
+            }
+            None if self.watched => {
+                self.watched = false;
+                if let Some(witness) = self.session.witness() {
+                    witness.look(false);
+                }
+            }
+            None => {}
+        }
+    }
+
     /// Does what the session wants until that is input, or the end.
     async fn run(&mut self) -> Result<Wants, Error> {
         loop {
-            match self.session.step() {
+            let step = self.session.step();
+            self.overhear(&step);
+            match step {
                 Step::Read => {
                     self.outlet.flush().await?;
+                    let encrypted = self.outlet.stream.security().is_some();
+                    self.house.rests(self.session.whereabouts(), encrypted);
                     return Ok(Wants::Input);
                 }
                 Step::Write(octets) => self.outlet.write(octets).await?,
@@ -279,32 +346,24 @@ where
         if let Some(gauge) = &gauge {
             gauge.clear();
         }
-        // Boxed, so that the largest answer's size is paid only while it is made.
-        let mut answer = Box::pin(self.house.ask(ask));
-        let ended = {
-            let mut waiting = pin!(wait_with(
-                &mut self.outlet,
-                self.session,
-                patience,
-                gauge.as_deref()
-            ));
+        let (answer, lost) = {
+            // Boxed, so that the largest answer's size is paid only while it is made.
+            let mut answer = Box::pin(self.house.ask(ask));
+            let (outlet, session) = (&mut self.outlet, &mut *self.session);
+            let mut waiting = pin!(wait_with(outlet, session, patience, gauge.as_deref()));
             tokio::select! {
                 biased;
-                answer = &mut answer => Ok(answer),
-                error = &mut waiting => Err(error),
+                answer = &mut answer => (answer, None),
+                // Who asked has gone, but what was asked for is done to its end.
+                error = &mut waiting => (answer.await, Some(error)),
             }
         };
-        match ended {
-            Ok(answer) => {
-                self.session.answer(answer);
-                Ok(())
-            }
-            Err(error) => {
-                // Who asked has gone, but what was asked for is done to its end.
-                answer.await;
-                Err(error)
-            }
+        let said = std::mem::take(&mut self.outlet.remarks);
+        if !said.is_empty() {
+            self.tell(Seen::Said(&said));
         }
+        self.session.answer(answer);
+        lost.map_or(Ok(()), Err)
     }
 
     async fn splice(&mut self, range: BlobRange) -> Result<(), Error> {
@@ -317,6 +376,7 @@ where
                 let fault = crate::Fault::new(format!("{len} octets of {part:?}"));
                 return Err(Error::Read(fault));
             }
+            self.tell(Seen::Said(&octets));
             self.outlet.write(octets).await?;
             sent += part.len;
         }
@@ -351,6 +411,9 @@ impl Outlet<'_> {
         self.passed = self.terms.clock.now();
         let octets = session.reassure(self.passed, gauge.and_then(Gauge::progress));
         self.output.extend_from_slice(&octets);
+        if self.remarks.len() + octets.len() <= self.terms.output_octets_max {
+            self.remarks.extend_from_slice(&octets);
+        }
         self.flush().await
     }
 

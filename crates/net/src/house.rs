@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use mail::{BlobRange, Gauge, ModSeq};
 use wire::Session;
+use wire::recording::Event;
 
 /// Answers one connection's asks.
 ///
@@ -43,11 +44,26 @@ pub trait House<S: Session>: Send {
         false
     }
 
+    /// Whoever looks on now. The driver asks before it tells what happens: where nobody looks on,
+    /// the answer must cost next to nothing.
+    fn onlooker(&mut self) -> Option<&mut dyn Onlooker> {
+        None
+    }
+
+    /// Hears where the session rests, and whether the connection is encrypted.
+    fn rests(&mut self, _whereabouts: &'static str, _encrypted: bool) {}
+
     /// News that is there already. The driver asks before it gives the session any input, so that
     /// whatever was acknowledged elsewhere before the input came is seen by it.
     fn pending_hint(&mut self) -> Option<ModSeq> {
         None
     }
+}
+
+/// Somebody who looks on at a conversation.
+pub trait Onlooker: Send {
+    /// Is told what happens; must not wait.
+    fn see(&mut self, event: Event<'_>);
 }
 
 /// Our own failure, never the peer's.

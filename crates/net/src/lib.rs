@@ -27,7 +27,7 @@ pub use client::{Calling, call, connect};
 pub use clock::Clock;
 pub use drive::{End, Terms, drive};
 pub use error::Error;
-pub use house::{Fault, House};
+pub use house::{Fault, House, Onlooker};
 pub use listen::{Endpoint, Gate, Listener, Pass, Peer, raise_descriptors_max, serve};
 pub use priority::let_others_go_first;
 pub use stop::{Stop, Stopper};

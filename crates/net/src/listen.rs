@@ -57,6 +57,8 @@ pub struct Peer {
     pub address: Option<SocketAddr>,
     /// Our address, as the peer sees it.
     pub local: Option<SocketAddr>,
+    /// The number of the user that a connection from inside this machine belongs to.
+    pub user: Option<u32>,
 }
 
 /// Connections that may wait to be accepted: a burst beyond it has to try again a second later.
@@ -316,6 +318,7 @@ pub async fn serve<F, C>(
             conn,
             address,
             local,
+            user: socket.user(),
         };
         let conversation = converse(socket, peer, stop.clone());
         tokio::spawn(attend(conversation, pass, conn, stop.clone()));

@@ -27,6 +27,16 @@ pub enum Socket {
     Memory(DuplexStream),
 }
 
+impl Socket {
+    /// The number of the user at the other end, where that is on this machine and known.
+    pub(crate) fn user(&self) -> Option<u32> {
+        match self {
+            Self::Unix(stream) => stream.peer_cred().ok().map(|user| user.uid()),
+            Self::Tcp(_) | Self::Memory(_) => None,
+        }
+    }
+}
+
 /// Which end of TLS we can be, if any.
 #[derive(Clone, Debug)]
 pub enum Encryption {

@@ -118,6 +118,18 @@ impl Phase {
             || self.after(verb, Class::Work).is_some()
     }
 
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Authorization => "Authorization",
+            Self::Exchange => "Exchange",
+            Self::Transaction => "Transaction",
+            Self::Update => "Update",
+            Self::Closed => "Closed",
+        }
+    }
+
     /// All phases, in the order of a conversation.
     pub const ALL: [Self; 5] = [
         Self::Authorization,

@@ -6,7 +6,8 @@
 use bytes::{BufMut as _, BytesMut};
 use mail::Instant;
 use wire::sasl::{Exchange, Mechanism, Verdict};
-use wire::{Line, LineBuffer, Security, Step, Upgrade};
+use wire::witness::Heard;
+use wire::{Line, LineBuffer, Security, Step, Upgrade, Witness};
 
 use crate::command::{Command, Fault};
 use crate::diagram::{Class, Phase, Verb};
@@ -16,6 +17,7 @@ use crate::{Answer, Ask, Maildrop, Piece, Policy};
 
 mod listing;
 mod login;
+mod shown;
 
 use listing::Listing;
 
@@ -28,6 +30,7 @@ pub struct Session {
     verb: Verb,
     work: Work,
     input: LineBuffer,
+    witness: Witness,
     output: BytesMut,
     security: Option<Security>,
     utf8: bool,
@@ -100,6 +103,7 @@ impl Session {
             verb: Verb::Unknown,
             work: Work::Command,
             input: LineBuffer::default(),
+            witness: Witness::default(),
             output: BytesMut::new(),
             security: None,
             utf8: false,
@@ -158,7 +162,9 @@ impl Session {
         } else {
             self.policy.command_octets_max
         };
-        match self.input.line(octets_max) {
+        let line = self.input.line(octets_max);
+        self.note(&line, octets_max);
+        match line {
             Line::Incomplete => return false,
             Line::TooLong if in_exchange => self.respond(None),
             Line::TooLong => {
@@ -368,6 +374,7 @@ impl Session {
     fn piece(&mut self, purpose: Purpose, piece: &Piece) {
         let mut stuffing = match purpose {
             Purpose::First(place, lines) => {
+                self.witness.note(|| Heard::Message);
                 let text = match (&self.state, lines) {
                     (State::Transaction(maildrop), None) => {
                         format!("{} octets", maildrop.octets(place).unwrap_or_default())
@@ -476,6 +483,14 @@ impl wire::Session for Session {
 
     fn secured(&mut self, security: Security) {
         self.security = Some(security);
+    }
+
+    fn witness(&mut self) -> Option<&mut Witness> {
+        Some(&mut self.witness)
+    }
+
+    fn whereabouts(&self) -> &'static str {
+        self.state.phase().name()
     }
 
     fn step(&mut self) -> Step<Ask> {

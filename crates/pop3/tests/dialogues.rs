@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use wire::dialogue::{Cut, cuts, play};
+use wire::dialogue::{Cut, cuts, misrecorded, play};
+use wire::recording::Manner;
 
 #[path = "made/house.rs"]
 mod house;
@@ -42,6 +43,20 @@ fn dialogues_go_as_written_however_they_are_cut() {
         }
     }
     assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
+/// Whoever looks on sees no password, and what is put down runs again.
+#[test]
+fn recordings_tell_no_secret_and_run() {
+    for path in dialogues() {
+        let script = std::fs::read_to_string(&path).unwrap();
+        let stage = |script: &str| (session(script), Made::new());
+        let runs = !["[AUTH]", "+ r="].iter().any(|part| script.contains(part));
+        let wrong = misrecorded(&script, stage, &Manner::default(), &["secret"], runs);
+        if let Some(wrong) = wrong {
+            panic!("{}: {wrong}", path.display());
+        }
+    }
 }
 
 /// RFC 1939 §11: octets as they are sent, but for dots before dots.

@@ -7,7 +7,8 @@ use pop3::command::Command;
 use pop3::response::{Code, Response};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use wire::dialogue::{Cut, play};
+use wire::dialogue::{Cut, play, record, tells};
+use wire::recording::Manner;
 use wire::sasl::Secret;
 
 #[path = "made/house.rs"]
@@ -141,6 +142,10 @@ fn any_dialogue_goes_alike_however_it_is_cut() {
             prop_assert_eq!(&cut, &whole);
             prop_assert_eq!(house.removed, again.removed);
         }
+        let (mut session, mut house) = (session(&script), Made::new());
+        let (cut, manner) = (Cut::Every(size), Manner::default());
+        let recording = record(&mut session, &mut house, &script, cut, manner);
+        prop_assert!(!tells(&recording, "secret word"), "{}", recording);
         for reply in whole.lines().filter_map(|line| line.strip_prefix("S: ")) {
             prop_assert!(reply.len() < 512, "{}", reply);
         }

@@ -5,12 +5,16 @@
 //! calls [`administer`] itself where no server runs, so both ways do the same.
 
 use bytes::Bytes;
-use mail::{Address, Host, Instant};
+use mail::{Address, Host, Instant, ModSeq};
 use post::{Alias, AliasSource, Post, Quota};
 use serde_json::{Map, Value, json};
 use wire::{Line, LineBuffer, Step};
 
 use crate::visit::Visit;
+
+mod watch;
+
+use watch::{NEXT, WATCH, Watch};
 
 /// Octets a call may have.
 const CALL_OCTETS_MAX: usize = 1024 * 1024;
@@ -19,6 +23,7 @@ const CALL_OCTETS_MAX: usize = 1024 * 1024;
 pub(crate) fn converse(visit: Visit) -> impl Future<Output = ()> + Send + 'static {
     let house = House {
         post: visit.hall.post.clone(),
+        watch: Watch::new(&visit.hall, visit.peer),
     };
     visit.converse(Desk::default(), house)
 }
@@ -204,12 +209,25 @@ fn address(text: &str) -> Result<Address, Value> {
 #[derive(Debug)]
 struct House {
     post: Post,
+    watch: Watch,
 }
 
 impl net::House<Desk> for House {
     async fn ask(&mut self, (method, arguments): Call) -> Result<Value, Value> {
+        let arguments_here = Arguments(&arguments);
+        match method.as_str() {
+            NEXT => return Ok(self.watch.next()),
+            "Connection/list" => return Ok(self.watch.connections()),
+            WATCH => return self.watch.begin(&arguments_here),
+            _ => {}
+        }
         tracing::info!(method, "asked by the command line");
         administer(&self.post, &method, &arguments).await
+    }
+
+    async fn hint(&mut self) -> ModSeq {
+        self.watch.news().await;
+        ModSeq::default()
     }
 }
 
@@ -223,12 +241,22 @@ struct Desk {
     /// The call that is being answered: its method, and the id it was given.
     asked: Option<(String, Value)>,
     reply: Option<Bytes>,
+    /// The id of the call that conversations are looked at by.
+    watch: Option<Value>,
+    /// True if there is something to be seen.
+    news: bool,
     closed: bool,
 }
 
 impl Desk {
     fn call(&mut self, line: &[u8]) -> Option<Call> {
         match serde_json::from_slice::<Written>(line) {
+            Ok((method, _, id)) if method == NEXT => {
+                // It comes by itself.
+                let told = error("unknownMethod", format!("{NEXT} is not asked for"));
+                self.reply("error", &told, &id);
+                None
+            }
             Ok((method, arguments, id)) => {
                 let arguments = Value::Object(arguments);
                 self.asked = Some((method.clone(), id));
@@ -267,9 +295,19 @@ impl wire::Session for Desk {
     fn answer(&mut self, answer: Self::Answer) {
         let (method, id) = self.asked.take().unwrap_or_default();
         match answer {
+            // Nothing more is to be seen now.
+            Ok(Value::Null) if method == NEXT => self.news = false,
+            Ok(arguments) if method == WATCH => {
+                self.reply(&method, &arguments, &id);
+                self.watch = Some(id);
+            }
             Ok(arguments) => self.reply(&method, &arguments, &id),
             Err(arguments) => self.reply("error", &arguments, &id),
         }
+    }
+
+    fn notice(&mut self, _modseq: ModSeq) {
+        self.news = true;
     }
 
     fn elapse(&mut self, _now: Instant) {}
@@ -283,6 +321,13 @@ impl wire::Session for Desk {
         loop {
             if let Some(reply) = self.reply.take() {
                 return Step::Write(reply);
+            }
+            if self.news
+                && !self.closed
+                && let Some(id) = &self.watch
+            {
+                self.asked = Some((NEXT.to_owned(), id.clone()));
+                return Step::Ask((NEXT.to_owned(), Value::Null));
             }
             match self.input.line(CALL_OCTETS_MAX) {
                 Line::Whole(line) | Line::BareLf(line) => {

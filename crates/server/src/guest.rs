@@ -4,10 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use bytes::Bytes;
 use mail::{BlobRange, ModSeq};
-use net::{Fault, Peer};
+use net::{Fault, Onlooker, Peer};
 use post::{Account, Outcome, Post};
 use tokio::sync::watch;
 use wire::sasl::{Question, ScramHash, ScramKeys, Verdict};
+
+use crate::gallery::Seat;
 
 /// A peer, and who it is logged in as.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub(crate) struct Guest {
     room: Option<Room>,
     /// The other account whose mailbox is open.
     visited: Option<Room>,
+    /// Where others may see it.
+    seat: Option<Box<Seat>>,
 }
 
 #[derive(Debug)]
@@ -32,6 +36,25 @@ impl Guest {
             peer,
             room: None,
             visited: None,
+            seat: None,
+        }
+    }
+
+    /// Takes a seat, where others may see it.
+    pub(crate) fn seated(mut self, seat: Seat) -> Self {
+        self.seat = Some(Box::new(seat));
+        self
+    }
+
+    /// Whoever looks on.
+    pub(crate) fn onlooker(&mut self) -> Option<&mut dyn Onlooker> {
+        self.seat.as_mut()?.onlooker()
+    }
+
+    /// Hears where its session rests.
+    pub(crate) fn rests(&mut self, phase: &'static str, encrypted: bool) {
+        if let Some(seat) = &mut self.seat {
+            seat.rests(phase, encrypted);
         }
     }
 
@@ -49,6 +72,9 @@ impl Guest {
     pub(crate) fn leave(&mut self) {
         self.room = None;
         self.visited = None;
+        if let Some(seat) = &mut self.seat {
+            seat.belongs_to(None);
+        }
     }
 
     /// From here on news is of that account; of its own again, if it is the guest's.
@@ -124,6 +150,9 @@ impl Guest {
             Ok(account) => {
                 let conn = self.peer.conn;
                 tracing::info!(%conn, account = %account.address(), "logged in");
+                if let Some(seat) = &mut self.seat {
+                    seat.belongs_to(Some(account.address()));
+                }
                 let ledger = account.modseq_watch();
                 self.room = Some(Room { account, ledger });
                 Verdict::Accepted

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use imap::ask::{self, Gone, Place, Refused, Why};
 use imap::{Answer, Ask, Policy, Session};
 use mail::{BlobRange, Gauge, ModSeq, Uid};
-use net::Fault;
+use net::{Fault, Onlooker};
 use post::{Account, Append, Error, MetadataQuery, Outcome};
 
 use crate::guest::Guest;
@@ -89,6 +89,14 @@ impl net::House<Session> for House {
 
     fn is_dismissed(&mut self) -> bool {
         self.guest.is_dismissed()
+    }
+
+    fn onlooker(&mut self) -> Option<&mut dyn Onlooker> {
+        self.guest.onlooker()
+    }
+
+    fn rests(&mut self, whereabouts: &'static str, encrypted: bool) {
+        self.guest.rests(whereabouts, encrypted);
     }
 
     fn pending_hint(&mut self) -> Option<ModSeq> {

@@ -8,6 +8,7 @@
 //! by asking the post, and holds a `Guest`: what is known of the peer and of who is logged in.
 
 mod control;
+mod gallery;
 mod guest;
 mod imap;
 mod outside;

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use mail::{BlobRange, UidSet};
+use net::Onlooker;
 use pop3::{Answer, Ask, Maildrop, Piece, Policy, Session};
 use post::{Error, Outcome, Why};
 
@@ -62,6 +63,14 @@ impl net::House<Session> for House {
 
     fn is_dismissed(&mut self) -> bool {
         self.guest.is_dismissed()
+    }
+
+    fn onlooker(&mut self) -> Option<&mut dyn Onlooker> {
+        self.guest.onlooker()
+    }
+
+    fn rests(&mut self, whereabouts: &'static str, encrypted: bool) {
+        self.guest.rests(whereabouts, encrypted);
     }
 }
 

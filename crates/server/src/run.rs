@@ -12,6 +12,7 @@ use post::Post;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use crate::gallery::Gallery;
 use crate::settings::{Door, Protocol, Settings};
 use crate::visit::{Hall, Visit};
 use crate::{control, imap, pop3, smtp};
@@ -75,6 +76,7 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
     );
     let stopper = Stopper::default();
     let clock = Clock::start();
+    let gallery = Arc::new(Gallery::default());
     let mut addresses = Vec::new();
     for (door, listener) in listeners {
         addresses.push((door.protocol, listener.endpoint().clone()));
@@ -87,6 +89,7 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
             door,
             post: post.clone(),
             terms,
+            gallery: Arc::clone(&gallery),
         });
         attend(listener, hall, Arc::clone(&gate), stopper.listen());
     }

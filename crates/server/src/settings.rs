@@ -19,6 +19,8 @@ pub struct Settings {
     pub connections_max: usize,
     /// Connections at once from one IPv4 address or IPv6 /64.
     pub connections_per_network_max: usize,
+    /// True if whoever may use the control socket may look on at conversations.
+    pub dialogues: bool,
     /// How long connections may go on once the server has to stop.
     pub grace: Duration,
 }
@@ -74,6 +76,7 @@ impl Settings {
             identity: None,
             connections_max: 20_000,
             connections_per_network_max: 200,
+            dialogues: true,
             grace: Duration::from_secs(10),
         }
     }
@@ -90,6 +93,32 @@ impl Door {
 }
 
 impl Protocol {
+    /// Its name, as people write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Smtp => "smtp",
+            Self::Submission => "submission",
+            Self::Lmtp => "lmtp",
+            Self::Imap => "imap",
+            Self::Pop3 => "pop3",
+            Self::Control => "control",
+        }
+    }
+
+    /// Reads the name of a protocol of mail.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let all = [
+            Self::Smtp,
+            Self::Submission,
+            Self::Lmtp,
+            Self::Imap,
+            Self::Pop3,
+        ];
+        all.into_iter().find(|protocol| protocol.name() == name)
+    }
+
     /// What one connection too many is told.
     pub(crate) fn refusal(self) -> Bytes {
         Bytes::from_static(match self {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use net::House;
+use net::{House, Onlooker};
 use post::{Error, Incoming, Origin, Sender, Tls};
 use smtp::{Answer, Ask, Policy, Session, Transaction};
 
@@ -87,6 +87,14 @@ impl House<Session> for Desk {
 
     fn is_dismissed(&mut self) -> bool {
         self.guest.is_dismissed()
+    }
+
+    fn onlooker(&mut self) -> Option<&mut dyn Onlooker> {
+        self.guest.onlooker()
+    }
+
+    fn rests(&mut self, whereabouts: &'static str, encrypted: bool) {
+        self.guest.rests(whereabouts, encrypted);
     }
 }
 

@@ -7,6 +7,7 @@ use post::Post;
 use wire::Session;
 use wire::sasl::Mechanism;
 
+use crate::gallery::{Beginning, Gallery};
 use crate::guest::Guest;
 use crate::settings::{Door, Encrypted, Protocol, Settings};
 
@@ -17,6 +18,7 @@ pub(crate) struct Hall {
     pub(crate) door: Door,
     pub(crate) post: Post,
     pub(crate) terms: Terms,
+    pub(crate) gallery: Arc<Gallery>,
 }
 
 impl Hall {
@@ -43,6 +45,17 @@ impl Hall {
             Protocol::Submission | Protocol::Imap | Protocol::Pop3
         );
         people && identity.is_some_and(Identity::asks_clients)
+    }
+
+    /// How connections begin behind this door.
+    fn beginning(&self) -> Beginning {
+        let tls = self.door.encrypted == Encrypted::Implicit;
+        Beginning {
+            protocol: self.door.protocol,
+            tls,
+            clear: !tls && self.door.is_indoors(),
+            starttls: self.offers_starttls(),
+        }
     }
 
     /// True if the peer may ask for TLS.
@@ -89,7 +102,9 @@ impl Visit {
 
     /// Nobody is logged in yet.
     pub(crate) fn guest(&self) -> Guest {
-        Guest::new(self.hall.post.clone(), self.peer)
+        let hall = &self.hall;
+        let seat = hall.gallery.seat(self.peer, hall.beginning());
+        Guest::new(hall.post.clone(), self.peer).seated(seat)
     }
 
     /// Drives the session to its end; what went wrong is logged here and nowhere else.

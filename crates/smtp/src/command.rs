@@ -163,7 +163,8 @@ impl fmt::Display for Command {
     }
 }
 
-fn verb(word: &[u8]) -> Option<Verb> {
+/// The verb that a word is.
+pub(crate) fn verb(word: &[u8]) -> Option<Verb> {
     // RFC 5321 §2.4
     Some(match word.to_ascii_uppercase().as_slice() {
         b"HELO" => Verb::Helo,

@@ -115,6 +115,23 @@ impl Class {
 }
 
 impl Phase {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Greeting => "Greeting",
+            Self::Declined => "Declined",
+            Self::Hello => "Hello",
+            Self::Ready => "Ready",
+            Self::Auth => "Auth",
+            Self::Mail => "Mail",
+            Self::Rcpt => "Rcpt",
+            Self::Data => "Data",
+            Self::Chunks => "Chunks",
+            Self::Closed => "Closed",
+        }
+    }
+
     /// The phase after `verb` was answered with `class`; `None` where there is no such arrow.
     #[must_use]
     pub const fn after(self, verb: Verb, class: Class) -> Option<Self> {

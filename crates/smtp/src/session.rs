@@ -7,13 +7,14 @@
 mod body;
 mod commands;
 mod login;
+mod shown;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use mail::{Enhanced, Instant, Refusal};
 use wire::sasl::{Exchange, Verdict};
-use wire::{Line, LineBuffer, Security, Step, Upgrade};
+use wire::{Line, LineBuffer, Security, Step, Upgrade, Witness};
 
 use self::body::{Body, Chunk};
 use crate::diagram::{Class, Phase, Verb};
@@ -30,6 +31,7 @@ pub struct Session {
     policy: Arc<Policy>,
     state: State,
     input: LineBuffer,
+    witness: Witness,
     output: Vec<u8>,
     peer: Peer,
     body: Box<Body>,
@@ -143,6 +145,7 @@ impl Session {
             policy,
             state: State::Greeting,
             input: LineBuffer::default(),
+            witness: Witness::default(),
             output: Vec::new(),
             peer: Peer::default(),
             body: Box::default(),
@@ -284,6 +287,7 @@ impl Session {
             self.policy.command_octets_max
         };
         let line = self.input.line(octets_max);
+        self.note(&line, octets_max);
         let verb = match self.state {
             State::Auth => Verb::Response,
             _ => Verb::Unknown,
@@ -418,6 +422,14 @@ impl wire::Session for Session {
         };
     }
 
+    fn witness(&mut self) -> Option<&mut Witness> {
+        Some(&mut self.witness)
+    }
+
+    fn whereabouts(&self) -> &'static str {
+        self.phase().name()
+    }
+
     fn step(&mut self) -> Step<Ask> {
         loop {
             if let Some(ask) = self.ask.take() {
@@ -427,7 +439,12 @@ impl wire::Session for Session {
                 return Step::Read;
             }
             let over = matches!(self.state, State::Closed) || self.ended;
-            let rests = over || self.upgrade || self.output.len() >= OUTPUT_OCTETS_MAX;
+            // Whoever looks on sees each reply behind its command.
+            let gathered_max = match self.witness.is_on() {
+                true => 1,
+                false => OUTPUT_OCTETS_MAX,
+            };
+            let rests = over || self.upgrade || self.output.len() >= gathered_max;
             if !rests && matches!(self.state, State::Greeting) {
                 self.greet();
                 continue;

@@ -3,21 +3,20 @@
 //! A comment says the policy: `# policy: submission tls verify size=100`. `H:` lines at the
 //! end say what the house heard. `UPDATE=1` rewrites the files.
 
+#![expect(clippy::expect_used, reason = "a test")]
+
 #[path = "scene/house.rs"]
 mod scene;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use scene::Scene;
-use wire::dialogue::{Cut, cuts, play};
+use wire::dialogue::{Cut, cuts, misrecorded, play};
+use wire::recording::Manner;
 
 fn stage(script: &str, cut: Cut) -> String {
-    let lines: Vec<&str> = script
-        .lines()
-        .filter(|line| !line.starts_with("H:"))
-        .collect();
-    let policy = lines.iter().find(|line| line.starts_with("# policy:"));
-    let mut scene = Scene::new(policy.copied().unwrap_or_default());
+    let lines: Vec<&str> = script.lines().filter(|line| !is_heard(line)).collect();
+    let mut scene = Scene::new(policy(script));
     let mut session = scene.session();
     let mut transcript = play(&mut session, &mut scene, &lines.join("\n"), cut);
     assert!(!session.tripped(), "the drawing was broken:\n{transcript}");
@@ -29,8 +28,18 @@ fn stage(script: &str, cut: Cut) -> String {
     transcript
 }
 
-#[test]
-fn dialogues() {
+fn policy(script: &str) -> &str {
+    let mut lines = script.lines();
+    let policy = lines.find(|line| line.starts_with("# policy:"));
+    policy.unwrap_or_default()
+}
+
+/// True for what the house heard.
+fn is_heard(line: &str) -> bool {
+    line.starts_with("H:")
+}
+
+fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogues");
     let mut files: Vec<_> = std::fs::read_dir(&folder)
         .expect("the folder is there")
@@ -38,6 +47,33 @@ fn dialogues() {
         .collect();
     files.sort();
     assert!(files.len() >= 25, "dialogues are missing");
+    files
+}
+
+/// Whoever looks on sees no password, and what is put down runs again.
+#[test]
+fn recordings_tell_no_secret_and_run() {
+    let stage = |script: &str| {
+        let scene = Scene::new(policy(script));
+        (scene.session(), scene)
+    };
+    for file in files() {
+        let script = std::fs::read_to_string(&file).expect("readable");
+        let played: String = script
+            .split_inclusive('\n')
+            .filter(|line| !is_heard(line))
+            .collect();
+        let runs = !script.contains("S: 535 ");
+        let wrong = misrecorded(&played, stage, &Manner::default(), &["secret"], runs);
+        if let Some(wrong) = wrong {
+            panic!("{}: {wrong}", file.display());
+        }
+    }
+}
+
+#[test]
+fn dialogues() {
+    let files = files();
     let update = std::env::var_os("UPDATE").is_some();
     for file in files {
         let script = std::fs::read_to_string(&file).expect("readable");

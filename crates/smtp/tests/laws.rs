@@ -18,7 +18,8 @@ use smtp::command::{Command, MailParameters};
 use smtp::diagram::{Class, Phase, Verb};
 use smtp::reply::{Reader, listed};
 use smtp::{Reply, Session};
-use wire::dialogue::{House, security_for_tests};
+use wire::dialogue::{Cut, House, record, security_for_tests, tells};
+use wire::recording::Manner;
 use wire::{Session as _, Step};
 
 fn rounds(usual: u32) -> u32 {
@@ -209,6 +210,25 @@ fn random_conversations_keep_to_the_drawing_however_they_are_cut() {
         }
         let patience = 1 + u64::try_from(dice.roll(1000)).unwrap();
         check_replies(&converse(header, &octets, sizes[1], patience).0);
+    }
+}
+
+/// Whatever lines come in which order, whoever looks on sees no password.
+#[test]
+fn random_recordings_tell_no_password() {
+    for seed in 0..rounds(2000) {
+        let mut dice = Dice(u64::from(seed));
+        let header = dice.pick(HEADERS);
+        let lines = (0..dice.roll(25)).map(|_| dice.pick(LINES).escape_debug().to_string());
+        let script = format!("C+ {}\n", lines.collect::<String>());
+        let mut scene = Scene::new(header);
+        let mut session = scene.session();
+        let cut = Cut::Every(1 + dice.roll(60));
+        let recording = record(&mut session, &mut scene, &script, cut, Manner::default());
+        assert!(
+            !tells(&recording, "secret"),
+            "seed {seed}:\n{script}{recording}"
+        );
     }
 }
 

@@ -23,9 +23,12 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use mail::{BlobRange, Instant, ModSeq, Progress};
 
+use crate::recording::{self, Event, Manner, Recorder};
 use crate::{ChannelBinding, Security, Session, Step, Upgrade};
 
 /// How the peer's octets arrive.
@@ -56,7 +59,8 @@ pub fn cuts(script: &str) -> impl Iterator<Item = Cut> {
 }
 
 /// The octets that the peer sends by one line of a script; `None` if the line is not the peer's.
-fn sent(line: &str) -> Option<Vec<u8>> {
+#[must_use]
+pub fn sent(line: &str) -> Option<Vec<u8>> {
     let (mark, text) = line.split_at_checked(2).unwrap_or((line, ""));
     let text = text.strip_prefix(' ').unwrap_or(text);
     match mark {
@@ -94,34 +98,98 @@ pub fn play<S: Session>(
     script: &str,
     cut: Cut,
 ) -> String {
-    let mut player = Player {
-        transcript: String::new(),
-        output: Vec::new(),
-        now: Instant::default(),
-        slow: None,
-        over: false,
-    };
-    session.elapse(player.now);
-    player.settle(session, house);
-    for line in script.lines() {
-        if let Some(octets) = sent(line) {
-            player.send(session, house, line, &octets, cut);
-            continue;
-        }
-        let (mark, text) = line.split_at_checked(2).unwrap_or((line, ""));
-        let text = text.strip_prefix(' ').unwrap_or(text);
-        match mark {
-            "T:" => player.pass(session, house, line, text),
-            "W:" => player.slow_down(line, text),
-            "N:" => player.tell(session, house, line, text),
-            "D:" => player.dismiss(session, house, line),
-            "S:" | "S+" | "~ " => {}
-            _ => player.note(line),
-        }
-    }
+    let mut player = Player::default();
+    player.play(session, house, script, cut);
     player.transcript
 }
 
+/// Plays a script as [`play`] does, and returns what somebody who looks on puts down of it.
+pub fn record<S: Session>(
+    session: &mut S,
+    house: &mut impl House<S>,
+    script: &str,
+    cut: Cut,
+    manner: Manner,
+) -> String {
+    let mut player = Player {
+        recorder: Some(Recorder::new(manner)),
+        ..Player::default()
+    };
+    player.play(session, house, script, cut);
+    let recorder = player.recorder.as_mut();
+    recorder.map(Recorder::finish).unwrap_or_default()
+}
+
+/// What is wrong with the recordings of a script, if anything is: one tells a secret, or depends on
+/// how the input was cut, or does not run as it was put down.
+///
+/// `stage` makes the session and the house that the comments of a script want. That a recording
+/// runs is asked only where `runs`: a wrong password is right in it, and a proof is none.
+pub fn misrecorded<S: Session, H: House<S>>(
+    script: &str,
+    stage: impl Fn(&str) -> (S, H),
+    manner: &Manner,
+    secrets: &[&str],
+    runs: bool,
+) -> Option<String> {
+    let comments = script.lines().filter(|line| line.starts_with('#'));
+    let prologue = comments.map(|line| format!("{line}\n")).collect();
+    let recorded = |cut: Cut, bodies: bool| {
+        let manner = Manner {
+            bodies,
+            prologue: String::clone(&prologue),
+            ..manner.clone()
+        };
+        let (mut session, mut house) = stage(script);
+        record(&mut session, &mut house, script, cut, manner)
+    };
+    let whole = recorded(Cut::Lines, true);
+    let short = recorded(Cut::Lines, false);
+    let told = |recording: &str| secrets.iter().any(|secret| tells(recording, secret));
+    for cut in cuts(script).filter(|cut| matches!(cut, Cut::Every(..=16))) {
+        let cut_whole = recorded(cut, true);
+        if told(&cut_whole) {
+            return Some(format!("a secret is told, cut {cut:?}:\n{cut_whole}"));
+        }
+        if sides(&cut_whole) != sides(&whole) {
+            return Some(format!("cut {cut:?}:\n{cut_whole}\ninstead of\n{whole}"));
+        }
+    }
+    if let Some(recording) = [&whole, &short]
+        .into_iter()
+        .find(|recording| told(recording))
+    {
+        return Some(format!("a secret is told:\n{recording}"));
+    }
+    let (mut session, mut house) = stage(&whole);
+    let went = play(&mut session, &mut house, &whole, Cut::Lines);
+    (runs && went != whole).then(|| format!("it went\n{went}\ninstead of\n{whole}"))
+}
+
+/// What the peer sent, and all else but comments: what is the same however the input was cut. What
+/// refuses a message may come sooner or later in it.
+fn sides(script: &str) -> (Vec<u8>, Vec<&str>) {
+    let octets: Vec<Vec<u8>> = script.lines().filter_map(sent).collect();
+    let others = script
+        .lines()
+        .filter(|line| !line.starts_with(['C', '#']))
+        .collect();
+    (octets.concat(), others)
+}
+
+/// True if a text tells a secret, as it is or in base64.
+#[must_use]
+pub fn tells(text: &str, secret: &str) -> bool {
+    let is_base64 = |letter: char| letter.is_ascii_alphanumeric() || "+/=".contains(letter);
+    let mut words = text.split(|letter| !is_base64(letter));
+    text.contains(secret)
+        || words.any(|word| {
+            let octets = STANDARD.decode(word).unwrap_or_default();
+            String::from_utf8_lossy(&octets).contains(secret)
+        })
+}
+
+#[derive(Default)]
 struct Player {
     transcript: String,
     output: Vec<u8>,
@@ -129,9 +197,49 @@ struct Player {
     /// How long the next answer takes, and how far the house is meanwhile.
     slow: Option<(Duration, Option<Progress>)>,
     over: bool,
+    recorder: Option<Recorder>,
 }
 
 impl Player {
+    fn play<S: Session>(
+        &mut self,
+        session: &mut S,
+        house: &mut impl House<S>,
+        script: &str,
+        cut: Cut,
+    ) {
+        self.elapse(session);
+        self.settle(session, house);
+        for line in script.lines() {
+            if let Some(octets) = sent(line) {
+                self.send(session, house, line, &octets, cut);
+                continue;
+            }
+            let (mark, text) = line.split_at_checked(2).unwrap_or((line, ""));
+            let text = text.strip_prefix(' ').unwrap_or(text);
+            match mark {
+                "T:" => self.pass(session, house, line, text),
+                "W:" => self.slow_down(line, text),
+                "N:" => self.tell(session, house, line, text),
+                "D:" => self.dismiss(session, house, line),
+                "S:" | "S+" | "~ " => {}
+                _ => self.note(line),
+            }
+        }
+    }
+
+    /// Tells what time it is.
+    fn elapse<S: Session>(&mut self, session: &mut S) {
+        session.elapse(self.now);
+        self.see(Event::Woken(self.now));
+    }
+
+    fn see(&mut self, event: Event<'_>) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.see(event);
+        }
+    }
+
     fn note(&mut self, line: &str) {
         self.transcript.push_str(line);
         self.transcript.push('\n');
@@ -161,7 +269,10 @@ impl Player {
             if self.over {
                 return;
             }
-            session.elapse(self.now);
+            self.elapse(session);
+            if piece.is_empty() {
+                self.see(Event::Gone);
+            }
             session.receive(piece);
             self.work(session, house);
         }
@@ -179,7 +290,7 @@ impl Player {
         let seconds = text.trim().parse().unwrap_or_default();
         self.now = self.now.after(Duration::from_secs(seconds));
         if !self.over {
-            session.elapse(self.now);
+            self.elapse(session);
             self.settle(session, house);
         }
     }
@@ -219,7 +330,9 @@ impl Player {
     ) {
         self.note(line);
         if !self.over {
-            session.notice(ModSeq(text.trim().parse().unwrap_or_default()));
+            let modseq = ModSeq(text.trim().parse().unwrap_or_default());
+            self.see(Event::Moved(modseq));
+            session.notice(modseq);
             self.settle(session, house);
         }
     }
@@ -227,6 +340,7 @@ impl Player {
     fn dismiss<S: Session>(&mut self, session: &mut S, house: &mut impl House<S>, line: &str) {
         self.note(line);
         if !self.over {
+            self.see(Event::Dismissed);
             session.dismiss();
             self.settle(session, house);
         }
@@ -237,13 +351,31 @@ impl Player {
         self.flush();
     }
 
-    /// Steps until the session wants to read.
+    /// Steps until the session wants to read, and tells it the time if it has waited for that: as
+    /// a driver would.
     fn work<S: Session>(&mut self, session: &mut S, house: &mut impl House<S>) {
+        self.step(session, house);
+        let due = session.deadline().is_some_and(|due| due <= self.now);
+        if due && !self.over {
+            self.elapse(session);
+            self.step(session, house);
+        }
+    }
+
+    fn step<S: Session>(&mut self, session: &mut S, house: &mut impl House<S>) {
         for _ in 0..1_000_000 {
-            match session.step() {
+            let step = session.step();
+            if let Some(recorder) = &mut self.recorder {
+                recording::overhear(session, &step, |event| recorder.see(event));
+            }
+            match step {
                 Step::Read => return,
                 Step::Write(bytes) => self.output.extend_from_slice(&bytes),
-                Step::Splice(range) => self.output.extend_from_slice(&house.read(range)),
+                Step::Splice(range) => {
+                    let octets = house.read(range);
+                    self.see(Event::Said(&octets));
+                    self.output.extend_from_slice(&octets);
+                }
                 Step::Ask(ask) => {
                     self.dawdle(session);
                     session.answer(house.answer(ask));
@@ -332,7 +464,7 @@ fn unescape(text: &str) -> Vec<u8> {
     octets
 }
 
-fn escape(octets: &[u8], all: bool, out: &mut String) {
+pub(crate) fn escape(octets: &[u8], all: bool, out: &mut String) {
     for chunk in octets.utf8_chunks() {
         for letter in chunk.valid().chars() {
             match letter {

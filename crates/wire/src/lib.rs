@@ -1,5 +1,5 @@
-//! What all protocols share: the [`Session`] contract, line framing, SASL exchanges, dialogues,
-//! drawings.
+//! What all protocols share: the [`Session`] contract, line framing, SASL exchanges, dialogues and
+//! recordings of them, drawings.
 //!
 //! Not here: sockets, clocks, disks; any single protocol's words.
 //!
@@ -8,8 +8,11 @@
 pub mod dialogue;
 pub mod drawing;
 mod line;
+pub mod recording;
 pub mod sasl;
 mod session;
+pub mod witness;
 
 pub use line::{Line, LineBuffer};
 pub use session::{ChannelBinding, Security, Session, Step, Upgrade};
+pub use witness::Witness;

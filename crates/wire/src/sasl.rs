@@ -12,7 +12,7 @@ use std::fmt;
 
 use mail::{Enhanced, Refusal};
 
-use crate::Security;
+use crate::{Security, witness};
 
 pub mod client;
 mod scram;
@@ -314,6 +314,30 @@ impl Exchange {
         };
         self.state = state;
         next
+    }
+
+    /// What may be shown of the peer's next response, still in base64.
+    #[must_use]
+    pub fn shown(&self, line: &[u8]) -> Vec<u8> {
+        match &self.state {
+            State::Plain => witness::shown_plain(line),
+            State::Login | State::External(_) => witness::shown_name(line),
+            State::LoginPassword { .. }
+            | State::ScramFirst(_)
+            | State::ScramKeys(_)
+            | State::ScramFinal(_)
+            | State::ScramProved(_)
+            | State::ScramSigned
+            | State::Deciding
+            | State::Over => witness::shown_proof(line),
+        }
+    }
+
+    /// True if the challenge that was just made is not for others: who has it and the response
+    /// can try passwords.
+    #[must_use]
+    pub const fn challenges_in_secret(&self) -> bool {
+        matches!(self.state, State::ScramFinal(_) | State::ScramSigned)
     }
 
     /// Takes the house's verdict.

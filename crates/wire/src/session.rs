@@ -5,6 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use mail::{BlobRange, Instant, ModSeq, Progress};
 
+use crate::Witness;
+
 /// A protocol conversation: no sockets, no clock, no disk. Drive it and it tells you what it wants.
 ///
 /// The driver calls [`step`](Self::step) until it says [`Step::Read`], then feeds it exactly one
@@ -54,6 +56,18 @@ pub trait Session {
 
     /// Hears that the connection is encrypted now: after [`Step::Upgrade`], or at the start.
     fn secured(&mut self, _security: Security) {}
+
+    /// What it remembers of what it hears, for whoever looks on; `None` where nobody may.
+    ///
+    /// While it remembers, all that answers one line is written before the next line is taken.
+    fn witness(&mut self) -> Option<&mut Witness> {
+        None
+    }
+
+    /// The name of the phase it is in, for lists.
+    fn whereabouts(&self) -> &'static str {
+        ""
+    }
 
     /// Says what it wants next. Never blocks; called until it says [`Step::Read`].
     fn step(&mut self) -> Step<Self::Ask>;

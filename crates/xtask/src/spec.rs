@@ -51,12 +51,18 @@ pub(crate) fn print(root: &Path) -> Result<()> {
 
 /// Adds a complaint for each claim without its code or its test.
 pub(crate) fn check(root: &Path, sources: &[Source], complaints: &mut Vec<String>) -> Result<()> {
-    let known: HashSet<String> = index(root, complaints)?
-        .into_iter()
-        .map(|rfc| rfc.number)
-        .collect();
+    let rfcs = index(root, complaints)?;
+    let known: HashSet<&String> = rfcs.iter().map(|rfc| &rfc.number).collect();
     let tests = tests(root, sources)?;
-    for (number, claims) in claims(root, complaints)? {
+    let claims = claims(root, complaints)?;
+    for rfc in rfcs.iter().filter(|rfc| rfc.status == "full") {
+        let claims = claims.get(&rfc.number).into_iter().flatten();
+        if claims.filter(|claim| claim.test != "-").count() == 0 {
+            let number = &rfc.number;
+            complaints.push(format!("spec/index.tsv: {number} is full by no test"));
+        }
+    }
+    for (number, claims) in claims {
         if !known.contains(&number) {
             complaints.push(format!("spec/rfc{number}.tsv: not in spec/index.tsv"));
         }

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 const NEEDED: &[(&str, &str)] = &[
     ("alpine", "alpine"),
     ("cc", "gcc"),
+    ("certutil", "libnss3-tools"),
     ("curl", "curl"),
     ("dovecot", "dovecot-imapd"),
     ("fetchmail", "fetchmail"),
@@ -24,6 +25,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("s-nail", "s-nail"),
     ("strace", "strace"),
     ("swaks", "swaks"),
+    ("thunderbird", "thunderbird"),
     ("tmux", "tmux"),
 ];
 

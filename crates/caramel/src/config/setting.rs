@@ -139,6 +139,10 @@ settings! {
         "How many of them may come from one IPv4 address, or one IPv6 /64.";
     STOP_WITHIN = ["limits"] "stop_within": Kind::Span, "\"10s\"", "\"10s\"",
         "How long connections may go on once the server was told to stop.";
+    ALLOW_DIALOGUE = ["privacy"] "allow_dialogue": Kind::Switch, "true", "false",
+        "Lets whoever may use the control socket look on at conversations (`caramel dialogue`). \
+         Passwords are never shown, and what is in messages only if that is asked for; that \
+         somebody looks on is logged.";
     LEVEL = ["log"] "level": Kind::Word(&["error", "warn", "info", "debug", "trace"]), "\"info\"",
         "\"info\"", "How much is logged, to standard error.";
     FORMAT = ["log"] "format": Kind::Word(&["text", "json"]), "\"text\"", "\"json\"",
@@ -158,6 +162,7 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ("tls", "The server's certificate."),
     ("login", "How people log in."),
     ("limits", "How much of anything there may be."),
+    ("privacy", "What may be seen of people's mail."),
     ("log", "What is logged."),
     ("relay", "Mail for domains that are not ours."),
 ];

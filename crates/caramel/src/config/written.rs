@@ -257,10 +257,7 @@ fn understand(setting: &Setting, value: &DeValue<'_>) -> Option<Meaning> {
             Some(text) => octets(text)?,
             None => number(value)?,
         }),
-        Kind::Span => {
-            let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
-            Meaning::Number(scaled(text?, &units)?)
-        }
+        Kind::Span => Meaning::Number(span(text?)?),
         Kind::Word(words) => {
             let word = text.filter(|text| words.contains(text))?;
             Meaning::Word(word.to_owned())
@@ -278,6 +275,11 @@ fn number(value: &DeValue<'_>) -> Option<u64> {
 /// `500M`, `2G`.
 pub(super) fn octets(text: &str) -> Option<u64> {
     scaled(text, &[("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30)])
+}
+
+/// `30s`, `5m`.
+pub(super) fn span(text: &str) -> Option<u64> {
+    scaled(text, &[("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)])
 }
 
 fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {

@@ -13,6 +13,11 @@ use super::{acl, fetch, list, metadata, quota, search, select, sort};
 use crate::cursor::{Cursor, Read};
 use crate::{MailboxName, Names};
 
+/// What is expected where there is no command we know.
+pub(crate) const NO_COMMAND: &str = "a command";
+/// The same behind UID.
+pub(crate) const NO_UID_COMMAND: &str =
+    "COPY, EXPUNGE, FETCH, MOVE, REPLACE, SEARCH, SORT, STORE or THREAD";
 /// Fields ID may have (RFC 2971 §3.3).
 const ID_FIELDS_MAX: usize = 30;
 /// Capabilities one ENABLE may name.
@@ -118,7 +123,7 @@ fn with_arguments(cursor: &mut Cursor<'_>, verb: &[u8], at: usize) -> Read<Comma
             let mechanism = cursor.atom("a compression mechanism")?;
             Ok(Command::Compress(mechanism.to_ascii_uppercase()))
         },
-        _ => return Cursor::error_at(at, "a command"),
+        _ => return Cursor::error_at(at, NO_COMMAND),
     };
     cursor.space()?;
     argument(cursor)
@@ -137,12 +142,7 @@ fn uid(cursor: &mut Cursor<'_>) -> Read<Command> {
         b"THREAD" => |cursor| sort::parse_thread(cursor, true).map(Command::Thread),
         b"STORE" => |cursor| store(cursor, true).map(Command::Store),
         b"EXPUNGE" => |cursor| cursor.sequence_set().map(Command::UidExpunge),
-        _ => {
-            return Cursor::error_at(
-                at,
-                "COPY, EXPUNGE, FETCH, MOVE, REPLACE, SEARCH, SORT, STORE or THREAD",
-            );
-        }
+        _ => return Cursor::error_at(at, NO_UID_COMMAND),
     };
     cursor.space()?;
     argument(cursor)

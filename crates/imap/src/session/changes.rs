@@ -26,14 +26,17 @@ impl Session {
             self.ask_changes(After::Idle);
             return true;
         }
-        let Some(line) = self.frames.line(self.policy.response_octets_max) else {
+        let is_done = |line: &[u8]| line.eq_ignore_ascii_case(b"DONE");
+        let shown = |line: &[u8]| is_done(line).then(|| line.to_vec());
+        let octets_max = self.policy.response_octets_max;
+        let Some(line) = self.frames.line(octets_max, shown) else {
             return false;
         };
         let State::Idle(tag, _) = &self.state else {
             return false;
         };
         let tag = tag.clone();
-        let done = line.is_some_and(|line| line.eq_ignore_ascii_case(b"DONE"));
+        let done = line.is_some_and(|line| is_done(&line));
         let status = if done {
             Status::ok("Done")
         } else {

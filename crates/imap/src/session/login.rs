@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use mail::{Class as ReplyClass, Enhanced, Refusal};
 use wire::Upgrade;
 use wire::sasl::{Exchange, Mechanism, Next, Question, Secret, Verdict};
+use wire::witness::Heard;
 
 use super::state::{State, Task, Wait};
 use super::{Moment, Session};
@@ -140,7 +141,12 @@ impl Session {
 
     /// Takes the peer's line inside AUTHENTICATE.
     pub(super) fn take_response(&mut self) -> bool {
-        let Some(line) = self.frames.line(self.policy.response_octets_max) else {
+        let shown = |line: &[u8]| match &self.task {
+            Task::Exchange(_, exchange) => Some(exchange.shown(line)),
+            _ => None,
+        };
+        let octets_max = self.policy.response_octets_max;
+        let Some(line) = self.frames.line(octets_max, shown) else {
             return false;
         };
         let Task::Exchange(tag, mut exchange) = std::mem::take(&mut self.task) else {
@@ -184,6 +190,9 @@ impl Session {
     fn go_on(&mut self, tag: Tag, verb: Verb, exchange: Option<Box<Exchange>>, next: Next) {
         match (next, exchange) {
             (Next::Challenge(challenge), Some(exchange)) => {
+                if exchange.challenges_in_secret() {
+                    self.frames.witness.note(|| Heard::Challenge);
+                }
                 self.write(&Response::Continue(STANDARD.encode(challenge)));
                 self.task = Task::Exchange(tag, exchange);
             }

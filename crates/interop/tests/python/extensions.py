@@ -472,4 +472,15 @@ def uid_only():
     client.logout()
 
 
+def within():
+    client, now = connect(), time.time()
+    for age in 5, 3600, 86400 * 30:
+        ok(client.append("INBOX", None, imaplib.Time2Internaldate(now - age), b"Subject: x\r\n\r\n"))
+    ok(client.select())
+    for keys, wanted in (("YOUNGER 1800", b"1"), ("OLDER 1800", b"2 3"), ("OLDER 1800 YOUNGER 86400", b"2"),
+                         ("NOT YOUNGER 86400", b"3"), ("OR YOUNGER 1800 OLDER 86400", b"1 3")):
+        assert ok(client.search(None, keys)) == [wanted], keys
+    client.logout()
+
+
 globals()[what]()

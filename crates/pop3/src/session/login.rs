@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use wire::sasl::{Exchange, Mechanism, Next, Question, Secret};
+use wire::witness::Heard;
 
 use super::{Purpose, Session, State, Work};
 use crate::Ask;
@@ -92,6 +93,9 @@ impl Session {
     pub(super) fn proceed(&mut self, exchange: Box<Exchange>, next: Next) {
         match next {
             Next::Challenge(challenge) => {
+                if exchange.challenges_in_secret() {
+                    self.witness.note(|| Heard::Challenge);
+                }
                 let response = Response::challenge(STANDARD.encode(challenge));
                 self.work = Work::Command;
                 self.enter(State::Exchange(Some(exchange)), &response);

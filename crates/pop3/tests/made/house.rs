@@ -5,6 +5,7 @@ use mail::{Enhanced, Refusal};
 use pop3::{Answer, Ask, Maildrop, Piece, Policy, Session};
 use wire::dialogue::security_for_tests;
 use wire::sasl::{Mechanism, Question, ScramKeys, Verdict};
+use wire::witness::STAND_IN;
 
 /// The messages.
 pub(crate) const MESSAGES: [&str; 3] = [
@@ -63,7 +64,9 @@ impl Made {
 
     fn login(question: &Question) -> Verdict {
         match question {
-            Question::Password { user, password, .. } if password.0 == "secret word" => {
+            Question::Password { user, password, .. }
+                if password.0 == "secret word" || password.0 == STAND_IN =>
+            {
                 match user.as_str() {
                     "ada" | "busy" | "broken" => Verdict::Accepted,
                     "late" => Verdict::Refused(no(454, Enhanced::new(4, 7, 0), "Try again later")),

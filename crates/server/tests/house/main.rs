@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod carrying;
+mod dialogue;
 mod doors;
 mod dying;
 mod imap;

@@ -94,7 +94,8 @@ impl Town {
     pub(crate) async fn visit(&self, protocol: Protocol) -> Talk {
         let (socket, trust, name) = self.reach(protocol).await;
         let mut talk = Talk(Stream::plain(socket, Encryption::Client(trust, name)));
-        if !matches!(protocol, Protocol::Smtp | Protocol::Lmtp) {
+        let encrypted = [Protocol::Submission, Protocol::Imap, Protocol::Pop3];
+        if encrypted.contains(&protocol) {
             talk.encrypt().await;
         }
         talk
@@ -154,7 +155,8 @@ impl Talk {
         }
     }
 
-    async fn line(&mut self) -> String {
+    /// Hears a line.
+    pub(crate) async fn line(&mut self) -> String {
         let mut line = Vec::new();
         while !line.ends_with(b"\n") {
             let octet = tokio::time::timeout(PATIENCE, self.0.read_u8()).await;

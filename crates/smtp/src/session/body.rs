@@ -5,6 +5,7 @@
 
 use bytes::{Bytes, BytesMut};
 use mail::Refusal;
+use wire::witness::Heard;
 
 use super::commands::too_big;
 use super::{Awaiting, Envelope, Session, State, fitted, reply, unanswered};
@@ -31,6 +32,8 @@ pub(super) struct Body {
     /// The house's refusal.
     refusal: Option<Refusal>,
     ended: bool,
+    /// Octets thrown away of which it is not clear yet whether they are the end.
+    pub(super) held: usize,
 }
 
 /// A chunk of BDAT that is being read.
@@ -150,6 +153,7 @@ impl Session {
             };
         }
         let piece = self.body.scanner.scan(self.input.peek());
+        self.note_text(piece);
         let text = self.input.take(piece.text);
         self.input.skip(piece.drop);
         self.body.ended = piece.end;
@@ -189,6 +193,7 @@ impl Session {
         if count > 0 {
             chunk.left -= count;
             let octets = self.input.take(usize::try_from(count).unwrap_or_default());
+            self.witness.note(|| Heard::Text(octets.clone()));
             if chunk.stray {
                 return true;
             }

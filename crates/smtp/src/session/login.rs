@@ -1,6 +1,7 @@
 //! AUTH (RFC 4954).
 
 use wire::sasl::{Exchange, Mechanism, Next, Verdict};
+use wire::witness::Heard;
 
 use super::{Awaiting, Session, State, reply, unanswered};
 use crate::diagram::Verb;
@@ -81,6 +82,10 @@ impl Session {
     fn proceed(&mut self, next: Next) {
         match next {
             Next::Challenge(octets) => {
+                let exchange = self.exchange.as_deref();
+                if exchange.is_some_and(Exchange::challenges_in_secret) {
+                    self.witness.note(|| Heard::Challenge);
+                }
                 let challenge = Reply::new(334, None, command::encode(&octets));
                 self.conclude(self.login_verb(), vec![challenge], State::Auth);
             }

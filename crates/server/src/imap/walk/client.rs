@@ -135,6 +135,7 @@ impl Client {
             conn: ConnId(number),
             address: Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1)),
             local: None,
+            user: None,
         };
         Self {
             session: Session::new(Arc::new(policy)),
