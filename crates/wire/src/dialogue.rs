@@ -316,6 +316,7 @@ impl Player {
         {
             self.now = self.now.after(patience);
             let octets = session.reassure(self.now, progress);
+            self.see(Event::Said(&octets));
             self.output.extend_from_slice(&octets);
         }
         self.now = until;

@@ -446,10 +446,21 @@ pub(crate) fn response() -> BoxedStrategy<Response> {
         esearch().prop_map(Response::Esearch),
         number().prop_map(|seq| Response::Expunge(SeqNo(seq))),
         (any::<bool>(), uids()).prop_map(|(earlier, uids)| Response::Vanished { earlier, uids }),
-        (number(), prop::collection::vec(fetch_data(), 1..4))
-            .prop_map(|(seq, data)| Response::Fetch(SeqNo(seq), data)),
-        (number(), prop::collection::vec(fetch_data(), 1..4))
-            .prop_map(|(uid, data)| Response::UidFetch(Uid(uid), data)),
+        fetched(),
     ]
     .boxed()
+}
+
+/// About a message, by its number or its UID.
+fn fetched() -> BoxedStrategy<Response> {
+    let data = prop::collection::vec(fetch_data(), 1..4);
+    (number(), data, any::<bool>())
+        .prop_map(|(number, data, uid)| {
+            if uid {
+                Response::UidFetch(Uid(number), data)
+            } else {
+                Response::Fetch(SeqNo(number), data)
+            }
+        })
+        .boxed()
 }
