@@ -35,6 +35,7 @@ mod list;
 mod login;
 mod mailbox;
 mod metadata;
+mod multi_search;
 mod output;
 mod pattern;
 mod progress;
@@ -45,6 +46,8 @@ mod sort;
 mod state;
 mod store;
 mod uid_only;
+
+pub use multi_search::Elsewhere;
 
 use output::Output;
 use state::{After, Open, State, Task, Wait};
@@ -380,6 +383,7 @@ impl Session {
             Command::Expunge => self.expunge(tag, None),
             Command::UidExpunge(set) => self.expunge(tag, Some(&set)),
             Command::Search(search) => self.search(tag, search),
+            Command::Esearch(search) => self.multi_search(tag, search),
             Command::Sort(sort) => self.sort(tag, sort),
             Command::Thread(thread) => self.thread(tag, thread),
             Command::Fetch(fetch) => self.fetch(tag, fetch),
@@ -568,6 +572,7 @@ const fn verb_of(command: &Command) -> Verb {
         Command::Unselect => Verb::Unselect,
         Command::Expunge | Command::UidExpunge(_) => Verb::Expunge,
         Command::Search(_) => Verb::Search,
+        Command::Esearch(_) => Verb::Esearch,
         Command::Sort(_) => Verb::Sort,
         Command::Thread(_) => Verb::Thread,
         Command::Fetch(_) => Verb::Fetch,

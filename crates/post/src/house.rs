@@ -121,6 +121,15 @@ impl Post {
         read.map_err(Error::reading("reading a message"))
     }
 
+    /// Octets of many stored ranges, in their order; at most as many as the caller wants in memory.
+    ///
+    /// # Errors
+    /// As [`Post::read`].
+    pub async fn read_many(&self, ranges: Vec<BlobRange>) -> Outcome<Vec<Bytes>> {
+        let read = self.inner.store.read_many(ranges).await;
+        read.map_err(Error::reading("reading messages"))
+    }
+
     /// The one keeper of an account.
     pub(crate) fn keeper(&self, id: AccountId) -> Arc<Keeper> {
         self.inner.keepers.keeper(id, &self.inner.waiting)

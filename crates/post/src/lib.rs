@@ -121,7 +121,7 @@ pub use outside::Outside;
 pub use quota::{Quota, Recount, Usage};
 pub use route::Route;
 pub use rules::{Elsewhere, Rules};
-pub use search::{Day, Found, Query};
+pub use search::{Day, Found, Narrowed, Query, Within};
 pub use sharing::RightsChange;
 pub use sort::{SortCriterion, SortKey, Sorted};
 pub use thread::Threading;

@@ -16,7 +16,7 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 47] = [
+const CAPABILITIES: [&str; 50] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
@@ -35,8 +35,11 @@ const CAPABILITIES: [&str; 47] = [
     "MOVE",
     "ESEARCH",
     "SEARCHRES",
+    "MULTISEARCH",
+    "SEARCH=FUZZY",
     "PARTIAL",
     "WITHIN",
+    "I18NLEVEL=1",
     "SORT",
     "SORT=DISPLAY",
     "ESORT",

@@ -81,6 +81,9 @@ const fn tag(wait: &Wait) -> Option<&Tag> {
         Wait::ListStatus(telling) | Wait::ListMetadata(telling) => &telling.tag,
         Wait::Vanished(fetching, _) | Wait::Rows(fetching) => &fetching.tag,
         Wait::Stored(storing) => &storing.tag,
+        Wait::Sources(roaming) | Wait::FoundHere(roaming) | Wait::FoundElsewhere(roaming) => {
+            &roaming.tag
+        }
         Wait::Found(searching) | Wait::Sorted(searching) | Wait::Threads(searching) => {
             &searching.tag
         }

@@ -18,23 +18,17 @@ pub(super) fn counts(command: &Command) -> bool {
         Command::Replace(replace) => !replace.uid,
         Command::Search(search) => !search.uid || has_number(&search.key),
         // RFC 9586 §3.8
+        Command::Esearch(multi) => has_number(&multi.search.key),
         Command::Sort(sort) => !sort.search.uid || has_number(&sort.search.key),
         Command::Thread(thread) => !thread.search.uid || has_number(&thread.search.key),
         _ => false,
     }
 }
 
-/// True if a key is a set of numbers; `$` by itself is written as one. The grammar bounds its
-/// depth.
+/// True if a key is a set of numbers; `$` by itself is written as one.
 fn has_number(key: &SearchKey) -> bool {
-    match key {
-        // RFC 9586 §3.5
-        SearchKey::Sequence(_) => true,
-        SearchKey::And(keys) => keys.iter().any(has_number),
-        SearchKey::Or(one, other) => has_number(one) || has_number(other),
-        SearchKey::Not(key) => has_number(key),
-        _ => false,
-    }
+    // RFC 9586 §3.5
+    key.any(&|key| matches!(key, SearchKey::Sequence(_)))
 }
 
 /// The answer to a command that names messages by their numbers.

@@ -87,6 +87,7 @@ pub(crate) fn stage(script: &str) -> (Visitor, Made) {
         append_octets_max: 1000,
         metadata_octets_max: 20,
         append_messages_max: 3,
+        search_mailboxes_max: 5,
         chunk_octets_max: 16,
         bad_commands_max: 5,
         ..Policy::default()

@@ -7,6 +7,7 @@
 )]
 
 mod delivery;
+mod fuzzy;
 mod keeper;
 mod login;
 mod mailboxes;
