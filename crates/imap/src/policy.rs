@@ -41,6 +41,9 @@ pub struct Policy {
     pub bad_commands_max: u32,
     /// Failed logins; with the next one the connection ends.
     pub failed_logins_max: u32,
+    /// How long a client hears nothing of a command before it is told how far that is: 10 to 15
+    /// seconds are recommended (RFC 9585 §4).
+    pub progress_interval: Duration,
     /// How long a peer may be silent before it is logged in.
     pub login_timeout: Duration,
     /// How long a peer may be silent after that; at least half an hour (RFC 9051 §5.4).
@@ -75,6 +78,7 @@ impl Default for Policy {
             response_octets_max: 12 * 1024,
             bad_commands_max: 20,
             failed_logins_max: 3,
+            progress_interval: Duration::from_secs(12),
             login_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(30 * 60),
         }

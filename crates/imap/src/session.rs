@@ -12,9 +12,10 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use mail::{Instant, ModSeq};
+use mail::{Instant, ModSeq, Progress};
 use wire::{Security, Step, Witness};
 
 use crate::ask::{Answer, Ask};
@@ -38,12 +39,15 @@ mod multi_search;
 mod notify;
 mod output;
 mod pattern;
+mod progress;
 mod quota;
 mod search;
 mod select;
 mod sort;
 mod state;
 mod store;
+mod uid_only;
+mod verbs;
 mod watch;
 
 pub use multi_search::Elsewhere;
@@ -80,6 +84,8 @@ pub struct Session {
     condstore: bool,
     /// True once messages that went are told by UID (RFC 7162 §3.2.3).
     qresync: bool,
+    /// True once messages are named by UID alone (RFC 9586 §3).
+    uid_only: bool,
     /// True once everything passes compressed.
     compressed: bool,
     bad_commands: u32,
@@ -108,6 +114,7 @@ impl Session {
             utf8: false,
             condstore: false,
             qresync: false,
+            uid_only: false,
             compressed: false,
             bad_commands: 0,
             failed_logins: 0,
@@ -314,9 +321,12 @@ impl Session {
     }
 
     fn dispatch(&mut self, tag: Tag, command: Command) {
-        let verb = verb_of(&command);
+        let verb = verbs::verb_of(&command);
         if !self.phase().allows(verb) {
             return self.refuse_here(&tag, verb);
+        }
+        if self.uid_only && uid_only::counts(&command) {
+            return self.bad(Some(&tag), &uid_only::required());
         }
         self.bad_commands = 0;
         match command {
@@ -470,6 +480,17 @@ impl wire::Session for Session {
         Some(self.heard.after(timeout))
     }
 
+    fn patience(&self) -> Option<Duration> {
+        // RFC 9585 §4
+        self.is_at_work().then_some(self.policy.progress_interval)
+    }
+
+    fn reassure(&mut self, now: Instant, progress: Option<Progress>) -> Bytes {
+        // The peer waits for us: that is no silence of its own.
+        (self.now, self.heard) = (now, now);
+        self.in_progress(progress)
+    }
+
     fn secured(&mut self, security: Security) {
         self.security = Some(security);
     }
@@ -520,57 +541,4 @@ fn line(response: &Response) -> Bytes {
     let mut buffer = BytesMut::new();
     response.write(&mut buffer, Names::Utf8);
     buffer.freeze()
-}
-
-// tidy: table
-const fn verb_of(command: &Command) -> Verb {
-    match command {
-        Command::Capability => Verb::Capability,
-        Command::Noop => Verb::Noop,
-        Command::Logout => Verb::Logout,
-        Command::Id(_) => Verb::Id,
-        Command::StartTls => Verb::StartTls,
-        Command::Authenticate { .. } => Verb::Authenticate,
-        Command::Login { .. } => Verb::Login,
-        Command::Unauthenticate => Verb::Unauthenticate,
-        Command::Enable(_) => Verb::Enable,
-        Command::Select { .. } => Verb::Select,
-        Command::Examine { .. } => Verb::Examine,
-        Command::Create { .. } => Verb::Create,
-        Command::Delete(_) => Verb::Delete,
-        Command::Rename { .. } => Verb::Rename,
-        Command::Subscribe(_) => Verb::Subscribe,
-        Command::Unsubscribe(_) => Verb::Unsubscribe,
-        Command::List(_) => Verb::List,
-        Command::Lsub { .. } => Verb::Lsub,
-        Command::Namespace => Verb::Namespace,
-        Command::Status { .. } => Verb::Status,
-        Command::SetAcl { .. } => Verb::SetAcl,
-        Command::DeleteAcl { .. } => Verb::DeleteAcl,
-        Command::GetAcl(_) => Verb::GetAcl,
-        Command::ListRights { .. } => Verb::ListRights,
-        Command::MyRights(_) => Verb::MyRights,
-        Command::GetQuota(_) => Verb::GetQuota,
-        Command::GetQuotaRoot(_) => Verb::GetQuotaRoot,
-        Command::SetQuota { .. } => Verb::SetQuota,
-        Command::GetMetadata(_) => Verb::GetMetadata,
-        Command::SetMetadata { .. } => Verb::SetMetadata,
-        Command::Notify(_) => Verb::Notify,
-        Command::Append(_) => Verb::Append,
-        Command::Replace(_) => Verb::Replace,
-        Command::Idle => Verb::Idle,
-        Command::Check => Verb::Check,
-        Command::Close => Verb::Close,
-        Command::Unselect => Verb::Unselect,
-        Command::Expunge | Command::UidExpunge(_) => Verb::Expunge,
-        Command::Search(_) => Verb::Search,
-        Command::Esearch(_) => Verb::Esearch,
-        Command::Sort(_) => Verb::Sort,
-        Command::Thread(_) => Verb::Thread,
-        Command::Fetch(_) => Verb::Fetch,
-        Command::Store(_) => Verb::Store,
-        Command::Copy { .. } => Verb::Copy,
-        Command::Move { .. } => Verb::Move,
-        Command::Compress(_) => Verb::Compress,
-    }
 }

@@ -55,6 +55,7 @@ const COMMANDS: &[&str] = &[
     "C: t UID THREAD ORDEREDSUBJECT UTF-8 UNSEEN",
     "C: t FETCH $ UID",
     "C: t LIST (SUBSCRIBED RECURSIVEMATCH) \"\" % RETURN (STATUS (MESSAGES))",
+    "C: t LIST \"\" * RETURN (STATUS (UNSEEN) METADATA (/private/comment))",
     "C: t LSUB \"\" %",
     "C: t STATUS INBOX (MESSAGES UIDNEXT HIGHESTMODSEQ)",
     "C: t CREATE New",
@@ -68,7 +69,9 @@ const COMMANDS: &[&str] = &[
     "C: t NOTIFY SET (selected-delayed (MessageNew MessageExpunge FlagChange))",
     "C: t NOTIFY SET (subscribed (SubscriptionChange)) (inboxes NONE)",
     "C: t ENABLE CONDSTORE QRESYNC",
+    "C: t ENABLE UIDONLY",
     "C: t SELECT INBOX (QRESYNC (1 3 1:5))",
+    "C: t SELECT INBOX (QRESYNC (1 3 1:5 (1 2)))",
     "C: t IDLE",
     "C: DONE",
     "C: t LOGOUT",
@@ -93,11 +96,13 @@ fn line() -> impl Strategy<Value = String> {
     let commands = prop::sample::select(COMMANDS);
     let others = (100_u32..1000).prop_map(|at| format!("N: {at}"));
     let silence = (0_u32..2500).prop_map(|seconds| format!("T: {seconds}"));
+    let slow = (0_u32..60, 0..9_u32).prop_map(|(seconds, far)| format!("W: {seconds} {far} 5"));
     let noise = "[ -~]{0,40}".prop_map(|text| format!("C: t {text}"));
     prop_oneof![
         20 => commands.prop_map(|command| (*command).to_owned()),
         3 => others,
         1 => silence,
+        1 => slow,
         1 => Just("D:".to_owned()),
         2 => noise,
     ]
@@ -145,9 +150,11 @@ fn went(script: &str, cut: Cut) -> String {
     play(&mut session, &mut house, script, cut)
 }
 
-/// A client that believes what it is told: sequence numbers must always fit.
+/// A client that believes what it is told: sequence numbers must always fit, and there are none
+/// any more once it has said that it wants none.
 fn believe(transcript: &str) -> Result<(), TestCaseError> {
     let mut exists: Option<u32> = None;
+    let mut uid_only = false;
     for line in transcript.lines() {
         let mut words = line.split(' ');
         if words.next() != Some("S:") {
@@ -158,6 +165,9 @@ fn believe(transcript: &str) -> Result<(), TestCaseError> {
             continue;
         }
         let number = second.and_then(|number| number.parse::<u32>().ok());
+        uid_only |= second == Some("ENABLED") && line.contains("UIDONLY");
+        let numbered = matches!(third, Some("FETCH" | "EXPUNGE" | "[UNSEEN"));
+        prop_assert!(!(uid_only && numbered), "{line} with UIDONLY\n{transcript}");
         match (third, number) {
             (Some("EXISTS"), Some(count)) => exists = Some(count),
             (Some("EXPUNGE"), Some(seq)) => {

@@ -103,3 +103,13 @@ fn what_happens_is_told_without_a_command() {
 fn what_happens_in_a_shared_mailbox_is_told() {
     python("notify_shared");
 }
+
+#[test]
+fn one_list_tells_the_notes_of_all() {
+    python("list_metadata");
+}
+
+#[test]
+fn letters_are_named_by_uid_alone() {
+    python("uid_only");
+}

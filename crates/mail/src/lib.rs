@@ -10,6 +10,7 @@ mod address;
 mod blob;
 mod envelope;
 mod flag;
+mod gauge;
 mod id;
 mod news;
 mod reply;
@@ -26,6 +27,7 @@ pub use address::{
 pub use blob::BlobRange;
 pub use envelope::{BodyType, Envelope, Notify, Recipient, Ret};
 pub use flag::{Flag, FlagSet, Keyword};
+pub use gauge::{Gauge, Progress};
 pub use id::{AccountId, BlobId, ConnId, EmailId, JourneyId, MailboxId, ThreadId};
 pub use news::{MailboxNews, Moved, Naming};
 pub use reply::{Class, Enhanced, Refusal, ReplyCode};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mail::{AccountId, Address, EmailId, ModSeq};
+use mail::{AccountId, Address, EmailId, Gauge, ModSeq};
 use store::Direction;
 use tokio::sync::watch;
 
@@ -31,6 +31,7 @@ pub struct Account {
     pub(crate) visitor: Option<AccountId>,
     /// This login, among all that change an account.
     pub(crate) author: Author,
+    pub(crate) gauge: Arc<Gauge>,
 }
 
 impl Account {
@@ -50,6 +51,12 @@ impl Account {
     #[must_use]
     pub const fn house(&self) -> &Post {
         &self.house
+    }
+
+    /// Shows how far a search, a sort or a threading is that was begun with this or a clone of it.
+    #[must_use]
+    pub const fn gauge(&self) -> &Arc<Gauge> {
+        &self.gauge
     }
 
     /// False once the account has another password than when this was opened, or is gone.

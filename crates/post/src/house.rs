@@ -110,6 +110,7 @@ impl Post {
             salt,
             visitor: None,
             author: Author(self.inner.logins.fetch_add(1, Ordering::Relaxed) + 1),
+            gauge: Arc::default(),
         };
         // Loaded now, so that the ledger's end is known to whoever watches it.
         account.modseq().await?;

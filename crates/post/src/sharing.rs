@@ -6,6 +6,8 @@
 //!
 //! Not here: what a right allows (`access` and the rooms that ask it).
 
+use std::sync::Arc;
+
 use mail::{AccountId, Address, Rights};
 
 use crate::access::{ANYONE, Grantee, TELLS, forbidden, nowhere};
@@ -97,6 +99,7 @@ impl Account {
         Ok(Self {
             keeper: self.house.keeper(owner),
             visitor: Some(self.id()),
+            gauge: Arc::clone(&self.gauge),
             ..self.clone()
         })
     }

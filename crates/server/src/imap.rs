@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use imap::ask::{self, Gone, Place, Refused, Why};
 use imap::{Answer, Ask, Policy, Session};
-use mail::{BlobRange, ModSeq, Uid};
+use mail::{BlobRange, Gauge, ModSeq, Uid};
 use net::{Fault, Onlooker};
 use post::{Account, Append, Error, MetadataQuery, Outcome};
 
@@ -73,6 +73,12 @@ impl net::House<Session> for House {
             tracing::info!(%conn, %error, "refused");
             Answer::Refused(refused(&error))
         })
+    }
+
+    fn gauge(&self) -> Option<Arc<Gauge>> {
+        self.guest
+            .account()
+            .map(|account| Arc::clone(account.gauge()))
     }
 
     async fn read(&mut self, range: BlobRange) -> Result<Bytes, Fault> {

@@ -61,9 +61,8 @@ impl Session {
             (Wait::Newcomers(newcomers), Answer::Rows { rows, reached }) => {
                 self.take_newcomers(newcomers, &rows, reached);
             }
-            (Wait::Statuses { tag, items, lines }, answer) => {
-                self.take_list_status(tag, items, lines, answer);
-            }
+            (Wait::ListStatus(telling), answer) => self.take_list_status(telling, &answer),
+            (Wait::ListMetadata(telling), answer) => self.take_list_metadata(telling, answer),
             (Wait::MyRights(tag, name), Answer::Rights(rights)) => {
                 self.take_my_rights(tag, name, rights);
             }
@@ -240,11 +239,10 @@ impl Session {
             }
             Wait::Left(_) => return self.bye(status.text),
             Wait::Verdict { .. }
-            | Wait::Statuses { .. }
+            | Wait::ListStatus(_)
+            | Wait::ListMetadata(_)
             | Wait::WatchStatus { .. }
-            | Wait::AppendForgotten(..) => {
-                return self.fault();
-            }
+            | Wait::AppendForgotten(..) => return self.fault(),
         };
         self.conclude(tag, verb, status, moment, false);
     }

@@ -5,11 +5,11 @@ use mail::{FlagSet, Rights};
 
 use super::acl::{changeable, permanent};
 use super::state::{After, State, Wait};
-use super::{Session, class, line};
+use super::{Session, class, line, uid_only};
 use crate::Tag;
 use crate::ask::{Ask, Changed, Changes, Gone};
 use crate::diagram::{Class, Verb};
-use crate::response::{Code, Condition, FetchLine, Response, Status};
+use crate::response::{Code, Condition, Response, Status};
 use crate::view::Moment;
 
 impl Session {
@@ -175,8 +175,9 @@ impl Session {
             return;
         };
         let moved = open.view.flush(moment);
-        if self.qresync && !moved.vanished.is_empty() {
+        if (self.qresync || self.uid_only) && !moved.vanished.is_empty() {
             // RFC 7162 §3.2.7
+            // RFC 9586 §3.4
             let vanished = Response::Vanished {
                 earlier: false,
                 uids: moved.vanished,
@@ -213,8 +214,10 @@ impl Session {
             && !told
         {
             let out = self.output.buffer();
-            let mut line = FetchLine::begin(out, seq);
-            line.uid(out, changed.uid);
+            let mut line = uid_only::begin(self.uid_only, out, (seq, changed.uid));
+            if !self.uid_only {
+                line.uid(out, changed.uid);
+            }
             line.flags(out, &changed.flags, false);
             if self.condstore {
                 line.modseq(out, changed.modseq);

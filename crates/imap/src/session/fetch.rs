@@ -9,7 +9,7 @@ use message::{Section, Specifier};
 
 use super::output::Output;
 use super::state::{Fetching, Task, Wait};
-use super::{Session, counting};
+use super::{Session, counting, uid_only};
 use crate::ask::{Ask, FetchPlan, Piece, PieceData, PieceForm, Place, PreviewMode, Reached, Row};
 use crate::command::{Fetch, FetchItem, Partial};
 use crate::diagram::Verb;
@@ -42,6 +42,7 @@ impl Session {
         let fetching = Box::new(Fetching {
             tag,
             fetch,
+            count: uids.len(),
             uids,
             plan: Arc::new(plan),
             unknown_cte: false,
@@ -133,6 +134,7 @@ impl Session {
             let line = Line {
                 out: &mut self.output,
                 condstore: self.condstore,
+                uid_only: self.uid_only,
                 place: open.mailbox,
             };
             let one = line.write(seq, row, fetch);
@@ -277,18 +279,19 @@ pub(super) struct Lack {
 struct Line<'a> {
     out: &'a mut Output,
     condstore: bool,
+    uid_only: bool,
     place: Place,
 }
 
 impl Line<'_> {
     /// Writes the line; tells what it lacks.
     fn write(mut self, seq: SeqNo, row: &Row, fetch: &Fetch) -> Lack {
-        let mut line = FetchLine::begin(self.out.buffer(), seq);
+        let mut line = uid_only::begin(self.uid_only, self.out.buffer(), (seq, row.uid));
         let mut pieces = row.pieces.iter();
         let mut lack = Lack::default();
         let items = &fetch.items;
         let tells_uid = fetch.uid || self.condstore && row.marked;
-        if tells_uid && !items.contains(&FetchItem::Uid) {
+        if tells_uid && !self.uid_only && !items.contains(&FetchItem::Uid) {
             // RFC 9051 §6.4.9
             line.uid(self.out.buffer(), row.uid);
         }

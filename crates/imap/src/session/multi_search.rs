@@ -52,7 +52,7 @@ impl Elsewhere {
 /// An ESEARCH on its way.
 #[derive(Debug)]
 pub(super) struct Roaming {
-    tag: Tag,
+    pub(super) tag: Tag,
     returning: SearchReturn,
     key: Arc<Elsewhere>,
     sources: Vec<Source>,

@@ -11,7 +11,9 @@ use super::notify::Telling;
 use super::search::Numbering;
 use super::watch::{Newcomers, Wants, Watch};
 use crate::ask::{FetchPlan, Place, StoreMode};
-use crate::command::{Fetch, GetMetadata, List, LiteralHeader, Qresync, SearchReturn, StatusItem};
+use crate::command::{
+    Fetch, GetMetadata, List, ListReturn, LiteralHeader, Qresync, SearchReturn, StatusItem,
+};
 use crate::diagram::{Phase, Verb};
 use crate::response::{Listing, Status};
 use crate::view::{Moment, View};
@@ -181,12 +183,10 @@ pub(super) enum Wait {
     /// How the mailboxes stand whose names are to be told of.
     NewsList(Telling),
     Newcomers(Box<Newcomers>),
-    /// The statuses of LIST … RETURN (STATUS …).
-    Statuses {
-        tag: Tag,
-        items: Vec<StatusItem>,
-        lines: VecDeque<Line>,
-    },
+    /// The status of LIST's first line.
+    ListStatus(Box<ListTelling>),
+    /// The notes of LIST's first line.
+    ListMetadata(Box<ListTelling>),
     Select {
         tag: Tag,
         verb: Verb,
@@ -284,11 +284,21 @@ pub(super) enum Listed {
     Lsub { reference: String, pattern: String },
 }
 
-/// A line of a LIST, to be followed by its mailbox's STATUS if it can have one.
+/// A LIST on its way.
+#[derive(Debug)]
+pub(super) struct ListTelling {
+    pub(super) tag: Tag,
+    pub(super) returning: ListReturn,
+    /// Those not told yet, or not to the end.
+    pub(super) lines: VecDeque<Line>,
+}
+
+/// A line of a LIST, to be followed by what else is told of its mailbox.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) listing: Listing,
     pub(super) has_status: bool,
+    pub(super) has_metadata: bool,
     /// Told if they are wanted.
     pub(super) rights: Rights,
 }
@@ -300,6 +310,8 @@ pub(super) struct Fetching {
     pub(super) fetch: Fetch,
     /// Those not read yet.
     pub(super) uids: UidSet,
+    /// How many there were.
+    pub(super) count: u64,
     pub(super) plan: Arc<FetchPlan>,
     /// True once a transfer encoding could not be undone.
     pub(super) unknown_cte: bool,
@@ -318,6 +330,8 @@ pub(super) struct Storing {
     pub(super) unchanged_since: Option<ModSeq>,
     /// Those not changed yet.
     pub(super) uids: UidSet,
+    /// How many there were.
+    pub(super) count: u64,
     pub(super) modified: UidSet,
 }
 

@@ -296,13 +296,15 @@ pub(crate) fn list() -> BoxedStrategy<List> {
             special_use,
         });
     let status = prop::option::of(status_items()).prop_map(Option::unwrap_or_default);
-    let returning = (any::<[bool; 4]>(), status).prop_map(
-        |([subscribed, children, special_use, my_rights], status)| ListReturn {
+    let metadata = prop::collection::vec(entry(), 0..3);
+    let returning = (any::<[bool; 4]>(), status, metadata).prop_map(
+        |([subscribed, children, special_use, my_rights], status, metadata)| ListReturn {
             subscribed,
             children,
             special_use,
             my_rights,
             status,
+            metadata,
         },
     );
     let pattern = || "[^\0]{0,6}[*%]?";

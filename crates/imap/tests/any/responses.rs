@@ -44,6 +44,7 @@ pub(crate) fn code() -> BoxedStrategy<Code> {
             Code::NoModSeq,
             Code::Closed,
             Code::NotificationOverflow,
+            Code::UidRequired,
         ]),
         (number(), uids())
             .prop_map(|(validity, uids)| Code::AppendUid(UidValidity(validity), uids)),
@@ -60,6 +61,13 @@ pub(crate) fn code() -> BoxedStrategy<Code> {
         Just(Code::MetadataNoPrivate),
         Just(Code::MetadataTooMany),
         modseq().prop_map(Code::HighestModSeq),
+        (prop::option::of("[a-zA-Z0-9.]{1,5}"), in_progress()).prop_map(|(tag, (done, goal))| {
+            Code::InProgress {
+                tag: tag.and_then(|tag| Tag::new(&tag)),
+                done,
+                goal,
+            }
+        }),
         object_id().prop_map(Code::MailboxId),
         plain_set().prop_map(Code::Modified),
         (flags(), any::<bool>()).prop_map(|(flags, star)| Code::PermanentFlags(flags, star)),
@@ -68,6 +76,16 @@ pub(crate) fn code() -> BoxedStrategy<Code> {
         any::<u32>().prop_map(Code::Unseen),
         ("X[A-Z]{1,5}", prop::option::of("[a-z ]{1,9}"))
             .prop_map(|(name, rest)| Code::Other(name, rest)),
+    ]
+    .boxed()
+}
+
+/// How much is done, and of how much.
+fn in_progress() -> BoxedStrategy<(Option<u32>, Option<u32>)> {
+    prop_oneof![
+        Just((None, None)),
+        any::<u32>().prop_map(|done| (Some(done), None)),
+        (0..9_u32, 0..9_u32).prop_map(|(done, left)| (Some(done), Some(done + left + 1))),
     ]
     .boxed()
 }
@@ -436,8 +454,21 @@ pub(crate) fn response() -> BoxedStrategy<Response> {
         esearch().prop_map(Response::Esearch),
         number().prop_map(|seq| Response::Expunge(SeqNo(seq))),
         (any::<bool>(), uids()).prop_map(|(earlier, uids)| Response::Vanished { earlier, uids }),
-        (number(), prop::collection::vec(fetch_data(), 1..4))
-            .prop_map(|(seq, data)| Response::Fetch(SeqNo(seq), data)),
+        fetched(),
     ]
     .boxed()
+}
+
+/// About a message, by its number or its UID.
+fn fetched() -> BoxedStrategy<Response> {
+    let data = prop::collection::vec(fetch_data(), 1..4);
+    (number(), data, any::<bool>())
+        .prop_map(|(number, data, uid)| {
+            if uid {
+                Response::UidFetch(Uid(number), data)
+            } else {
+                Response::Fetch(SeqNo(number), data)
+            }
+        })
+        .boxed()
 }

@@ -66,6 +66,12 @@ const RESPONSES: &[&str] = &[
     "* 23 FETCH (FLAGS (\\Seen) RFC822.SIZE 44827 UID 447)",
     "* 1 FETCH (UID 4 MODSEQ (65402) FLAGS (\\Recent) EMAILID (M1) THREADID NIL SAVEDATE NIL)",
     "* 12 FETCH (BODY[HEADER] {5}\r\na: b\n INTERNALDATE \"17-Jul-1996 02:44:25 -0700\")",
+    "* 25997 UIDFETCH (FLAGS (\\Answered \\Flagged) UID 25997)",
+    "* OK [INPROGRESS] Hang in there...",
+    "* OK [INPROGRESS (\"tag\" NIL NIL)] Hang in there...",
+    "* OK [INPROGRESS (\"tag\" 175 NIL)] Processed 175 items so far",
+    "* OK [INPROGRESS (\"tag\" 175 1000)] Processed 17% of the items",
+    "07 BAD [UIDREQUIRED] Message numbers are not allowed",
     "* 2 FETCH (BODY[1.2]<5> NIL BINARY[3] ~{2}\r\n\0\n BINARY.SIZE[4] 9 RFC822.TEXT {0}\r\n)",
 ];
 
@@ -110,6 +116,17 @@ fn what_other_servers_send_is_read_as_well() {
         ("* ok", "* OK ."),
         ("* OK [ALERT]", "* OK [ALERT] ."),
         ("a OK [UIDNEXT x] odd", "a OK [UIDNEXT x] odd"),
+        ("* ok [inprogress]", "* OK [INPROGRESS] ."),
+        ("* OK [INPROGRESS (NIL NIL NIL)] .", "* OK [INPROGRESS] ."),
+        // What makes no sense is a code like one that is not known.
+        (
+            "* OK [INPROGRESS (NIL 5 0)] .",
+            "* OK [INPROGRESS (NIL 5 0)] .",
+        ),
+        (
+            "* OK [INPROGRESS (NIL 5 5)] .",
+            "* OK [INPROGRESS (NIL 5 5)] .",
+        ),
         ("* search 1 2 ", "* SEARCH 1 2"),
         (
             "* list (\\HASNOCHILDREN \\XFoo) \"/\" {3}\r\nfoo",

@@ -8,13 +8,14 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use imap::ask::{Answer, Ask, Listed, Place, Quota, Refused, Why};
 use imap::{Policy, Session};
 use mail::{
-    BlobRange, Enhanced, Flag, FlagSet, Instant, MailboxId, ModSeq, Refusal, Rights, Role,
-    Timestamp, Uid,
+    BlobRange, Enhanced, Flag, FlagSet, Instant, MailboxId, ModSeq, Progress, Refusal, Rights,
+    Role, Timestamp, Uid,
 };
 use wire::dialogue::{House, security_for_tests, token_for_tests};
 use wire::sasl::{Mechanism, Question, ScramKeys, Verdict};
@@ -266,8 +267,10 @@ impl Made {
                 depth,
                 octets_max,
             } => {
-                if let Some(name) = &mailbox {
-                    self.named(name)?;
+                if let Some(name) = &mailbox
+                    && self.named(name)?.owner.is_some()
+                {
+                    return Err(no(Why::NonExistent, "There is no such mailbox"));
                 }
                 self.noted(&mailbox, &entries, depth, octets_max)
             }
@@ -483,6 +486,12 @@ impl wire::Session for Visitor {
     }
     fn deadline(&self) -> Option<Instant> {
         self.session.deadline()
+    }
+    fn patience(&self) -> Option<Duration> {
+        self.session.patience()
+    }
+    fn reassure(&mut self, now: Instant, progress: Option<Progress>) -> Bytes {
+        self.session.reassure(now, progress)
     }
     fn secured(&mut self, security: Security) {
         self.session.secured(security);

@@ -546,6 +546,55 @@ def partial():
     client.logout()
 
 
+def list_metadata():
+    client = connect()
+    assert "LIST-METADATA" in client.capabilities
+    imaplib.Commands.setdefault("SETMETADATA", ("AUTH", "SELECTED"))
+    ok(client.create("Work/Old"))
+    ok(client.xatom("SETMETADATA", 'Work/Old (/private/comment "mine" /shared/comment "ours")'))
+    told = untagged(client, "METADATA", "LIST", '""', "Work*", "RETURN (METADATA (/private/comment /shared/x))")
+    assert told == [
+        b"Work (/private/comment NIL /shared/x NIL)",
+        b'Work/Old (/private/comment "mine" /shared/x NIL)',
+    ], told
+    client.logout()
+
+
+def uid_only():
+    client = connect()
+    assert "UIDONLY" in client.capabilities
+    other = connect()
+    for subject in b"one", b"two", b"three":
+        ok(client.append("INBOX", None, None, b"Subject: %s\r\n\r\n" % subject))
+    ok(client.enable("UIDONLY"))
+    ok(client.select())
+    assert client.response("UNSEEN")[1] == [None]
+    for command in ("FETCH", "1", "FLAGS"), ("SEARCH", "ALL"), ("STORE", "1", "FLAGS", "()"), ("COPY", "1", "Sent"):
+        try:
+            client._simple_command(*command)
+            raise AssertionError(command)
+        except imaplib.IMAP4.error as error:
+            assert "[UIDREQUIRED]" in str(error), error
+
+    def told(name, *words):
+        client.untagged_responses.clear()
+        ok(client.uid(*words))
+        return client.response(name)[1]
+
+    assert told("UIDFETCH", "FETCH", "2:3", "(FLAGS)") == [b"2 (FLAGS ())", b"3 (FLAGS ())"]
+    assert told("UIDFETCH", "STORE", "2", "+FLAGS", "(\\Deleted)") == [b"2 (FLAGS (\\Deleted))"]
+    assert ok(client.uid("SEARCH", "UID", "1:2")) == [b"1 2"]
+    ok(other.select())
+    ok(other.expunge())
+    ok(other.store("1", "+FLAGS", "(\\Flagged)"))
+    client.untagged_responses.clear()
+    ok(client.noop())
+    assert client.response("VANISHED")[1] == [b"2"]
+    assert client.response("UIDFETCH")[1] == [b"1 (FLAGS (\\Flagged))"]
+    assert client.response("FETCH")[1] == client.response("EXPUNGE")[1] == [None]
+    client.logout()
+
+
 def within():
     client, now = connect(), time.time()
     for age in 5, 3600, 86400 * 30:
