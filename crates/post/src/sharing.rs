@@ -1,5 +1,6 @@
-//! What accounts share: access control lists changed and told, and the mailboxes of others under
-//! `Other Users` (RFC 4314, RFC 2342).
+//! What accounts share: access control lists changed and told, and the mailboxes of others: of
+//! people under `Other Users`, of accounts that are nobody's own under `Shared` (RFC 4314,
+//! RFC 2342).
 //!
 //! The directory notes who shares something with whom, so that a list need not look at every
 //! account. That note may say too much, never too little: it is durable before the right is given.
@@ -13,8 +14,6 @@ use crate::directory::{Edit, lower};
 use crate::ledger::Ledger;
 use crate::{Account, Error, Mailbox, Outcome, Why};
 
-/// The level that other users' mailboxes are under.
-const OTHER_USERS: &str = "Other Users";
 /// Letters of an address that no level of a mailbox's name can have, and the one that they are
 /// written with: `=2F`.
 const ESCAPED: [char; 4] = ['/', '%', '*', '='];
@@ -43,6 +42,23 @@ impl RightsChange {
 impl Account {
     /// What other users' mailboxes' names begin with; levels follow it.
     pub const OTHER_USERS: &'static str = "Other Users/";
+    /// What the names of mailboxes in shared accounts begin with.
+    pub const SHARED: &'static str = "Shared/";
+    /// Both.
+    pub const OTHERS: [&'static str; 2] = [Self::OTHER_USERS, Self::SHARED];
+
+    /// What the names of an account's mailboxes begin with at others.
+    const fn level(shared: bool) -> &'static str {
+        match shared {
+            true => Self::SHARED,
+            false => Self::OTHER_USERS,
+        }
+    }
+
+    /// True if it is nobody's own.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.house.inner.directory.is_shared(self.id())
+    }
 
     /// The account that has the mailbox of this name, and its name there. Whether there is one is
     /// not looked up.
@@ -51,7 +67,10 @@ impl Account {
     /// [`crate::Why::Nonexistent`] if the name is of a user who shares nothing with this account.
     pub async fn place(&self, name: &str) -> Outcome<(Self, String)> {
         let own = || (self.clone(), name.to_owned());
-        let Some(there) = name.strip_prefix(Self::OTHER_USERS) else {
+        let mut levels = [false, true].into_iter();
+        let under =
+            levels.find_map(|shared| Some((shared, name.strip_prefix(Self::level(shared))?)));
+        let Some((shared, there)) = under else {
             return Ok(own());
         };
         // One from before names of this kind were taken keeps its name.
@@ -59,7 +78,7 @@ impl Account {
             return Ok(own());
         }
         let (user, name) = there.split_once('/').ok_or_else(nowhere)?;
-        let owner = self.sharer(user).ok_or_else(nowhere)?;
+        let owner = self.sharer(user, shared).ok_or_else(nowhere)?;
         Ok((self.visit(owner)?, name.to_owned()))
     }
 
@@ -98,10 +117,13 @@ impl Account {
         self.visitor.map(|_| self.id())
     }
 
-    fn sharer(&self, user: &str) -> Option<AccountId> {
+    fn sharer(&self, user: &str, shared: bool) -> Option<AccountId> {
         let address = Address::parse(&unescape(user)?).ok()?;
         let maps = self.house.inner.directory.maps();
-        let (owner, _) = maps.account(&address)?;
+        let (owner, row) = maps.account(&address)?;
+        if row.is_shared() != shared {
+            return None;
+        }
         let shares = [ANYONE, self.id()]
             .iter()
             .any(|grantee| maps.shares.contains(&(*grantee, owner)));
@@ -114,7 +136,7 @@ impl Account {
     /// If an account cannot be read.
     pub async fn shared_mailboxes(&self) -> Outcome<Vec<(AccountId, Mailbox)>> {
         let mut shared = Vec::new();
-        for (owner, address) in self.sharers() {
+        for (owner, level) in self.sharers() {
             // It may have gone since.
             let Ok(there) = self.visit(owner) else {
                 continue;
@@ -122,9 +144,8 @@ impl Account {
             let Ok(mailboxes) = there.mailboxes().await else {
                 continue;
             };
-            let level = escape(&address.to_string());
             shared.extend(mailboxes.into_iter().map(|mailbox| {
-                let name = format!("{}{level}/{}", Self::OTHER_USERS, mailbox.name);
+                let name = format!("{level}/{}", mailbox.name);
                 // Roles and subscriptions are its owner's, not the visitor's.
                 let named = Mailbox {
                     name,
@@ -138,7 +159,8 @@ impl Account {
         Ok(shared)
     }
 
-    fn sharers(&self) -> Vec<(AccountId, Address)> {
+    /// Who shares something, each with the level that it is under.
+    fn sharers(&self) -> Vec<(AccountId, String)> {
         let maps = self.house.inner.directory.maps();
         let with = |grantee| {
             let all = (grantee, AccountId(0))..=(grantee, AccountId(u64::MAX));
@@ -149,7 +171,11 @@ impl Account {
         owners.dedup();
         owners.retain(|owner| *owner != self.id());
         owners.truncate(self.house.rules().sharers_max);
-        let named = |owner| Some((owner, lower(&maps.accounts.get(&owner)?.address)));
+        let named = |owner| {
+            let row = maps.accounts.get(&owner)?;
+            let user = escape(&lower(&row.address).to_string());
+            Some((owner, format!("{}{user}", Self::level(row.is_shared()))))
+        };
         owners.into_iter().filter_map(named).collect()
     }
 
@@ -207,8 +233,8 @@ impl Account {
     /// Changes what somebody may do with a mailbox (SETACL; DELETEACL is replacing by nothing).
     ///
     /// # Errors
-    /// As [`Account::list_rights`]; [`crate::Why::Cannot`] for the owner, [`crate::Why::Limit`],
-    /// or if it cannot be stored.
+    /// As [`Account::list_rights`]; [`crate::Why::Cannot`] for the owner and for a shared account,
+    /// [`crate::Why::Limit`], or if it cannot be stored.
     pub async fn set_rights(
         &self,
         name: &str,
@@ -220,6 +246,9 @@ impl Account {
         let grantee = self.grantee(identifier)?;
         if grantee.account == self.id() {
             return Err(Error::cannot("A mailbox's owner always has all rights"));
+        }
+        if self.house.inner.directory.is_shared(grantee.account) {
+            return Err(Error::cannot("It is a shared account: nobody looks as it"));
         }
         let _one_at_a_time = self.house.inner.sharing.lock().await;
         let share = (grantee.account, self.id());
@@ -307,8 +336,10 @@ fn gives(ledger: &Ledger, account: AccountId) -> bool {
 
 /// True for names under which others' mailboxes are.
 pub(crate) fn is_reserved(name: &str) -> bool {
-    name.strip_prefix(OTHER_USERS)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    Account::OTHERS.iter().any(|level| {
+        let rest = name.strip_prefix(level.trim_end_matches('/'));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
 }
 
 fn escape(address: &str) -> String {
