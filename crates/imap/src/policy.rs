@@ -13,6 +13,8 @@ pub struct Policy {
     pub identity: Vec<(String, String)>,
     /// What the names of other users' mailboxes begin with, if there are any (RFC 2342).
     pub other_users: Option<String>,
+    /// What the names of mailboxes begin with that are nobody's own, if there are any (RFC 2342).
+    pub shared: Option<String>,
     /// True if STARTTLS is offered while there is no TLS.
     pub starttls: bool,
     /// True if passwords may pass without TLS (a peer on this very machine).
@@ -57,6 +59,7 @@ impl Default for Policy {
             host: "localhost".to_owned(),
             identity: vec![("name".to_owned(), "Caramel".to_owned())],
             other_users: None,
+            shared: None,
             starttls: true,
             clear_passwords: false,
             mechanisms: Mechanism::USUAL.to_vec(),

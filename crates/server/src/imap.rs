@@ -32,6 +32,7 @@ pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
         metadata_octets_max: u64::try_from(hall.post.rules().metadata_octets_max)
             .unwrap_or(u64::MAX),
         other_users: Some(Account::OTHER_USERS.to_owned()),
+        shared: Some(Account::SHARED.to_owned()),
         ..Policy::default()
     })
 }
