@@ -15,6 +15,9 @@ pub struct Policy {
     pub other_users: Option<String>,
     /// What the names of mailboxes begin with that are nobody's own, if there are any (RFC 2342).
     pub shared: Option<String>,
+    /// True if APPEND takes header fields beyond ASCII from whoever has not enabled UTF8=ACCEPT
+    /// as well, against RFC 6855 §4.
+    pub raw_headers: bool,
     /// True if STARTTLS is offered while there is no TLS.
     pub starttls: bool,
     /// True if passwords may pass without TLS (a peer on this very machine).
@@ -60,6 +63,7 @@ impl Default for Policy {
             identity: vec![("name".to_owned(), "Caramel".to_owned())],
             other_users: None,
             shared: None,
+            raw_headers: false,
             starttls: true,
             clear_passwords: false,
             mechanisms: Mechanism::USUAL.to_vec(),

@@ -33,6 +33,7 @@ pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
             .unwrap_or(u64::MAX),
         other_users: Some(Account::OTHER_USERS.to_owned()),
         shared: Some(Account::SHARED.to_owned()),
+        raw_headers: hall.settings.raw_headers,
         ..Policy::default()
     })
 }

@@ -123,6 +123,12 @@ settings! {
          one (PLAIN, LOGIN, USER); before that SCRAM-SHA-1 says that the password is wrong. Off \
          unless a program needs it: what is kept for it lets whoever steals the store try \
          passwords faster.";
+    RAW_HEADERS = ["imap"] "raw_headers": Kind::Word(&["refuse", "keep"]), "\"refuse\"",
+        "\"keep\"",
+        "What becomes of a letter whose header has octets beyond ASCII, as old programs wrote \
+         them, when a program puts it into a mailbox that has not enabled UTF8=ACCEPT. The \
+         standard wants it refused (RFC 6855); `keep` takes it as it is, for moving in with \
+         imapsync, mbsync, offlineimap and the like, which would leave such letters behind.";
     MESSAGE_SIZE = ["limits"] "message_size": Kind::Size, "\"50M\"", "\"50M\"",
         "How large a message may be.";
     RECIPIENTS = ["limits"] "recipients": Kind::Count, "1000", "1000",
@@ -161,6 +167,7 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ),
     ("tls", "The server's certificate."),
     ("login", "How people log in."),
+    ("imap", "What IMAP does."),
     ("limits", "How much of anything there may be."),
     ("privacy", "What may be seen of people's mail."),
     ("log", "What is logged."),
