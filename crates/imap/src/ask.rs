@@ -23,10 +23,11 @@ mod search;
 
 pub use fetch::{FetchPlan, Piece, PieceData, PieceForm, PreviewMode, Row};
 pub use place::Place;
-pub use search::{Criterion, Date, Highest, When};
+pub use search::{Criterion, Date, FoundIn, Highest, When};
 
 // What to sort by, how to thread and how rights change is the same to the client and to the house.
 pub use crate::command::{RightsChange, SortCriterion, SortKey, Threading};
+pub use crate::session::Elsewhere;
 
 /// A question for the house.
 #[derive(Clone, Debug, PartialEq)]
@@ -198,6 +199,15 @@ pub enum Ask {
         /// Of which of the found ones the highest mod-sequence is wanted, if at all.
         highest: Option<Highest>,
     },
+    /// Finds messages in mailboxes that are not open. Answer: [`Answer::FoundElsewhere`].
+    SearchElsewhere {
+        /// The mailboxes' names, some dozen at most.
+        names: Vec<String>,
+        /// Which messages.
+        key: Arc<Elsewhere>,
+        /// As in [`Ask::Search`].
+        highest: Option<Highest>,
+    },
     /// Finds messages and sorts them. Answer: [`Answer::Sorted`].
     Sort {
         /// The mailbox.
@@ -323,13 +333,21 @@ pub enum Answer {
         uids: UidSet,
         /// The highest mod-sequence of those asked for; `None` if it was not asked or none is.
         highest: Option<ModSeq>,
+        /// How near each of them comes, 1 to 100, in their order; none if nothing fuzzy was
+        /// asked.
+        scores: Vec<u8>,
     },
+    /// To [`Ask::SearchElsewhere`], in the order of the names. Mailboxes that are not there or may
+    /// not be read are left out, and so may be those in which nothing was found.
+    FoundElsewhere(Vec<FoundIn>),
     /// To [`Ask::Sort`].
     Sorted {
         /// The messages found, in their order.
         uids: Vec<Uid>,
         /// As in [`Answer::Found`].
         highest: Option<ModSeq>,
+        /// As in [`Answer::Found`].
+        scores: Vec<u8>,
     },
     /// To [`Ask::Thread`]: parents before their children.
     Threads(Vec<Member<Uid>>),

@@ -21,6 +21,7 @@ mod acl;
 mod fetch;
 mod list;
 pub(crate) mod metadata;
+mod multi_search;
 pub(crate) mod parse;
 pub(crate) mod partial;
 mod quota;
@@ -34,6 +35,7 @@ pub use acl::RightsChange;
 pub use fetch::{Fetch, FetchItem, Partial};
 pub use list::{List, ListReturn, ListSelect, StatusItem};
 pub use metadata::{Depth, EntryName, GetMetadata};
+pub use multi_search::{MultiSearch, Source};
 pub use partial::PartialRange;
 pub use quota::Resource;
 pub use search::{Date, EntryType, Search, SearchKey, SearchReturn};
@@ -312,6 +314,8 @@ pub enum Command {
     UidExpunge(SequenceSet),
     /// Which messages are so? (§6.4.4)
     Search(Search),
+    /// Which messages of several mailboxes are so? (RFC 7377)
+    Esearch(MultiSearch),
     /// In which order are they? (RFC 5256 §3)
     Sort(Sort),
     /// Which answer which? (RFC 5256 §3)

@@ -70,6 +70,7 @@ pub enum Verb {
     Unselect,
     Expunge,
     Search,
+    Esearch,
     Sort,
     Thread,
     Fetch,
@@ -172,6 +173,8 @@ impl Phase {
             (here, Verb::ListRights | Verb::MyRights, _) => here,
             (here, Verb::GetQuota | Verb::GetQuotaRoot | Verb::SetQuota, _) => here,
             (here, Verb::GetMetadata | Verb::SetMetadata, _) => here,
+            // RFC 7377 §2.2: where no mailbox is open others can be searched.
+            (here, Verb::Esearch, _) => here,
             (Authenticated, _, _) => return None,
             (Selected, Verb::Close | Verb::Unselect, Ok) => Authenticated,
             (here, _, _) => here,
@@ -189,7 +192,7 @@ impl Phase {
 
 impl Verb {
     /// All verbs.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 49] = [
         Self::Capability,
         Self::Noop,
         Self::Id,
@@ -227,6 +230,7 @@ impl Verb {
         Self::Unselect,
         Self::Expunge,
         Self::Search,
+        Self::Esearch,
         Self::Sort,
         Self::Thread,
         Self::Fetch,
@@ -341,6 +345,7 @@ mod tests {
             (Verb::Idle, [false, true, true]),
             (Verb::Close, [false, false, true]),
             (Verb::Fetch, [false, false, true]),
+            (Verb::Esearch, [false, true, true]),
             // RFC 8508 §3.5
             (Verb::Replace, [false, false, true]),
             (Verb::Noise, [false, false, false]),

@@ -34,6 +34,8 @@ pub struct Policy {
     pub append_all_octets_max: u64,
     /// Octets the value of a note may have (RFC 5464 §4.1); the house refuses longer ones.
     pub metadata_octets_max: u64,
+    /// Mailboxes that one ESEARCH looks through (RFC 7377 §2.4).
+    pub search_mailboxes_max: usize,
     /// Octets of one [`Ask::AppendChunk`](crate::Ask::AppendChunk).
     pub chunk_octets_max: usize,
     /// Octets of one line inside AUTHENTICATE.
@@ -72,6 +74,7 @@ impl Default for Policy {
             append_messages_max: 1_000,
             append_all_octets_max: 1024 * 1024 * 1024,
             metadata_octets_max: 16 * 1024,
+            search_mailboxes_max: 10_000,
             chunk_octets_max: 64 * 1024,
             response_octets_max: 12 * 1024,
             bad_commands_max: 20,

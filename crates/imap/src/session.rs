@@ -34,6 +34,7 @@ mod list;
 mod login;
 mod mailbox;
 mod metadata;
+mod multi_search;
 mod output;
 mod pattern;
 mod quota;
@@ -42,6 +43,8 @@ mod select;
 mod sort;
 mod state;
 mod store;
+
+pub use multi_search::Elsewhere;
 
 use output::Output;
 use state::{After, Open, State, Task, Wait};
@@ -371,6 +374,7 @@ impl Session {
             Command::Expunge => self.expunge(tag, None),
             Command::UidExpunge(set) => self.expunge(tag, Some(&set)),
             Command::Search(search) => self.search(tag, search),
+            Command::Esearch(search) => self.multi_search(tag, search),
             Command::Sort(sort) => self.sort(tag, sort),
             Command::Thread(thread) => self.thread(tag, thread),
             Command::Fetch(fetch) => self.fetch(tag, fetch),
@@ -548,6 +552,7 @@ const fn verb_of(command: &Command) -> Verb {
         Command::Unselect => Verb::Unselect,
         Command::Expunge | Command::UidExpunge(_) => Verb::Expunge,
         Command::Search(_) => Verb::Search,
+        Command::Esearch(_) => Verb::Esearch,
         Command::Sort(_) => Verb::Sort,
         Command::Thread(_) => Verb::Thread,
         Command::Fetch(_) => Verb::Fetch,

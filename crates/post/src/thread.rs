@@ -28,6 +28,7 @@ impl Account {
         query: &Query,
         threading: Threading,
     ) -> Outcome<Vec<Member<Uid>>> {
+        let _pinned = self.keeper.pin();
         let found = self.search(mailbox, query).await?;
         let entries = self.entries(mailbox, &found.uids).await?;
         let mut uids = Vec::with_capacity(entries.len());
@@ -40,7 +41,10 @@ impl Account {
                     uids.push(entry.uid);
                 })
                 .await?;
-                threads.finish()
+                let count = uids.len();
+                self.house
+                    .in_nobodys_way(count, || threads.finish())
+                    .await?
             }
             Threading::References => {
                 let mut threads = ByReferences::default();
@@ -53,7 +57,10 @@ impl Account {
                     uids.push(entry.uid);
                 })
                 .await?;
-                threads.finish()
+                let count = uids.len();
+                self.house
+                    .in_nobodys_way(count, || threads.finish())
+                    .await?
             }
         };
         let named = members.into_iter().map(|member| Member {

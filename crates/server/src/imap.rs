@@ -258,6 +258,11 @@ async fn messages(account: &Account, ask: Ask) -> Outcome<Answer> {
             let there = access::there(account, mailbox)?;
             search::answer(&there, mailbox.mailbox, criterion, highest).await
         }
+        Ask::SearchElsewhere {
+            names,
+            key,
+            highest,
+        } => search::elsewhere(account, names, &key, highest).await,
         other => in_order(account, other).await,
     }
 }

@@ -9,7 +9,7 @@ use super::{
     Append, AppendMessage, Command, Failure, LiteralHeader, Replace, SpecialUse, Store,
     StoreAction, Tag,
 };
-use super::{acl, fetch, list, metadata, quota, search, select, sort};
+use super::{acl, fetch, list, metadata, multi_search, quota, search, select, sort};
 use crate::cursor::{Cursor, Read};
 use crate::{MailboxName, Names};
 
@@ -112,6 +112,7 @@ fn with_arguments(cursor: &mut Cursor<'_>, verb: &[u8], at: usize) -> Read<Comma
         b"APPEND" => |cursor| append(cursor).map(Command::Append),
         b"REPLACE" => |cursor| replace(cursor, false),
         b"SEARCH" => |cursor| search::parse(cursor, false).map(Command::Search),
+        b"ESEARCH" => |cursor| multi_search::parse(cursor).map(Command::Esearch),
         b"SORT" => |cursor| sort::parse(cursor, false).map(Command::Sort),
         b"THREAD" => |cursor| sort::parse_thread(cursor, false).map(Command::Thread),
         b"FETCH" => |cursor| fetch::parse(cursor, false).map(Command::Fetch),

@@ -1,5 +1,5 @@
 //! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 5032, 7162 §3.1.5, 8474 §5.1, 8514
-//! §4.3).
+//! §4.3, 6203).
 
 use std::fmt;
 
@@ -45,6 +45,9 @@ pub struct SearchReturn {
     pub save: bool,
     /// Some of the numbers; not with `all`.
     pub partial: Option<PartialRange>,
+    /// How near each comes to what is looked for, in the same order (RFC 6203 §4); only with
+    /// [`SearchKey::Fuzzy`].
+    pub relevancy: bool,
 }
 
 /// A day on the calendar, without time and zone.
@@ -78,6 +81,8 @@ pub enum SearchKey {
     Not(Box<Self>),
     /// This or that.
     Or(Box<Self>, Box<Self>),
+    /// This, with texts that are written a little otherwise (RFC 6203).
+    Fuzzy(Box<Self>),
     /// Any message.
     All,
     /// With this flag: SEEN, ANSWERED, FLAGGED, DELETED, DRAFT, KEYWORD.
@@ -151,6 +156,17 @@ pub enum SearchKey {
     ThreadId(String),
 }
 
+impl SearchReturn {
+    /// True if anything is to be told.
+    pub(crate) fn tells(self) -> bool {
+        let silent = Self {
+            save: self.save,
+            ..Self::default()
+        };
+        self != silent
+    }
+}
+
 impl Search {
     pub(super) fn write(&self, out: &mut BytesMut, utf8: bool) {
         self.write_return(out);
@@ -169,6 +185,7 @@ impl Search {
                 (returning.all, "ALL"),
                 (returning.count, "COUNT"),
                 (returning.save, "SAVE"),
+                (returning.relevancy, "RELEVANCY"),
             ];
             out.put_slice(b" RETURN ");
             let options = options.iter().filter(|(on, _)| *on);
@@ -210,11 +227,36 @@ impl SearchKey {
         (Self::Lacks(Flag::Draft), "UNDRAFT"),
     ];
 
+    /// True if MODSEQ is among the keys.
+    pub(crate) fn asks_modseq(&self) -> bool {
+        self.any(&|key| matches!(key, Self::ModSeq { .. }))
+    }
+
+    /// True if FUZZY is among the keys.
+    pub(crate) fn asks_fuzzy(&self) -> bool {
+        self.any(&|key| matches!(key, Self::Fuzzy(_)))
+    }
+
+    /// True if the key or one inside of it is as `wanted`. Their depth is bounded by the grammar.
+    fn any(&self, wanted: &impl Fn(&Self) -> bool) -> bool {
+        wanted(self)
+            || match self {
+                Self::And(keys) => keys.iter().any(|key| key.any(wanted)),
+                Self::Not(key) | Self::Fuzzy(key) => key.any(wanted),
+                Self::Or(one, other) => one.any(wanted) || other.any(wanted),
+                _ => false,
+            }
+    }
+
     fn write(&self, out: &mut BytesMut, utf8: bool) {
         match self {
             Self::And(keys) => writing::list(out, keys, |out, key| key.write(out, utf8)),
             Self::Not(key) => {
                 out.put_slice(b"NOT ");
+                key.write(out, utf8);
+            }
+            Self::Fuzzy(key) => {
+                out.put_slice(b"FUZZY ");
                 key.write(out, utf8);
             }
             Self::Or(one, other) => {
@@ -363,11 +405,12 @@ fn return_options(cursor: &mut Cursor<'_>) -> Read<SearchReturn> {
             b"ALL" => returning.all = true,
             b"COUNT" => returning.count = true,
             b"SAVE" => returning.save = true,
+            b"RELEVANCY" => returning.relevancy = true,
             b"PARTIAL" if returning.partial.is_none() => {
                 cursor.space()?;
                 returning.partial = Some(partial::parse(cursor)?);
             }
-            _ => return Cursor::error_at(at, "MIN, MAX, ALL, COUNT, SAVE or PARTIAL"),
+            _ => return Cursor::error_at(at, "MIN, MAX, ALL, COUNT, SAVE, PARTIAL or RELEVANCY"),
         }
         Ok(())
     })?;
@@ -441,6 +484,7 @@ impl Program<'_, '_> {
         }
         match name {
             b"NOT" => Ok(SearchKey::Not(Box::new(self.deeper()?))),
+            b"FUZZY" => Ok(SearchKey::Fuzzy(Box::new(self.deeper()?))),
             b"OR" => {
                 let one = self.deeper()?;
                 self.cursor.space()?;

@@ -108,12 +108,20 @@ impl Session {
                 },
             ) => self.take_copied(tag, verb, uid_validity, source, target),
             (Wait::Expunged { tag, verb }, Answer::Done) => self.expunged(tag, verb),
-            (Wait::Found(searching), Answer::Found { uids, highest }) => {
-                self.take_found(searching, &uids, highest);
+            (wait, answer @ (Answer::Found { .. } | Answer::FoundElsewhere(_))) => {
+                self.take_finds(wait, answer);
             }
-            (Wait::Sorted(searching), Answer::Sorted { uids, highest }) => {
-                self.take_sorted(searching, &uids, highest);
+            (Wait::Sources(roaming), Answer::Mailboxes(mailboxes)) => {
+                self.take_sources(roaming, &mailboxes);
             }
+            (
+                Wait::Sorted(searching),
+                Answer::Sorted {
+                    uids,
+                    highest,
+                    scores,
+                },
+            ) => self.take_sorted(searching, &uids, highest, &scores),
             (Wait::Threads(searching), Answer::Threads(members)) => {
                 self.take_threads(searching, &members);
             }
@@ -126,6 +134,32 @@ impl Session {
             }
             (Wait::AppendForgotten(tag, verb, status), _) => self.reply(&tag, verb, &status),
             (wait, Answer::Refused(refused)) => self.take_refusal(wait, refused),
+            // An answer to another question: our fault.
+            _ => self.fault(),
+        }
+    }
+
+    fn take_finds(&mut self, wait: Wait, answer: Answer) {
+        match (wait, answer) {
+            (
+                Wait::Found(searching),
+                Answer::Found {
+                    uids,
+                    highest,
+                    scores,
+                },
+            ) => self.take_found(searching, &uids, highest, &scores),
+            (
+                Wait::FoundHere(roaming),
+                Answer::Found {
+                    uids,
+                    highest,
+                    scores,
+                },
+            ) => self.take_found_here(roaming, &uids, highest, &scores),
+            (Wait::FoundElsewhere(roaming), Answer::FoundElsewhere(found)) => {
+                self.take_found_elsewhere(roaming, found);
+            }
             // An answer to another question: our fault.
             _ => self.fault(),
         }
@@ -162,6 +196,11 @@ impl Session {
             Wait::Found(searching) | Wait::Sorted(searching) | Wait::Threads(searching) => {
                 return self.not_found(searching, status);
             }
+            // RFC 7377 §2.2: what may not be read is as if it were not there.
+            Wait::FoundHere(roaming) if is_hidden(why) => return self.pass_over(roaming),
+            Wait::Sources(roaming) | Wait::FoundHere(roaming) | Wait::FoundElsewhere(roaming) => {
+                return self.not_found_anywhere(*roaming, status);
+            }
             Wait::Copied { tag, verb } => {
                 let status = try_create(why, status);
                 return self.conclude(tag, verb, status, Moment::Free, true);
@@ -189,7 +228,11 @@ impl Session {
 }
 
 fn closes(verb: Verb, why: Why) -> bool {
-    verb == Verb::Close && matches!(why, Why::NoPermission | Why::NonExistent)
+    verb == Verb::Close && is_hidden(why)
+}
+
+const fn is_hidden(why: Why) -> bool {
+    matches!(why, Why::NoPermission | Why::NonExistent)
 }
 
 /// NO, in the house's words.

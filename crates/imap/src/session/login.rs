@@ -16,7 +16,7 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 44] = [
+const CAPABILITIES: [&str; 47] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
@@ -34,8 +34,11 @@ const CAPABILITIES: [&str; 44] = [
     "MOVE",
     "ESEARCH",
     "SEARCHRES",
+    "MULTISEARCH",
+    "SEARCH=FUZZY",
     "PARTIAL",
     "WITHIN",
+    "I18NLEVEL=1",
     "SORT",
     "SORT=DISPLAY",
     "ESORT",
@@ -176,7 +179,7 @@ impl Session {
             let next = match verdict {
                 Verdict::Accepted => Next::Accepted,
                 Verdict::Refused(refusal) => Next::Refused(refusal),
-                Verdict::Keys(_) => return self.fault(),
+                Verdict::Keys(_) | Verdict::TokenRefused(..) => return self.fault(),
             };
             return self.go_on(tag, verb, None, next);
         };

@@ -87,6 +87,7 @@ impl Session {
         let open = Open {
             mailbox: selected.mailbox,
             name,
+            uid_validity: selected.uid_validity,
             examined,
             read_only,
             rights,

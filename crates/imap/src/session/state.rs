@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use mail::{FlagSet, ModSeq, Rights, Uid, UidSet};
+use mail::{FlagSet, ModSeq, Rights, Uid, UidSet, UidValidity};
 use wire::sasl::Exchange;
 
+use super::multi_search::Roaming;
+use super::search::Numbering;
 use crate::ask::{FetchPlan, Place, StoreMode};
 use crate::command::{Fetch, GetMetadata, List, LiteralHeader, Qresync, SearchReturn, StatusItem};
 use crate::diagram::{Phase, Verb};
@@ -57,6 +59,8 @@ impl State {
 pub(super) struct Open {
     pub(super) mailbox: Place,
     pub(super) name: MailboxName,
+    /// Its generation.
+    pub(super) uid_validity: UidValidity,
     /// True if the client wants to change nothing.
     pub(super) examined: bool,
     /// True if nothing can be changed.
@@ -80,6 +84,17 @@ pub(super) struct Open {
     pub(super) over_quota: bool,
     /// Flags that this command told already: these messages, as of this line of the ledger.
     pub(super) told: Vec<(UidSet, ModSeq)>,
+}
+
+impl Open {
+    /// What its numbers and ids mean in a search.
+    pub(super) const fn numbering(&self) -> Numbering<'_> {
+        Numbering {
+            mailbox: self.mailbox,
+            view: &self.view,
+            saved: &self.saved,
+        }
+    }
 }
 
 /// What it does.
@@ -167,6 +182,10 @@ pub(super) enum Wait {
         verb: Verb,
     },
     Found(Searching),
+    /// The mailboxes there are, before an ESEARCH.
+    Sources(Box<Roaming>),
+    FoundHere(Box<Roaming>),
+    FoundElsewhere(Box<Roaming>),
     Sorted(Searching),
     Threads(Searching),
     AppendBegun(Incoming, LiteralHeader),
@@ -255,6 +274,8 @@ pub(super) struct Fetching {
     pub(super) plan: Arc<FetchPlan>,
     /// True once a transfer encoding could not be undone.
     pub(super) unknown_cte: bool,
+    /// True once something kept about a message could not be read.
+    pub(super) unreadable: bool,
 }
 
 /// A STORE on its way.

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use imap::Command;
 use imap::command::{
     Append, AppendMessage, Date, Depth, EntryName, EntryType, Fetch, FetchItem, GetMetadata, List,
-    ListReturn, ListSelect, LiteralHeader, Partial, PartialRange, Qresync, Replace, Resource,
-    RightsChange, Search, SearchKey, SearchReturn, SelectParameters, Sort, SortCriterion, SortKey,
-    SpecialUse, Store, StoreAction, Thread, Threading,
+    ListReturn, ListSelect, LiteralHeader, MultiSearch, Partial, PartialRange, Qresync, Replace,
+    Resource, RightsChange, Search, SearchKey, SearchReturn, SelectParameters, Sort, SortCriterion,
+    SortKey, Source, SpecialUse, Store, StoreAction, Thread, Threading,
 };
 use mail::{Role, UidValidity};
 use message::SortText;
@@ -115,6 +115,7 @@ pub(crate) fn search_key() -> BoxedStrategy<SearchKey> {
         prop_oneof![
             prop::collection::vec(key.clone(), 2..4).prop_map(SearchKey::And),
             key.clone().prop_map(|key| SearchKey::Not(Box::new(key))),
+            key.clone().prop_map(|key| SearchKey::Fuzzy(Box::new(key))),
             (key.clone(), key)
                 .prop_map(|(one, other)| { SearchKey::Or(Box::new(one), Box::new(other)) }),
         ]
@@ -129,9 +130,9 @@ pub(crate) fn partial_range() -> BoxedStrategy<PartialRange> {
 }
 
 pub(crate) fn search() -> BoxedStrategy<Search> {
-    let returning = (any::<[bool; 5]>(), prop::option::of(partial_range()));
-    let returning = returning.prop_map(|([min, max, all, count, save], partial)| {
-        let some = min || max || count || save || partial.is_some();
+    let returning = (any::<[bool; 6]>(), prop::option::of(partial_range()));
+    let returning = returning.prop_map(|([min, max, all, count, save, relevancy], partial)| {
+        let some = min || max || count || save || relevancy || partial.is_some();
         SearchReturn {
             min,
             max,
@@ -139,6 +140,7 @@ pub(crate) fn search() -> BoxedStrategy<Search> {
             count,
             save,
             partial,
+            relevancy,
         }
     });
     let charset = prop::sample::select(vec!["UTF-8".to_owned(), "US-ASCII".to_owned()]);
@@ -158,9 +160,40 @@ pub(crate) fn search() -> BoxedStrategy<Search> {
         .boxed()
 }
 
+pub(crate) fn multi_search() -> BoxedStrategy<MultiSearch> {
+    let named = (prop::collection::vec(mailbox(), 1..3), 0..3_u8);
+    let source = prop_oneof![
+        prop::sample::select(vec![
+            Source::Selected,
+            Source::Inboxes,
+            Source::Personal,
+            Source::Subscribed,
+        ]),
+        named.prop_map(|(names, which)| match which {
+            0 => Source::Subtree(names),
+            1 => Source::SubtreeOne(names),
+            _ => Source::Mailboxes(names),
+        }),
+    ];
+    (prop::collection::vec(source, 0..4), search())
+        .prop_map(|(sources, search)| MultiSearch {
+            sources,
+            search: Search {
+                uid: true,
+                ..search
+            },
+        })
+        .boxed()
+}
+
 pub(crate) fn sort() -> BoxedStrategy<Sort> {
     let key = prop_oneof![
-        prop::sample::select(vec![SortKey::Arrival, SortKey::Date, SortKey::Size]),
+        prop::sample::select(vec![
+            SortKey::Arrival,
+            SortKey::Date,
+            SortKey::Size,
+            SortKey::Relevancy
+        ]),
         prop::sample::select(vec![
             SortText::Cc,
             SortText::From,
@@ -492,6 +525,7 @@ pub(crate) fn command() -> BoxedStrategy<Command> {
         10 => on_mailboxes(),
         1 => set().prop_map(Command::UidExpunge),
         4 => search().prop_map(Command::Search),
+        2 => multi_search().prop_map(Command::Esearch),
         2 => sort().prop_map(Command::Sort),
         1 => thread().prop_map(Command::Thread),
         4 => fetch().prop_map(Command::Fetch),

@@ -157,11 +157,16 @@ pub(crate) fn esearch() -> BoxedStrategy<Esearch> {
         prop::option::of(plain_set()),
         prop::option::of((partial_range(), prop::option::of(plain_set()))),
         prop::option::of(modseq()),
+        prop::option::of((mailbox(), number())),
+        prop::collection::vec(1..101_u8, 0..5),
     );
     parts
         .prop_map(
-            |(tag, uid, (min, max, count), all, partial, modseq)| Esearch {
+            |(tag, uid, (min, max, count), all, partial, modseq, place, relevancy)| Esearch {
                 tag,
+                mailbox: place.as_ref().map(|(mailbox, _)| mailbox.clone()),
+                uid_validity: place.map(|(_, validity)| UidValidity(validity)),
+                relevancy,
                 uid,
                 min,
                 max,

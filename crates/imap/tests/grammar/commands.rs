@@ -401,7 +401,7 @@ const FAILURES: &[(&str, Option<usize>, &str)] = &[
     (
         "a SORT RETURN (FOO) (DATE) UTF-8 ALL",
         Some(15),
-        "MIN, MAX, ALL, COUNT, SAVE or PARTIAL",
+        "MIN, MAX, ALL, COUNT, SAVE, PARTIAL or RELEVANCY",
     ),
     (
         "a THREAD REFS UTF-8 ALL",

@@ -3,3 +3,4 @@
 
 mod commands;
 mod responses;
+mod searches;

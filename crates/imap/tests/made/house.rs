@@ -15,7 +15,7 @@ use mail::{
     BlobRange, Enhanced, Flag, FlagSet, Instant, MailboxId, ModSeq, Refusal, Rights, Role,
     Timestamp, Uid,
 };
-use wire::dialogue::{House, security_for_tests};
+use wire::dialogue::{House, security_for_tests, token_for_tests};
 use wire::sasl::{Mechanism, Question, ScramKeys, Verdict};
 use wire::witness::STAND_IN;
 use wire::{Security, Session as _, Step, Witness};
@@ -88,6 +88,7 @@ pub(crate) fn stage(script: &str) -> (Visitor, Made) {
         append_octets_max: 1000,
         metadata_octets_max: 20,
         append_messages_max: 3,
+        search_mailboxes_max: 5,
         chunk_octets_max: 16,
         bad_commands_max: 5,
         ..Policy::default()
@@ -368,6 +369,9 @@ fn no(why: Why, text: &str) -> Refused {
 
 fn verdict(question: &Question) -> Verdict {
     let refuse = |code, enhanced, text| Verdict::Refused(Refusal::new(code, enhanced, text));
+    if let Some(verdict) = token_for_tests(question) {
+        return verdict;
+    }
     match question {
         Question::Password { user, password, .. }
             if password.0 == "secret" || password.0 == STAND_IN =>

@@ -1,12 +1,13 @@
 //! Segments are made and merged: one account at a time, off every other task's way.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use index::{Builder, Document, IDS_MAX, Segment, merge};
 use mail::{EmailId, MailboxId, Uid};
-use message::{fold, header_text, search_text};
+use message::{bare, fold, header_text, search_text};
 
-use super::shelf::{INDEX_WAITING_MAX, Mute, Shelf, mark, piece};
+use super::shelf::{Mute, Shelf, index_waiting_max, mark, piece};
 use super::yield_now;
 use crate::ledger::Ledger;
 use crate::tables::EmailRow;
@@ -34,7 +35,7 @@ impl Post {
             let Ok(account) = self.account(id).await else {
                 continue;
             };
-            if let Err(error) = account.index(INDEX_WAITING_MAX).await {
+            if let Err(error) = account.index_waiting().await {
                 tracing::warn!(account = id.0, %error, "an index stays behind");
                 // Not at once again: when as many more have come.
                 if let Ok(newest) = account.look(|ledger| ledger.counters.email).await {
@@ -46,6 +47,12 @@ impl Post {
 }
 
 impl Account {
+    /// Makes segments as long as enough have none.
+    async fn index_waiting(&self) -> Outcome<u64> {
+        let messages = self.look(|ledger| ledger.counters.usage.messages).await?;
+        self.index(index_waiting_max(messages)).await
+    }
+
     /// Makes segments as long as at least `ids_min` email ids have none; says how many messages
     /// were put into them.
     ///
@@ -133,7 +140,11 @@ impl Account {
         let outline = self.outline(mailbox, uid, email, row).await?;
         let (outline, octets) = self.texts(row, outline).await?;
         let mut text = |text: &str| {
-            document.text(&fold(text));
+            let folded = fold(text);
+            document.text(&folded);
+            if let Cow::Owned(bare) = bare(&folded) {
+                document.bare(&bare);
+            }
             false
         };
         header_text(outline.root.header.of(&octets), None, &mut text);

@@ -14,11 +14,19 @@ use store::{Partition, Piece, Store};
 use tokio::sync::MutexGuard;
 
 use super::waiting::Waiting;
+use crate::ledger::Ledger;
 use crate::tables::EmailRow;
 use crate::{Account, Outcome};
 
 /// An account is taken up when so many ids have no segment yet.
-pub(crate) const INDEX_WAITING_MAX: u64 = 64;
+const INDEX_WAITING_MAX: u64 = 64;
+/// Of a large account one in so many messages may have none: each time all are looked at.
+const INDEX_WAITING_SHARE: u64 = 1024;
+
+/// An account with so many messages is taken up when so many ids have no segment yet.
+pub(crate) fn index_waiting_max(messages: u64) -> u64 {
+    INDEX_WAITING_MAX.max(messages / INDEX_WAITING_SHARE)
+}
 
 /// The segments in order; each begins where the one before ends, the first at id 1.
 #[derive(Debug, Default)]
@@ -56,10 +64,11 @@ impl Index {
         }
     }
 
-    /// Takes notice of the newest email: enough of them are work for the builder.
-    pub(crate) fn notice(&self, newest: u64) {
+    /// Takes notice of the newest email in an account with so many messages: enough new ones are
+    /// work for the builder.
+    pub(crate) fn notice(&self, newest: u64, messages: u64) {
         let told = self.told.load(Ordering::Relaxed);
-        if newest >= told.saturating_add(INDEX_WAITING_MAX) {
+        if newest >= told.saturating_add(index_waiting_max(messages)) {
             self.told.store(newest, Ordering::Relaxed);
             self.waiting.add(self.account);
         }
@@ -203,7 +212,8 @@ impl Account {
         if let Some(shelf) = index.now() {
             return Ok(shelf);
         }
-        let newest = self.look(|ledger| ledger.counters.email).await?;
+        let counted = |ledger: &Ledger| (ledger.counters.email, ledger.counters.usage.messages);
+        let (newest, messages) = self.look(counted).await?;
         let place = self.house.inner.store.derived();
         let partition = self.keeper.partition();
         let reading = || crate::Error::reading("reading an index");
@@ -226,7 +236,7 @@ impl Account {
         let shelf = Arc::new(Shelf { segments });
         index.set(Some(Arc::clone(&shelf)));
         index.done(shelf.covered());
-        index.notice(newest);
+        index.notice(newest, messages);
         Ok(shelf)
     }
 
@@ -269,16 +279,16 @@ impl Account {
         self.part(piece(segment), 0..segment.octets).await
     }
 
-    /// Which emails meet these conditions; `None` if the index does not answer.
-    pub(super) async fn ask(&self, conditions: &[Condition]) -> Option<Told> {
+    /// Which emails meet the conditions of each question; `None` if the index does not answer.
+    pub(super) async fn ask(&self, questions: &[Vec<Condition>]) -> Option<Vec<Told>> {
         loop {
             let shelf = self.shelf().await.ok()?;
             let covered = shelf.covered();
-            let mut told = Told::new(covered);
+            let mut told: Vec<_> = questions.iter().map(|_| Told::new(covered)).collect();
             let mut failed = None;
             for segment in &shelf.segments {
-                match self.ask_segment(segment, conditions).await {
-                    Ok(found) => told.add(&found),
+                match self.ask_segment(segment, questions, &mut told).await {
+                    Ok(()) => {}
                     Err(mute) => {
                         failed = Some((segment, mute));
                         break;
@@ -299,16 +309,20 @@ impl Account {
     async fn ask_segment(
         &self,
         segment: &Segment,
-        conditions: &[Condition],
-    ) -> Result<Found, Mute> {
+        questions: &[Vec<Condition>],
+        told: &mut [Told],
+    ) -> Result<(), Mute> {
         let piece = piece(segment);
         let places = self.part(piece, segment.places()).await?;
         let places = Places::read(segment, &places)?;
-        let blocks = places.blocks(conditions);
-        let read = self.octets(piece, blocks.clone()).await?;
-        let lists = Lists::choose(&places, conditions, &blocks, &read)?;
-        let read = self.octets(piece, lists.ranges().to_vec()).await?;
-        Ok(lists.found(&read)?)
+        for (conditions, told) in questions.iter().zip(told) {
+            let blocks = places.blocks(conditions);
+            let read = self.octets(piece, blocks.clone()).await?;
+            let lists = Lists::choose(&places, conditions, &blocks, &read)?;
+            let read = self.octets(piece, lists.ranges().to_vec()).await?;
+            told.add(&lists.found(&read)?);
+        }
+        Ok(())
     }
 
     /// Takes the shelf down because of a segment that could not be read: all is looked at anew.

@@ -7,10 +7,12 @@
 )]
 
 mod delivery;
+mod fuzzy;
 mod keeper;
 mod login;
 mod mailboxes;
 mod maildrop;
+mod memory;
 mod messages;
 mod metadata;
 mod model;
@@ -26,4 +28,5 @@ mod search;
 mod shared;
 mod sharing;
 mod submission;
+mod token;
 mod world;
