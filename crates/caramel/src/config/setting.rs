@@ -155,7 +155,7 @@ settings! {
     RAW_HEADERS = ["imap"] "raw_headers": Kind::Word(&["refuse", "keep"]), "\"refuse\"",
         "\"keep\"",
         "What becomes of a letter whose header has octets beyond ASCII, as old programs wrote \
-         them, when a program puts it into a mailbox that has not enabled UTF8=ACCEPT. The \
+         them, when a program that has not enabled UTF8=ACCEPT puts it into a mailbox. The \
          standard wants it refused (RFC 6855); `keep` takes it as it is, for moving in with \
          imapsync, mbsync, offlineimap and the like, which would leave such letters behind.";
     MESSAGE_SIZE = ["limits"] "message_size": Kind::Size, "\"50M\"", "\"50M\"",
