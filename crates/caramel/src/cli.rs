@@ -112,6 +112,10 @@ enum AccountCommand {
     Add {
         /// Its address: ada@example.org.
         address: String,
+        /// It is nobody's own: nobody logs in as it, it has no password, and whoever is given
+        /// rights finds its mailboxes under `Shared`.
+        #[arg(long, conflicts_with = "password_stdin")]
+        shared: bool,
         #[command(flatten)]
         password: PasswordSource,
     },
@@ -130,6 +134,15 @@ enum AccountCommand {
         address: String,
         #[command(flatten)]
         change: QuotaChange,
+    },
+    /// Shows who may do what with a mailbox of an account, or gives and takes rights.
+    Rights {
+        /// The account's address.
+        address: String,
+        /// The mailbox, as its owner calls it: INBOX.
+        mailbox: String,
+        #[command(flatten)]
+        change: RightsChange,
     },
     /// Removes an account: nobody logs in to it, nothing is delivered to it.
     Rm {
@@ -196,6 +209,20 @@ pub(crate) struct QuotaChange {
     pub(crate) default: bool,
 }
 
+/// What somebody may do from now on.
+#[derive(Debug, Args)]
+pub(crate) struct RightsChange {
+    /// Whose rights change: an address, or `anyone`; behind `-` those that are taken from them,
+    /// whatever else they are given.
+    #[arg(requires = "rights", allow_hyphen_values = true)]
+    pub(crate) identifier: Option<String>,
+    /// Letters of RFC 4314: l (sees it), r (reads), s (marks as read), w (other flags), i (puts
+    /// messages in), k (makes mailboxes below it), x (deletes it), t (marks as deleted), e
+    /// (expunges), a (gives rights). `+` before them adds, `-` takes away, `none` takes all.
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) rights: Option<String>,
+}
+
 /// Where a password comes from.
 #[derive(Debug, Args)]
 pub(crate) struct PasswordSource {
@@ -242,21 +269,7 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         Command::Domain(DomainCommand::Add { name }) => directory::add_domain(config, name),
         Command::Domain(DomainCommand::List(listing)) => directory::list_domains(config, listing),
         Command::Domain(DomainCommand::Rm { name }) => directory::remove_domain(config, name),
-        Command::Account(AccountCommand::Add { address, password }) => {
-            directory::add_account(config, address, password)
-        }
-        Command::Account(AccountCommand::List(listing)) => {
-            directory::list_accounts(config, listing)
-        }
-        Command::Account(AccountCommand::Passwd { address, password }) => {
-            directory::change_password(config, address, password)
-        }
-        Command::Account(AccountCommand::Quota { address, change }) => {
-            directory::quota(config, address, change)
-        }
-        Command::Account(AccountCommand::Rm { address }) => {
-            directory::remove_account(config, address)
-        }
+        Command::Account(command) => carry_out_account(command, config),
         Command::Alias(AliasCommand::Add { source, targets }) => {
             directory::add_alias(config, source, targets)
         }
@@ -272,6 +285,30 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         | Command::Compose(_)
         | Command::Man { .. }
         | Command::Completions { .. } => Ok(()),
+    }
+}
+
+fn carry_out_account(command: &AccountCommand, config: &Config) -> Result<(), Complaint> {
+    match command {
+        AccountCommand::Add {
+            address,
+            shared: true,
+            ..
+        } => directory::add_shared_account(config, address),
+        AccountCommand::Add {
+            address, password, ..
+        } => directory::add_account(config, address, password),
+        AccountCommand::List(listing) => directory::list_accounts(config, listing),
+        AccountCommand::Passwd { address, password } => {
+            directory::change_password(config, address, password)
+        }
+        AccountCommand::Quota { address, change } => directory::quota(config, address, change),
+        AccountCommand::Rights {
+            address,
+            mailbox,
+            change,
+        } => directory::rights(config, address, mailbox, change),
+        AccountCommand::Rm { address } => directory::remove_account(config, address),
     }
 }
 

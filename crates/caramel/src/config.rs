@@ -185,6 +185,10 @@ impl Config {
         self.is_on(&setting::SCRAM_SHA1)
     }
 
+    pub(crate) fn keeps_raw_headers(&self) -> bool {
+        self.word(&setting::RAW_HEADERS) == "keep"
+    }
+
     pub(crate) fn allows_dialogue(&self) -> bool {
         self.is_on(&setting::ALLOW_DIALOGUE)
     }

@@ -81,7 +81,8 @@ fn next(method: &str, kind: &str) -> &'static str {
         ("Account/add", "AlreadyExists") => "another password: caramel account passwd ADDRESS",
         ("Account/add" | "Alias/add", "Nonexistent") => "caramel domain add DOMAIN",
         (
-            "Account/password" | "Account/quota" | "Account/remove" | "Account/setQuota",
+            "Account/password" | "Account/quota" | "Account/remove" | "Account/rights"
+            | "Account/setQuota" | "Account/setRights",
             "Nonexistent",
         ) => "caramel account list",
         ("Alias/remove", "Nonexistent") => "caramel alias list",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::{Listing, PasswordSource, QuotaChange, say};
+use crate::cli::{Listing, PasswordSource, QuotaChange, RightsChange, say};
 use crate::complaint::Complaint;
 use crate::config::Config;
 use crate::desk::ask;
@@ -32,10 +32,24 @@ pub(crate) fn add_account(
     set_password(config, "Account/add", address, source, "has an account")
 }
 
+pub(crate) fn add_shared_account(config: &Config, address: &str) -> Result<(), Complaint> {
+    let arguments = json!({ "address": address, "shared": true });
+    ask(config, "Account/add", &arguments)?;
+    say(&format!(
+        "{address} has an account that is shared; caramel account rights says who may use it."
+    ))
+}
+
 pub(crate) fn list_accounts(config: &Config, listing: &Listing) -> Result<(), Complaint> {
     let answer = ask(config, "Account/list", &json!({}))?;
     show(&answer, listing, |account| {
-        text(account, "address").to_owned()
+        let shared = account.get("shared").and_then(Value::as_bool);
+        let shared = if shared == Some(true) {
+            " (shared)"
+        } else {
+            ""
+        };
+        format!("{}{shared}", text(account, "address"))
     })
 }
 
@@ -86,6 +100,27 @@ pub(crate) fn quota(config: &Config, address: &str, change: &QuotaChange) -> Res
         say(&format!("{address} holds {used} {what} of {max}."))?;
     }
     Ok(())
+}
+
+/// Changes rights if so much is said; shows who has which.
+pub(crate) fn rights(
+    config: &Config,
+    address: &str,
+    mailbox: &str,
+    change: &RightsChange,
+) -> Result<(), Complaint> {
+    let arguments = json!({ "address": address, "mailbox": mailbox });
+    if let (Some(identifier), Some(rights)) = (&change.identifier, &change.rights) {
+        let rights = if rights == "none" { "" } else { rights };
+        let change = json!({
+            "address": address, "mailbox": mailbox, "identifier": identifier, "rights": rights,
+        });
+        ask(config, "Account/setRights", &change)?;
+    }
+    let answer = ask(config, "Account/rights", &arguments)?;
+    show(&answer, &Listing { json: false }, |entry| {
+        format!("{} {}", text(entry, "identifier"), text(entry, "rights"))
+    })
 }
 
 pub(crate) fn remove_account(config: &Config, address: &str) -> Result<(), Complaint> {

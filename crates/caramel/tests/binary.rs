@@ -150,6 +150,10 @@ fn commands(house: &House, name: &str) -> String {
         );
         assert_eq!(house.done(&words, ""), expected);
     }
+    said.push_str(&shared_commands(
+        house,
+        &format!("{name}.team@test.localhost"),
+    ));
     for (words, code) in [
         (vec!["account", "quota", "nobody@test.localhost"], 1),
         (vec!["account", "quota", &address, "--octets", "1k"], 2),
@@ -161,12 +165,81 @@ fn commands(house: &House, name: &str) -> String {
         (vec!["domain", "rm", "test.localhost"], 1),
         (vec!["alias", "add", "x@test.localhost"], 2),
     ] {
-        let output = house.run(&words, "");
-        assert_eq!(output.status.code(), Some(code), "{words:?} {output:?}");
-        assert!(output.stdout.is_empty(), "{words:?}");
-        said.push_str(&String::from_utf8(output.stderr).unwrap());
+        said.push_str(&refused(house, &words, code));
     }
     said.push_str(&house.done(&["account", "rm", &address], ""));
+    said
+}
+
+/// What a command says that ends with this code.
+fn refused(house: &House, words: &[&str], code: i32) -> String {
+    let output = house.run(words, "");
+    assert_eq!(output.status.code(), Some(code), "{words:?} {output:?}");
+    assert!(output.stdout.is_empty(), "{words:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// What the commands say about a shared account, from its beginning to its end.
+fn shared_commands(house: &House, team: &str) -> String {
+    let mut said = house.done(&["account", "add", team, "--shared"], "");
+    assert!(
+        house
+            .done(&["account", "list"], "")
+            .contains(&format!("{team} (shared)\n"))
+    );
+    let own = format!("{team} lrswipkxteacd\n");
+    for (change, left) in [
+        (vec![], String::new()),
+        (
+            vec!["ada@test.localhost", "lrs"],
+            "ada@test.localhost lrs\n".to_owned(),
+        ),
+        (
+            vec!["-anyone", "s"],
+            "ada@test.localhost lrs\n-anyone s\n".to_owned(),
+        ),
+        (
+            vec!["-anyone", "none"],
+            "ada@test.localhost lrs\n".to_owned(),
+        ),
+        (
+            vec!["ada@test.localhost", "-s"],
+            "ada@test.localhost lr\n".to_owned(),
+        ),
+        (
+            vec!["ada@test.localhost", "+i"],
+            "ada@test.localhost lri\n".to_owned(),
+        ),
+        (vec!["ada@test.localhost", "none"], String::new()),
+    ] {
+        let words = [vec!["account", "rights", team, "INBOX"], change].concat();
+        assert_eq!(house.done(&words, ""), format!("{own}{left}"), "{words:?}");
+    }
+    for (words, code) in [
+        (
+            vec!["account", "add", team, "--shared", "--password-stdin"],
+            2,
+        ),
+        (vec!["account", "passwd", team], 1),
+        (vec!["account", "rights", team, "Plans"], 1),
+        (vec!["account", "rights", team, "INBOX", "anyone"], 2),
+        (vec!["account", "rights", team, "INBOX", "anyone", "LR"], 2),
+        (
+            vec![
+                "account",
+                "rights",
+                team,
+                "INBOX",
+                "nobody@test.localhost",
+                "lr",
+            ],
+            1,
+        ),
+        (vec!["account", "rights", team, "INBOX", team, "lr"], 1),
+    ] {
+        said.push_str(&refused(house, &words, code));
+    }
+    said.push_str(&house.done(&["account", "rm", team], ""));
     said
 }
 

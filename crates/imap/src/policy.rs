@@ -15,6 +15,11 @@ pub struct Policy {
     pub other_users: Option<String>,
     /// The mailboxes into which letters come by themselves (RFC 5465 §6.3).
     pub inboxes: Vec<String>,
+    /// What the names of mailboxes begin with that are nobody's own, if there are any (RFC 2342).
+    pub shared: Option<String>,
+    /// True if APPEND takes header fields beyond ASCII from whoever has not enabled UTF8=ACCEPT
+    /// as well, against RFC 6855 §4.
+    pub raw_headers: bool,
     /// True if STARTTLS is offered while there is no TLS.
     pub starttls: bool,
     /// True if passwords may pass without TLS (a peer on this very machine).
@@ -51,6 +56,12 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// True for names of mailboxes that are not the user's own.
+    pub(crate) fn is_others(&self, name: &str) -> bool {
+        let mut prefixes = self.other_users.iter().chain(&self.shared);
+        prefixes.any(|prefix| name.starts_with(prefix))
+    }
+
     /// The octets of a message that APPEND brings, in a number that the grammar has.
     pub(crate) fn append_limit(&self) -> u32 {
         // RFC 7889 §5
@@ -65,6 +76,8 @@ impl Default for Policy {
             identity: vec![("name".to_owned(), "Caramel".to_owned())],
             other_users: None,
             inboxes: vec!["INBOX".to_owned()],
+            shared: None,
+            raw_headers: false,
             starttls: true,
             clear_passwords: false,
             mechanisms: Mechanism::USUAL.to_vec(),

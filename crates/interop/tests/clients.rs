@@ -264,10 +264,8 @@ fn another_password_ends_what_is_open() {
     assert_eq!(said.lines().last(), Some("good"));
 }
 
-#[test]
-fn mbsync_goes_both_ways_and_comes_to_rest() {
-    let server = Server::start().unwrap();
-    deliver(&server, 5);
+/// Writes what mbsync is to do, and returns the folder that it keeps mail in.
+fn mbsync_settings(server: &Server) -> std::path::PathBuf {
     let ca = server.authority().unwrap();
     let port = server.address("imap", Tls::Starttls).port();
     let local = server.folder().join("Maildir");
@@ -282,6 +280,56 @@ fn mbsync_goes_both_ways_and_comes_to_rest() {
         local.display()
     );
     fs::write(server.folder().join(".mbsyncrc"), rc).unwrap();
+    local
+}
+
+#[test]
+fn letters_with_raw_headers_move_in_where_that_is_allowed() {
+    let old = b"Subject: Gr\xfc\xdfe\nFrom: J\xc3\xb6rg <j@example.org>\n\nTea\n";
+    for (more, taken) in [("", false), ("[imap]\nraw_headers = \"keep\"\n", true)] {
+        let server = Server::start_with(more).unwrap();
+        let local = mbsync_settings(&server);
+        run(&server, "mbsync", &["-a"], "");
+        let letter = local.join("INBOX/new/1.own.test");
+        fs::write(&letter, old).unwrap();
+        let ended = program("mbsync", &["-a"], server.folder(), "").unwrap();
+        assert_eq!(ended.well, taken, "{}{}", ended.out, ended.err);
+        let (mut talk, _) = Talk::open(server.address("imap", Tls::Starttls)).unwrap();
+        talk.imap_login("ada@test.localhost", "secret").unwrap();
+        let status = talk.imap("STATUS INBOX (MESSAGES)").unwrap();
+        let count = format!("* STATUS INBOX (MESSAGES {})", u8::from(taken));
+        assert!(status.contains(&count), "{status:?}");
+        if !taken {
+            // It is told why, and the letter stays where it was.
+            let said = format!("{}{}", ended.out, ended.err);
+            assert!(said.contains("encode the header fields"), "{said}");
+            assert_eq!(only(&local), old);
+            continue;
+        }
+        // As it was, for whoever fetches it.
+        fs::remove_dir_all(&local).unwrap();
+        fs::create_dir(&local).unwrap();
+        run(&server, "mbsync", &["-a"], "");
+        let back = only(&local);
+        for line in old.split(|octet| *octet == b'\n') {
+            let mut lines = back.split(|octet| *octet == b'\n');
+            assert!(lines.any(|known| known == line), "{back:?}");
+        }
+    }
+}
+
+/// The one letter in a folder.
+fn only(folder: &std::path::Path) -> Vec<u8> {
+    let files = listing(folder);
+    assert_eq!(files.len(), 1, "{files:?}");
+    fs::read(files.first().unwrap()).unwrap()
+}
+
+#[test]
+fn mbsync_goes_both_ways_and_comes_to_rest() {
+    let server = Server::start().unwrap();
+    deliver(&server, 5);
+    let local = mbsync_settings(&server);
     run(&server, "mbsync", &["-a"], "");
     let new = local.join("INBOX/new");
     assert_eq!(fs::read_dir(&new).unwrap().count(), 5);

@@ -70,6 +70,28 @@ fn two_users_share_a_mailbox() {
 }
 
 #[test]
+fn a_team_has_mailboxes_that_are_nobodys_own() {
+    let server = Server::start().unwrap();
+    let team = "team@test.localhost";
+    let added = server.command(&["account", "add", team, "--shared"], "");
+    assert!(added.unwrap().contains("shared"));
+    let rights = |identifier: &str, rights: &str| {
+        let words = ["account", "rights", team, "INBOX", identifier, rights];
+        server.command(&words, "").unwrap()
+    };
+    rights("ada@test.localhost", "lrswikxtea");
+    rights("anyone", "l");
+    python_on(&server, "team");
+    // What Ada gave is told, and what is taken while somebody looks is gone at once.
+    let told = rights("alan@test.localhost", "none");
+    assert!(
+        told.contains("ada@test.localhost lrswikxtea") && !told.contains("alan"),
+        "{told}"
+    );
+    python_on(&server, "team_taken");
+}
+
+#[test]
 fn what_is_not_shared_is_not_there() {
     python("keep_apart");
 }

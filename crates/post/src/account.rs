@@ -25,8 +25,9 @@ pub struct Account {
     pub(crate) house: Post,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) address: Address,
-    /// The salt of the password it was opened with: each password has its own.
-    pub(crate) salt: [u8; 16],
+    /// The salt of the password it was opened with: each password has its own. A shared account
+    /// has none.
+    pub(crate) salt: Option<[u8; 16]>,
     /// Who looks at it, if not its owner; address and salt are this one's then.
     pub(crate) visitor: Option<AccountId>,
     /// This login, among all that change an account.
@@ -67,7 +68,7 @@ impl Account {
         let row = maps
             .accounts
             .get(&self.visitor.unwrap_or_else(|| self.id()));
-        row.is_some_and(|row| row.password.scram.salt == self.salt)
+        row.is_some_and(|row| row.salt() == self.salt)
     }
 
     /// Tells when the ledger moves: changes right after each commit is durable.

@@ -1,16 +1,17 @@
 //! Who lives here: domains, accounts, aliases. Held in memory whole; changed rarely.
 
+mod aliases;
 mod quota;
 pub(crate) mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use mail::{AccountId, Address, Host, LocalPart, Role, Timestamp};
 use store::{Batch, Partition, Store, Version, Write, Writes};
 
-use crate::directory::rows::{AccountRow, HouseRow, Scram};
+pub use crate::directory::aliases::{Alias, AliasSource};
+use crate::directory::rows::{AccountRow, HouseRow, Password, Scram};
 use crate::draft::Draft;
 use crate::ledger::{Ledger, scan};
 use crate::{Error, Outcome, Outside, Post, Quota, Why};
@@ -26,34 +27,8 @@ pub struct Listed {
     pub created: Timestamp,
     /// How much it may hold; `None` where the house's rule says so.
     pub quota: Option<Quota>,
-}
-
-/// What an alias stands for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum AliasSource {
-    /// One address.
-    Address(Address),
-    /// All addresses of a domain that are nobody else's.
-    CatchAll(Host),
-}
-
-/// Writes the address, or `@domain` for a catch-all.
-impl fmt::Display for AliasSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(address) => address.fmt(f),
-            Self::CatchAll(domain) => write!(f, "@{domain}"),
-        }
-    }
-}
-
-/// An alias.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alias {
-    /// What it stands for.
-    pub source: AliasSource,
-    /// Where its mail goes: accounts or aliases of this house.
-    pub targets: Vec<Address>,
+    /// True if it is nobody's own: nobody logs in as it.
+    pub shared: bool,
 }
 
 /// The mailboxes every account begins with.
@@ -123,11 +98,19 @@ impl Directory {
         maps.accounts.get(&id).map(|row| row.address.clone())
     }
 
-    /// The address of an account, and the salt of its password.
-    pub(crate) fn known(&self, id: AccountId) -> Option<(Address, [u8; 16])> {
+    /// The address of an account, and the salt of its password if it has one.
+    pub(crate) fn known(&self, id: AccountId) -> Option<(Address, Option<[u8; 16]>)> {
         let maps = self.maps();
         let row = maps.accounts.get(&id)?;
-        Some((row.address.clone(), row.password.scram.salt))
+        Some((row.address.clone(), row.salt()))
+    }
+
+    /// True if it is nobody's own.
+    pub(crate) fn is_shared(&self, id: AccountId) -> bool {
+        self.maps()
+            .accounts
+            .get(&id)
+            .is_some_and(AccountRow::is_shared)
     }
 
     fn maps_mut(&self) -> RwLockWriteGuard<'_, Maps> {
@@ -245,9 +228,20 @@ impl Maps {
         Some((id, self.accounts.get(&id)?))
     }
 
-    fn known(&self, address: &Address) -> Outcome<(AccountId, AccountRow)> {
+    pub(crate) fn known(&self, address: &Address) -> Outcome<(AccountId, AccountRow)> {
         let found = self.account(address).map(|(id, row)| (id, row.clone()));
         found.ok_or_else(|| Error::nonexistent("There is no such account"))
+    }
+
+    /// The same, if somebody logs in as it.
+    fn person(&self, address: &Address) -> Outcome<(AccountId, AccountRow)> {
+        let (id, row) = self.known(address)?;
+        match row.is_shared() {
+            true => Err(Error::cannot(
+                "It is a shared account: nobody logs in as it",
+            )),
+            false => Ok((id, row)),
+        }
     }
 
     fn ours(&self, domain: &Host) -> Outcome<()> {
@@ -318,6 +312,7 @@ impl Post {
                 address: row.address.clone(),
                 created: row.created,
                 quota: row.quota,
+                shared: row.is_shared(),
             })
         });
         listed.collect()
@@ -330,10 +325,25 @@ impl Post {
     /// stored.
     pub async fn add_account(&self, address: &Address, password: &str) -> Outcome<AccountId> {
         self.inner.directory.maps().ours(&address.host)?;
+        let password = self.digest(password).await?;
+        self.settle(address, Some(password)).await
+    }
+
+    /// Makes an account that is nobody's own, with an `INBOX`: nobody logs in as it, and those who
+    /// are given rights find its mailboxes under `Shared`.
+    ///
+    /// # Errors
+    /// As [`Post::add_account`].
+    pub async fn add_shared_account(&self, address: &Address) -> Outcome<AccountId> {
+        self.settle(address, None).await
+    }
+
+    /// Makes an account with this password, or a shared one.
+    async fn settle(&self, address: &Address, password: Option<Password>) -> Outcome<AccountId> {
         let row = AccountRow {
             address: address.clone(),
             created: self.inner.outside.now(),
-            password: self.digest(password).await?,
+            password,
             quota: None,
         };
         self.edit(|maps| {
@@ -348,7 +358,7 @@ impl Post {
                 ..maps.house
             };
             let id = AccountId(house.account);
-            let first = first_writes(id, row.created);
+            let first = first_writes(id, &row);
             let edits = vec![Edit::House(house), Edit::Account(id, row)];
             Ok((id, edits, Some(first)))
         })
@@ -378,14 +388,14 @@ impl Post {
     /// any more.
     ///
     /// # Errors
-    /// [`Why::Nonexistent`], or if it cannot be stored.
+    /// [`Why::Nonexistent`], [`Why::Cannot`] for a shared account, or if it cannot be stored.
     pub async fn set_password(&self, address: &Address, password: &str) -> Outcome<()> {
-        self.inner.directory.maps().known(address)?;
+        self.inner.directory.maps().person(address)?;
         let password = self.digest(password).await?;
         let id = self
             .edit(|maps| {
-                let (id, mut row) = maps.known(address)?;
-                row.password = password;
+                let (id, mut row) = maps.person(address)?;
+                row.password = Some(password);
                 Ok((id, vec![Edit::Account(id, row)], None))
             })
             .await?;
@@ -405,74 +415,13 @@ impl Post {
         keys: Scram<20>,
     ) -> Outcome<()> {
         self.edit(|maps| {
-            let row = maps
-                .accounts
-                .get(&id)
-                .filter(|row| row.password.scram.salt == salt && row.password.scram_sha1.is_none());
-            let mut row = row
-                .cloned()
-                .ok_or_else(|| already("other keys are there".to_owned()))?;
-            row.password.scram_sha1 = Some(Box::new(keys));
-            Ok(((), vec![Edit::Account(id, row)], None))
-        })
-        .await
-    }
-
-    /// The aliases, sorted.
-    #[must_use]
-    pub fn aliases(&self) -> Vec<Alias> {
-        let maps = self.inner.directory.maps();
-        let aliases = maps.aliases.iter().map(|(source, targets)| Alias {
-            source: source.clone(),
-            targets: targets.clone(),
-        });
-        aliases.collect()
-    }
-
-    /// Sets an alias; one with the same source is replaced.
-    ///
-    /// # Errors
-    /// [`Why::Nonexistent`] if a domain is not ours, [`Why::AlreadyExists`] if an account has that
-    /// address, [`Why::Limit`], or if it cannot be stored.
-    pub async fn add_alias(&self, alias: Alias) -> Outcome<()> {
-        if alias.targets.is_empty() || alias.targets.len() > self.inner.rules.alias_targets_max {
-            return Err(Error::limit(
-                "An alias has one target or more, not too many",
-            ));
-        }
-        self.edit(|maps| {
-            let alias = Alias {
-                source: lower_source(&alias.source),
-                targets: alias.targets.iter().map(lower).collect(),
-            };
-            match &alias.source {
-                AliasSource::Address(address) => maps.ours(&address.host)?,
-                AliasSource::CatchAll(domain) => maps.ours(domain)?,
-            }
-            for target in &alias.targets {
-                maps.ours(&target.host)?;
-            }
-            if let AliasSource::Address(address) = &alias.source
-                && maps.by_address.contains_key(address)
-            {
-                return Err(already(format!("{address} is an account")));
-            }
-            Ok(((), vec![Edit::Alias(alias)], None))
-        })
-        .await
-    }
-
-    /// Removes an alias.
-    ///
-    /// # Errors
-    /// [`Why::Nonexistent`], or if it cannot be stored.
-    pub async fn remove_alias(&self, source: &AliasSource) -> Outcome<()> {
-        self.edit(|maps| {
-            let source = lower_source(source);
-            if !maps.aliases.contains_key(&source) {
-                return Err(Error::nonexistent("There is no such alias"));
-            }
-            Ok(((), vec![Edit::NoAlias(source)], None))
+            let mut row = maps.accounts.get(&id).cloned();
+            let kept = row.as_mut().and_then(|row| row.password.as_mut());
+            let kept = kept.filter(|kept| kept.scram.salt == salt && kept.scram_sha1.is_none());
+            let taken = || already("other keys are there".to_owned());
+            kept.ok_or_else(taken)?.scram_sha1 = Some(Box::new(keys));
+            let edits = row.map(|row| Edit::Account(id, row));
+            Ok(((), edits.into_iter().collect(), None))
         })
         .await
     }
@@ -552,11 +501,15 @@ async fn read(store: &dyn Store) -> Outcome<(Version, Maps)> {
 }
 
 /// What a new account's partition begins with.
-fn first_writes(id: AccountId, now: Timestamp) -> Writes {
+fn first_writes(id: AccountId, row: &AccountRow) -> Writes {
     let mut ledger = Ledger::new(Version::default());
     let mut draft = Draft::new(&mut ledger);
-    for (name, role) in FIRST_MAILBOXES {
-        draft.add_mailbox(name, role, now);
+    let mailboxes = match row.is_shared() {
+        true => 1,
+        false => FIRST_MAILBOXES.len(),
+    };
+    for (name, role) in FIRST_MAILBOXES.into_iter().take(mailboxes) {
+        draft.add_mailbox(name, role, row.created);
         draft.subscribe(name, true);
     }
     Writes {
@@ -573,13 +526,6 @@ pub(crate) fn lower(address: &Address) -> Address {
     Address {
         local: local.unwrap_or_else(|| address.local.clone()),
         host: address.host.clone(),
-    }
-}
-
-fn lower_source(source: &AliasSource) -> AliasSource {
-    match source {
-        AliasSource::Address(address) => AliasSource::Address(lower(address)),
-        AliasSource::CatchAll(domain) => AliasSource::CatchAll(domain.clone()),
     }
 }
 

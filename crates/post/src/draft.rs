@@ -34,6 +34,8 @@ pub(crate) struct Draft<'a> {
     filed: BTreeSet<MailboxId>,
     /// Whose doing it is.
     author: Author,
+    /// The mailbox above those that have no level above them, where that matters.
+    root: Option<&'static str>,
 }
 
 /// A message about to be filed.
@@ -57,6 +59,7 @@ impl<'a> Draft<'a> {
             modseq: None,
             filed: BTreeSet::new(),
             author: Author(0),
+            root: None,
         }
     }
 
@@ -305,10 +308,16 @@ impl<'a> Draft<'a> {
         id
     }
 
+    /// New mailboxes that have no level above them stand below this one.
+    pub(crate) const fn root(&mut self, name: &'static str) {
+        self.root = Some(name);
+    }
+
     /// A new mailbox begins with the list of the one above it.
     // RFC 4314 §4
     fn inherit_acl(&mut self, id: MailboxId, name: &str) {
         let above = name.rsplit_once('/').map(|(above, _)| above);
+        let above = above.or(self.root);
         let above = above.and_then(|above| self.ledger.names.get(above));
         let above = above.and_then(|above| self.ledger.folders.get(above));
         for (grantee, rights) in above.map_or_else(Acl::new, |above| above.acl.clone()) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use mail::{AccountId, BlobRange};
+use mail::{AccountId, Address, BlobRange};
 use store::Store;
 use tokio::sync::{oneshot, watch};
 
@@ -115,6 +115,15 @@ impl Post {
         // Loaded now, so that the ledger's end is known to whoever watches it.
         account.modseq().await?;
         Ok(account)
+    }
+
+    /// The account with this address, as its owner sees it; nobody need be logged in to it.
+    ///
+    /// # Errors
+    /// [`crate::Why::Nonexistent`] if it is not there.
+    pub async fn account_at(&self, address: &Address) -> Outcome<Account> {
+        let id = self.inner.directory.maps().known(address)?.0;
+        self.account(id).await
     }
 
     /// Octets of a stored message; at most as many as the caller wants in memory.

@@ -95,7 +95,10 @@ impl Post {
         if self.inner.rules.scram_sha1 && known.is_some_and(|(_, kept)| kept.scram_sha1.is_none()) {
             self.add_sha1_keys(id, salt, password).await;
         }
-        Ok(Account { salt, ..account })
+        Ok(Account {
+            salt: Some(salt),
+            ..account
+        })
     }
 
     /// The keys of a user for SCRAM. An unknown user gets keys as well, made up but always the
@@ -280,16 +283,19 @@ impl Post {
         }
     }
 
+    /// Whoever may log in by this name: a shared account is no other than one that is not there.
     fn lookup(&self, user: &str) -> Option<(AccountId, Password)> {
         let address = self.named(user)?;
         let maps = self.inner.directory.maps();
         let (id, row) = maps.account(&address)?;
-        Some((id, row.password.clone()))
+        Some((id, row.password.clone()?))
     }
 
-    /// The account a user means.
+    /// The account a user means, whether anybody logs in as it or not.
     pub(crate) fn account_named(&self, user: &str) -> Option<AccountId> {
-        self.lookup(user).map(|(id, _)| id)
+        let address = self.named(user)?;
+        let maps = self.inner.directory.maps();
+        maps.account(&address).map(|(id, _)| id)
     }
 
     /// The address a user means.

@@ -98,21 +98,42 @@ impl Account {
     fn may_make(&self, ledger: &Ledger, name: &str) -> Outcome<()> {
         if self.visitor.is_none() {
             return match is_reserved(name) {
-                true => Err(Error::cannot("That name is for other users' mailboxes")),
+                true => Err(Error::cannot("That name is for others' mailboxes")),
                 false => Ok(()),
             };
         }
-        let mut above = name.rsplit_once('/');
-        while let Some((parent, _)) = above {
+        let root = self.root();
+        let mut above = name.rsplit_once('/').map(|(above, _)| above).or(root);
+        while let Some(parent) = above {
             if let Some((_, folder)) = ledger.find(parent) {
                 return match self.rights(folder).contains(Rights::CREATE) {
                     true => Ok(()),
                     false => Err(forbidden()),
                 };
             }
-            above = parent.rsplit_once('/');
+            let next = parent.rsplit_once('/').map(|(above, _)| above);
+            above = next.or(root).filter(|above| *above != parent);
         }
         Err(forbidden())
+    }
+
+    /// The mailbox that stands above all others: those of a shared account have one, so that
+    /// whoever may make some below its `INBOX` may make them beside it.
+    fn root(&self) -> Option<&'static str> {
+        self.is_shared().then_some(INBOX)
+    }
+
+    /// The levels above a mailbox that is to come; each begins with the rights of the one above it.
+    // RFC 9051 §6.3.4
+    fn add_parents(&self, draft: &mut Draft<'_>, name: &str, now: Timestamp) {
+        if let Some(root) = self.root() {
+            draft.root(root);
+        }
+        for level in parents(name) {
+            if !draft.ledger().names.contains_key(level) {
+                draft.add_mailbox(level, None, now);
+            }
+        }
     }
 
     /// All names subscribed to, also those of mailboxes that are not there; sorted.
@@ -159,7 +180,7 @@ impl Account {
             if let Some((old, _)) = draft.ledger().find(&name) {
                 draft.delete_mailbox(old);
             }
-            add_parents(draft, &name, now);
+            self.add_parents(draft, &name, now);
             Ok(draft.add_mailbox(&name, role, now))
         })
         .await
@@ -228,6 +249,7 @@ impl Account {
             }
             if from == INBOX {
                 room_for(ledger, std::iter::once(to.as_str()), rules)?;
+                self.add_parents(draft, &to, now);
                 return rename_inbox(draft, id, &to, rules, now);
             }
             let inside = to.strip_prefix(&from);
@@ -246,7 +268,7 @@ impl Account {
                 return Err(already("There is a mailbox of a new name already"));
             }
             room_for(ledger, std::iter::once(to.as_str()), rules)?;
-            add_parents(draft, &to, now);
+            self.add_parents(draft, &to, now);
             for (id, name) in renamed {
                 draft.edit_mailbox(id, |row| row.name = name);
             }
@@ -391,15 +413,6 @@ fn room_for<'a>(
     Ok(())
 }
 
-// RFC 9051 §6.3.4
-fn add_parents(draft: &mut Draft<'_>, name: &str, now: Timestamp) {
-    for level in parents(name) {
-        if !draft.ledger().names.contains_key(level) {
-            draft.add_mailbox(level, None, now);
-        }
-    }
-}
-
 // RFC 9051 §6.3.6
 fn rename_inbox(
     draft: &mut Draft<'_>,
@@ -408,7 +421,6 @@ fn rename_inbox(
     rules: &Rules,
     now: Timestamp,
 ) -> Outcome<()> {
-    add_parents(draft, to, now);
     let target = draft.add_mailbox(to, None, now);
     let from = INBOX.to_owned();
     draft.happened(target, What::Renamed { from });

@@ -1,5 +1,6 @@
-//! What accounts share: access control lists changed and told, and the mailboxes of others under
-//! `Other Users` (RFC 4314, RFC 2342).
+//! What accounts share: access control lists changed and told, and the mailboxes of others: of
+//! people under `Other Users`, of accounts that are nobody's own under `Shared` (RFC 4314,
+//! RFC 2342).
 //!
 //! The directory notes who shares something with whom, so that a list need not look at every
 //! account. That note may say too much, never too little: it is durable before the right is given.
@@ -11,12 +12,11 @@ use std::sync::Arc;
 use mail::{AccountId, Address, Rights};
 
 use crate::access::{ANYONE, Grantee, TELLS, forbidden, nowhere};
+use crate::directory::rows::AccountRow;
 use crate::directory::{Edit, lower};
 use crate::ledger::Ledger;
 use crate::{Account, Error, Mailbox, Outcome, Why};
 
-/// The level that other users' mailboxes are under.
-const OTHER_USERS: &str = "Other Users";
 /// Letters of an address that no level of a mailbox's name can have, and the one that they are
 /// written with: `=2F`.
 const ESCAPED: [char; 4] = ['/', '%', '*', '='];
@@ -54,6 +54,23 @@ impl RightsChange {
 impl Account {
     /// What other users' mailboxes' names begin with; levels follow it.
     pub const OTHER_USERS: &'static str = "Other Users/";
+    /// What the names of mailboxes in shared accounts begin with.
+    pub const SHARED: &'static str = "Shared/";
+    /// Both.
+    pub const OTHERS: [&'static str; 2] = [Self::OTHER_USERS, Self::SHARED];
+
+    /// What the names of an account's mailboxes begin with at others.
+    const fn level(shared: bool) -> &'static str {
+        match shared {
+            true => Self::SHARED,
+            false => Self::OTHER_USERS,
+        }
+    }
+
+    /// True if it is nobody's own.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.house.inner.directory.is_shared(self.id())
+    }
 
     /// The account that has the mailbox of this name, and its name there. Whether there is one is
     /// not looked up.
@@ -62,7 +79,10 @@ impl Account {
     /// [`crate::Why::Nonexistent`] if the name is of a user who shares nothing with this account.
     pub async fn place(&self, name: &str) -> Outcome<(Self, String)> {
         let own = || (self.clone(), name.to_owned());
-        let Some(there) = name.strip_prefix(Self::OTHER_USERS) else {
+        let mut levels = [false, true].into_iter();
+        let under =
+            levels.find_map(|shared| Some((shared, name.strip_prefix(Self::level(shared))?)));
+        let Some((shared, there)) = under else {
             return Ok(own());
         };
         // One from before names of this kind were taken keeps its name.
@@ -70,7 +90,7 @@ impl Account {
             return Ok(own());
         }
         let (user, name) = there.split_once('/').ok_or_else(nowhere)?;
-        let owner = self.sharer(user).ok_or_else(nowhere)?;
+        let owner = self.sharer(user, shared).ok_or_else(nowhere)?;
         Ok((self.visit(owner)?, name.to_owned()))
     }
 
@@ -110,10 +130,13 @@ impl Account {
         self.visitor.map(|_| self.id())
     }
 
-    fn sharer(&self, user: &str) -> Option<AccountId> {
+    fn sharer(&self, user: &str, shared: bool) -> Option<AccountId> {
         let address = Address::parse(&unescape(user)?).ok()?;
         let maps = self.house.inner.directory.maps();
-        let (owner, _) = maps.account(&address)?;
+        let (owner, row) = maps.account(&address)?;
+        if row.is_shared() != shared {
+            return None;
+        }
         let shares = [ANYONE, self.id()]
             .iter()
             .any(|grantee| maps.shares.contains(&(*grantee, owner)));
@@ -126,7 +149,7 @@ impl Account {
     /// If an account cannot be read.
     pub async fn shared_mailboxes(&self) -> Outcome<Vec<(AccountId, Mailbox)>> {
         let mut shared = Vec::new();
-        for (owner, address) in self.sharers() {
+        for (owner, level) in self.sharers() {
             // It may have gone since.
             let Ok(there) = self.visit(owner) else {
                 continue;
@@ -134,9 +157,8 @@ impl Account {
             let Ok(mailboxes) = there.mailboxes().await else {
                 continue;
             };
-            let prefix = prefix(&address);
             shared.extend(mailboxes.into_iter().map(|mailbox| {
-                let name = format!("{prefix}{}", mailbox.name);
+                let name = format!("{level}/{}", mailbox.name);
                 // Roles and subscriptions are its owner's, not the visitor's.
                 let named = Mailbox {
                     name,
@@ -165,15 +187,20 @@ impl Account {
             true => self.subscriptions().await?,
             false => Vec::new(),
         };
-        let others = |name: &&String| name.starts_with(Self::OTHER_USERS);
+        let others = |name: &&String| Self::OTHERS.iter().any(|level| name.starts_with(level));
         let named = names.iter().chain(trees).chain(&subscriptions);
         let named: Vec<&String> = named.filter(others).collect();
-        if named.is_empty() && !trees.iter().any(|tree| tree == OTHER_USERS) {
+        let whole = |tree: &String| {
+            Self::OTHERS
+                .iter()
+                .any(|level| *level == format!("{tree}/"))
+        };
+        if named.is_empty() && !trees.iter().any(whole) {
             return Ok(Vec::new());
         }
         let mut neighbours = Vec::new();
-        for (owner, address) in self.sharers() {
-            let prefix = prefix(&address);
+        for (owner, level) in self.sharers() {
+            let prefix = format!("{level}/");
             let below = |name: &&String| name.starts_with(&prefix);
             let above = |tree: &String| {
                 let rest = prefix.strip_prefix(tree.as_str());
@@ -197,14 +224,17 @@ impl Account {
     /// The account of somebody else, whether or not it shares anything; `None` if it is gone.
     #[must_use]
     pub fn neighbour(&self, owner: AccountId) -> Option<Neighbour> {
-        let address = self.house.inner.directory.address_of(owner)?;
+        let maps = self.house.inner.directory.maps();
+        let prefix = format!("{}/", level_of(maps.accounts.get(&owner)?));
+        drop(maps);
         Some(Neighbour {
             account: self.visit(owner).ok()?,
-            prefix: prefix(&lower(&address)),
+            prefix,
         })
     }
 
-    fn sharers(&self) -> Vec<(AccountId, Address)> {
+    /// Who shares something, each with the level that it is under.
+    fn sharers(&self) -> Vec<(AccountId, String)> {
         let maps = self.house.inner.directory.maps();
         let with = |grantee| {
             let all = (grantee, AccountId(0))..=(grantee, AccountId(u64::MAX));
@@ -215,7 +245,10 @@ impl Account {
         owners.dedup();
         owners.retain(|owner| *owner != self.id());
         owners.truncate(self.house.rules().sharers_max);
-        let named = |owner| Some((owner, lower(&maps.accounts.get(&owner)?.address)));
+        let named = |owner| {
+            let row = maps.accounts.get(&owner)?;
+            Some((owner, level_of(row)))
+        };
         owners.into_iter().filter_map(named).collect()
     }
 
@@ -273,8 +306,8 @@ impl Account {
     /// Changes what somebody may do with a mailbox (SETACL; DELETEACL is replacing by nothing).
     ///
     /// # Errors
-    /// As [`Account::list_rights`]; [`crate::Why::Cannot`] for the owner, [`crate::Why::Limit`],
-    /// or if it cannot be stored.
+    /// As [`Account::list_rights`]; [`crate::Why::Cannot`] for the owner and for a shared account,
+    /// [`crate::Why::Limit`], or if it cannot be stored.
     pub async fn set_rights(
         &self,
         name: &str,
@@ -286,6 +319,9 @@ impl Account {
         let grantee = self.grantee(identifier)?;
         if grantee.account == self.id() {
             return Err(Error::cannot("A mailbox's owner always has all rights"));
+        }
+        if self.house.inner.directory.is_shared(grantee.account) {
+            return Err(Error::cannot("It is a shared account: nobody looks as it"));
         }
         let _one_at_a_time = self.house.inner.sharing.lock().await;
         let share = (grantee.account, self.id());
@@ -377,13 +413,16 @@ fn gives(ledger: &Ledger, account: AccountId) -> bool {
 
 /// True for names under which others' mailboxes are.
 pub(crate) fn is_reserved(name: &str) -> bool {
-    name.strip_prefix(OTHER_USERS)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    Account::OTHERS.iter().any(|level| {
+        let rest = name.strip_prefix(level.trim_end_matches('/'));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
 }
 
-/// What the names of somebody's mailboxes begin with for others.
-fn prefix(address: &Address) -> String {
-    format!("{}{}/", Account::OTHER_USERS, escape(&address.to_string()))
+/// The level under which somebody's mailboxes are for others.
+fn level_of(row: &AccountRow) -> String {
+    let user = escape(&lower(&row.address).to_string());
+    format!("{}{user}", Account::level(row.is_shared()))
 }
 
 fn escape(address: &str) -> String {

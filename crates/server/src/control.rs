@@ -6,12 +6,13 @@
 
 use bytes::Bytes;
 use mail::{Address, Host, Instant, ModSeq};
-use post::{Alias, AliasSource, Post, Quota};
+use post::{Alias, AliasSource, Outcome, Post};
 use serde_json::{Map, Value, json};
 use wire::{Line, LineBuffer, Step};
 
 use crate::visit::Visit;
 
+mod account;
 mod watch;
 
 use watch::{NEXT, WATCH, Watch};
@@ -34,6 +35,9 @@ pub(crate) fn converse(visit: Visit) -> impl Future<Output = ()> + Send + 'stati
 /// For an unknown method, arguments that are wrong, and whatever the post refuses.
 pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<Value, Value> {
     let arguments = Arguments(arguments);
+    if method.starts_with("Account/") {
+        return account::administer(post, method, &arguments).await;
+    }
     let done = match method {
         "Domain/list" => {
             let domains = post.domains();
@@ -42,40 +46,6 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
         }
         "Domain/add" => post.add_domain(&arguments.domain("name")?).await,
         "Domain/remove" => post.remove_domain(&arguments.domain("name")?).await,
-        "Account/list" => {
-            let accounts = post.accounts();
-            let list = accounts.iter().map(|account| {
-                json!({
-                    "address": account.address.to_string(),
-                    "created": account.created.seconds,
-                })
-            });
-            return Ok(json!({ "list": list.collect::<Vec<_>>() }));
-        }
-        "Account/add" => {
-            let (address, password) = (arguments.address("address")?, arguments.password()?);
-            post.add_account(&address, password).await.map(|_| ())
-        }
-        "Account/password" => {
-            let (address, password) = (arguments.address("address")?, arguments.password()?);
-            post.set_password(&address, password).await
-        }
-        "Account/quota" => {
-            return match post.account_quota(&arguments.address("address")?).await {
-                Ok((used, quota)) => Ok(json!({
-                    "octets": used.octets,
-                    "octetsMax": quota.octets_max,
-                    "messages": used.messages,
-                    "messagesMax": quota.messages_max,
-                })),
-                Err(error) => Err(refused(error)),
-            };
-        }
-        "Account/setQuota" => {
-            let (address, quota) = (arguments.address("address")?, arguments.quota()?);
-            post.set_quota(&address, quota).await
-        }
-        "Account/remove" => post.remove_account(&arguments.address("address")?).await,
         "Alias/list" => {
             let aliases = post.aliases();
             let list = aliases.iter().map(|alias| {
@@ -89,17 +59,21 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
             post.add_alias(Alias { source, targets }).await
         }
         "Alias/remove" => post.remove_alias(&arguments.source()?).await,
-        _ => {
-            return Err(error(
-                "unknownMethod",
-                format!("There is no method {method}"),
-            ));
-        }
+        _ => return Err(unknown(method)),
     };
+    answered(done)
+}
+
+/// The answer where there is nothing to tell.
+fn answered(done: Outcome<()>) -> Result<Value, Value> {
     match done {
         Ok(()) => Ok(json!({})),
         Err(error) => Err(refused(error)),
     }
+}
+
+fn unknown(method: &str) -> Value {
+    error("unknownMethod", format!("There is no method {method}"))
 }
 
 fn refused(refused: post::Error) -> Value {
@@ -119,34 +93,6 @@ impl Arguments<'_> {
     fn text(&self, name: &str) -> Result<&str, Value> {
         let value = self.0.get(name).and_then(Value::as_str);
         value.ok_or_else(|| error("invalidArguments", format!("{name} is missing")))
-    }
-
-    fn password(&self) -> Result<&str, Value> {
-        let password = self.text("password")?;
-        if password.is_empty() {
-            return Err(error("invalidArguments", "The password is empty"));
-        }
-        Ok(password)
-    }
-
-    /// An account's own quota; none for `null`.
-    fn quota(&self) -> Result<Option<Quota>, Value> {
-        let quota = match self.0.get("quota") {
-            Some(Value::Null) => return Ok(None),
-            Some(Value::Object(quota)) => quota,
-            Some(_) | None => return Err(error("invalidArguments", "quota is missing")),
-        };
-        let limit = |name: &str| match quota.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(number) => match number.as_u64() {
-                None => Err(error("invalidArguments", format!("{name} is not a number"))),
-                number => Ok(number),
-            },
-        };
-        Ok(Some(Quota {
-            octets_max: limit("octetsMax")?,
-            messages_max: limit("messagesMax")?,
-        }))
     }
 
     fn domain(&self, name: &str) -> Result<Host, Value> {
@@ -389,29 +335,5 @@ mod tests {
         assert_eq!(arguments.targets().unwrap().len(), 1);
         assert!(arguments.address("address").is_err());
         assert!(arguments.domain("name").is_err());
-        assert!(arguments.quota().is_err());
-        for (given, read) in [
-            (json!(null), Some(None)),
-            (json!({}), Some(Some(Quota::default()))),
-            (
-                json!({ "octetsMax": 7, "messagesMax": null }),
-                Some(Some(Quota {
-                    octets_max: Some(7),
-                    messages_max: None,
-                })),
-            ),
-            (json!({ "octetsMax": "7" }), None),
-            (json!(7), None),
-        ] {
-            let given = json!({ "quota": given });
-            assert_eq!(Arguments(&given).quota().ok(), read);
-        }
-        assert!(
-            arguments
-                .password()
-                .unwrap_err()
-                .to_string()
-                .contains("password is missing")
-        );
     }
 }

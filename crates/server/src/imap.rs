@@ -34,6 +34,8 @@ pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
             .unwrap_or(u64::MAX),
         other_users: Some(Account::OTHER_USERS.to_owned()),
         inboxes: hall.post.inboxes(),
+        shared: Some(Account::SHARED.to_owned()),
+        raw_headers: hall.settings.raw_headers,
         ..Policy::default()
     })
 }

@@ -24,6 +24,9 @@ pub struct Settings {
     pub connections_max: usize,
     /// Connections at once from one IPv4 address or IPv6 /64.
     pub connections_per_network_max: usize,
+    /// True if IMAP takes letters with header fields beyond ASCII from programs that have not
+    /// enabled UTF8=ACCEPT as well.
+    pub raw_headers: bool,
     /// True if whoever may use the control socket may look on at conversations.
     pub dialogues: bool,
     /// How long connections may go on once the server has to stop.
@@ -82,6 +85,7 @@ impl Settings {
             token_keys: None,
             connections_max: 20_000,
             connections_per_network_max: 200,
+            raw_headers: false,
             dialogues: true,
             grace: Duration::from_secs(10),
         }

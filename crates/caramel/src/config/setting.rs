@@ -152,6 +152,12 @@ settings! {
     DISCOVERY = ["oauth"] "discovery": Kind::Https, "",
         "\"https://login.example.org/.well-known/openid-configuration\"",
         "Where programs learn how to get a token; told to those that bring none of use.";
+    RAW_HEADERS = ["imap"] "raw_headers": Kind::Word(&["refuse", "keep"]), "\"refuse\"",
+        "\"keep\"",
+        "What becomes of a letter whose header has octets beyond ASCII, as old programs wrote \
+         them, when a program that has not enabled UTF8=ACCEPT puts it into a mailbox. The \
+         standard wants it refused (RFC 6855); `keep` takes it as it is, for moving in with \
+         imapsync, mbsync, offlineimap and the like, which would leave such letters behind.";
     MESSAGE_SIZE = ["limits"] "message_size": Kind::Size, "\"50M\"", "\"50M\"",
         "How large a message may be.";
     RECIPIENTS = ["limits"] "recipients": Kind::Count, "1000", "1000",
@@ -203,6 +209,7 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
          asked of the issuer, so a token it takes back stays good until it expires, and who is \
          logged in by then stays so.",
     ),
+    ("imap", "What IMAP does."),
     ("limits", "How much of anything there may be."),
     ("privacy", "What may be seen of people's mail."),
     ("log", "What is logged."),

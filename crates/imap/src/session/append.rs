@@ -193,7 +193,8 @@ impl Session {
 
     /// Where the header of a message that comes must be watched.
     fn ascii_header(&self) -> Option<HeaderLine> {
-        (self.names() == Names::Utf7).then_some(HeaderLine::Blank)
+        let watched = self.names() == Names::Utf7 && !self.policy.raw_headers;
+        watched.then_some(HeaderLine::Blank)
     }
 
     /// Takes what follows a message: the command's end, or one more message (RFC 3502).

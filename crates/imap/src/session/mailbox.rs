@@ -85,7 +85,7 @@ impl Session {
         self.write(&Response::Namespace(Namespaces {
             personal: vec![namespace(&String::new())],
             others: self.policy.other_users.iter().map(namespace).collect(),
-            ..Namespaces::default()
+            shared: self.policy.shared.iter().map(namespace).collect(),
         }));
         let status = Status::ok("Done");
         self.conclude(tag, Verb::Namespace, status, Moment::Free, false);

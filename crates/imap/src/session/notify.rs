@@ -14,7 +14,7 @@ use mail::{MailboxNews, Naming, Rights, Uid, UidSet, UidValidity};
 use super::fetch::{beyond, plan};
 use super::list::Catalogue;
 use super::state::{After, Wait};
-use super::watch::{Newcomers, Selected, Wants, Watch, check, is_others};
+use super::watch::{Newcomers, Selected, Wants, Watch, check};
 use super::{Moment, Session};
 use crate::ask::{self, Answer, Ask, Listed, News, Reached, Row, Why};
 use crate::command::{EntryName, Event, Fetch, FetchItem, Notify};
@@ -269,7 +269,7 @@ impl Session {
             // RFC 5465 §5.9
             Some(Naming::Hidden) => (wants.names || listens, Cause::Hidden),
             Some(Naming::Made) => {
-                let came_back = listens && is_others(name, &self.policy);
+                let came_back = listens && self.policy.is_others(name);
                 (wants.names || came_back, Cause::Itself)
             }
             Some(Naming::Renamed { from }) => {

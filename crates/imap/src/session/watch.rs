@@ -171,7 +171,7 @@ fn matches(filter: &MailboxFilter, name: &str, subscribed: bool, policy: &Policy
     match filter {
         MailboxFilter::Selected | MailboxFilter::SelectedDelayed => false,
         MailboxFilter::Inboxes => policy.inboxes.iter().any(|inbox| inbox == name),
-        MailboxFilter::Personal => !is_others(name, policy),
+        MailboxFilter::Personal => !policy.is_others(name),
         MailboxFilter::Subscribed => subscribed,
         MailboxFilter::Subtree(mailboxes) => mailboxes.iter().any(|mailbox| {
             let rest = name.strip_prefix(mailbox.as_str());
@@ -179,12 +179,6 @@ fn matches(filter: &MailboxFilter, name: &str, subscribed: bool, policy: &Policy
         }),
         MailboxFilter::Mailboxes(mailboxes) => mailboxes.iter().any(is),
     }
-}
-
-/// True for names of mailboxes of other users.
-pub(super) fn is_others(name: &str, policy: &Policy) -> bool {
-    let prefix = policy.other_users.as_deref();
-    prefix.is_some_and(|prefix| name.starts_with(prefix))
 }
 
 /// Refuses groups of events that cannot be, or that cannot be told.

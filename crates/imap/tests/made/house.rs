@@ -88,6 +88,8 @@ pub(crate) fn stage(script: &str) -> (Visitor, Made) {
         host: "mail.caramel.example".to_owned(),
         clear_passwords: says("# clear"),
         other_users: says("# shared").then(|| "Other Users/".to_owned()),
+        shared: says("# shared").then(|| "Shared/".to_owned()),
+        raw_headers: says("# raw headers"),
         command_octets_max: 2000,
         append_octets_max: 1000,
         metadata_octets_max: 20,

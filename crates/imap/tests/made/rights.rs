@@ -16,7 +16,7 @@ impl Mailbox {
 }
 
 impl Made {
-    /// Bob shares a mailbox with one message in it.
+    /// Bob shares a mailbox with one message in it; a team has an inbox.
     pub(super) fn share(&mut self) {
         self.create("Other Users/bob@caramel.example/Plans", None);
         let modseq = self.modseq;
@@ -24,6 +24,10 @@ impl Made {
         shared.owner = Some(AccountId(40));
         shared.rights = Rights::parse("lrs").unwrap();
         shared.push(1, FlagSet::new(), modseq, None);
+        self.create("Shared/team@caramel.example/INBOX", None);
+        let team = self.mailboxes.last_mut().unwrap();
+        team.owner = Some(AccountId(41));
+        team.rights = Rights::parse("lri").unwrap();
     }
 
     pub(super) fn respond_rights(&mut self, ask: Ask) -> Result<Answer, Refused> {

@@ -1,5 +1,5 @@
 """Extensions of IMAP as Python's imaplib drives them, one function each: the first argument names it."""
-import imaplib, socket, ssl, sys, time, zlib
+import imaplib, smtplib, socket, ssl, sys, time, zlib
 what, ca, (host, port) = sys.argv[1], sys.argv[2], sys.argv[3].split(":")
 context = ssl.create_default_context(cafile=ca)
 context.check_hostname = False
@@ -58,7 +58,7 @@ def share():
     ada, alan = connect(ADA), connect(ALAN)
     for capability in "ACL", "RIGHTS=KXTE", "LIST-MYRIGHTS":
         assert capability in ada.capabilities, ada.capabilities
-    assert untagged(ada, "NAMESPACE", "NAMESPACE") == [b'(("" "/")) (("Other Users/" "/")) NIL']
+    assert untagged(ada, "NAMESPACE", "NAMESPACE") == [b'(("" "/")) (("Other Users/" "/")) (("Shared/" "/"))']
     ok(ada.create("Plans"))
     ok(ada.append("Plans", None, None, b"Subject: tea\r\n\r\nAt five\r\n"))
     plans = f'"Other Users/{ADA}/Plans"'
@@ -124,6 +124,50 @@ def share():
     denied(alan, "NONEXISTENT", "SELECT", plans)
     assert names(alan, '"Other*"') == []
     ada.logout()
+    alan.logout()
+
+
+TEAM = "team@test.localhost"
+
+
+def team():
+    for name in "SETACL", "DELETEACL", "GETACL", "MYRIGHTS":
+        imaplib.Commands.setdefault(name, ("AUTH", "SELECTED"))
+    try:
+        connect(TEAM)
+        raise AssertionError("nobody logs in as it")
+    except imaplib.IMAP4.error:
+        pass
+    # A letter to its address is there for those who may, once for all.
+    with smtplib.LMTP(*sys.argv[5].split(":")) as client:
+        client.sendmail("eve@elsewhere.example", [TEAM], "Subject: an offer\r\n\r\nTea\r\n")
+    ada, alan = connect(ADA), connect(ALAN)
+    inbox, offers = (f'"Shared/{TEAM}/{name}"' for name in ("INBOX", "Offers"))
+    assert names(ada, '"Shared/*"') == [f"Shared/{TEAM}", f"Shared/{TEAM}/INBOX"]
+    assert "Shared" in names(ada, "%") and "Other Users" not in names(ada, "%")
+    assert ok(ada.select(inbox)) == [b"1"]
+    assert ok(ada.search(None, "SUBJECT", "offer")) == [b"1"]
+    denied(alan, "NOPERM", "SELECT", inbox)
+    # Who may administer it gives rights, and a mailbox beside it begins with them.
+    ok(ada.setacl(inbox, ALAN, "lrs"))
+    ok(ada.create(offers))
+    ok(ada._simple_command("MOVE", "1", offers))
+    assert ok(alan.select(offers)) == [b"1"]
+    denied(alan, "NOPERM", "CREATE", f'"Shared/{TEAM}/More"')
+    denied(ada, "NOPERM", "CREATE", '"Shared/mine"')
+    denied(ada, "NOPERM", "CREATE", '"Shared/nobody@test.localhost/x"')
+    assert ok(alan.myrights(offers)) == [f"{offers} lrs".encode()]
+    ok(alan.subscribe(offers))
+    assert offers.strip('"') in names(alan, "*", "LSUB")
+    assert untagged(ada, "QUOTAROOT", "GETQUOTAROOT", offers) == [offers.encode()]
+    ada.logout()
+    alan.logout()
+
+
+def team_taken():
+    alan = connect(ALAN)
+    denied(alan, "NOPERM", "SELECT", f'"Shared/{TEAM}/INBOX"')
+    assert ok(alan.select(f'"Shared/{TEAM}/Offers"')) == [b"1"]
     alan.logout()
 
 
@@ -254,7 +298,6 @@ def rcpt(door, kind, *recipients, size=""):
 
 
 def quota():
-    import smtplib
     client = connect()
     assert {"QUOTA", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE"} <= set(client.capabilities)
     assert "QUOTASET" not in client.capabilities

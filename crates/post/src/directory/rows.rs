@@ -24,6 +24,8 @@ const VERSION: u8 = 1;
 const ACCOUNT_QUOTA_VERSION: u8 = 2;
 /// The same, and keys for SCRAM-SHA-1 at the end.
 const ACCOUNT_SHA1_VERSION: u8 = 3;
+/// An account that is shared: no password.
+const ACCOUNT_SHARED_VERSION: u8 = 4;
 
 /// The directory's own row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +41,8 @@ pub(crate) struct HouseRow {
 pub(crate) struct AccountRow {
     pub(crate) address: Address,
     pub(crate) created: Timestamp,
-    pub(crate) password: Password,
+    /// None for a shared account: nobody logs in as it.
+    pub(crate) password: Option<Password>,
     /// Its own; `None` where the house's rule says so.
     pub(crate) quota: Option<Quota>,
 }
@@ -69,6 +72,25 @@ pub(crate) struct Scram<const OCTETS: usize> {
     pub(crate) iterations: u32,
     pub(crate) stored_key: [u8; OCTETS],
     pub(crate) server_key: [u8; OCTETS],
+}
+
+impl Argon2id {
+    fn write(&self, value: Writer) -> Writer {
+        value
+            .number(self.kibibytes.into())
+            .number(self.passes.into())
+            .fixed(&self.salt)
+            .fixed(&self.digest)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
+            kibibytes: reader.small()?,
+            passes: reader.small()?,
+            salt: reader.fixed()?,
+            digest: reader.fixed()?,
+        })
+    }
 }
 
 impl<const OCTETS: usize> Scram<OCTETS> {
@@ -131,54 +153,62 @@ pub(crate) fn delete_domain(domain: &Host) -> Write {
 }
 
 impl AccountRow {
+    /// True if it is nobody's own.
+    pub(crate) const fn is_shared(&self) -> bool {
+        self.password.is_none()
+    }
+
+    /// The salt of its password.
+    pub(crate) fn salt(&self) -> Option<[u8; 16]> {
+        Some(self.password.as_ref()?.scram.salt)
+    }
+
     pub(crate) fn put(&self, id: AccountId) -> Write {
-        let Password {
-            argon2,
-            scram,
-            scram_sha1,
-        } = &self.password;
-        let version = match scram_sha1 {
-            None => ACCOUNT_QUOTA_VERSION,
-            Some(_) => ACCOUNT_SHA1_VERSION,
+        let sha1 = self.password.as_ref().map(|kept| kept.scram_sha1.as_ref());
+        let version = match sha1 {
+            None => ACCOUNT_SHARED_VERSION,
+            Some(None) => ACCOUNT_QUOTA_VERSION,
+            Some(Some(_)) => ACCOUNT_SHA1_VERSION,
         };
         let quota = self.quota.unwrap_or_default();
         let limit = |limit: Option<u64>| limit.map_or(0, |max| max.saturating_add(1));
-        let value = Writer::version(version)
+        let mut value = Writer::version(version)
             .octets(self.address.to_string().as_bytes())
-            .signed(self.created.seconds)
-            .number(argon2.kibibytes.into())
-            .number(argon2.passes.into())
-            .fixed(&argon2.salt)
-            .fixed(&argon2.digest);
-        let mut value = scram
-            .write(value)
+            .signed(self.created.seconds);
+        if let Some(Password { argon2, scram, .. }) = &self.password {
+            value = scram.write(argon2.write(value));
+        }
+        value = value
             .number(self.quota.is_some().into())
             .number(limit(quota.octets_max))
             .number(limit(quota.messages_max));
-        if let Some(scram) = scram_sha1 {
+        if let Some(Some(scram)) = sha1 {
             value = scram.write(value);
         }
         put(ACCOUNTS, account_key(id), value)
     }
 
     pub(crate) fn read(key: &[u8], value: &[u8]) -> Option<(AccountId, Self)> {
-        const VERSIONS: [u8; 3] = [VERSION, ACCOUNT_QUOTA_VERSION, ACCOUNT_SHA1_VERSION];
+        const VERSIONS: [u8; 4] = [
+            VERSION,
+            ACCOUNT_QUOTA_VERSION,
+            ACCOUNT_SHA1_VERSION,
+            ACCOUNT_SHARED_VERSION,
+        ];
         let (mut reader, version) = Reader::either(value, &VERSIONS)?;
         let mut row = Self {
             address: Address::parse(reader.text()?).ok()?,
             created: Timestamp::utc(reader.signed()?),
-            password: Password {
-                argon2: Argon2id {
-                    kibibytes: reader.small()?,
-                    passes: reader.small()?,
-                    salt: reader.fixed()?,
-                    digest: reader.fixed()?,
-                },
-                scram: Scram::read(&mut reader)?,
-                scram_sha1: None,
-            },
+            password: None,
             quota: None,
         };
+        if version != ACCOUNT_SHARED_VERSION {
+            row.password = Some(Password {
+                argon2: Argon2id::read(&mut reader)?,
+                scram: Scram::read(&mut reader)?,
+                scram_sha1: None,
+            });
+        }
         if version != VERSION {
             let own = reader.number()? != 0;
             let quota = Quota {
@@ -187,8 +217,8 @@ impl AccountRow {
             };
             row.quota = own.then_some(quota);
         }
-        if version == ACCOUNT_SHA1_VERSION {
-            row.password.scram_sha1 = Some(Box::new(Scram::read(&mut reader)?));
+        if let (ACCOUNT_SHA1_VERSION, Some(password)) = (version, &mut row.password) {
+            password.scram_sha1 = Some(Box::new(Scram::read(&mut reader)?));
         }
         reader.end()?;
         Some((AccountId(u64::from_be_bytes(key.try_into().ok()?)), row))
@@ -298,24 +328,25 @@ mod tests {
         };
         assert_eq!(HouseRow::read(&parts(house.put()).1), Some(house));
 
+        let password = Password {
+            argon2: Argon2id {
+                kibibytes: 19,
+                passes: 2,
+                salt: [1; 16],
+                digest: [2; 32],
+            },
+            scram: Scram {
+                salt: [3; 16],
+                iterations: 4096,
+                stored_key: [4; 32],
+                server_key: [5; 32],
+            },
+            scram_sha1: None,
+        };
         let account = AccountRow {
             address: Address::parse("\"ada l\"@xn--bcher-kva.example").unwrap(),
             created: Timestamp::utc(-3),
-            password: Password {
-                argon2: Argon2id {
-                    kibibytes: 19,
-                    passes: 2,
-                    salt: [1; 16],
-                    digest: [2; 32],
-                },
-                scram: Scram {
-                    salt: [3; 16],
-                    iterations: 4096,
-                    stored_key: [4; 32],
-                    server_key: [5; 32],
-                },
-                scram_sha1: None,
-            },
+            password: Some(password.clone()),
             quota: None,
         };
         let quotas = [
@@ -332,11 +363,16 @@ mod tests {
             stored_key: [7; 20],
             server_key: [8; 20],
         };
+        let with_sha1 = Password {
+            scram_sha1: Some(Box::new(sha1)),
+            ..password.clone()
+        };
         for quota in quotas {
-            for (scram_sha1, version) in [(None, 2), (Some(Box::new(sha1.clone())), 3)] {
+            let kept = [(Some(&password), 2), (Some(&with_sha1), 3), (None, 4)];
+            for (password, version) in kept {
                 let mut account = account.clone();
                 account.quota = quota;
-                account.password.scram_sha1 = scram_sha1;
+                account.password = password.cloned();
                 let (key, value) = parts(account.put(AccountId(7)));
                 assert_eq!(value.first(), Some(&version));
                 let read = AccountRow::read(&key, &value);

@@ -103,7 +103,7 @@ impl Post {
         let today = self.inner.outside.now().seconds;
         let named = check(tokens, keys, token, today);
         let known = named.and_then(|user| {
-            let id = self.account_named(&user).ok_or(Flaw::NoAccount)?;
+            let (id, _) = self.lookup(&user).ok_or(Flaw::NoAccount)?;
             Ok((user, id))
         });
         match known {

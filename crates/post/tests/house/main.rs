@@ -26,6 +26,7 @@ mod routes;
 mod runs;
 mod saved;
 mod search;
+mod shared;
 mod sharing;
 mod submission;
 mod token;

@@ -12,12 +12,12 @@ use crate::world::{World, address, append, flags, recounted, rules, uid, uids, w
 const LETTER: &str = "Subject: plans\r\n\r\nTea\r\n";
 const NAMES: [&str; 3] = ["ada", "bob", "eve"];
 
-fn rights(letters: &str) -> Rights {
+pub(crate) fn rights(letters: &str) -> Rights {
     Rights::parse(letters).unwrap()
 }
 
 /// Lets somebody do this and no more with a mailbox of the account.
-async fn grant(owner: &Account, name: &str, to: &str, letters: &str) {
+pub(crate) async fn grant(owner: &Account, name: &str, to: &str, letters: &str) {
     let change = RightsChange::Replace(rights(letters));
     owner.set_rights(name, to, change).await.unwrap();
 }
@@ -39,7 +39,7 @@ async fn plans(world: &World) -> (Account, Account, MailboxId) {
     (ada, there, plans)
 }
 
-fn why<T>(outcome: Outcome<T>) -> Option<Why> {
+pub(crate) fn why<T>(outcome: Outcome<T>) -> Option<Why> {
     outcome.err().map(|error| error.why())
 }
 

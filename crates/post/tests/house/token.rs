@@ -137,6 +137,26 @@ async fn every_way_of_signing_is_verified() {
 }
 
 #[tokio::test]
+async fn no_token_opens_a_shared_account() {
+    let world = World::with(&["ada"], taking(ours())).await;
+    world
+        .post
+        .add_shared_account(&address("team"))
+        .await
+        .unwrap();
+    let issuer = Issuer::new(Algorithm::EdDSA, "one");
+    let keys = key_set(&[issuer.jwk()]);
+    let came = async |name: &str| {
+        let token = issuer.sign(&but(&json!({ "email": format!("{name}@example.org") })));
+        login(&world, &keys, &token).await
+    };
+    assert_eq!(came("ada").await.as_deref(), Ok("ada@example.org"));
+    let shared = came("team").await;
+    assert!(shared.is_err());
+    assert_eq!(shared, came("nobody").await);
+}
+
+#[tokio::test]
 async fn the_examples_of_rfc_7515() {
     // §A.1 has a key that both ends know, §A.2 RSA, §A.3 P-256; all say the same.
     let said = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb2\

@@ -36,7 +36,7 @@ pub(super) async fn answer(account: &Account) -> Outcome<Answer> {
 fn levels(known: &HashSet<String>) -> HashSet<String> {
     let shared = known
         .iter()
-        .filter(|name| name.starts_with(Account::OTHER_USERS));
+        .filter(|name| Account::OTHERS.iter().any(|level| name.starts_with(level)));
     let above = shared.flat_map(|name| {
         let levels = name.match_indices('/');
         levels.filter_map(|(at, _)| name.get(..at))

@@ -42,7 +42,8 @@ pub(super) async fn answer(
 }
 
 fn is_others<S>(happened: &MailboxNews<S>) -> bool {
-    happened.name.starts_with(Account::OTHER_USERS)
+    let name = &happened.name;
+    Account::OTHERS.iter().any(|level| name.starts_with(level))
 }
 
 /// An answer in the making.
