@@ -20,6 +20,9 @@ pub struct Policy {
     /// True if APPEND takes header fields beyond ASCII from whoever has not enabled UTF8=ACCEPT
     /// as well, against RFC 6855 §4.
     pub raw_headers: bool,
+    /// True if UIDONLY is offered (RFC 9586). A widespread program enables it and does not keep to
+    /// it, so that it sees no mail any more.
+    pub uid_only: bool,
     /// True if STARTTLS is offered while there is no TLS.
     pub starttls: bool,
     /// True if passwords may pass without TLS (a peer on this very machine).
@@ -78,6 +81,7 @@ impl Default for Policy {
             inboxes: vec!["INBOX".to_owned()],
             shared: None,
             raw_headers: false,
+            uid_only: false,
             starttls: true,
             clear_passwords: false,
             mechanisms: Mechanism::USUAL.to_vec(),

@@ -129,7 +129,7 @@ fn script() -> impl Strategy<Value = String> {
             events.dedup_by_key(|(_, event)| *event);
             let mut gone = std::collections::HashSet::new();
             events.retain(|(_, event)| !event.starts_with("gone") || gone.insert(*event));
-            let mut script = String::new();
+            let mut script = "# uid only\n".to_owned();
             for (at, event) in events {
                 script.push_str(&format!("# at {at}: {event}\n"));
             }

@@ -134,7 +134,7 @@ fn offering() -> (Server, TempDir) {
     assert!(ended.well, "{}", ended.err);
     let folder = folder.display();
     let more = format!(
-        "[login]\nscram_sha1 = true\n\
+        "[login]\nscram_sha1 = true\n[imap]\nuid_only = true\n\
          [oauth]\nissuer = \"https://login.test.localhost\"\naudience = \"mail\"\n\
          keys = \"{folder}/keys.json\"\n"
     );

@@ -133,5 +133,6 @@ fn one_list_tells_the_notes_of_all() {
 
 #[test]
 fn letters_are_named_by_uid_alone() {
-    python("uid_only");
+    let server = Server::start_with("[imap]\nuid_only = true").unwrap();
+    python_on(&server, "uid_only");
 }

@@ -36,6 +36,7 @@ pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
         inboxes: hall.post.inboxes(),
         shared: Some(Account::SHARED.to_owned()),
         raw_headers: hall.settings.raw_headers,
+        uid_only: hall.settings.uid_only,
         ..Policy::default()
     })
 }

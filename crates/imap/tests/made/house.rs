@@ -90,6 +90,7 @@ pub(crate) fn stage(script: &str) -> (Visitor, Made) {
         other_users: says("# shared").then(|| "Other Users/".to_owned()),
         shared: says("# shared").then(|| "Shared/".to_owned()),
         raw_headers: says("# raw headers"),
+        uid_only: says("# uid only"),
         command_octets_max: 2000,
         append_octets_max: 1000,
         metadata_octets_max: 20,
