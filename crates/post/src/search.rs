@@ -103,6 +103,7 @@ impl Account {
     /// # Errors
     /// [`crate::Why::Nonexistent`] if the mailbox is gone, or a fault.
     pub async fn search(&self, mailbox: MailboxId, query: &Query) -> Outcome<Found> {
+        let within = within(query);
         let narrowed = self.narrow(mailbox, query).await;
         let now = self.house.outside().now();
         let (mut found, open) = self
@@ -114,7 +115,9 @@ impl Account {
                     now,
                     narrowed: &narrowed,
                 };
-                for entry in &folder.entries {
+                let all = folder.entries.iter().filter(|_| within.is_none());
+                let some = within.into_iter().flat_map(|uids| folder.among(uids));
+                for entry in all.chain(some) {
                     match known.answer(query, entry) {
                         Some(true) => found.push((entry.uid, entry.modseq)),
                         Some(false) => {}
@@ -172,6 +175,15 @@ impl Account {
             octets: &octets,
         };
         Ok(reading.is(query))
+    }
+}
+
+/// The messages among which are all that a query finds, where it says so itself.
+fn within(query: &Query) -> Option<&UidSet> {
+    match query {
+        Query::Uids(uids) => Some(uids),
+        Query::And(all) => all.iter().find_map(within),
+        _ => None,
     }
 }
 

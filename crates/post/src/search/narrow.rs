@@ -4,13 +4,13 @@ use index::{Condition, conditions, is_one_run};
 use mail::{EmailId, MailboxId, Rights};
 use message::fold;
 
-use super::Query;
 use super::shelf::Told;
+use super::{Query, within};
 use crate::Account;
 
 /// Keys of one query that the index is asked for; it says nothing of the others.
 const NARROWED_KEYS_MAX: usize = 16;
-/// A mailbox with fewer messages is read without asking the index.
+/// So few messages are read without asking the index.
 const READ_ANYWAY_MAX: usize = 16;
 
 /// What the index says of a query's keys.
@@ -49,7 +49,9 @@ impl Account {
         let mut narrowed = Narrowed::default();
         let mut keys = Vec::new();
         gather(query, &mut keys);
-        if keys.is_empty() || !self.is_long(mailbox).await {
+        let few = u64::try_from(READ_ANYWAY_MAX).unwrap_or(u64::MAX);
+        let asks_few = within(query).is_some_and(|uids| uids.len() <= few);
+        if keys.is_empty() || asks_few || !self.is_long(mailbox).await {
             return narrowed;
         }
         for (query, conditions) in keys {
