@@ -1,4 +1,4 @@
-//! Messages in threads (RFC 5256 §3).
+//! Messages in threads (RFC 5256 §3; draft-ietf-morg-inthread for REFS).
 
 use mail::{MailboxId, Uid};
 use message::thread::own_id;
@@ -15,6 +15,8 @@ pub enum Threading {
     Subject,
     /// By what they answer: REFERENCES.
     References,
+    /// By what they answer alone, the thread with the last arrival last: REFS.
+    Refs,
 }
 
 impl Account {
@@ -42,7 +44,8 @@ impl Account {
                 .await?;
                 threads.finish()
             }
-            Threading::References => {
+            Threading::References | Threading::Refs => {
+                let mut arrived = Vec::new();
                 let mut threads = ByReferences::default();
                 self.digests(mailbox, &entries, Wanted::References, |entry, digest| {
                     let subject = base_subject(digest.subject.as_deref().unwrap_or_default());
@@ -51,9 +54,13 @@ impl Account {
                     let sent = sent_seconds(entry, digest);
                     threads.add(id.as_deref(), references, &subject, sent);
                     uids.push(entry.uid);
+                    arrived.push(entry.date_seconds);
                 })
                 .await?;
-                threads.finish()
+                match threading {
+                    Threading::Refs => threads.finish_by_arrival(&arrived),
+                    _ => threads.finish(),
+                }
             }
         };
         let named = members.into_iter().map(|member| Member {
