@@ -312,6 +312,8 @@ pub enum Command {
     UidExpunge(SequenceSet),
     /// Which messages are so? (§6.4.4)
     Search(Search),
+    /// Tell no longer how the results of these searches change (RFC 5267 §4.3.5).
+    CancelUpdate(Vec<Tag>),
     /// In which order are they? (RFC 5256 §3)
     Sort(Sort),
     /// Which answer which? (RFC 5256 §3)

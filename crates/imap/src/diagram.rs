@@ -3,7 +3,7 @@
 //! A command is out of sequence exactly where [`Phase::after`] has no arrow for its success.
 //!
 //! RFC 9051 §3 and §6; RFC 3501 §6 for CHECK and LSUB; RFC 5256 §3 for SORT and THREAD;
-//! RFC 8437 §5 for UNAUTHENTICATE.
+//! RFC 5267 §4.3.5 for CANCELUPDATE; RFC 8437 §5 for UNAUTHENTICATE.
 
 use wire::drawing::Drawing;
 
@@ -70,6 +70,7 @@ pub enum Verb {
     Unselect,
     Expunge,
     Search,
+    CancelUpdate,
     Sort,
     Thread,
     Fetch,
@@ -189,7 +190,7 @@ impl Phase {
 
 impl Verb {
     /// All verbs.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 49] = [
         Self::Capability,
         Self::Noop,
         Self::Id,
@@ -227,6 +228,7 @@ impl Verb {
         Self::Unselect,
         Self::Expunge,
         Self::Search,
+        Self::CancelUpdate,
         Self::Sort,
         Self::Thread,
         Self::Fetch,

@@ -29,6 +29,7 @@ mod acl;
 mod answers;
 mod append;
 mod changes;
+mod context;
 mod fetch;
 mod list;
 mod login;
@@ -371,6 +372,7 @@ impl Session {
             Command::Expunge => self.expunge(tag, None),
             Command::UidExpunge(set) => self.expunge(tag, Some(&set)),
             Command::Search(search) => self.search(tag, search),
+            Command::CancelUpdate(tags) => self.cancel_update(tag, &tags),
             Command::Sort(sort) => self.sort(tag, sort),
             Command::Thread(thread) => self.thread(tag, thread),
             Command::Fetch(fetch) => self.fetch(tag, fetch),
@@ -548,6 +550,7 @@ const fn verb_of(command: &Command) -> Verb {
         Command::Unselect => Verb::Unselect,
         Command::Expunge | Command::UidExpunge(_) => Verb::Expunge,
         Command::Search(_) => Verb::Search,
+        Command::CancelUpdate(_) => Verb::CancelUpdate,
         Command::Sort(_) => Verb::Sort,
         Command::Thread(_) => Verb::Thread,
         Command::Fetch(_) => Verb::Fetch,

@@ -23,6 +23,16 @@ fn runner() -> TestRunner {
     TestRunner::new(config)
 }
 
+/// Results that are kept for later, and kept up to date.
+const KEPT: [&str; 6] = [
+    "C: t FETCH $ UID",
+    "C: u SEARCH RETURN (UPDATE ALL) UNSEEN",
+    "C: v UID SORT RETURN (UPDATE) (SUBJECT) UTF-8 NOT DELETED",
+    "C: w UID SEARCH RETURN (UPDATE COUNT) UID 3:*",
+    "C: x SORT RETURN (UPDATE PARTIAL 1:1) (REVERSE SIZE) UTF-8 OR SEEN 1:2",
+    "C: t CANCELUPDATE \"u\" \"v\"",
+];
+
 /// Lines a peer might send, mostly sensible.
 fn line() -> impl Strategy<Value = String> {
     let commands = prop::sample::select(vec![
@@ -54,7 +64,6 @@ fn line() -> impl Strategy<Value = String> {
         "C: t UID SORT RETURN (SAVE MIN ALL) (DATE) UTF-8 MODSEQ 3",
         "C: t THREAD REFERENCES US-ASCII ALL",
         "C: t UID THREAD ORDEREDSUBJECT UTF-8 UNSEEN",
-        "C: t FETCH $ UID",
         "C: t LIST (SUBSCRIBED RECURSIVEMATCH) \"\" % RETURN (STATUS (MESSAGES))",
         "C: t LSUB \"\" %",
         "C: t STATUS INBOX (MESSAGES UIDNEXT HIGHESTMODSEQ)",
@@ -88,6 +97,7 @@ fn line() -> impl Strategy<Value = String> {
     let noise = "[ -~]{0,40}".prop_map(|text| format!("C: t {text}"));
     prop_oneof![
         20 => commands.prop_map(str::to_owned),
+        3 => prop::sample::select(KEPT.to_vec()).prop_map(str::to_owned),
         3 => others,
         1 => silence,
         1 => Just("D:".to_owned()),

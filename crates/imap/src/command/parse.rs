@@ -112,6 +112,7 @@ fn with_arguments(cursor: &mut Cursor<'_>, verb: &[u8], at: usize) -> Read<Comma
         b"APPEND" => |cursor| append(cursor).map(Command::Append),
         b"REPLACE" => |cursor| replace(cursor, false),
         b"SEARCH" => |cursor| search::parse(cursor, false).map(Command::Search),
+        b"CANCELUPDATE" => |cursor| search::cancelled(cursor).map(Command::CancelUpdate),
         b"SORT" => |cursor| sort::parse(cursor, false).map(Command::Sort),
         b"THREAD" => |cursor| sort::parse_thread(cursor, false).map(Command::Thread),
         b"FETCH" => |cursor| fetch::parse(cursor, false).map(Command::Fetch),

@@ -1,11 +1,12 @@
-//! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 5032, 7162 §3.1.5, 8474 §5.1, 8514
-//! §4.3).
+//! SEARCH, UID SEARCH and CANCELUPDATE (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 5032, 5267 §4, 7162
+//! §3.1.5, 8474 §5.1, 8514 §4.3).
 
 use std::fmt;
 
 use bytes::{BufMut, BytesMut};
 use mail::{Flag, Keyword, ModSeq};
 
+use super::Tag;
 use super::partial::{self, PartialRange};
 use crate::cursor::{Cursor, Read};
 use crate::{SequenceSet, writing};
@@ -14,6 +15,8 @@ use crate::{SequenceSet, writing};
 const SEARCH_KEYS_MAX: usize = 2000;
 /// Keys inside one another.
 const SEARCH_DEPTH_MAX: usize = 50;
+/// Tags one CANCELUPDATE may name.
+const CANCELLED_TAGS_MAX: usize = 100;
 
 /// Which messages to find and what to tell of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +33,7 @@ pub struct Search {
     pub key: SearchKey,
 }
 
-/// `RETURN (…)` (RFC 9051 §6.4.4, RFC 5182, RFC 9394). `RETURN ()` is ALL.
+/// `RETURN (…)` (RFC 9051 §6.4.4, RFC 5182, 5267, 9394). `RETURN ()` is ALL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SearchReturn {
     /// The lowest number.
@@ -45,6 +48,10 @@ pub struct SearchReturn {
     pub save: bool,
     /// Some of the numbers; not with `all`.
     pub partial: Option<PartialRange>,
+    /// The same will be searched for again: a hint, which changes no answer.
+    pub context: bool,
+    /// Tell how the result changes, until CANCELUPDATE.
+    pub update: bool,
 }
 
 /// A day on the calendar, without time and zone.
@@ -169,6 +176,8 @@ impl Search {
                 (returning.all, "ALL"),
                 (returning.count, "COUNT"),
                 (returning.save, "SAVE"),
+                (returning.context, "CONTEXT"),
+                (returning.update, "UPDATE"),
             ];
             out.put_slice(b" RETURN ");
             let options = options.iter().filter(|(on, _)| *on);
@@ -363,11 +372,17 @@ fn return_options(cursor: &mut Cursor<'_>) -> Read<SearchReturn> {
             b"ALL" => returning.all = true,
             b"COUNT" => returning.count = true,
             b"SAVE" => returning.save = true,
+            // RFC 5267 §5
+            b"CONTEXT" => returning.context = true,
+            b"UPDATE" => returning.update = true,
             b"PARTIAL" if returning.partial.is_none() => {
                 cursor.space()?;
                 returning.partial = Some(partial::parse(cursor)?);
             }
-            _ => return Cursor::error_at(at, "MIN, MAX, ALL, COUNT, SAVE or PARTIAL"),
+            _ => {
+                let options = "MIN, MAX, ALL, COUNT, SAVE, PARTIAL, CONTEXT or UPDATE";
+                return Cursor::error_at(at, options);
+            }
         }
         Ok(())
     })?;
@@ -380,6 +395,27 @@ fn return_options(cursor: &mut Cursor<'_>) -> Read<SearchReturn> {
         returning.all = true;
     }
     Ok(returning)
+}
+
+/// The tags of searches whose results need be told no longer (RFC 5267 §4.3.5).
+pub(super) fn cancelled(cursor: &mut Cursor<'_>) -> Read<Vec<Tag>> {
+    let mut tags = vec![tag(cursor)?];
+    while cursor.eat(b' ') {
+        if tags.len() == CANCELLED_TAGS_MAX {
+            return cursor.error("at most 100 tags");
+        }
+        tags.push(tag(cursor)?);
+    }
+    Ok(tags)
+}
+
+/// A tag as a string.
+pub(crate) fn tag(cursor: &mut Cursor<'_>) -> Read<Tag> {
+    let at = cursor.position();
+    match Tag::new(&cursor.string_text()?) {
+        Some(tag) => Ok(tag),
+        None => Cursor::error_at(at, "a tag"),
+    }
 }
 
 /// Reads keys within limits.

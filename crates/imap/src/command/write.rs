@@ -51,6 +51,7 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::UidExpunge(_) => "UID EXPUNGE",
         Command::Search(search) if search.uid => "UID SEARCH",
         Command::Search(_) => "SEARCH",
+        Command::CancelUpdate(_) => "CANCELUPDATE",
         Command::Sort(sort) if sort.search.uid => "UID SORT",
         Command::Sort(_) => "SORT",
         Command::Thread(thread) if thread.search.uid => "UID THREAD",
@@ -127,6 +128,12 @@ fn arguments(command: &Command, out: &mut BytesMut, names: Names) {
         Command::Compress(mechanism) => writing::display(out, format_args!(" {mechanism}")),
         Command::UidExpunge(set) => writing::display(out, format_args!(" {set}")),
         Command::Search(search) => search.write(out, utf8),
+        Command::CancelUpdate(tags) => {
+            out.put_u8(b' ');
+            writing::spaced(out, tags, |out, tag| {
+                writing::string(out, tag.as_str().as_bytes(), utf8);
+            });
+        }
         Command::Sort(sort) => sort.write(out, utf8),
         Command::Thread(thread) => thread.write(out, utf8),
         Command::Fetch(fetch) => fetch.write(out),

@@ -1,5 +1,5 @@
-//! SEARCH and ESEARCH (RFC 9051 §7.3.4, RFC 3501 §7.2.5, RFC 4731, RFC 7162 §3.1.5 and §3.1.10, RFC
-//! 9394).
+//! SEARCH and ESEARCH (RFC 9051 §7.3.4, RFC 3501 §7.2.5, RFC 4731, RFC 5267 §4.3, RFC 7162 §3.1.5
+//! and §3.1.10, RFC 9394).
 
 use bytes::{BufMut, BytesMut};
 use mail::ModSeq;
@@ -28,7 +28,22 @@ pub struct Esearch {
     pub count: Option<u32>,
     /// The largest mod-sequence of what is told.
     pub modseq: Option<ModSeq>,
+    /// How the result has changed, one after the other.
+    pub updates: Vec<Update>,
 }
+
+/// A change of a result that is kept up to date (RFC 5267 §4.3.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// These have come.
+    AddTo(Vec<Placed>),
+    /// These have gone.
+    RemoveFrom(Vec<Placed>),
+}
+
+/// Messages in the order of the result, and the place the first of them has in it, from one; each
+/// counts on those before it being done. Zero is for the places they have by their numbers.
+pub type Placed = (u32, SequenceSet);
 
 impl Esearch {
     pub(super) fn write(&self, out: &mut BytesMut) {
@@ -62,6 +77,16 @@ impl Esearch {
         }
         if let Some(modseq) = self.modseq {
             writing::display(out, format_args!(" MODSEQ {modseq}"));
+        }
+        for update in &self.updates {
+            let (name, places) = match update {
+                Update::AddTo(places) => (" ADDTO ", places),
+                Update::RemoveFrom(places) => (" REMOVEFROM ", places),
+            };
+            out.put_slice(name.as_bytes());
+            writing::list(out, places, |out, (place, set)| {
+                writing::display(out, format_args!("{place} {set}"));
+            });
         }
     }
 }
@@ -126,10 +151,31 @@ pub(super) fn parse_esearch(cursor: &mut Cursor<'_>) -> Read<Esearch> {
             b"PARTIAL" => esearch.partial = Some(parse_partial(cursor)?),
             b"COUNT" => esearch.count = Some(cursor.number()?),
             b"MODSEQ" => esearch.modseq = Some(cursor.modseq()?),
+            b"ADDTO" => esearch.updates.push(Update::AddTo(places(cursor)?)),
+            b"REMOVEFROM" => {
+                let places = places(cursor)?;
+                esearch.updates.push(Update::RemoveFrom(places));
+            }
             _ => structure::skip(cursor)?,
         }
     }
     Ok(esearch)
+}
+
+/// `(0 2,4:9)`, with one pair or more (RFC 5267 §5).
+fn places(cursor: &mut Cursor<'_>) -> Read<Vec<Placed>> {
+    let mut places = Vec::new();
+    cursor.open()?;
+    loop {
+        let place = cursor.number()?;
+        cursor.space()?;
+        places.push((place, cursor.sequence_set()?));
+        if !cursor.eat(b' ') {
+            break;
+        }
+    }
+    cursor.close()?;
+    Ok(places)
 }
 
 /// `(1:500 2,4:9)`, or NIL in place of the numbers.

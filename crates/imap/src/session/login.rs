@@ -16,7 +16,7 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 44] = [
+const CAPABILITIES: [&str; 47] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
@@ -41,6 +41,9 @@ const CAPABILITIES: [&str; 44] = [
     "ESORT",
     "THREAD=ORDEREDSUBJECT",
     "THREAD=REFERENCES",
+    "THREAD=REFS",
+    "CONTEXT=SEARCH",
+    "CONTEXT=SORT",
     "LIST-EXTENDED",
     "LIST-STATUS",
     "SPECIAL-USE",

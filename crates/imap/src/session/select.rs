@@ -98,6 +98,7 @@ impl Session {
             flags,
             saved: UidSet::new(),
             over_quota: false,
+            contexts: Vec::new(),
             told: Vec::new(),
         };
         self.noticed = false;

@@ -1,10 +1,11 @@
-//! SORT and THREAD with their UID forms (RFC 5256; RFC 5267 §3, §4.4; RFC 7162 §3.1.9, §3.1.10).
+//! SORT and THREAD with their UID forms (RFC 5256; RFC 5267; RFC 7162 §3.1.9, §3.1.10).
 
 use std::num::NonZeroU32;
 
 use mail::{ModSeq, SeqNo, Uid, UidSet};
 use message::Member;
 
+use super::context::Results;
 use super::search::{asks_modseq, criterion, highest};
 use super::state::{Searching, Wait};
 use super::{Session, counting};
@@ -21,6 +22,11 @@ impl Session {
         if self.refuses_charset(&tag, Verb::Sort, &search) {
             return;
         }
+        let updates = search.returning.is_some_and(|returning| returning.update);
+        if updates && self.refuses_tag(&tag) {
+            return;
+        }
+        let update = updates.then(|| self.context(&tag, search.uid, &search.key, &criteria));
         let Some((mailbox, criterion)) = self.among_known(search.key) else {
             return self.fault();
         };
@@ -39,6 +45,7 @@ impl Session {
             verb: Verb::Sort,
             uid: search.uid,
             returning: search.returning,
+            update: update.flatten(),
         };
         self.wait(ask, Wait::Sorted(searching));
     }
@@ -64,6 +71,7 @@ impl Session {
             verb: Verb::Thread,
             uid: search.uid,
             returning: None,
+            update: None,
         };
         self.wait(ask, Wait::Threads(searching));
     }
@@ -96,8 +104,11 @@ impl Session {
                 {
                     open.saved = saved(uids, returning);
                 }
-                let SearchReturn { min, max, all, .. } = returning;
-                if min || max || all || returning.count || returning.partial.is_some() {
+                let told = SearchReturn {
+                    save: false,
+                    ..returning
+                };
+                if told != SearchReturn::default() {
                     let mut esearch = esearch(&numbers, returning);
                     esearch.tag = Some(searching.tag.clone());
                     esearch.uid = uid;
@@ -106,6 +117,9 @@ impl Session {
                 }
             }
         }
+        self.keep(&searching.tag, searching.update, || {
+            Results::InOrder(uids.to_vec())
+        });
         let status = Status::ok("Done");
         self.conclude(searching.tag, Verb::Sort, status, counting(uid), false);
     }
@@ -174,7 +188,7 @@ fn esearch(numbers: &[u32], returning: SearchReturn) -> Esearch {
 
 // RFC 5267 §3.2
 /// The numbers as they come; only what rises by one is written as a range.
-fn in_order(numbers: &[u32]) -> SequenceSet {
+pub(super) fn in_order(numbers: &[u32]) -> SequenceSet {
     let rises = |one: &u32, next: &u32| one.checked_add(1) == Some(*next);
     let ranges = numbers.chunk_by(rises).filter_map(|run| {
         let number = |number: &u32| NonZeroU32::new(*number).map(SeqNumber::Number);

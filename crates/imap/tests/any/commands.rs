@@ -129,18 +129,21 @@ pub(crate) fn partial_range() -> BoxedStrategy<PartialRange> {
 }
 
 pub(crate) fn search() -> BoxedStrategy<Search> {
-    let returning = (any::<[bool; 5]>(), prop::option::of(partial_range()));
-    let returning = returning.prop_map(|([min, max, all, count, save], partial)| {
-        let some = min || max || count || save || partial.is_some();
-        SearchReturn {
-            min,
-            max,
-            all: all && partial.is_none() || !some,
-            count,
-            save,
-            partial,
-        }
-    });
+    let returning = (any::<[bool; 7]>(), prop::option::of(partial_range()));
+    let returning =
+        returning.prop_map(|([min, max, all, count, save, context, update], partial)| {
+            let some = min || max || count || save || context || update || partial.is_some();
+            SearchReturn {
+                min,
+                max,
+                all: all && partial.is_none() || !some,
+                count,
+                save,
+                partial,
+                context,
+                update,
+            }
+        });
     let charset = prop::sample::select(vec!["UTF-8".to_owned(), "US-ASCII".to_owned()]);
     let parts = (
         any::<bool>(),
@@ -181,7 +184,11 @@ pub(crate) fn sort() -> BoxedStrategy<Sort> {
 }
 
 pub(crate) fn thread() -> BoxedStrategy<Thread> {
-    let threading = vec![Threading::OrderedSubject, Threading::References];
+    let threading = vec![
+        Threading::OrderedSubject,
+        Threading::References,
+        Threading::Refs,
+    ];
     (prop::sample::select(threading), search())
         .prop_map(|(threading, search)| Thread {
             threading,
@@ -493,6 +500,7 @@ pub(crate) fn command() -> BoxedStrategy<Command> {
         1 => set().prop_map(Command::UidExpunge),
         4 => search().prop_map(Command::Search),
         2 => sort().prop_map(Command::Sort),
+        1 => prop::collection::vec(tag(), 1..4).prop_map(Command::CancelUpdate),
         1 => thread().prop_map(Command::Thread),
         4 => fetch().prop_map(Command::Fetch),
         2 => store().prop_map(Command::Store),

@@ -144,6 +144,17 @@ const COMMANDS: &[(&str, &str, &str)] = &[
         "",
     ),
     (
+        "5267 §4.3",
+        "B01 UID SEARCH RETURN (UPDATE COUNT) DELETED KEYWORD $Junk",
+        "B01 UID SEARCH RETURN (COUNT UPDATE) DELETED KEYWORD $Junk",
+    ),
+    ("5267 §4.3.5", "B04 CANCELUPDATE \"B01\"", "-"),
+    (
+        "5267 §5",
+        "B05 cancelupdate \"B01\" \"B02\"",
+        "B05 CANCELUPDATE \"B01\" \"B02\"",
+    ),
+    (
         "9394 §3.1",
         "A01 UID SEARCH RETURN (PARTIAL -1:-100) UNDELETED UNKEYWORD $Junk",
         "",
@@ -401,13 +412,15 @@ const FAILURES: &[(&str, Option<usize>, &str)] = &[
     (
         "a SORT RETURN (FOO) (DATE) UTF-8 ALL",
         Some(15),
-        "MIN, MAX, ALL, COUNT, SAVE or PARTIAL",
+        "MIN, MAX, ALL, COUNT, SAVE, PARTIAL, CONTEXT or UPDATE",
     ),
     (
-        "a THREAD REFS UTF-8 ALL",
+        "a THREAD JWZ UTF-8 ALL",
         Some(9),
-        "ORDEREDSUBJECT or REFERENCES",
+        "ORDEREDSUBJECT, REFERENCES or REFS",
     ),
+    ("a CANCELUPDATE B01", Some(15), "a string"),
+    ("a CANCELUPDATE \"B 01\"", Some(15), "a tag"),
     ("a THREAD REFERENCES UTF-8", Some(25), "a space"),
 ];
 
@@ -548,7 +561,7 @@ fn imaptest_lines_are_commands() {
     for entry in folder {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let foreign = ["sort-partial", "catenate", "multiappend", "search-context"];
+        let foreign = ["catenate", "multiappend"];
         if name.ends_with(".mbox") || foreign.iter().any(|word| name.starts_with(word)) {
             continue;
         }

@@ -85,6 +85,8 @@ pub(crate) fn stage(script: &str) -> (Visitor, Made) {
         command_octets_max: 2000,
         append_octets_max: 1000,
         metadata_octets_max: 20,
+        contexts_max: 3,
+        context_octets_max: 20,
         append_messages_max: 3,
         chunk_octets_max: 16,
         bad_commands_max: 5,
