@@ -6,11 +6,12 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use mail::{Address, Host};
 use net::Endpoint;
-use post::Quota;
-use server::{Encrypted, Protocol};
+use post::{Quota, TokenRules};
+use server::{Encrypted, KeyFile, Protocol};
 
 use crate::complaint::Complaint;
 
@@ -19,6 +20,9 @@ mod written;
 
 use setting::{ALL, SECTIONS, Setting};
 use written::{Meaning, Table, Value, Written};
+
+/// How far the clock of whoever issues tokens may be from ours, seconds.
+const TOKEN_LEEWAY_SECONDS: u64 = 60;
 
 /// What the file means.
 #[derive(Debug)]
@@ -55,6 +59,7 @@ pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
     let listeners = listeners(&mut written);
     require_hostname(&mut written);
     check_certificate(&mut written);
+    check_tokens(&mut written);
     let data = match written
         .values
         .get(&(setting::DATA.section, setting::DATA.key))
@@ -135,6 +140,14 @@ impl Config {
         self.number(&setting::MEMORY)
     }
 
+    /// Octets that mailboxes may take in memory.
+    pub(crate) fn mailbox_memory(&self) -> u64 {
+        match self.value(&setting::MAILBOX_MEMORY) {
+            Some(_) => self.number(&setting::MAILBOX_MEMORY),
+            None => self.memory() / 2,
+        }
+    }
+
     pub(crate) fn message_size(&self) -> u64 {
         self.number(&setting::MESSAGE_SIZE)
     }
@@ -174,6 +187,27 @@ impl Config {
 
     pub(crate) fn allows_dialogue(&self) -> bool {
         self.is_on(&setting::ALLOW_DIALOGUE)
+    }
+
+    /// Whose access tokens are taken, and what has to be in them.
+    pub(crate) fn tokens(&self) -> Option<TokenRules> {
+        let word = |setting| self.value(setting).map(|_| self.word(setting));
+        Some(TokenRules {
+            issuer: word(&setting::ISSUER)?,
+            audience: word(&setting::AUDIENCE)?,
+            account_claim: self.word(&setting::ACCOUNT_CLAIM),
+            scope: word(&setting::SCOPE),
+            openid_configuration: word(&setting::DISCOVERY),
+            leeway: Duration::from_secs(TOKEN_LEEWAY_SECONDS),
+        })
+    }
+
+    /// The keys that access tokens are signed with.
+    pub(crate) fn token_keys(&self) -> Option<PathBuf> {
+        match self.value(&setting::KEYS)?.meaning {
+            Meaning::Path(path) => Some(path),
+            _ => None,
+        }
     }
 
     pub(crate) fn log_level(&self) -> String {
@@ -348,10 +382,36 @@ fn require_hostname(written: &mut Written) {
     }
 }
 
-fn check_certificate(written: &mut Written) {
-    let find = |written: &Written, setting: &Setting| {
-        written.values.get(&(setting.section, setting.key)).cloned()
+fn find(written: &Written, setting: &Setting) -> Option<Value> {
+    written.values.get(&(setting.section, setting.key)).cloned()
+}
+
+/// Issuer, audience and keys are all there or none is, and the keys are keys.
+fn check_tokens(written: &mut Written) {
+    // What has a default asks for nothing.
+    let mut of_oauth = ALL
+        .iter()
+        .filter(|known| known.section == setting::KEYS.section && known.default.is_empty());
+    let Some(given) = of_oauth.find_map(|known| find(written, known)) else {
+        return;
     };
+    for needed in [&setting::ISSUER, &setting::AUDIENCE, &setting::KEYS] {
+        if find(written, needed).is_none() {
+            let what = format!("`[oauth]` needs `{}` as well", needed.key);
+            let hint = format!("{} = {}", needed.key, needed.example);
+            written.flaw(given.span.clone(), what, hint);
+        }
+    }
+    if let Some(value) = find(written, &setting::KEYS)
+        && let Meaning::Path(path) = &value.meaning
+        && let Err(error) = KeyFile::open(path)
+    {
+        let what = format!("{} has no keys", value.shown);
+        written.flaw(value.span, what, error.to_string());
+    }
+}
+
+fn check_certificate(written: &mut Written) {
     let certificate = find(written, &setting::CERTIFICATE);
     let key = find(written, &setting::KEY);
     match (&certificate, &key) {

@@ -1,12 +1,13 @@
 //! Runs the server: from the configuration to plain values, and from start to stop.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use net::Endpoint;
 use post::{Elsewhere, Rules};
 use serde_json::json;
-use server::{Door, Encrypted, Protocol, Running, Settings};
+use server::{Door, Encrypted, KeyFile, Protocol, Running, Settings};
 use store::EmbeddedSettings;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -118,7 +119,8 @@ pub(crate) fn rules(config: &Config) -> Rules {
         recipients_max: to_usize(config.recipients()),
         quota: config.quota(),
         scram_sha1: config.scram_sha1(),
-        memory_octets_max: to_usize(config.memory() / 2),
+        mailbox_memory_octets_max: to_usize(config.mailbox_memory()),
+        tokens: config.tokens(),
         ..Rules::new(config.hostname())
     }
 }
@@ -137,7 +139,10 @@ fn settings(config: &Config) -> Result<Settings, Complaint> {
         ports_max: 0,
         encrypted: Encrypted::Never,
     };
+    let token_keys = config.token_keys().map(KeyFile::open).transpose();
+    let token_keys = token_keys.context("reading the keys of access tokens")?;
     Ok(Settings {
+        token_keys: token_keys.map(Arc::new),
         doors: doors.chain([control]).collect(),
         identity: Some(certificate::identity(config)?),
         connections_max: to_usize(config.connections()),

@@ -10,6 +10,10 @@ use mail::{Member, SeqNo, SeqSet, Uid, UidSet};
 
 use crate::ask::Gone;
 
+mod runs;
+
+use runs::{Run, Runs};
+
 /// When something is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
@@ -36,42 +40,32 @@ pub struct Moved {
 /// The numbers of one selected mailbox.
 #[derive(Clone, Debug, Default)]
 pub struct View {
-    runs: Vec<Run>,
-    count: u32,
+    runs: Runs,
     added: UidSet,
     gone: UidSet,
-}
-
-/// Messages with consecutive UIDs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Run {
-    low: u32,
-    high: u32,
-    /// The sequence number of `low`.
-    seq: u32,
 }
 
 impl View {
     /// The mailbox with these messages.
     #[must_use]
     pub fn new(uids: &UidSet) -> Self {
-        let mut view = Self::default();
-        view.set(uids.ranges().map(bounds));
-        view
+        Self {
+            runs: Runs::new(uids.ranges().map(bounds)),
+            ..Self::default()
+        }
     }
 
     /// How many messages there are.
     #[must_use]
-    pub const fn count(&self) -> u32 {
-        self.count
+    pub fn count(&self) -> u32 {
+        self.runs.count()
     }
 
     /// The UID with this number.
     #[must_use]
     pub fn uid(&self, seq: SeqNo) -> Option<Uid> {
         let seq = seq.value();
-        let behind = self.runs.partition_point(|run| run.seq <= seq);
-        let run = self.runs.get(behind.checked_sub(1)?)?;
+        let run = self.runs.reaching_seq(seq).next()?;
         let uid = run.low.checked_add(seq - run.seq)?;
         Uid::new(uid).filter(|_| uid <= run.high)
     }
@@ -80,8 +74,7 @@ impl View {
     #[must_use]
     pub fn seq(&self, uid: Uid) -> Option<SeqNo> {
         let uid = uid.value();
-        let at = self.runs.partition_point(|run| run.high < uid);
-        let run = self.runs.get(at)?;
+        let run = self.runs.reaching_uid(uid).next()?;
         SeqNo::new(run.seq + uid.checked_sub(run.low)?)
     }
 
@@ -95,7 +88,7 @@ impl View {
     #[must_use]
     pub fn uids(&self) -> UidSet {
         let mut set = UidSet::new();
-        for run in &self.runs {
+        for run in self.runs.iter() {
             insert(&mut set, run.low, run.high);
         }
         set
@@ -106,8 +99,7 @@ impl View {
     pub fn uids_of(&self, seqs: &SeqSet) -> UidSet {
         let mut set = UidSet::new();
         for (first, last) in seqs.ranges().map(bounds) {
-            let from = self.runs.partition_point(|run| run.end() < first);
-            for run in self.runs.iter().skip(from) {
+            for run in self.runs.reaching_seq(first) {
                 if run.seq > last {
                     break;
                 }
@@ -189,14 +181,9 @@ impl View {
         }
         if !self.added.is_empty() {
             let added = std::mem::take(&mut self.added);
-            let all = self
-                .uids()
-                .ranges()
-                .chain(added.ranges())
-                .map(bounds)
-                .collect::<Vec<_>>();
-            self.set(all.into_iter());
-            moved.exists = Some(self.count);
+            let known = self.runs.iter().map(|run| (run.low, run.high));
+            self.runs = Runs::new(known.chain(added.ranges().map(bounds)));
+            moved.exists = Some(self.count());
         }
         moved
     }
@@ -210,41 +197,20 @@ impl View {
             before += count;
         }
         let left = subtract(&self.uids(), gone);
-        self.set(left.ranges().map(bounds));
+        self.runs = Runs::new(left.ranges().map(bounds));
         expunged
-    }
-
-    fn set(&mut self, ranges: impl Iterator<Item = (u32, u32)>) {
-        self.runs.clear();
-        self.count = 0;
-        for (low, high) in ranges {
-            let seq = self.count.saturating_add(1);
-            // An adjoining range goes on with the run before it.
-            match self.runs.last_mut() {
-                Some(run) if run.high.checked_add(1) == Some(low) => run.high = high,
-                _ => self.runs.push(Run { low, high, seq }),
-            }
-            self.count = self.count.saturating_add(high - low).saturating_add(1);
-        }
     }
 
     /// Calls back for each stretch that a run shares with the set.
     fn each_common(&self, uids: &UidSet, mut found: impl FnMut(&Run, u32, u32)) {
         for (low, high) in uids.ranges().map(bounds) {
-            let from = self.runs.partition_point(|run| run.high < low);
-            for run in self.runs.iter().skip(from) {
+            for run in self.runs.reaching_uid(low) {
                 if run.low > high {
                     break;
                 }
-                found(run, run.low.max(low), run.high.min(high));
+                found(&run, run.low.max(low), run.high.min(high));
             }
         }
-    }
-}
-
-impl Run {
-    const fn end(self) -> u32 {
-        self.seq + (self.high - self.low)
     }
 }
 
@@ -415,11 +381,11 @@ mod tests {
     #[test]
     fn a_million_messages_are_one_run() {
         let mut view = View::new(&UidSet::from_range(Uid::MIN..=uid(1_000_000)));
-        assert_eq!(view.runs.len(), 1);
+        assert_eq!(view.runs.iter().count(), 1);
         view.queue(&UidSet::new(), &Gone::Uids(set(&[500_000])));
         let moved = view.flush(Moment::Free);
         assert_eq!(moved.expunged, [(SeqNo::new(500_000).unwrap(), 1)]);
-        assert_eq!(view.runs.len(), 2);
+        assert_eq!(view.runs.iter().count(), 2);
         assert_eq!(view.uid(SeqNo::new(999_999).unwrap()), Some(uid(1_000_000)));
     }
 

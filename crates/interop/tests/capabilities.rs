@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use interop::{Server, Talk, Tls};
+use interop::{Server, Talk, Tls, program};
+use tempfile::TempDir;
 
 // Each line: a capability, the file below `crates` that exercises it, and what a line of that file
 // has which does.
@@ -19,7 +20,9 @@ IMAP4rev2 | imap/tests/dialogues/select_rev2.txt | C: b ENABLE IMAP4rev2
 ACL | imap/tests/dialogues/acl.txt | C: c GETACL Work
 APPENDLIMIT= | imap/tests/dialogues/append_limit.txt | APPENDLIMIT
 AUTH=LOGIN | imap/tests/dialogues/authenticate_initial.txt | AUTHENTICATE LOGIN
+AUTH=OAUTHBEARER | interop/tests/tokens.rs | OAUTHBEARER
 AUTH=PLAIN | imap/tests/dialogues/authenticate.txt | AUTHENTICATE PLAIN
+AUTH=XOAUTH2 | interop/tests/tokens.rs | XOAUTH2
 AUTH=SCRAM-SHA-1 | interop/tests/login.rs | SCRAM-SHA-1
 AUTH=SCRAM-SHA-1-PLUS | interop/tests/login.rs | SCRAM-SHA-1-PLUS
 AUTH=SCRAM-SHA-256 | interop/tests/login.rs | SCRAM-SHA-256
@@ -78,6 +81,8 @@ IMPLEMENTATION Caramel | pop3/tests/dialogues/a_short_visit.txt | IMPLEMENTATION
 LANG | pop3/tests/dialogues/utf8_and_languages.txt | C: LANG
 PIPELINING | pop3/tests/dialogues/pipelined.txt | C+ USER
 RESP-CODES | pop3/tests/dialogues/in_use.txt | [IN-USE]
+SASL OAUTHBEARER | interop/tests/tokens.rs | OAUTHBEARER
+SASL XOAUTH2 | interop/tests/tokens.rs | XOAUTH2
 SASL LOGIN | pop3/tests/dialogues/auth_exchanges.txt | AUTH LOGIN
 SASL PLAIN | pop3/tests/dialogues/auth_exchanges.txt | AUTH PLAIN
 SASL SCRAM-SHA-1 | pop3/tests/dialogues/auth_scram_sha_1.txt | AUTH SCRAM-SHA-1
@@ -93,6 +98,8 @@ UTF8 USER | pop3/tests/dialogues/utf8_and_languages.txt | C: UTF8
 
 const SMTP: &str = "
 8BITMIME | smtp/tests/dialogues/relay.txt | BODY=8BITMIME
+AUTH OAUTHBEARER | interop/tests/tokens.rs | OAUTHBEARER
+AUTH XOAUTH2 | interop/tests/tokens.rs | XOAUTH2
 AUTH LOGIN | interop/tests/clients.rs | LOGIN
 AUTH PLAIN | smtp/tests/dialogues/auth.txt | AUTH PLAIN
 AUTH SCRAM-SHA-1 | smtp/tests/dialogues/auth-scram-sha-1.txt | AUTH SCRAM-SHA-1
@@ -108,8 +115,27 @@ SMTPUTF8 | smtp/tests/dialogues/smtputf8.txt | SMTPUTF8
 STARTTLS | smtp/tests/dialogues/starttls.txt | C: STARTTLS
 ";
 
-/// Every mechanism that can be switched on.
-const LOGIN: &str = "[login]\nscram_sha1 = true\n";
+/// A server that offers each mechanism that it can; EXTERNAL only where a certificate was shown, as
+/// `login.rs` does.
+fn offering() -> (Server, TempDir) {
+    let made = TempDir::new().unwrap();
+    let folder = made.path();
+    let keys = [
+        "-c",
+        include_str!("python/issue.py"),
+        folder.to_str().unwrap(),
+        "one",
+    ];
+    let ended = program("python3", &keys, folder, "").unwrap();
+    assert!(ended.well, "{}", ended.err);
+    let folder = folder.display();
+    let more = format!(
+        "[login]\nscram_sha1 = true\n\
+         [oauth]\nissuer = \"https://login.test.localhost\"\naudience = \"mail\"\n\
+         keys = \"{folder}/keys.json\"\n"
+    );
+    (Server::start_with(&more).unwrap(), made)
+}
 
 /// Holds what is offered against its rows.
 fn hold(protocol: &str, offered: &BTreeSet<String>, rows: &str) {
@@ -155,7 +181,7 @@ fn spread(line: &str) -> Vec<String> {
 
 #[test]
 fn imap_offers_what_tests_show() {
-    let server = Server::start_with(LOGIN).unwrap();
+    let (server, _made) = offering();
     let mut offered = BTreeSet::new();
     for tls in [Tls::Starttls, Tls::Implicit] {
         let address = server.address("imap", tls);
@@ -180,7 +206,7 @@ fn imap_offers_what_tests_show() {
 
 #[test]
 fn pop3_offers_what_tests_show() {
-    let server = Server::start_with(LOGIN).unwrap();
+    let (server, _made) = offering();
     let mut offered = BTreeSet::new();
     let plain = server.address("pop3", Tls::Starttls);
     let (mut talk, _) = Talk::open(plain).unwrap();
@@ -203,7 +229,7 @@ fn pop3_offers_what_tests_show() {
 
 #[test]
 fn smtp_offers_what_tests_show() {
-    let server = Server::start_with(LOGIN).unwrap();
+    let (server, _made) = offering();
     let hello = "EHLO test.localhost\r\nQUIT\r\n";
     let mut said = Vec::new();
     for protocol in ["smtp", "submission"] {
@@ -233,7 +259,7 @@ fn over_tls(server: &Server, address: std::net::SocketAddr, input: &str) -> Vec<
     let words = [
         "s_client", "-quiet", "-ign_eof", "-connect", &connect, "-CAfile", &authority,
     ];
-    let ended = interop::program("openssl", &words, server.folder(), input).unwrap();
+    let ended = program("openssl", &words, server.folder(), input).unwrap();
     ended
         .out
         .lines()

@@ -59,6 +59,23 @@ impl<T: Member> Set<T> {
             .sum()
     }
 
+    /// How many ranges it is kept as: what it costs.
+    #[must_use]
+    pub fn ranges_count(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// Octets of memory that its ranges take, those that wait for more of them included.
+    #[must_use]
+    pub fn octets(&self) -> usize {
+        self.ranges.capacity() * size_of::<(u32, u32)>()
+    }
+
+    /// Gives memory back that waits for more ranges.
+    pub fn shrink_to_fit(&mut self) {
+        self.ranges.shrink_to_fit();
+    }
+
     /// Adds one number.
     pub fn insert(&mut self, member: T) {
         self.insert_range(member..=member);

@@ -37,7 +37,7 @@ impl Policy {
             cleartext_passwords: false,
             mechanisms: Mechanism::USUAL.to_vec(),
             command_octets_max: 1024,
-            auth_octets_max: 8 * 1024,
+            auth_octets_max: 12 * 1024,
             listing_octets_max: 16 * 1024,
             faults_max: 10,
             silence_max: Duration::from_secs(600),

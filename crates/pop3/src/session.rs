@@ -300,7 +300,10 @@ impl Session {
             lines.push("USER".to_owned());
         }
         let names: Vec<&str> = self.mechanisms().map(Mechanism::name).collect();
-        lines.push(format!("SASL {}", names.join(" ")));
+        // RFC 2449 §6.3
+        if !names.is_empty() {
+            lines.push(format!("SASL {}", names.join(" ")));
+        }
         if self.stls_refusal().is_none() {
             lines.push("STLS".to_owned());
         }
@@ -357,7 +360,7 @@ impl Session {
             }
             (_, Verdict::Accepted) => self.ask(Ask::Open, Purpose::Open),
             (_, Verdict::Refused(refusal)) => self.refuse(&Response::refused(&refusal)),
-            (_, Verdict::Keys(_)) => self.fail(),
+            (_, Verdict::Keys(_) | Verdict::TokenRefused(..)) => self.fail(),
         }
     }
 

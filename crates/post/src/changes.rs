@@ -117,12 +117,9 @@ impl Account {
             let Ok(folder) = self.folder(ledger, mailbox, Rights::READ) else {
                 return gone(ledger.counters.modseq);
             };
-            // Most news is of another mailbox.
-            let entries = match folder.highest > since {
-                true => folder.entries.as_slice(),
-                false => &[],
-            };
-            let changed: Vec<_> = entries
+            // Most news is of another mailbox, or a message that came.
+            let changed: Vec<_> = folder
+                .later_than(since)
                 .iter()
                 .filter(|entry| entry.modseq > since)
                 .map(|entry| changed(folder, entry))

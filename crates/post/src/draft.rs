@@ -16,7 +16,7 @@ mod flags;
 pub(crate) use flags::Flagging;
 
 use crate::access::{self, Acl, Grantee};
-use crate::ledger::{Folder, KEYWORDS_MAX, Ledger, VANISHED_MAX};
+use crate::ledger::{Folder, KEYWORDS_MAX, Ledger, VANISHED_MAX, VANISHED_RUNS_MAX};
 use crate::sums::Sums;
 use crate::tables::{self, EmailRow, Entry, MailboxRow, SavedAt};
 use crate::{Error, Outcome, Quota, Usage};
@@ -223,20 +223,32 @@ impl<'a> Draft<'a> {
             .vanished
             .back_mut()
             .filter(|(last, of, _)| *last == modseq && *of == mailbox);
-        if let Some((_, _, uids)) = line {
+        let put = if let Some((_, _, uids)) = line {
+            self.ledger.vanished_runs -= uids.ranges_count();
             removed.ranges().for_each(|range| uids.insert_range(range));
-            self.writes
-                .push(tables::put_vanished(modseq, mailbox, uids));
-            return;
-        }
-        self.writes
-            .push(tables::put_vanished(modseq, mailbox, &removed));
-        self.ledger.vanished.push_back((modseq, mailbox, removed));
-        if self.ledger.vanished.len() > VANISHED_MAX
-            && let Some((old, of, _)) = self.ledger.vanished.pop_front()
-        {
+            self.ledger.vanished_runs += uids.ranges_count();
+            tables::put_vanished(modseq, mailbox, uids)
+        } else {
+            let put = tables::put_vanished(modseq, mailbox, &removed);
+            self.ledger.vanished_runs += removed.ranges_count();
+            self.ledger.vanished.push_back((modseq, mailbox, removed));
+            put
+        };
+        self.writes.push(put);
+        self.forget_vanished();
+    }
+
+    /// Forgets the oldest removals where there are too many.
+    // RFC 7162 §5.3
+    fn forget_vanished(&mut self) {
+        let ledger = &mut *self.ledger;
+        while ledger.vanished.len() > VANISHED_MAX || ledger.vanished_runs > VANISHED_RUNS_MAX {
+            let Some((old, of, uids)) = ledger.vanished.pop_front() else {
+                return;
+            };
+            ledger.vanished_runs -= uids.ranges_count();
             self.writes.push(tables::delete_vanished(old, of));
-            self.ledger.counters.forgotten = self.ledger.counters.forgotten.max(old);
+            ledger.counters.forgotten = ledger.counters.forgotten.max(old);
         }
     }
 

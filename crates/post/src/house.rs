@@ -1,19 +1,22 @@
-//! The front of the house, and the accounts it holds in memory.
+//! The front of the house.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
 use mail::{AccountId, BlobRange};
 use store::Store;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
+use crate::budget::{Keepers, MailboxMemory};
 use crate::directory::Directory;
 use crate::keeper::{Full, Keeper};
 use crate::login::Gate;
 use crate::search::Waiting;
-use crate::{Account, Error, Outcome, Outside, Rules};
+use crate::{Account, Error, Outcome, Outside, Rules, Why};
+
+/// From so many messages on, what is done with all of them at once takes milliseconds.
+const LONG_MESSAGES_MIN: usize = 5000;
 
 /// The post office. Cheap to clone: all clones are the same house.
 #[derive(Clone, Debug)]
@@ -35,12 +38,9 @@ pub(crate) struct Inner {
     pub(crate) sharing: tokio::sync::Mutex<()>,
     /// Accounts whose index has fallen behind.
     pub(crate) waiting: Arc<Waiting>,
-    keepers: Mutex<HashMap<AccountId, Arc<Keeper>>>,
+    keepers: Keepers,
     /// Octets of all message bodies in memory on their way in.
     pub(crate) bodies: Arc<AtomicUsize>,
-    /// Octets of all keepers.
-    octets: Arc<AtomicUsize>,
-    asks: AtomicU64,
 }
 
 impl Post {
@@ -59,6 +59,7 @@ impl Post {
             inner: Arc::new(Inner {
                 store,
                 outside,
+                keepers: Keepers::new(rules.mailbox_memory_octets_max),
                 rules,
                 stopped: Arc::new(watch::Sender::new(false)),
                 directory,
@@ -66,10 +67,7 @@ impl Post {
                 full: Arc::default(),
                 sharing: tokio::sync::Mutex::default(),
                 waiting: Arc::default(),
-                keepers: Mutex::default(),
                 bodies: Arc::default(),
-                octets: Arc::default(),
-                asks: AtomicU64::new(0),
             }),
         })
     }
@@ -124,44 +122,37 @@ impl Post {
 
     /// The one keeper of an account.
     pub(crate) fn keeper(&self, id: AccountId) -> Arc<Keeper> {
-        let inner = &self.inner;
-        let ask = inner.asks.fetch_add(1, Ordering::Relaxed);
-        let mut keepers = inner.keepers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(keeper) = keepers.get(&id) {
-            keeper.used.store(ask, Ordering::Relaxed);
-            return Arc::clone(keeper);
-        }
-        if inner.octets.load(Ordering::Relaxed) > inner.rules.memory_octets_max {
-            evict(&mut keepers, inner.rules.memory_octets_max / 8);
-        }
-        let keeper = Arc::new(Keeper::new(
-            id,
-            Arc::clone(&inner.octets),
-            Arc::clone(&inner.waiting),
-        ));
-        keeper.used.store(ask, Ordering::Relaxed);
-        keepers.insert(id, Arc::clone(&keeper));
-        keeper
+        self.inner.keepers.keeper(id, &self.inner.waiting)
     }
-}
 
-/// Drops accounts that nobody holds, the longest unused first, until `octets` are free.
-fn evict(keepers: &mut HashMap<AccountId, Arc<Keeper>>, octets: usize) {
-    // Under the map's lock no count of 1 can grow: only the map could hand out another.
-    let mut idle: Vec<_> = keepers
-        .values()
-        .filter(|keeper| Arc::strong_count(keeper) == 1)
-        .map(|keeper| (keeper.used.load(Ordering::Relaxed), keeper.account))
-        .collect();
-    idle.sort_unstable();
-    let mut freed = 0;
-    for (_, account) in idle {
-        if freed >= octets {
-            break;
+    /// Runs work about so many messages: much of it where nobody waits for it but who asked.
+    pub(crate) async fn in_nobodys_way<T: Send + 'static>(
+        &self,
+        messages: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Outcome<T> {
+        if messages < LONG_MESSAGES_MIN {
+            return Ok(work());
         }
-        if let Some(keeper) = keepers.remove(&account) {
-            freed += keeper.octets();
-            keeper.forget();
-        }
+        let (done, answer) = oneshot::channel();
+        self.inner.outside.run_long(Box::new(move || {
+            // Whoever waited may have gone; then the answer goes nowhere.
+            drop(done.send(work()));
+        }));
+        answer.await.map_err(|_| {
+            let text = "Too much is asked at once; please try again later";
+            Error::refused(Why::Unavailable, 450, [4, 3, 2], text)
+        })
+    }
+
+    /// Drops accounts' memory if there is too much of it.
+    pub(crate) fn make_room(&self) {
+        self.inner.keepers.make_room();
+    }
+
+    /// What mailboxes take in memory.
+    #[must_use]
+    pub fn mailbox_memory(&self) -> MailboxMemory {
+        self.inner.keepers.memory()
     }
 }

@@ -14,6 +14,7 @@ use mail::{AccountId, Instant, ModSeq};
 use store::{Batch, Boxed, CommitError, Partition, Staged, Version, Writes};
 use tokio::sync::watch;
 
+use crate::budget::Budget;
 use crate::draft::Draft;
 use crate::ledger::Ledger;
 use crate::search::{Index, Waiting};
@@ -30,11 +31,22 @@ pub(crate) struct Keeper {
     /// True while a POP3 connection has the inbox for itself.
     pub(crate) maildrop: AtomicBool,
     /// When it was last asked for, in asks of the whole house.
-    pub(crate) used: AtomicU64,
+    used: AtomicU64,
+    /// How many are in the middle of something that needs its memory.
+    pins: AtomicUsize,
     pub(crate) index: Index,
     octets: AtomicUsize,
-    /// Octets of all keepers of the house.
-    total: Arc<AtomicUsize>,
+    budget: Arc<Budget>,
+}
+
+/// As long as it lives, an account's memory is not dropped to make room.
+#[derive(Debug)]
+pub(crate) struct Pinned<'a>(&'a Keeper);
+
+impl Drop for Pinned<'_> {
+    fn drop(&mut self) {
+        self.0.pins.fetch_sub(1, Ordering::Release);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -65,7 +77,7 @@ enum Tried<T> {
 }
 
 impl Keeper {
-    pub(crate) fn new(account: AccountId, total: Arc<AtomicUsize>, waiting: Arc<Waiting>) -> Self {
+    pub(crate) fn new(account: AccountId, budget: Arc<Budget>, waiting: Arc<Waiting>) -> Self {
         Self {
             account,
             desk: Mutex::default(),
@@ -73,10 +85,11 @@ impl Keeper {
             settled: watch::Sender::new(Settled::default()),
             modseq: watch::Sender::new(ModSeq::default()),
             maildrop: AtomicBool::new(false),
-            used: AtomicU64::new(0),
+            used: AtomicU64::new(budget.ask()),
+            pins: AtomicUsize::new(0),
             index: Index::new(account, waiting),
             octets: AtomicUsize::new(0),
-            total,
+            budget,
         }
     }
 
@@ -84,9 +97,40 @@ impl Keeper {
         Partition(self.account.0)
     }
 
-    /// About how many octets of memory it takes.
+    /// How many octets of memory the account takes, as was counted last.
     pub(crate) fn octets(&self) -> usize {
         self.octets.load(Ordering::Relaxed)
+    }
+
+    /// How many octets it takes, counted now.
+    pub(crate) fn octets_now(&self) -> usize {
+        self.desk().ledger.as_deref().map_or(0, Ledger::octets)
+    }
+
+    /// When it was last asked for.
+    pub(crate) fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Keeps its memory as long as the pin is held: for what asks several times. It costs no more
+    /// than time if the memory goes all the same, so a pin is no lock.
+    pub(crate) fn pin(&self) -> Pinned<'_> {
+        self.pins.fetch_add(1, Ordering::Acquire);
+        self.used.store(self.budget.ask(), Ordering::Relaxed);
+        Pinned(self)
+    }
+
+    /// Gives its memory away to make room, unless somebody needs it or a commit is on its way.
+    pub(crate) fn rest(&self) -> Option<Box<Ledger>> {
+        // Whoever holds the lock uses it.
+        let mut desk = self.desk.try_lock().ok()?;
+        let ledger = desk.ledger.as_deref()?;
+        if ledger.durable < ledger.version || self.pins.load(Ordering::Acquire) > 0 {
+            return None;
+        }
+        let ledger = desk.ledger.take();
+        self.discard(&mut desk);
+        ledger
     }
 
     /// Throws the memory away: the next use reads the store.
@@ -122,8 +166,7 @@ impl Keeper {
 
     fn weigh(&self, octets: usize) {
         let before = self.octets.swap(octets, Ordering::Relaxed);
-        self.total.fetch_add(octets, Ordering::Relaxed);
-        self.total.fetch_sub(before, Ordering::Relaxed);
+        self.budget.weigh(before, octets);
     }
 
     async fn load(&self, house: &Post) -> Outcome<()> {
@@ -143,7 +186,8 @@ impl Keeper {
             version: ledger.durable,
         });
         self.publish(ledger.counters.modseq);
-        self.index.notice(ledger.counters.email);
+        self.index
+            .notice(ledger.counters.email, ledger.counters.usage.messages);
         desk.ledger = Some(Box::new(ledger));
         Ok(())
     }
@@ -166,16 +210,35 @@ impl Keeper {
     }
 }
 
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.weigh(0);
+    }
+}
+
 impl Post {
     /// Looks at an account. The answer is handed out when all it was made of is durable.
     pub(crate) async fn look<T>(
         &self,
         keeper: &Keeper,
-        mut look: impl FnMut(&Ledger) -> T + Send,
+        look: impl FnMut(&Ledger) -> T + Send,
     ) -> Outcome<T>
     where
         T: Send,
     {
+        let answer = {
+            let _pinned = keeper.pin();
+            self.look_pinned(keeper, look).await
+        };
+        self.make_room();
+        answer
+    }
+
+    async fn look_pinned<T: Send>(
+        &self,
+        keeper: &Keeper,
+        mut look: impl FnMut(&Ledger) -> T + Send,
+    ) -> Outcome<T> {
         loop {
             let seen = {
                 let desk = keeper.desk();
@@ -225,6 +288,20 @@ impl Post {
 
     /// Changes several accounts in one durable step. `keepers` are sorted by account, none twice.
     pub(crate) async fn change_all<T: Send>(
+        &self,
+        keepers: &[Arc<Keeper>],
+        blobs: &[Staged],
+        change: impl FnMut(usize, &mut Draft<'_>) -> Outcome<T> + Send,
+    ) -> Outcome<Vec<T>> {
+        let answer = {
+            let _pinned: Vec<_> = keepers.iter().map(|keeper| keeper.pin()).collect();
+            self.change_pinned(keepers, blobs, change).await
+        };
+        self.make_room();
+        answer
+    }
+
+    async fn change_pinned<T: Send>(
         &self,
         keepers: &[Arc<Keeper>],
         blobs: &[Staged],
@@ -356,7 +433,9 @@ impl Party {
         match desk.ledger.as_deref_mut() {
             Some(ledger) if generation == self.generation => {
                 ledger.durable = ledger.durable.max(self.version);
-                self.keeper.index.notice(ledger.counters.email);
+                let counters = &ledger.counters;
+                let index = &self.keeper.index;
+                index.notice(counters.email, counters.usage.messages);
                 self.keeper.settled.send_replace(Settled {
                     generation,
                     version: ledger.durable,

@@ -2,6 +2,8 @@
 //!
 //! Not here: how it changes (`draft`), when it is durable (`keeper`).
 
+mod weight;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use bytes::Bytes;
@@ -13,8 +15,11 @@ use crate::sums::Sums;
 use crate::tables::{self, Counters, Entry, FlagRun, MailboxRow};
 use crate::{Error, Fault, Outcome, Usage, Why};
 
-/// Removals remembered for each account, so that a client can catch up cheaply.
+/// Removals remembered for each account, so that a client can catch up cheaply: so many changes...
 pub(crate) const VANISHED_MAX: usize = 1024;
+/// ... and so many runs of UIDs in all of them. Whoever was away for longer is told of every UID
+/// that was given and is not there (RFC 7162 §5.3).
+pub(crate) const VANISHED_RUNS_MAX: usize = 16 * 1024;
 /// Keywords one mailbox can have: the bits of [`Entry::keywords`].
 pub(crate) const KEYWORDS_MAX: usize = 64;
 /// Rows read in one round trip while an account is loaded.
@@ -41,6 +46,8 @@ pub(crate) struct Ledger {
     pub(crate) flag_runs: BTreeMap<(ModSeq, MailboxId), Held>,
     /// By rising mod-sequence.
     pub(crate) vanished: VecDeque<(ModSeq, MailboxId, UidSet)>,
+    /// Runs of UIDs in all of them.
+    pub(crate) vanished_runs: usize,
 }
 
 /// What a row of flag runs is still good for.
@@ -62,6 +69,8 @@ pub(crate) struct Folder {
     pub(crate) next_uid: Option<Uid>,
     /// The largest mod-sequence of any change in it.
     pub(crate) highest: ModSeq,
+    /// No flags changed after this line; only messages came, or went.
+    pub(crate) flagged: ModSeq,
     /// By rising UID.
     pub(crate) entries: Vec<Entry>,
     /// What they add up to.
@@ -115,11 +124,11 @@ impl Ledger {
             Some(())
         })
         .await?;
-        let mut seen: HashMap<EmailId, u32> = HashMap::new();
+        let mut emails = Vec::new();
         let mut usage = Usage::default();
         scan(store, partition, tables::ENTRIES, |row| {
             let (id, entry) = Entry::read(&row.key, &row.value)?;
-            *seen.entry(entry.email).or_default() += 1;
+            emails.push(entry.email);
             usage.add(entry.size.into());
             let folder = ledger.folders.get_mut(&id)?;
             folder.highest = folder.highest.max(entry.modseq);
@@ -128,9 +137,7 @@ impl Ledger {
         })
         .await?;
         ledger.recount(partition, usage);
-        seen.retain(|_, count| *count > 1);
-        seen.shrink_to_fit();
-        ledger.shared = seen;
+        ledger.shared = shared(emails);
         scan(store, partition, tables::FLAG_RUNS, |row| {
             ledger.read_flag_runs(row)
         })
@@ -140,6 +147,7 @@ impl Ledger {
             if let Some(folder) = ledger.folders.get_mut(&line.1) {
                 folder.highest = folder.highest.max(line.0);
             }
+            ledger.vanished_runs += line.2.ranges_count();
             ledger.vanished.push_back(line);
             Some(())
         })
@@ -149,8 +157,10 @@ impl Ledger {
             // What was forgotten may have been the last change of any mailbox: HIGHESTMODSEQ may
             // grow at a restart, but never shrink.
             folder.highest = folder.highest.max(ledger.counters.forgotten);
+            folder.flagged = folder.highest;
             folder.entries.shrink_to_fit();
             folder.sums = Sums::of(&folder.entries);
+            folder.sums.uids.shrink_to_fit();
         }
         Ok(ledger)
     }
@@ -206,6 +216,7 @@ impl Ledger {
             shared: HashMap::new(),
             flag_runs: BTreeMap::new(),
             vanished: VecDeque::new(),
+            vanished_runs: 0,
         }
     }
 
@@ -262,30 +273,6 @@ impl Ledger {
             None => Err(no_target()),
         }
     }
-
-    /// About how many octets of memory it takes.
-    pub(crate) fn octets(&self) -> usize {
-        let folders: usize = self
-            .folders
-            .values()
-            .map(|folder| {
-                let entries = folder.entries.capacity() * size_of::<Entry>();
-                400 + entries + folder.acl.len() * 40
-            })
-            .sum();
-        let notes: usize = self
-            .metadata
-            .values()
-            .map(|kept| 100 + kept.len() * 80)
-            .sum();
-        folders
-            + self.shared.len() * 24
-            + self.vanished.len() * 80
-            + notes
-            + self.metadata_octets
-            + self.flag_runs.len() * 48
-            + 1000
-    }
 }
 
 impl Folder {
@@ -293,6 +280,7 @@ impl Folder {
         Self {
             next_uid: Some(Uid::MIN),
             highest: row.created,
+            flagged: row.created,
             entries: Vec::new(),
             sums: Sums::default(),
             acl: Acl::new(),
@@ -326,6 +314,22 @@ impl Folder {
                 .partition_point(|entry| entry.uid <= *range.end());
             self.entries.get(from..to).unwrap_or_default()
         })
+    }
+
+    /// The entries that may be of a later line than this one: where no flags changed since then
+    /// those that came, found without a look at the others.
+    pub(crate) fn later_than(&self, since: ModSeq) -> &[Entry] {
+        if self.highest <= since {
+            return &[];
+        }
+        if self.flagged > since {
+            return &self.entries;
+        }
+        let behind = self.entries.iter().rev();
+        let came = behind.take_while(|entry| entry.modseq > since).count();
+        self.entries
+            .get(self.entries.len() - came..)
+            .unwrap_or_default()
     }
 
     /// Sets what one change wrote as runs; tells what they are good for, and of each entry which
@@ -389,6 +393,19 @@ impl Folder {
     pub(crate) fn uidnext(&self) -> Uid {
         self.next_uid.unwrap_or(Uid::MAX)
     }
+}
+
+/// Which emails are there more than once, and how often. Sorted, not counted in a map: there may be
+/// a million, and nearly all are there once.
+fn shared(mut emails: Vec<EmailId>) -> HashMap<EmailId, u32> {
+    emails.sort_unstable();
+    let same = emails.chunk_by(|one, other| one == other);
+    let several = same.filter(|same| same.len() > 1);
+    let counted = several.filter_map(|same| {
+        let count = u32::try_from(same.len()).unwrap_or(u32::MAX);
+        Some((*same.first()?, count))
+    });
+    counted.collect()
 }
 
 /// The answer where the mailbox is not there that messages are to be put into.

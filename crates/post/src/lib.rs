@@ -5,9 +5,9 @@
 //! messages (`message`), the queue for other hosts.
 //!
 //! RFC 5321 §4.4 (trace), §6.3 (loops), RFC 6409 §8 (what submission mends), RFC 9051 §5–6 (what a
-//! mailbox is), RFC 7162 (mod-sequences), RFC 5802 §3 (what is kept of a password), RFC 3461 and
-//! 3464 (reports of success), RFC 9208 (what an account may hold), RFC 5464
-//! (notes on mailboxes).
+//! mailbox is), RFC 7162 (mod-sequences), RFC 5802 §3 (what is kept of a password), RFC 7519 and
+//! 7517 (access tokens and their keys), RFC 3461 and 3464 (reports of success), RFC 9208 (what an
+//! account may hold), RFC 5464 (notes on mailboxes).
 //!
 //! Begin at [`Post`]; [`Account`] is what a logged-in connection holds; [`Incoming`] is how a
 //! message gets in:
@@ -67,6 +67,7 @@
 mod access;
 mod account;
 mod append;
+mod budget;
 mod captured;
 mod changes;
 mod copy;
@@ -102,6 +103,7 @@ mod trace;
 
 pub use account::Account;
 pub use append::{Append, Appended};
+pub use budget::MailboxMemory;
 pub use changes::{Changed, Changes, Snapshot};
 pub use copy::Copied;
 pub use directory::{Alias, AliasSource, Listed};
@@ -111,7 +113,7 @@ pub use fetch::{Data, FetchPage, FetchPlan, FetchRow, Form, Item, Preview};
 pub use flags::{FlagAction, FlagChange, Stored};
 pub use house::Post;
 pub use incoming::{Incoming, Origin, Protocol, Receipt, Sender, Tls};
-pub use login::{ScramHash, ScramKeys};
+pub use login::{KEY_SET_OCTETS_MAX, KeySet, KeySetError, ScramHash, ScramKeys, TokenRules};
 pub use mailbox::{Mailbox, Status};
 pub use maildrop::{Deposit, Maildrop};
 pub use metadata::{Metadata, MetadataQuery};

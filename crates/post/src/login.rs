@@ -1,9 +1,11 @@
-//! Who may log in: passwords, SCRAM keys, and how often one may be wrong.
+//! Who may log in: passwords, SCRAM keys, access tokens, and how often one may be wrong.
 //!
 //! Not here: the exchanges themselves (`wire`), the words of each protocol.
 
 mod digest;
 mod gate;
+mod key_set;
+mod token;
 
 use std::net::IpAddr;
 
@@ -18,6 +20,8 @@ use crate::{Account, Error, Outcome, Post, Why};
 
 use gate::Pending;
 pub(crate) use gate::{Attempt, Gate};
+pub use key_set::{KEY_SET_OCTETS_MAX, KeySet, KeySetError};
+pub use token::TokenRules;
 
 /// The hash of a SCRAM mechanism.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -236,13 +240,16 @@ impl Post {
     }
 
     fn pass_gate(&self, peer: IpAddr, user: &str) -> Outcome<Attempt> {
+        let attempt = self.attempt(peer, user);
+        self.pass(&attempt)?;
+        Ok(attempt)
+    }
+
+    fn pass(&self, attempt: &Attempt) -> Outcome<()> {
         let inner = &self.inner;
         let now = inner.outside.instant();
-        let attempt = self.attempt(peer, user);
-        if !inner.gate.lets(&attempt, now, &inner.rules) {
-            return Err(busy());
-        }
-        Ok(attempt)
+        let lets = inner.gate.lets(attempt, now, &inner.rules);
+        lets.then_some(()).ok_or_else(busy)
     }
 
     fn attempt(&self, peer: IpAddr, user: &str) -> Attempt {

@@ -21,6 +21,15 @@ pub trait Outside: Send + Sync + fmt::Debug {
     /// Work that cannot be run is dropped: whoever waits for it notices.
     fn run_heavy(&self, work: Box<dyn FnOnce() + Send>);
 
+    /// Runs work that may take seconds of a processor (a million messages put in order) where it
+    /// is in nobody's way: not in that of a connection, nor of a login.
+    ///
+    /// Work that cannot be run is dropped: whoever waits for it notices. A world that makes no
+    /// difference treats it as heavy work.
+    fn run_long(&self, work: Box<dyn FnOnce() + Send>) {
+        self.run_heavy(work);
+    }
+
     /// Carries on work that nobody waits for any longer, such as the end of a commit whose
     /// connection has gone.
     fn detach(&self, work: Boxed<'static, ()>);

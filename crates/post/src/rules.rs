@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mail::Host;
 
-use crate::Quota;
+use crate::{Quota, TokenRules};
 
 /// What becomes of submitted mail for domains that are not ours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -67,10 +67,13 @@ pub struct Rules {
     pub section_octets_max: u64,
     /// Messages one page of a fetch may have.
     pub fetch_rows_max: usize,
-    /// Octets of accounts' shapes kept in memory while no session uses them.
-    pub memory_octets_max: usize,
+    /// Octets that accounts' mailboxes may take in memory, whoever is logged in to them. What is
+    /// asked for right now may pass it.
+    pub mailbox_memory_octets_max: usize,
     /// Keeps keys for SCRAM-SHA-1 beside those for SCRAM-SHA-256.
     pub scram_sha1: bool,
+    /// Whose access tokens are taken instead of a password, if anybody's.
+    pub tokens: Option<TokenRules>,
     /// Rounds of PBKDF2 for new SCRAM keys.
     pub scram_iterations: u32,
     /// KiB of memory one argon2id check takes.
@@ -117,8 +120,9 @@ impl Rules {
             metadata_all_octets_max: 1024 * 1024,
             section_octets_max: 16 * 1024 * 1024,
             fetch_rows_max: 200,
-            memory_octets_max: 256 * 1024 * 1024,
+            mailbox_memory_octets_max: 256 * 1024 * 1024,
             scram_sha1: false,
+            tokens: None,
             scram_iterations: 4096,
             argon2_kibibytes: 19 * 1024,
             argon2_passes: 2,

@@ -103,6 +103,7 @@ impl Account {
     /// # Errors
     /// [`crate::Why::Nonexistent`] if the mailbox is gone, or a fault.
     pub async fn search(&self, mailbox: MailboxId, query: &Query) -> Outcome<Found> {
+        let _pinned = self.keeper.pin();
         let within = within(query);
         let narrowed = self.narrow(mailbox, query).await;
         let now = self.house.outside().now();

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use mail::{MailboxId, ModSeq, Uid};
-use message::SortText;
+use message::{Digest, SortText};
 
 use crate::digests::{Wanted, sent_seconds};
 use crate::search::Query;
@@ -45,16 +45,25 @@ pub struct Sorted {
     pub last_modseq: Option<ModSeq>,
 }
 
-/// A message with what it is sorted by.
-struct Row {
-    entry: Entry,
-    keys: Vec<Value>,
+/// What messages are sorted by: a column for each criterion, a line for each message. There may
+/// be a million, so nothing is apart that need not be.
+#[derive(Debug, Default)]
+struct Lines {
+    messages: Vec<(Uid, ModSeq)>,
+    columns: Vec<Column>,
 }
 
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Value {
-    Number(i64),
-    Text(String),
+#[derive(Debug)]
+struct Column {
+    reverse: bool,
+    values: Values,
+}
+
+#[derive(Debug)]
+enum Values {
+    Numbers(Vec<i64>),
+    /// One behind the other, and where each ends.
+    Texts(String, Vec<usize>),
 }
 
 impl Account {
@@ -68,55 +77,111 @@ impl Account {
         query: &Query,
         criteria: &[SortCriterion],
     ) -> Outcome<Sorted> {
+        let _pinned = self.keeper.pin();
         let found = self.search(mailbox, query).await?;
         let entries = self.entries(mailbox, &found.uids).await?;
+        let mut lines = Lines::new(criteria, entries.len());
         let by_memory = |key| matches!(key, SortKey::Arrival | SortKey::Size);
-        let mut rows = Vec::with_capacity(entries.len());
         if criteria.iter().all(|criterion| by_memory(criterion.key)) {
-            let row = |entry| row(entry, criteria, |_, _| Value::Number(0));
-            rows.extend(entries.into_iter().map(row));
+            for entry in &entries {
+                lines.add(entry, criteria, None);
+            }
         } else {
             let wanted = Wanted::Fields;
             self.digests(mailbox, &entries, wanted, |entry, digest| {
-                rows.push(row(*entry, criteria, |entry, key| match key {
-                    SortKey::Text(text) => Value::Text(text.of(digest)),
-                    _ => Value::Number(sent_seconds(entry, digest)),
-                }));
+                lines.add(entry, criteria, Some(digest));
             })
             .await?;
         }
-        // They came by rising UID, and those that are alike stay so.
-        rows.sort_by(|one, other| compare(one, other, criteria));
-        Ok(Sorted {
-            uids: rows.iter().map(|row| row.entry.uid).collect(),
-            modseq: rows.iter().map(|row| row.entry.modseq).max(),
-            first_modseq: rows.first().map(|row| row.entry.modseq),
-            last_modseq: rows.last().map(|row| row.entry.modseq),
-        })
+        drop(entries);
+        let count = lines.messages.len();
+        self.house
+            .in_nobodys_way(count, move || lines.sorted())
+            .await
     }
 }
 
-/// `read` gives what memory does not have.
-fn row(entry: Entry, criteria: &[SortCriterion], read: impl Fn(&Entry, SortKey) -> Value) -> Row {
-    let keys = criteria.iter().map(|criterion| match criterion.key {
-        SortKey::Arrival => Value::Number(entry.date_seconds),
-        SortKey::Size => Value::Number(entry.size.into()),
-        key => read(&entry, key),
-    });
-    let keys = keys.collect();
-    Row { entry, keys }
+impl Lines {
+    fn new(criteria: &[SortCriterion], messages: usize) -> Self {
+        let column = |criterion: &SortCriterion| Column {
+            reverse: criterion.reverse,
+            values: match criterion.key {
+                SortKey::Text(_) => Values::Texts(String::new(), Vec::with_capacity(messages)),
+                _ => Values::Numbers(Vec::with_capacity(messages)),
+            },
+        };
+        Self {
+            messages: Vec::with_capacity(messages),
+            columns: criteria.iter().map(column).collect(),
+        }
+    }
+
+    /// Adds a message; the digest gives what memory does not have.
+    fn add(&mut self, entry: &Entry, criteria: &[SortCriterion], digest: Option<&Digest>) {
+        self.messages.push((entry.uid, entry.modseq));
+        for (criterion, column) in criteria.iter().zip(&mut self.columns) {
+            match (&mut column.values, criterion.key) {
+                (Values::Numbers(numbers), SortKey::Date) => {
+                    let sent = digest.map(|digest| sent_seconds(entry, digest));
+                    numbers.push(sent.unwrap_or(entry.date_seconds));
+                }
+                (Values::Numbers(numbers), SortKey::Size) => numbers.push(entry.size.into()),
+                (Values::Numbers(numbers), _) => numbers.push(entry.date_seconds),
+                (Values::Texts(texts, ends), key) => {
+                    if let (SortKey::Text(text), Some(digest)) = (key, digest) {
+                        texts.push_str(&text.of(digest));
+                    }
+                    ends.push(texts.len());
+                }
+            }
+        }
+    }
+
+    /// The messages in their order.
+    fn sorted(&self) -> Sorted {
+        let mut order: Vec<usize> = (0..self.messages.len()).collect();
+        // They came by rising UID, and those that are alike stay so.
+        order.sort_unstable_by(|one, other| self.compare(*one, *other).then(one.cmp(other)));
+        let message = |at: &usize| self.messages.get(*at).copied();
+        let modseqs = self.messages.iter().map(|(_, modseq)| *modseq);
+        let modseq = |at: Option<&usize>| at.and_then(message).map(|(_, modseq)| modseq);
+        Sorted {
+            uids: order
+                .iter()
+                .filter_map(message)
+                .map(|(uid, _)| uid)
+                .collect(),
+            modseq: modseqs.max(),
+            first_modseq: modseq(order.first()),
+            last_modseq: modseq(order.last()),
+        }
+    }
+
+    fn compare(&self, one: usize, other: usize) -> Ordering {
+        let mut orders = self.columns.iter().map(|column| {
+            let order = column.values.compare(one, other);
+            if column.reverse {
+                order.reverse()
+            } else {
+                order
+            }
+        });
+        let decides = orders.find(|order| order.is_ne());
+        decides.unwrap_or(Ordering::Equal)
+    }
 }
 
-fn compare(one: &Row, other: &Row, criteria: &[SortCriterion]) -> Ordering {
-    let pairs = one.keys.iter().zip(&other.keys).zip(criteria);
-    let mut orders = pairs.map(|((one, other), criterion)| {
-        let order = one.cmp(other);
-        if criterion.reverse {
-            order.reverse()
-        } else {
-            order
+impl Values {
+    fn compare(&self, one: usize, other: usize) -> Ordering {
+        match self {
+            Self::Numbers(numbers) => numbers.get(one).cmp(&numbers.get(other)),
+            Self::Texts(texts, ends) => text(texts, ends, one).cmp(text(texts, ends, other)),
         }
-    });
-    let decides = orders.find(|order| order.is_ne());
-    decides.unwrap_or(Ordering::Equal)
+    }
+}
+
+fn text<'a>(texts: &'a str, ends: &[usize], at: usize) -> &'a str {
+    let end = |at: usize| ends.get(at).copied().unwrap_or_default();
+    let start = at.checked_sub(1).map_or(0, end);
+    texts.get(start..end(at)).unwrap_or_default()
 }

@@ -30,6 +30,7 @@ impl Account {
         query: &Query,
         threading: Threading,
     ) -> Outcome<Vec<Member<Uid>>> {
+        let _pinned = self.keeper.pin();
         let found = self.search(mailbox, query).await?;
         let entries = self.entries(mailbox, &found.uids).await?;
         let mut uids = Vec::with_capacity(entries.len());
@@ -42,7 +43,10 @@ impl Account {
                     uids.push(entry.uid);
                 })
                 .await?;
-                threads.finish()
+                let count = uids.len();
+                self.house
+                    .in_nobodys_way(count, || threads.finish())
+                    .await?
             }
             Threading::References | Threading::Refs => {
                 let mut arrived = Vec::new();
@@ -57,10 +61,12 @@ impl Account {
                     arrived.push(entry.date_seconds);
                 })
                 .await?;
-                match threading {
+                let count = uids.len();
+                let finish = move || match threading {
                     Threading::Refs => threads.finish_by_arrival(&arrived),
                     _ => threads.finish(),
-                }
+                };
+                self.house.in_nobodys_way(count, finish).await?
             }
         };
         let named = members.into_iter().map(|member| Member {

@@ -1,21 +1,24 @@
 //! What is known of a peer, and the answers that are the same in every protocol.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use mail::{BlobRange, ModSeq};
+use mail::{BlobRange, Enhanced, ModSeq, Refusal};
 use net::{Fault, Onlooker, Peer};
-use post::{Account, Outcome, Post};
+use post::{Account, Outcome, Post, Why};
 use tokio::sync::watch;
-use wire::sasl::{Question, ScramHash, ScramKeys, Verdict};
+use wire::sasl::{Question, ScramHash, ScramKeys, Secret, TokenError, TokenStatus, Verdict};
 
 use crate::gallery::Seat;
+use crate::key_file::KeyFile;
 
 /// A peer, and who it is logged in as.
 #[derive(Debug)]
 pub(crate) struct Guest {
     pub(crate) post: Post,
     pub(crate) peer: Peer,
+    token_keys: Option<Arc<KeyFile>>,
     room: Option<Room>,
     /// The other account whose mailbox is open.
     visited: Option<Room>,
@@ -34,6 +37,7 @@ impl Guest {
         Self {
             post,
             peer,
+            token_keys: None,
             room: None,
             visited: None,
             seat: None,
@@ -56,6 +60,11 @@ impl Guest {
         if let Some(seat) = &mut self.seat {
             seat.rests(phase, encrypted);
         }
+    }
+
+    /// The same, and access tokens signed with these keys let it in.
+    pub(crate) fn with_keys(self, token_keys: Option<Arc<KeyFile>>) -> Self {
+        Self { token_keys, ..self }
     }
 
     /// The account it is logged in to.
@@ -122,10 +131,52 @@ impl Guest {
                 let authorization = authorization.as_deref();
                 self.post.login_certified(&addresses, authorization).await
             }
+            Question::Token {
+                token,
+                authorization,
+            } => return self.token(peer, token, authorization).await,
             Question::Keys { user, hash } => return self.keys(peer, &user, hash),
             Question::Failed { user } => Err(self.post.login_failed(peer, &user)),
         };
         self.log_in(account)
+    }
+
+    /// Logs in whoever brings an access token; who brings none of use is told where to get one.
+    async fn token(
+        &mut self,
+        peer: IpAddr,
+        token: Option<Secret>,
+        authorization: Option<String>,
+    ) -> Verdict {
+        let file = self.token_keys.clone();
+        let read = tokio::task::spawn_blocking(move || file.map(|file| file.keys())).await;
+        let Ok(Some(keys)) = read else {
+            let text = "Tokens cannot be checked now";
+            return Verdict::Refused(Refusal::new(454, Enhanced::new(4, 7, 0), text));
+        };
+        let token = token.as_ref().map(|token| token.0.as_str());
+        let check = self
+            .post
+            .login_token(peer, &keys, token, authorization.as_deref());
+        let account = check.await;
+        let status = match account.as_ref().map_err(post::Error::why) {
+            Err(Why::AuthenticationFailed) => Some(TokenStatus::InvalidToken),
+            Err(Why::AuthorizationFailed) => Some(TokenStatus::InsufficientScope),
+            Ok(_) | Err(_) => None,
+        };
+        match (self.log_in(account), status) {
+            (Verdict::Refused(refusal), Some(status)) => {
+                let rules = self.post.rules().tokens.as_ref();
+                let error = TokenError {
+                    status,
+                    scope: rules.and_then(|rules| rules.scope.clone()),
+                    openid_configuration: rules
+                        .and_then(|rules| rules.openid_configuration.clone()),
+                };
+                Verdict::TokenRefused(error, refusal)
+            }
+            (verdict, _) => verdict,
+        }
     }
 
     fn keys(&self, peer: IpAddr, user: &str, hash: ScramHash) -> Verdict {
@@ -158,9 +209,10 @@ impl Guest {
                 Verdict::Accepted
             }
             Err(error) => {
-                let conn = self.peer.conn;
-                tracing::info!(%conn, peer = %self.ip(), %error, "not logged in");
-                Verdict::Refused(error.refusal())
+                let (conn, refusal) = (self.peer.conn, error.refusal());
+                let cause = Some(&refusal.cause).filter(|cause| !cause.is_empty());
+                tracing::info!(%conn, peer = %self.ip(), %error, cause, "not logged in");
+                Verdict::Refused(refusal)
             }
         }
     }

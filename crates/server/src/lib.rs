@@ -11,6 +11,7 @@ mod control;
 mod gallery;
 mod guest;
 mod imap;
+mod key_file;
 mod outside;
 mod pop3;
 mod run;
@@ -19,6 +20,7 @@ mod smtp;
 mod visit;
 
 pub use control::administer;
+pub use key_file::{KeyFile, KeyFileError};
 pub use outside::World;
 pub use run::{Error, Running, run};
 pub use settings::{Door, Encrypted, Protocol, Settings};

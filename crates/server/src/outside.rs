@@ -12,35 +12,57 @@ use tokio::runtime::Handle;
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Heavy work that may wait for a processor; more is dropped.
-const HEAVY_WAITING_MAX: usize = 256;
+/// Work of one kind that may wait for a processor; more is dropped.
+const WAITING_MAX: usize = 256;
 
 /// The real world.
 #[derive(Debug)]
 pub struct World {
     clock: Clock,
     runtime: Handle,
-    heavy: SyncSender<Work>,
+    heavy: Pool,
+    long: Pool,
+}
+
+/// Threads that do work of one kind.
+#[derive(Debug)]
+struct Pool(SyncSender<Work>);
+
+impl Pool {
+    fn start(kind: &str, threads: usize) -> std::io::Result<Self> {
+        let (sender, waiting) = sync_channel(WAITING_MAX);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for number in 0..threads {
+            let waiting = Arc::clone(&waiting);
+            thread::Builder::new()
+                .name(format!("{kind}-{number}"))
+                .spawn(move || labour(&waiting))?;
+        }
+        Ok(Self(sender))
+    }
+
+    fn run(&self, work: Work, what: &str) {
+        match self.0.try_send(work) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                tracing::warn!("too much {what} at once");
+            }
+        }
+    }
 }
 
 impl World {
     /// Opens the eyes: to be called inside the runtime.
     ///
-    /// Heavy work gets half of the processors, so that a flood of logins leaves room for mail.
+    /// Heavy work gets half of the processors, so that a flood of logins leaves room for mail; long
+    /// work as many, so that it is not in the way of logins either.
     pub fn open() -> std::io::Result<Self> {
         let processors = thread::available_parallelism().map_or(1, usize::from);
-        let (heavy, waiting) = sync_channel(HEAVY_WAITING_MAX);
-        let waiting = Arc::new(Mutex::new(waiting));
-        for number in 0..processors.div_ceil(2) {
-            let waiting = Arc::clone(&waiting);
-            thread::Builder::new()
-                .name(format!("heavy-{number}"))
-                .spawn(move || labour(&waiting))?;
-        }
         Ok(Self {
             clock: Clock::start(),
             runtime: Handle::current(),
-            heavy,
+            heavy: Pool::start("heavy", processors.div_ceil(2))?,
+            long: Pool::start("long", processors.div_ceil(2))?,
         })
     }
 }
@@ -63,12 +85,11 @@ impl post::Outside for World {
     }
 
     fn run_heavy(&self, work: Work) {
-        match self.heavy.try_send(work) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                tracing::warn!("too many password checks at once");
-            }
-        }
+        self.heavy.run(work, "checking of passwords");
+    }
+
+    fn run_long(&self, work: Work) {
+        self.long.run(work, "sorting");
     }
 
     fn detach(&self, work: Pin<Box<dyn Future<Output = ()> + Send>>) {
@@ -84,7 +105,7 @@ fn labour(waiting: &Mutex<Receiver<Work>>) {
             .recv();
         let Ok(work) = next else { return };
         if catch_unwind(AssertUnwindSafe(work)).is_err() {
-            tracing::error!("a password check panicked");
+            tracing::error!("heavy work panicked");
         }
     }
 }
@@ -120,7 +141,7 @@ mod tests {
         }
         // All hands are busy: as much waits as may wait, and what is too much is dropped at once.
         let (done, count) = channel();
-        for number in 0..HEAVY_WAITING_MAX + 10 {
+        for number in 0..WAITING_MAX + 10 {
             let done = done.clone();
             world.run_heavy(Box::new(move || done.send(number).unwrap()));
         }
@@ -128,7 +149,30 @@ mod tests {
         for _ in 0..labourers {
             release.send(()).unwrap();
         }
-        assert_eq!(count.iter().count(), HEAVY_WAITING_MAX);
+        assert_eq!(count.iter().count(), WAITING_MAX);
+    }
+
+    #[tokio::test]
+    async fn long_work_is_not_in_the_way_of_heavy_work() {
+        let world = World::open().unwrap();
+        let (release, held) = channel::<()>();
+        let held = Arc::new(Mutex::new(held));
+        let (done, ended) = channel();
+        for _ in 0..64 {
+            let (held, done) = (Arc::clone(&held), done.clone());
+            world.run_long(Box::new(move || {
+                held.lock().unwrap().recv().unwrap();
+                done.send(()).unwrap();
+            }));
+        }
+        let (checked, check) = channel();
+        world.run_heavy(Box::new(move || checked.send(()).unwrap()));
+        check.recv().unwrap();
+        for _ in 0..64 {
+            release.send(()).unwrap();
+        }
+        drop(done);
+        assert_eq!(ended.iter().count(), 64);
     }
 
     #[tokio::test]

@@ -1,10 +1,13 @@
 //! What a server is told: plain values, filled by the binary from its configuration.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use mail::Host;
 use net::{Endpoint, Identity};
+
+use crate::key_file::KeyFile;
 
 /// A server.
 #[derive(Clone, Debug)]
@@ -15,6 +18,8 @@ pub struct Settings {
     pub doors: Vec<Door>,
     /// The certificate it shows; without one there is no TLS.
     pub identity: Option<Identity>,
+    /// The keys of access tokens; without them none are taken.
+    pub token_keys: Option<Arc<KeyFile>>,
     /// Connections at once, through all doors.
     pub connections_max: usize,
     /// Connections at once from one IPv4 address or IPv6 /64.
@@ -74,6 +79,7 @@ impl Settings {
             host,
             doors: Vec::new(),
             identity: None,
+            token_keys: None,
             connections_max: 20_000,
             connections_per_network_max: 200,
             dialogues: true,

@@ -28,6 +28,7 @@ impl Hall {
         let wanted = |mechanism: &Mechanism| match mechanism {
             Mechanism::ScramSha1 | Mechanism::ScramSha1Plus => rules.scram_sha1,
             Mechanism::External => self.asks_for_certificates(),
+            Mechanism::OauthBearer | Mechanism::Xoauth2 => self.takes_tokens(),
             Mechanism::ScramSha256
             | Mechanism::ScramSha256Plus
             | Mechanism::Plain
@@ -45,6 +46,11 @@ impl Hall {
             Protocol::Submission | Protocol::Imap | Protocol::Pop3
         );
         people && identity.is_some_and(Identity::asks_clients)
+    }
+
+    /// True if access tokens are taken, and there are keys to verify them with.
+    fn takes_tokens(&self) -> bool {
+        self.post.rules().tokens.is_some() && self.settings.token_keys.is_some()
     }
 
     /// How connections begin behind this door.
@@ -104,7 +110,10 @@ impl Visit {
     pub(crate) fn guest(&self) -> Guest {
         let hall = &self.hall;
         let seat = hall.gallery.seat(self.peer, hall.beginning());
-        Guest::new(hall.post.clone(), self.peer).seated(seat)
+        let keys = hall.settings.token_keys.clone();
+        Guest::new(hall.post.clone(), self.peer)
+            .seated(seat)
+            .with_keys(keys)
     }
 
     /// Drives the session to its end; what went wrong is logged here and nowhere else.

@@ -25,9 +25,11 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use mail::{BlobRange, Instant, ModSeq};
+use mail::{BlobRange, Enhanced, Instant, ModSeq, Refusal};
 
 use crate::recording::{self, Event, Manner, Recorder};
+use crate::sasl::{Question, TokenError, TokenStatus, Verdict};
+use crate::witness::TOKEN_STAND_IN;
 use crate::{ChannelBinding, Security, Session, Step, Upgrade};
 
 /// How the peer's octets arrive.
@@ -387,6 +389,36 @@ impl Player {
             self.transcript.push('\n');
         }
     }
+}
+
+/// What a house for tests says of a token: `secret`, and what stands for it in a recording, is for
+/// ada, and `secret.early` comes too early.
+#[must_use]
+pub fn token_for_tests(question: &Question) -> Option<Verdict> {
+    let Question::Token {
+        token,
+        authorization,
+    } = question
+    else {
+        return None;
+    };
+    let its_own = matches!(authorization.as_deref(), None | Some("ada"));
+    let refuse = |code, enhanced, text| Refusal::new(code, enhanced, text);
+    Some(match token.as_ref().map(|token| token.0.as_str()) {
+        Some("secret" | TOKEN_STAND_IN) if its_own => Verdict::Accepted,
+        Some("secret.early") => {
+            Verdict::Refused(refuse(454, Enhanced::new(4, 7, 0), "Try again later"))
+        }
+        _ => {
+            let error = TokenError {
+                status: TokenStatus::InvalidToken,
+                scope: Some("mail".to_owned()),
+                openid_configuration: Some("https://login.example/.well-known".to_owned()),
+            };
+            let refusal = refuse(535, Enhanced::new(5, 7, 8), "The token is no good");
+            Verdict::TokenRefused(error, refusal)
+        }
+    })
 }
 
 /// What TLS agrees on in dialogues.

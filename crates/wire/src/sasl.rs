@@ -6,7 +6,7 @@
 //! (RFC 4013), which belongs where they are looked up.
 //!
 //! RFC 4422 appendix A (EXTERNAL), RFC 4616 (PLAIN), RFC 5802 and 7677 (SCRAM), RFC 9266 and 5929
-//! (channel bindings).
+//! (channel bindings), RFC 7628 (OAUTHBEARER).
 
 use std::fmt;
 
@@ -14,10 +14,13 @@ use mail::{Enhanced, Refusal};
 
 use crate::{Security, witness};
 
+mod bearer;
 pub mod client;
 mod scram;
 
-/// Octets a decoded response may have; longer ones are malformed.
+pub use bearer::{ClientResponse, TOKEN_OCTETS_MAX, TokenError, TokenStatus};
+
+/// Octets a decoded response without a token may have; longer ones are malformed.
 pub const RESPONSE_OCTETS_MAX: usize = 4096;
 
 /// A mechanism we offer.
@@ -25,6 +28,8 @@ pub const RESPONSE_OCTETS_MAX: usize = 4096;
 pub enum Mechanism {
     /// RFC 4422 appendix A, by a client's certificate.
     External,
+    /// RFC 7628.
+    OauthBearer,
     /// RFC 4616.
     Plain,
     /// Never specified, still spoken.
@@ -37,6 +42,8 @@ pub enum Mechanism {
     ScramSha256,
     /// RFC 7677 with channel binding.
     ScramSha256Plus,
+    /// What OAUTHBEARER was before it was specified.
+    Xoauth2,
 }
 
 /// The hash of a SCRAM mechanism.
@@ -52,12 +59,14 @@ impl Mechanism {
     /// All mechanisms, the strongest first.
     ///
     /// A binding weighs more than a hash: it keeps out whoever sits between.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::External,
         Self::ScramSha256Plus,
         Self::ScramSha1Plus,
         Self::ScramSha256,
         Self::ScramSha1,
+        Self::OauthBearer,
+        Self::Xoauth2,
         Self::Plain,
         Self::Login,
     ];
@@ -75,12 +84,14 @@ impl Mechanism {
     pub const fn name(self) -> &'static str {
         match self {
             Self::External => "EXTERNAL",
+            Self::OauthBearer => "OAUTHBEARER",
             Self::Plain => "PLAIN",
             Self::Login => "LOGIN",
             Self::ScramSha1 => "SCRAM-SHA-1",
             Self::ScramSha1Plus => "SCRAM-SHA-1-PLUS",
             Self::ScramSha256 => "SCRAM-SHA-256",
             Self::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
+            Self::Xoauth2 => "XOAUTH2",
         }
     }
 
@@ -98,7 +109,10 @@ impl Mechanism {
         let bound = security.is_some_and(|security| security.binding.is_some());
         match self {
             Self::External => security.is_some_and(|security| !security.certified.is_empty()),
-            Self::Plain | Self::Login => clear || security.is_some(),
+            // RFC 7628 §3
+            Self::Plain | Self::Login | Self::OauthBearer | Self::Xoauth2 => {
+                clear || security.is_some()
+            }
             Self::ScramSha1 | Self::ScramSha256 => true,
             Self::ScramSha1Plus | Self::ScramSha256Plus => bound,
         }
@@ -111,18 +125,24 @@ impl Mechanism {
             Self::ScramSha1Plus => Some((ScramHash::Sha1, true)),
             Self::ScramSha256 => Some((ScramHash::Sha256, false)),
             Self::ScramSha256Plus => Some((ScramHash::Sha256, true)),
-            Self::External | Self::Plain | Self::Login => None,
+            Self::External | Self::OauthBearer | Self::Plain | Self::Login | Self::Xoauth2 => None,
         }
     }
 
-    /// True if an eavesdropper would learn the password.
+    /// True if it takes a token, which somebody else has issued, for a password.
+    #[must_use]
+    pub const fn takes_token(self) -> bool {
+        matches!(self, Self::OauthBearer | Self::Xoauth2)
+    }
+
+    /// True if an eavesdropper would learn the password or the token.
     #[must_use]
     pub const fn needs_tls(self) -> bool {
-        matches!(self, Self::Plain | Self::Login)
+        matches!(self, Self::Plain | Self::Login) || self.takes_token()
     }
 }
 
-/// A password on its way to the check; `Debug` does not show it.
+/// A password or a token on its way to the check; `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub String);
 
@@ -149,6 +169,14 @@ pub enum Question {
     Certified {
         /// The certificate's addresses.
         addresses: Vec<String>,
+        /// Whom to log in as, where that is said.
+        authorization: Option<String>,
+    },
+    /// May whoever has brought this token in? `Accepted` logs the connection in, and
+    /// [`Verdict::TokenRefused`] tells where to get a better one.
+    Token {
+        /// The token; none where the client only asks what is wanted.
+        token: Option<Secret>,
         /// Whom to log in as, where that is said.
         authorization: Option<String>,
     },
@@ -181,6 +209,8 @@ pub enum Verdict {
     Accepted,
     /// To [`Question::Keys`].
     Keys(ScramKeys),
+    /// To [`Question::Token`]: no, and what helps.
+    TokenRefused(TokenError, Refusal),
     /// No, or not now.
     Refused(Refusal),
 }
@@ -237,6 +267,11 @@ enum State {
     ScramProved(Vec<u8>),
     /// The signature was sent; the peer owes an empty response.
     ScramSigned,
+    /// Of OAUTHBEARER or XOAUTH2.
+    Token(Mechanism),
+    TokenDeciding,
+    /// The error was sent; the peer owes an answer without meaning.
+    TokenRefused(Refusal),
     /// The house was asked the question that decides.
     Deciding,
     Over,
@@ -259,6 +294,7 @@ impl Exchange {
                 (State::External(certified.unwrap_or_default()), &b""[..])
             }
             (Mechanism::Login, _) => (State::Login, &b"Username:"[..]),
+            (mechanism, _) if mechanism.takes_token() => (State::Token(mechanism), &b""[..]),
             (_, Some((hash, plus))) => {
                 let terms = scram::Terms {
                     hash,
@@ -283,7 +319,11 @@ impl Exchange {
         let Ok(text) = std::str::from_utf8(response) else {
             return Next::Malformed;
         };
-        if text.len() > RESPONSE_OCTETS_MAX {
+        let octets_max = match &state {
+            State::Token(_) => bearer::RESPONSE_OCTETS_MAX,
+            _ => RESPONSE_OCTETS_MAX,
+        };
+        if text.len() > octets_max {
             return Next::Malformed;
         }
         let (state, next) = match state {
@@ -305,7 +345,15 @@ impl Exchange {
             State::ScramFirst(terms) => first(&terms, text),
             State::ScramFinal(challenged) => last(&challenged, text),
             State::ScramSigned if text.is_empty() => (State::Over, Next::Accepted),
+            State::Token(mechanism) => token(mechanism, text),
+            // XOAUTH2's clients say nothing instead of what the RFC wants.
+            // RFC 7628 §3.2.3
+            State::TokenRefused(refusal) if matches!(text, "" | bearer::DUMMY) => {
+                (State::Over, Next::Refused(refusal))
+            }
             State::Login
+            | State::TokenDeciding
+            | State::TokenRefused(_)
             | State::ScramSigned
             | State::ScramKeys(_)
             | State::ScramProved(_)
@@ -322,12 +370,15 @@ impl Exchange {
         match &self.state {
             State::Plain => witness::shown_plain(line),
             State::Login | State::External(_) => witness::shown_name(line),
+            State::Token(mechanism) => witness::shown_token(*mechanism, line),
+            State::TokenRefused(_) => witness::shown_dummy(line),
             State::LoginPassword { .. }
             | State::ScramFirst(_)
             | State::ScramKeys(_)
             | State::ScramFinal(_)
             | State::ScramProved(_)
             | State::ScramSigned
+            | State::TokenDeciding
             | State::Deciding
             | State::Over => witness::shown_proof(line),
         }
@@ -355,9 +406,16 @@ impl Exchange {
                 self.state = State::ScramSigned;
                 Next::Challenge(signature)
             }
-            (State::Deciding, Verdict::Accepted) => Next::Accepted,
+            (State::TokenDeciding, Verdict::TokenRefused(error, refusal)) => {
+                // RFC 7628 §3.2.3
+                self.state = State::TokenRefused(refusal);
+                Next::Challenge(error.write())
+            }
+            (State::Deciding | State::TokenDeciding, Verdict::Accepted) => Next::Accepted,
             // A house that answers another question than the one it was asked.
-            (_, Verdict::Accepted | Verdict::Keys(_)) => Next::Refused(refusal("cannot check now")),
+            (_, Verdict::Accepted | Verdict::Keys(_) | Verdict::TokenRefused(..)) => {
+                Next::Refused(refusal("cannot check now"))
+            }
         }
     }
 }
@@ -393,6 +451,26 @@ fn plain(text: &str) -> Next {
     }
 }
 
+fn token(mechanism: Mechanism, text: &str) -> (State, Next) {
+    match ClientResponse::parse(mechanism, text) {
+        Ok(response) => {
+            let question = Question::Token {
+                token: response.token,
+                authorization: response.authorization,
+            };
+            (State::TokenDeciding, Next::Ask(question))
+        }
+        Err(fault) => ended(fault),
+    }
+}
+
+fn ended(fault: scram::Fault) -> (State, Next) {
+    match fault {
+        scram::Fault::Malformed => (State::Over, Next::Malformed),
+        scram::Fault::Refused(why) => (State::Over, Next::Refused(refusal(why))),
+    }
+}
+
 fn first(terms: &scram::Terms, text: &str) -> (State, Next) {
     match terms.first(text) {
         Ok(first) => {
@@ -401,8 +479,7 @@ fn first(terms: &scram::Terms, text: &str) -> (State, Next) {
             let question = Question::Keys { user, hash };
             (State::ScramKeys(first), Next::Ask(question))
         }
-        Err(scram::Fault::Malformed) => (State::Over, Next::Malformed),
-        Err(scram::Fault::Refused(why)) => (State::Over, Next::Refused(refusal(why))),
+        Err(fault) => ended(fault),
     }
 }
 

@@ -11,10 +11,13 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use crate::Line;
-use crate::sasl::Mechanism;
+use crate::sasl::{ClientResponse, Mechanism, Secret};
 
 /// Stands for every password: whoever plays a recording has a house that takes it for right.
 pub const STAND_IN: &str = "<left-out>";
+
+/// Stands for every access token; in their letters, which leave out brackets.
+pub const TOKEN_STAND_IN: &str = "left-out";
 
 /// Octets that the name of a mechanism has at most (RFC 4422 §3.1).
 const MECHANISM_OCTETS_MAX: usize = 20;
@@ -133,6 +136,7 @@ pub fn shown_auth(arguments: &[u8]) -> Vec<u8> {
     let shown = match mechanism {
         Some(Mechanism::Plain) => shown_plain(initial),
         Some(Mechanism::Login | Mechanism::External) => shown_name(initial),
+        Some(mechanism) if mechanism.takes_token() => shown_token(mechanism, initial),
         _ => shown_proof(initial),
     };
     [name, b" ", &shown].concat()
@@ -169,6 +173,27 @@ pub(crate) fn shown_plain(line: &[u8]) -> Vec<u8> {
 pub(crate) fn shown_name(line: &[u8]) -> Vec<u8> {
     match STANDARD.decode(line) {
         Ok(name) if !name.contains(&0) => line.to_vec(),
+        _ => shown_proof(line),
+    }
+}
+
+/// What may be shown of a response with an access token: all that was understood but the token.
+pub(crate) fn shown_token(mechanism: Mechanism, line: &[u8]) -> Vec<u8> {
+    let response = STANDARD.decode(line).unwrap_or_default();
+    match ClientResponse::read(mechanism, &response) {
+        Some(mut response) => {
+            let stand_in = |_| Secret(TOKEN_STAND_IN.to_owned());
+            response.token = response.token.map(stand_in);
+            encoded(response.write(mechanism).as_bytes())
+        }
+        None => shown_proof(line),
+    }
+}
+
+/// What may be shown of the answer to a refused token: the one without meaning.
+pub(crate) fn shown_dummy(line: &[u8]) -> Vec<u8> {
+    match STANDARD.decode(line) {
+        Ok(dummy) if dummy == b"\x01" => line.to_vec(),
         _ => shown_proof(line),
     }
 }
@@ -217,12 +242,20 @@ mod tests {
         let plain = encoded(b"\0ada\0secret");
         let plain = String::from_utf8(plain).unwrap();
         let left_out = String::from_utf8(encoded(b"\0ada\0<left-out>")).unwrap();
+        let token = STANDARD.encode("user=ada\x01auth=Bearer secret\x01\x01");
+        let token_left = STANDARD.encode("user=ada\x01auth=Bearer left-out\x01\x01");
         let proof = String::from_utf8(encoded(STAND_IN.as_bytes())).unwrap();
         for (given, shown) in [
             ("PLAIN".to_owned(), "PLAIN".to_owned()),
             ("PLAIN =".to_owned(), "PLAIN =".to_owned()),
             (format!("plain {plain}"), format!("plain {left_out}")),
             (format!("LOGIN {plain}"), format!("LOGIN {proof}")),
+            (format!("XOAUTH2 {plain}"), format!("XOAUTH2 {proof}")),
+            (format!("XOAUTH2 {token}"), format!("XOAUTH2 {token_left}")),
+            (
+                format!("OAUTHBEARER {token}"),
+                format!("OAUTHBEARER {proof}"),
+            ),
             ("LOGIN YWRh".to_owned(), "LOGIN YWRh".to_owned()),
             (format!("NTLM {plain}"), format!("NTLM {proof}")),
             (format!("PLAIN {plain} x"), format!("PLAIN {STAND_IN}")),

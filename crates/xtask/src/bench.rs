@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+mod idle;
 mod imap;
 mod letter;
 mod link;
@@ -14,6 +15,7 @@ mod lists;
 mod load;
 mod mailbox;
 mod mix;
+mod order;
 mod peer;
 mod pop3;
 mod raw;
@@ -25,8 +27,8 @@ mod target;
 
 use table::Table;
 
-/// Runs one bench: `smtp`, `imap`, `mailbox` (the part of `imap` with large mailboxes, beside the
-/// peer or alone), `lists`, `search` or `message`.
+/// Runs one bench: `smtp`, `imap`, `idle`, `mailbox` (the part of `imap` with large mailboxes,
+/// beside the peer or alone), `lists`, `search` or `message`.
 pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     if let ["message", rows @ ..] = words {
         let bench = ["bench", "--package", "message", "--bench", "reading", "--"];
@@ -40,6 +42,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     let mut table = Table::default();
     match words {
         ["smtp"] => smtp::run(&build(root)?, folder.path(), rounds, &mut table)?,
+        ["idle"] => idle::run(&build(root)?, folder.path(), &mut table)?,
         ["lists"] => lists::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["imap"] => {
             let binary = build(root)?;
@@ -56,7 +59,9 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
             smtp::rows(peer.target(), folder.path(), &mut table)?;
             imap::rows(peer.target(), &mut table)?;
         }
-        _ => bail!("benches: smtp, imap, mailbox [caramel|peer], lists, search, message; and peer"),
+        _ => bail!(
+            "benches: smtp, imap, idle, mailbox [caramel|peer], lists, search, message; and peer"
+        ),
     }
     println!("{table}");
     Ok(())

@@ -29,6 +29,8 @@ cargo xtask test               all that CI runs; installs missing programs where
 cargo xtask bench smtp|imap    beside Debian's Postfix and Dovecot, which it does not install
 cargo xtask bench mailbox      the part of it with large mailboxes: CARAMEL_MESSAGES of them,
                                CARAMEL_ROUNDS times
+cargo xtask bench idle         ten thousand connections that wait: what each takes, how soon all
+                               are told
 cargo xtask bench lists        SORT and THREAD of long lists, beside the same
 cargo xtask bench search       searching text, what the index spares and costs, beside Dovecot
 cargo xtask bench message      reading messages beside mail-parser and mailparse

@@ -36,6 +36,10 @@ pub(crate) enum Kind {
     Switch,
     /// Where to listen.
     Endpoint,
+    /// A name that somebody else has chosen: no spaces, quotes or backslashes.
+    Name,
+    /// A URL with `https:`.
+    Https,
     /// One of these words.
     Word(&'static [&'static str]),
 }
@@ -56,6 +60,10 @@ impl Kind {
                  \"unix:/run/caramel/lmtp\""
                     .to_owned()
             }
+            Self::Name => {
+                "visible ASCII without spaces, quotes and backslashes: \"mail\"".to_owned()
+            }
+            Self::Https => "a URL: \"https://login.example.org/about\"".to_owned(),
             Self::Word(words) => {
                 let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
                 format!("one of {}", quoted.join(", "))
@@ -90,8 +98,9 @@ settings! {
     DATA = [""] "data": Kind::Path, "", "\"/var/lib/caramel\"",
         "The folder for everything that is kept. Without it, `caramel` in the user's data folder.";
     MEMORY = [""] "memory": Kind::Size, "\"128M\"", "\"128M\"",
-        "How much memory what is read often may take. Connections and messages on their way come \
-         on top, each within limits of its own.";
+        "How much memory what is read often may take: half of it mailboxes (`mailbox_memory` \
+         sets another limit), half of it what is kept on the disk. Connections and messages on \
+         their way come on top, each within limits of its own.";
     POSTMASTER = [""] "postmaster": Kind::Mail, "", "\"ada@example.org\"",
         "The account that gets mail for postmaster and abuse where no alias says otherwise. \
          Without it, the oldest account.";
@@ -123,6 +132,26 @@ settings! {
          one (PLAIN, LOGIN, USER); before that SCRAM-SHA-1 says that the password is wrong. Off \
          unless a program needs it: what is kept for it lets whoever steals the store try \
          passwords faster.";
+    ISSUER = ["oauth"] "issuer": Kind::Name, "", "\"https://login.example.org/realms/mail\"",
+        "Who has to have issued a token (`iss`), to the letter.";
+    AUDIENCE = ["oauth"] "audience": Kind::Name, "", "\"mail\"",
+        "Whom a token has to be meant for (`aud`), to the letter. Choose one that only mail's \
+         tokens have: a token for another service at the same issuer is none for this one.";
+    KEYS = ["oauth"] "keys": Kind::Path, "", "\"/etc/caramel/oauth-keys.json\"",
+        "A file with the issuer's public keys (a JWK set: what its `jwks_uri` gives). It is read \
+         again whenever it has changed, so fetch it anew from time to time, and put the new file \
+         in the old one's place; while it is gone or broken, the keys stay as they were. RSA from \
+         2048 bits, P-256, P-384 and Ed25519 are known.";
+    ACCOUNT_CLAIM = ["oauth"] "account_claim": Kind::Name, "\"email\"", "\"username\"",
+        "The claim that names the account: an address, or, where only one domain is ours, its \
+         local part. Choose one that people cannot change by themselves at the issuer. With \
+         `email`, a token that says `email_verified` is false is refused.";
+    SCOPE = ["oauth"] "scope": Kind::Name, "", "\"mail\"",
+        "What a token has to allow (a word of `scope`, or of `scp`). Without it, nothing is asked \
+         for.";
+    DISCOVERY = ["oauth"] "discovery": Kind::Https, "",
+        "\"https://login.example.org/.well-known/openid-configuration\"",
+        "Where programs learn how to get a token; told to those that bring none of use.";
     MESSAGE_SIZE = ["limits"] "message_size": Kind::Size, "\"50M\"", "\"50M\"",
         "How large a message may be.";
     RECIPIENTS = ["limits"] "recipients": Kind::Count, "1000", "1000",
@@ -133,6 +162,11 @@ settings! {
     ACCOUNT_MESSAGES = ["limits"] "account_messages": Kind::Count, "", "100000",
         "How many messages an account may hold, counted once for each mailbox they are in. \
          Without it, any number.";
+    MAILBOX_MEMORY = ["limits"] "mailbox_memory": Kind::Size, "", "\"64M\"",
+        "How much memory mailboxes may take, of all accounts together: some 50 octets for each \
+         message of an account in use. Beyond it the accounts that were not used for the longest \
+         time are read from the disk when they are next asked for, also while somebody is logged \
+         in and waits. An account in use right now may pass it. Without it, half of `memory`.";
     CONNECTIONS = ["limits"] "connections": Kind::Count, "20000", "20000",
         "How many connections there may be at once.";
     CONNECTIONS_PER_ADDRESS = ["limits"] "connections_per_address": Kind::Count, "200", "200",
@@ -161,6 +195,14 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ),
     ("tls", "The server's certificate."),
     ("login", "How people log in."),
+    (
+        "oauth",
+        "Access tokens instead of passwords (OAUTHBEARER, XOAUTH2) for submission, IMAP and POP3, \
+         as a service for logging in issues them. They have to be signed JWTs; with `issuer`, \
+         `audience` and `keys` they are taken, without this table they are not offered. Nothing is \
+         asked of the issuer, so a token it takes back stays good until it expires, and who is \
+         logged in by then stays so.",
+    ),
     ("limits", "How much of anything there may be."),
     ("privacy", "What may be seen of people's mail."),
     ("log", "What is logged."),

@@ -42,6 +42,7 @@ fn the_example_is_right_and_the_rest_has_defaults() {
     assert_eq!(config.listeners[0].encrypted, Encrypted::StartTls);
     assert_eq!(config.message_size(), 50 << 20);
     assert_eq!(config.memory(), 128 << 20);
+    assert!(config.tokens().is_none() && config.token_keys().is_none());
     assert!(!config.captures() && !config.logs_json() && !config.scram_sha1());
     assert_eq!(config.quota(), Quota::default());
     let text = "hostname = \"h.example\"\n[limits]\naccount_size = \"2G\"\naccount_messages = 9\n";
@@ -66,6 +67,20 @@ fn what_is_shown_is_a_file_that_means_the_same() {
     assert_eq!(again.hostname(), config.hostname());
     assert_eq!(again.message_size(), config.message_size());
     assert!(shown.contains("recipients = 1000  # default"), "{shown}");
+}
+
+#[test]
+fn mailboxes_have_half_of_the_memory_or_what_is_said() {
+    let octets = |more: &str| {
+        let text = format!("hostname = \"h.example\"\n{more}");
+        parse("caramel.toml", text).unwrap().mailbox_memory()
+    };
+    assert_eq!(octets(""), 64 << 20);
+    assert_eq!(octets("memory = \"50M\"\n"), 25 << 20);
+    assert_eq!(
+        octets("memory = \"50M\"\n[limits]\nmailbox_memory = \"9M\"\n"),
+        9 << 20
+    );
 }
 
 #[test]
@@ -148,4 +163,30 @@ fn mistakes_of_every_kind() {
         assert!(said.contains(part), "{part} not in\n{said}");
     }
     assert!(parse("caramel.toml", head.to_owned()).is_ok());
+}
+
+#[test]
+fn mistakes_about_tokens() {
+    let cases = [
+        ("scope = \"mail\"\n", "needs `issuer` as well"),
+        ("issuer = \"a b\"\n", "without spaces"),
+        (
+            "discovery = \"http://login.example\"\n",
+            "https://login.example.org",
+        ),
+        (
+            "issuer = \"i\"\naudience = \"mail\"\n\
+             keys = \"/nowhere/keys.json\"\n",
+            "cannot be read",
+        ),
+        (
+            "issuer = \"i\"\naudience = \"mail\"\n\
+             keys = \"/dev/null\"\n",
+            "has no keys",
+        ),
+    ];
+    for (text, part) in cases {
+        let said = complaint(&format!("hostname = \"h.example\"\n[oauth]\n{text}"));
+        assert!(said.contains(part), "{part} not in\n{said}");
+    }
 }

@@ -47,6 +47,7 @@ pub(super) enum Meaning {
     /// Octets, seconds, or how many.
     Number(u64),
     Endpoint(Endpoint),
+    /// One of the words there are, a name, or a URL.
     Word(String),
     Switch(bool),
 }
@@ -262,9 +263,22 @@ fn understand(setting: &Setting, value: &DeValue<'_>) -> Option<Meaning> {
             let word = text.filter(|text| words.contains(text))?;
             Meaning::Word(word.to_owned())
         }
+        Kind::Name => Meaning::Word(text.filter(|text| is_name(text))?.to_owned()),
+        Kind::Https => {
+            let url = text.filter(|text| is_name(text))?;
+            let rest = url.strip_prefix("https://")?;
+            Meaning::Word((!rest.is_empty()).then(|| url.to_owned())?)
+        }
         Kind::Switch => Meaning::Switch(value.as_bool()?),
         Kind::Endpoint => Meaning::Endpoint(endpoint(text?)?),
     })
+}
+
+/// True for letters that need no quoting wherever a name is told.
+// RFC 6749 §3.3
+fn is_name(text: &str) -> bool {
+    let plain = |octet: u8| octet.is_ascii_graphic() && !matches!(octet, b'"' | b'\\');
+    !text.is_empty() && text.bytes().all(plain)
 }
 
 fn number(value: &DeValue<'_>) -> Option<u64> {

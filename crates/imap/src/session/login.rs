@@ -179,7 +179,7 @@ impl Session {
             let next = match verdict {
                 Verdict::Accepted => Next::Accepted,
                 Verdict::Refused(refusal) => Next::Refused(refusal),
-                Verdict::Keys(_) => return self.fault(),
+                Verdict::Keys(_) | Verdict::TokenRefused(..) => return self.fault(),
             };
             return self.go_on(tag, verb, None, next);
         };

@@ -18,6 +18,11 @@ impl Session {
         wanted.filter(move |mechanism| mechanism.is_possible(security, clear))
     }
 
+    /// True if the owner wants this mechanism where there is TLS, and only there.
+    fn is_hidden(&self, mechanism: Mechanism) -> bool {
+        mechanism.needs_tls() && self.policy.mechanisms.contains(&mechanism)
+    }
+
     pub(super) const fn passwords_allowed(&self) -> bool {
         self.security.is_some() || self.policy.cleartext_passwords
     }
@@ -59,7 +64,7 @@ impl Session {
             .find(|offered| Some(*offered) == mechanism)
         else {
             let text = match mechanism {
-                Some(mechanism) if mechanism.needs_tls() => "Encrypt first: STLS",
+                Some(known) if security.is_none() && self.is_hidden(known) => "Encrypt first: STLS",
                 _ => "No such mechanism here",
             };
             return self.refuse(&Response::err(text));

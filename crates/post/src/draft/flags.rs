@@ -35,6 +35,7 @@ impl Draft<'_> {
             return modseq;
         };
         folder.highest = modseq;
+        folder.flagged = modseq;
         let many = flaggings.len() >= RUN_MESSAGES_MIN;
         let (mut before, mut runs) = (Vec::with_capacity(flaggings.len()), Vec::new());
         let mut at = 0;

@@ -237,6 +237,16 @@ impl Attempt {
             network: network(peer),
         }
     }
+
+    /// Somebody who does not say who it is: failures count for its network alone, as nobody's name
+    /// has a NUL.
+    pub(crate) fn nameless(peer: IpAddr) -> Self {
+        let network = network(peer);
+        Self {
+            user: format!("\0{network}"),
+            network,
+        }
+    }
 }
 
 impl State {

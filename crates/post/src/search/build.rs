@@ -6,7 +6,7 @@ use index::{Builder, Document, IDS_MAX, Segment, merge};
 use mail::{EmailId, MailboxId, Uid};
 use message::{fold, header_text, search_text};
 
-use super::shelf::{INDEX_WAITING_MAX, Mute, Shelf, mark, piece};
+use super::shelf::{Mute, Shelf, index_waiting_max, mark, piece};
 use super::yield_now;
 use crate::ledger::Ledger;
 use crate::tables::EmailRow;
@@ -34,7 +34,7 @@ impl Post {
             let Ok(account) = self.account(id).await else {
                 continue;
             };
-            if let Err(error) = account.index(INDEX_WAITING_MAX).await {
+            if let Err(error) = account.index_waiting().await {
                 tracing::warn!(account = id.0, %error, "an index stays behind");
                 // Not at once again: when as many more have come.
                 if let Ok(newest) = account.look(|ledger| ledger.counters.email).await {
@@ -46,6 +46,12 @@ impl Post {
 }
 
 impl Account {
+    /// Makes segments as long as enough have none.
+    async fn index_waiting(&self) -> Outcome<u64> {
+        let messages = self.look(|ledger| ledger.counters.usage.messages).await?;
+        self.index(index_waiting_max(messages)).await
+    }
+
     /// Makes segments as long as at least `ids_min` email ids have none; says how many messages
     /// were put into them.
     ///

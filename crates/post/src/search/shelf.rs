@@ -14,11 +14,19 @@ use store::{Partition, Piece, Store};
 use tokio::sync::MutexGuard;
 
 use super::waiting::Waiting;
+use crate::ledger::Ledger;
 use crate::tables::EmailRow;
 use crate::{Account, Outcome};
 
 /// An account is taken up when so many ids have no segment yet.
-pub(crate) const INDEX_WAITING_MAX: u64 = 64;
+const INDEX_WAITING_MAX: u64 = 64;
+/// Of a large account one in so many messages may have none: each time all are looked at.
+const INDEX_WAITING_SHARE: u64 = 1024;
+
+/// An account with so many messages is taken up when so many ids have no segment yet.
+pub(crate) fn index_waiting_max(messages: u64) -> u64 {
+    INDEX_WAITING_MAX.max(messages / INDEX_WAITING_SHARE)
+}
 
 /// The segments in order; each begins where the one before ends, the first at id 1.
 #[derive(Debug, Default)]
@@ -56,10 +64,11 @@ impl Index {
         }
     }
 
-    /// Takes notice of the newest email: enough of them are work for the builder.
-    pub(crate) fn notice(&self, newest: u64) {
+    /// Takes notice of the newest email in an account with so many messages: enough new ones are
+    /// work for the builder.
+    pub(crate) fn notice(&self, newest: u64, messages: u64) {
         let told = self.told.load(Ordering::Relaxed);
-        if newest >= told.saturating_add(INDEX_WAITING_MAX) {
+        if newest >= told.saturating_add(index_waiting_max(messages)) {
             self.told.store(newest, Ordering::Relaxed);
             self.waiting.add(self.account);
         }
@@ -203,7 +212,8 @@ impl Account {
         if let Some(shelf) = index.now() {
             return Ok(shelf);
         }
-        let newest = self.look(|ledger| ledger.counters.email).await?;
+        let counted = |ledger: &Ledger| (ledger.counters.email, ledger.counters.usage.messages);
+        let (newest, messages) = self.look(counted).await?;
         let place = self.house.inner.store.derived();
         let partition = self.keeper.partition();
         let reading = || crate::Error::reading("reading an index");
@@ -226,7 +236,7 @@ impl Account {
         let shelf = Arc::new(Shelf { segments });
         index.set(Some(Arc::clone(&shelf)));
         index.done(shelf.covered());
-        index.notice(newest);
+        index.notice(newest, messages);
         Ok(shelf)
     }
 

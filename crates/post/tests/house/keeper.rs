@@ -243,7 +243,7 @@ async fn an_abandoned_commit_is_carried_on() {
 #[tokio::test]
 async fn idle_accounts_make_room() {
     let tight = Rules {
-        memory_octets_max: 20_000,
+        mailbox_memory_octets_max: 20_000,
         ..rules()
     };
     let names: Vec<String> = (0..30).map(|number| format!("user{number}")).collect();

@@ -128,7 +128,7 @@ async fn of_messages_of_an_earlier_version_it_is_not_known() {
     assert_eq!(saved(&ada, "INBOX").await, [None]);
     let day = (2023, 11, 14);
     assert_eq!(found(&ada, Query::SavedOn(day)).await, [1]);
-    assert_eq!(found(&ada, Query::SavedBefore(day)).await, []);
+    assert!(found(&ada, Query::SavedBefore(day)).await.is_empty());
     // A copy is of today; the old one stays as it is, whatever happens to its flags.
     world.made.seconds.store(DAY, Ordering::Relaxed);
     let inbox = ada.open("INBOX").await.unwrap().id;

@@ -1,11 +1,13 @@
 //! SASL, the client's end: what a client, a relay or a test says to a server.
 //!
-//! LOGIN is not spoken: whoever offers it offers PLAIN.
+//! LOGIN is not spoken: whoever offers it offers PLAIN. [`Exchange`] knows a password,
+//! [`TokenExchange`] brings a token.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq as _;
 
+use super::bearer::{self, ClientResponse};
 use super::scram::{attribute, binding_name, binding_octets, digest, mac, xor};
 use super::{Mechanism, ScramHash, Secret};
 use crate::Security;
@@ -60,11 +62,12 @@ enum State {
     Over,
 }
 
-/// The strongest of the offered mechanisms that we speak on this connection.
+/// The strongest of the offered mechanisms by which a password is proved on this connection.
 #[must_use]
 pub fn choose(offered: &[Mechanism], security: Option<&Security>) -> Option<Mechanism> {
     Mechanism::ALL.into_iter().find(|mechanism| {
         *mechanism != Mechanism::Login
+            && !mechanism.takes_token()
             && offered.contains(mechanism)
             && mechanism.is_possible(security, false)
     })
@@ -74,7 +77,7 @@ impl Exchange {
     /// Begins an exchange with its initial response; `nonce` is printable ASCII without a comma,
     /// fresh each time.
     ///
-    /// `None` for LOGIN, and for a -PLUS without a channel binding.
+    /// `None` for LOGIN, for what takes no password, and for a -PLUS without a channel binding.
     #[must_use]
     pub fn begin(
         mechanism: Mechanism,
@@ -177,6 +180,44 @@ impl Exchange {
         };
         let proof = STANDARD.encode(xor(client_key, &signature));
         Ok(format!("{unproved},p={proof}").into_bytes())
+    }
+}
+
+/// One exchange by OAUTHBEARER or XOAUTH2.
+#[derive(Debug)]
+pub struct TokenExchange {
+    error: Option<String>,
+}
+
+impl TokenExchange {
+    /// Begins an exchange with its initial response.
+    ///
+    /// `None` for another mechanism, and for XOAUTH2 without a user.
+    #[must_use]
+    pub fn begin(mechanism: Mechanism, response: &ClientResponse) -> Option<(Self, Vec<u8>)> {
+        let complete = mechanism != Mechanism::Xoauth2 || response.authorization.is_some();
+        let message = (mechanism.takes_token() && complete).then(|| response.write(mechanism))?;
+        Some((Self { error: None }, message.into_bytes()))
+    }
+
+    /// Takes the server's error; returns the response that lets the server end the exchange.
+    ///
+    /// # Errors
+    /// Where the challenge is no error, or a second one: cancel the exchange.
+    // RFC 7628 §3.2.3
+    pub fn receive(&mut self, challenge: &[u8]) -> Result<Vec<u8>, Error> {
+        let text = std::str::from_utf8(challenge).map_err(|_| Error::Malformed)?;
+        if text.is_empty() || self.error.is_some() {
+            return Err(Error::Malformed);
+        }
+        self.error = Some(text.to_owned());
+        Ok(bearer::DUMMY.into())
+    }
+
+    /// What the server told of the token: JSON as it came.
+    #[must_use]
+    pub fn error(&self) -> Option<&str> {
+        self.error.as_deref()
     }
 }
 

@@ -190,7 +190,7 @@ pub(super) fn attribute<'a>(field: Option<&'a str>, name: &str) -> Result<&'a st
 }
 
 /// Decodes `=2C` and `=3D`.
-fn saslname(text: &str) -> Result<String, Fault> {
+pub(super) fn saslname(text: &str) -> Result<String, Fault> {
     let mut pieces = text.split('=');
     let mut name = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {

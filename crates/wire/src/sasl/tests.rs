@@ -267,9 +267,9 @@ fn converse(mechanism: Mechanism, ours: &Security, theirs: &Security) -> (bool, 
                 assert_eq!(user, "a,=b");
                 server.answer(Verdict::Accepted)
             }
-            Next::Ask(Question::Failed { .. } | Question::Certified { .. }) => {
-                server.answer(Verdict::Refused(no()))
-            }
+            Next::Ask(
+                Question::Failed { .. } | Question::Certified { .. } | Question::Token { .. },
+            ) => server.answer(Verdict::Refused(no())),
             Next::Accepted => return (true, client.is_complete()),
             Next::Refused(_) | Next::Malformed => return (false, client.is_complete()),
         };
@@ -396,10 +396,11 @@ fn what_is_offered_depends_on_tls() {
         offered.join(" ")
     };
     assert_eq!(names(None, false), "SCRAM-SHA-256 SCRAM-SHA-1");
-    assert_eq!(names(None, true), "SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN");
+    let clear = "SCRAM-SHA-256 SCRAM-SHA-1 OAUTHBEARER XOAUTH2 PLAIN LOGIN";
+    assert_eq!(names(None, true), clear);
     assert_eq!(
         names(Some(&tls), false),
-        "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN"
+        format!("SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS {clear}")
     );
     assert_eq!(
         choose(&Mechanism::ALL, Some(&tls)),
@@ -407,6 +408,9 @@ fn what_is_offered_depends_on_tls() {
     );
     assert_eq!(choose(&Mechanism::ALL, None), Some(Mechanism::ScramSha256));
     assert_eq!(choose(&[Mechanism::Plain, Mechanism::Login], None), None);
+    // What takes a token takes no password.
+    let tokens = [Mechanism::OauthBearer, Mechanism::Xoauth2];
+    assert_eq!(choose(&tokens, Some(&tls)), None);
 }
 
 /// Responses of a peer who knows the words and not the password.
@@ -417,6 +421,9 @@ fn responses() -> impl Strategy<Value = Vec<Vec<u8>>> {
         b"p=tls-exporter,a=boss,n=user,r=x".to_vec(),
         b"c=biws,r=x,p=".to_vec(),
         b"\0ada\0secret".to_vec(),
+        b"n,,\x01auth=Bearer abc\x01\x01".to_vec(),
+        b"user=ada\x01auth=Bearer abc\x01\x01".to_vec(),
+        b"\x01".to_vec(),
         Vec::new(),
     ]);
     let noise = prop::collection::vec(any::<u8>(), 0..60);
@@ -447,6 +454,14 @@ fn nobody_is_let_in_unless_the_house_says_so() {
                     server.answer(Verdict::Keys(keys))
                 }
                 Next::Ask(Question::Proved { .. }) => panic!("proved without the password"),
+                Next::Ask(Question::Token { .. }) => {
+                    let error = TokenError {
+                        status: TokenStatus::InvalidToken,
+                        scope: None,
+                        openid_configuration: None,
+                    };
+                    server.answer(Verdict::TokenRefused(error, no()))
+                }
                 Next::Ask(_) => server.answer(Verdict::Refused(no())),
                 Next::Accepted => panic!("let in"),
                 Next::Refused(_) | Next::Malformed => break,

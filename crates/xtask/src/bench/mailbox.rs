@@ -7,12 +7,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use interop::Server;
 
 use super::letter::letter;
 use super::link::Link;
 use super::table::Table;
 use super::target::{self, Target};
-use super::{mix, peer, pop3};
+use super::{mix, order, peer, pop3};
 
 /// Messages in the mailbox, unless `CARAMEL_MESSAGES` says otherwise.
 const MESSAGES: usize = 10_000;
@@ -56,9 +57,9 @@ pub(crate) fn run(
         if only.is_none_or(|only| only == "caramel") {
             let place = folder.join(format!("mailbox-{round}"));
             std::fs::create_dir_all(&place)?;
-            let (server, ours) = target::caramel(binary, &place)?;
+            let (mut server, ours) = target::caramel(binary, &place)?;
             rows(&ours, table)?;
-            drop(server);
+            cold(&mut server, table)?;
         }
         if only.is_none_or(|only| only == "peer") {
             let peer = peer::Peer::start(&folder.join(format!("mailbox-peer-{round}")))?;
@@ -136,13 +137,40 @@ pub(super) fn rows(target: &Target, table: &mut Table) -> Result<()> {
     };
     let mut link = Link::imap(target.imap, &target.login("ada"))?;
     fill(&mut bench, &mut link)?;
+    order::memory(&mut bench, "filled");
     read(&mut bench, &mut link)?;
+    order::memory(&mut bench, "read");
+    order::rows(&mut bench, &mut link)?;
     write(&mut bench, &mut link)?;
+    order::memory(&mut bench, "written");
     drop(link);
     mix::rows(&mut bench)?;
     if target.pop3.is_some() {
         pop3::rows(&mut bench)?;
     }
+    Ok(())
+}
+
+/// What the first to come after a restart waits for, and the second.
+fn cold(server: &mut Server, table: &mut Table) -> Result<()> {
+    server.stop();
+    server.run()?;
+    let target = target::again(server);
+    let mut bench = Bench {
+        target: &target,
+        table,
+        messages: messages(),
+    };
+    for time in ["after a restart", "once more"] {
+        let (cost, wall) = bench.cost(1, || {
+            let mut link = Link::imap(target.imap, &target.login("ada"))?;
+            link.run("SELECT INBOX")
+        })?;
+        bench.note(&format!("login and SELECT, {time}"), cost);
+        let row = format!("login and SELECT, {time}, ms");
+        bench.table.note(&row, target.name, wall * 1000.0);
+    }
+    order::memory(&mut bench, "opened after a restart");
     Ok(())
 }
 

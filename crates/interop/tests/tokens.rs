@@ -1,0 +1,142 @@
+//! Access tokens instead of passwords (OAUTHBEARER, XOAUTH2), issued and brought by programs nobody
+//! here wrote.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::fs;
+use std::path::Path;
+
+use interop::{Ended, Server, Tls, program};
+use tempfile::TempDir;
+
+/// Makes a key and a key set with nothing else; returns a token that is good, one that has expired,
+/// and one that is good and as long as a token may be.
+fn issue(folder: &Path, name: &str) -> [String; 3] {
+    let script = include_str!("python/issue.py");
+    let words = ["-c", script, folder.to_str().unwrap(), name];
+    let ended = program("python3", &words, folder, "").unwrap();
+    let lines: Vec<String> = ended.out.lines().map(str::to_owned).collect();
+    lines.try_into().unwrap()
+}
+
+fn taking_tokens(folder: &Path) -> Server {
+    let keys = folder.join("keys.json").display().to_string();
+    let more = format!(
+        "[oauth]\nissuer = \"https://login.test.localhost\"\naudience = \"mail\"\n\
+         keys = \"{keys}\"\nscope = \"mail\"\n\
+         discovery = \"https://login.test.localhost/.well-known/openid-configuration\"\n"
+    );
+    Server::start_with(&more).unwrap()
+}
+
+#[test]
+fn python_logs_in_by_tokens() {
+    let made = TempDir::new().unwrap();
+    let tokens = issue(made.path(), "one");
+    let server = taking_tokens(made.path());
+    let [imap, pop, smtp] = ["imap", "pop3", "submission"]
+        .map(|protocol| server.address(protocol, Tls::Implicit).to_string());
+    let authority = server.authority().unwrap();
+    let script = include_str!("python/tokens.py");
+    let words = ["-c", script, &imap, &pop, &smtp, &authority];
+    let ended = program("python3", &words, server.folder(), &tokens.join("\n")).unwrap();
+    let log = server.log();
+    assert_eq!(ended.out, "well\n", "{}\n{log}", ended.err);
+    assert!(log.contains("it has expired"), "{log}");
+    for token in tokens {
+        assert!(!log.contains(&token), "a token is in the log");
+    }
+}
+
+/// curl brings a token; true if it was let in.
+fn curl(server: &Server, protocol: &str, mechanism: &str, token: &str) -> (bool, Ended) {
+    let (scheme, path) = match protocol {
+        "submission" => ("smtps", ""),
+        "imap" => ("imaps", "/INBOX"),
+        _ => ("pop3s", "/"),
+    };
+    let address = server.address(protocol, Tls::Implicit);
+    let url = format!("{scheme}://{address}{path}");
+    let (ca, option) = (server.authority().unwrap(), format!("AUTH={mechanism}"));
+    let words = [
+        "--silent",
+        "--show-error",
+        "--verbose",
+        "--cacert",
+        &ca,
+        "--login-options",
+        &option,
+        "--user",
+        "ada@test.localhost",
+        "--oauth2-bearer",
+        token,
+        &url,
+    ];
+    let ended = program("curl", &words, server.folder(), "").unwrap();
+    // Logged in by SMTP, curl asks for help, which a submission server has none of.
+    (ended.well || ended.err.contains("< 235 "), ended)
+}
+
+#[test]
+fn curl_logs_in_by_tokens_while_keys_change() {
+    let made = TempDir::new().unwrap();
+    let [good, expired, _] = issue(made.path(), "one");
+    let server = taking_tokens(made.path());
+    let check = |token: &str, expected: bool| {
+        for protocol in ["submission", "imap", "pop3"] {
+            for mechanism in ["OAUTHBEARER", "XOAUTH2"] {
+                let (let_in, ended) = curl(&server, protocol, mechanism, token);
+                let log = server.log();
+                let said = format!("{protocol} {mechanism}\n{}\n{log}", ended.err);
+                assert_eq!(let_in, expected, "{said}");
+            }
+        }
+    };
+    check(&good, true);
+    check(&expired, false);
+    // The issuer has other keys from now on; the next login knows.
+    let [newer, ..] = issue(made.path(), "two");
+    check(&newer, true);
+    check(&good, false);
+}
+
+#[test]
+fn mutt_sends_by_tokens() {
+    let made = TempDir::new().unwrap();
+    let [good, expired, _] = issue(made.path(), "one");
+    let server = taking_tokens(made.path());
+    let address = server.address("submission", Tls::Implicit);
+    let authority = server.authority().unwrap();
+    for mechanism in ["oauthbearer", "xoauth2"] {
+        for (token, expected) in [(&good, true), (&expired, false)] {
+            let settings = format!(
+                "set smtp_url=\"smtps://ada@test.localhost@{address}/\"\n\
+                 set smtp_authenticators=\"{mechanism}\"\n\
+                 set smtp_oauth_refresh_command=\"echo {token}\"\n\
+                 set certificate_file=\"{authority}\" ssl_verify_host=no\n\
+                 set from=\"ada@test.localhost\" use_envelope_from=yes copy=no\n"
+            );
+            fs::write(server.folder().join("muttrc"), settings).unwrap();
+            let words = ["-n", "-F", "muttrc", "-s", mechanism, "alan@test.localhost"];
+            let ended = program("mutt", &words, server.folder(), "Good day\n").unwrap();
+            let said = format!(
+                "{mechanism}\n{}\n{}\n{}",
+                ended.out,
+                ended.err,
+                server.log()
+            );
+            assert_eq!(ended.well, expected, "{said}");
+        }
+    }
+}
+
+#[test]
+fn without_an_issuer_tokens_are_not_offered() {
+    let server = Server::start().unwrap();
+    for protocol in ["submission", "imap", "pop3"] {
+        let (let_in, ended) = curl(&server, protocol, "XOAUTH2", "a.b.c");
+        assert!(!let_in, "{}", ended.err);
+        for name in ["OAUTHBEARER", "XOAUTH2"] {
+            assert!(!ended.err.contains(name), "{}", ended.err);
+        }
+    }
+}
