@@ -18,15 +18,18 @@ use message::Member;
 use wire::sasl::{Question, Verdict};
 
 mod fetch;
+mod news;
 mod place;
 mod search;
 
 pub use fetch::{FetchPlan, Piece, PieceData, PieceForm, PreviewMode, Row};
+pub use news::{Mark, News, Watched};
 pub use place::Place;
-pub use search::{Criterion, Date, Highest, When};
+pub use search::{Criterion, Date, FoundIn, Highest, When};
 
 // What to sort by, how to thread and how rights change is the same to the client and to the house.
 pub use crate::command::{RightsChange, SortCriterion, SortKey, Threading};
+pub use crate::session::Elsewhere;
 
 /// A question for the house.
 #[derive(Clone, Debug, PartialEq)]
@@ -138,6 +141,15 @@ pub enum Ask {
         /// The next UID as it was told together with `since`: messages from there on are new.
         uid_next: Uid,
     },
+    /// What others did in the account, and in those of others that are watched, behind `since`
+    /// (RFC 5465): from here on news of them wakes the session. Answer: [`Answer::News`];
+    /// [`Why::Limit`] means that it is more than can be told or watched.
+    News {
+        /// Which mailboxes of others.
+        watched: Arc<Watched>,
+        /// Up to where the session knows everything; none at first: then nothing is told.
+        since: Vec<Mark>,
+    },
     /// Reads messages, in rising order of UID. Answer: [`Answer::Rows`].
     Fetch {
         /// The mailbox.
@@ -196,6 +208,15 @@ pub enum Ask {
         /// Which messages.
         criterion: Criterion,
         /// Of which of the found ones the highest mod-sequence is wanted, if at all.
+        highest: Option<Highest>,
+    },
+    /// Finds messages in mailboxes that are not open. Answer: [`Answer::FoundElsewhere`].
+    SearchElsewhere {
+        /// The mailboxes' names, some dozen at most.
+        names: Vec<String>,
+        /// Which messages.
+        key: Arc<Elsewhere>,
+        /// As in [`Ask::Search`].
         highest: Option<Highest>,
     },
     /// Finds messages and sorts them. Answer: [`Answer::Sorted`].
@@ -289,6 +310,8 @@ pub enum Answer {
     Selected(Box<Selected>),
     /// To [`Ask::Changes`].
     Changes(Changes),
+    /// To [`Ask::News`].
+    News(Box<News>),
     /// To [`Ask::Fetch`].
     Rows {
         /// In rising order of UID. A batch is bounded by the house (some hundred rows without
@@ -323,13 +346,21 @@ pub enum Answer {
         uids: UidSet,
         /// The highest mod-sequence of those asked for; `None` if it was not asked or none is.
         highest: Option<ModSeq>,
+        /// How near each of them comes, 1 to 100, in their order; none if nothing fuzzy was
+        /// asked.
+        scores: Vec<u8>,
     },
+    /// To [`Ask::SearchElsewhere`], in the order of the names. Mailboxes that are not there or may
+    /// not be read are left out, and so may be those in which nothing was found.
+    FoundElsewhere(Vec<FoundIn>),
     /// To [`Ask::Sort`].
     Sorted {
         /// The messages found, in their order.
         uids: Vec<Uid>,
         /// As in [`Answer::Found`].
         highest: Option<ModSeq>,
+        /// As in [`Answer::Found`].
+        scores: Vec<u8>,
     },
     /// To [`Ask::Thread`]: parents before their children.
     Threads(Vec<Member<Uid>>),

@@ -18,9 +18,12 @@ use wire::sasl::Secret;
 use crate::{MailboxName, Names, SeqNumber, SequenceSet};
 
 mod acl;
+pub(crate) mod context;
 mod fetch;
 mod list;
 pub(crate) mod metadata;
+mod multi_search;
+mod notify;
 pub(crate) mod parse;
 pub(crate) mod partial;
 mod quota;
@@ -34,6 +37,8 @@ pub use acl::RightsChange;
 pub use fetch::{Fetch, FetchItem, Partial};
 pub use list::{List, ListReturn, ListSelect, StatusItem};
 pub use metadata::{Depth, EntryName, GetMetadata};
+pub use multi_search::{MultiSearch, Source};
+pub use notify::{Event, EventGroup, MailboxFilter, Notify};
 pub use partial::PartialRange;
 pub use quota::Resource;
 pub use search::{Date, EntryType, Search, SearchKey, SearchReturn};
@@ -294,6 +299,8 @@ pub enum Command {
         /// Entries and the values they shall have; those without a value go.
         entries: Vec<(EntryName, Option<Bytes>)>,
     },
+    /// Tell me what happens, and where, without my asking (RFC 5465).
+    Notify(Notify),
     /// Put a message in (§6.3.12).
     Append(Append),
     /// Put a message in, and take another away in the same step (RFC 8508).
@@ -314,6 +321,8 @@ pub enum Command {
     Search(Search),
     /// Tell no longer how the results of these searches change (RFC 5267 §4.3.5).
     CancelUpdate(Vec<Tag>),
+    /// Which messages of several mailboxes are so? (RFC 7377)
+    Esearch(MultiSearch),
     /// In which order are they? (RFC 5256 §3)
     Sort(Sort),
     /// Which answer which? (RFC 5256 §3)

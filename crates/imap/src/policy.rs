@@ -13,6 +13,8 @@ pub struct Policy {
     pub identity: Vec<(String, String)>,
     /// What the names of other users' mailboxes begin with, if there are any (RFC 2342).
     pub other_users: Option<String>,
+    /// The mailboxes into which letters come by themselves (RFC 5465 §6.3).
+    pub inboxes: Vec<String>,
     /// True if STARTTLS is offered while there is no TLS.
     pub starttls: bool,
     /// True if passwords may pass without TLS (a peer on this very machine).
@@ -34,6 +36,8 @@ pub struct Policy {
     pub contexts_max: usize,
     /// Octets that one such result may take; a search with more is not kept up to date.
     pub context_octets_max: usize,
+    /// Mailboxes that one ESEARCH looks through (RFC 7377 §2.4).
+    pub search_mailboxes_max: usize,
     /// Octets of one [`Ask::AppendChunk`](crate::Ask::AppendChunk).
     pub chunk_octets_max: usize,
     /// Octets of one line inside AUTHENTICATE.
@@ -62,6 +66,7 @@ impl Default for Policy {
             host: "localhost".to_owned(),
             identity: vec![("name".to_owned(), "Caramel".to_owned())],
             other_users: None,
+            inboxes: vec!["INBOX".to_owned()],
             starttls: true,
             clear_passwords: false,
             mechanisms: Mechanism::USUAL.to_vec(),
@@ -72,6 +77,7 @@ impl Default for Policy {
             metadata_octets_max: 16 * 1024,
             contexts_max: 8,
             context_octets_max: 512 * 1024,
+            search_mailboxes_max: 10_000,
             chunk_octets_max: 64 * 1024,
             response_octets_max: 12 * 1024,
             bad_commands_max: 20,

@@ -236,7 +236,7 @@ impl Response {
             Self::Search(numbers, modseq) => search::write(out, numbers, *modseq),
             Self::Sort(numbers, modseq) => thread::write_sorted(out, numbers, *modseq),
             Self::Thread(members) => thread::write(out, members),
-            Self::Esearch(esearch) => esearch.write(out),
+            Self::Esearch(esearch) => esearch.write(out, names),
             Self::Expunge(seq) => counted(out, seq.value(), b" EXPUNGE"),
             Self::Vanished { earlier, uids } => {
                 out.put_slice(b"* VANISHED ");

@@ -35,6 +35,8 @@ mod list;
 mod login;
 mod mailbox;
 mod metadata;
+mod multi_search;
+mod notify;
 mod output;
 mod pattern;
 mod quota;
@@ -43,9 +45,13 @@ mod select;
 mod sort;
 mod state;
 mod store;
+mod watch;
+
+pub use multi_search::Elsewhere;
 
 use output::Output;
 use state::{After, Open, State, Task, Wait};
+use watch::Watch;
 
 /// A conversation, seen from the server.
 #[derive(Debug)]
@@ -63,6 +69,10 @@ pub struct Session {
     splicing: bool,
     /// True if the ledger may have moved since changes were last asked for.
     noticed: bool,
+    /// What NOTIFY asked for; `None` while it was never used.
+    notify: Option<Box<Watch>>,
+    /// True if something may have happened that NOTIFY asked for.
+    stirred: bool,
     /// True once IMAP4rev2 was enabled.
     rev2: bool,
     /// True once UTF8=ACCEPT was enabled (RFC 6855 §3).
@@ -93,6 +103,8 @@ impl Session {
             heard: Instant::default(),
             splicing: false,
             noticed: false,
+            notify: None,
+            stirred: false,
             rev2: false,
             utf8: false,
             condstore: false,
@@ -216,7 +228,7 @@ impl Session {
     fn conclude(&mut self, tag: Tag, verb: Verb, status: Status, moment: Moment, touched: bool) {
         let asks = touched || self.noticed || matches!(verb, Verb::Noop | Verb::Check);
         let after = After::Reply(tag, verb, status, moment);
-        if asks && self.state.open().is_some() {
+        if asks && self.state.open().is_some() && self.hears_at(verb) {
             self.ask_changes(after);
         } else {
             self.told(after);
@@ -237,7 +249,7 @@ impl Session {
             Task::Ready => match &self.state {
                 State::Greeting => self.greet(),
                 State::Idle(..) => return self.idle(),
-                _ => return self.take_command(),
+                _ => return self.push() || self.take_command(),
             },
             Task::Exchange(..) => return self.take_response(),
             Task::Message(..) => return self.take_message(),
@@ -329,6 +341,7 @@ impl Session {
             Command::Enable(names) => self.enable(tag, &names),
             Command::Compress(mechanism) => self.compress(&tag, &mechanism),
             Command::Idle => self.begin_idle(tag),
+            Command::Notify(notify) => self.notify(tag, notify),
             Command::Append(_) | Command::Replace(_) => {
                 self.bad(Some(&tag), &Status::bad("There is no message"));
             }
@@ -373,6 +386,7 @@ impl Session {
             Command::UidExpunge(set) => self.expunge(tag, Some(&set)),
             Command::Search(search) => self.search(tag, search),
             Command::CancelUpdate(tags) => self.cancel_update(tag, &tags),
+            Command::Esearch(search) => self.multi_search(tag, search),
             Command::Sort(sort) => self.sort(tag, sort),
             Command::Thread(thread) => self.thread(tag, thread),
             Command::Fetch(fetch) => self.fetch(tag, fetch),
@@ -434,6 +448,7 @@ impl wire::Session for Session {
 
     fn notice(&mut self, modseq: ModSeq) {
         self.noticed |= self.state.open().is_some_and(|open| modseq > open.known);
+        self.stirred |= self.notify.is_some();
     }
 
     fn elapse(&mut self, now: Instant) {
@@ -542,6 +557,7 @@ const fn verb_of(command: &Command) -> Verb {
         Command::SetQuota { .. } => Verb::SetQuota,
         Command::GetMetadata(_) => Verb::GetMetadata,
         Command::SetMetadata { .. } => Verb::SetMetadata,
+        Command::Notify(_) => Verb::Notify,
         Command::Append(_) => Verb::Append,
         Command::Replace(_) => Verb::Replace,
         Command::Idle => Verb::Idle,
@@ -551,6 +567,7 @@ const fn verb_of(command: &Command) -> Verb {
         Command::Expunge | Command::UidExpunge(_) => Verb::Expunge,
         Command::Search(_) => Verb::Search,
         Command::CancelUpdate(_) => Verb::CancelUpdate,
+        Command::Esearch(_) => Verb::Esearch,
         Command::Sort(_) => Verb::Sort,
         Command::Thread(_) => Verb::Thread,
         Command::Fetch(_) => Verb::Fetch,

@@ -88,6 +88,12 @@ pub(crate) fn astring(out: &mut BytesMut, text: &[u8], utf8: bool) {
 ///
 /// UTF-8 is quoted only if `utf8` says that the other end takes it (RFC 9051 §4.3).
 pub(crate) fn string(out: &mut BytesMut, text: &[u8], utf8: bool) {
+    if text.len() <= QUOTED_OCTETS_MAX && is_bland(text) {
+        out.reserve(text.len().saturating_add(2));
+        out.put_u8(b'"');
+        out.put_slice(text);
+        return out.put_u8(b'"');
+    }
     let plain = |&octet: &u8| octet != 0 && octet != b'\r' && octet != b'\n' && octet < 0x80;
     let quotable = text.len() <= QUOTED_OCTETS_MAX
         && (text.iter().all(plain)
@@ -100,6 +106,37 @@ pub(crate) fn string(out: &mut BytesMut, text: &[u8], utf8: bool) {
         literal_header(out, text.len());
         out.put_slice(text);
     }
+}
+
+/// True if a text can stand between quotes as it is, as nearly all can; eight octets are looked at
+/// in one step.
+fn is_bland(text: &[u8]) -> bool {
+    let (words, rest) = text.as_chunks::<8>();
+    let mut last = [b' '; 8];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    let mut words = words.iter().chain([&last]);
+    words.all(|word| !has_special(u64::from_le_bytes(*word)))
+}
+
+/// True if there is an octet among these that is not ASCII, ends a line or a quoted string, or is
+/// no character.
+const fn has_special(word: u64) -> bool {
+    const LOW: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    /// The high bit of some octet where one is zero.
+    const fn zero(word: u64) -> u64 {
+        word.wrapping_sub(LOW) & !word
+    }
+    /// Eight times the same octet, as a pattern.
+    const fn all(octet: u8) -> u64 {
+        u64::from_le_bytes([octet; 8])
+    }
+    let found = zero(word)
+        | zero(word ^ all(b'\r'))
+        | zero(word ^ all(b'\n'))
+        | zero(word ^ all(b'"'))
+        | zero(word ^ all(b'\\'));
+    (word | found) & HIGH != 0
 }
 
 /// Writes a string, or NIL for none.
@@ -145,4 +182,24 @@ fn quoted(out: &mut BytesMut, text: &[u8]) {
         out.put_slice(text);
     }
     out.put_u8(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bland_text_has_no_special_octet_anywhere() {
+        for len in 0..20 {
+            for at in 0..len {
+                for octet in 0..=u8::MAX {
+                    let mut text = vec![b'a'; len];
+                    text[at] = octet;
+                    let special = matches!(octet, 0 | b'\r' | b'\n' | b'"' | b'\\' | 0x80..);
+                    assert_eq!(is_bland(&text), !special, "{octet} at {at} of {len}");
+                }
+            }
+            assert!(is_bland(&vec![b'a'; len]));
+        }
+    }
 }

@@ -57,9 +57,16 @@ impl Bits {
     }
 
     /// Keeps what is in the other as well, which has the same range.
-    pub(crate) fn intersect(&mut self, other: &Self) {
+    pub fn intersect(&mut self, other: &Self) {
         for (word, other) in self.words.iter_mut().zip(&other.words) {
             *word &= other;
+        }
+    }
+
+    /// Takes in what is in the other, which has the same range.
+    pub fn unite(&mut self, other: &Self) {
+        for (word, other) in self.words.iter_mut().zip(&other.words) {
+            *word |= other;
         }
     }
 
@@ -84,6 +91,10 @@ mod tests {
         assert!(bits.contains(74) && !bits.contains(75) && !bits.contains(5));
         let mut others = Bits::new(10, 200);
         others.insert(74);
+        others.insert(11);
+        let mut all = bits.clone();
+        all.unite(&others);
+        assert_eq!(all.count(), 5);
         bits.intersect(&others);
         assert_eq!(bits.iter().collect::<Vec<_>>(), [74]);
     }

@@ -17,15 +17,26 @@ pub struct Document {
 impl Document {
     /// Adds a folded text of the message.
     pub fn text(&mut self, folded: &str) {
-        runs(folded, |run| {
-            if self.wild {
-                return;
-            }
-            self.table.id(run.0);
-            if self.table.runs().len() > RUNS_MAX {
-                self.unknown();
+        runs(folded, |run| self.run(run.of_text()));
+    }
+
+    /// Adds what the same text is when it is bare, if that is something else.
+    pub fn bare(&mut self, bare: &str) {
+        runs(bare, |run| {
+            if !self.wild && !self.table.has(run.of_text()) {
+                self.run(run.of_bare());
             }
         });
+    }
+
+    fn run(&mut self, run: u64) {
+        if self.wild {
+            return;
+        }
+        self.table.id(run);
+        if self.table.runs().len() > RUNS_MAX {
+            self.unknown();
+        }
     }
 
     /// Says that not all of the message is known: it is always to be looked at.
@@ -64,6 +75,15 @@ mod tests {
             assert_eq!(document.runs().len(), 5, "abc bca cab bc c");
             document.clear();
         }
+    }
+
+    #[test]
+    fn of_a_bare_text_only_what_differs_is_kept() {
+        let mut document = Document::default();
+        document.text("e\u{301}tude tude");
+        let runs = document.runs().len();
+        document.bare("etude tude");
+        assert_eq!(document.runs().len(), runs + 1, "etu");
     }
 
     #[test]

@@ -1,4 +1,7 @@
 //! Runs of two or three letters, and what a needle asks of them.
+//!
+//! A text may also be shown bare, as whoever cares little for spelling reads it. Its runs stand
+//! beside those of the text itself and are told from them by their last bit.
 
 use std::ops::RangeInclusive;
 
@@ -12,7 +15,26 @@ const LETTER_BITS: u32 = 21;
 
 /// What a text that contains a needle must have: one of these runs at least.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Condition(pub(crate) RangeInclusive<u64>);
+pub struct Condition {
+    pub(crate) runs: RangeInclusive<u64>,
+    /// True if runs of bare texts count as well.
+    bare: bool,
+}
+
+impl Condition {
+    /// Any of the runs from the first letters of one to the last letters of the other.
+    const fn of(first: u64, last: u64, bare: bool) -> Self {
+        Self {
+            runs: (first << 1)..=(last << 1 | 1),
+            bare,
+        }
+    }
+
+    /// True for a run that is meant.
+    pub(crate) fn is_met_by(&self, run: u64) -> bool {
+        self.runs.contains(&run) && (self.bare || run & 1 == 0)
+    }
+}
 
 impl Gram {
     const fn of(first: u64, second: u64, third: u64) -> Self {
@@ -33,6 +55,18 @@ const fn is_short(letter: u64) -> bool {
 
 const fn code(letter: char) -> u64 {
     letter as u64 + 1
+}
+
+impl Gram {
+    /// As it is kept for a text.
+    pub(crate) const fn of_text(self) -> u64 {
+        self.0 << 1
+    }
+
+    /// As it is kept for a bare text.
+    pub(crate) const fn of_bare(self) -> u64 {
+        self.0 << 1 | 1
+    }
 }
 
 /// Shows every run of a folded text, those that its end cuts included.
@@ -56,6 +90,16 @@ pub(crate) fn runs(text: &str, mut each: impl FnMut(Gram)) {
 /// be so.
 #[must_use]
 pub fn conditions(needle: &str) -> Vec<Condition> {
+    conditions_of(needle, false)
+}
+
+/// The same for texts that contain the needle or whose bare text does.
+#[must_use]
+pub fn bare_conditions(needle: &str) -> Vec<Condition> {
+    conditions_of(needle, true)
+}
+
+fn conditions_of(needle: &str, bare: bool) -> Vec<Condition> {
     let letters: Vec<u64> = needle.chars().map(code).collect();
     let mut whole: Vec<u64> = letters
         .windows(2)
@@ -73,7 +117,8 @@ pub fn conditions(needle: &str) -> Vec<Condition> {
     whole.sort_unstable();
     whole.dedup();
     if !whole.is_empty() {
-        return whole.iter().map(|run| Condition(*run..=*run)).collect();
+        let whole = whole.iter().map(|run| Condition::of(*run, *run, bare));
+        return whole.collect();
     }
     let (run, known) = match *letters.as_slice() {
         [] => return Vec::new(),
@@ -83,7 +128,7 @@ pub fn conditions(needle: &str) -> Vec<Condition> {
             LETTER_BITS,
         ),
     };
-    vec![Condition(run..=run | ((1 << known) - 1))]
+    vec![Condition::of(run, run | ((1 << known) - 1), bare)]
 }
 
 /// True if a text that meets the needle's conditions contains it: it is no longer than a run.
@@ -131,19 +176,18 @@ mod tests {
         assert_eq!(conditions("abab a").len(), 4);
         // One run each that is whole.
         for needle in ["abc", "お茶", "a茶"] {
-            let Some(Condition(range)) = conditions(needle).pop() else {
-                panic!("{needle}");
-            };
-            assert_eq!(range.start(), range.end(), "{needle}");
+            let condition = conditions(needle).pop().unwrap();
+            assert_eq!(condition.runs.end() - condition.runs.start(), 1, "{needle}");
         }
         // Shorter than a run: all that begin with it.
         for (needle, text) in [("a", "a茶"), ("ab", "ab"), ("茶", "茶x"), ("ab", "abz")] {
-            let Some(Condition(range)) = conditions(needle).pop() else {
-                panic!("{needle}");
-            };
-            let mut holds = false;
-            runs(text, |Gram(run)| holds |= range.contains(&run));
-            assert!(holds, "{needle} in {text}");
+            let (plain, bare) = (conditions(needle), bare_conditions(needle));
+            let (mut holds, mut differs) = (false, true);
+            runs(text, |run| {
+                holds |= plain[0].is_met_by(run.of_text()) && bare[0].is_met_by(run.of_text());
+                differs &= !plain[0].is_met_by(run.of_bare());
+            });
+            assert!(holds && differs, "{needle} in {text}");
         }
     }
 }

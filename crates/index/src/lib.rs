@@ -47,7 +47,7 @@ mod table;
 pub use bits::Bits;
 pub use build::{Builder, PAIRS_MAX};
 pub use document::{Document, RUNS_MAX};
-pub use gram::{Condition, conditions, is_one_run};
+pub use gram::{Condition, bare_conditions, conditions, is_one_run};
 pub use lookup::{Found, Lists, Places, RANGE_RUNS_MAX};
 pub use merge::merge;
 pub use segment::{IDS_MAX, Segment};

@@ -66,8 +66,8 @@ impl Places {
     /// Where the blocks are that may have a condition's runs; empty if it means too many.
     fn blocks_of(&self, condition: &Condition) -> Range<u64> {
         let count = crate::narrow(self.segment.blocks);
-        let first = self.behind(*condition.0.start()).saturating_sub(1);
-        let last = self.behind(*condition.0.end());
+        let first = self.behind(*condition.runs.start()).saturating_sub(1);
+        let last = self.behind(*condition.runs.end());
         let many = last.saturating_sub(first) > RANGE_RUNS_MAX / crate::segment::BLOCK_RUNS;
         if first >= last || last > count || many {
             return 0..0;
@@ -84,7 +84,7 @@ impl Places {
     ) -> Result<Option<Group>, Damaged> {
         let blocks = self.blocks_of(condition);
         if blocks.is_empty() {
-            let is_nowhere = self.behind(*condition.0.end()) == 0;
+            let is_nowhere = self.behind(*condition.runs.end()) == 0;
             return Ok(is_nowhere.then(Group::default));
         }
         self.verify(range, octets)?;
@@ -94,7 +94,7 @@ impl Places {
         let mut group = Group::default();
         for entry in Entries::new(blocks.ok_or(BEYOND)?) {
             let entry = entry?;
-            if condition.0.contains(&entry.run) {
+            if condition.is_met_by(entry.run) {
                 group.add(entry);
             }
         }

@@ -27,6 +27,19 @@ impl Table {
         id
     }
 
+    /// True if the run has a number.
+    pub(crate) fn has(&self, run: u64) -> bool {
+        let mask = self.places.len().wrapping_sub(1);
+        let mut at = hash(run) & mask;
+        while let Some(place) = self.places.get(at) {
+            if place.0 == run || place.0 == 0 {
+                return place.0 == run;
+            }
+            at = (at + 1) & mask;
+        }
+        false
+    }
+
     /// The runs by their numbers.
     pub(crate) fn runs(&self) -> &[u64] {
         &self.runs
@@ -48,12 +61,16 @@ impl Table {
     }
 }
 
+/// Where a run is looked for first.
+fn hash(run: u64) -> usize {
+    // The highest bits of the product depend on all letters.
+    crate::narrow((run ^ (run >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 38)
+}
+
 /// Puts a run where it belongs, if it is not there; gives the number that it has there.
 fn put(places: &mut [(u64, u32)], run: u64, new: u32) -> u32 {
     let mask = places.len().wrapping_sub(1);
-    // The highest bits of the product depend on all letters.
-    let hash = (run ^ (run >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 38;
-    let mut at = crate::narrow(hash) & mask;
+    let mut at = hash(run) & mask;
     while let Some(place) = places.get_mut(at) {
         if place.0 == run {
             return place.1;
@@ -79,6 +96,7 @@ mod tests {
                 for run in 1..10_000_u64 {
                     let id = table.id(run * 77_777 + round);
                     assert_eq!(u64::from(id), run - 1, "{round} {twice}");
+                    assert!(table.has(run * 77_777 + round) && !table.has(run * 77_777 + 2));
                 }
             }
             assert_eq!(table.runs().len(), 9_999);

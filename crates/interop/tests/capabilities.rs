@@ -37,6 +37,7 @@ CREATE-SPECIAL-USE | imap/tests/dialogues/mailboxes.txt | (USE (\\Archive))
 ENABLE | imap/tests/dialogues/select_rev2.txt | ENABLE
 ESEARCH | imap/tests/dialogues/search.txt | SEARCH RETURN (MIN MAX COUNT ALL)
 ESORT | imap/tests/dialogues/sort.txt | SORT RETURN (MIN MAX COUNT)
+I18NLEVEL=1 | interop/tests/python/search.py | i;unicode-casemap
 ID | imap/tests/dialogues/client_apple_mail.txt |  ID (
 IDLE | imap/tests/dialogues/idle.txt | C: d IDLE
 LIST-EXTENDED | imap/tests/dialogues/list.txt | (SUBSCRIBED RECURSIVEMATCH)
@@ -46,7 +47,9 @@ LITERAL+ | imap/tests/dialogues/login_with_literals.txt | +}
 METADATA | imap/tests/dialogues/metadata.txt | C: d GETMETADATA INBOX
 MOVE | imap/tests/dialogues/copy_and_move.txt | C: g MOVE 1:2 Work
 MULTIAPPEND | imap/tests/dialogues/append_many.txt | C:  (\\Flagged)
+MULTISEARCH | imap/tests/dialogues/multi_search.txt | ESEARCH IN (personal)
 NAMESPACE | imap/tests/dialogues/shared.txt | NAMESPACE
+NOTIFY | imap/tests/dialogues/notify_selected.txt | C: b NOTIFY SET
 OBJECTID | imap/tests/dialogues/fetch_items.txt | EMAILID THREADID
 PARTIAL | imap/tests/dialogues/partial.txt | RETURN (PARTIAL 1:2)
 PREVIEW | imap/tests/dialogues/preview.txt | (UID PREVIEW)
@@ -58,6 +61,7 @@ REPLACE | imap/tests/dialogues/replace.txt |  REPLACE
 RIGHTS=kxte | imap/tests/dialogues/acl.txt | kx
 SASL-IR | imap/tests/dialogues/authenticate_initial.txt | AUTHENTICATE PLAIN
 SAVEDATE | imap/tests/dialogues/save_date.txt | INTERNALDATE SAVEDATE)
+SEARCH=FUZZY | imap/tests/dialogues/fuzzy.txt | FUZZY SUBJECT
 SEARCHRES | imap/tests/dialogues/search_saved.txt | (SAVE
 SORT | imap/tests/dialogues/sort.txt | C: c SORT (SUBJECT)
 SORT=DISPLAY | imap/tests/dialogues/sort.txt | DISPLAYFROM

@@ -98,3 +98,13 @@ fn results_stay_up_to_date() {
 fn results_are_told_page_by_page() {
     python("partial");
 }
+
+#[test]
+fn what_happens_is_told_without_a_command() {
+    python("notify");
+}
+
+#[test]
+fn what_happens_in_a_shared_mailbox_is_told() {
+    python("notify_shared");
+}

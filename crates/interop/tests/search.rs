@@ -87,3 +87,21 @@ fn an_index_changes_no_answer() {
         "mail that is gone leaves nothing behind"
     );
 }
+
+#[test]
+fn texts_are_compared_as_the_collation_says() {
+    let server = Server::start().unwrap();
+    python(&server, "compare");
+}
+
+#[test]
+fn words_are_found_with_errors() {
+    let server = Server::start().unwrap();
+    python(&server, "fuzzy");
+}
+
+#[test]
+fn many_mailboxes_are_searched_at_once() {
+    let server = Server::start().unwrap();
+    python(&server, "everywhere");
+}

@@ -1,7 +1,11 @@
 //! An outline as stored octets: a version, then each field in order.
 //!
 //! Numbers are LEB128, texts a length and octets, an optional text a length plus one (0 for none).
-//! Of a part only what is not as it mostly is is written. Version 2 wrote no references, version 1
+//! Of a part only what is not as it mostly is is written. The message's own digest stands behind
+//! its length, and the places of a part before what it is, so that whoever wants only these need
+//! not look at what is before or behind.
+//!
+//! Version 3 wrote no such length, and the places last; version 2 also no references, version 1
 //! also every field of a part, and one octet for what was wrong; they are read and no longer
 //! written. Reading trusts nothing: every count is checked against the octets left, depth is
 //! bounded.
@@ -16,33 +20,41 @@ use crate::parameter::Parameter;
 use crate::part::{Content, Part};
 use crate::stored::StoredContent;
 
-pub(crate) use read::{Reader, check};
+pub(crate) use read::{Reader, parts_at};
 
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
+/// The first version whose digest can be passed over, and whose parts begin with their places.
+const VERSION_PLACED: u8 = 4;
 /// The oldest version that is read.
 const VERSION_MIN: u8 = 1;
 
+/// Octets that are made room for at once for a digest, and for the parts: most often enough.
+const HEAD_OCTETS: usize = 256;
+
 /// Writes an outline that is made of these.
 pub(crate) fn encode(digest: &Digest, root: &Part) -> Vec<u8> {
-    let mut out = vec![VERSION];
-    write_digest(digest, &mut out);
+    let mut head = Vec::with_capacity(HEAD_OCTETS);
+    write_digest(digest, &mut head);
+    let mut out = Vec::with_capacity(head.len() + HEAD_OCTETS);
+    out.push(VERSION);
+    write_text(&head, &mut out);
     write_part(root, &mut out);
     out
 }
 
 pub(crate) fn decode(stored: &[u8], wanted: Wanted) -> Result<Outline, Error> {
     let mut reader = Reader::new(stored)?;
-    let digest = reader.digest()?;
     let digest = if wanted.digest {
-        digest.to_digest()
+        reader.head()?.to_digest()
     } else {
+        reader.pass_head()?;
         Digest::default()
     };
     if !wanted.parts {
-        let part = reader.part()?;
+        let (header, body) = reader.places()?;
         let root = Part {
-            header: part.header,
-            body: part.body,
+            header,
+            body,
             ..Part::default()
         };
         return Ok(Outline { digest, root });
@@ -54,7 +66,7 @@ pub(crate) fn decode(stored: &[u8], wanted: Wanted) -> Result<Outline, Error> {
 
 /// Reads the digest an outline begins with.
 pub(crate) fn decode_digest(stored: &[u8]) -> Result<Digest, Error> {
-    Ok(Reader::new(stored)?.digest()?.to_digest())
+    Ok(Reader::new(stored)?.head()?.to_digest())
 }
 
 /// Reads a part and all that is in it.
@@ -210,17 +222,6 @@ fn write_part(part: &Part, out: &mut Vec<u8>) {
         | flag(part.lines > 0, written::LINES)
         | flag(!part.leniencies.is_empty(), written::LENIENCIES);
     out.push(flags);
-    if flags & written::TYPE != 0 {
-        write_text(part.media.as_bytes(), out);
-        write_text(part.subtype.as_bytes(), out);
-        write_parameters(&part.parameters, out);
-    }
-    if flags & written::ENCODING != 0 {
-        write_text(part.encoding.as_bytes(), out);
-    }
-    if flags & written::MORE != 0 {
-        write_more(part, out);
-    }
     write_number(part.header.offset, out);
     write_number(part.header.len, out);
     write_number(part.body.len, out);
@@ -232,6 +233,17 @@ fn write_part(part: &Part, out: &mut Vec<u8>) {
     }
     if flags & written::LENIENCIES != 0 {
         write_number(part.leniencies.bits(), out);
+    }
+    if flags & written::TYPE != 0 {
+        write_text(part.media.as_bytes(), out);
+        write_text(part.subtype.as_bytes(), out);
+        write_parameters(&part.parameters, out);
+    }
+    if flags & written::ENCODING != 0 {
+        write_text(part.encoding.as_bytes(), out);
+    }
+    if flags & written::MORE != 0 {
+        write_more(part, out);
     }
     match &part.content {
         Content::Leaf => out.push(0),
@@ -309,7 +321,7 @@ mod tests {
         assert_eq!(again.first(), Some(&VERSION));
         assert_eq!(decode(&again, Wanted::ALL), Ok(outline));
         assert!(again.len() < stored.len());
-        assert_eq!(decode(&[4], Wanted::ALL), Err(Error::Version(4)));
+        assert_eq!(decode(&[5], Wanted::ALL), Err(Error::Version(5)));
         assert_eq!(decode(&[0], Wanted::ALL), Err(Error::Version(0)));
     }
 
@@ -327,6 +339,67 @@ mod tests {
         let again = encode(&outline);
         assert_eq!(again.first(), Some(&VERSION));
         assert_eq!(decode(&again, Wanted::ALL), Ok(outline));
+    }
+
+    #[test]
+    fn an_outline_of_version_3_is_read() {
+        let stored = include_bytes!("../tests/fixtures/outline-3.bin");
+        assert_eq!(stored.first(), Some(&3));
+        let outline = decode(stored, Wanted::ALL).unwrap();
+        assert_eq!(outline.digest.subject_text(), "an outline of version 3");
+        let references = Some(vec![b"b@example.org".to_vec()]);
+        assert_eq!(outline.digest.references, references);
+        // The parts are those of the oldest fixture.
+        let oldest = include_bytes!("../tests/fixtures/outline-1.bin");
+        assert_eq!(outline.root, decode(oldest, Wanted::ALL).unwrap().root);
+        assert_eq!(decode_digest(stored).as_ref(), Ok(&outline.digest));
+        let again = encode(&outline);
+        assert_eq!(again.first(), Some(&VERSION));
+        assert_eq!(decode(&again, Wanted::ALL), Ok(outline));
+    }
+
+    #[test]
+    fn the_places_are_read_alone() {
+        let fixtures: [&[u8]; 3] = [
+            include_bytes!("../tests/fixtures/outline-1.bin"),
+            include_bytes!("../tests/fixtures/outline-2.bin"),
+            include_bytes!("../tests/fixtures/outline-3.bin"),
+        ];
+        let outlines = fixtures.map(|stored| decode(stored, Wanted::ALL).unwrap());
+        let today = outlines.each_ref().map(encode);
+        for (stored, outline) in fixtures.into_iter().zip(&outlines) {
+            let places = decode(stored, Wanted::default()).unwrap();
+            assert_eq!(places.root.header, outline.root.header);
+            assert_eq!(places.root.body, outline.root.body);
+        }
+        for (stored, outline) in today.iter().zip(&outlines) {
+            let (low, high) = (usize::from(stored[1]), usize::from(stored[2]));
+            let head = match low {
+                0..128 => 2..2 + low,
+                _ => 3..3 + (low & 127) + 128 * high,
+            };
+            // Neither what is before nor what is behind is looked at.
+            let mut blind = stored[..head.end + 10].to_vec();
+            blind[head].fill(0xff);
+            let places = decode(&blind, Wanted::default()).unwrap();
+            assert_eq!(places.root.header, outline.root.header);
+            assert_eq!(places.root.body, outline.root.body);
+            assert!(decode_digest(&blind).is_err());
+        }
+    }
+
+    #[test]
+    fn a_digest_is_as_long_as_it_says() {
+        let stored = encode(&Outline::parse(b"Subject: a\r\n\r\nb"));
+        for longer in [1, 0_u8.wrapping_sub(1)] {
+            let mut wrong = stored.clone();
+            let len = wrong.get_mut(1).unwrap();
+            *len = len.wrapping_add(longer);
+            assert!(matches!(
+                decode(&wrong, Wanted::ALL),
+                Err(Error::Damaged(_))
+            ));
+        }
     }
 
     #[test]

@@ -71,8 +71,8 @@ impl<'a> Header<'a> {
         rest.get(..len).unwrap_or_default()
     }
 
-    /// Reads one line with its continuations; `Some(None)` if it is no field, `None` at the end.
-    fn line(&mut self) -> Option<Option<Field<'a>>> {
+    /// Reads one line with its continuations, be it a field or not; `None` at the end.
+    pub(crate) fn raw_line(&mut self) -> Option<&'a [u8]> {
         let rest = self.octets.get(self.at..)?;
         if rest.is_empty() || !self.blank_line().is_empty() {
             return None;
@@ -87,9 +87,8 @@ impl<'a> Header<'a> {
                 break;
             }
         }
-        let offset = self.at;
         self.at += end;
-        Some(field(rest.get(..end).unwrap_or_default(), offset))
+        rest.get(..end)
     }
 }
 
@@ -98,7 +97,8 @@ impl<'a> Iterator for Header<'a> {
 
     fn next(&mut self) -> Option<Field<'a>> {
         loop {
-            if let Some(field) = self.line()? {
+            let offset = self.at;
+            if let Some(field) = field(self.raw_line()?, offset) {
                 return Some(field);
             }
         }

@@ -18,10 +18,10 @@
 //! ```
 //!
 //! RFCs: 5322 (form of a message), 2045–2047 and 2049 (MIME), 2183 (disposition), 2231
-//! (parameters), 2152 (UTF-7), 3676 (flowed text), 5051 (collation), 5256 (base subject,
-//! references, threads) and 5957 (what lists are sorted by), 2369, 2919 and 8058 (mailing lists),
-//! 8601 (results of checks), 3464, 6533, 8098 and 5965 (reports), 8621 §4.1 (JMAP's views), 9051
-//! §6.4.5.1 and §7.5.2 (what IMAP needs of it).
+//! (parameters), 2152 (UTF-7), 3676 (flowed text), 5051 (collation), 6203 (texts alike), 5256 (base
+//! subject, references, threads) and 5957 (what lists are sorted by), 2369, 2919 and 8058 (mailing
+//! lists), 8601 (results of checks), 3464, 6533, 8098 and 5965 (reports), 8621 §4.1 (JMAP's views),
+//! 9051 §6.4.5.1 and §7.5.2 (what IMAP needs of it).
 
 pub mod address;
 pub mod authentication;
@@ -38,6 +38,7 @@ pub mod encoded_word;
 pub mod feedback;
 pub mod field_name;
 pub mod flowed;
+pub mod fuzzy;
 pub mod header;
 pub mod html;
 pub mod ids;
@@ -77,6 +78,7 @@ pub use enclosed::{Enclosed, enclosed};
 pub use encoded_word::{decode_words, decode_words_noting};
 pub use feedback::FeedbackReport;
 pub use field_name::FieldName;
+pub use fuzzy::{FuzzyNeedle, FuzzyWord, Tally, bare};
 pub use header::{Field, Header, unfold};
 pub use ids::{message_ids, message_ids_noting};
 pub use leniency::{Leniencies, Leniency};

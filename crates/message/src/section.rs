@@ -2,12 +2,9 @@
 //!
 //! RFC 9051 §6.4.5.1. Not here: its syntax on the wire.
 
-use crate::header::Header;
+use crate::header::{self, Header};
 use crate::outline::Outline;
 use crate::part::{Content, Part, Span};
-
-/// Octets that are made room for at once where some fields of a header are kept: most often enough.
-const KEPT_OCTETS: usize = 512;
 
 /// What of a message is wanted: `3.2.HEADER`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -46,14 +43,15 @@ pub struct Located {
 }
 
 impl Section {
-    /// Runs [`filter_header`] as this section says; `None` if it does not filter.
-    #[must_use]
-    pub fn filter(&self, header: &[u8]) -> Option<Vec<u8>> {
+    /// Runs [`filter_header`] as this section says, and adds to `kept` what it gives; false if this
+    /// section does not filter.
+    pub fn filter(&self, header: &[u8], kept: &mut Vec<u8>) -> bool {
         match &self.specifier {
-            Specifier::HeaderFields(names) => Some(filter_header(header, names, false)),
-            Specifier::HeaderFieldsNot(names) => Some(filter_header(header, names, true)),
-            Specifier::All | Specifier::Header | Specifier::Text | Specifier::Mime => None,
+            Specifier::HeaderFields(names) => keep_fields(header, names, false, kept),
+            Specifier::HeaderFieldsNot(names) => keep_fields(header, names, true, kept),
+            Specifier::All | Specifier::Header | Specifier::Text | Specifier::Mime => return false,
         }
+        true
     }
 }
 
@@ -117,18 +115,44 @@ fn nth(parts: &[Part], number: u32) -> Option<&Part> {
 /// line if the header has one (RFC 9051 §6.4.5.1).
 #[must_use]
 pub fn filter_header(header: &[u8], names: &[String], not: bool) -> Vec<u8> {
-    let mut kept = Vec::with_capacity(header.len().min(KEPT_OCTETS));
-    let mut fields = Header::parse(header);
-    for field in fields.by_ref() {
-        let named = names
-            .iter()
-            .any(|name| field.name.eq_ignore_ascii_case(name.as_bytes()));
+    let mut kept = Vec::new();
+    keep_fields(header, names, not, &mut kept);
+    kept
+}
+
+fn keep_fields(header: &[u8], names: &[String], not: bool, kept: &mut Vec<u8>) {
+    // Most are another field, which is mostly seen at the first letter.
+    let letters = names
+        .iter()
+        .fold(0, |all, name| all | letter(name.as_bytes()));
+    let mut lines = Header::parse(header);
+    while let Some(raw) = lines.raw_line() {
+        let begins = letter(raw) & letters != 0 && names.iter().any(|name| begins_with(raw, name));
+        if !begins && !not {
+            continue;
+        }
+        let Some((name_octets, _)) = header::split(raw) else {
+            continue;
+        };
+        let named = begins
+            && names
+                .iter()
+                .any(|name| name.len() == name_octets && begins_with(raw, name));
         if named != not {
-            kept.extend_from_slice(field.raw);
+            kept.extend_from_slice(raw);
         }
     }
-    kept.extend_from_slice(fields.blank_line());
-    kept
+    kept.extend_from_slice(lines.blank_line());
+}
+
+/// A bit for the first letter, whatever its case; it may stand for others as well.
+fn letter(text: &[u8]) -> u32 {
+    text.first().map_or(0, |octet| 1 << (octet & 31))
+}
+
+fn begins_with(raw: &[u8], name: &str) -> bool {
+    let begin = raw.get(..name.len());
+    begin.is_some_and(|begin| begin.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 #[cfg(test)]
@@ -238,7 +262,13 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         let header = b"To: a\r\nSubject: b\r\n c\r\nto : d\r\njunk\r\nX-To: e\r\n\r\n";
-        let cases: [(&[&str], bool, &str); 4] = [
+        let cases: [(&[&str], bool, &str); 6] = [
+            (&["t", "tox", "jun", ""], false, "\r\n"),
+            (
+                &["t", "su"],
+                true,
+                "To: a\r\nSubject: b\r\n c\r\nto : d\r\nX-To: e\r\n\r\n",
+            ),
             (&["TO"], false, "To: a\r\nto : d\r\n\r\n"),
             (&["TO", "x-to"], true, "Subject: b\r\n c\r\n\r\n"),
             (&["none"], false, "\r\n"),

@@ -14,7 +14,8 @@ use crate::outline::{Outline, Wanted};
 use crate::parameter::Parameter;
 use crate::part::{Content, Disposition, Part, Span};
 
-/// Octets of [`Outline::encode`] that were looked at and can be read.
+/// Octets of [`Outline::encode`]. They are looked at when they are told, and only once: what is
+/// damaged in them is noticed then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredOutline {
     octets: Bytes,
@@ -24,12 +25,12 @@ pub struct StoredOutline {
 }
 
 impl StoredOutline {
-    /// Looks through as much of a stored outline as is wanted.
+    /// Takes a stored outline of which so much will be told.
     ///
     /// # Errors
-    /// As [`Outline::decode_some`].
-    pub fn check(octets: Bytes, wanted: Wanted) -> Result<Self, Error> {
-        let parts_at = codec::check(&octets, wanted)?;
+    /// If it is of no known version, or does not even have a beginning.
+    pub fn new(octets: Bytes, wanted: Wanted) -> Result<Self, Error> {
+        let parts_at = codec::parts_at(&octets)?;
         Ok(Self {
             octets,
             wanted,
@@ -41,7 +42,7 @@ impl StoredOutline {
     #[must_use]
     pub fn of(digest: &Digest, root: &Part) -> Self {
         let octets = Bytes::from(codec::encode(digest, root));
-        let parts_at = codec::check(&octets, Wanted::default()).unwrap_or(octets.len());
+        let parts_at = codec::parts_at(&octets).unwrap_or(octets.len());
         Self {
             octets,
             wanted: Wanted::ALL,
@@ -55,7 +56,7 @@ impl StoredOutline {
         self.octets.len()
     }
 
-    /// The message's own digest; `None` where it was not wanted.
+    /// The message's own digest; `None` where it was not wanted, or is damaged.
     #[must_use]
     pub fn digest(&self) -> Option<StoredDigest<'_>> {
         let mut reader = self
@@ -63,7 +64,7 @@ impl StoredOutline {
             .digest
             .then(|| Reader::new(&self.octets))?
             .ok()?;
-        reader.digest().ok()
+        reader.head().ok()
     }
 
     /// The message's parts; `None` where they were not wanted.
@@ -77,7 +78,7 @@ impl StoredOutline {
     /// What was wanted of it, with every text copied.
     ///
     /// # Errors
-    /// None for octets that were looked at as they are now.
+    /// As [`Outline::decode_some`].
     pub fn to_outline(&self) -> Result<Outline, Error> {
         Outline::decode_some(&self.octets, self.wanted)
     }
@@ -96,7 +97,8 @@ pub struct StoredParts<'a> {
 }
 
 impl<'a> StoredParts<'a> {
-    /// The next part. What its [`StoredPart::content`] says it has comes next.
+    /// The next part. What its [`StoredPart::content`] says it has comes next. `None` where it is
+    /// damaged.
     pub fn part(&mut self) -> Option<StoredPart<'a>> {
         self.reader.part().ok()
     }
@@ -186,12 +188,12 @@ impl StoredAddress<'_> {
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each is what it is in a Part")]
 pub struct StoredPart<'a> {
-    pub media: &'a str,
-    pub subtype: &'a str,
-    pub parameters: StoredList<'a, (&'a str, &'a [u8])>,
+    pub media: &'a [u8],
+    pub subtype: &'a [u8],
+    pub parameters: StoredList<'a, (&'a [u8], &'a [u8])>,
     pub id: Option<&'a [u8]>,
     pub description: Option<&'a [u8]>,
-    pub encoding: &'a str,
+    pub encoding: &'a [u8],
     pub md5: Option<&'a [u8]>,
     pub disposition: Option<StoredDisposition<'a>>,
     pub languages: Option<StoredList<'a, &'a [u8]>>,
@@ -205,9 +207,9 @@ pub struct StoredPart<'a> {
 
 impl<'a> StoredPart<'a> {
     pub(crate) const fn new(
-        media: &'a str,
-        subtype: &'a str,
-        parameters: StoredList<'a, (&'a str, &'a [u8])>,
+        media: &'a [u8],
+        subtype: &'a [u8],
+        parameters: StoredList<'a, (&'a [u8], &'a [u8])>,
     ) -> Self {
         let nowhere = Span { offset: 0, len: 0 };
         Self {
@@ -216,7 +218,7 @@ impl<'a> StoredPart<'a> {
             parameters,
             id: None,
             description: None,
-            encoding: "",
+            encoding: &[],
             md5: None,
             disposition: None,
             languages: None,
@@ -233,15 +235,15 @@ impl<'a> StoredPart<'a> {
     pub(crate) fn to_part(&self) -> Part {
         let languages = self.languages.clone().into_iter().flatten();
         Part {
-            media: self.media.to_owned(),
-            subtype: self.subtype.to_owned(),
+            media: name(self.media),
+            subtype: name(self.subtype),
             parameters: self.parameters.to_parameters(),
             id: owned(self.id),
             description: owned(self.description),
-            encoding: self.encoding.to_owned(),
+            encoding: name(self.encoding),
             md5: owned(self.md5),
             disposition: self.disposition.as_ref().map(|stored| Disposition {
-                kind: stored.kind.to_owned(),
+                kind: name(stored.kind),
                 parameters: stored.parameters.to_parameters(),
             }),
             languages: languages.map(<[u8]>::to_vec).collect(),
@@ -270,8 +272,8 @@ pub enum StoredContent {
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each is what it is in a Disposition")]
 pub struct StoredDisposition<'a> {
-    pub kind: &'a str,
-    pub parameters: StoredList<'a, (&'a str, &'a [u8])>,
+    pub kind: &'a [u8],
+    pub parameters: StoredList<'a, (&'a [u8], &'a [u8])>,
 }
 
 /// Items that are stored one behind the other.
@@ -303,12 +305,12 @@ impl<'a, T> StoredList<'a, T> {
     }
 }
 
-impl StoredList<'_, (&str, &[u8])> {
+impl StoredList<'_, (&[u8], &[u8])> {
     /// The parameters, copied.
     #[must_use]
     pub fn to_parameters(&self) -> Vec<Parameter> {
         let copied = self.clone().map(|(name, value)| Parameter {
-            name: name.to_owned(),
+            name: self::name(name),
             value: value.to_vec(),
         });
         copied.collect()
@@ -329,4 +331,9 @@ impl<T> Iterator for StoredList<'_, T> {
 
 fn owned(text: Option<&[u8]>) -> Option<Vec<u8>> {
     text.map(<[u8]>::to_vec)
+}
+
+/// A name was UTF-8 when it was written.
+fn name(stored: &[u8]) -> String {
+    String::from_utf8_lossy(stored).into_owned()
 }

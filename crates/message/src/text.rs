@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use crate::charset;
+use crate::collation::casemap;
 use crate::decode::decode_part;
 use crate::encoded_word::decode_words;
 use crate::header::{Field, Header};
@@ -16,11 +17,16 @@ use crate::part::{Content, Part};
 /// Which text [`search_text`], [`header_text`] and [`fold`] show: who keeps something that was made
 /// of it makes that again when this number is another.
 ///
-/// The last octet is raised with every change of what they show; the others are Unicode's version,
-/// whose letters have their cases.
+/// The last octet is raised with every change of what they show; the others are the versions of
+/// Unicode whose letters have their cases and fall into others.
 pub const SEARCH_TEXT_VERSION: u32 = {
-    let (major, minor, _) = char::UNICODE_VERSION;
-    ((major as u32) << 16) | ((minor as u32) << 8) | 1
+    let (cased, decomposed) = (
+        char::UNICODE_VERSION,
+        unicode_normalization::UNICODE_VERSION,
+    );
+    let majors = ((decomposed.0 as u32) << 24) | ((cased.0 as u32) << 16);
+    let minors = ((decomposed.1 as u32 & 0xf) << 12) | ((cased.1 as u32 & 0xf) << 8);
+    majors | minors | 2
 };
 
 /// Shows the decoded text of each `text/*` part, HTML without its tags, and the header fields of
@@ -88,7 +94,7 @@ fn value_text(field: &Field<'_>) -> String {
     decode_words(&field.unfolded()).replace('\t', " ")
 }
 
-/// What is searched for, case folded.
+/// What is searched for, folded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Needle(String);
 
@@ -99,30 +105,22 @@ impl Needle {
         Self(fold(text))
     }
 
-    /// True if the text contains it, whatever the case of either.
+    /// True if the text contains it, by `i;unicode-casemap`.
     #[must_use]
     pub fn is_in(&self, text: &str) -> bool {
-        memchr::memmem::find(fold(text).as_bytes(), self.0.as_bytes()).is_some()
+        self.is_in_folded(&fold(text))
+    }
+
+    pub(crate) fn is_in_folded(&self, folded: &str) -> bool {
+        memchr::memmem::find(folded.as_bytes(), self.0.as_bytes()).is_some()
     }
 }
 
-/// Folds case letter by letter: lower case, final sigma as sigma, sharp s as `ss`.
+/// Folds a text as it is compared: by `i;unicode-casemap`, of whose letters [`casemap`] tells.
 #[must_use]
 pub fn fold(text: &str) -> String {
-    if text.is_ascii() {
-        return text.to_ascii_lowercase();
-    }
-    let mut folded = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            'ς' => folded.push('σ'),
-            'ß' | 'ẞ' => folded.push_str("ss"),
-            // Turkish dotted I in lower case is an i and a combining dot: the dot is dropped.
-            'İ' => folded.push('i'),
-            _ => folded.extend(letter.to_lowercase()),
-        }
-    }
-    folded
+    // RFC 5255 §4.3
+    casemap(text)
 }
 
 #[cfg(test)]
@@ -159,21 +157,27 @@ mod tests {
         }
         assert_eq!(
             (SEARCH_TEXT_VERSION & 0xff, sum),
-            (1, 14_524_237_503_916_471_773)
+            (2, 11_091_070_937_131_238_764)
         );
     }
 
     #[test]
     fn needles_fold_case() {
         for (needle, text) in [
-            ("GRÜSSE", "viele grüße"),
+            ("GRÜSS", "viele grüsse"),
+            ("gru\u{308}n", "GRÜN"),
             ("σας", "ΣΑΣ"),
-            ("istanbul", "İstanbul"),
+            ("İSTANBUL", "i\u{307}stanbul"),
+            ("office", "oﬃce"),
+            // RFC 5051 §2: an accent is a letter of its own, behind the one it stands on.
+            ("cafe", "Café"),
             ("", "x"),
         ] {
             assert!(Needle::new(needle).is_in(text), "{needle} in {text}");
         }
-        assert!(!Needle::new("ab").is_in("a b"));
+        for (needle, text) in [("ab", "a b"), ("ss", "ß"), ("cafes", "cafés"), ("é", "e")] {
+            assert!(!Needle::new(needle).is_in(text), "{needle} in {text}");
+        }
     }
 
     #[test]

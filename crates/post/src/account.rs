@@ -8,6 +8,7 @@ use store::Direction;
 use tokio::sync::watch;
 
 use crate::draft::Draft;
+use crate::happenings::Author;
 use crate::keeper::Keeper;
 use crate::ledger::Ledger;
 use crate::tables::{self, EmailRow};
@@ -28,6 +29,8 @@ pub struct Account {
     pub(crate) salt: [u8; 16],
     /// Who looks at it, if not its owner; address and salt are this one's then.
     pub(crate) visitor: Option<AccountId>,
+    /// This login, among all that change an account.
+    pub(crate) author: Author,
 }
 
 impl Account {
@@ -150,8 +153,12 @@ impl Account {
     /// Changes it in one durable step.
     pub(crate) async fn change<T: Send>(
         &self,
-        change: impl FnMut(&mut Draft<'_>) -> Outcome<T> + Send,
+        mut change: impl FnMut(&mut Draft<'_>) -> Outcome<T> + Send,
     ) -> Outcome<T> {
+        let change = |draft: &mut Draft<'_>| {
+            draft.sign(self.author);
+            change(draft)
+        };
         self.house.change(&self.keeper, &[], change).await
     }
 }

@@ -10,10 +10,13 @@ use message::{
     Wanted, decode_transfer,
 };
 
+use self::headers::Headers;
 use crate::draft::{Draft, Flagging, bit};
 use crate::ledger::Folder;
 use crate::tables::{EmailRow, Entry, SavedAt};
 use crate::{Account, Fault, Outcome};
+
+mod headers;
 
 /// Octets of a message that are read at a time for its outline.
 const SCAN_OCTETS_MAX: u64 = 1024 * 1024;
@@ -133,26 +136,37 @@ impl Account {
             return Ok(page);
         }
         let emails: Vec<_> = page.rows.iter().map(|row| row.email).collect();
-        let mut kept = Vec::with_capacity(page.rows.len());
+        let mut kept = 0;
         let mut octets = 0;
         let mut made = Vec::new();
-        for (mut row, email) in page.rows.into_iter().zip(self.emails(&emails).await?) {
+        let mut headers = Headers::default();
+        for (at, email) in self.emails(&emails).await?.into_iter().enumerate() {
             // A message removed since the page was made is left out like one removed before.
             let Some(email) = email else { continue };
             if octets > self.house.rules().section_octets_max {
-                page.more_after = kept.last().map(|row: &FetchRow| row.uid);
+                let last = page.rows.get(..kept).and_then(<[FetchRow]>::last);
+                page.more_after = last.map(|row| row.uid);
                 break;
             }
-            octets += self.fill(mailbox, &mut row, &email, plan).await?;
+            page.rows.swap(kept, at);
+            let Some(row) = page.rows.get_mut(kept) else {
+                break;
+            };
+            headers.begin_row(kept);
+            octets += self.fill(mailbox, row, &email, plan, &mut headers).await?;
             if plan.preview == Some(Preview::Made) && email.preview.is_none() {
-                octets += self
-                    .make_preview(mailbox, &mut row, email, &mut made)
+                octets += self.make_preview(mailbox, row, email, &mut made).await?;
+            }
+            kept += 1;
+            if headers.are_many() {
+                self.read_headers(&mut headers, &mut page.rows, plan)
                     .await?;
             }
-            kept.push(row);
         }
+        page.rows.truncate(kept);
+        self.read_headers(&mut headers, &mut page.rows, plan)
+            .await?;
         self.keep_previews(mailbox, made).await;
-        page.rows = kept;
         Ok(page)
     }
 
@@ -226,6 +240,7 @@ impl Account {
         row: &mut FetchRow,
         email: &EmailRow,
         plan: &FetchPlan,
+        headers: &mut Headers,
     ) -> Outcome<u64> {
         let mut octets = 0;
         let pieced = plan.items.iter().any(|item| !is_whole(item));
@@ -245,13 +260,21 @@ impl Account {
                 outline = Some(read);
             }
             if plan.outline.any() {
-                let checked = StoredOutline::check(stored, plan.outline);
-                row.outline = Some(checked.map_err(unreadable)?);
+                let outline = StoredOutline::new(stored, plan.outline);
+                row.outline = Some(outline.map_err(unreadable)?);
             }
         }
-        for item in &plan.items {
+        for (at, item) in plan.items.iter().enumerate() {
             let data = match &outline {
-                Some(outline) if !is_whole(item) => self.data(email, outline, item).await?,
+                Some(outline) if !is_whole(item) => {
+                    match header_of(email, outline, item).filter(|range| headers.fit(*range)) {
+                        Some(range) => {
+                            octets += headers.note(at, range);
+                            Data::Nothing
+                        }
+                        None => self.data(email, outline, item).await?,
+                    }
+                }
                 _ if item.form == Form::DecodedSize => Data::Size(email.size),
                 _ => Data::Stored(cut(whole(email), item.range)),
             };
@@ -260,7 +283,9 @@ impl Account {
             }
             row.data.push(data);
         }
-        row.preview = email.preview.clone().filter(|_| plan.preview.is_some());
+        if plan.preview.is_some() {
+            row.preview = email.preview_text()?;
+        }
         Ok(octets)
     }
 
@@ -285,7 +310,7 @@ impl Account {
         let octets = stored.len().saturating_add(preview.len());
         let known = EmailRow {
             outline: Some(stored.into()),
-            preview: Some(preview),
+            preview: Some(preview.into()),
             ..email
         };
         made.push((row.uid, row.email, known));
@@ -366,7 +391,8 @@ impl Account {
                     return Ok(Data::Stored(cut(range, item.range)));
                 }
                 let header = self.house.read(range).await?;
-                let fields = item.section.filter(&header).unwrap_or_default();
+                let mut fields = Vec::new();
+                item.section.filter(&header, &mut fields);
                 Ok(Data::Octets(slice(fields.into(), item.range)))
             }
             Form::Decoded | Form::DecodedSize => self.decoded(email, outline, item).await,
@@ -457,6 +483,12 @@ fn outline_octets(stored: &[u8], outline: &Outline) -> u64 {
         .saturating_mul(size_of::<Part>());
     let octets = stored.len().saturating_mul(4).saturating_add(parts);
     u64::try_from(octets).unwrap_or(u64::MAX)
+}
+
+/// The header that an item tells some fields of, if it does and there is such a part.
+fn header_of(email: &EmailRow, outline: &Outline, item: &Item) -> Option<BlobRange> {
+    let located = outline.locate(&item.section)?;
+    located.filtered.then(|| at(email, located.span))
 }
 
 /// True for what needs no outline: the message as it is.

@@ -1,7 +1,8 @@
-//! Finding messages (RFC 9051 §6.4.4): exact, by substring, without regard to case.
+//! Finding messages (RFC 9051 §6.4.4): exact, by substring, without regard to case; or, where that
+//! is asked for, by words that may be written a little otherwise (RFC 6203).
 //!
 //! Memory answers what it can; the index rules messages out by their text; what is left is read.
-//! See `docs/decisions/007-search.md`.
+//! See `docs/decisions/007-search.md` and `012-what-searching-compares.md`.
 
 mod build;
 mod narrow;
@@ -13,7 +14,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use mail::{EmailId, Flag, MailboxId, ModSeq, Rights, Timestamp, UidSet};
-use message::{Needle, Outline, header_text, search_text};
+use message::{FuzzyNeedle, Needle, Outline, header_text, search_text};
 
 use crate::draft::bit;
 use crate::fetch::at;
@@ -21,7 +22,7 @@ use crate::ledger::Folder;
 use crate::tables::{EmailRow, Entry, SavedAt};
 use crate::{Account, Error, Outcome};
 
-use self::narrow::Narrowed;
+pub use self::narrow::Narrowed;
 
 pub(crate) use self::shelf::Index;
 pub(crate) use self::waiting::Waiting;
@@ -50,6 +51,8 @@ pub enum Query {
     Body(String),
     /// Header or body contain the text.
     Text(String),
+    /// The words of the text are there, each of them perhaps with an error or two.
+    Fuzzy(Within, String),
     /// INTERNALDATE's day is earlier.
     Before(Day),
     /// INTERNALDATE's day is this one.
@@ -83,6 +86,29 @@ pub enum Query {
     Email(EmailId),
 }
 
+/// Where words are looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Within {
+    /// In the fields of this name.
+    Header(String),
+    /// In the body.
+    Body,
+    /// In header or body.
+    Text,
+}
+
+impl Query {
+    /// True if it asks how near a text comes.
+    fn is_fuzzy(&self) -> bool {
+        match self {
+            Self::Fuzzy(..) => true,
+            Self::And(all) | Self::Or(all) => all.iter().any(Self::is_fuzzy),
+            Self::Not(one) => one.is_fuzzy(),
+            _ => false,
+        }
+    }
+}
+
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
@@ -94,6 +120,9 @@ pub struct Found {
     pub first_modseq: Option<ModSeq>,
     /// That of the one with the highest UID.
     pub last_modseq: Option<ModSeq>,
+    /// How near each message comes to what is fuzzy in the query, from 1 to 100, by rising UID;
+    /// none if nothing is.
+    pub scores: Vec<u8>,
 }
 
 impl Account {
@@ -104,8 +133,23 @@ impl Account {
     /// [`crate::Why::Nonexistent`] if the mailbox is gone, or a fault.
     pub async fn search(&self, mailbox: MailboxId, query: &Query) -> Outcome<Found> {
         let _pinned = self.keeper.pin();
-        let within = within(query);
         let narrowed = self.narrow(mailbox, query).await;
+        self.search_narrowed(mailbox, query, &narrowed).await
+    }
+
+    /// The same with what the index said before, by [`Account::narrowed`], of the texts in this
+    /// query: for several mailboxes of an account it is asked once.
+    ///
+    /// # Errors
+    /// As [`Account::search`].
+    pub async fn search_narrowed(
+        &self,
+        mailbox: MailboxId,
+        query: &Query,
+        narrowed: &Narrowed,
+    ) -> Outcome<Found> {
+        let _pinned = self.keeper.pin();
+        let within = within(query);
         let now = self.house.outside().now();
         let (mut found, open) = self
             .look(|ledger| {
@@ -114,13 +158,13 @@ impl Account {
                 let known = Known {
                     folder,
                     now,
-                    narrowed: &narrowed,
+                    narrowed,
                 };
                 let all = folder.entries.iter().filter(|_| within.is_none());
                 let some = within.into_iter().flat_map(|uids| folder.among(uids));
                 for entry in all.chain(some) {
                     match known.answer(query, entry) {
-                        Some(true) => found.push((entry.uid, entry.modseq)),
+                        Some(true) => found.push((entry.uid, entry.modseq, NEAREST)),
                         Some(false) => {}
                         None => {
                             let rest = known.rest(query, entry);
@@ -138,30 +182,33 @@ impl Account {
                 // A message removed meanwhile is not found.
                 let Some(row) = row else { continue };
                 let rest = rest.as_ref().unwrap_or(query);
-                if self.reads(mailbox, entry, &row, rest).await? {
-                    found.push((entry.uid, entry.modseq));
+                if let Some(met) = self.reads(mailbox, entry, &row, rest).await? {
+                    found.push((entry.uid, entry.modseq, met.0.unwrap_or(NEAREST)));
                 }
             }
             // Searching is long; others want to be served meanwhile.
             yield_now().await;
         }
         found.sort_unstable();
+        let scored = query.is_fuzzy();
+        let scores = found.iter().filter(|_| scored).map(|(.., score)| *score);
         Ok(Found {
-            uids: found.iter().map(|(uid, _)| *uid).collect(),
-            modseq: found.iter().map(|(_, modseq)| *modseq).max(),
-            first_modseq: found.first().map(|(_, modseq)| *modseq),
-            last_modseq: found.last().map(|(_, modseq)| *modseq),
+            uids: found.iter().map(|(uid, ..)| *uid).collect(),
+            modseq: found.iter().map(|(_, modseq, _)| *modseq).max(),
+            first_modseq: found.first().map(|(_, modseq, _)| *modseq),
+            last_modseq: found.last().map(|(_, modseq, _)| *modseq),
+            scores: scores.collect(),
         })
     }
 
-    /// True if the text of a message is as the query, of which only such keys are left, says.
+    /// How the text of a message meets the query, of which only such keys are left.
     async fn reads(
         &self,
         mailbox: MailboxId,
         entry: &Entry,
         row: &EmailRow,
         query: &Query,
-    ) -> Outcome<bool> {
+    ) -> Outcome<Option<Met>> {
         let outline = self.outline(mailbox, entry.uid, entry.email, row).await?;
         let (outline, octets) = match depth(query) {
             Depth::Outline => (outline, bytes::Bytes::new()),
@@ -175,7 +222,7 @@ impl Account {
             outline: &outline,
             octets: &octets,
         };
-        Ok(reading.is(query))
+        Ok(reading.meets(query))
     }
 }
 
@@ -203,8 +250,8 @@ fn depth(query: &Query) -> Depth {
     match query {
         Query::And(all) | Query::Or(all) => all.iter().map(depth).max().unwrap_or(Depth::Outline),
         Query::Not(inner) => depth(inner),
-        Query::Header(..) => Depth::Header,
-        Query::Body(_) | Query::Text(_) => Depth::Body,
+        Query::Header(..) | Query::Fuzzy(Within::Header(_), _) => Depth::Header,
+        Query::Body(_) | Query::Text(_) | Query::Fuzzy(..) => Depth::Body,
         _ => Depth::Outline,
     }
 }
@@ -213,7 +260,7 @@ fn depth(query: &Query) -> Depth {
 struct Known<'a> {
     folder: &'a Folder,
     now: Timestamp,
-    narrowed: &'a Narrowed<'a>,
+    narrowed: &'a Narrowed,
 }
 
 impl Known<'_> {
@@ -252,7 +299,7 @@ impl Known<'_> {
             Query::Younger(than) => age <= seconds(than),
             Query::ModSeq(modseq) => entry.modseq >= *modseq,
             Query::Email(email) => entry.email == *email,
-            Query::Header(..) | Query::Body(_) | Query::Text(_) => {
+            Query::Header(..) | Query::Body(_) | Query::Text(_) | Query::Fuzzy(..) => {
                 return self.narrowed.answer(query, entry.email);
             }
             Query::SentBefore(_) | Query::SentOn(_) | Query::SentSince(_) => return None,
@@ -289,6 +336,13 @@ fn every(all: &[Query], whole: bool, mut each: impl FnMut(&Query) -> Option<bool
     known.then_some(whole)
 }
 
+/// A query that is met: how near, if anything in it is fuzzy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Met(Option<u8>);
+
+/// How near a message comes that is what was asked for.
+const NEAREST: u8 = 100;
+
 /// A message that is read.
 struct Reading<'a> {
     outline: &'a Outline,
@@ -297,11 +351,56 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    fn meets(&self, query: &Query) -> Option<Met> {
+        match query {
+            Query::And(all) => {
+                // RFC 6203 §4: what several keys come to is ours to say: their mean.
+                let (mut sum, mut count) = (0, 0);
+                for one in all {
+                    if let Met(Some(score)) = self.meets(one)? {
+                        (sum, count) = (sum + u32::from(score), count + 1);
+                    }
+                }
+                Some(Met(sum
+                    .checked_div(count)
+                    .and_then(|mean| mean.try_into().ok())))
+            }
+            Query::Or(all) => {
+                let mut nearest: Option<u8> = None;
+                for one in all {
+                    match self.meets(one) {
+                        Some(Met(None)) => return Some(Met(None)),
+                        Some(Met(score)) => nearest = nearest.max(score),
+                        None => {}
+                    }
+                }
+                nearest.map(|score| Met(Some(score)))
+            }
+            Query::Not(one) => self.meets(one).is_none().then_some(Met(None)),
+            Query::Fuzzy(within, text) => self.relevancy(within, text).map(|one| Met(Some(one))),
+            one => self.is(one).then_some(Met(None)),
+        }
+    }
+
+    /// How near the words come.
+    fn relevancy(&self, within: &Within, text: &str) -> Option<u8> {
+        let needle = FuzzyNeedle::new(text);
+        let mut tally = needle.tally();
+        let mut read = |text: &str| tally.read(text);
+        match within {
+            Within::Header(name) => header_text(self.header(), Some(name), &mut read),
+            Within::Body => search_text(self.outline, self.octets, &mut read),
+            Within::Text => {
+                header_text(self.header(), None, &mut read)
+                    || search_text(self.outline, self.octets, &mut read)
+            }
+        };
+        tally.relevancy()
+    }
+
+    /// True if one key is met.
     fn is(&self, query: &Query) -> bool {
         match query {
-            Query::And(all) => all.iter().all(|one| self.is(one)),
-            Query::Or(all) => all.iter().any(|one| self.is(one)),
-            Query::Not(one) => !self.is(one),
             Query::Header(name, text) => {
                 let needle = Needle::new(text);
                 let mut found = |value: &str| text.is_empty() || needle.is_in(value);

@@ -30,6 +30,15 @@ pub enum RightsChange {
     Remove(Rights),
 }
 
+/// An account of somebody else, as one that it shares something with sees it.
+#[derive(Clone, Debug)]
+pub struct Neighbour {
+    /// The account.
+    pub account: Account,
+    /// What the names of its mailboxes begin with.
+    pub prefix: String,
+}
+
 impl RightsChange {
     fn of(self, before: Rights) -> Rights {
         match self {
@@ -122,9 +131,9 @@ impl Account {
             let Ok(mailboxes) = there.mailboxes().await else {
                 continue;
             };
-            let level = escape(&address.to_string());
+            let prefix = prefix(&address);
             shared.extend(mailboxes.into_iter().map(|mailbox| {
-                let name = format!("{}{level}/{}", Self::OTHER_USERS, mailbox.name);
+                let name = format!("{prefix}{}", mailbox.name);
                 // Roles and subscriptions are its owner's, not the visitor's.
                 let named = Mailbox {
                     name,
@@ -136,6 +145,60 @@ impl Account {
             }));
         }
         Ok(shared)
+    }
+
+    /// The accounts of others that have mailboxes of these names, below these names or, if
+    /// `subscribed`, of the names subscribed to; as far as they share anything with this one.
+    ///
+    /// # Errors
+    /// [`crate::Why::Limit`] if they are too many, or if the account cannot be read.
+    pub async fn neighbours(
+        &self,
+        names: &[String],
+        trees: &[String],
+        subscribed: bool,
+    ) -> Outcome<Vec<Neighbour>> {
+        let subscriptions = match subscribed {
+            true => self.subscriptions().await?,
+            false => Vec::new(),
+        };
+        let others = |name: &&String| name.starts_with(Self::OTHER_USERS);
+        let named = names.iter().chain(trees).chain(&subscriptions);
+        let named: Vec<&String> = named.filter(others).collect();
+        if named.is_empty() && !trees.iter().any(|tree| tree == OTHER_USERS) {
+            return Ok(Vec::new());
+        }
+        let mut neighbours = Vec::new();
+        for (owner, address) in self.sharers() {
+            let prefix = prefix(&address);
+            let below = |name: &&String| name.starts_with(&prefix);
+            let above = |tree: &String| {
+                let rest = prefix.strip_prefix(tree.as_str());
+                rest.is_some_and(|rest| rest.starts_with('/'))
+            };
+            if !named.iter().any(below) && !trees.iter().any(above) {
+                continue;
+            }
+            // It may have gone since.
+            let Ok(account) = self.visit(owner) else {
+                continue;
+            };
+            neighbours.push(Neighbour { account, prefix });
+        }
+        if neighbours.len() > self.house.rules().neighbours_max {
+            return Err(Error::limit("So many users cannot be watched at once"));
+        }
+        Ok(neighbours)
+    }
+
+    /// The account of somebody else, whether or not it shares anything; `None` if it is gone.
+    #[must_use]
+    pub fn neighbour(&self, owner: AccountId) -> Option<Neighbour> {
+        let address = self.house.inner.directory.address_of(owner)?;
+        Some(Neighbour {
+            account: self.visit(owner).ok()?,
+            prefix: prefix(&lower(&address)),
+        })
     }
 
     fn sharers(&self) -> Vec<(AccountId, Address)> {
@@ -250,6 +313,10 @@ impl Account {
                 Ok(gives(draft.ledger(), grantee.account))
             })
             .await;
+        // Whoever watches names that were nobody's until now looks again.
+        if grantee.account != ANYONE {
+            self.house.keeper(grantee.account).stir();
+        }
         match still {
             Ok(false) => self.note(share, false).await,
             Ok(true) => Ok(()),
@@ -309,6 +376,11 @@ fn gives(ledger: &Ledger, account: AccountId) -> bool {
 pub(crate) fn is_reserved(name: &str) -> bool {
     name.strip_prefix(OTHER_USERS)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// What the names of somebody's mailboxes begin with for others.
+fn prefix(address: &Address) -> String {
+    format!("{}{}/", Account::OTHER_USERS, escape(&address.to_string()))
 }
 
 fn escape(address: &str) -> String {

@@ -1,4 +1,4 @@
-//! Messages in an order (RFC 5256 §3, RFC 5957).
+//! Messages in an order (RFC 5256 §3, RFC 5957, RFC 6203 §6).
 
 use std::cmp::Ordering;
 
@@ -21,6 +21,8 @@ pub enum SortKey {
     Size,
     /// A text, by `i;unicode-casemap`.
     Text(SortText),
+    /// How near it comes to what is fuzzy in the query, the nearest first.
+    Relevancy,
 }
 
 /// A key, and which way.
@@ -43,6 +45,8 @@ pub struct Sorted {
     pub first_modseq: Option<ModSeq>,
     /// That of the last one.
     pub last_modseq: Option<ModSeq>,
+    /// How near each message comes, from 1 to 100, in their order; none if nothing was fuzzy.
+    pub scores: Vec<u8>,
 }
 
 /// What messages are sorted by: a column for each criterion, a line for each message. There may
@@ -50,6 +54,8 @@ pub struct Sorted {
 #[derive(Debug, Default)]
 struct Lines {
     messages: Vec<(Uid, ModSeq)>,
+    /// How near each comes, if anything was fuzzy.
+    scores: Vec<u8>,
     columns: Vec<Column>,
 }
 
@@ -81,15 +87,24 @@ impl Account {
         let found = self.search(mailbox, query).await?;
         let entries = self.entries(mailbox, &found.uids).await?;
         let mut lines = Lines::new(criteria, entries.len());
-        let by_memory = |key| matches!(key, SortKey::Arrival | SortKey::Size);
+        // Both come by rising UID.
+        let mut scored = found.uids.iter().zip(found.scores);
+        let mut score = move |entry: &Entry| {
+            let found = scored.find(|(uid, _)| *uid == entry.uid);
+            found.map(|(_, score)| score)
+        };
+        let by_memory = |key| {
+            let (arrival, size, nearness) = (SortKey::Arrival, SortKey::Size, SortKey::Relevancy);
+            [arrival, size, nearness].contains(&key)
+        };
         if criteria.iter().all(|criterion| by_memory(criterion.key)) {
             for entry in &entries {
-                lines.add(entry, criteria, None);
+                lines.add(entry, score(entry), criteria, None);
             }
         } else {
             let wanted = Wanted::Fields;
             self.digests(mailbox, &entries, wanted, |entry, digest| {
-                lines.add(entry, criteria, Some(digest));
+                lines.add(entry, score(entry), criteria, Some(digest));
             })
             .await?;
         }
@@ -112,13 +127,21 @@ impl Lines {
         };
         Self {
             messages: Vec::with_capacity(messages),
+            scores: Vec::new(),
             columns: criteria.iter().map(column).collect(),
         }
     }
 
     /// Adds a message; the digest gives what memory does not have.
-    fn add(&mut self, entry: &Entry, criteria: &[SortCriterion], digest: Option<&Digest>) {
+    fn add(
+        &mut self,
+        entry: &Entry,
+        score: Option<u8>,
+        criteria: &[SortCriterion],
+        digest: Option<&Digest>,
+    ) {
         self.messages.push((entry.uid, entry.modseq));
+        self.scores.extend(score);
         for (criterion, column) in criteria.iter().zip(&mut self.columns) {
             match (&mut column.values, criterion.key) {
                 (Values::Numbers(numbers), SortKey::Date) => {
@@ -126,6 +149,10 @@ impl Lines {
                     numbers.push(sent.unwrap_or(entry.date_seconds));
                 }
                 (Values::Numbers(numbers), SortKey::Size) => numbers.push(entry.size.into()),
+                // RFC 6203 §6
+                (Values::Numbers(numbers), SortKey::Relevancy) => {
+                    numbers.push(-i64::from(score.unwrap_or_default()));
+                }
                 (Values::Numbers(numbers), _) => numbers.push(entry.date_seconds),
                 (Values::Texts(texts, ends), key) => {
                     if let (SortKey::Text(text), Some(digest)) = (key, digest) {
@@ -154,6 +181,10 @@ impl Lines {
             modseq: modseqs.max(),
             first_modseq: modseq(order.first()),
             last_modseq: modseq(order.last()),
+            scores: order
+                .iter()
+                .filter_map(|at| self.scores.get(*at).copied())
+                .collect(),
         }
     }
 

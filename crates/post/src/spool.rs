@@ -118,7 +118,7 @@ impl Spooled {
             blob: self.staged.blob,
             size: self.staged.len,
             outline: self.outline.clone(),
-            preview: self.preview.clone(),
+            preview: self.preview.clone().map(Bytes::from),
         }
     }
 }

@@ -10,8 +10,8 @@ use mail::{
 };
 use store::{Table, Write};
 
-use crate::Usage;
 use crate::octets::{Reader, Writer};
+use crate::{Fault, Usage};
 
 /// The account's counters: one row.
 pub(crate) const COUNTERS: Table = Table(1);
@@ -133,9 +133,9 @@ pub(crate) struct EmailRow {
     pub(crate) size: u64,
     /// As `message` encodes it; `None` where it was not made at delivery.
     pub(crate) outline: Option<Bytes>,
-    /// The first words of its text; `None` where they were not looked for at delivery, as in rows
-    /// of version 1.
-    pub(crate) preview: Option<String>,
+    /// The first words of its text, UTF-8; `None` where they were not looked for at delivery, as in
+    /// rows of version 1.
+    pub(crate) preview: Option<Bytes>,
 }
 
 /// Messages next to each other that one change left with the same flags. It holds for those that
@@ -319,7 +319,7 @@ impl EmailRow {
             .octets(outline);
         let writer = match &self.preview {
             None => writer,
-            Some(preview) => writer.octets(preview.as_bytes()),
+            Some(preview) => writer.octets(preview),
         };
         put(EMAILS, email_key(id), writer.finish())
     }
@@ -331,7 +331,7 @@ impl EmailRow {
         let outline = reader.octets()?;
         let outline = (!outline.is_empty()).then(|| value.slice_ref(outline));
         let preview = match version {
-            EMAIL_VERSION_PREVIEW => Some(reader.text()?.to_owned()),
+            EMAIL_VERSION_PREVIEW => Some(value.slice_ref(reader.octets()?)),
             _ => None,
         };
         reader.end()?;
@@ -341,6 +341,15 @@ impl EmailRow {
             outline,
             preview,
         })
+    }
+
+    /// Its preview, if it is known.
+    pub(crate) fn preview_text(&self) -> Result<Option<String>, Fault> {
+        let Some(preview) = &self.preview else {
+            return Ok(None);
+        };
+        let text = std::str::from_utf8(preview).map_err(|_| Fault::Row("a preview"))?;
+        Ok(Some(text.to_owned()))
     }
 
     pub(crate) fn delete(id: EmailId) -> Write {
@@ -583,7 +592,7 @@ mod tests {
             assert_eq!(Entry::read(&key, &value), Some((MailboxId(6), entry)));
         }
 
-        let previews = [None, Some(String::new()), Some("Grüße".to_owned())];
+        let previews = [None, Some(Bytes::new()), Some(Bytes::from("Grüße"))];
         for (outline, preview) in [None, Some(Bytes::from_static(b"outline"))]
             .into_iter()
             .flat_map(|outline| {

@@ -15,6 +15,7 @@ use crate::visit::{Hall, Visit};
 mod access;
 mod fetch;
 mod list;
+mod news;
 mod search;
 mod sort;
 mod store;
@@ -32,6 +33,7 @@ pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
         metadata_octets_max: u64::try_from(hall.post.rules().metadata_octets_max)
             .unwrap_or(u64::MAX),
         other_users: Some(Account::OTHER_USERS.to_owned()),
+        inboxes: hall.post.inboxes(),
         ..Policy::default()
     })
 }
@@ -114,6 +116,9 @@ impl House {
         if let Ask::Identity(fields) = ask {
             self.note(&fields);
             return Ok(Answer::Done);
+        }
+        if let Ask::News { watched, since } = ask {
+            return news::answer(&mut self.guest, &watched, &since).await;
         }
         let account = self.guest.account().ok_or_else(out_of_turn)?;
         match ask {
@@ -256,6 +261,11 @@ async fn messages(account: &Account, ask: Ask) -> Outcome<Answer> {
             let there = access::there(account, mailbox)?;
             search::answer(&there, mailbox.mailbox, criterion, highest).await
         }
+        Ask::SearchElsewhere {
+            names,
+            key,
+            highest,
+        } => search::elsewhere(account, names, &key, highest).await,
         other => in_order(account, other).await,
     }
 }
@@ -287,8 +297,13 @@ async fn in_order(account: &Account, ask: Ask) -> Outcome<Answer> {
 async fn status(account: &Account, name: &str) -> Outcome<Answer> {
     let (there, name) = account.place(name).await?;
     let status = there.status(&name).await?;
-    Ok(Answer::Status(ask::Status {
-        mailbox: access::place(&there, status.id),
+    Ok(Answer::Status(counts(&there, &status)))
+}
+
+/// How a mailbox of an account stands.
+fn counts(there: &Account, status: &post::Status) -> ask::Status {
+    ask::Status {
+        mailbox: access::place(there, status.id),
         messages: status.messages,
         uid_next: status.uidnext,
         uid_validity: status.uidvalidity,
@@ -297,7 +312,7 @@ async fn status(account: &Account, name: &str) -> Outcome<Answer> {
         deleted_octets: status.deleted_storage,
         size_octets: status.size,
         modseq: status.highest_modseq,
-    }))
+    }
 }
 
 async fn quota(account: &Account) -> Outcome<Answer> {

@@ -55,7 +55,7 @@ pub enum Direction {
     Falling,
 }
 
-/// Rows of one scan.
+/// Rows of one scan. A row may hold on to more memory than its own: what is kept is copied.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     /// In the scan's direction.
@@ -223,6 +223,18 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Octets of a committed blob: all that the range names, or an error.
     fn read(&self, range: BlobRange) -> Boxed<'_, Result<Bytes, Error>>;
+
+    /// Octets of many ranges, in their order; all of them, or an error. Where they lie close
+    /// together, they are read for less than one by one.
+    fn read_many(&self, ranges: Vec<BlobRange>) -> Boxed<'_, Result<Vec<Bytes>, Error>> {
+        Box::pin(async move {
+            let mut all = Vec::with_capacity(ranges.len());
+            for range in ranges {
+                all.push(self.read(range).await?);
+            }
+            Ok(all)
+        })
+    }
 
     /// Makes a batch durable.
     ///

@@ -18,6 +18,7 @@ mod layout;
 mod log;
 mod offload;
 mod places;
+mod reader;
 mod record;
 mod recovery;
 mod segment;
@@ -28,7 +29,6 @@ mod view;
 use std::collections::HashMap;
 use std::fmt;
 use std::future;
-use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -44,20 +44,20 @@ use tokio::sync::{oneshot, watch};
 pub use self::check::Report;
 pub use self::stats::Stats;
 
-use self::bodies::{BODY_HEADER_OCTETS, Bodies};
+use self::bodies::Bodies;
 use self::committer::{Committer, Message, Request, Rhythm};
 use self::derived::Files;
 use self::disk::{Disk, RealDisk, failed};
-use self::handles::{Handles, Source};
+use self::handles::Handles;
 use self::layout::Layout;
-use self::log::{Limits, Log, segment_path};
+use self::log::{Limits, Log};
 use self::offload::offload;
 use self::places::Places;
-use self::record::{Place, octets_max};
+use self::reader::Reader;
+use self::record::octets_max;
 use self::recovery::End;
 use self::stage::Inflow;
 use self::stats::Counters;
-use self::view::View;
 use crate::backend::{
     Batch, Boxed, CommitError, Direction, Error, Page, Partition, Stage, Store, Table, Version,
     Write,
@@ -118,17 +118,6 @@ struct Inner {
     waiting: Arc<AtomicUsize>,
     stopped: watch::Receiver<Option<String>>,
     thread: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// What reading needs; it may outlive the store by the length of one read.
-struct Reader {
-    view: View,
-    handles: Handles,
-    places: Places,
-    bodies: Arc<Bodies>,
-    layout: Layout,
-    /// Octets of blobs on their way that are in memory.
-    afloat: AtomicUsize,
 }
 
 impl Embedded {
@@ -352,6 +341,20 @@ impl Store for Embedded {
         })
     }
 
+    fn read_many(&self, ranges: Vec<BlobRange>) -> Boxed<'_, Result<Vec<Bytes>, Error>> {
+        let reader = &self.inner.reader;
+        Box::pin(async move {
+            let octets = ranges
+                .iter()
+                .fold(0, |sum: u64, range| sum.saturating_add(range.len));
+            if octets <= READ_HERE_OCTETS_MAX {
+                return reader.read_many(&ranges);
+            }
+            let reader = Arc::clone(reader);
+            offload(move || reader.read_many(&ranges)).await?
+        })
+    }
+
     fn commit(&self, batch: Batch) -> Boxed<'static, Result<(), CommitError>> {
         match self.inner.queue(batch) {
             Ok(answer) => Box::pin(async move {
@@ -412,42 +415,6 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-impl Reader {
-    fn read(&self, range: BlobRange) -> Result<Bytes, Error> {
-        let look_up = |blob| self.view.blob(blob);
-        let located = self.places.find(range.blob, look_up)?;
-        let end = range.offset.checked_add(range.len);
-        let (Some(_), Ok(len)) = (
-            end.filter(|end| *end <= located.len),
-            usize::try_from(range.len),
-        ) else {
-            return Err(Error::OutOfRange(range));
-        };
-        let failed = failed("reading a blob");
-        let (file, at) = match located.place {
-            Place::Log { segment, offset } => {
-                let path = || segment_path(&self.layout.log, segment);
-                let file = self.handles.open(Source::Segment(segment), path);
-                (file.map_err(&failed)?, offset)
-            }
-            Place::Body => {
-                let path = || self.bodies.path(range.blob);
-                let file = self.handles.open(Source::Body(range.blob), path);
-                (file.map_err(&failed)?, BODY_HEADER_OCTETS)
-            }
-        };
-        let mut octets = vec![0; len];
-        file.read_exact_at(&mut octets, at.saturating_add(range.offset))
-            .map_err(failed)?;
-        let whole = range.len == located.len;
-        if whole && *blake3::hash(&octets).as_bytes() != range.blob.0 {
-            let (blob, place) = (range.blob, located.place);
-            return Err(Error::Damaged(format!("blob {blob} at {place:?}")));
-        }
-        Ok(octets.into())
     }
 }
 

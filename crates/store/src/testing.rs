@@ -55,6 +55,7 @@ pub async fn conform(store: &dyn Store) -> Kept {
     blobs(store, Partition(FIRST + 10)).await?;
     a_conflict_keeps_no_blob(store, Partition(FIRST + 11)).await?;
     same_blob_twice(store, Partition(FIRST + 12)).await?;
+    many_ranges(store, Partition(FIRST + 15)).await?;
     derived(store, Partition(FIRST + 13), Partition(FIRST + 14)).await
 }
 
@@ -357,6 +358,64 @@ async fn ranges(store: &dyn Store, blob: BlobId, body: &Bytes) -> Kept {
             &matches!(found, Err(Error::OutOfRange(_))),
             &true,
         )?;
+    }
+    Ok(())
+}
+
+async fn many_ranges(store: &dyn Store, at: Partition) -> Kept {
+    // Neighbours of one batch, one that is far away from them, and one in a file of its own.
+    let bodies = [700, 1, 0, 90_000, 300, 400_000, 5000].map(|len| noise(len, len + 1));
+    let mut first = batch(at, 0, vec![]);
+    for body in &bodies {
+        first.blobs.push(stage(store, body, 65_536).await?);
+    }
+    let blobs: Vec<BlobId> = first.blobs.iter().map(|staged| staged.blob).collect();
+    store.commit(first).await?;
+    let cuts = [(0, 1), (1, 2), (0, 2), (1, 3), (0, 0)];
+    let (mut ranges, mut expected) = (Vec::new(), Vec::new());
+    for (from, to) in cuts {
+        for (blob, body) in blobs.iter().zip(&bodies) {
+            // From `from` thirds on to `to` thirds.
+            let part = body.slice(body.len() * from / 3..body.len() * to / 3);
+            ranges.push(BlobRange {
+                blob: *blob,
+                offset: (body.len() * from / 3) as u64,
+                len: part.len() as u64,
+            });
+            expected.push(part);
+        }
+    }
+    for turn in 0..2 {
+        let found = store.read_many(ranges.clone()).await?;
+        if found != expected {
+            return broken(
+                "many ranges are what was written, in their order",
+                format!("{} of {} in turn {turn}", found.len(), expected.len()),
+            );
+        }
+        ranges.reverse();
+        expected.reverse();
+    }
+    same(
+        "no ranges, no octets",
+        &store.read_many(vec![]).await?,
+        &vec![],
+    )?;
+    let (here, gone) = (ranges.first().copied(), BlobId([8; 32]));
+    let beyond = here.map(|range| BlobRange {
+        offset: 1 << 40,
+        ..range
+    });
+    let missing = here.map(|range| BlobRange {
+        blob: gone,
+        ..range
+    });
+    for (last, promise) in [
+        (beyond, "one range beyond the end is an error"),
+        (missing, "one blob that is not there is an error"),
+    ] {
+        let asked = here.into_iter().chain(last).collect();
+        same(promise, &store.read_many(asked).await.is_err(), &true)?;
     }
     Ok(())
 }

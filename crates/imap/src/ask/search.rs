@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mail::{EmailId, Flag, ModSeq, UidSet};
+use mail::{EmailId, Flag, ModSeq, UidSet, UidValidity};
 
 /// Which messages SEARCH finds; texts match without regard to case, as substrings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,9 @@ pub enum Criterion {
     Younger(Duration),
     /// The one with this identity (RFC 8474).
     Email(EmailId),
+    /// Those that meet it, with texts that are written a little otherwise: how far, the house
+    /// says (RFC 6203).
+    Fuzzy(Box<Self>),
     /// Those that do not meet it.
     Not(Box<Self>),
     /// Those that meet either.
@@ -78,4 +81,19 @@ pub enum Highest {
     Last,
     /// Of these two.
     Ends,
+}
+
+/// What was found in a mailbox that is not open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundIn {
+    /// The mailbox's name, as it was asked.
+    pub name: String,
+    /// Its generation.
+    pub uid_validity: UidValidity,
+    /// The messages found.
+    pub uids: UidSet,
+    /// As in [`Answer::Found`](super::Answer::Found).
+    pub highest: Option<ModSeq>,
+    /// As in [`Answer::Found`](super::Answer::Found).
+    pub scores: Vec<u8>,
 }

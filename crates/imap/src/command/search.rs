@@ -1,12 +1,11 @@
-//! SEARCH, UID SEARCH and CANCELUPDATE (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 5032, 5267 §4, 7162
-//! §3.1.5, 8474 §5.1, 8514 §4.3).
+//! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 5032, 5267 §4, 7162
+//! §3.1.5, 8474 §5.1, 8514 §4.3, 6203).
 
 use std::fmt;
 
 use bytes::{BufMut, BytesMut};
 use mail::{Flag, Keyword, ModSeq};
 
-use super::Tag;
 use super::partial::{self, PartialRange};
 use crate::cursor::{Cursor, Read};
 use crate::{SequenceSet, writing};
@@ -15,8 +14,6 @@ use crate::{SequenceSet, writing};
 const SEARCH_KEYS_MAX: usize = 2000;
 /// Keys inside one another.
 const SEARCH_DEPTH_MAX: usize = 50;
-/// Tags one CANCELUPDATE may name.
-const CANCELLED_TAGS_MAX: usize = 100;
 
 /// Which messages to find and what to tell of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +49,9 @@ pub struct SearchReturn {
     pub context: bool,
     /// Tell how the result changes, until CANCELUPDATE.
     pub update: bool,
+    /// How near each comes to what is looked for, in the same order (RFC 6203 §4); only with
+    /// [`SearchKey::Fuzzy`].
+    pub relevancy: bool,
 }
 
 /// A day on the calendar, without time and zone.
@@ -85,6 +85,8 @@ pub enum SearchKey {
     Not(Box<Self>),
     /// This or that.
     Or(Box<Self>, Box<Self>),
+    /// This, with texts that are written a little otherwise (RFC 6203).
+    Fuzzy(Box<Self>),
     /// Any message.
     All,
     /// With this flag: SEEN, ANSWERED, FLAGGED, DELETED, DRAFT, KEYWORD.
@@ -158,6 +160,17 @@ pub enum SearchKey {
     ThreadId(String),
 }
 
+impl SearchReturn {
+    /// True if anything is to be told.
+    pub(crate) fn tells(self) -> bool {
+        let silent = Self {
+            save: self.save,
+            ..Self::default()
+        };
+        self != silent
+    }
+}
+
 impl Search {
     pub(super) fn write(&self, out: &mut BytesMut, utf8: bool) {
         self.write_return(out);
@@ -178,6 +191,7 @@ impl Search {
                 (returning.save, "SAVE"),
                 (returning.context, "CONTEXT"),
                 (returning.update, "UPDATE"),
+                (returning.relevancy, "RELEVANCY"),
             ];
             out.put_slice(b" RETURN ");
             let options = options.iter().filter(|(on, _)| *on);
@@ -219,11 +233,36 @@ impl SearchKey {
         (Self::Lacks(Flag::Draft), "UNDRAFT"),
     ];
 
+    /// True if MODSEQ is among the keys.
+    pub(crate) fn asks_modseq(&self) -> bool {
+        self.any(&|key| matches!(key, Self::ModSeq { .. }))
+    }
+
+    /// True if FUZZY is among the keys.
+    pub(crate) fn asks_fuzzy(&self) -> bool {
+        self.any(&|key| matches!(key, Self::Fuzzy(_)))
+    }
+
+    /// True if the key or one inside of it is as `wanted`. Their depth is bounded by the grammar.
+    pub(crate) fn any(&self, wanted: &impl Fn(&Self) -> bool) -> bool {
+        wanted(self)
+            || match self {
+                Self::And(keys) => keys.iter().any(|key| key.any(wanted)),
+                Self::Not(key) | Self::Fuzzy(key) => key.any(wanted),
+                Self::Or(one, other) => one.any(wanted) || other.any(wanted),
+                _ => false,
+            }
+    }
+
     fn write(&self, out: &mut BytesMut, utf8: bool) {
         match self {
             Self::And(keys) => writing::list(out, keys, |out, key| key.write(out, utf8)),
             Self::Not(key) => {
                 out.put_slice(b"NOT ");
+                key.write(out, utf8);
+            }
+            Self::Fuzzy(key) => {
+                out.put_slice(b"FUZZY ");
                 key.write(out, utf8);
             }
             Self::Or(one, other) => {
@@ -375,12 +414,13 @@ fn return_options(cursor: &mut Cursor<'_>) -> Read<SearchReturn> {
             // RFC 5267 §5
             b"CONTEXT" => returning.context = true,
             b"UPDATE" => returning.update = true,
+            b"RELEVANCY" => returning.relevancy = true,
             b"PARTIAL" if returning.partial.is_none() => {
                 cursor.space()?;
                 returning.partial = Some(partial::parse(cursor)?);
             }
             _ => {
-                let options = "MIN, MAX, ALL, COUNT, SAVE, PARTIAL, CONTEXT or UPDATE";
+                let options = "MIN, MAX, ALL, COUNT, SAVE, PARTIAL, RELEVANCY, CONTEXT or UPDATE";
                 return Cursor::error_at(at, options);
             }
         }
@@ -395,27 +435,6 @@ fn return_options(cursor: &mut Cursor<'_>) -> Read<SearchReturn> {
         returning.all = true;
     }
     Ok(returning)
-}
-
-/// The tags of searches whose results need be told no longer (RFC 5267 §4.3.5).
-pub(super) fn cancelled(cursor: &mut Cursor<'_>) -> Read<Vec<Tag>> {
-    let mut tags = vec![tag(cursor)?];
-    while cursor.eat(b' ') {
-        if tags.len() == CANCELLED_TAGS_MAX {
-            return cursor.error("at most 100 tags");
-        }
-        tags.push(tag(cursor)?);
-    }
-    Ok(tags)
-}
-
-/// A tag as a string.
-pub(crate) fn tag(cursor: &mut Cursor<'_>) -> Read<Tag> {
-    let at = cursor.position();
-    match Tag::new(&cursor.string_text()?) {
-        Some(tag) => Ok(tag),
-        None => Cursor::error_at(at, "a tag"),
-    }
 }
 
 /// Reads keys within limits.
@@ -477,6 +496,7 @@ impl Program<'_, '_> {
         }
         match name {
             b"NOT" => Ok(SearchKey::Not(Box::new(self.deeper()?))),
+            b"FUZZY" => Ok(SearchKey::Fuzzy(Box::new(self.deeper()?))),
             b"OR" => {
                 let one = self.deeper()?;
                 self.cursor.space()?;

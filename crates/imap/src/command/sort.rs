@@ -1,4 +1,4 @@
-//! SORT and THREAD with their UID forms (RFC 5256, RFC 5957; RFC 5267 §3 for RETURN).
+//! SORT and THREAD with their UID forms (RFC 5256, RFC 5957, RFC 6203 §6; RFC 5267 §3 for RETURN).
 
 use bytes::{BufMut, BytesMut};
 use message::SortText;
@@ -39,6 +39,9 @@ pub enum SortKey {
     Size,
     /// A text.
     Text(SortText),
+    /// How near it comes to what is looked for, the nearest first; only with
+    /// [`SearchKey::Fuzzy`](super::SearchKey::Fuzzy).
+    Relevancy,
 }
 
 /// Which messages to find, put into threads.
@@ -63,7 +66,7 @@ pub enum Threading {
 }
 
 impl SortKey {
-    const NAMES: [(Self, &'static str); 9] = [
+    const NAMES: [(Self, &'static str); 10] = [
         (Self::Arrival, "ARRIVAL"),
         (Self::Text(SortText::Cc), "CC"),
         (Self::Date, "DATE"),
@@ -73,6 +76,7 @@ impl SortKey {
         (Self::Text(SortText::To), "TO"),
         (Self::Text(SortText::DisplayFrom), "DISPLAYFROM"),
         (Self::Text(SortText::DisplayTo), "DISPLAYTO"),
+        (Self::Relevancy, "RELEVANCY"),
     ];
 
     fn name(self) -> &'static str {

@@ -4,7 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{BufMut, BytesMut};
 
-use super::{Append, Command, SpecialUse, Store, StoreAction, Tag, acl, list, metadata, quota};
+use super::{
+    Append, Command, SpecialUse, Store, StoreAction, Tag, acl, context, list, metadata, quota,
+};
 use crate::response::{id_fields, write_flags};
 use crate::{Names, writing};
 
@@ -40,6 +42,7 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::SetQuota { .. } => "SETQUOTA",
         Command::GetMetadata(_) => "GETMETADATA",
         Command::SetMetadata { .. } => "SETMETADATA",
+        Command::Notify(_) => "NOTIFY",
         Command::Append(_) => "APPEND",
         Command::Replace(replace) if replace.uid => "UID REPLACE",
         Command::Replace(_) => "REPLACE",
@@ -52,6 +55,7 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::Search(search) if search.uid => "UID SEARCH",
         Command::Search(_) => "SEARCH",
         Command::CancelUpdate(_) => "CANCELUPDATE",
+        Command::Esearch(_) => "ESEARCH",
         Command::Sort(sort) if sort.search.uid => "UID SORT",
         Command::Sort(_) => "SORT",
         Command::Thread(thread) if thread.search.uid => "UID THREAD",
@@ -128,12 +132,8 @@ fn arguments(command: &Command, out: &mut BytesMut, names: Names) {
         Command::Compress(mechanism) => writing::display(out, format_args!(" {mechanism}")),
         Command::UidExpunge(set) => writing::display(out, format_args!(" {set}")),
         Command::Search(search) => search.write(out, utf8),
-        Command::CancelUpdate(tags) => {
-            out.put_u8(b' ');
-            writing::spaced(out, tags, |out, tag| {
-                writing::string(out, tag.as_str().as_bytes(), utf8);
-            });
-        }
+        Command::CancelUpdate(tags) => context::write(out, tags),
+        Command::Esearch(search) => search.write(out, names),
         Command::Sort(sort) => sort.write(out, utf8),
         Command::Thread(thread) => thread.write(out, utf8),
         Command::Fetch(fetch) => fetch.write(out),
@@ -151,6 +151,7 @@ fn on_mailboxes(command: &Command, out: &mut BytesMut, names: Names) {
     match command {
         Command::List(list) => return list.write(out, names),
         Command::GetMetadata(get) => return get.write(out, names),
+        Command::Notify(notify) => return notify.write(out, names),
         _ => {}
     }
     out.put_u8(b' ');

@@ -1,11 +1,12 @@
 //! Response codes: the part of a status that programs read (RFC 9051 §7.1, RFC 5530, RFC 7162,
-//! RFC 6154 §3, RFC 8474 §4, RFC 4978, RFC 5267, RFC 5464).
+//! RFC 6154 §3, RFC 8474 §4, RFC 4978, RFC 5267, RFC 5464, RFC 5465 §8).
 
 use bytes::{BufMut, BytesMut};
 use mail::{FlagSet, ModSeq, Uid, UidSet, UidValidity};
 
 use super::{fetch, write_flags};
-use crate::command::search::{object_id, tag};
+use crate::command::context::tag;
+use crate::command::search::object_id;
 use crate::cursor::{Cursor, Read};
 use crate::{Names, SequenceSet, Tag, writing};
 
@@ -22,6 +23,8 @@ pub enum Code {
     AuthenticationFailed,
     /// This name may not act as that one.
     AuthorizationFailed,
+    /// These events can be told, and no others (RFC 5465 §8).
+    BadEvent(Vec<String>),
     /// Search in one of these charsets.
     BadCharset(Vec<String>),
     /// It can never be done.
@@ -76,6 +79,8 @@ pub enum Code {
     NoUpdate(Tag),
     /// The account is full.
     OverQuota,
+    /// Nothing more is told without being asked: too much happens (RFC 5465 §5.8).
+    NotificationOverflow,
     /// A message could not be read.
     Parse,
     /// Flags that can be changed for good; `true` if new keywords can be made.
@@ -112,7 +117,7 @@ pub enum Code {
 
 impl Code {
     /// The codes that are one word.
-    const WORDS: [(Self, &'static str); 31] = [
+    const WORDS: [(Self, &'static str); 32] = [
         (Self::Alert, "ALERT"),
         (Self::AlreadyExists, "ALREADYEXISTS"),
         (Self::AuthenticationFailed, "AUTHENTICATIONFAILED"),
@@ -132,6 +137,7 @@ impl Code {
         (Self::NoModSeq, "NOMODSEQ"),
         (Self::NoPerm, "NOPERM"),
         (Self::NotSaved, "NOTSAVED"),
+        (Self::NotificationOverflow, "NOTIFICATIONOVERFLOW"),
         (Self::OverQuota, "OVERQUOTA"),
         (Self::Parse, "PARSE"),
         (Self::PrivacyRequired, "PRIVACYREQUIRED"),
@@ -151,6 +157,10 @@ impl Code {
         match self {
             Self::AppendUid(validity, uids) => {
                 writing::display(out, format_args!("APPENDUID {validity} {uids}"));
+            }
+            Self::BadEvent(events) => {
+                out.put_slice(b"BADEVENT ");
+                writing::list(out, events, |out, event| out.put_slice(event.as_bytes()));
             }
             Self::BadCharset(charsets) => {
                 out.put_slice(b"BADCHARSET");
@@ -253,6 +263,14 @@ fn valued_code(cursor: &mut Cursor<'_>, name: &[u8]) -> Read<Code> {
             let from = uids(cursor)?;
             cursor.space()?;
             Code::CopyUid(validity, from, uids(cursor)?)
+        }
+        b"BADEVENT" => {
+            let mut events = Vec::new();
+            cursor.list(|cursor| {
+                events.push(cursor.atom("an event")?.to_owned());
+                Ok(())
+            })?;
+            Code::BadEvent(events)
         }
         b"CAPABILITY" => Code::Capability(super::read_words(cursor)?),
         b"HIGHESTMODSEQ" => Code::HighestModSeq(cursor.modseq()?),

@@ -109,29 +109,48 @@ impl FetchLine {
         writing::nstring(out, words.map(str::as_bytes), false);
     }
 
-    /// Writes the header's main fields; nothing where the outline was read without them.
-    pub fn envelope(&mut self, out: &mut BytesMut, outline: &StoredOutline) {
-        if let Some(digest) = outline.digest() {
+    /// Writes the header's main fields; false, and nothing, where the outline was read without them
+    /// or they cannot be read.
+    pub fn envelope(&mut self, out: &mut BytesMut, outline: &StoredOutline) -> bool {
+        let digest = outline.digest();
+        if let Some(digest) = digest {
             self.name(out, b"ENVELOPE ");
             structure::write_envelope(out, digest);
+            return true;
         }
+        false
     }
 
-    /// Writes the tree of parts without extension data; nothing where the outline was read
-    /// without them.
-    pub fn body(&mut self, out: &mut BytesMut, outline: &StoredOutline) {
-        if let Some(mut parts) = outline.parts() {
-            self.name(out, b"BODY ");
-            structure::write_body(out, &mut parts, false);
-        }
+    /// Writes the tree of parts without extension data; false, and nothing, where the outline was
+    /// read without them or they cannot be read.
+    pub fn body(&mut self, out: &mut BytesMut, outline: &StoredOutline) -> bool {
+        self.tree(out, b"BODY ", outline, false)
     }
 
-    /// Writes the tree of parts; nothing where the outline was read without them.
-    pub fn body_structure(&mut self, out: &mut BytesMut, outline: &StoredOutline) {
-        if let Some(mut parts) = outline.parts() {
-            self.name(out, b"BODYSTRUCTURE ");
-            structure::write_body(out, &mut parts, true);
+    /// Writes the tree of parts; false, and nothing, where the outline was read without them or
+    /// they cannot be read.
+    pub fn body_structure(&mut self, out: &mut BytesMut, outline: &StoredOutline) -> bool {
+        self.tree(out, b"BODYSTRUCTURE ", outline, true)
+    }
+
+    fn tree(
+        &mut self,
+        out: &mut BytesMut,
+        name: &[u8],
+        outline: &StoredOutline,
+        extended: bool,
+    ) -> bool {
+        let Some(mut parts) = outline.parts() else {
+            return false;
+        };
+        let (before, begun) = (out.len(), self.begun);
+        self.name(out, name);
+        let told = structure::write_body(out, &mut parts, extended).is_some();
+        if !told {
+            out.truncate(before);
+            self.begun = begun;
         }
+        told
     }
 
     /// Writes how long a part is with its transfer encoding undone.
@@ -338,7 +357,9 @@ impl FetchData {
             Self::Envelope(digest) => {
                 line.envelope(out, &StoredOutline::of(digest, &Part::default()));
             }
-            Self::Body(root) => line.body(out, &StoredOutline::of(&Digest::default(), root)),
+            Self::Body(root) => {
+                line.body(out, &StoredOutline::of(&Digest::default(), root));
+            }
             Self::BodyStructure(root) => {
                 line.body_structure(out, &StoredOutline::of(&Digest::default(), root));
             }

@@ -14,7 +14,8 @@ use message::{
 use crate::cursor::{Cursor, Read};
 use crate::writing;
 
-/// Levels of parts and of parentheses that are read.
+/// Levels of parts and of parentheses that are read, and of parts that are written: more than a
+/// message is stored with.
 const DEPTH_MAX: usize = 100;
 
 pub(super) fn write_envelope(out: &mut BytesMut, digest: StoredDigest<'_>) {
@@ -74,9 +75,24 @@ fn write_address(out: &mut BytesMut, entry: StoredAddress<'_>) {
     }
 }
 
-/// Writes the next part and what is in it; `extended` adds the extension data.
-pub(super) fn write_body(out: &mut BytesMut, parts: &mut StoredParts<'_>, extended: bool) {
-    let Some(part) = parts.part() else { return };
+/// Writes the next part and what is in it; `extended` adds the extension data. `None` where the
+/// stored octets are not what they should be: what was written is of no use.
+pub(super) fn write_body(
+    out: &mut BytesMut,
+    parts: &mut StoredParts<'_>,
+    extended: bool,
+) -> Option<()> {
+    write_within(out, parts, extended, DEPTH_MAX)
+}
+
+fn write_within(
+    out: &mut BytesMut,
+    parts: &mut StoredParts<'_>,
+    extended: bool,
+    depth: usize,
+) -> Option<()> {
+    let depth = depth.checked_sub(1)?;
+    let part = parts.part()?;
     out.put_u8(b'(');
     if let StoredContent::Multipart(count) = part.content {
         // At least one part, says the grammar.
@@ -84,51 +100,62 @@ pub(super) fn write_body(out: &mut BytesMut, parts: &mut StoredParts<'_>, extend
             out.put_slice(b"(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0)");
         }
         for _ in 0..count {
-            write_body(out, parts, extended);
+            write_within(out, parts, extended, depth)?;
         }
         out.put_u8(b' ');
-        string(out, part.subtype.as_bytes());
+        string(out, part.subtype);
         if extended {
             out.put_u8(b' ');
-            write_parameters(out, part.parameters.clone());
+            write_parameters(out, &part.parameters);
             write_extension(out, part);
         }
     } else {
         write_basic(out, &part);
         let message = part.content == StoredContent::Message;
-        if message && let Some(digest) = parts.digest() {
+        if message {
             out.put_u8(b' ');
-            write_envelope(out, digest);
+            write_envelope(out, parts.digest()?);
             out.put_u8(b' ');
-            write_body(out, parts, extended);
+            write_within(out, parts, extended, depth)?;
         }
-        if part.media == "text" || message {
+        if part.media == b"text" || message {
             out.put_u8(b' ');
             writing::number(out, part.lines);
         }
-        if extended {
+        if extended && has_extension(&part) {
             out.put_u8(b' ');
             nstring(out, part.md5);
             write_extension(out, part);
+        } else if extended {
+            out.put_slice(b" NIL NIL NIL NIL");
         }
     }
     out.put_u8(b')');
+    Some(())
 }
 
 fn write_basic(out: &mut BytesMut, part: &StoredPart<'_>) {
-    string(out, part.media.as_bytes());
+    string(out, part.media);
     out.put_u8(b' ');
-    string(out, part.subtype.as_bytes());
+    string(out, part.subtype);
     out.put_u8(b' ');
-    write_parameters(out, part.parameters.clone());
+    write_parameters(out, &part.parameters);
     out.put_u8(b' ');
     nstring(out, part.id);
     out.put_u8(b' ');
     nstring(out, part.description);
     out.put_u8(b' ');
-    string(out, part.encoding.as_bytes());
+    string(out, part.encoding);
     out.put_u8(b' ');
     writing::number(out, part.body.len);
+}
+
+/// True for the few parts that have any of the extension data.
+const fn has_extension(part: &StoredPart<'_>) -> bool {
+    part.md5.is_some()
+        || part.disposition.is_some()
+        || part.languages.is_some()
+        || part.location.is_some()
 }
 
 /// Writes disposition, languages and location.
@@ -137,9 +164,9 @@ fn write_extension(out: &mut BytesMut, part: StoredPart<'_>) {
     match part.disposition {
         Some(disposition) => {
             out.put_u8(b'(');
-            string(out, disposition.kind.as_bytes());
+            string(out, disposition.kind);
             out.put_u8(b' ');
-            write_parameters(out, disposition.parameters);
+            write_parameters(out, &disposition.parameters);
             out.put_u8(b')');
         }
         None => out.put_slice(b"NIL"),
@@ -153,22 +180,28 @@ fn write_extension(out: &mut BytesMut, part: StoredPart<'_>) {
     nstring(out, part.location);
 }
 
-fn write_parameters(out: &mut BytesMut, parameters: StoredList<'_, (&str, &[u8])>) {
+fn write_parameters(out: &mut BytesMut, parameters: &StoredList<'_, (&[u8], &[u8])>) {
     if parameters.is_empty() {
         return out.put_slice(b"NIL");
     }
-    let write = |out: &mut BytesMut, (name, value): (&str, &[u8])| {
-        string(out, name.as_bytes());
+    let write = |out: &mut BytesMut, (name, value): (&[u8], &[u8])| {
+        string(out, name);
         out.put_u8(b' ');
         string(out, value);
     };
+    let before = out.len();
+    let mut continued = false;
+    writing::list(out, parameters.clone(), |out, one: (&[u8], &[u8])| {
+        continued |= one.0.contains(&b'*');
+        write(out, one);
+    });
     // Only continued parameters need joining.
-    if parameters.clone().any(|(name, _)| name.contains('*')) {
+    if continued {
+        out.truncate(before);
         let joined = parameter::join(&parameters.to_parameters());
-        let joined = joined.iter().map(|one| (&*one.name, &*one.value));
-        return writing::list(out, joined, write);
+        let joined = joined.iter().map(|one| (one.name.as_bytes(), &*one.value));
+        writing::list(out, joined, write);
     }
-    writing::list(out, parameters, write);
 }
 
 fn string(out: &mut BytesMut, text: &[u8]) {

@@ -45,6 +45,22 @@ impl Session {
                 let status = Status::ok("Done");
                 self.conclude(tag, Verb::SetMetadata, status, Moment::Free, false);
             }
+            (Wait::Watching { tag, status, watch }, Answer::News(news)) => {
+                self.watching(tag, status, watch, *news);
+            }
+            (Wait::WatchList { tag, status, watch }, Answer::Mailboxes(mailboxes)) => {
+                self.take_watched(tag, status, watch, &mailboxes);
+            }
+            (Wait::WatchStatus { tag, watch, names }, answer) => {
+                self.take_first(tag, watch, names, answer);
+            }
+            (Wait::News, Answer::News(news)) => self.take_news(*news),
+            (Wait::NewsList(telling), Answer::Mailboxes(mailboxes)) => {
+                self.take_named(telling, &mailboxes);
+            }
+            (Wait::Newcomers(newcomers), Answer::Rows { rows, reached }) => {
+                self.take_newcomers(newcomers, &rows, reached);
+            }
             (Wait::Statuses { tag, items, lines }, answer) => {
                 self.take_list_status(tag, items, lines, answer);
             }
@@ -117,12 +133,20 @@ impl Session {
             (Wait::Placed(placing), Answer::Sorted { uids, .. }) => {
                 self.take_placed(*placing, &uids);
             }
-            (Wait::Found(searching), Answer::Found { uids, highest }) => {
-                self.take_found(searching, &uids, highest);
+            (wait, answer @ (Answer::Found { .. } | Answer::FoundElsewhere(_))) => {
+                self.take_finds(wait, answer);
             }
-            (Wait::Sorted(searching), Answer::Sorted { uids, highest }) => {
-                self.take_sorted(searching, &uids, highest);
+            (Wait::Sources(roaming), Answer::Mailboxes(mailboxes)) => {
+                self.take_sources(roaming, &mailboxes);
             }
+            (
+                Wait::Sorted(searching),
+                Answer::Sorted {
+                    uids,
+                    highest,
+                    scores,
+                },
+            ) => self.take_sorted(searching, &uids, highest, &scores),
             (Wait::Threads(searching), Answer::Threads(members)) => {
                 self.take_threads(searching, &members);
             }
@@ -135,6 +159,32 @@ impl Session {
             }
             (Wait::AppendForgotten(tag, verb, status), _) => self.reply(&tag, verb, &status),
             (wait, Answer::Refused(refused)) => self.take_refusal(wait, refused),
+            // An answer to another question: our fault.
+            _ => self.fault(),
+        }
+    }
+
+    fn take_finds(&mut self, wait: Wait, answer: Answer) {
+        match (wait, answer) {
+            (
+                Wait::Found(searching),
+                Answer::Found {
+                    uids,
+                    highest,
+                    scores,
+                },
+            ) => self.take_found(searching, &uids, highest, &scores),
+            (
+                Wait::FoundHere(roaming),
+                Answer::Found {
+                    uids,
+                    highest,
+                    scores,
+                },
+            ) => self.take_found_here(roaming, &uids, highest, &scores),
+            (Wait::FoundElsewhere(roaming), Answer::FoundElsewhere(found)) => {
+                self.take_found_elsewhere(roaming, found);
+            }
             // An answer to another question: our fault.
             _ => self.fault(),
         }
@@ -160,6 +210,10 @@ impl Session {
             Wait::Quota(tag, Some(_)) => (tag, Verb::GetQuotaRoot, Moment::Free),
             Wait::Metadata(tag, _) => (tag, Verb::GetMetadata, Moment::Free),
             Wait::SetMetadata(tag) => return self.metadata_refused(tag, why, status),
+            Wait::Watching { tag, .. } => return self.watch_refused(tag, why, status),
+            Wait::WatchList { tag, .. } => (tag, Verb::Notify, Moment::Free),
+            Wait::News | Wait::NewsList(_) => return self.overflow(),
+            Wait::Newcomers(newcomers) => return self.told(newcomers.after),
             Wait::Select { tag, verb, .. } => return self.not_selected(&tag, verb, &status),
             Wait::Resync(tag, ..) => return self.tagged(&tag, &status),
             Wait::Changes(after) => return self.changes_refused(after),
@@ -172,6 +226,11 @@ impl Session {
             Wait::Stored(storing) => (storing.tag, Verb::Store, counting(storing.uid)),
             Wait::Found(searching) | Wait::Sorted(searching) | Wait::Threads(searching) => {
                 return self.not_found(searching, status);
+            }
+            // RFC 7377 §2.2: what may not be read is as if it were not there.
+            Wait::FoundHere(roaming) if is_hidden(why) => return self.pass_over(roaming),
+            Wait::Sources(roaming) | Wait::FoundHere(roaming) | Wait::FoundElsewhere(roaming) => {
+                return self.not_found_anywhere(*roaming, status);
             }
             Wait::Copied { tag, verb } => {
                 let status = try_create(why, status);
@@ -191,7 +250,10 @@ impl Session {
                 return self.conclude(tag, verb, status, Moment::Free, false);
             }
             Wait::Left(_) => return self.bye(status.text),
-            Wait::Verdict { .. } | Wait::Statuses { .. } | Wait::AppendForgotten(..) => {
+            Wait::Verdict { .. }
+            | Wait::Statuses { .. }
+            | Wait::WatchStatus { .. }
+            | Wait::AppendForgotten(..) => {
                 return self.fault();
             }
         };
@@ -200,7 +262,11 @@ impl Session {
 }
 
 fn closes(verb: Verb, why: Why) -> bool {
-    verb == Verb::Close && matches!(why, Why::NoPermission | Why::NonExistent)
+    verb == Verb::Close && is_hidden(why)
+}
+
+const fn is_hidden(why: Why) -> bool {
+    matches!(why, Why::NoPermission | Why::NonExistent)
 }
 
 /// NO, in the house's words.

@@ -274,6 +274,7 @@ impl Session {
         uid_validity: UidValidity,
         uids: UidSet,
     ) {
+        self.note_filed(uid_validity, &uids);
         let code = Code::AppendUid(uid_validity, uids);
         let status = if verb == Verb::Replace {
             // RFC 8508 §4.3

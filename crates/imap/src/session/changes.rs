@@ -24,7 +24,11 @@ impl Session {
 
     /// In IDLE: tells what happened, or looks for the line that ends it.
     pub(super) fn idle(&mut self) -> bool {
-        if self.noticed && self.state.open().is_some() {
+        // RFC 5465 §4
+        if self.push_news() {
+            return true;
+        }
+        if self.noticed && self.hears_open() && self.state.open().is_some() {
             self.ask_changes(After::Idle);
             return true;
         }
@@ -75,7 +79,7 @@ impl Session {
     }
 
     pub(super) fn take_changes(&mut self, after: After, changes: &Changes) {
-        let moment = after.moment();
+        let moment = self.moment_of(&after);
         if changes.gone == Gone::Mailbox {
             return self.bye("The selected mailbox is no longer there");
         }
@@ -97,7 +101,7 @@ impl Session {
         self.mark_stale(changes);
         for changed in &changes.changed {
             // Whoever hears of new messages asks for their flags.
-            if Some(changed.uid) <= last {
+            if Some(changed.uid) <= last && self.hears_flags() {
                 self.tell_flags(changed);
             }
         }
@@ -106,11 +110,7 @@ impl Session {
             let status = Status::no("The account holds more than it may").with(Code::OverQuota);
             self.untagged(&status);
         }
-        if more {
-            self.ask_changes(after);
-        } else {
-            self.told(after);
-        }
+        self.tell_newcomers(after, last, more);
     }
 
     /// The house does not say what happened: the command itself went as it went.
@@ -118,10 +118,19 @@ impl Session {
         self.told(after);
     }
 
+    /// How much may be told before this.
+    fn moment_of(&self, after: &After) -> Moment {
+        match after {
+            After::Reply(_, _, _, moment) => *moment,
+            After::Idle => Moment::Free,
+            After::Push => self.push_moment(),
+        }
+    }
+
     /// What happened was told: results are brought up to date, then the command ends, or IDLE goes
     /// on.
     pub(super) fn told(&mut self, after: After) {
-        self.tell(after.moment());
+        self.tell(self.moment_of(&after));
         if let Some(after) = self.refresh(after) {
             self.finish(after);
         }
@@ -143,6 +152,9 @@ impl Session {
                 // RFC 7162 §3.2.7
                 status = status.with(Code::HighestModSeq(open.highest));
             }
+        }
+        if verb == Verb::Notify {
+            self.begin_watch();
         }
         if verb == Verb::Done {
             self.end_idle(&tag, &status);
@@ -175,7 +187,7 @@ impl Session {
     }
 
     /// Flushes the view and writes what moved.
-    fn tell(&mut self, moment: Moment) {
+    pub(super) fn tell(&mut self, moment: Moment) {
         let Some(open) = self.state.open_mut() else {
             return;
         };

@@ -14,7 +14,7 @@ use super::search::criterion;
 use super::state::{After, Open, Wait};
 use super::{Moment, Session};
 use crate::ask::{Ask, Changes, Criterion};
-use crate::command::{SearchKey, SortCriterion};
+use crate::command::{SearchKey, SortCriterion, SortKey};
 use crate::diagram::Verb;
 use crate::response::{Code, Esearch, Response, Status, Update};
 use crate::view::{View, intersect, subtract};
@@ -104,8 +104,14 @@ impl Session {
             return Some(Err("Too many results are kept up to date"));
         }
         let by_clock = |key: &SearchKey| matches!(key, SearchKey::Older(_) | SearchKey::Younger(_));
-        if any(key, &by_clock) {
+        if key.any(&by_clock) {
             return Some(Err("What depends on the clock is not kept up to date"));
+        }
+        if order
+            .iter()
+            .any(|criterion| criterion.key == SortKey::Relevancy)
+        {
+            return Some(Err("An order by relevancy is not kept up to date"));
         }
         Some(Ok(Box::new(Context {
             tag: tag.clone(),
@@ -143,7 +149,8 @@ impl Session {
         self.no_update(tag.clone(), refused);
     }
 
-    fn no_update(&mut self, tag: Tag, why: &'static str) {
+    /// Says that a result is not kept up to date (any more).
+    pub(super) fn no_update(&mut self, tag: Tag, why: &'static str) {
         self.untagged(&Status::no(why).with(Code::NoUpdate(tag)));
     }
 
@@ -186,7 +193,7 @@ impl Session {
             for range in changes.added.ranges() {
                 context.stale.insert_range(range);
             }
-            if any(&context.key, &by_flags) {
+            if context.key.any(&by_flags) {
                 let uids = changes.changed.iter().map(|changed| changed.uid);
                 uids.for_each(|uid| context.stale.insert(uid));
             }
@@ -217,7 +224,7 @@ impl Session {
         let Some((at, context, these)) = stale else {
             return Some(after);
         };
-        let key = criterion(context.key.clone(), open);
+        let key = criterion(context.key.clone(), &open.numbering());
         let criterion = Criterion::And(vec![Criterion::Uids(these.clone()), key]);
         let ask = if context.order.is_empty() {
             Ask::Search {
@@ -459,22 +466,12 @@ fn narrow(arriving: &mut [Arriving], pivots: &HashMap<Uid, usize>, order: &[Uid]
     left.next().is_none() && seen == pivots.len()
 }
 
-/// True if this is so of the key or of one inside it.
-fn any(key: &SearchKey, is: &impl Fn(&SearchKey) -> bool) -> bool {
-    match key {
-        SearchKey::And(keys) => keys.iter().any(|key| any(key, is)),
-        SearchKey::Or(one, other) => any(one, is) || any(other, is),
-        SearchKey::Not(key) => any(key, is),
-        key => is(key),
-    }
-}
-
 /// The key with UIDs in place of sequence numbers and of `$`: what they mean now.
 fn frozen(key: &SearchKey, open: &Open) -> SearchKey {
     // RFC 5267 §4.3
     let now = |set: &SequenceSet| {
         let seqs = SearchKey::Sequence(set.clone());
-        match criterion(seqs, open) {
+        match criterion(seqs, &open.numbering()) {
             Criterion::Uids(uids) => SearchKey::Uid(SequenceSet::from(&uids)),
             _ => SearchKey::All,
         }
@@ -485,6 +482,7 @@ fn frozen(key: &SearchKey, open: &Open) -> SearchKey {
             SearchKey::Or(Box::new(frozen(one, open)), Box::new(frozen(other, open)))
         }
         SearchKey::Not(key) => SearchKey::Not(Box::new(frozen(key, open))),
+        SearchKey::Fuzzy(key) => SearchKey::Fuzzy(Box::new(frozen(key, open))),
         SearchKey::Sequence(set) | SearchKey::Uid(set @ SequenceSet::Saved) => now(set),
         key => key.clone(),
     }
@@ -494,7 +492,7 @@ fn set_octets(key: &SearchKey) -> usize {
     match key {
         SearchKey::And(keys) => keys.iter().map(set_octets).sum(),
         SearchKey::Or(one, other) => set_octets(one) + set_octets(other),
-        SearchKey::Not(key) => set_octets(key),
+        SearchKey::Not(key) | SearchKey::Fuzzy(key) => set_octets(key),
         SearchKey::Uid(SequenceSet::Ranges(ranges)) => ranges.len() * size_of::<SequenceRange>(),
         _ => 0,
     }

@@ -45,6 +45,7 @@ impl Session {
             uids,
             plan: Arc::new(plan),
             unknown_cte: false,
+            unreadable: false,
         });
         if fetching.fetch.vanished {
             self.ask_vanished(fetching);
@@ -74,7 +75,9 @@ impl Session {
             return self.fault();
         };
         if fetching.uids.is_empty() {
-            let status = if fetching.unknown_cte {
+            let status = if fetching.unreadable {
+                Status::no("Something kept about a message is damaged").with(Code::ServerBug)
+            } else if fetching.unknown_cte {
                 // RFC 3516 §4.3
                 Status::no("A transfer encoding is not known").with(Code::UnknownCte)
             } else {
@@ -100,8 +103,19 @@ impl Session {
         rows: &[Row],
         reached: Reached,
     ) {
+        let lack = self.tell_rows(&fetching.fetch, rows);
+        fetching.unknown_cte |= lack.unknown_cte;
+        fetching.unreadable |= lack.unreadable;
+        fetching.uids = beyond(&fetching.uids, reached);
+        self.task = Task::Ready;
+        self.go_on_fetching(fetching);
+    }
+
+    /// Tells of messages what is asked for, and what of it could not be told.
+    pub(super) fn tell_rows(&mut self, fetch: &Fetch, rows: &[Row]) -> Lack {
+        let mut lack = Lack::default();
         let Some(open) = self.state.open_mut() else {
-            return self.fault();
+            return lack;
         };
         let mut marked = UidSet::new();
         let mut marked_at = ModSeq::default();
@@ -121,14 +135,14 @@ impl Session {
                 condstore: self.condstore,
                 place: open.mailbox,
             };
-            fetching.unknown_cte |= line.write(seq, row, &fetching.fetch);
+            let one = line.write(seq, row, fetch);
+            lack.unknown_cte |= one.unknown_cte;
+            lack.unreadable |= one.unreadable;
         }
         if !marked.is_empty() {
             open.told.push((marked, marked_at));
         }
-        fetching.uids = beyond(&fetching.uids, reached);
-        self.task = Task::Ready;
-        self.go_on_fetching(fetching);
+        lack
     }
 
     /// The UIDs of a set as the peer wrote it; only those that are there.
@@ -163,7 +177,7 @@ pub(super) fn beyond(uids: &UidSet, reached: Reached) -> UidSet {
 }
 
 /// What has to be read to tell what is asked for.
-fn plan(fetch: &Fetch, read_only: bool) -> FetchPlan {
+pub(super) fn plan(fetch: &Fetch, read_only: bool) -> FetchPlan {
     let mut plan = FetchPlan {
         changed_since: fetch.changed_since,
         ..FetchPlan::default()
@@ -185,9 +199,23 @@ fn plan(fetch: &Fetch, read_only: bool) -> FetchPlan {
             FetchItem::Preview { lazy: false } => Some(PreviewMode::Made),
             _ => None,
         });
-        plan.pieces.extend(piece(item));
+        plan.pieces
+            .extend(piece(item).filter(|_| tells_piece(item)));
     }
     plan
+}
+
+/// True for the items that tell a piece of text.
+const fn tells_piece(item: &FetchItem) -> bool {
+    matches!(
+        item,
+        FetchItem::Rfc822
+            | FetchItem::Rfc822Header
+            | FetchItem::Rfc822Text
+            | FetchItem::BodySection { .. }
+            | FetchItem::Binary { .. }
+            | FetchItem::BinarySize(_)
+    )
 }
 
 /// The piece of text an item tells; the plan has them in the order of the items.
@@ -236,6 +264,15 @@ fn short(preview: &str) -> &str {
     end.and_then(|(at, _)| preview.get(..at)).unwrap_or(preview)
 }
 
+/// What a FETCH line does not tell though it was asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lack {
+    /// A piece whose transfer encoding is not known.
+    unknown_cte: bool,
+    /// Something of an outline that is damaged.
+    unreadable: bool,
+}
+
 /// One FETCH line on its way out.
 struct Line<'a> {
     out: &'a mut Output,
@@ -244,11 +281,11 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// Writes the line; true if a transfer encoding was not known.
-    fn write(mut self, seq: SeqNo, row: &Row, fetch: &Fetch) -> bool {
+    /// Writes the line; tells what it lacks.
+    fn write(mut self, seq: SeqNo, row: &Row, fetch: &Fetch) -> Lack {
         let mut line = FetchLine::begin(self.out.buffer(), seq);
         let mut pieces = row.pieces.iter();
-        let mut unknown_cte = false;
+        let mut lack = Lack::default();
         let items = &fetch.items;
         let tells_uid = fetch.uid || self.condstore && row.marked;
         if tells_uid && !items.contains(&FetchItem::Uid) {
@@ -256,10 +293,10 @@ impl Line<'_> {
             line.uid(self.out.buffer(), row.uid);
         }
         for item in items {
-            if piece(item).is_none() {
-                self.plain(&mut line, item, row);
+            if tells_piece(item) {
+                lack.unknown_cte |= self.piece(&mut line, item, pieces.next());
             } else {
-                unknown_cte |= self.piece(&mut line, item, pieces.next());
+                lack.unreadable |= !self.plain(&mut line, item, row);
             }
         }
         if row.marked && !items.contains(&FetchItem::Flags) {
@@ -273,15 +310,16 @@ impl Line<'_> {
             line.uid(self.out.buffer(), row.uid);
         }
         line.end(self.out.buffer());
-        unknown_cte
+        lack
     }
 
-    fn plain(&mut self, line: &mut FetchLine, item: &FetchItem, row: &Row) {
+    /// Writes what is no piece of text; false where it cannot be read.
+    fn plain(&mut self, line: &mut FetchLine, item: &FetchItem, row: &Row) -> bool {
         let out = self.out.buffer();
         match (item, &row.outline) {
-            (FetchItem::Envelope, Some(outline)) => line.envelope(out, outline),
-            (FetchItem::Body, Some(outline)) => line.body(out, outline),
-            (FetchItem::BodyStructure, Some(outline)) => line.body_structure(out, outline),
+            (FetchItem::Envelope, Some(outline)) => return line.envelope(out, outline),
+            (FetchItem::Body, Some(outline)) => return line.body(out, outline),
+            (FetchItem::BodyStructure, Some(outline)) => return line.body_structure(out, outline),
             (FetchItem::Flags, _) => line.flags(out, &row.flags, false),
             (FetchItem::InternalDate, _) => line.internal_date(out, row.internal_date),
             (FetchItem::Rfc822Size, _) => line.size(out, row.size_octets),
@@ -293,6 +331,7 @@ impl Line<'_> {
             (FetchItem::SaveDate, _) => line.save_date(out, row.save_date),
             _ => {}
         }
+        true
     }
 
     fn piece(&mut self, line: &mut FetchLine, item: &FetchItem, data: Option<&PieceData>) -> bool {

@@ -1,7 +1,7 @@
 //! LIST and LSUB: which of the house's mailboxes are told, and what is said of each
 //! (RFC 9051 §6.3.9, RFC 3501 §6.3.9, RFC 5258, 5819, 6154).
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use mail::Rights;
 
@@ -181,6 +181,44 @@ fn listing(mailbox: &Listed, list: &List, parents: &BTreeSet<&str>, recursive: b
         listing.child_info.push(option.to_owned());
     }
     listing
+}
+
+/// All mailboxes, to say of some of them how they stand.
+pub(super) struct Catalogue<'a> {
+    mailboxes: BTreeMap<&'a str, &'a Listed>,
+    parents: BTreeSet<&'a str>,
+}
+
+impl<'a> Catalogue<'a> {
+    pub(super) fn new(mailboxes: &'a [Listed]) -> Self {
+        let all: Vec<&Listed> = mailboxes.iter().collect();
+        let named = all.iter().map(|mailbox| (mailbox.name.as_str(), *mailbox));
+        Self {
+            parents: parents(&all, |mailbox| mailbox.exists),
+            mailboxes: named.collect(),
+        }
+    }
+
+    pub(super) fn is_subscribed(&self, name: &str) -> bool {
+        let known = self.mailboxes.get(name);
+        known.is_some_and(|mailbox| mailbox.subscribed)
+    }
+
+    /// As LIST tells of it, whether or not it is there.
+    pub(super) fn describe(&self, name: &str) -> Listing {
+        let absent = Listed {
+            name: name.to_owned(),
+            role: None,
+            subscribed: false,
+            exists: false,
+            selectable: false,
+            rights: Rights::NONE,
+        };
+        let mut list = List::default();
+        list.returning.subscribed = true;
+        let mailbox = self.mailboxes.get(name).copied().unwrap_or(&absent);
+        listing(mailbox, &list, &self.parents, false)
+    }
 }
 
 /// The lines an LSUB is answered with: `%` also names the levels above subscribed names.

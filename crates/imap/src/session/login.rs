@@ -16,7 +16,7 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 47] = [
+const CAPABILITIES: [&str; 51] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
@@ -34,8 +34,11 @@ const CAPABILITIES: [&str; 47] = [
     "MOVE",
     "ESEARCH",
     "SEARCHRES",
+    "MULTISEARCH",
+    "SEARCH=FUZZY",
     "PARTIAL",
     "WITHIN",
+    "I18NLEVEL=1",
     "SORT",
     "SORT=DISPLAY",
     "ESORT",
@@ -53,6 +56,7 @@ const CAPABILITIES: [&str; 47] = [
     "QUOTA=RES-STORAGE",
     "QUOTA=RES-MESSAGE",
     "METADATA",
+    "NOTIFY",
     "CONDSTORE",
     "QRESYNC",
     "CREATE-SPECIAL-USE",
@@ -269,6 +273,7 @@ impl Session {
         (self.rev2, self.utf8) = (false, false);
         (self.condstore, self.qresync) = (false, false);
         self.noticed = false;
+        self.notify = None;
         self.enter(Verb::Unauthenticate, Class::Ok, State::NotAuthenticated);
         let status = Status::ok("Who is next?").with(Code::Capability(self.capabilities()));
         self.tagged(tag, &status);

@@ -1,5 +1,5 @@
 //! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731, 5032, 5182, 5267, 7162
-//! §3.1.5, 8514 §4.3, 9394).
+//! §3.1.5, 6203, 8514 §4.3, 9394).
 
 use std::time::Duration;
 
@@ -10,23 +10,15 @@ use super::state::{Searching, Wait};
 use super::store::{written_seqs, written_uids};
 use super::{Session, counting};
 use crate::Tag;
-use crate::ask::{Ask, Criterion, Date, Highest, When};
+use crate::ask::{Ask, Criterion, Date, Highest, Place, SortCriterion, SortKey, When};
 use crate::command::{Date as Written, Search, SearchKey, SearchReturn};
 use crate::diagram::Verb;
 use crate::response::{Code, Esearch, Response, Status};
 use crate::view::View;
 
-use super::state::Open;
-
 impl Session {
     pub(super) fn search(&mut self, tag: Tag, search: Search) {
-        if self.utf8 && search.charset.is_some() {
-            // RFC 6855 §3
-            let status = Status::bad("Texts are UTF-8 since UTF8=ACCEPT: name no charset");
-            self.unsave(search.returning);
-            return self.bad(Some(&tag), &status.with(Code::ClientBug));
-        }
-        if self.refuses_charset(&tag, Verb::Search, &search) {
+        if self.refuses_search(&tag, Verb::Search, &search) {
             return;
         }
         let updates = search.returning.is_some_and(|returning| returning.update);
@@ -37,8 +29,8 @@ impl Session {
         let Some(open) = self.state.open() else {
             return self.fault();
         };
-        let criterion = criterion(search.key, open);
-        let by_modseq = asks_modseq(&criterion);
+        let by_modseq = search.key.asks_modseq();
+        let criterion = criterion(search.key, &open.numbering());
         let highest = by_modseq.then(|| highest(search.returning.as_ref()));
         let ask = Ask::Search {
             mailbox: open.mailbox,
@@ -69,6 +61,7 @@ impl Session {
         searching: Searching,
         found: &UidSet,
         highest: Option<ModSeq>,
+        scores: &[u8],
     ) {
         let Searching {
             tag,
@@ -81,7 +74,7 @@ impl Session {
             return self.fault();
         };
         // What came after the last EXISTS has no number yet.
-        let found = open.view.known(found);
+        let (all, found) = (found, open.view.known(found));
         let highest = highest.filter(|_| !found.is_empty());
         match returning {
             None => {
@@ -97,15 +90,12 @@ impl Session {
                 if returning.save {
                     open.saved = saved(&found, returning);
                 }
-                let told = SearchReturn {
-                    save: false,
-                    ..returning
-                };
-                let told = told != SearchReturn::default();
-                if told {
-                    let mut esearch = esearch(&open.view, &found, uid, returning);
+                if returning.tells() {
+                    let view = (!uid).then_some(&open.view);
+                    let mut esearch = esearch(view, &found, returning);
                     esearch.tag = Some(tag.clone());
                     esearch.modseq = highest;
+                    esearch.relevancy = relevancy((all, scores), &found, returning);
                     self.write(&Response::Esearch(esearch));
                 }
             }
@@ -113,6 +103,40 @@ impl Session {
         self.keep(&tag, update, || Results::ByUid(found));
         let status = Status::ok("Done");
         self.conclude(tag, verb, status, counting(uid), false);
+    }
+
+    /// Answers BAD or NO if the search asks for what cannot be.
+    pub(super) fn refuses_search(&mut self, tag: &Tag, verb: Verb, search: &Search) -> bool {
+        if self.utf8 && search.charset.is_some() {
+            // RFC 6855 §3
+            let status = Status::bad("Texts are UTF-8 since UTF8=ACCEPT: name no charset");
+            self.unsave(search.returning);
+            self.bad(Some(tag), &status.with(Code::ClientBug));
+            return true;
+        }
+        self.refuses_relevancy(tag, search, &[]) || self.refuses_charset(tag, verb, search)
+    }
+
+    /// Answers BAD if it is asked how near messages come, and nothing is fuzzy.
+    pub(super) fn refuses_relevancy(
+        &mut self,
+        tag: &Tag,
+        search: &Search,
+        criteria: &[SortCriterion],
+    ) -> bool {
+        let is_told = search
+            .returning
+            .is_some_and(|returning| returning.relevancy);
+        let is_key = |criterion: &SortCriterion| criterion.key == SortKey::Relevancy;
+        let asks = is_told || criteria.iter().any(is_key);
+        // RFC 6203 §4
+        let refuses = asks && !search.key.asks_fuzzy();
+        if refuses {
+            self.unsave(search.returning);
+            let status = Status::bad("Only a FUZZY search has a relevancy");
+            self.bad(Some(tag), &status.with(Code::ClientBug));
+        }
+        refuses
     }
 
     /// Answers NO if the search's texts are in a charset we do not read.
@@ -135,7 +159,7 @@ impl Session {
     }
 
     /// A search that was to be saved and is answered NO has found nothing.
-    fn unsave(&mut self, returning: Option<SearchReturn>) {
+    pub(super) fn unsave(&mut self, returning: Option<SearchReturn>) {
         if let Some(open) = self.state.open_mut()
             && returning.is_some_and(|returning| returning.save)
         {
@@ -146,7 +170,7 @@ impl Session {
 }
 
 /// What `$` stands for after this (RFC 5182 §2.4).
-fn saved(found: &UidSet, returning: SearchReturn) -> UidSet {
+pub(super) fn saved(found: &UidSet, returning: SearchReturn) -> UidSet {
     let some = returning.min || returning.max || returning.partial.is_some();
     if !some || returning.all || returning.count {
         return found.clone();
@@ -163,23 +187,16 @@ fn saved(found: &UidSet, returning: SearchReturn) -> UidSet {
     these
 }
 
-fn esearch(view: &View, found: &UidSet, uid: bool, returning: SearchReturn) -> Esearch {
-    let number = |found: Option<Uid>| {
-        found.and_then(|found| {
-            if uid {
-                Some(found.value())
-            } else {
-                view.seq(found).map(SeqNo::value)
-            }
-        })
+/// What was found: in the numbers of a view, or by UID.
+pub(super) fn esearch(view: Option<&View>, found: &UidSet, returning: SearchReturn) -> Esearch {
+    let number = |found: Option<Uid>| match view {
+        None => found.map(Uid::value),
+        Some(view) => found.and_then(|found| view.seq(found)).map(SeqNo::value),
     };
     let written = |uids: &UidSet| {
-        (!uids.is_empty()).then(|| {
-            if uid {
-                written_uids(uids)
-            } else {
-                written_seqs(&view.seqs_of(uids))
-            }
+        (!uids.is_empty()).then(|| match view {
+            None => written_uids(uids),
+            Some(view) => written_seqs(&view.seqs_of(uids)),
         })
     };
     let all = returning.all.then(|| written(found)).flatten();
@@ -187,7 +204,7 @@ fn esearch(view: &View, found: &UidSet, uid: bool, returning: SearchReturn) -> E
         .partial
         .map(|range| (range, written(&range.of(found))));
     Esearch {
-        uid,
+        uid: view.is_none(),
         min: number(found.first()).filter(|_| returning.min),
         max: number(found.last()).filter(|_| returning.max),
         all,
@@ -197,6 +214,24 @@ fn esearch(view: &View, found: &UidSet, uid: bool, returning: SearchReturn) -> E
             .then(|| u32::try_from(found.len()).unwrap_or(u32::MAX)),
         ..Esearch::default()
     }
+}
+
+/// How near the messages come that are told; of those found, whose scores these are, no others.
+pub(super) fn relevancy(
+    (found, scores): (&UidSet, &[u8]),
+    told: &UidSet,
+    returning: SearchReturn,
+) -> Vec<u8> {
+    if !returning.relevancy {
+        return Vec::new();
+    }
+    // RFC 6203 §6: with PARTIAL only some are told, unless all are.
+    let partial = returning.partial.filter(|_| !returning.all);
+    let partial = partial.map(|range| range.of(told));
+    let told = partial.as_ref().unwrap_or(told);
+    let each = found.iter().zip(scores);
+    let each = each.filter(|(uid, _)| told.contains(*uid));
+    each.map(|(_, score)| *score).collect()
 }
 
 /// Of which messages the mod-sequence is told (RFC 7162 §3.1.10).
@@ -214,18 +249,17 @@ pub(super) fn highest(returning: Option<&SearchReturn>) -> Highest {
     }
 }
 
-pub(super) fn asks_modseq(criterion: &Criterion) -> bool {
-    match criterion {
-        Criterion::ModSeq(_) => true,
-        Criterion::Not(inner) => asks_modseq(inner),
-        Criterion::Or(one, other) => asks_modseq(one) || asks_modseq(other),
-        Criterion::And(all) => all.iter().any(asks_modseq),
-        _ => false,
-    }
+/// What numbers and ids mean in a mailbox.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Numbering<'a> {
+    pub(super) mailbox: Place,
+    pub(super) view: &'a View,
+    /// What `$` stands for.
+    pub(super) saved: &'a UidSet,
 }
 
 /// The key in the house's words, with numbers made UIDs. Its depth is bounded by the grammar.
-pub(super) fn criterion(key: SearchKey, open: &Open) -> Criterion {
+pub(super) fn criterion(key: SearchKey, open: &Numbering<'_>) -> Criterion {
     let within = |seconds: u32| Duration::from_secs(u64::from(seconds));
     let header = |name: &str, text| Criterion::Header {
         name: name.to_owned(),
@@ -238,6 +272,7 @@ pub(super) fn criterion(key: SearchKey, open: &Open) -> Criterion {
             Criterion::And(keys.into_iter().map(|key| criterion(key, open)).collect())
         }
         SearchKey::Not(key) => Criterion::Not(Box::new(criterion(*key, open))),
+        SearchKey::Fuzzy(key) => Criterion::Fuzzy(Box::new(criterion(*key, open))),
         SearchKey::Or(one, other) => Criterion::Or(
             Box::new(criterion(*one, open)),
             Box::new(criterion(*other, open)),

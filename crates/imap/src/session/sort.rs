@@ -6,7 +6,7 @@ use mail::{ModSeq, SeqNo, Uid, UidSet};
 use message::Member;
 
 use super::context::Results;
-use super::search::{asks_modseq, criterion, highest};
+use super::search::{criterion, highest};
 use super::state::{Searching, Wait};
 use super::{Session, counting};
 use crate::ask::{Ask, Criterion, Place};
@@ -19,7 +19,9 @@ use crate::{SequenceSet, Tag};
 impl Session {
     pub(super) fn sort(&mut self, tag: Tag, sort: Sort) {
         let Sort { criteria, search } = sort;
-        if self.refuses_charset(&tag, Verb::Sort, &search) {
+        if self.refuses_relevancy(&tag, &search, &criteria)
+            || self.refuses_charset(&tag, Verb::Sort, &search)
+        {
             return;
         }
         let updates = search.returning.is_some_and(|returning| returning.update);
@@ -27,10 +29,10 @@ impl Session {
             return;
         }
         let update = updates.then(|| self.context(&tag, search.uid, &search.key, &criteria));
+        let by_modseq = search.key.asks_modseq();
         let Some((mailbox, criterion)) = self.among_known(search.key) else {
             return self.fault();
         };
-        let by_modseq = asks_modseq(&criterion);
         if by_modseq {
             self.enable_condstore();
         }
@@ -55,12 +57,12 @@ impl Session {
         if self.refuses_charset(&tag, Verb::Thread, &search) {
             return;
         }
+        if search.key.asks_modseq() {
+            self.enable_condstore();
+        }
         let Some((mailbox, criterion)) = self.among_known(search.key) else {
             return self.fault();
         };
-        if asks_modseq(&criterion) {
-            self.enable_condstore();
-        }
         let ask = Ask::Thread {
             mailbox,
             criterion,
@@ -80,7 +82,7 @@ impl Session {
     fn among_known(&self, key: SearchKey) -> Option<(Place, Criterion)> {
         let open = self.state.open()?;
         let known = Criterion::Uids(open.view.uids());
-        let both = Criterion::And(vec![known, criterion(key, open)]);
+        let both = Criterion::And(vec![known, criterion(key, &open.numbering())]);
         Some((open.mailbox, both))
     }
 
@@ -89,12 +91,14 @@ impl Session {
         searching: Searching,
         uids: &[Uid],
         highest: Option<ModSeq>,
+        scores: &[u8],
     ) {
         let uid = searching.uid;
-        let numbers: Vec<u32> = uids
-            .iter()
-            .filter_map(|&one| self.number(one, uid))
-            .collect();
+        let number = |one: &Uid| self.number(*one, uid);
+        let numbers: Vec<u32> = uids.iter().filter_map(number).collect();
+        let scored = uids.iter().zip(scores);
+        let scored = scored.filter(|(one, _)| number(one).is_some());
+        let scores: Vec<u8> = scored.map(|(_, score)| *score).collect();
         let highest = highest.filter(|_| !numbers.is_empty());
         match searching.returning {
             None => self.write(&Response::Sort(numbers, highest)),
@@ -104,12 +108,9 @@ impl Session {
                 {
                     open.saved = saved(uids, returning);
                 }
-                let told = SearchReturn {
-                    save: false,
-                    ..returning
-                };
-                if told != SearchReturn::default() {
+                if returning.tells() {
                     let mut esearch = esearch(&numbers, returning);
+                    esearch.relevancy = relevancy(&scores, returning);
                     esearch.tag = Some(searching.tag.clone());
                     esearch.uid = uid;
                     esearch.modseq = highest;
@@ -184,6 +185,17 @@ fn esearch(numbers: &[u32], returning: SearchReturn) -> Esearch {
         count: returning.count.then_some(count),
         ..Esearch::default()
     }
+}
+
+/// How near the messages come that are told, in the same order.
+fn relevancy(scores: &[u8], returning: SearchReturn) -> Vec<u8> {
+    let told = match returning.partial {
+        _ if !returning.relevancy => &[],
+        // RFC 6203 §6
+        Some(range) if !returning.all => range.among(scores),
+        _ => scores,
+    };
+    told.to_vec()
 }
 
 // RFC 5267 §3.2

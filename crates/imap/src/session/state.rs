@@ -3,9 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use mail::{FlagSet, ModSeq, Rights, Uid, UidSet};
+use mail::{FlagSet, ModSeq, Rights, Uid, UidSet, UidValidity};
 use wire::sasl::Exchange;
 
+use super::multi_search::Roaming;
+use super::notify::Telling;
+use super::search::Numbering;
+use super::watch::{Newcomers, Wants, Watch};
 use crate::ask::{FetchPlan, Place, StoreMode};
 use crate::command::{Fetch, GetMetadata, List, LiteralHeader, Qresync, SearchReturn, StatusItem};
 use crate::diagram::{Phase, Verb};
@@ -59,6 +63,8 @@ impl State {
 pub(super) struct Open {
     pub(super) mailbox: Place,
     pub(super) name: MailboxName,
+    /// Its generation.
+    pub(super) uid_validity: UidValidity,
     /// True if the client wants to change nothing.
     pub(super) examined: bool,
     /// True if nothing can be changed.
@@ -78,12 +84,25 @@ pub(super) struct Open {
     pub(super) flags: FlagSet,
     /// What `$` stands for.
     pub(super) saved: UidSet,
+    /// Messages that the client itself put there, while it is told of new ones.
+    pub(super) filed: UidSet,
     /// True once it was told that the account holds more than it may.
     pub(super) over_quota: bool,
     /// The searches whose results are kept up to date.
     pub(super) contexts: Vec<Context>,
     /// Flags that this command told already: these messages, as of this line of the ledger.
     pub(super) told: Vec<(UidSet, ModSeq)>,
+}
+
+impl Open {
+    /// What its numbers and ids mean in a search.
+    pub(super) const fn numbering(&self) -> Numbering<'_> {
+        Numbering {
+            mailbox: self.mailbox,
+            view: &self.view,
+            saved: &self.saved,
+        }
+    }
 }
 
 /// What it does.
@@ -143,6 +162,29 @@ pub(super) enum Wait {
     Quota(Tag, Option<MailboxName>),
     Metadata(Tag, Box<GetMetadata>),
     SetMetadata(Tag),
+    /// From where on news is to be told.
+    Watching {
+        tag: Tag,
+        /// True if it is to be told how everything stands.
+        status: bool,
+        watch: Box<Watch>,
+    },
+    /// The mailboxes that are to be watched.
+    WatchList {
+        tag: Tag,
+        status: bool,
+        watch: Box<Watch>,
+    },
+    /// How the first of these stands.
+    WatchStatus {
+        tag: Tag,
+        watch: Box<Watch>,
+        names: VecDeque<(MailboxName, Wants)>,
+    },
+    News,
+    /// How the mailboxes stand whose names are to be told of.
+    NewsList(Telling),
+    Newcomers(Box<Newcomers>),
     /// The statuses of LIST … RETURN (STATUS …).
     Statuses {
         tag: Tag,
@@ -175,6 +217,10 @@ pub(super) enum Wait {
     /// Where those that came to such a result stand in its order.
     Placed(Box<Placing>),
     Found(Searching),
+    /// The mailboxes there are, before an ESEARCH.
+    Sources(Box<Roaming>),
+    FoundHere(Box<Roaming>),
+    FoundElsewhere(Box<Roaming>),
     Sorted(Searching),
     Threads(Searching),
     AppendBegun(Incoming, LiteralHeader),
@@ -235,16 +281,8 @@ pub(super) enum After {
     Reply(Tag, Verb, Status, Moment),
     /// IDLE goes on.
     Idle,
-}
-
-impl After {
-    /// How much may be told before it.
-    pub(super) const fn moment(&self) -> Moment {
-        match self {
-            Self::Reply(_, _, _, moment) => *moment,
-            Self::Idle => Moment::Free,
-        }
-    }
+    /// Nothing: no command is in progress.
+    Push,
 }
 
 /// What a list of mailboxes was asked for.
@@ -273,6 +311,8 @@ pub(super) struct Fetching {
     pub(super) plan: Arc<FetchPlan>,
     /// True once a transfer encoding could not be undone.
     pub(super) unknown_cte: bool,
+    /// True once something kept about a message could not be read.
+    pub(super) unreadable: bool,
 }
 
 /// A STORE on its way.

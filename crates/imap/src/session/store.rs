@@ -171,6 +171,7 @@ impl Session {
         source: UidSet,
         target: UidSet,
     ) {
+        self.note_filed(uid_validity, &target);
         let status = if source.is_empty() {
             Status::ok("There is no such message")
         } else {

@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use imap::Command;
 use imap::command::{
-    Append, AppendMessage, Date, Depth, EntryName, EntryType, Fetch, FetchItem, GetMetadata, List,
-    ListReturn, ListSelect, LiteralHeader, Partial, PartialRange, Qresync, Replace, Resource,
-    RightsChange, Search, SearchKey, SearchReturn, SelectParameters, Sort, SortCriterion, SortKey,
-    SpecialUse, Store, StoreAction, Thread, Threading,
+    Append, AppendMessage, Date, Depth, EntryName, EntryType, Event, EventGroup, Fetch, FetchItem,
+    GetMetadata, List, ListReturn, ListSelect, LiteralHeader, MailboxFilter, MultiSearch, Notify,
+    Partial, PartialRange, Qresync, Replace, Resource, RightsChange, Search, SearchKey,
+    SearchReturn, SelectParameters, Sort, SortCriterion, SortKey, Source, SpecialUse, Store,
+    StoreAction, Thread, Threading,
 };
 use mail::{Role, UidValidity};
 use message::SortText;
@@ -57,6 +58,43 @@ pub(crate) fn fetch_item() -> BoxedStrategy<FetchItem> {
         }),
         part_numbers(0).prop_map(FetchItem::BinarySize),
         any::<bool>().prop_map(|lazy| FetchItem::Preview { lazy }),
+    ]
+    .boxed()
+}
+
+/// Any NOTIFY.
+pub(crate) fn notify() -> BoxedStrategy<Notify> {
+    let event = prop_oneof![
+        prop::collection::vec(fetch_item(), 0..3).prop_map(Event::MessageNew),
+        prop::sample::select(vec![
+            Event::MessageExpunge,
+            Event::FlagChange,
+            Event::AnnotationChange,
+            Event::MailboxName,
+            Event::SubscriptionChange,
+            Event::MailboxMetadataChange,
+            Event::ServerMetadataChange,
+        ]),
+        "X[a-zA-Z]{1,5}".prop_map(Event::Other),
+    ];
+    let mailboxes = || prop::collection::vec(mailbox(), 1..4);
+    let filter = prop_oneof![
+        prop::sample::select(vec![
+            MailboxFilter::Selected,
+            MailboxFilter::SelectedDelayed,
+            MailboxFilter::Inboxes,
+            MailboxFilter::Personal,
+            MailboxFilter::Subscribed,
+        ]),
+        mailboxes().prop_map(MailboxFilter::Subtree),
+        mailboxes().prop_map(MailboxFilter::Mailboxes),
+    ];
+    let group = (filter, prop::collection::vec(event, 0..4))
+        .prop_map(|(filter, events)| EventGroup { filter, events });
+    prop_oneof![
+        1 => Just(Notify::None),
+        9 => (any::<bool>(), prop::collection::vec(group, 1..4))
+            .prop_map(|(status, groups)| Notify::Set { status, groups }),
     ]
     .boxed()
 }
@@ -115,6 +153,7 @@ pub(crate) fn search_key() -> BoxedStrategy<SearchKey> {
         prop_oneof![
             prop::collection::vec(key.clone(), 2..4).prop_map(SearchKey::And),
             key.clone().prop_map(|key| SearchKey::Not(Box::new(key))),
+            key.clone().prop_map(|key| SearchKey::Fuzzy(Box::new(key))),
             (key.clone(), key)
                 .prop_map(|(one, other)| { SearchKey::Or(Box::new(one), Box::new(other)) }),
         ]
@@ -129,10 +168,11 @@ pub(crate) fn partial_range() -> BoxedStrategy<PartialRange> {
 }
 
 pub(crate) fn search() -> BoxedStrategy<Search> {
-    let returning = (any::<[bool; 7]>(), prop::option::of(partial_range()));
-    let returning =
-        returning.prop_map(|([min, max, all, count, save, context, update], partial)| {
-            let some = min || max || count || save || context || update || partial.is_some();
+    let returning = (any::<[bool; 8]>(), prop::option::of(partial_range()));
+    let returning = returning.prop_map(
+        |([min, max, all, count, save, relevancy, context, update], partial)| {
+            let some =
+                min || max || count || save || relevancy || context || update || partial.is_some();
             SearchReturn {
                 min,
                 max,
@@ -140,10 +180,12 @@ pub(crate) fn search() -> BoxedStrategy<Search> {
                 count,
                 save,
                 partial,
+                relevancy,
                 context,
                 update,
             }
-        });
+        },
+    );
     let charset = prop::sample::select(vec!["UTF-8".to_owned(), "US-ASCII".to_owned()]);
     let parts = (
         any::<bool>(),
@@ -161,9 +203,40 @@ pub(crate) fn search() -> BoxedStrategy<Search> {
         .boxed()
 }
 
+pub(crate) fn multi_search() -> BoxedStrategy<MultiSearch> {
+    let named = (prop::collection::vec(mailbox(), 1..3), 0..3_u8);
+    let source = prop_oneof![
+        prop::sample::select(vec![
+            Source::Selected,
+            Source::Inboxes,
+            Source::Personal,
+            Source::Subscribed,
+        ]),
+        named.prop_map(|(names, which)| match which {
+            0 => Source::Subtree(names),
+            1 => Source::SubtreeOne(names),
+            _ => Source::Mailboxes(names),
+        }),
+    ];
+    (prop::collection::vec(source, 0..4), search())
+        .prop_map(|(sources, search)| MultiSearch {
+            sources,
+            search: Search {
+                uid: true,
+                ..search
+            },
+        })
+        .boxed()
+}
+
 pub(crate) fn sort() -> BoxedStrategy<Sort> {
     let key = prop_oneof![
-        prop::sample::select(vec![SortKey::Arrival, SortKey::Date, SortKey::Size]),
+        prop::sample::select(vec![
+            SortKey::Arrival,
+            SortKey::Date,
+            SortKey::Size,
+            SortKey::Relevancy
+        ]),
         prop::sample::select(vec![
             SortText::Cc,
             SortText::From,
@@ -444,6 +517,7 @@ pub(crate) fn on_mailboxes() -> BoxedStrategy<Command> {
         text().prop_map(Command::GetQuota),
         mailbox().prop_map(Command::GetQuotaRoot),
         get_metadata().prop_map(Command::GetMetadata),
+        notify().prop_map(Command::Notify),
         (mailbox(), noted(1))
             .prop_map(|(mailbox, entries)| Command::SetMetadata { mailbox, entries }),
         (
@@ -499,6 +573,7 @@ pub(crate) fn command() -> BoxedStrategy<Command> {
         10 => on_mailboxes(),
         1 => set().prop_map(Command::UidExpunge),
         4 => search().prop_map(Command::Search),
+        2 => multi_search().prop_map(Command::Esearch),
         2 => sort().prop_map(Command::Sort),
         1 => prop::collection::vec(tag(), 1..4).prop_map(Command::CancelUpdate),
         1 => thread().prop_map(Command::Thread),

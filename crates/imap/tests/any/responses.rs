@@ -43,6 +43,7 @@ pub(crate) fn code() -> BoxedStrategy<Code> {
             Code::UnknownCte,
             Code::NoModSeq,
             Code::Closed,
+            Code::NotificationOverflow,
         ]),
         (number(), uids())
             .prop_map(|(validity, uids)| Code::AppendUid(UidValidity(validity), uids)),
@@ -53,6 +54,7 @@ pub(crate) fn code() -> BoxedStrategy<Code> {
         )),
         prop::collection::vec(word(), 0..3).prop_map(Code::BadCharset),
         prop::collection::vec(word(), 1..3).prop_map(Code::Capability),
+        prop::collection::vec("[A-Z][a-zA-Z]{1,9}", 1..4).prop_map(Code::BadEvent),
         number64().prop_map(Code::MetadataLongEntries),
         number64().prop_map(Code::MetadataMaxSize),
         Just(Code::MetadataNoPrivate),
@@ -77,6 +79,7 @@ pub(crate) fn listing() -> BoxedStrategy<Listing> {
             Attribute::NoInferiors,
             Attribute::NoSelect,
             Attribute::NonExistent,
+            Attribute::NoAccess,
             Attribute::HasChildren,
             Attribute::HasNoChildren,
             Attribute::Subscribed,
@@ -167,20 +170,27 @@ pub(crate) fn esearch() -> BoxedStrategy<Esearch> {
         prop::option::of(plain_set()),
         prop::option::of((partial_range(), prop::option::of(plain_set()))),
         prop::option::of(modseq()),
+        prop::option::of((mailbox(), number())),
+        prop::collection::vec(1..101_u8, 0..5),
         prop::collection::vec(update(), 0..3),
     );
     parts
         .prop_map(
-            |(tag, uid, (min, max, count), all, partial, modseq, updates)| Esearch {
-                updates,
-                tag,
-                uid,
-                min,
-                max,
-                all,
-                partial,
-                count,
-                modseq,
+            |(tag, uid, (min, max, count), all, partial, modseq, place, relevancy, updates)| {
+                Esearch {
+                    updates,
+                    tag,
+                    mailbox: place.as_ref().map(|(mailbox, _)| mailbox.clone()),
+                    uid_validity: place.map(|(_, validity)| UidValidity(validity)),
+                    relevancy,
+                    uid,
+                    min,
+                    max,
+                    all,
+                    partial,
+                    count,
+                    modseq,
+                }
             },
         )
         .boxed()

@@ -39,6 +39,8 @@ const RESPONSES: &[&str] = &[
     "A NO [BADCHARSET (US-ASCII UTF-8)] no such charset",
     "c NO [COMPRESSIONACTIVE] DEFLATE active via TLS",
     "* OK [XSOMETHING with words] and text",
+    "* OK [NOTIFICATIONOVERFLOW] ...A comment can go here...",
+    "o NO [BADEVENT (MessageNew MessageExpunge)] No",
     "* FLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft)",
     "* 172 EXISTS",
     "* 1 RECENT",
@@ -48,6 +50,7 @@ const RESPONSES: &[&str] = &[
     "* LIST (\\Noselect) \"/\" \"\"",
     "* LIST (\\NonExistent \\HasChildren) \"/\" Foo",
     "* LIST () \"/\" foo2/bar2 (CHILDINFO (\"SUBSCRIBED\") OLDNAME (\"foo bar\"))",
+    "* LIST (\\NoAccess) \"/\" NewMailbox (OLDNAME (OldMailbox))",
     "* LIST (\\Marked \\Drafts \\Subscribed) NIL &Jjo-",
     "* LSUB () \".\" #news.comp.mail.mime",
     "* NAMESPACE ((\"\" \"/\")) ((\"~\" \"/\")) NIL",
@@ -60,6 +63,9 @@ const RESPONSES: &[&str] = &[
     "* ESEARCH (TAG \"C01\") UID ADDTO (1 2733 1 2732 1 2731)",
     "* ESEARCH (TAG \"C01\") UID ADDTO (1 2733) ADDTO (1 2731:2732) REMOVEFROM (3 5,4)",
     "* NO [NOUPDATE \"B02\"] Too many contexts",
+    "* ESEARCH (TAG \"B1\") ALL 1,5,10 RELEVANCY (4 99 42)",
+    "* ESEARCH (TAG \"tag1\" MAILBOX folder1 UIDVALIDITY 1) UID ALL 4001,4003,4005",
+    "* ESEARCH (MAILBOX folder2/&AOQ-pfel UIDVALIDITY 503) UID COUNT 2",
     "* ID (\"name\" \"Cyrus\" \"version\" NIL)",
     "* 23 FETCH (FLAGS (\\Seen) RFC822.SIZE 44827 UID 447)",
     "* 1 FETCH (UID 4 MODSEQ (65402) FLAGS (\\Recent) EMAILID (M1) THREADID NIL SAVEDATE NIL)",
@@ -199,15 +205,44 @@ fn what_was_not_read_of_an_outline_is_left_out() {
     let text = "BODY (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 1 0)";
     for (digest, parts, expected) in [(true, false, subject), (false, true, text)] {
         let wanted = Wanted { digest, parts };
-        let outline = StoredOutline::check(stored.clone().into(), wanted).unwrap();
+        let outline = StoredOutline::new(stored.clone().into(), wanted).unwrap();
         let mut out = BytesMut::new();
         let mut line = FetchLine::begin(&mut out, SeqNo::MIN);
-        line.envelope(&mut out, &outline);
-        line.body(&mut out, &outline);
+        assert_eq!(line.envelope(&mut out, &outline), digest);
+        assert_eq!(line.body(&mut out, &outline), parts);
         line.end(&mut out);
         let expected = format!("* 1 FETCH ({expected})\r\n");
         assert_eq!(String::from_utf8_lossy(&out), expected);
     }
+}
+
+#[test]
+fn what_is_damaged_in_an_outline_is_left_out_whole() {
+    let message = b"Subject: a\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+        --b\r\n\r\none\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n\
+        Subject: c\r\n\r\nd\r\n--b--\r\n";
+    let stored = Outline::parse(message).encode();
+    let cuts = (0..stored.len()).map(|end| stored.get(..end).unwrap().to_vec());
+    // Messages in one another, deeper than any that is stored: ten empty digest fields, a part.
+    let level = [&[0; 14][..], &[2]].concat();
+    let deep = [&[2][..], &level.repeat(100_000)].concat();
+    let mut damaged = 0;
+    for cut in cuts.chain([deep]) {
+        // Not even a beginning.
+        let Ok(outline) = StoredOutline::new(cut.into(), Wanted::ALL) else {
+            continue;
+        };
+        damaged += 1;
+        let mut out = BytesMut::new();
+        let mut line = FetchLine::begin(&mut out, SeqNo::MIN);
+        assert!(!line.body_structure(&mut out, &outline));
+        assert!(!line.body(&mut out, &outline));
+        assert!(line.is_empty());
+        line.uid(&mut out, Uid::MIN);
+        line.end(&mut out);
+        assert_eq!(String::from_utf8_lossy(&out), "* 1 FETCH (UID 1)\r\n");
+    }
+    assert!(damaged > 10, "{damaged}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A made-up house: ada, her mailboxes, and others who change them meanwhile.
 //!
-//! A line `# at 100: gone INBOX 3` in a dialogue happens when the ledger moves to 100 (`N: 100`).
+//! A line `# at 100: gone INBOX 3` in a dialogue happens when the ledger moves to 100 (`N: 100`),
+//! `# while Fetch: gone INBOX 3` when the house is first asked that.
 //! Batches are tiny, so that every dialogue meets their borders.
 
 use std::cell::Cell;
@@ -21,9 +22,11 @@ use wire::witness::STAND_IN;
 use wire::{Security, Session as _, Step, Witness};
 
 use self::mailbox::{Mailbox, Message};
+use self::news::Deed;
 
 mod mailbox;
 mod messages;
+mod news;
 mod order;
 mod rights;
 
@@ -53,6 +56,8 @@ pub(crate) struct Made {
     subscribed: Vec<String>,
     texts: Vec<Vec<u8>>,
     events: Vec<(u64, String)>,
+    hasty: Vec<(String, String)>,
+    deeds: Vec<Deed>,
     append: Option<(String, Vec<Arriving>)>,
     replaces: Option<(Place, Uid)>,
     quota: Quota,
@@ -88,6 +93,7 @@ pub(crate) fn stage(script: &str) -> (Visitor, Made) {
         contexts_max: 3,
         context_octets_max: 20,
         append_messages_max: 3,
+        search_mailboxes_max: 5,
         chunk_octets_max: 16,
         bad_commands_max: 5,
         ..Policy::default()
@@ -111,6 +117,11 @@ pub(crate) fn stage(script: &str) -> (Visitor, Made) {
         Some((at.parse().ok()?, event.to_owned()))
     });
     let mut made = Made::new(moved, events.collect());
+    let hasty = comments.iter().filter_map(|line| {
+        let (ask, event) = line.strip_prefix("# while ")?.split_once(": ")?;
+        Some((ask.to_owned(), event.to_owned()))
+    });
+    made.hasty = hasty.collect();
     if says("# shared") {
         made.share();
     }
@@ -130,6 +141,8 @@ impl Made {
             subscribed: ["INBOX", "Work/Old", "Gone"].map(str::to_owned).into(),
             texts: LETTERS.map(|text| text.as_bytes().to_vec()).into(),
             events,
+            hasty: Vec::new(),
+            deeds: Vec::new(),
             append: None,
             replaces: None,
             notes: BTreeMap::new(),
@@ -196,7 +209,30 @@ impl Made {
             let (what, name) = (words.next().unwrap(), words.next().unwrap());
             let rest: Vec<&str> = words.collect();
             let uid = rest.first().map_or(0, |uid| uid.parse().unwrap_or(0));
-            let mailbox = self.named(&name.replace('_', " ")).unwrap();
+            let name = &*name.replace('_', " ");
+            self.deeds.push(Deed {
+                modseq,
+                name: name.to_owned(),
+                what: what.to_owned(),
+                how: rest.join(" "),
+            });
+            match what {
+                "made" => {
+                    self.create(name, None);
+                    continue;
+                }
+                "subscribed" => {
+                    self.subscribed.push(name.to_owned());
+                    continue;
+                }
+                "unsubscribed" => {
+                    self.subscribed.retain(|known| known != name);
+                    continue;
+                }
+                "noted" | "many" => continue,
+                _ => {}
+            }
+            let mailbox = self.named(name).unwrap();
             match what {
                 "gone" => mailbox.remove(|message| message.uid == uid, modseq),
                 "flags" => {
@@ -209,6 +245,7 @@ impl Made {
                     }
                 }
                 "new" => drop(mailbox.push(2, FlagSet::new(), modseq, None)),
+                "renamed" => mailbox.name = rest[0].to_owned(),
                 "rights" => mailbox.rights = Rights::parse(rest[0]).unwrap(),
                 // Others fill the account, or make room.
                 "holds" => self.quota.octets = u64::from(uid),
@@ -240,6 +277,7 @@ impl Made {
                 self.note(mailbox.as_ref(), entries)?;
                 Answer::Done
             }
+            Ask::News { since, .. } => self.news(&since)?,
             Ask::Create { name, .. } if name.contains('!') => {
                 return Err(no(Why::Cannot, "Not with '!'"));
             }
@@ -342,7 +380,8 @@ impl Made {
             selectable: true,
             rights: mailbox.rights,
         };
-        let mut all: Vec<Listed> = self.mailboxes.iter().map(listed).collect();
+        let seen = |mailbox: &&Mailbox| mailbox.rights.contains(Rights::LOOKUP);
+        let mut all: Vec<Listed> = self.mailboxes.iter().filter(seen).map(listed).collect();
         for name in &self.subscribed {
             if !all.iter().any(|mailbox| mailbox.name == *name) {
                 all.push(Listed {
@@ -402,6 +441,17 @@ fn verdict(question: &Question) -> Verdict {
 
 impl House<Visitor> for Made {
     fn answer(&mut self, ask: Ask) -> Answer {
+        let asked = format!("{ask:?}");
+        let hasty = self
+            .hasty
+            .extract_if(.., |(ask, _)| asked.starts_with(&**ask));
+        let hasty: Vec<_> = hasty.collect();
+        if !hasty.is_empty() {
+            let at = self.moved.get().max(self.modseq) + 1;
+            self.moved.set(at);
+            self.events
+                .extend(hasty.into_iter().map(|(_, event)| (at, event)));
+        }
         self.meanwhile();
         self.respond(ask).unwrap_or_else(Answer::Refused)
     }

@@ -12,6 +12,15 @@ use mail::{
 use message::view::{Bodies, preview};
 use message::{Outline, StoredOutline};
 
+/// What is kept of a letter; of one that says so its end is lost.
+fn kept(text: &[u8], outline: &Outline, plan: &FetchPlan) -> StoredOutline {
+    let mut stored = outline.encode();
+    if text.starts_with(b"Subject: damaged") {
+        stored.pop();
+    }
+    StoredOutline::new(stored.into(), plan.outline).unwrap()
+}
+
 /// Octets above which a piece is spliced.
 const INLINE_OCTETS_MAX: usize = 40;
 
@@ -172,7 +181,7 @@ impl Message {
             pieces: pieces
                 .map(|piece| self.piece(text, &outline, piece))
                 .collect(),
-            outline: plan.outline.any().then(|| StoredOutline::from(&outline)),
+            outline: plan.outline.any().then(|| kept(text, &outline, plan)),
         }
     }
 
@@ -182,7 +191,9 @@ impl Message {
         };
         let mut octets = located.span.of(text).to_vec();
         if located.filtered {
-            octets = piece.section.filter(&octets).unwrap();
+            let mut kept = Vec::new();
+            assert!(piece.section.filter(&octets, &mut kept));
+            octets = kept;
         }
         if piece.form != PieceForm::Stored
             && let Some(part) = outline.part(&piece.section.parts)
@@ -213,6 +224,18 @@ impl Message {
         PieceData::Bytes(Bytes::copy_from_slice(&octets[from..to]))
     }
 
+    /// How near it comes: in a fuzzy search the last letter of a text makes no difference.
+    pub(super) fn score(&self, criterion: &Criterion, text: &[u8]) -> u8 {
+        let sharp = match criterion {
+            Criterion::And(all) => Criterion::And(all.iter().map(sharp).collect()),
+            one => sharp(one),
+        };
+        match self.meets(&sharp, text) {
+            true => 100,
+            false => 50 - u8::try_from(self.text).unwrap(),
+        }
+    }
+
     pub(super) fn meets(&self, criterion: &Criterion, text: &[u8]) -> bool {
         let text = String::from_utf8_lossy(text).to_lowercase();
         let day = self.date.civil_date();
@@ -240,6 +263,7 @@ impl Message {
             Criterion::Larger(octets) => u64::try_from(text.len()).unwrap() > *octets,
             Criterion::Smaller(octets) => u64::try_from(text.len()).unwrap() < *octets,
             Criterion::ModSeq(least) => self.modseq >= least.0,
+            Criterion::Fuzzy(inner) => self.meets(&blunt(inner), text.as_bytes()),
             Criterion::Not(inner) => !self.meets(inner, text.as_bytes()),
             Criterion::Or(one, other) => {
                 self.meets(one, text.as_bytes()) || self.meets(other, text.as_bytes())
@@ -248,5 +272,36 @@ impl Message {
             Criterion::Email(email) => email.0 == u64::try_from(self.text).unwrap(),
             Criterion::Sent(..) | Criterion::Older(_) | Criterion::Younger(_) => false,
         }
+    }
+}
+
+fn sharp(criterion: &Criterion) -> Criterion {
+    match criterion {
+        Criterion::Fuzzy(inner) => inner.as_ref().clone(),
+        other => other.clone(),
+    }
+}
+
+/// The same for texts without their last letter.
+fn blunt(criterion: &Criterion) -> Criterion {
+    let cut = |text: &str| text[..text.len().saturating_sub(1)].to_owned();
+    match criterion {
+        Criterion::Header { name, text } => Criterion::Header {
+            name: name.clone(),
+            text: cut(text),
+        },
+        Criterion::Body(text) => Criterion::Body(cut(text)),
+        Criterion::Text(text) => Criterion::Text(cut(text)),
+        Criterion::And(all) => Criterion::And(all.iter().map(blunt).collect()),
+        other => other.clone(),
+    }
+}
+
+/// True if something in it is fuzzy.
+pub(super) fn is_fuzzy(criterion: &Criterion) -> bool {
+    match criterion {
+        Criterion::Fuzzy(_) => true,
+        Criterion::And(all) => all.iter().any(is_fuzzy),
+        _ => false,
     }
 }

@@ -1,12 +1,12 @@
 //! What is asked of the messages in a mailbox.
 
 use imap::ask::{
-    Answer, Ask, Changed, Changes, Criterion, FetchPlan, Gone, Highest, Place, Reached, Refused,
-    Row, StoreMode, Why,
+    Answer, Ask, Changed, Changes, Criterion, Elsewhere, FetchPlan, FoundIn, Gone, Highest, Place,
+    Reached, Refused, Row, StoreMode, Why,
 };
 use mail::{Flag, FlagSet, ModSeq, Rights, Uid, UidSet, UidValidity};
 
-use super::mailbox::Message;
+use super::mailbox::{Message, is_fuzzy};
 use super::{Made, no};
 
 /// Messages of one batch.
@@ -64,11 +64,22 @@ impl Made {
                 );
                 Answer::Done
             }
+            other => self.respond_searches(other)?,
+        })
+    }
+
+    fn respond_searches(&mut self, ask: Ask) -> Result<Answer, Refused> {
+        Ok(match ask {
             Ask::Search {
                 mailbox,
                 criterion,
                 highest,
             } => self.search(mailbox, &criterion, highest)?,
+            Ask::SearchElsewhere {
+                names,
+                key,
+                highest,
+            } => self.search_elsewhere(names, &key, highest)?,
             Ask::Sort {
                 mailbox,
                 criterion,
@@ -323,6 +334,8 @@ impl Made {
         let found: Vec<&Message> = messages
             .filter(|message| message.meets(criterion, &texts[message.text]))
             .collect();
+        let scored = found.iter().filter(|_| is_fuzzy(criterion));
+        let scores = scored.map(|message| message.score(criterion, &texts[message.text]));
         let modseqs: Vec<u64> = found.iter().map(|message| message.modseq).collect();
         let of = |modseqs: &[u64]| modseqs.iter().max().copied().map(ModSeq);
         Ok(Answer::Found {
@@ -337,6 +350,42 @@ impl Made {
                 .iter()
                 .filter_map(|message| Uid::new(message.uid))
                 .collect(),
+            scores: scores.collect(),
         })
+    }
+
+    fn search_elsewhere(
+        &mut self,
+        names: Vec<String>,
+        key: &Elsewhere,
+        highest: Option<Highest>,
+    ) -> Result<Answer, Refused> {
+        let mut all = Vec::new();
+        for name in names {
+            let Ok(mailbox) = self.named(&name) else {
+                continue;
+            };
+            if mailbox.may(Rights::READ).is_err() {
+                continue;
+            }
+            let place = mailbox.place();
+            let criterion = key.at(place, &mailbox.uids());
+            let found = self.search(place, &criterion, highest)?;
+            if let Answer::Found {
+                uids,
+                highest,
+                scores,
+            } = found
+            {
+                all.push(FoundIn {
+                    name,
+                    uid_validity: UidValidity::MIN,
+                    uids,
+                    highest,
+                    scores,
+                });
+            }
+        }
+        Ok(Answer::FoundElsewhere(all))
     }
 }

@@ -8,7 +8,7 @@ use message::thread::own_id;
 use message::{ByReferences, BySubject, Digest, Member, Outline, base_subject};
 
 use super::Made;
-use super::mailbox::Message;
+use super::mailbox::{Message, is_fuzzy};
 
 impl Made {
     /// The messages that meet the criterion, with their digests.
@@ -37,21 +37,24 @@ impl Made {
         let texts = self.texts.clone();
         let mut found = self.found(id, criterion)?;
         found.sort_by(|(one, one_digest), (other, other_digest)| {
-            let orders = criteria.iter().map(|criterion| {
-                let order = match criterion.key {
+            let orders = criteria.iter().map(|by| {
+                let order = match by.key {
                     SortKey::Arrival => one.date.seconds.cmp(&other.date.seconds),
                     SortKey::Size => texts[one.text].len().cmp(&texts[other.text].len()),
                     SortKey::Date => sent(one, one_digest).cmp(&sent(other, other_digest)),
+                    SortKey::Relevancy => {
+                        let score = |one: &Message| one.score(criterion, &texts[one.text]);
+                        score(other).cmp(&score(one))
+                    }
                     SortKey::Text(text) => text.of(one_digest).cmp(&text.of(other_digest)),
                 };
-                if criterion.reverse {
-                    order.reverse()
-                } else {
-                    order
-                }
+                if by.reverse { order.reverse() } else { order }
             });
             orders.fold(Ordering::Equal, Ordering::then)
         });
+        let scored = found.iter().filter(|_| is_fuzzy(criterion));
+        let scores = scored.map(|(one, _)| one.score(criterion, &texts[one.text]));
+        let scores = scores.collect();
         let modseqs: Vec<u64> = found.iter().map(|(message, _)| message.modseq).collect();
         let (first, last) = (modseqs.first(), modseqs.last());
         let highest = match highest {
@@ -64,6 +67,7 @@ impl Made {
         Ok(Answer::Sorted {
             highest: highest.copied().map(ModSeq),
             uids: found.iter().map(|(message, _)| uid(message)).collect(),
+            scores,
         })
     }
 

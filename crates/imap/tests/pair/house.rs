@@ -89,6 +89,7 @@ impl House {
             Ask::Search { criterion, .. } => Answer::Found {
                 uids: self.found(&criterion),
                 highest: None,
+                scores: Vec::new(),
             },
             Ask::AppendBegin {
                 flags, replaces, ..

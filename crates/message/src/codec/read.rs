@@ -1,9 +1,8 @@
 //! Stored octets read: every text stays where it is stored, and nothing is kept.
 
-use super::{DEFAULT_ENCODING, VERSION, VERSION_MIN, written};
+use super::{DEFAULT_ENCODING, VERSION, VERSION_MIN, VERSION_PLACED, written};
 use crate::Error;
 use crate::leniency::{Leniencies, Leniency};
-use crate::outline::Wanted;
 use crate::part::Span;
 use crate::stored::{
     StoredAddress, StoredContent, StoredDigest, StoredDisposition, StoredList, StoredPart,
@@ -15,27 +14,11 @@ const DEPTH_MAX: usize = 100;
 /// The parameters of the default of RFC 2045 §5.2, as they would be stored.
 const DEFAULT_PARAMETERS: &[u8] = b"\x01\x07charset\x08us-ascii";
 
-/// Looks whether as much of stored octets as is wanted can be read; says where the parts begin.
-pub(crate) fn check(stored: &[u8], wanted: Wanted) -> Result<usize, Error> {
+/// Says where the parts begin, behind the message's own digest.
+pub(crate) fn parts_at(stored: &[u8]) -> Result<usize, Error> {
     let mut reader = Reader::new(stored)?;
-    reader.digest()?;
-    let parts_at = stored.len() - reader.rest.len();
-    if wanted.parts {
-        pass(&mut reader, 0)?;
-        reader.end()?;
-    }
-    Ok(parts_at)
-}
-
-fn pass(reader: &mut Reader<'_>, depth: usize) -> Result<(), Error> {
-    match reader.part_within(depth)?.content {
-        StoredContent::Leaf => Ok(()),
-        StoredContent::Multipart(count) => (0..count).try_for_each(|_| pass(reader, depth + 1)),
-        StoredContent::Message => {
-            reader.digest()?;
-            pass(reader, depth + 1)
-        }
-    }
+    reader.pass_head()?;
+    Ok(stored.len() - reader.rest.len())
 }
 
 /// Reads stored octets in their order. It trusts nothing.
@@ -132,6 +115,7 @@ impl<'a> Reader<'a> {
         Err(self.damaged())
     }
 
+    #[inline]
     fn len(&mut self) -> Result<usize, Error> {
         let number = self.number()?;
         usize::try_from(number).map_err(|_| self.damaged())
@@ -170,14 +154,10 @@ impl<'a> Reader<'a> {
         Ok(list)
     }
 
+    #[inline]
     fn text(&mut self) -> Result<&'a [u8], Error> {
         let len = self.len()?;
         self.take(len)
-    }
-
-    fn str(&mut self) -> Result<&'a str, Error> {
-        let text = self.text()?;
-        std::str::from_utf8(text).map_err(|_| self.damaged())
     }
 
     fn optional(&mut self) -> Result<Option<&'a [u8]>, Error> {
@@ -187,6 +167,30 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The message's own digest, with which everything begins.
+    pub(crate) fn head(&mut self) -> Result<StoredDigest<'a>, Error> {
+        if self.version < VERSION_PLACED {
+            return self.digest();
+        }
+        let len = self.len()?;
+        let behind = self.rest.len().checked_sub(len);
+        let digest = self.digest()?;
+        if behind == Some(self.rest.len()) {
+            Ok(digest)
+        } else {
+            Err(self.damaged())
+        }
+    }
+
+    /// Passes over the message's own digest, which no one wants to know.
+    pub(crate) fn pass_head(&mut self) -> Result<(), Error> {
+        if self.version < VERSION_PLACED {
+            return self.digest().map(drop);
+        }
+        self.text().map(drop)
+    }
+
+    /// A digest inside.
     pub(crate) fn digest(&mut self) -> Result<StoredDigest<'a>, Error> {
         let date = self.optional()?;
         let subject = self.optional()?;
@@ -244,15 +248,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn parameter(&mut self) -> Result<(&'a str, &'a [u8]), Error> {
-        Ok((self.str()?, self.text()?))
+    fn parameter(&mut self) -> Result<(&'a [u8], &'a [u8]), Error> {
+        Ok((self.text()?, self.text()?))
     }
 
     fn disposition(&mut self) -> Result<Option<StoredDisposition<'a>>, Error> {
         match self.octet()? {
             0 => Ok(None),
             1 => Ok(Some(StoredDisposition {
-                kind: self.str()?,
+                kind: self.text()?,
                 parameters: self.list(Self::parameter)?,
             })),
             _ => Err(self.damaged()),
@@ -270,21 +274,55 @@ impl<'a> Reader<'a> {
         if self.version == 1 {
             return self.part_of_version_1();
         }
-        let flags = self.octet()?;
-        if flags & !written::ALL != 0 {
-            return Err(self.damaged());
+        let flags = self.flags()?;
+        let mut part = StoredPart::new(b"text", b"plain", Self::no_parameters());
+        if self.version < VERSION_PLACED {
+            self.kind_of(&mut part, flags)?;
+            self.places_of(&mut part, flags)?;
+        } else {
+            self.places_of(&mut part, flags)?;
+            self.kind_of(&mut part, flags)?;
         }
-        let (media, subtype, parameters) = match flags & written::TYPE {
-            0 => {
-                let parameters = Self::of(DEFAULT_PARAMETERS).list(Self::parameter)?;
-                ("text", "plain", parameters)
-            }
-            _ => (self.str()?, self.str()?, self.list(Self::parameter)?),
-        };
-        let mut part = StoredPart::new(media, subtype, parameters);
+        part.content = self.content()?;
+        Ok(part)
+    }
+
+    /// Reads of a part where its header and its body are, and maybe more.
+    pub(crate) fn places(&mut self) -> Result<(Span, Span), Error> {
+        if self.version < VERSION_PLACED {
+            let part = self.part()?;
+            return Ok((part.header, part.body));
+        }
+        let flags = self.flags()?;
+        let mut part = StoredPart::new(&[], &[], Self::no_parameters());
+        self.places_of(&mut part, flags)?;
+        Ok((part.header, part.body))
+    }
+
+    fn no_parameters() -> StoredList<'a, (&'a [u8], &'a [u8])> {
+        StoredList::new(&[], 0, Self::parameter)
+    }
+
+    fn flags(&mut self) -> Result<u8, Error> {
+        let flags = self.octet()?;
+        if flags & !written::ALL == 0 {
+            Ok(flags)
+        } else {
+            Err(self.damaged())
+        }
+    }
+
+    fn kind_of(&mut self, part: &mut StoredPart<'a>, flags: u8) -> Result<(), Error> {
+        if flags & written::TYPE == 0 {
+            part.parameters = Self::of(DEFAULT_PARAMETERS).list(Self::parameter)?;
+        } else {
+            part.media = self.text()?;
+            part.subtype = self.text()?;
+            part.parameters = self.list(Self::parameter)?;
+        }
         part.encoding = match flags & written::ENCODING {
-            0 => DEFAULT_ENCODING,
-            _ => self.str()?,
+            0 => DEFAULT_ENCODING.as_bytes(),
+            _ => self.text()?,
         };
         if flags & written::MORE != 0 {
             part.id = self.optional()?;
@@ -294,6 +332,10 @@ impl<'a> Reader<'a> {
             part.disposition = self.disposition()?;
             part.languages = Some(self.list(Self::text)?);
         }
+        Ok(())
+    }
+
+    fn places_of(&mut self, part: &mut StoredPart<'a>, flags: u8) -> Result<(), Error> {
         part.header = self.span()?;
         part.body.len = self.number()?;
         part.body.offset = match flags & written::BODY {
@@ -307,8 +349,7 @@ impl<'a> Reader<'a> {
             let bits = self.number()?;
             part.leniencies = Leniencies::from_bits(bits).ok_or_else(|| self.damaged())?;
         }
-        part.content = self.content()?;
-        Ok(part)
+        Ok(())
     }
 
     /// The same, so many composite parts deep.
@@ -321,11 +362,11 @@ impl<'a> Reader<'a> {
 
     /// A part with every field written, and one octet for what was wrong.
     fn part_of_version_1(&mut self) -> Result<StoredPart<'a>, Error> {
-        let (media, subtype) = (self.str()?, self.str()?);
+        let (media, subtype) = (self.text()?, self.text()?);
         let mut part = StoredPart::new(media, subtype, self.list(Self::parameter)?);
         part.id = self.optional()?;
         part.description = self.optional()?;
-        part.encoding = self.str()?;
+        part.encoding = self.text()?;
         part.md5 = self.optional()?;
         part.disposition = self.disposition()?;
         part.languages = Some(self.list(Self::text)?);

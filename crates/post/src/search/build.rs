@@ -1,10 +1,11 @@
 //! Segments are made and merged: one account at a time, off every other task's way.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use index::{Builder, Document, IDS_MAX, Segment, merge};
 use mail::{EmailId, MailboxId, Uid};
-use message::{fold, header_text, search_text};
+use message::{bare, fold, header_text, search_text};
 
 use super::shelf::{Mute, Shelf, index_waiting_max, mark, piece};
 use super::yield_now;
@@ -139,7 +140,11 @@ impl Account {
         let outline = self.outline(mailbox, uid, email, row).await?;
         let (outline, octets) = self.texts(row, outline).await?;
         let mut text = |text: &str| {
-            document.text(&fold(text));
+            let folded = fold(text);
+            document.text(&folded);
+            if let Cow::Owned(bare) = bare(&folded) {
+                document.bare(&bare);
+            }
             false
         };
         header_text(outline.root.header.of(&octets), None, &mut text);

@@ -279,16 +279,16 @@ impl Account {
         self.part(piece(segment), 0..segment.octets).await
     }
 
-    /// Which emails meet these conditions; `None` if the index does not answer.
-    pub(super) async fn ask(&self, conditions: &[Condition]) -> Option<Told> {
+    /// Which emails meet the conditions of each question; `None` if the index does not answer.
+    pub(super) async fn ask(&self, questions: &[Vec<Condition>]) -> Option<Vec<Told>> {
         loop {
             let shelf = self.shelf().await.ok()?;
             let covered = shelf.covered();
-            let mut told = Told::new(covered);
+            let mut told: Vec<_> = questions.iter().map(|_| Told::new(covered)).collect();
             let mut failed = None;
             for segment in &shelf.segments {
-                match self.ask_segment(segment, conditions).await {
-                    Ok(found) => told.add(&found),
+                match self.ask_segment(segment, questions, &mut told).await {
+                    Ok(()) => {}
                     Err(mute) => {
                         failed = Some((segment, mute));
                         break;
@@ -309,16 +309,20 @@ impl Account {
     async fn ask_segment(
         &self,
         segment: &Segment,
-        conditions: &[Condition],
-    ) -> Result<Found, Mute> {
+        questions: &[Vec<Condition>],
+        told: &mut [Told],
+    ) -> Result<(), Mute> {
         let piece = piece(segment);
         let places = self.part(piece, segment.places()).await?;
         let places = Places::read(segment, &places)?;
-        let blocks = places.blocks(conditions);
-        let read = self.octets(piece, blocks.clone()).await?;
-        let lists = Lists::choose(&places, conditions, &blocks, &read)?;
-        let read = self.octets(piece, lists.ranges().to_vec()).await?;
-        Ok(lists.found(&read)?)
+        for (conditions, told) in questions.iter().zip(told) {
+            let blocks = places.blocks(conditions);
+            let read = self.octets(piece, blocks.clone()).await?;
+            let lists = Lists::choose(&places, conditions, &blocks, &read)?;
+            let read = self.octets(piece, lists.ranges().to_vec()).await?;
+            told.add(&lists.found(&read)?);
+        }
+        Ok(())
     }
 
     /// Takes the shelf down because of a segment that could not be read: all is looked at anew.

@@ -7,6 +7,7 @@
 )]
 
 mod delivery;
+mod fuzzy;
 mod keeper;
 mod login;
 mod mailboxes;
@@ -15,6 +16,7 @@ mod memory;
 mod messages;
 mod metadata;
 mod model;
+mod news;
 mod orders;
 mod previews;
 mod quota;

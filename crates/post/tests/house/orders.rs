@@ -152,7 +152,8 @@ async fn the_thread_of_the_last_arrival_comes_last() {
     assert_eq!(threads.unwrap(), expected);
 }
 
-/// The row as it was when outlines had version 2: they had no references, and it had no preview.
+/// The row as it was when outlines had version 2: they had no references, and nothing said how long
+/// their digest is. It had no preview.
 fn outdated(value: &Bytes, text: &str, references: &[u8]) -> Bytes {
     let outline = Outline::parse(text.as_bytes()).encode();
     // Behind it stands an empty preview, its length alone.
@@ -168,6 +169,7 @@ fn outdated(value: &Bytes, text: &str, references: &[u8]) -> Bytes {
     let mut older = outline[..cut].to_vec();
     older.extend_from_slice(&outline[cut + references.len()..]);
     older[0] = 2;
+    older.remove(1);
     let mut row = value[..at - 1].to_vec();
     row[0] = 1;
     row.push(u8::try_from(older.len()).unwrap());

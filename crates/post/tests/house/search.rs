@@ -5,12 +5,12 @@
 use std::sync::atomic::Ordering;
 
 use mail::{Flag, MailboxId};
-use post::{Account, FlagAction, FlagChange, Query};
+use post::{Account, FlagAction, FlagChange, Query, Within};
 use store::{Partition, Piece, Store as _};
 
 use crate::world::{World, flags, rules, uids};
 
-const WORDS: [&str; 16] = [
+const WORDS: [&str; 18] = [
     "tea",
     "Teapot",
     "tee",
@@ -27,6 +27,8 @@ const WORDS: [&str; 16] = [
     "🍵",
     "a",
     "x-y",
+    "Frühstückstee",
+    "Re\u{301}sume\u{301}s",
 ];
 
 /// The next number of a row that looks like chance.
@@ -105,6 +107,19 @@ fn queries() -> Vec<Query> {
         ]));
         queries.extend([text, body]);
     }
+    for words in [
+        "teapto",
+        "frükstückste tea",
+        "resums",
+        "茶碗 grusse",
+        "fruhstuck résume x-y",
+    ] {
+        let fuzzy = |within| Query::Fuzzy(within, words.into());
+        let field = Within::Header("Subject".into());
+        queries.push(Query::Not(Box::new(fuzzy(Within::Text))));
+        queries.push(Query::Or(vec![fuzzy(field.clone()), fuzzy(Within::Body)]));
+        queries.extend([field, Within::Text].map(fuzzy));
+    }
     queries
 }
 
@@ -120,6 +135,7 @@ async fn compare(ada: &Account, bob: &Account) {
         let indexed = ada.search(left, &query).await.unwrap();
         let read = bob.search(right, &query).await.unwrap();
         assert_eq!(indexed.uids, read.uids, "{query:?}");
+        assert_eq!(indexed.scores, read.scores, "{query:?}");
         let these = Query::Uids(some.clone());
         let within = Query::And(vec![Query::And(vec![query, these]), Query::All]);
         let found = ada.search(left, &within).await.unwrap();

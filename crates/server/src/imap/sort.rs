@@ -26,6 +26,7 @@ pub(super) async fn answer(
     Ok(Answer::Sorted {
         uids: sorted.uids,
         highest,
+        scores: sorted.scores,
     })
 }
 
@@ -52,6 +53,7 @@ const fn by(criterion: &SortCriterion) -> post::SortCriterion {
             SortKey::Date => post::SortKey::Date,
             SortKey::Size => post::SortKey::Size,
             SortKey::Text(text) => post::SortKey::Text(text),
+            SortKey::Relevancy => post::SortKey::Relevancy,
         },
         reverse: criterion.reverse,
     }

@@ -34,6 +34,9 @@ pub(super) trait DiskFile: fmt::Debug + Send + Sync {
     fn sync(&self) -> io::Result<()>;
     /// Cuts the file.
     fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Octets that may still be written to the disk it is on: asked of an open file, as finding a
+    /// path costs more than the answer.
+    fn room(&self) -> io::Result<u64>;
 }
 
 /// The disk there is.
@@ -61,8 +64,7 @@ impl Disk for RealDisk {
     }
 
     fn room(&self, path: &Path) -> io::Result<u64> {
-        let found = rustix::fs::statvfs(path)?;
-        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+        Ok(available(&rustix::fs::statvfs(path)?))
     }
 }
 
@@ -78,6 +80,14 @@ impl DiskFile for File {
     fn set_len(&self, len: u64) -> io::Result<()> {
         Self::set_len(self, len)
     }
+
+    fn room(&self) -> io::Result<u64> {
+        Ok(available(&rustix::fs::fstatvfs(self)?))
+    }
+}
+
+fn available(found: &rustix::fs::StatVfs) -> u64 {
+    found.f_bavail.saturating_mul(found.f_frsize)
 }
 
 /// True if an error means that there is no room, which may pass.

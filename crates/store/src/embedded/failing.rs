@@ -267,4 +267,9 @@ impl DiskFile for FailingFile {
         self.plan.remember(&self.path, undo);
         self.inner.set_len(len)
     }
+
+    fn room(&self) -> io::Result<u64> {
+        self.plan.pass()?;
+        self.inner.room()
+    }
 }

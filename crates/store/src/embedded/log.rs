@@ -149,7 +149,7 @@ impl Log {
         self.buffer.clear();
         self.buffer.shrink_to(BUFFER_OCTETS_KEPT);
         let octets = octets_max as u64;
-        let room = self.disk.room(&self.dir);
+        let room = self.file.room();
         let room = room.map_err(|error| AppendError::NotWritten(not_written(&error)))?;
         if room < octets.saturating_add(self.limits.reserve_octets) {
             return Err(AppendError::NotWritten(CommitError::Full));

@@ -4,7 +4,8 @@
 //! its name. So what is known here cannot become wrong while the store is open.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mail::BlobId;
 
@@ -17,7 +18,47 @@ const PLACES_MAX: usize = 32_768;
 /// The places.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    known: Mutex<HashMap<BlobId, Located>>,
+    known: Mutex<HashMap<BlobId, Located, Seed>>,
+}
+
+/// Spreads names that are hashes already: a few of their octets are enough, folded with a number
+/// that is drawn anew each time, so that nobody can choose bodies whose names fall together.
+#[derive(Clone, Copy, Debug)]
+struct Seed(u64);
+
+impl Default for Seed {
+    fn default() -> Self {
+        // Odd, so that it loses nothing.
+        Self(RandomState::new().hash_one(PLACES_MAX) | 1)
+    }
+}
+
+impl BuildHasher for Seed {
+    type Hasher = Fold;
+
+    fn build_hasher(&self) -> Fold {
+        Fold(self.0)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Fold(u64);
+
+impl Hasher for Fold {
+    fn write(&mut self, octets: &[u8]) {
+        let first = octets.first_chunk().copied().map(u64::from_le_bytes);
+        let wide = u128::from(first.unwrap_or_default()) * u128::from(self.0);
+        let [low, high] = [wide, wide >> 64].map(|half| half & u128::from(u64::MAX));
+        self.0 = u64::try_from(low ^ high).unwrap_or_default();
+    }
+
+    fn write_usize(&mut self, _: usize) {
+        // All names are of one length.
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Places {
@@ -32,15 +73,49 @@ impl Places {
         }
         // Unlocked meanwhile: it may wait for the disk.
         let located = look_up(blob)?.ok_or(Error::NoBlob(blob))?;
-        let mut known = self.lock();
-        if known.len() >= PLACES_MAX {
-            known.clear();
-        }
-        known.insert(blob, located);
+        self.learn(&[(blob, located)]);
         Ok(located)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<BlobId, Located>> {
+    /// Where many blobs are, in their order.
+    pub(super) fn find_many(
+        &self,
+        blobs: impl ExactSizeIterator<Item = BlobId> + Clone,
+        look_up: impl Fn(BlobId) -> Result<Option<Located>, Error>,
+    ) -> Result<Vec<Located>, Error> {
+        let known: Vec<_> = {
+            let known = self.lock();
+            blobs
+                .clone()
+                .map(|blob| known.get(&blob).copied())
+                .collect()
+        };
+        let mut fresh = Vec::new();
+        let found = blobs.zip(known).map(|(blob, known)| match known {
+            Some(located) => Ok(located),
+            None => {
+                let located = look_up(blob)?.ok_or(Error::NoBlob(blob))?;
+                fresh.push((blob, located));
+                Ok(located)
+            }
+        });
+        let found = found.collect();
+        self.learn(&fresh);
+        found
+    }
+
+    fn learn(&self, fresh: &[(BlobId, Located)]) {
+        if fresh.is_empty() {
+            return;
+        }
+        let mut known = self.lock();
+        if known.len().saturating_add(fresh.len()) > PLACES_MAX {
+            known.clear();
+        }
+        known.extend(fresh.iter().take(PLACES_MAX).copied());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<BlobId, Located, Seed>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,10 +11,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use bytes::{Bytes, BytesMut};
 use mail::BlobId;
 
-use super::Reader;
 use super::bodies::{BODY_HEADER_OCTETS, Bodies};
 use super::disk::{DiskFile, failed};
 use super::offload::offload;
+use super::reader::Reader;
 use super::stats::add;
 use crate::backend::{Boxed, Error, Stage, Staged};
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use tempfile::TempDir;
 
 use super::failing::{FailingDisk, Failure};
+use super::log::segment_path;
+use super::record::Place;
 use super::recovery::{Found, walk};
 use super::*;
 use crate::backend::{Staged, Writes};

@@ -22,6 +22,8 @@ use crate::backend::{Direction, Error, Page, Partition, Row, Table, Version};
 const MEMTABLE_OCTETS: u64 = 16 << 20;
 /// How much the engine's journal may hold: it is read at open.
 const JOURNAL_OCTETS: u64 = 128 << 20;
+/// Octets of rows that are copied into one piece of memory.
+const GATHERED_OCTETS: usize = 8 << 10;
 /// Octets before a row's own key: partition and table.
 const PREFIX_OCTETS: usize = 9;
 /// The key of the mark: shorter than any other key, and below all of them.
@@ -123,25 +125,20 @@ impl View {
             None => behind(partition, table),
         };
         let mut rows = self.db.snapshot().range(&self.rows, (first, last));
-        let mut page = Page::default();
+        let mut gathered = Gathered::default();
         loop {
             let next = match direction {
                 Direction::Rising => rows.next(),
                 Direction::Falling => rows.next_back(),
             };
             let Some(row) = next else {
-                return Ok(page);
+                return Ok(gathered.page(false));
             };
-            if page.rows.len() == limit {
-                page.more = true;
-                return Ok(page);
+            if gathered.len() == limit {
+                return Ok(gathered.page(true));
             }
             let (key, value) = row.into_inner().map_err(failed("scanning rows"))?;
-            let key = key.get(PREFIX_OCTETS..).unwrap_or_default();
-            page.rows.push(Row {
-                key: Bytes::copy_from_slice(key),
-                value: Bytes::copy_from_slice(&value),
-            });
+            gathered.push(key.get(PREFIX_OCTETS..).unwrap_or_default(), &value);
         }
     }
 
@@ -283,6 +280,54 @@ impl Changes {
     /// Octets of keys and values that were put in.
     pub(super) fn octets(&self) -> usize {
         self.octets
+    }
+}
+
+/// Rows one behind the other: copied, as the engine's may hold on to a whole block each, and some
+/// of them into the same memory, as most are looked at and let go together.
+#[derive(Default)]
+struct Gathered {
+    page: Page,
+    octets: Vec<u8>,
+    /// Where each row's key and its value end.
+    ends: Vec<(usize, usize)>,
+}
+
+impl Gathered {
+    fn len(&self) -> usize {
+        self.page.rows.len() + self.ends.len()
+    }
+
+    fn push(&mut self, key: &[u8], value: &[u8]) {
+        let octets = key.len() + value.len();
+        if self.octets.len() + octets > self.octets.capacity() {
+            self.settle();
+            self.octets.reserve(octets.max(GATHERED_OCTETS));
+        }
+        self.octets.extend_from_slice(key);
+        let key_end = self.octets.len();
+        self.octets.extend_from_slice(value);
+        self.ends.push((key_end, self.octets.len()));
+    }
+
+    fn settle(&mut self) {
+        let octets = Bytes::from(std::mem::take(&mut self.octets));
+        let mut begin = 0;
+        self.page
+            .rows
+            .extend(self.ends.drain(..).map(|(key_end, end)| {
+                let key = octets.slice(begin..key_end);
+                let value = octets.slice(key_end..end);
+                begin = end;
+                Row { key, value }
+            }));
+    }
+
+    fn page(mut self, more: bool) -> Page {
+        // A page of a few rows keeps no more than it needs.
+        self.octets.shrink_to_fit();
+        self.settle();
+        Page { more, ..self.page }
     }
 }
 

@@ -1,0 +1,160 @@
+//! Reads of blobs: where each is, which of them are read together, and whether they are whole.
+//!
+//! Not here: on which thread (`embedded`).
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use bytes::Bytes;
+use mail::BlobRange;
+use rustix::buffer::spare_capacity;
+
+use super::bodies::{BODY_HEADER_OCTETS, Bodies};
+use super::disk::failed;
+use super::handles::{Handles, Source};
+use super::layout::Layout;
+use super::log::segment_path;
+use super::places::Places;
+use super::record::{Located, Place};
+use super::view::View;
+use crate::backend::Error;
+
+/// Octets between two ranges that are read with them, for less than another call would cost.
+const GAP_OCTETS_MAX: u64 = 4 << 10;
+/// Octets read with one call where ranges are read together; a longer range is read alone.
+const RUN_OCTETS_MAX: u64 = 64 << 10;
+
+/// What reading needs; it may outlive the store by the length of one read.
+pub(super) struct Reader {
+    pub(super) view: View,
+    pub(super) handles: Handles,
+    pub(super) places: Places,
+    pub(super) bodies: Arc<Bodies>,
+    pub(super) layout: Layout,
+    /// Octets of blobs on their way that are in memory.
+    pub(super) afloat: AtomicUsize,
+}
+
+/// Neighbours in one file that are read with one call.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    source: Source,
+    from: u64,
+    to: u64,
+}
+
+impl Run {
+    /// The run with those behind it that are near enough, and how many runs it was made of.
+    fn joined(self, behind: impl Iterator<Item = Self>) -> (Self, usize) {
+        let (mut whole, mut count) = (self, 1);
+        for next in behind {
+            let is_near = whole.source == next.source
+                && next.from >= whole.to
+                && next.from - whole.to <= GAP_OCTETS_MAX
+                && next.to - whole.from <= RUN_OCTETS_MAX;
+            if !is_near {
+                break;
+            }
+            whole.to = next.to;
+            count += 1;
+        }
+        (whole, count)
+    }
+}
+
+impl Reader {
+    pub(super) fn read(&self, range: BlobRange) -> Result<Bytes, Error> {
+        let located = self.places.find(range.blob, |blob| self.view.blob(blob))?;
+        let run = run(range, located)?;
+        let octets = self.read_run(run)?;
+        checked(range, located, octets)
+    }
+
+    /// Octets of many ranges, in their order. Each may hold on to those of its neighbours, and to
+    /// [`GAP_OCTETS_MAX`] octets more.
+    pub(super) fn read_many(&self, ranges: &[BlobRange]) -> Result<Vec<Bytes>, Error> {
+        let blobs = ranges.iter().map(|range| range.blob);
+        let located = self.places.find_many(blobs, |blob| self.view.blob(blob))?;
+        let pieces = ranges
+            .iter()
+            .zip(located)
+            .map(|(&range, located)| Ok((range, located, run(range, located)?)));
+        let pieces = pieces.collect::<Result<Vec<_>, Error>>()?;
+        let mut read = Vec::with_capacity(pieces.len());
+        let mut rest = pieces.as_slice();
+        while let Some((.., first)) = rest.first() {
+            let (whole, count) = first.joined(rest.iter().skip(1).map(|(.., run)| *run));
+            let (together, behind) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+            rest = behind;
+            let octets = self.read_run(whole)?;
+            for &(range, located, part) in together {
+                let from = in_memory(part.from - whole.from, range)?;
+                let to = in_memory(part.to - whole.from, range)?;
+                read.push(checked(range, located, octets.slice(from..to))?);
+            }
+        }
+        Ok(read)
+    }
+
+    fn read_run(&self, run: Run) -> Result<Bytes, Error> {
+        let path = || match run.source {
+            Source::Segment(segment) => segment_path(&self.layout.log, segment),
+            Source::Body(blob) => self.bodies.path(blob),
+        };
+        let file = self.handles.open(run.source, path);
+        let octets = file.and_then(|file| read_exact(&file, run));
+        octets.map_err(failed("reading a blob"))
+    }
+}
+
+/// Where a range lies, if the blob has it.
+fn run(range: BlobRange, located: Located) -> Result<Run, Error> {
+    let end = range.offset.checked_add(range.len);
+    if end.is_none_or(|end| end > located.len) {
+        return Err(Error::OutOfRange(range));
+    }
+    let (source, start) = match located.place {
+        Place::Log { segment, offset } => (Source::Segment(segment), offset),
+        Place::Body => (Source::Body(range.blob), BODY_HEADER_OCTETS),
+    };
+    let from = start.saturating_add(range.offset);
+    Ok(Run {
+        source,
+        from,
+        to: from.saturating_add(range.len),
+    })
+}
+
+/// A blob that is read whole has to be what its name says.
+fn checked(range: BlobRange, located: Located, octets: Bytes) -> Result<Bytes, Error> {
+    let whole = range.len == located.len;
+    if whole && *blake3::hash(&octets).as_bytes() != range.blob.0 {
+        let (blob, place) = (range.blob, located.place);
+        return Err(Error::Damaged(format!("blob {blob} at {place:?}")));
+    }
+    Ok(octets)
+}
+
+/// Reads a run into memory that was not zeroed for nothing.
+fn read_exact(file: &File, run: Run) -> io::Result<Bytes> {
+    let missing = || io::Error::from(io::ErrorKind::UnexpectedEof);
+    let len = usize::try_from(run.to - run.from).map_err(|_| missing())?;
+    let mut octets = Vec::with_capacity(len);
+    while octets.len() < len {
+        let at = run.from.saturating_add(octets.len() as u64);
+        match rustix::io::pread(file, spare_capacity(&mut octets), at) {
+            Ok(0) => return Err(missing()),
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    octets.truncate(len);
+    Ok(octets.into())
+}
+
+fn in_memory(octets: u64, range: BlobRange) -> Result<usize, Error> {
+    usize::try_from(octets).map_err(|_| Error::OutOfRange(range))
+}
