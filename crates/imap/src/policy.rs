@@ -39,6 +39,11 @@ pub struct Policy {
     pub append_all_octets_max: u64,
     /// Octets the value of a note may have (RFC 5464 §4.1); the house refuses longer ones.
     pub metadata_octets_max: u64,
+    /// Searches of one connection whose results are kept up to date, at least one (RFC 5267
+    /// §4.3.1).
+    pub contexts_max: usize,
+    /// Octets that one such result may take; a search with more is not kept up to date.
+    pub context_octets_max: usize,
     /// Mailboxes that one ESEARCH looks through (RFC 7377 §2.4).
     pub search_mailboxes_max: usize,
     /// Octets of one [`Ask::AppendChunk`](crate::Ask::AppendChunk).
@@ -90,6 +95,8 @@ impl Default for Policy {
             append_messages_max: 1_000,
             append_all_octets_max: 1024 * 1024 * 1024,
             metadata_octets_max: 16 * 1024,
+            contexts_max: 8,
+            context_octets_max: 512 * 1024,
             search_mailboxes_max: 10_000,
             chunk_octets_max: 64 * 1024,
             response_octets_max: 12 * 1024,

@@ -112,6 +112,11 @@ fn letters_show_their_first_words() {
 }
 
 #[test]
+fn results_stay_up_to_date() {
+    python("contexts");
+}
+
+#[test]
 fn results_are_told_page_by_page() {
     python("partial");
 }

@@ -16,7 +16,7 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 50] = [
+const CAPABILITIES: [&str; 53] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
@@ -45,6 +45,9 @@ const CAPABILITIES: [&str; 50] = [
     "ESORT",
     "THREAD=ORDEREDSUBJECT",
     "THREAD=REFERENCES",
+    "THREAD=REFS",
+    "CONTEXT=SEARCH",
+    "CONTEXT=SORT",
     "LIST-EXTENDED",
     "LIST-STATUS",
     "SPECIAL-USE",

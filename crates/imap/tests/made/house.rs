@@ -94,6 +94,8 @@ pub(crate) fn stage(script: &str) -> (Visitor, Made) {
         command_octets_max: 2000,
         append_octets_max: 1000,
         metadata_octets_max: 20,
+        contexts_max: 3,
+        context_octets_max: 20,
         append_messages_max: 3,
         search_mailboxes_max: 5,
         chunk_octets_max: 16,
