@@ -18,10 +18,12 @@ use message::Member;
 use wire::sasl::{Question, Verdict};
 
 mod fetch;
+mod news;
 mod place;
 mod search;
 
 pub use fetch::{FetchPlan, Piece, PieceData, PieceForm, PreviewMode, Row};
+pub use news::{Mark, News, Watched};
 pub use place::Place;
 pub use search::{Criterion, Date, FoundIn, Highest, When};
 
@@ -138,6 +140,15 @@ pub enum Ask {
         since: ModSeq,
         /// The next UID as it was told together with `since`: messages from there on are new.
         uid_next: Uid,
+    },
+    /// What others did in the account, and in those of others that are watched, behind `since`
+    /// (RFC 5465): from here on news of them wakes the session. Answer: [`Answer::News`];
+    /// [`Why::Limit`] means that it is more than can be told or watched.
+    News {
+        /// Which mailboxes of others.
+        watched: Arc<Watched>,
+        /// Up to where the session knows everything; none at first: then nothing is told.
+        since: Vec<Mark>,
     },
     /// Reads messages, in rising order of UID. Answer: [`Answer::Rows`].
     Fetch {
@@ -299,6 +310,8 @@ pub enum Answer {
     Selected(Box<Selected>),
     /// To [`Ask::Changes`].
     Changes(Changes),
+    /// To [`Ask::News`].
+    News(Box<News>),
     /// To [`Ask::Fetch`].
     Rows {
         /// In rising order of UID. A batch is bounded by the house (some hundred rows without

@@ -22,6 +22,7 @@ mod fetch;
 mod list;
 pub(crate) mod metadata;
 mod multi_search;
+mod notify;
 pub(crate) mod parse;
 pub(crate) mod partial;
 mod quota;
@@ -36,6 +37,7 @@ pub use fetch::{Fetch, FetchItem, Partial};
 pub use list::{List, ListReturn, ListSelect, StatusItem};
 pub use metadata::{Depth, EntryName, GetMetadata};
 pub use multi_search::{MultiSearch, Source};
+pub use notify::{Event, EventGroup, MailboxFilter, Notify};
 pub use partial::PartialRange;
 pub use quota::Resource;
 pub use search::{Date, EntryType, Search, SearchKey, SearchReturn};
@@ -296,6 +298,8 @@ pub enum Command {
         /// Entries and the values they shall have; those without a value go.
         entries: Vec<(EntryName, Option<Bytes>)>,
     },
+    /// Tell me what happens, and where, without my asking (RFC 5465).
+    Notify(Notify),
     /// Put a message in (§6.3.12).
     Append(Append),
     /// Put a message in, and take another away in the same step (RFC 8508).

@@ -3,7 +3,7 @@
 //! A command is out of sequence exactly where [`Phase::after`] has no arrow for its success.
 //!
 //! RFC 9051 §3 and §6; RFC 3501 §6 for CHECK and LSUB; RFC 5256 §3 for SORT and THREAD;
-//! RFC 8437 §5 for UNAUTHENTICATE.
+//! RFC 8437 §5 for UNAUTHENTICATE; RFC 5465 §8 for NOTIFY.
 
 use wire::drawing::Drawing;
 
@@ -63,6 +63,7 @@ pub enum Verb {
     SetQuota,
     GetMetadata,
     SetMetadata,
+    Notify,
     Append,
     Idle,
     Check,
@@ -172,7 +173,7 @@ impl Phase {
             (here, Verb::SetAcl | Verb::DeleteAcl | Verb::GetAcl, _) => here,
             (here, Verb::ListRights | Verb::MyRights, _) => here,
             (here, Verb::GetQuota | Verb::GetQuotaRoot | Verb::SetQuota, _) => here,
-            (here, Verb::GetMetadata | Verb::SetMetadata, _) => here,
+            (here, Verb::GetMetadata | Verb::SetMetadata | Verb::Notify, _) => here,
             // RFC 7377 §2.2: where no mailbox is open others can be searched.
             (here, Verb::Esearch, _) => here,
             (Authenticated, _, _) => return None,
@@ -192,7 +193,7 @@ impl Phase {
 
 impl Verb {
     /// All verbs.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 50] = [
         Self::Capability,
         Self::Noop,
         Self::Id,
@@ -223,6 +224,7 @@ impl Verb {
         Self::SetQuota,
         Self::GetMetadata,
         Self::SetMetadata,
+        Self::Notify,
         Self::Append,
         Self::Idle,
         Self::Check,
@@ -341,6 +343,8 @@ mod tests {
             // RFC 4314 §4
             (Verb::SetAcl, [false, true, true]),
             (Verb::MyRights, [false, true, true]),
+            // RFC 5465 §8
+            (Verb::Notify, [false, true, true]),
             (Verb::Append, [false, true, true]),
             (Verb::Idle, [false, true, true]),
             (Verb::Close, [false, false, true]),

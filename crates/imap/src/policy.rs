@@ -18,6 +18,8 @@ pub struct Policy {
     /// True if APPEND takes header fields beyond ASCII from whoever has not enabled UTF8=ACCEPT
     /// as well, against RFC 6855 §4.
     pub raw_headers: bool,
+    /// The mailboxes into which letters come by themselves (RFC 5465 §6.3).
+    pub inboxes: Vec<String>,
     /// True if STARTTLS is offered while there is no TLS.
     pub starttls: bool,
     /// True if passwords may pass without TLS (a peer on this very machine).
@@ -44,6 +46,9 @@ pub struct Policy {
     pub bad_commands_max: u32,
     /// Failed logins; with the next one the connection ends.
     pub failed_logins_max: u32,
+    /// How long a client hears nothing of a command before it is told how far that is: 10 to 15
+    /// seconds are recommended (RFC 9585 §4).
+    pub progress_interval: Duration,
     /// How long a peer may be silent before it is logged in.
     pub login_timeout: Duration,
     /// How long a peer may be silent after that; at least half an hour (RFC 9051 §5.4).
@@ -51,6 +56,12 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// True for names of mailboxes that are not one's own (RFC 2342 §5).
+    pub(crate) fn is_others(&self, name: &str) -> bool {
+        let mut levels = self.other_users.iter().chain(&self.shared);
+        levels.any(|level| name.starts_with(level))
+    }
+
     /// The octets of a message that APPEND brings, in a number that the grammar has.
     pub(crate) fn append_limit(&self) -> u32 {
         // RFC 7889 §5
@@ -66,6 +77,7 @@ impl Default for Policy {
             other_users: None,
             shared: None,
             raw_headers: false,
+            inboxes: vec!["INBOX".to_owned()],
             starttls: true,
             clear_passwords: false,
             mechanisms: Mechanism::USUAL.to_vec(),
@@ -79,6 +91,7 @@ impl Default for Policy {
             response_octets_max: 12 * 1024,
             bad_commands_max: 20,
             failed_logins_max: 3,
+            progress_interval: Duration::from_secs(12),
             login_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(30 * 60),
         }

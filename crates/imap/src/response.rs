@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 
 use bytes::{BufMut, BytesMut};
-use mail::{FlagSet, ModSeq, Rights, SeqNo, SyntaxError, UidSet};
+use mail::{FlagSet, ModSeq, Rights, SeqNo, SyntaxError, Uid, UidSet};
 use message::Member;
 
 use crate::command::parse::id_fields as read_id_fields;
@@ -198,6 +198,8 @@ pub enum Response {
     },
     /// About a message.
     Fetch(SeqNo, Vec<FetchData>),
+    /// The same where messages are named by UID alone (RFC 9586 §3.3).
+    UidFetch(Uid, Vec<FetchData>),
 }
 
 impl Response {
@@ -245,10 +247,9 @@ impl Response {
                 }
                 writing::display(out, uids);
             }
-            Self::Fetch(seq, data) => {
-                let mut line = FetchLine::begin(out, *seq);
-                data.iter().for_each(|item| item.write(&mut line, out));
-                return line.end(out);
+            Self::Fetch(seq, data) => return fetch::write(FetchLine::begin(out, *seq), out, data),
+            Self::UidFetch(uid, data) => {
+                return fetch::write(FetchLine::begin_uid(out, *uid), out, data);
             }
         }
         out.put_slice(b"\r\n");
@@ -337,6 +338,10 @@ fn numbered(cursor: &mut Cursor<'_>) -> Read<Response> {
         (b"FETCH", Some(seq)) => {
             cursor.space()?;
             Ok(Response::Fetch(seq, fetch::parse(cursor)?))
+        }
+        (b"UIDFETCH", Some(SeqNo(number))) => {
+            cursor.space()?;
+            Ok(Response::UidFetch(Uid(number), fetch::parse(cursor)?))
         }
         _ => Cursor::error_at(at, "EXISTS, EXPUNGE or FETCH"),
     }

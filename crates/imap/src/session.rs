@@ -12,9 +12,10 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use mail::{Instant, ModSeq};
+use mail::{Instant, ModSeq, Progress};
 use wire::{Security, Step, Witness};
 
 use crate::ask::{Answer, Ask};
@@ -35,19 +36,25 @@ mod login;
 mod mailbox;
 mod metadata;
 mod multi_search;
+mod notify;
 mod output;
 mod pattern;
+mod progress;
 mod quota;
 mod search;
 mod select;
 mod sort;
 mod state;
 mod store;
+mod uid_only;
+mod verbs;
+mod watch;
 
 pub use multi_search::Elsewhere;
 
 use output::Output;
 use state::{After, Open, State, Task, Wait};
+use watch::Watch;
 
 /// A conversation, seen from the server.
 #[derive(Debug)]
@@ -65,6 +72,10 @@ pub struct Session {
     splicing: bool,
     /// True if the ledger may have moved since changes were last asked for.
     noticed: bool,
+    /// What NOTIFY asked for; `None` while it was never used.
+    notify: Option<Box<Watch>>,
+    /// True if something may have happened that NOTIFY asked for.
+    stirred: bool,
     /// True once IMAP4rev2 was enabled.
     rev2: bool,
     /// True once UTF8=ACCEPT was enabled (RFC 6855 §3).
@@ -73,6 +84,8 @@ pub struct Session {
     condstore: bool,
     /// True once messages that went are told by UID (RFC 7162 §3.2.3).
     qresync: bool,
+    /// True once messages are named by UID alone (RFC 9586 §3).
+    uid_only: bool,
     /// True once everything passes compressed.
     compressed: bool,
     bad_commands: u32,
@@ -95,10 +108,13 @@ impl Session {
             heard: Instant::default(),
             splicing: false,
             noticed: false,
+            notify: None,
+            stirred: false,
             rev2: false,
             utf8: false,
             condstore: false,
             qresync: false,
+            uid_only: false,
             compressed: false,
             bad_commands: 0,
             failed_logins: 0,
@@ -218,7 +234,7 @@ impl Session {
     fn conclude(&mut self, tag: Tag, verb: Verb, status: Status, moment: Moment, touched: bool) {
         let asks = touched || self.noticed || matches!(verb, Verb::Noop | Verb::Check);
         let after = After::Reply(tag, verb, status, moment);
-        if asks && self.state.open().is_some() {
+        if asks && self.state.open().is_some() && self.hears_at(verb) {
             self.ask_changes(after);
         } else {
             self.told(after);
@@ -239,7 +255,7 @@ impl Session {
             Task::Ready => match &self.state {
                 State::Greeting => self.greet(),
                 State::Idle(..) => return self.idle(),
-                _ => return self.take_command(),
+                _ => return self.push() || self.take_command(),
             },
             Task::Exchange(..) => return self.take_response(),
             Task::Message(..) => return self.take_message(),
@@ -305,9 +321,12 @@ impl Session {
     }
 
     fn dispatch(&mut self, tag: Tag, command: Command) {
-        let verb = verb_of(&command);
+        let verb = verbs::verb_of(&command);
         if !self.phase().allows(verb) {
             return self.refuse_here(&tag, verb);
+        }
+        if self.uid_only && uid_only::counts(&command) {
+            return self.bad(Some(&tag), &uid_only::required());
         }
         self.bad_commands = 0;
         match command {
@@ -331,6 +350,7 @@ impl Session {
             Command::Enable(names) => self.enable(tag, &names),
             Command::Compress(mechanism) => self.compress(&tag, &mechanism),
             Command::Idle => self.begin_idle(tag),
+            Command::Notify(notify) => self.notify(tag, notify),
             Command::Append(_) | Command::Replace(_) => {
                 self.bad(Some(&tag), &Status::bad("There is no message"));
             }
@@ -436,6 +456,7 @@ impl wire::Session for Session {
 
     fn notice(&mut self, modseq: ModSeq) {
         self.noticed |= self.state.open().is_some_and(|open| modseq > open.known);
+        self.stirred |= self.notify.is_some();
     }
 
     fn elapse(&mut self, now: Instant) {
@@ -457,6 +478,17 @@ impl wire::Session for Session {
             _ => self.policy.idle_timeout,
         };
         Some(self.heard.after(timeout))
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        // RFC 9585 §4
+        self.is_at_work().then_some(self.policy.progress_interval)
+    }
+
+    fn reassure(&mut self, now: Instant, progress: Option<Progress>) -> Bytes {
+        // The peer waits for us: that is no silence of its own.
+        (self.now, self.heard) = (now, now);
+        self.in_progress(progress)
     }
 
     fn secured(&mut self, security: Security) {
@@ -509,56 +541,4 @@ fn line(response: &Response) -> Bytes {
     let mut buffer = BytesMut::new();
     response.write(&mut buffer, Names::Utf8);
     buffer.freeze()
-}
-
-// tidy: table
-const fn verb_of(command: &Command) -> Verb {
-    match command {
-        Command::Capability => Verb::Capability,
-        Command::Noop => Verb::Noop,
-        Command::Logout => Verb::Logout,
-        Command::Id(_) => Verb::Id,
-        Command::StartTls => Verb::StartTls,
-        Command::Authenticate { .. } => Verb::Authenticate,
-        Command::Login { .. } => Verb::Login,
-        Command::Unauthenticate => Verb::Unauthenticate,
-        Command::Enable(_) => Verb::Enable,
-        Command::Select { .. } => Verb::Select,
-        Command::Examine { .. } => Verb::Examine,
-        Command::Create { .. } => Verb::Create,
-        Command::Delete(_) => Verb::Delete,
-        Command::Rename { .. } => Verb::Rename,
-        Command::Subscribe(_) => Verb::Subscribe,
-        Command::Unsubscribe(_) => Verb::Unsubscribe,
-        Command::List(_) => Verb::List,
-        Command::Lsub { .. } => Verb::Lsub,
-        Command::Namespace => Verb::Namespace,
-        Command::Status { .. } => Verb::Status,
-        Command::SetAcl { .. } => Verb::SetAcl,
-        Command::DeleteAcl { .. } => Verb::DeleteAcl,
-        Command::GetAcl(_) => Verb::GetAcl,
-        Command::ListRights { .. } => Verb::ListRights,
-        Command::MyRights(_) => Verb::MyRights,
-        Command::GetQuota(_) => Verb::GetQuota,
-        Command::GetQuotaRoot(_) => Verb::GetQuotaRoot,
-        Command::SetQuota { .. } => Verb::SetQuota,
-        Command::GetMetadata(_) => Verb::GetMetadata,
-        Command::SetMetadata { .. } => Verb::SetMetadata,
-        Command::Append(_) => Verb::Append,
-        Command::Replace(_) => Verb::Replace,
-        Command::Idle => Verb::Idle,
-        Command::Check => Verb::Check,
-        Command::Close => Verb::Close,
-        Command::Unselect => Verb::Unselect,
-        Command::Expunge | Command::UidExpunge(_) => Verb::Expunge,
-        Command::Search(_) => Verb::Search,
-        Command::Esearch(_) => Verb::Esearch,
-        Command::Sort(_) => Verb::Sort,
-        Command::Thread(_) => Verb::Thread,
-        Command::Fetch(_) => Verb::Fetch,
-        Command::Store(_) => Verb::Store,
-        Command::Copy { .. } => Verb::Copy,
-        Command::Move { .. } => Verb::Move,
-        Command::Compress(_) => Verb::Compress,
-    }
 }

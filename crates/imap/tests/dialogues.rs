@@ -60,7 +60,8 @@ fn recordings_tell_no_secret_and_run() {
     };
     for path in dialogues() {
         let script = std::fs::read_to_string(&path).unwrap();
-        let parts = ["IONFAILED]", "BAD Expected"];
+        // What is put down of a slow house is not slow when it runs again.
+        let parts = ["IONFAILED]", "BAD Expected", "\nW: "];
         let runs = !parts.iter().any(|part| script.contains(part));
         let wrong = misrecorded(&script, house::stage, &manner, &["secret"], runs);
         if let Some(wrong) = wrong {

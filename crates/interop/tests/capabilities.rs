@@ -38,7 +38,9 @@ ESORT | imap/tests/dialogues/sort.txt | SORT RETURN (MIN MAX COUNT)
 I18NLEVEL=1 | interop/tests/python/search.py | i;unicode-casemap
 ID | imap/tests/dialogues/client_apple_mail.txt |  ID (
 IDLE | imap/tests/dialogues/idle.txt | C: d IDLE
+INPROGRESS | imap/tests/dialogues/in_progress.txt | [INPROGRESS (\"c\" 45 100)]
 LIST-EXTENDED | imap/tests/dialogues/list.txt | (SUBSCRIBED RECURSIVEMATCH)
+LIST-METADATA | imap/tests/dialogues/list_metadata.txt | RETURN (METADATA (
 LIST-MYRIGHTS | imap/tests/dialogues/acl.txt | MYRIGHTS
 LIST-STATUS | imap/tests/dialogues/list.txt | RETURN (STATUS (
 LITERAL+ | imap/tests/dialogues/login_with_literals.txt | +}
@@ -47,6 +49,7 @@ MOVE | imap/tests/dialogues/copy_and_move.txt | C: g MOVE 1:2 Work
 MULTIAPPEND | imap/tests/dialogues/append_many.txt | C:  (\\Flagged)
 MULTISEARCH | imap/tests/dialogues/multi_search.txt | ESEARCH IN (personal)
 NAMESPACE | imap/tests/dialogues/shared.txt | NAMESPACE
+NOTIFY | imap/tests/dialogues/notify_selected.txt | C: b NOTIFY SET
 OBJECTID | imap/tests/dialogues/fetch_items.txt | EMAILID THREADID
 PARTIAL | imap/tests/dialogues/partial.txt | RETURN (PARTIAL 1:2)
 PREVIEW | imap/tests/dialogues/preview.txt | (UID PREVIEW)
@@ -67,6 +70,7 @@ STARTTLS | imap/tests/dialogues/capability_and_tls.txt | STARTTLS
 STATUS=SIZE | imap/tests/dialogues/mailboxes.txt | SIZE
 THREAD=ORDEREDSUBJECT | imap/tests/dialogues/thread.txt | THREAD ORDEREDSUBJECT
 THREAD=REFERENCES | imap/tests/dialogues/thread.txt | THREAD REFERENCES
+UIDONLY | imap/tests/dialogues/uid_only.txt | ENABLED UIDONLY
 UIDPLUS | imap/tests/dialogues/expunge.txt | C: d UID EXPUNGE 3
 UNAUTHENTICATE | imap/tests/dialogues/unauthenticate.txt | UNAUTHENTICATE
 UNSELECT | imap/tests/dialogues/close_expunges.txt | UNSELECT

@@ -115,3 +115,23 @@ fn letters_show_their_first_words() {
 fn results_are_told_page_by_page() {
     python("partial");
 }
+
+#[test]
+fn what_happens_is_told_without_a_command() {
+    python("notify");
+}
+
+#[test]
+fn what_happens_in_a_shared_mailbox_is_told() {
+    python("notify_shared");
+}
+
+#[test]
+fn one_list_tells_the_notes_of_all() {
+    python("list_metadata");
+}
+
+#[test]
+fn letters_are_named_by_uid_alone() {
+    python("uid_only");
+}

@@ -2,15 +2,18 @@
 //!
 //! Not here: what a protocol says, who the peer is, what the house answers.
 //!
+//! While an answer is made the session may say that it takes its time, and nothing else.
+//!
 //! Output is gathered while the session goes on by itself and leaves when it wants to read, so a
 //! pipelined batch is answered in one packet. While it waits for the peer, a connection holds no
 //! buffer at all.
 
 use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mail::{BlobRange, Instant, ModSeq};
+use mail::{BlobRange, Gauge, Instant, ModSeq};
 use tokio::io::AsyncWriteExt;
 use tokio::time::{sleep_until, timeout};
 use wire::recording::{self, Event as Seen};
@@ -86,11 +89,16 @@ where
     H: House<S>,
 {
     let mut drive = Drive {
-        stream,
+        outlet: Outlet {
+            stream,
+            terms,
+            output: Vec::new(),
+            remarks: Vec::new(),
+            passed: terms.clock.now(),
+        },
         session,
         house,
         terms,
-        output: Vec::new(),
         watched: false,
     };
     let end = drive.converse(stop).await?;
@@ -115,13 +123,24 @@ async fn leave(stream: &mut Stream) {
 }
 
 struct Drive<'a, S, H> {
-    stream: &'a mut Stream,
+    outlet: Outlet<'a>,
     session: &'a mut S,
     house: &'a mut H,
     terms: &'a Terms,
-    output: Vec<u8>,
     /// True while the session remembers what it hears.
     watched: bool,
+}
+
+/// The way to the peer.
+struct Outlet<'a> {
+    stream: &'a mut Stream,
+    terms: &'a Terms,
+    /// What is gathered, or has still to leave.
+    output: Vec<u8>,
+    /// What was said while an answer was made, for whoever looks on: up to as much as is gathered.
+    remarks: Vec<u8>,
+    /// When octets passed last, either way.
+    passed: Instant,
 }
 
 enum Event {
@@ -144,7 +163,7 @@ where
     H: House<S>,
 {
     async fn converse(&mut self, stop: &mut Stop) -> Result<End, Error> {
-        if let Some(security) = self.stream.security() {
+        if let Some(security) = self.outlet.stream.security() {
             self.session.secured(security.clone());
         }
         self.elapse();
@@ -173,8 +192,8 @@ where
                 }
                 Event::Stop => {
                     self.tell(Seen::Said(&self.terms.farewell));
-                    self.write(self.terms.farewell.clone()).await?;
-                    self.flush().await?;
+                    self.outlet.write(self.terms.farewell.clone()).await?;
+                    self.outlet.flush().await?;
                     return Ok(End::Stopped);
                 }
             };
@@ -187,7 +206,7 @@ where
         let deadline = self.session.deadline();
         tokio::select! {
             biased;
-            input = Scratch::read(self.stream) => input.map(Event::Input).or_else(peers_end),
+            input = Scratch::read(self.outlet.stream) => input.map(Event::Input).or_else(peers_end),
             modseq = self.house.hint() => Ok(Event::Hint(modseq)),
             () = reach(&self.terms.clock, deadline) => Ok(Event::Deadline),
             () = silence(stop, self.terms.silence_at_stop) => Ok(Event::Stop),
@@ -196,6 +215,7 @@ where
 
     /// Gives the session its input, but first the time, and news that came before the input did.
     async fn receive(&mut self, input: Scratch) -> Result<Wants, Error> {
+        self.outlet.passed = self.terms.clock.now();
         self.elapse();
         if self.run().await? == Wants::Close {
             return Ok(Wants::Close);
@@ -278,49 +298,72 @@ where
             self.overhear(&step);
             match step {
                 Step::Read => {
-                    self.flush().await?;
-                    let encrypted = self.stream.security().is_some();
+                    self.outlet.flush().await?;
+                    let encrypted = self.outlet.stream.security().is_some();
                     self.house.rests(self.session.whereabouts(), encrypted);
                     return Ok(Wants::Input);
                 }
-                Step::Write(octets) => self.write(octets).await?,
+                Step::Write(octets) => self.outlet.write(octets).await?,
                 Step::Splice(range) => self.splice(range).await?,
                 Step::Ask(ask) => {
-                    // Boxed, so that the largest answer's size is paid only while it is made.
-                    let answer = Box::pin(self.house.ask(ask)).await;
-                    self.session.answer(answer);
+                    self.ask(ask).await?;
                     tokio::task::consume_budget().await;
                 }
                 Step::Upgrade(Upgrade::Tls) => {
-                    self.flush().await?;
-                    self.stream.encrypt(self.terms.handshake_timeout).await?;
-                    if let Some(security) = self.stream.security() {
+                    self.outlet.flush().await?;
+                    self.outlet
+                        .stream
+                        .encrypt(self.terms.handshake_timeout)
+                        .await?;
+                    if let Some(security) = self.outlet.stream.security() {
                         self.session.secured(security.clone());
                     }
                 }
                 Step::Upgrade(Upgrade::Deflate) => {
-                    self.flush().await?;
-                    self.stream.compress()?;
+                    self.outlet.flush().await?;
+                    self.outlet.stream.compress()?;
                 }
                 Step::Close => {
-                    self.flush().await?;
+                    self.outlet.flush().await?;
                     return Ok(Wants::Close);
                 }
             }
         }
     }
 
-    async fn write(&mut self, octets: Bytes) -> Result<(), Error> {
-        if self.output.len() + octets.len() <= self.terms.output_octets_max {
-            self.output.extend_from_slice(&octets);
+    /// Puts an ask to the house, and lets the session say meanwhile that it takes its time.
+    async fn ask(&mut self, ask: S::Ask) -> Result<(), Error> {
+        let Some(patience) = self.session.patience() else {
+            let answer = Box::pin(self.house.ask(ask)).await;
+            self.session.answer(answer);
             return Ok(());
+        };
+        // Many short asks may be one long command.
+        if self.terms.clock.now() >= self.outlet.passed.after(patience) {
+            self.outlet.reassure(self.session, None).await?;
         }
-        self.send().await?;
-        let octets = octets.as_ref();
-        for piece in octets.chunks(self.terms.output_octets_max.max(1)) {
-            send(self.stream, piece, self.terms.write_timeout).await?;
+        let gauge = self.house.gauge();
+        if let Some(gauge) = &gauge {
+            gauge.clear();
         }
-        Ok(())
+        let (answer, lost) = {
+            // Boxed, so that the largest answer's size is paid only while it is made.
+            let mut answer = Box::pin(self.house.ask(ask));
+            let (outlet, session) = (&mut self.outlet, &mut *self.session);
+            let mut waiting = pin!(wait_with(outlet, session, patience, gauge.as_deref()));
+            tokio::select! {
+                biased;
+                answer = &mut answer => (answer, None),
+                // Who asked has gone, but what was asked for is done to its end.
+                error = &mut waiting => (answer.await, Some(error)),
+            }
+        };
+        let said = std::mem::take(&mut self.outlet.remarks);
+        if !said.is_empty() {
+            self.tell(Seen::Said(&said));
+        }
+        self.session.answer(answer);
+        lost.map_or(Ok(()), Err)
     }
 
     async fn splice(&mut self, range: BlobRange) -> Result<(), Error> {
@@ -334,9 +377,57 @@ where
                 return Err(Error::Read(fault));
             }
             self.tell(Seen::Said(&octets));
-            self.write(octets).await?;
+            self.outlet.write(octets).await?;
             sent += part.len;
         }
+        Ok(())
+    }
+}
+
+/// Keeps a peer company while its answer is made; ends only if the peer cannot be reached.
+///
+/// Dropped in the middle it loses nothing: what has not left by then leaves with the answer.
+async fn wait_with<S: Session>(
+    outlet: &mut Outlet<'_>,
+    session: &mut S,
+    patience: Duration,
+    gauge: Option<&Gauge>,
+) -> Error {
+    loop {
+        reach(&outlet.terms.clock, Some(outlet.passed.after(patience))).await;
+        if let Err(error) = outlet.reassure(session, gauge).await {
+            return error;
+        }
+    }
+}
+
+impl Outlet<'_> {
+    /// Tells the peer that its answer is being made.
+    async fn reassure<S: Session>(
+        &mut self,
+        session: &mut S,
+        gauge: Option<&Gauge>,
+    ) -> Result<(), Error> {
+        self.passed = self.terms.clock.now();
+        let octets = session.reassure(self.passed, gauge.and_then(Gauge::progress));
+        self.output.extend_from_slice(&octets);
+        if self.remarks.len() + octets.len() <= self.terms.output_octets_max {
+            self.remarks.extend_from_slice(&octets);
+        }
+        self.flush().await
+    }
+
+    async fn write(&mut self, octets: Bytes) -> Result<(), Error> {
+        if self.output.len() + octets.len() <= self.terms.output_octets_max {
+            self.output.extend_from_slice(&octets);
+            return Ok(());
+        }
+        self.send().await?;
+        let octets = octets.as_ref();
+        for piece in octets.chunks(self.terms.output_octets_max.max(1)) {
+            send(self.stream, piece, self.terms.write_timeout).await?;
+        }
+        self.passed = self.terms.clock.now();
         Ok(())
     }
 
@@ -350,13 +441,29 @@ where
             .map_err(Error::socket("write"))
     }
 
+    /// Dropped in the middle it keeps what has not left.
     async fn send(&mut self) -> Result<(), Error> {
         if self.output.is_empty() {
             return Ok(());
         }
-        // Taken, so that it is freed: an idle connection keeps nothing.
-        let output = std::mem::take(&mut self.output);
-        send(self.stream, &output, self.terms.write_timeout).await
+        let limit = self.terms.write_timeout;
+        let sent = timeout(limit, async {
+            while !self.output.is_empty() {
+                let sent = self.stream.write(&self.output).await?;
+                if sent == 0 {
+                    return Err(io::ErrorKind::WriteZero.into());
+                }
+                self.output.drain(..sent);
+            }
+            Ok(())
+        });
+        sent.await
+            .map_err(|_| Error::SlowReader)?
+            .map_err(Error::socket("write"))?;
+        // Freed: an idle connection keeps nothing.
+        self.output = Vec::new();
+        self.passed = self.terms.clock.now();
+        Ok(())
     }
 }
 

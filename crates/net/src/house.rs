@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use mail::{BlobRange, ModSeq};
+use mail::{BlobRange, Gauge, ModSeq};
 use wire::Session;
 use wire::recording::Event;
 
@@ -15,6 +16,12 @@ use wire::recording::Event;
 pub trait House<S: Session>: Send {
     /// Answers one ask. It may take long: the peer waits, the other connections do not.
     fn ask(&mut self, ask: S::Ask) -> impl Future<Output = S::Answer> + Send;
+
+    /// Where this house shows how far it is with an ask, if it does. Cleared by the driver before
+    /// each ask, and looked at while the session is asked to [reassure](Session::reassure).
+    fn gauge(&self) -> Option<Arc<Gauge>> {
+        None
+    }
 
     /// Reads a stored range that the session spliced; the driver asks for pieces of at most
     /// [`Terms::splice_octets_max`](crate::Terms::splice_octets_max) octets.

@@ -89,18 +89,16 @@ fn key(mailbox: MailboxId, grantee: Grantee) -> Bytes {
     key.freeze()
 }
 
-impl Folder {
-    /// What an account that is not its owner may do: what it and everybody are given, without what
-    /// is taken from it or everybody.
-    pub(crate) fn rights_of(&self, account: AccountId) -> Rights {
-        let all = |negative| {
-            [ANYONE, account]
-                .into_iter()
-                .filter_map(|account| self.acl.get(&Grantee { negative, account }))
-                .fold(Rights::NONE, |all, rights| all | *rights)
-        };
-        all(false) & !all(true)
-    }
+/// What an account that is not the owner may do by a list: what it and everybody are given, without
+/// what is taken from it or everybody.
+pub(crate) fn rights_in(acl: &Acl, account: AccountId) -> Rights {
+    let all = |negative| {
+        [ANYONE, account]
+            .into_iter()
+            .filter_map(|account| acl.get(&Grantee { negative, account }))
+            .fold(Rights::NONE, |all, rights| all | *rights)
+    };
+    all(false) & !all(true)
 }
 
 impl Account {
@@ -108,7 +106,7 @@ impl Account {
     pub(crate) fn rights(&self, folder: &Folder) -> Rights {
         match self.visitor {
             None => Rights::ALL,
-            Some(visitor) => folder.rights_of(visitor),
+            Some(visitor) => rights_in(&folder.acl, visitor),
         }
     }
 

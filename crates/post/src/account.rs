@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mail::{AccountId, Address, EmailId, ModSeq};
+use mail::{AccountId, Address, EmailId, Gauge, ModSeq};
 use store::Direction;
 use tokio::sync::watch;
 
 use crate::draft::Draft;
+use crate::happenings::Author;
 use crate::keeper::Keeper;
 use crate::ledger::Ledger;
 use crate::tables::{self, EmailRow};
@@ -29,6 +30,9 @@ pub struct Account {
     pub(crate) salt: Option<[u8; 16]>,
     /// Who looks at it, if not its owner; address and salt are this one's then.
     pub(crate) visitor: Option<AccountId>,
+    /// This login, among all that change an account.
+    pub(crate) author: Author,
+    pub(crate) gauge: Arc<Gauge>,
 }
 
 impl Account {
@@ -48,6 +52,12 @@ impl Account {
     #[must_use]
     pub const fn house(&self) -> &Post {
         &self.house
+    }
+
+    /// Shows how far a search, a sort or a threading is that was begun with this or a clone of it.
+    #[must_use]
+    pub const fn gauge(&self) -> &Arc<Gauge> {
+        &self.gauge
     }
 
     /// False once the account has another password than when this was opened, or is gone.
@@ -151,8 +161,12 @@ impl Account {
     /// Changes it in one durable step.
     pub(crate) async fn change<T: Send>(
         &self,
-        change: impl FnMut(&mut Draft<'_>) -> Outcome<T> + Send,
+        mut change: impl FnMut(&mut Draft<'_>) -> Outcome<T> + Send,
     ) -> Outcome<T> {
+        let change = |draft: &mut Draft<'_>| {
+            draft.sign(self.author);
+            change(draft)
+        };
         self.house.change(&self.keeper, &[], change).await
     }
 }

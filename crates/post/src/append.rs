@@ -193,6 +193,7 @@ impl Append {
         house
             .change(keeper, &blobs, |draft| {
                 let account = &self.account;
+                draft.sign(account.author);
                 let mailbox = account.target(draft.ledger(), &self.to)?;
                 let folder = draft.ledger().folder(mailbox)?;
                 let uidvalidity = folder.row.uidvalidity;

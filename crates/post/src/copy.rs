@@ -119,6 +119,7 @@ impl Account {
             .position(|keeper| keeper.account == self.id());
         let done = house
             .change_all(&keepers, &[], |index, draft| {
+                draft.sign(self.author);
                 if Some(index) == here {
                     self.let_go(draft, mailbox, &carried)?;
                     return Ok(None);

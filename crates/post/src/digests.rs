@@ -38,7 +38,8 @@ impl Account {
         wanted: Wanted,
         mut each: impl FnMut(&Entry, &Digest) + Send,
     ) -> Outcome<()> {
-        for batch in entries.chunks(READ_AT_ONCE) {
+        for (at, batch) in entries.chunks(READ_AT_ONCE).enumerate() {
+            self.gauge.show(at * READ_AT_ONCE, entries.len());
             let emails: Vec<_> = batch.iter().map(|entry| entry.email).collect();
             for (entry, row) in batch.iter().zip(self.emails(&emails).await?) {
                 let Some(row) = row else { continue };

@@ -16,7 +16,9 @@ mod flags;
 pub(crate) use flags::Flagging;
 
 use crate::access::{self, Acl, Grantee};
+use crate::happenings::{Author, Happening, What};
 use crate::ledger::{Folder, KEYWORDS_MAX, Ledger, VANISHED_MAX, VANISHED_RUNS_MAX};
+use crate::metadata::WHOLE;
 use crate::sums::Sums;
 use crate::tables::{self, EmailRow, Entry, MailboxRow, SavedAt};
 use crate::{Error, Outcome, Quota, Usage};
@@ -32,6 +34,8 @@ pub(crate) struct Draft<'a> {
     filed: BTreeSet<MailboxId>,
     /// The mailbox above those that have no level above them, where that matters.
     root: Option<&'static str>,
+    /// Whose doing it is.
+    author: Author,
 }
 
 /// A message about to be filed.
@@ -55,7 +59,24 @@ impl<'a> Draft<'a> {
             modseq: None,
             filed: BTreeSet::new(),
             root: None,
+            author: Author(0),
         }
+    }
+
+    /// Says whose doing it is: they are not told of it as news.
+    pub(crate) const fn sign(&mut self, author: Author) {
+        self.author = author;
+    }
+
+    /// Notes for those who watch the account what happened to a mailbox.
+    pub(crate) fn happened(&mut self, mailbox: MailboxId, what: What) {
+        let happening = Happening {
+            modseq: self.modseq(),
+            author: self.author,
+            mailbox,
+            what,
+        };
+        self.ledger.happenings.push(happening);
     }
 
     /// The account as this batch will leave it.
@@ -148,6 +169,7 @@ impl<'a> Draft<'a> {
             folder.sums.add(&entry);
             folder.entries.push(entry);
         }
+        self.happened(mailbox, What::Arrived);
         Ok(uid)
     }
 
@@ -207,6 +229,7 @@ impl<'a> Draft<'a> {
         if let Some(folder) = self.ledger.folders.get_mut(&mailbox) {
             folder.highest = modseq;
         }
+        self.happened(mailbox, What::Removed);
         self.remember_vanished(modseq, mailbox, removed);
     }
 
@@ -280,6 +303,7 @@ impl<'a> Draft<'a> {
         self.writes.push(row.put(id));
         self.ledger.names.insert(name.to_owned(), id);
         self.ledger.folders.insert(id, Folder::new(row));
+        self.happened(id, What::Made);
         self.inherit_acl(id, name);
         id
     }
@@ -307,6 +331,7 @@ impl<'a> Draft<'a> {
         let Some(folder) = self.ledger.folders.get_mut(&id) else {
             return;
         };
+        let before = folder.acl.clone();
         self.writes.push(if rights.is_empty() {
             folder.acl.remove(&grantee);
             access::delete(id, grantee)
@@ -314,6 +339,7 @@ impl<'a> Draft<'a> {
             folder.acl.insert(grantee, rights);
             access::put(id, grantee, rights)
         });
+        self.happened(id, What::Shared { before });
     }
 
     /// Takes all entries away.
@@ -348,11 +374,15 @@ impl<'a> Draft<'a> {
     /// Deletes a mailbox with its messages.
     pub(crate) fn delete_mailbox(&mut self, id: MailboxId) {
         self.modseq();
+        let acl = self.ledger.folders.get(&id);
+        let acl = acl.map_or_else(Acl::new, |folder| folder.acl.clone());
         self.empty_mailbox(id);
         self.clear_acl(id);
         self.clear_metadata(id);
         if let Some(folder) = self.ledger.folders.remove(&id) {
-            self.ledger.names.remove(&folder.row.name);
+            let name = folder.row.name;
+            self.ledger.names.remove(&name);
+            self.happened(id, What::Gone { name, acl });
         }
         self.filed.remove(&id);
         self.writes.push(MailboxRow::delete(id));
@@ -375,6 +405,9 @@ impl<'a> Draft<'a> {
             self.ledger.subscriptions.remove(name);
             tables::delete_subscription(name)
         });
+        // A name need not be that of a mailbox.
+        let name = name.to_owned();
+        self.happened(WHOLE, What::Subscribed { name });
     }
 
     /// Sets a note on a mailbox, or removes it.
@@ -389,6 +422,8 @@ impl<'a> Draft<'a> {
             None => tables::delete_metadata(id, entry),
         });
         self.ledger.note(id, entry, value.cloned());
+        let entry = entry.to_owned();
+        self.happened(id, What::Noted { entry });
     }
 
     fn write_mailbox(&mut self, id: MailboxId) {

@@ -1,7 +1,7 @@
 //! The front of the house.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use mail::{AccountId, Address, BlobRange};
@@ -10,6 +10,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::budget::{Keepers, MailboxMemory};
 use crate::directory::Directory;
+use crate::happenings::Author;
 use crate::keeper::{Full, Keeper};
 use crate::login::Gate;
 use crate::search::Waiting;
@@ -41,6 +42,8 @@ pub(crate) struct Inner {
     keepers: Keepers,
     /// Octets of all message bodies in memory on their way in.
     pub(crate) bodies: Arc<AtomicUsize>,
+    /// How often somebody logged in: each login has its own number.
+    logins: AtomicU64,
 }
 
 impl Post {
@@ -68,6 +71,7 @@ impl Post {
                 sharing: tokio::sync::Mutex::default(),
                 waiting: Arc::default(),
                 bodies: Arc::default(),
+                logins: AtomicU64::new(0),
             }),
         })
     }
@@ -105,6 +109,8 @@ impl Post {
             address,
             salt,
             visitor: None,
+            author: Author(self.inner.logins.fetch_add(1, Ordering::Relaxed) + 1),
+            gauge: Arc::default(),
         };
         // Loaded now, so that the ledger's end is known to whoever watches it.
         account.modseq().await?;

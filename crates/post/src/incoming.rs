@@ -104,6 +104,17 @@ const INBOX: &str = "INBOX";
 const CAPTURED: &str = "Captured";
 
 impl Post {
+    /// The mailboxes into which letters come by themselves.
+    #[must_use]
+    pub fn inboxes(&self) -> Vec<String> {
+        let captured = self.rules().elsewhere == Elsewhere::Capture;
+        let captured = captured.then_some(CAPTURED);
+        let names = std::iter::once(INBOX).chain(captured);
+        names.map(str::to_owned).collect()
+    }
+}
+
+impl Post {
     /// Begins a message (MAIL).
     ///
     /// # Errors

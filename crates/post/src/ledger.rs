@@ -11,6 +11,7 @@ use mail::{EmailId, Flag, FlagSet, MailboxId, ModSeq, Uid, UidSet};
 use store::{Direction, Partition, Row, Store, Table, Version};
 
 use crate::access::{self, Acl};
+use crate::happenings::Happenings;
 use crate::sums::Sums;
 use crate::tables::{self, Counters, Entry, FlagRun, MailboxRow};
 use crate::{Error, Fault, Outcome, Usage, Why};
@@ -46,6 +47,8 @@ pub(crate) struct Ledger {
     pub(crate) flag_runs: BTreeMap<(ModSeq, MailboxId), Held>,
     /// By rising mod-sequence.
     pub(crate) vanished: VecDeque<(ModSeq, MailboxId, UidSet)>,
+    /// What happened since it was read.
+    pub(crate) happenings: Happenings,
     /// Runs of UIDs in all of them.
     pub(crate) vanished_runs: usize,
 }
@@ -162,6 +165,7 @@ impl Ledger {
             folder.sums = Sums::of(&folder.entries);
             folder.sums.uids.shrink_to_fit();
         }
+        ledger.happenings = Happenings::behind(ledger.counters.modseq);
         Ok(ledger)
     }
 
@@ -216,6 +220,7 @@ impl Ledger {
             shared: HashMap::new(),
             flag_runs: BTreeMap::new(),
             vanished: VecDeque::new(),
+            happenings: Happenings::default(),
             vanished_runs: 0,
         }
     }

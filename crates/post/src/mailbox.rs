@@ -5,12 +5,13 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::access::{Settable, forbidden};
 use crate::draft::{Draft, Filing};
+use crate::happenings::What;
 use crate::ledger::{Folder, Ledger};
 use crate::sharing::is_reserved;
 use crate::{Account, Error, Outcome, Rules, Why};
 
 /// The one mailbox that is always there; its name is written in any case.
-const INBOX: &str = "INBOX";
+pub(crate) const INBOX: &str = "INBOX";
 
 /// A mailbox as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,6 +218,7 @@ impl Account {
                     row.selectable = false;
                     row.role = None;
                 });
+                draft.happened(id, What::Emptied);
             } else {
                 draft.delete_mailbox(id);
             }
@@ -270,6 +272,8 @@ impl Account {
             for (id, name) in renamed {
                 draft.edit_mailbox(id, |row| row.name = name);
             }
+            // RFC 5465 §5.4
+            draft.happened(id, What::Renamed { from: from.clone() });
             Ok(())
         })
         .await
@@ -317,22 +321,26 @@ impl Account {
     /// [`Why::Nonexistent`].
     pub async fn status(&self, name: &str) -> Outcome<Status> {
         self.look(|ledger| {
-            let (id, folder) = self.reach(ledger, name, Rights::READ)?;
-            let folder = ledger.folder(id).map(|_| folder)?;
-            let sums = &folder.sums;
-            Ok(Status {
-                id,
-                messages: u32::try_from(folder.entries.len()).unwrap_or(u32::MAX),
-                unseen: sums.unseen,
-                deleted: sums.deleted,
-                size: sums.octets,
-                deleted_storage: sums.deleted_octets,
-                uidnext: folder.uidnext(),
-                uidvalidity: folder.row.uidvalidity,
-                highest_modseq: folder.highest,
-            })
+            let (id, _) = self.reach(ledger, name, Rights::READ)?;
+            ledger.folder(id).map(|folder| status(id, folder))
         })
         .await?
+    }
+}
+
+/// How a mailbox stands.
+pub(crate) fn status(id: MailboxId, folder: &Folder) -> Status {
+    let sums = &folder.sums;
+    Status {
+        id,
+        messages: u32::try_from(folder.entries.len()).unwrap_or(u32::MAX),
+        unseen: sums.unseen,
+        deleted: sums.deleted,
+        size: sums.octets,
+        deleted_storage: sums.deleted_octets,
+        uidnext: folder.uidnext(),
+        uidvalidity: folder.row.uidvalidity,
+        highest_modseq: folder.highest,
     }
 }
 
@@ -414,6 +422,8 @@ fn rename_inbox(
     now: Timestamp,
 ) -> Outcome<()> {
     let target = draft.add_mailbox(to, None, now);
+    let from = INBOX.to_owned();
+    draft.happened(target, What::Renamed { from });
     let uids = draft.ledger().folder(inbox)?.uids();
     let settable = Settable::by(Rights::ALL);
     copy_entries(draft, inbox, &uids, (target, settable), (rules, now))?;

@@ -13,6 +13,7 @@ use mail::{MailboxId, Role};
 
 use crate::access::nowhere;
 use crate::draft::Draft;
+use crate::happenings::What;
 use crate::ledger::Ledger;
 use crate::{Account, Error, Outcome, Post, Rules, Why};
 
@@ -103,6 +104,8 @@ impl Account {
                 && draft.ledger().folder(id)?.row.role != role
             {
                 draft.edit_mailbox(id, |row| row.role = role);
+                let entry = SPECIAL_USE.to_owned();
+                draft.happened(id, What::Noted { entry });
             }
             let is_role = |name: &str| id != WHOLE && name == SPECIAL_USE;
             for (name, value) in entries.iter().filter(|(name, _)| !is_role(name)) {

@@ -57,6 +57,8 @@ pub struct Rules {
     pub acl_entries_max: usize,
     /// Accounts whose mailboxes one account is shown beside its own.
     pub sharers_max: usize,
+    /// Accounts of others that one session watches beside its own.
+    pub neighbours_max: usize,
     /// Octets the value of a note on a mailbox may have; at least 1024 (RFC 5464 §4.1).
     pub metadata_octets_max: usize,
     /// Notes on one mailbox; at least 10 (RFC 5464 §4.1).
@@ -115,6 +117,7 @@ impl Rules {
             subscriptions_max: 10_000,
             acl_entries_max: 100,
             sharers_max: 1000,
+            neighbours_max: 16,
             metadata_octets_max: 16 * 1024,
             metadata_entries_max: 100,
             metadata_all_octets_max: 1024 * 1024,

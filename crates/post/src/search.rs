@@ -172,7 +172,8 @@ impl Account {
                 Ok::<_, Error>((found, open))
             })
             .await??;
-        for batch in open.chunks(READ_AT_ONCE) {
+        for (at, batch) in open.chunks(READ_AT_ONCE).enumerate() {
+            self.gauge.show(at * READ_AT_ONCE, open.len());
             let emails: Vec<_> = batch.iter().map(|(entry, _)| entry.email).collect();
             let rows = self.emails(&emails).await?;
             for ((entry, rest), row) in batch.iter().zip(rows) {

@@ -7,9 +7,12 @@
 //!
 //! Not here: what a right allows (`access` and the rooms that ask it).
 
+use std::sync::Arc;
+
 use mail::{AccountId, Address, Rights};
 
 use crate::access::{ANYONE, Grantee, TELLS, forbidden, nowhere};
+use crate::directory::rows::AccountRow;
 use crate::directory::{Edit, lower};
 use crate::ledger::Ledger;
 use crate::{Account, Error, Mailbox, Outcome, Why};
@@ -27,6 +30,15 @@ pub enum RightsChange {
     Add(Rights),
     /// Not these any more.
     Remove(Rights),
+}
+
+/// An account of somebody else, as one that it shares something with sees it.
+#[derive(Clone, Debug)]
+pub struct Neighbour {
+    /// The account.
+    pub account: Account,
+    /// What the names of its mailboxes begin with.
+    pub prefix: String,
 }
 
 impl RightsChange {
@@ -107,6 +119,7 @@ impl Account {
         Ok(Self {
             keeper: self.house.keeper(owner),
             visitor: Some(self.id()),
+            gauge: Arc::clone(&self.gauge),
             ..self.clone()
         })
     }
@@ -136,7 +149,7 @@ impl Account {
     /// If an account cannot be read.
     pub async fn shared_mailboxes(&self) -> Outcome<Vec<(AccountId, Mailbox)>> {
         let mut shared = Vec::new();
-        for (owner, level) in self.sharers() {
+        for (owner, prefix) in self.sharers() {
             // It may have gone since.
             let Ok(there) = self.visit(owner) else {
                 continue;
@@ -145,7 +158,7 @@ impl Account {
                 continue;
             };
             shared.extend(mailboxes.into_iter().map(|mailbox| {
-                let name = format!("{level}/{}", mailbox.name);
+                let name = format!("{prefix}{}", mailbox.name);
                 // Roles and subscriptions are its owner's, not the visitor's.
                 let named = Mailbox {
                     name,
@@ -159,7 +172,65 @@ impl Account {
         Ok(shared)
     }
 
-    /// Who shares something, each with the level that it is under.
+    /// The accounts of others that have mailboxes of these names, below these names or, if
+    /// `subscribed`, of the names subscribed to; as far as they share anything with this one.
+    ///
+    /// # Errors
+    /// [`crate::Why::Limit`] if they are too many, or if the account cannot be read.
+    pub async fn neighbours(
+        &self,
+        names: &[String],
+        trees: &[String],
+        subscribed: bool,
+    ) -> Outcome<Vec<Neighbour>> {
+        let subscriptions = match subscribed {
+            true => self.subscriptions().await?,
+            false => Vec::new(),
+        };
+        let others = |name: &&String| Self::OTHERS.iter().any(|level| name.starts_with(level));
+        let named = names.iter().chain(trees).chain(&subscriptions);
+        let named: Vec<&String> = named.filter(others).collect();
+        let whole = |tree: &String| {
+            Self::OTHERS
+                .iter()
+                .any(|level| level.trim_end_matches('/') == tree)
+        };
+        if named.is_empty() && !trees.iter().any(whole) {
+            return Ok(Vec::new());
+        }
+        let mut neighbours = Vec::new();
+        for (owner, prefix) in self.sharers() {
+            let below = |name: &&String| name.starts_with(&prefix);
+            let above = |tree: &String| {
+                let rest = prefix.strip_prefix(tree.as_str());
+                rest.is_some_and(|rest| rest.starts_with('/'))
+            };
+            if !named.iter().any(below) && !trees.iter().any(above) {
+                continue;
+            }
+            // It may have gone since.
+            let Ok(account) = self.visit(owner) else {
+                continue;
+            };
+            neighbours.push(Neighbour { account, prefix });
+        }
+        if neighbours.len() > self.house.rules().neighbours_max {
+            return Err(Error::limit("So many users cannot be watched at once"));
+        }
+        Ok(neighbours)
+    }
+
+    /// The account of somebody else, whether or not it shares anything; `None` if it is gone.
+    #[must_use]
+    pub fn neighbour(&self, owner: AccountId) -> Option<Neighbour> {
+        let prefix = prefix(self.house.inner.directory.maps().accounts.get(&owner)?);
+        Some(Neighbour {
+            account: self.visit(owner).ok()?,
+            prefix,
+        })
+    }
+
+    /// Who shares something, each with what the names of its mailboxes begin with.
     fn sharers(&self) -> Vec<(AccountId, String)> {
         let maps = self.house.inner.directory.maps();
         let with = |grantee| {
@@ -173,8 +244,7 @@ impl Account {
         owners.truncate(self.house.rules().sharers_max);
         let named = |owner| {
             let row = maps.accounts.get(&owner)?;
-            let user = escape(&lower(&row.address).to_string());
-            Some((owner, format!("{}{user}", Self::level(row.is_shared()))))
+            Some((owner, prefix(row)))
         };
         owners.into_iter().filter_map(named).collect()
     }
@@ -279,6 +349,10 @@ impl Account {
                 Ok(gives(draft.ledger(), grantee.account))
             })
             .await;
+        // Whoever watches names that were nobody's until now looks again.
+        if grantee.account != ANYONE {
+            self.house.keeper(grantee.account).stir();
+        }
         match still {
             Ok(false) => self.note(share, false).await,
             Ok(true) => Ok(()),
@@ -340,6 +414,12 @@ pub(crate) fn is_reserved(name: &str) -> bool {
         let rest = name.strip_prefix(level.trim_end_matches('/'));
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
+}
+
+/// What the names of somebody's mailboxes begin with for others.
+fn prefix(owner: &AccountRow) -> String {
+    let user = escape(&lower(&owner.address).to_string());
+    format!("{}{user}/", Account::level(owner.is_shared()))
 }
 
 fn escape(address: &str) -> String {

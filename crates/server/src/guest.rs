@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
 use mail::{BlobRange, Enhanced, ModSeq, Refusal};
@@ -22,6 +23,8 @@ pub(crate) struct Guest {
     room: Option<Room>,
     /// The other account whose mailbox is open.
     visited: Option<Room>,
+    /// Other accounts that are watched as well.
+    neighbours: Vec<Room>,
     /// Where others may see it.
     seat: Option<Box<Seat>>,
 }
@@ -40,6 +43,7 @@ impl Guest {
             token_keys: None,
             room: None,
             visited: None,
+            neighbours: Vec::new(),
             seat: None,
         }
     }
@@ -81,6 +85,7 @@ impl Guest {
     pub(crate) fn leave(&mut self) {
         self.room = None;
         self.visited = None;
+        self.neighbours.clear();
         if let Some(seat) = &mut self.seat {
             seat.belongs_to(None);
         }
@@ -88,10 +93,23 @@ impl Guest {
 
     /// From here on news is of that account; of its own again, if it is the guest's.
     pub(crate) fn watch(&mut self, account: Account) {
-        self.visited = account.visited().map(|_| Room {
-            ledger: account.modseq_watch(),
-            account,
-        });
+        self.visited = account.visited().map(|_| Room::of(account));
+    }
+
+    /// From here on the guest is woken by what happens in these accounts as well, and in no others.
+    pub(crate) fn watch_also<'a>(&mut self, accounts: impl Iterator<Item = &'a Account>) {
+        let mut before = std::mem::take(&mut self.neighbours);
+        let room = |account: &Account| {
+            let known = before
+                .iter()
+                .position(|room| room.account.id() == account.id());
+            match known {
+                // What it has not been told yet wakes it still.
+                Some(at) => before.swap_remove(at),
+                None => Room::of(account.clone()),
+            }
+        };
+        self.neighbours = accounts.map(room).collect();
     }
 
     /// Its network address; a peer inside this machine has the machine's.
@@ -204,8 +222,7 @@ impl Guest {
                 if let Some(seat) = &mut self.seat {
                     seat.belongs_to(Some(account.address()));
                 }
-                let ledger = account.modseq_watch();
-                self.room = Some(Room { account, ledger });
+                self.room = Some(Room::of(account));
                 Verdict::Accepted
             }
             Err(error) => {
@@ -223,32 +240,66 @@ impl Guest {
     }
 
     /// Waits until the ledger of the account that is watched moves. What happens to the guest's own
-    /// meanwhile only wakes the guest: it may be dismissed.
+    /// meanwhile, or to its neighbours', only wakes the guest: it may be dismissed, or want news.
     pub(crate) async fn hint(&mut self) -> ModSeq {
+        let neighbours = any_moved(&mut self.neighbours);
         let Some(visited) = &mut self.visited else {
-            return moved(self.room.as_mut()).await;
+            return tokio::select! {
+                modseq = moved(self.room.as_mut()) => modseq,
+                () = neighbours => ModSeq::default(),
+            };
         };
         tokio::select! {
             modseq = moved(Some(visited)) => modseq,
             _ = moved(self.room.as_mut()) => ModSeq::default(),
+            () = neighbours => ModSeq::default(),
         }
     }
 
     /// News of the ledger that is there already.
     pub(crate) fn pending_hint(&mut self) -> Option<ModSeq> {
         let own = self.room.as_mut().and_then(Room::news);
+        let nearby = self.neighbours.iter_mut().filter_map(Room::news).count();
+        let nearby = (nearby > 0).then(ModSeq::default);
         match &mut self.visited {
-            None => own,
-            Some(visited) => visited.news().or_else(|| own.map(|_| ModSeq::default())),
+            None => own.or(nearby),
+            Some(visited) => {
+                let woken = own.map(|_| ModSeq::default()).or(nearby);
+                visited.news().or(woken)
+            }
         }
     }
 }
 
 impl Room {
+    fn of(account: Account) -> Self {
+        Self {
+            ledger: account.modseq_watch(),
+            account,
+        }
+    }
+
     fn news(&mut self) -> Option<ModSeq> {
         let moved = self.ledger.has_changed().unwrap_or(false);
         moved.then(|| *self.ledger.borrow_and_update())
     }
+}
+
+/// Waits until the ledger of any of these moves.
+async fn any_moved(rooms: &mut [Room]) {
+    let moves = rooms.iter_mut().map(|room| Box::pin(moved(Some(room))));
+    let mut moves: Vec<_> = moves.collect();
+    std::future::poll_fn(|context| {
+        let moved = moves
+            .iter_mut()
+            .any(|one| one.as_mut().poll(context).is_ready());
+        if moved {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 /// Waits until an account's ledger moves.

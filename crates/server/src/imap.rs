@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use imap::ask::{self, Gone, Place, Refused, Why};
 use imap::{Answer, Ask, Policy, Session};
-use mail::{BlobRange, ModSeq, Uid};
+use mail::{BlobRange, Gauge, ModSeq, Uid};
 use net::{Fault, Onlooker};
 use post::{Account, Append, Error, MetadataQuery, Outcome};
 
@@ -15,6 +15,7 @@ use crate::visit::{Hall, Visit};
 mod access;
 mod fetch;
 mod list;
+mod news;
 mod search;
 mod sort;
 mod store;
@@ -34,6 +35,7 @@ pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
         other_users: Some(Account::OTHER_USERS.to_owned()),
         shared: Some(Account::SHARED.to_owned()),
         raw_headers: hall.settings.raw_headers,
+        inboxes: hall.post.inboxes(),
         ..Policy::default()
     })
 }
@@ -73,6 +75,12 @@ impl net::House<Session> for House {
             tracing::info!(%conn, %error, "refused");
             Answer::Refused(refused(&error))
         })
+    }
+
+    fn gauge(&self) -> Option<Arc<Gauge>> {
+        self.guest
+            .account()
+            .map(|account| Arc::clone(account.gauge()))
     }
 
     async fn read(&mut self, range: BlobRange) -> Result<Bytes, Fault> {
@@ -116,6 +124,9 @@ impl House {
         if let Ask::Identity(fields) = ask {
             self.note(&fields);
             return Ok(Answer::Done);
+        }
+        if let Ask::News { watched, since } = ask {
+            return news::answer(&mut self.guest, &watched, &since).await;
         }
         let account = self.guest.account().ok_or_else(out_of_turn)?;
         match ask {
@@ -294,8 +305,13 @@ async fn in_order(account: &Account, ask: Ask) -> Outcome<Answer> {
 async fn status(account: &Account, name: &str) -> Outcome<Answer> {
     let (there, name) = account.place(name).await?;
     let status = there.status(&name).await?;
-    Ok(Answer::Status(ask::Status {
-        mailbox: access::place(&there, status.id),
+    Ok(Answer::Status(counts(&there, &status)))
+}
+
+/// How a mailbox of an account stands.
+fn counts(there: &Account, status: &post::Status) -> ask::Status {
+    ask::Status {
+        mailbox: access::place(there, status.id),
         messages: status.messages,
         uid_next: status.uidnext,
         uid_validity: status.uidvalidity,
@@ -304,7 +320,7 @@ async fn status(account: &Account, name: &str) -> Outcome<Answer> {
         deleted_octets: status.deleted_storage,
         size_octets: status.size,
         modseq: status.highest_modseq,
-    }))
+    }
 }
 
 async fn quota(account: &Account) -> Outcome<Answer> {

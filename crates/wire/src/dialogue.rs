@@ -12,6 +12,7 @@
 //! | `S+` | the session writes the text, not ended by CRLF |
 //! | `~` | the session does something else: `~ tls`, `~ deflate`, `~ close` (no splice) |
 //! | `T:` | so many seconds pass |
+//! | `W:` | the house takes so many seconds for its next answer, and is so far: `30 45 100` |
 //! | `N:` | the account's ledger moves to this mod-sequence |
 //! | `D:` | whoever has logged in is not welcome any more |
 //! | `#` | a comment |
@@ -25,7 +26,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use mail::{BlobRange, Enhanced, Instant, ModSeq, Refusal};
+use mail::{BlobRange, Enhanced, Instant, ModSeq, Progress, Refusal};
 
 use crate::recording::{self, Event, Manner, Recorder};
 use crate::sasl::{Question, TokenError, TokenStatus, Verdict};
@@ -195,6 +196,8 @@ struct Player {
     transcript: String,
     output: Vec<u8>,
     now: Instant,
+    /// How long the next answer takes, and how far the house is meanwhile.
+    slow: Option<(Duration, Option<Progress>)>,
     over: bool,
     recorder: Option<Recorder>,
 }
@@ -218,6 +221,7 @@ impl Player {
             let text = text.strip_prefix(' ').unwrap_or(text);
             match mark {
                 "T:" => self.pass(session, house, line, text),
+                "W:" => self.slow_down(line, text),
                 "N:" => self.tell(session, house, line, text),
                 "D:" => self.dismiss(session, house, line),
                 "S:" | "S+" | "~ " => {}
@@ -293,6 +297,33 @@ impl Player {
         }
     }
 
+    fn slow_down(&mut self, line: &str, text: &str) {
+        self.note(line);
+        let mut numbers = text.split(' ').map(|number| number.parse().ok());
+        let mut next = || numbers.next().flatten();
+        let seconds = next().unwrap_or_default();
+        let progress = next().zip(next());
+        let progress = progress.and_then(|(done, goal)| Progress::new(done, goal));
+        self.slow = Some((Duration::from_secs(seconds.into()), progress));
+    }
+
+    /// Lets the time pass that the next answer takes.
+    fn dawdle<S: Session>(&mut self, session: &mut S) {
+        let Some((takes, progress)) = self.slow.take() else {
+            return;
+        };
+        let until = self.now.after(takes);
+        while let Some(patience) = session.patience()
+            && self.now.after(patience) < until
+        {
+            self.now = self.now.after(patience);
+            let octets = session.reassure(self.now, progress);
+            self.see(Event::Said(&octets));
+            self.output.extend_from_slice(&octets);
+        }
+        self.now = until;
+    }
+
     fn tell<S: Session>(
         &mut self,
         session: &mut S,
@@ -348,7 +379,10 @@ impl Player {
                     self.see(Event::Said(&octets));
                     self.output.extend_from_slice(&octets);
                 }
-                Step::Ask(ask) => session.answer(house.answer(ask)),
+                Step::Ask(ask) => {
+                    self.dawdle(session);
+                    session.answer(house.answer(ask));
+                }
                 Step::Upgrade(upgrade) => self.upgrade(session, upgrade),
                 Step::Close => {
                     self.flush();

@@ -1,7 +1,9 @@
 //! The contract every protocol obeys.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use mail::{BlobRange, Instant, ModSeq};
+use mail::{BlobRange, Instant, ModSeq, Progress};
 
 use crate::Witness;
 
@@ -39,6 +41,18 @@ pub trait Session {
 
     /// When it wants to be told the time next, if the peer says nothing.
     fn deadline(&self) -> Option<Instant>;
+
+    /// How long the peer may hear nothing while an ask runs; `None` if it is told nothing then.
+    fn patience(&self) -> Option<Duration> {
+        None
+    }
+
+    /// What to tell the peer while an ask runs: whole lines, that leave at once. Between
+    /// [`Step::Ask`] and its answer, each time that [`patience`](Self::patience) has passed without
+    /// an octet either way. `progress` is how far the house is with this ask, if that is known.
+    fn reassure(&mut self, _now: Instant, _progress: Option<Progress>) -> Bytes {
+        Bytes::new()
+    }
 
     /// Hears that the connection is encrypted now: after [`Step::Upgrade`], or at the start.
     fn secured(&mut self, _security: Security) {}

@@ -135,7 +135,7 @@ impl FetchItem {
         (Self::SaveDate, "SAVEDATE"),
     ];
 
-    fn write(&self, out: &mut BytesMut) {
+    pub(super) fn write(&self, out: &mut BytesMut) {
         match self {
             Self::BodySection {
                 section,
@@ -182,16 +182,7 @@ pub(super) fn parse(cursor: &mut Cursor<'_>, uid: bool) -> Read<Fetch> {
     cursor.space()?;
     let mut items = Vec::new();
     if cursor.peek() == Some(b'(') {
-        cursor.list(|cursor| {
-            if items.len() == FETCH_ITEMS_MAX {
-                return cursor.error("at most 200 items");
-            }
-            items.push(item(cursor, None)?);
-            Ok(())
-        })?;
-        if items.is_empty() {
-            return cursor.error("an item to fetch");
-        }
+        items = item_list(cursor)?;
     } else {
         let at = cursor.position();
         let name = cursor.name();
@@ -212,6 +203,22 @@ pub(super) fn parse(cursor: &mut Cursor<'_>, uid: bool) -> Read<Fetch> {
         modifiers(cursor, &mut fetch)?;
     }
     Ok(fetch)
+}
+
+/// Items in parentheses; at least one.
+pub(super) fn item_list(cursor: &mut Cursor<'_>) -> Read<Vec<FetchItem>> {
+    let mut items = Vec::new();
+    cursor.list(|cursor| {
+        if items.len() == FETCH_ITEMS_MAX {
+            return cursor.error("at most 200 items");
+        }
+        items.push(item(cursor, None)?);
+        Ok(())
+    })?;
+    if items.is_empty() {
+        return cursor.error("an item to fetch");
+    }
+    Ok(items)
 }
 
 /// What a macro stands for (RFC 9051 §6.4.5).

@@ -1,10 +1,11 @@
 //! LIST with its extensions, and what STATUS tells (RFC 9051 §6.3.9 and §6.3.11, RFC 5258, 5819,
-//! 6154, 7162 §3.1.7, 7889 §3, 8438, 8474 §4.3, 9208 §4.1.4).
+//! 6154, 7162 §3.1.7, 7889 §3, 8438, 8440, 8474 §4.3, 9208 §4.1.4, 9590).
 
 use std::borrow::Cow;
 
 use bytes::{BufMut, BytesMut};
 
+use super::metadata::{EntryName, entries, write_entries};
 use crate::cursor::{Cursor, Read};
 use crate::{Names, writing};
 
@@ -52,6 +53,8 @@ pub struct ListReturn {
     pub my_rights: bool,
     /// A STATUS response for each; empty for none (RFC 5819).
     pub status: Vec<StatusItem>,
+    /// The notes a METADATA response for each tells; empty for none (RFC 9590).
+    pub metadata: Vec<EntryName>,
 }
 
 /// Something STATUS tells.
@@ -133,20 +136,31 @@ impl List {
         if !self.returns_something() {
             return;
         }
-        let flags = [
-            (self.returning.subscribed, "SUBSCRIBED"),
-            (self.returning.children, "CHILDREN"),
-            (self.returning.special_use, "SPECIAL-USE"),
-            (self.returning.my_rights, "MYRIGHTS"),
-            (!self.returning.status.is_empty(), "STATUS "),
+        let returning = &self.returning;
+        let options = [
+            (returning.subscribed, "SUBSCRIBED"),
+            (returning.children, "CHILDREN"),
+            (returning.special_use, "SPECIAL-USE"),
+            (returning.my_rights, "MYRIGHTS"),
+            (!returning.status.is_empty(), "STATUS"),
+            (!returning.metadata.is_empty(), "METADATA"),
         ];
-        out.put_slice(b" RETURN (");
-        let flags = flags.iter().filter(|(on, _)| *on);
-        writing::spaced(out, flags, |out, (_, name)| out.put_slice(name.as_bytes()));
-        if !self.returning.status.is_empty() {
-            write_status_items(out, &self.returning.status);
-        }
-        out.put_u8(b')');
+        out.put_slice(b" RETURN ");
+        let options = options.iter().filter(|(on, _)| *on);
+        writing::list(out, options, |out, (_, name)| {
+            out.put_slice(name.as_bytes());
+            match *name {
+                "STATUS" => {
+                    out.put_u8(b' ');
+                    write_status_items(out, &returning.status);
+                }
+                "METADATA" => {
+                    out.put_u8(b' ');
+                    write_entries(out, &returning.metadata);
+                }
+                _ => {}
+            }
+        });
     }
 
     fn returns_something(&self) -> bool {
@@ -233,6 +247,11 @@ fn return_options(cursor: &mut Cursor<'_>) -> Read<ListReturn> {
             b"STATUS" => {
                 cursor.space()?;
                 returning.status = status_items(cursor)?;
+            }
+            b"METADATA" => {
+                cursor.space()?;
+                // RFC 9590 §5
+                returning.metadata = entries(cursor)?;
             }
             _ => return Cursor::error_at(at, "a return option"),
         }

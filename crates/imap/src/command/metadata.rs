@@ -5,7 +5,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::cursor::{Cursor, Read};
 use crate::{MailboxName, Names, writing};
 
-/// Entries one GETMETADATA or SETMETADATA may name.
+/// Entries one GETMETADATA, SETMETADATA or LIST may name.
 const METADATA_ENTRIES_MAX: usize = 100;
 
 /// The name of an entry: `/private/…` or `/shared/…`, in lower case (RFC 5464 §3.2).
@@ -105,7 +105,7 @@ impl GetMetadata {
         out.put_u8(b' ');
         self.mailbox.write(out, names);
         out.put_u8(b' ');
-        writing::list(out, &self.entries, |out, entry| entry.write(out));
+        write_entries(out, &self.entries);
     }
 }
 
@@ -123,28 +123,38 @@ pub(super) fn get(cursor: &mut Cursor<'_>) -> Read<GetMetadata> {
         options(cursor, &mut octets_max, &mut depth)?;
         cursor.space()?;
     }
-    let mut entries = Vec::new();
-    let mut entry = |cursor: &mut Cursor<'_>| {
-        if entries.len() == METADATA_ENTRIES_MAX {
-            return cursor.error("at most 100 entries");
-        }
-        entries.push(EntryName::read(cursor)?);
-        Ok(())
-    };
-    if cursor.peek() == Some(b'(') {
-        cursor.list(entry)?;
+    let entries = if cursor.peek() == Some(b'(') {
+        entries(cursor)?
     } else {
-        entry(cursor)?;
-    }
-    if entries.is_empty() {
-        return cursor.error("an entry");
-    }
+        vec![EntryName::read(cursor)?]
+    };
     Ok(GetMetadata {
         mailbox,
         octets_max,
         depth,
         entries,
     })
+}
+
+/// Entries in parentheses, one at least.
+pub(super) fn entries(cursor: &mut Cursor<'_>) -> Read<Vec<EntryName>> {
+    let mut entries = Vec::new();
+    cursor.list(|cursor| {
+        if entries.len() == METADATA_ENTRIES_MAX {
+            return cursor.error("at most 100 entries");
+        }
+        entries.push(EntryName::read(cursor)?);
+        Ok(())
+    })?;
+    if entries.is_empty() {
+        return cursor.error("an entry");
+    }
+    Ok(entries)
+}
+
+/// Writes entries in parentheses.
+pub(super) fn write_entries(out: &mut BytesMut, entries: &[EntryName]) {
+    writing::list(out, entries, |out, entry| entry.write(out));
 }
 
 /// True for parentheses in which no entry stands first.

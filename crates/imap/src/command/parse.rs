@@ -9,7 +9,7 @@ use super::{
     Append, AppendMessage, Command, Failure, LiteralHeader, Replace, SpecialUse, Store,
     StoreAction, Tag,
 };
-use super::{acl, fetch, list, metadata, multi_search, quota, search, select, sort};
+use super::{acl, fetch, list, metadata, multi_search, notify, quota, search, select, sort};
 use crate::cursor::{Cursor, Read};
 use crate::{MailboxName, Names};
 
@@ -109,6 +109,7 @@ fn with_arguments(cursor: &mut Cursor<'_>, verb: &[u8], at: usize) -> Read<Comma
         b"SETQUOTA" => set_quota,
         b"GETMETADATA" => |cursor| metadata::get(cursor).map(Command::GetMetadata),
         b"SETMETADATA" => set_metadata,
+        b"NOTIFY" => |cursor| notify::parse(cursor).map(Command::Notify),
         b"APPEND" => |cursor| append(cursor).map(Command::Append),
         b"REPLACE" => |cursor| replace(cursor, false),
         b"SEARCH" => |cursor| search::parse(cursor, false).map(Command::Search),

@@ -238,7 +238,7 @@ impl SearchKey {
     }
 
     /// True if the key or one inside of it is as `wanted`. Their depth is bounded by the grammar.
-    fn any(&self, wanted: &impl Fn(&Self) -> bool) -> bool {
+    pub(crate) fn any(&self, wanted: &impl Fn(&Self) -> bool) -> bool {
         wanted(self)
             || match self {
                 Self::And(keys) => keys.iter().any(|key| key.any(wanted)),

@@ -40,6 +40,7 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::SetQuota { .. } => "SETQUOTA",
         Command::GetMetadata(_) => "GETMETADATA",
         Command::SetMetadata { .. } => "SETMETADATA",
+        Command::Notify(_) => "NOTIFY",
         Command::Append(_) => "APPEND",
         Command::Replace(replace) if replace.uid => "UID REPLACE",
         Command::Replace(_) => "REPLACE",
@@ -146,6 +147,7 @@ fn on_mailboxes(command: &Command, out: &mut BytesMut, names: Names) {
     match command {
         Command::List(list) => return list.write(out, names),
         Command::GetMetadata(get) => return get.write(out, names),
+        Command::Notify(notify) => return notify.write(out, names),
         _ => {}
     }
     out.put_u8(b' ');

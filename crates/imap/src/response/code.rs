@@ -1,5 +1,5 @@
 //! Response codes: the part of a status that programs read (RFC 9051 §7.1, RFC 5530, RFC 7162,
-//! RFC 6154 §3, RFC 8474 §4, RFC 4978, RFC 5464).
+//! RFC 6154 §3, RFC 8474 §4, RFC 4978, RFC 5464, RFC 5465 §8, RFC 9585, RFC 9586).
 
 use bytes::{BufMut, BytesMut};
 use mail::{FlagSet, ModSeq, Uid, UidSet, UidValidity};
@@ -7,7 +7,7 @@ use mail::{FlagSet, ModSeq, Uid, UidSet, UidValidity};
 use super::{fetch, write_flags};
 use crate::command::search::object_id;
 use crate::cursor::{Cursor, Read};
-use crate::{Names, SequenceSet, writing};
+use crate::{Names, SequenceSet, Tag, writing};
 
 /// A response code.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Code {
     AuthenticationFailed,
     /// This name may not act as that one.
     AuthorizationFailed,
+    /// These events can be told, and no others (RFC 5465 §8).
+    BadEvent(Vec<String>),
     /// Search in one of these charsets.
     BadCharset(Vec<String>),
     /// It can never be done.
@@ -48,6 +50,15 @@ pub enum Code {
     HasChildren,
     /// The mailbox's largest mod-sequence.
     HighestModSeq(ModSeq),
+    /// The command is not done yet (RFC 9585).
+    InProgress {
+        /// Which; `None` where the tag cannot be told.
+        tag: Option<Tag>,
+        /// How many messages, or whatever it is about, are done.
+        done: Option<u32>,
+        /// How many there are, more than are done; only where that is known.
+        goal: Option<u32>,
+    },
     /// Someone else is at it.
     InUse,
     /// A limit was reached.
@@ -74,6 +85,8 @@ pub enum Code {
     NotSaved,
     /// The account is full.
     OverQuota,
+    /// Nothing more is told without being asked: too much happens (RFC 5465 §5.8).
+    NotificationOverflow,
     /// A message could not be read.
     Parse,
     /// Flags that can be changed for good; `true` if new keywords can be made.
@@ -94,6 +107,8 @@ pub enum Code {
     UidNext(Uid),
     /// UIDs do not last here.
     UidNotSticky,
+    /// Name messages by UID (RFC 9586 §3).
+    UidRequired,
     /// The mailbox's generation.
     UidValidity(UidValidity),
     /// Not now.
@@ -110,7 +125,7 @@ pub enum Code {
 
 impl Code {
     /// The codes that are one word.
-    const WORDS: [(Self, &'static str); 31] = [
+    const WORDS: [(Self, &'static str); 33] = [
         (Self::Alert, "ALERT"),
         (Self::AlreadyExists, "ALREADYEXISTS"),
         (Self::AuthenticationFailed, "AUTHENTICATIONFAILED"),
@@ -130,6 +145,7 @@ impl Code {
         (Self::NoModSeq, "NOMODSEQ"),
         (Self::NoPerm, "NOPERM"),
         (Self::NotSaved, "NOTSAVED"),
+        (Self::NotificationOverflow, "NOTIFICATIONOVERFLOW"),
         (Self::OverQuota, "OVERQUOTA"),
         (Self::Parse, "PARSE"),
         (Self::PrivacyRequired, "PRIVACYREQUIRED"),
@@ -139,6 +155,7 @@ impl Code {
         (Self::TooBig, "TOOBIG"),
         (Self::TryCreate, "TRYCREATE"),
         (Self::UidNotSticky, "UIDNOTSTICKY"),
+        (Self::UidRequired, "UIDREQUIRED"),
         (Self::Unavailable, "UNAVAILABLE"),
         (Self::UnknownCte, "UNKNOWN-CTE"),
         (Self::UseAttr, "USEATTR"),
@@ -149,6 +166,10 @@ impl Code {
         match self {
             Self::AppendUid(validity, uids) => {
                 writing::display(out, format_args!("APPENDUID {validity} {uids}"));
+            }
+            Self::BadEvent(events) => {
+                out.put_slice(b"BADEVENT ");
+                writing::list(out, events, |out, event| out.put_slice(event.as_bytes()));
             }
             Self::BadCharset(charsets) => {
                 out.put_slice(b"BADCHARSET");
@@ -164,6 +185,7 @@ impl Code {
                 writing::display(out, format_args!("COPYUID {validity} {from} {to}"));
             }
             Self::HighestModSeq(modseq) => valued(out, b"HIGHESTMODSEQ ", modseq.0),
+            Self::InProgress { tag, done, goal } => in_progress(out, tag.as_ref(), *done, *goal),
             Self::MailboxId(id) => writing::display(out, format_args!("MAILBOXID ({id})")),
             Self::MetadataLongEntries(octets) => valued(out, b"METADATA LONGENTRIES ", *octets),
             Self::MetadataMaxSize(octets) => valued(out, b"METADATA MAXSIZE ", *octets),
@@ -230,6 +252,9 @@ fn known(cursor: &mut Cursor<'_>) -> Option<Code> {
     if name == b"BADCHARSET" {
         return bad_charset(cursor).ok();
     }
+    if name == b"INPROGRESS" {
+        return read_in_progress(cursor).ok();
+    }
     cursor.space().ok()?;
     valued_code(cursor, name).ok()
 }
@@ -247,6 +272,14 @@ fn valued_code(cursor: &mut Cursor<'_>, name: &[u8]) -> Read<Code> {
             let from = uids(cursor)?;
             cursor.space()?;
             Code::CopyUid(validity, from, uids(cursor)?)
+        }
+        b"BADEVENT" => {
+            let mut events = Vec::new();
+            cursor.list(|cursor| {
+                events.push(cursor.atom("an event")?.to_owned());
+                Ok(())
+            })?;
+            Code::BadEvent(events)
         }
         b"CAPABILITY" => Code::Capability(super::read_words(cursor)?),
         b"HIGHESTMODSEQ" => Code::HighestModSeq(cursor.modseq()?),
@@ -294,6 +327,59 @@ fn bad_charset(cursor: &mut Cursor<'_>) -> Read<Code> {
         })?;
     }
     Ok(Code::BadCharset(charsets))
+}
+
+// RFC 9585 §5
+fn in_progress(out: &mut BytesMut, tag: Option<&Tag>, done: Option<u32>, goal: Option<u32>) {
+    out.put_slice(b"INPROGRESS");
+    if tag.is_none() && done.is_none() {
+        return;
+    }
+    out.put_slice(b" (");
+    let tag = tag.map(|tag| tag.as_str().as_bytes());
+    writing::nstring(out, tag, false);
+    // A goal says nothing without what is done.
+    for number in [done, goal.filter(|_| done.is_some())] {
+        out.put_u8(b' ');
+        match number {
+            Some(number) => writing::number(out, u64::from(number)),
+            None => out.put_slice(b"NIL"),
+        }
+    }
+    out.put_u8(b')');
+}
+
+/// What makes no sense is an error: nobody shall count with it.
+fn read_in_progress(cursor: &mut Cursor<'_>) -> Read<Code> {
+    let (mut tag, mut done, mut goal) = (None, None, None);
+    if cursor.eat(b' ') {
+        cursor.open()?;
+        let at = cursor.position();
+        if let Some(text) = cursor.nstring()? {
+            tag = std::str::from_utf8(&text).ok().and_then(Tag::new);
+            if tag.is_none() {
+                return Cursor::error_at(at, "a tag");
+            }
+        }
+        cursor.space()?;
+        done = number_or_nil(cursor)?;
+        cursor.space()?;
+        let at = cursor.position();
+        goal = number_or_nil(cursor)?;
+        // RFC 9585 §6
+        if goal.is_some_and(|goal| done.is_none_or(|done| done >= goal)) {
+            return Cursor::error_at(at, "a goal that is not reached");
+        }
+        cursor.close()?;
+    }
+    Ok(Code::InProgress { tag, done, goal })
+}
+
+fn number_or_nil(cursor: &mut Cursor<'_>) -> Read<Option<u32>> {
+    if cursor.eat_word(b"NIL") {
+        return Ok(None);
+    }
+    cursor.number().map(Some)
 }
 
 /// A set of UIDs without `*`.

@@ -1,5 +1,5 @@
 //! FETCH lines (RFC 9051 §7.5.2, RFC 3516, RFC 7162 §3.1.4, RFC 8474 §5, RFC 8514 §4, RFC
-//! 8970).
+//! 8970, RFC 9586 §3.3).
 
 use bytes::{BufMut, Bytes, BytesMut};
 use mail::{Flag, FlagSet, ModSeq, SeqNo, Timestamp, Uid};
@@ -24,6 +24,14 @@ impl FetchLine {
         out.put_slice(b"* ");
         writing::number(out, u64::from(seq.value()));
         out.put_slice(b" FETCH (");
+        Self { begun: false }
+    }
+
+    /// Writes `* 25 UIDFETCH (`: the message is named by its UID (RFC 9586 §3.3).
+    pub fn begin_uid(out: &mut BytesMut, uid: Uid) -> Self {
+        out.put_slice(b"* ");
+        writing::number(out, u64::from(uid.value()));
+        out.put_slice(b" UIDFETCH (");
         Self { begun: false }
     }
 
@@ -342,8 +350,14 @@ pub enum FetchData {
     BinarySize(Vec<u32>, u64),
 }
 
+/// Writes the items of a line that has begun, and its end.
+pub(super) fn write(mut line: FetchLine, out: &mut BytesMut, data: &[FetchData]) {
+    data.iter().for_each(|item| item.write(&mut line, out));
+    line.end(out);
+}
+
 impl FetchData {
-    pub(super) fn write(&self, line: &mut FetchLine, out: &mut BytesMut) {
+    fn write(&self, line: &mut FetchLine, out: &mut BytesMut) {
         match self {
             Self::Flags(flags, recent) => line.flags(out, flags, *recent),
             Self::Uid(uid) => line.uid(out, *uid),

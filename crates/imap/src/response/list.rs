@@ -1,4 +1,4 @@
-//! LIST, LSUB and NAMESPACE (RFC 9051 §7.3.1 and §7.3.4, RFC 5258 §6, RFC 6154 §2).
+//! LIST, LSUB and NAMESPACE (RFC 9051 §7.3.1 and §7.3.4, RFC 5258 §6, RFC 6154 §2, RFC 5465 §8).
 
 use bytes::{BufMut, BytesMut};
 use mail::Role;
@@ -80,6 +80,8 @@ pub enum Attribute {
     Unmarked,
     /// There is no such mailbox.
     NonExistent,
+    /// It can be seen, and not what is in it (RFC 5465 §3.1).
+    NoAccess,
     /// It has children.
     HasChildren,
     /// It has no children.
@@ -95,12 +97,13 @@ pub enum Attribute {
 }
 
 impl Attribute {
-    const WORDS: [(Self, &'static str); 9] = [
+    const WORDS: [(Self, &'static str); 10] = [
         (Self::NoInferiors, "Noinferiors"),
         (Self::NoSelect, "Noselect"),
         (Self::Marked, "Marked"),
         (Self::Unmarked, "Unmarked"),
         (Self::NonExistent, "NonExistent"),
+        (Self::NoAccess, "NoAccess"),
         (Self::HasChildren, "HasChildren"),
         (Self::HasNoChildren, "HasNoChildren"),
         (Self::Subscribed, "Subscribed"),

@@ -45,9 +45,24 @@ impl Session {
                 let status = Status::ok("Done");
                 self.conclude(tag, Verb::SetMetadata, status, Moment::Free, false);
             }
-            (Wait::Statuses { tag, items, lines }, answer) => {
-                self.take_list_status(tag, items, lines, answer);
+            (Wait::Watching { tag, status, watch }, Answer::News(news)) => {
+                self.watching(tag, status, watch, *news);
             }
+            (Wait::WatchList { tag, status, watch }, Answer::Mailboxes(mailboxes)) => {
+                self.take_watched(tag, status, watch, &mailboxes);
+            }
+            (Wait::WatchStatus { tag, watch, names }, answer) => {
+                self.take_first(tag, watch, names, answer);
+            }
+            (Wait::News, Answer::News(news)) => self.take_news(*news),
+            (Wait::NewsList(telling), Answer::Mailboxes(mailboxes)) => {
+                self.take_named(telling, &mailboxes);
+            }
+            (Wait::Newcomers(newcomers), Answer::Rows { rows, reached }) => {
+                self.take_newcomers(newcomers, &rows, reached);
+            }
+            (Wait::ListStatus(telling), answer) => self.take_list_status(telling, &answer),
+            (Wait::ListMetadata(telling), answer) => self.take_list_metadata(telling, answer),
             (Wait::MyRights(tag, name), Answer::Rights(rights)) => {
                 self.take_my_rights(tag, name, rights);
             }
@@ -185,6 +200,10 @@ impl Session {
             Wait::Quota(tag, Some(_)) => (tag, Verb::GetQuotaRoot, Moment::Free),
             Wait::Metadata(tag, _) => (tag, Verb::GetMetadata, Moment::Free),
             Wait::SetMetadata(tag) => return self.metadata_refused(tag, why, status),
+            Wait::Watching { tag, .. } => return self.watch_refused(tag, why, status),
+            Wait::WatchList { tag, .. } => (tag, Verb::Notify, Moment::Free),
+            Wait::News | Wait::NewsList(_) => return self.overflow(),
+            Wait::Newcomers(newcomers) => return self.told(newcomers.after),
             Wait::Select { tag, verb, .. } => return self.not_selected(&tag, verb, &status),
             Wait::Resync(tag, ..) => return self.tagged(&tag, &status),
             Wait::Changes(after) => return self.changes_refused(after),
@@ -219,9 +238,11 @@ impl Session {
                 return self.conclude(tag, verb, status, Moment::Free, false);
             }
             Wait::Left(_) => return self.bye(status.text),
-            Wait::Verdict { .. } | Wait::Statuses { .. } | Wait::AppendForgotten(..) => {
-                return self.fault();
-            }
+            Wait::Verdict { .. }
+            | Wait::ListStatus(_)
+            | Wait::ListMetadata(_)
+            | Wait::WatchStatus { .. }
+            | Wait::AppendForgotten(..) => return self.fault(),
         };
         self.conclude(tag, verb, status, moment, false);
     }

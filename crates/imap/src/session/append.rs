@@ -5,7 +5,7 @@ use mail::{Uid, UidSet, UidValidity};
 
 use super::state::{HeaderLine, Incoming, Task, Wait};
 use super::store::read_only;
-use super::{Moment, Session};
+use super::{Moment, Session, uid_only};
 use crate::ask::{Ask, Place};
 use crate::command::{Append, Command, LiteralHeader, Replace};
 use crate::diagram::Verb;
@@ -43,6 +43,9 @@ impl Session {
         }
         if self.is_read_only() {
             return self.append_refused(tag, verb, read_only(), literal);
+        }
+        if self.uid_only && !replace.uid {
+            return self.append_refused(tag, verb, uid_only::required(), literal);
         }
         match self.replaced(&replace) {
             Ok(replaced) => self.ask_append(tag, verb, replace.append, Some(replaced)),
@@ -275,6 +278,7 @@ impl Session {
         uid_validity: UidValidity,
         uids: UidSet,
     ) {
+        self.note_filed(uid_validity, &uids);
         let code = Code::AppendUid(uid_validity, uids);
         let status = if verb == Verb::Replace {
             // RFC 8508 §4.3

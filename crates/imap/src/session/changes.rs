@@ -5,11 +5,11 @@ use mail::{FlagSet, Rights};
 
 use super::acl::{changeable, permanent};
 use super::state::{After, State, Wait};
-use super::{Session, class, line};
+use super::{Session, class, line, uid_only};
 use crate::Tag;
 use crate::ask::{Ask, Changed, Changes, Gone};
 use crate::diagram::{Class, Verb};
-use crate::response::{Code, Condition, FetchLine, Response, Status};
+use crate::response::{Code, Condition, Response, Status};
 use crate::view::Moment;
 
 impl Session {
@@ -22,7 +22,11 @@ impl Session {
 
     /// In IDLE: tells what happened, or looks for the line that ends it.
     pub(super) fn idle(&mut self) -> bool {
-        if self.noticed && self.state.open().is_some() {
+        // RFC 5465 §4
+        if self.push_news() {
+            return true;
+        }
+        if self.noticed && self.hears_open() && self.state.open().is_some() {
             self.ask_changes(After::Idle);
             return true;
         }
@@ -76,6 +80,7 @@ impl Session {
         let moment = match &after {
             After::Reply(_, _, _, moment) => *moment,
             After::Idle => Moment::Free,
+            After::Push => self.push_moment(),
         };
         if changes.gone == Gone::Mailbox {
             return self.bye("The selected mailbox is no longer there");
@@ -96,7 +101,7 @@ impl Session {
         self.tell(moment);
         for changed in &changes.changed {
             // Whoever hears of new messages asks for their flags.
-            if Some(changed.uid) <= last {
+            if Some(changed.uid) <= last && self.hears_flags() {
                 self.tell_flags(changed);
             }
         }
@@ -105,11 +110,7 @@ impl Session {
             let status = Status::no("The account holds more than it may").with(Code::OverQuota);
             self.untagged(&status);
         }
-        if more {
-            self.ask_changes(after);
-        } else {
-            self.told(after);
-        }
+        self.tell_newcomers(after, last, more);
     }
 
     /// The house does not say what happened: the command itself went as it went.
@@ -134,6 +135,9 @@ impl Session {
                 // RFC 7162 §3.2.7
                 status = status.with(Code::HighestModSeq(open.highest));
             }
+        }
+        if verb == Verb::Notify {
+            self.begin_watch();
         }
         if verb == Verb::Done {
             self.end_idle(&tag, &status);
@@ -166,13 +170,14 @@ impl Session {
     }
 
     /// Flushes the view and writes what moved.
-    fn tell(&mut self, moment: Moment) {
+    pub(super) fn tell(&mut self, moment: Moment) {
         let Some(open) = self.state.open_mut() else {
             return;
         };
         let moved = open.view.flush(moment);
-        if self.qresync && !moved.vanished.is_empty() {
+        if (self.qresync || self.uid_only) && !moved.vanished.is_empty() {
             // RFC 7162 §3.2.7
+            // RFC 9586 §3.4
             let vanished = Response::Vanished {
                 earlier: false,
                 uids: moved.vanished,
@@ -209,8 +214,10 @@ impl Session {
             && !told
         {
             let out = self.output.buffer();
-            let mut line = FetchLine::begin(out, seq);
-            line.uid(out, changed.uid);
+            let mut line = uid_only::begin(self.uid_only, out, (seq, changed.uid));
+            if !self.uid_only {
+                line.uid(out, changed.uid);
+            }
             line.flags(out, &changed.flags, false);
             if self.condstore {
                 line.modseq(out, changed.modseq);

@@ -9,7 +9,7 @@ use message::{Section, Specifier};
 
 use super::output::Output;
 use super::state::{Fetching, Task, Wait};
-use super::{Session, counting};
+use super::{Session, counting, uid_only};
 use crate::ask::{Ask, FetchPlan, Piece, PieceData, PieceForm, Place, PreviewMode, Reached, Row};
 use crate::command::{Fetch, FetchItem, Partial};
 use crate::diagram::Verb;
@@ -42,6 +42,7 @@ impl Session {
         let fetching = Box::new(Fetching {
             tag,
             fetch,
+            count: uids.len(),
             uids,
             plan: Arc::new(plan),
             unknown_cte: false,
@@ -103,8 +104,19 @@ impl Session {
         rows: &[Row],
         reached: Reached,
     ) {
+        let lack = self.tell_rows(&fetching.fetch, rows);
+        fetching.unknown_cte |= lack.unknown_cte;
+        fetching.unreadable |= lack.unreadable;
+        fetching.uids = beyond(&fetching.uids, reached);
+        self.task = Task::Ready;
+        self.go_on_fetching(fetching);
+    }
+
+    /// Tells of messages what is asked for, and what of it could not be told.
+    pub(super) fn tell_rows(&mut self, fetch: &Fetch, rows: &[Row]) -> Lack {
+        let mut lack = Lack::default();
         let Some(open) = self.state.open_mut() else {
-            return self.fault();
+            return lack;
         };
         let mut marked = UidSet::new();
         let mut marked_at = ModSeq::default();
@@ -122,18 +134,17 @@ impl Session {
             let line = Line {
                 out: &mut self.output,
                 condstore: self.condstore,
+                uid_only: self.uid_only,
                 place: open.mailbox,
             };
-            let lack = line.write(seq, row, &fetching.fetch);
-            fetching.unknown_cte |= lack.unknown_cte;
-            fetching.unreadable |= lack.unreadable;
+            let one = line.write(seq, row, fetch);
+            lack.unknown_cte |= one.unknown_cte;
+            lack.unreadable |= one.unreadable;
         }
         if !marked.is_empty() {
             open.told.push((marked, marked_at));
         }
-        fetching.uids = beyond(&fetching.uids, reached);
-        self.task = Task::Ready;
-        self.go_on_fetching(fetching);
+        lack
     }
 
     /// The UIDs of a set as the peer wrote it; only those that are there.
@@ -168,7 +179,7 @@ pub(super) fn beyond(uids: &UidSet, reached: Reached) -> UidSet {
 }
 
 /// What has to be read to tell what is asked for.
-fn plan(fetch: &Fetch, read_only: bool) -> FetchPlan {
+pub(super) fn plan(fetch: &Fetch, read_only: bool) -> FetchPlan {
     let mut plan = FetchPlan {
         changed_since: fetch.changed_since,
         ..FetchPlan::default()
@@ -257,7 +268,7 @@ fn short(preview: &str) -> &str {
 
 /// What a FETCH line does not tell though it was asked for.
 #[derive(Clone, Copy, Debug, Default)]
-struct Lack {
+pub(super) struct Lack {
     /// A piece whose transfer encoding is not known.
     unknown_cte: bool,
     /// Something of an outline that is damaged.
@@ -268,18 +279,19 @@ struct Lack {
 struct Line<'a> {
     out: &'a mut Output,
     condstore: bool,
+    uid_only: bool,
     place: Place,
 }
 
 impl Line<'_> {
     /// Writes the line; tells what it lacks.
     fn write(mut self, seq: SeqNo, row: &Row, fetch: &Fetch) -> Lack {
-        let mut line = FetchLine::begin(self.out.buffer(), seq);
+        let mut line = uid_only::begin(self.uid_only, self.out.buffer(), (seq, row.uid));
         let mut pieces = row.pieces.iter();
         let mut lack = Lack::default();
         let items = &fetch.items;
         let tells_uid = fetch.uid || self.condstore && row.marked;
-        if tells_uid && !items.contains(&FetchItem::Uid) {
+        if tells_uid && !self.uid_only && !items.contains(&FetchItem::Uid) {
             // RFC 9051 §6.4.9
             line.uid(self.out.buffer(), row.uid);
         }

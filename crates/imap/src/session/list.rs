@@ -1,17 +1,18 @@
 //! LIST and LSUB: which of the house's mailboxes are told, and what is said of each
-//! (RFC 9051 §6.3.9, RFC 3501 §6.3.9, RFC 5258, 5819, 6154).
+//! (RFC 9051 §6.3.9, RFC 3501 §6.3.9, RFC 5258, 5819, 6154, 8440, 9590).
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use mail::Rights;
 
+use super::metadata::{add_missing, values};
 use super::pattern::{Name, Pattern};
-use super::state::{Line, Listed as Asked, Wait};
+use super::state::{Line, ListTelling, Listed as Asked, Wait};
 use super::{Moment, Session};
 use crate::ask::{Answer, Ask, Listed};
-use crate::command::{List, StatusItem};
+use crate::command::List;
 use crate::diagram::Verb;
-use crate::response::{Attribute, Listing, Response, Status};
+use crate::response::{Attribute, Listing, Metadata, Response, Status};
 use crate::{MailboxName, Tag};
 
 impl Session {
@@ -49,45 +50,79 @@ impl Session {
                 let status = Status::ok("Done");
                 self.conclude(tag, Verb::Lsub, status, Moment::Free, false);
             }
-            Asked::List(list) => {
-                let lines = lines(&mailboxes, list);
-                self.write_lines(tag, list.returning.status.clone(), lines);
-            }
+            Asked::List(list) => self.tell_next(Box::new(ListTelling {
+                tag,
+                lines: lines(&mailboxes, list),
+                returning: list.returning.clone(),
+            })),
         }
     }
 
-    /// Writes lines up to the first whose mailbox's status is wanted.
-    fn write_lines(&mut self, tag: Tag, items: Vec<StatusItem>, mut lines: VecDeque<Line>) {
-        while let Some(line) = lines.front() {
+    /// Writes lines up to the first of whose mailbox more is to be told than the line says.
+    fn tell_next(&mut self, mut telling: Box<ListTelling>) {
+        while let Some(line) = telling.lines.front() {
             let mailbox = line.listing.mailbox.clone();
-            let name = mailbox.as_str().to_owned();
-            let has_status = line.has_status && !items.is_empty();
+            let (has_status, has_metadata) = (line.has_status, line.has_metadata);
             let rights = line.rights;
             self.write(&Response::List(line.listing.clone()));
             if !rights.is_empty() {
-                self.write(&Response::MyRights(mailbox, rights));
+                self.write(&Response::MyRights(mailbox.clone(), rights));
             }
             if has_status {
-                return self.wait(Ask::Status { name }, Wait::Statuses { tag, items, lines });
+                let name = mailbox.as_str().to_owned();
+                return self.wait(Ask::Status { name }, Wait::ListStatus(telling));
             }
-            lines.pop_front();
+            if has_metadata {
+                return self.ask_list_metadata(telling);
+            }
+            telling.lines.pop_front();
         }
         let status = Status::ok("Done");
-        self.conclude(tag, Verb::List, status, Moment::Free, false);
+        self.conclude(telling.tag, Verb::List, status, Moment::Free, false);
     }
 
-    pub(super) fn take_list_status(
-        &mut self,
-        tag: Tag,
-        items: Vec<StatusItem>,
-        mut lines: VecDeque<Line>,
-        answer: Answer,
-    ) {
+    pub(super) fn take_list_status(&mut self, mut telling: Box<ListTelling>, answer: &Answer) {
+        let Some(line) = telling.lines.front() else {
+            return self.fault();
+        };
+        let has_metadata = line.has_metadata;
         // A mailbox that went in the meantime just has no status (RFC 5819 §2).
-        if let (Some(line), Answer::Status(status)) = (lines.pop_front(), answer) {
-            self.write_status(&line.listing.mailbox, &items, &status);
+        if let Answer::Status(status) = answer {
+            self.write_status(&line.listing.mailbox, &telling.returning.status, status);
         }
-        self.write_lines(tag, items, lines);
+        if has_metadata {
+            return self.ask_list_metadata(telling);
+        }
+        telling.lines.pop_front();
+        self.tell_next(telling);
+    }
+
+    /// Asks for the notes that LIST tells.
+    fn ask_list_metadata(&mut self, telling: Box<ListTelling>) {
+        let Some(line) = telling.lines.front() else {
+            return self.fault();
+        };
+        let entries = telling.returning.metadata.iter();
+        let ask = Ask::Metadata {
+            mailbox: Some(line.listing.mailbox.as_str().to_owned()),
+            entries: entries.map(|entry| entry.as_str().to_owned()).collect(),
+            depth: Some(0),
+            octets_max: None,
+        };
+        self.wait(ask, Wait::ListMetadata(telling));
+    }
+
+    pub(super) fn take_list_metadata(&mut self, mut telling: Box<ListTelling>, answer: Answer) {
+        // RFC 9590 §3
+        // There may be none to be had: on a mailbox of somebody else, or on one that went.
+        if let (Some(line), Answer::Metadata { entries, .. }) = (telling.lines.pop_front(), answer)
+        {
+            let mut values = values(entries);
+            add_missing(&mut values, &telling.returning.metadata);
+            let values = Metadata::Values(values);
+            self.write(&Response::Metadata(line.listing.mailbox, values));
+        }
+        self.tell_next(telling);
     }
 }
 
@@ -109,9 +144,12 @@ fn lines(mailboxes: &[&Listed], list: &List) -> VecDeque<Line> {
             let recursive =
                 list.select.recursive_match && chosen_below.contains(mailbox.name.as_str());
             let chosen = chosen(mailbox, list);
+            let more = mailbox.exists && mailbox.selectable;
             (chosen || recursive).then(|| Line {
                 listing: listing(mailbox, list, &parents, recursive),
-                has_status: mailbox.exists && mailbox.selectable,
+                has_status: more && !list.returning.status.is_empty(),
+                // RFC 9590 §4: none for those listed only for what is below them.
+                has_metadata: more && chosen && !list.returning.metadata.is_empty(),
                 // RFC 8440 §4: none for those listed only for what is below them.
                 rights: match list.returning.my_rights && chosen {
                     true => mailbox.rights,
@@ -181,6 +219,44 @@ fn listing(mailbox: &Listed, list: &List, parents: &BTreeSet<&str>, recursive: b
         listing.child_info.push(option.to_owned());
     }
     listing
+}
+
+/// All mailboxes, to say of some of them how they stand.
+pub(super) struct Catalogue<'a> {
+    mailboxes: BTreeMap<&'a str, &'a Listed>,
+    parents: BTreeSet<&'a str>,
+}
+
+impl<'a> Catalogue<'a> {
+    pub(super) fn new(mailboxes: &'a [Listed]) -> Self {
+        let all: Vec<&Listed> = mailboxes.iter().collect();
+        let named = all.iter().map(|mailbox| (mailbox.name.as_str(), *mailbox));
+        Self {
+            parents: parents(&all, |mailbox| mailbox.exists),
+            mailboxes: named.collect(),
+        }
+    }
+
+    pub(super) fn is_subscribed(&self, name: &str) -> bool {
+        let known = self.mailboxes.get(name);
+        known.is_some_and(|mailbox| mailbox.subscribed)
+    }
+
+    /// As LIST tells of it, whether or not it is there.
+    pub(super) fn describe(&self, name: &str) -> Listing {
+        let absent = Listed {
+            name: name.to_owned(),
+            role: None,
+            subscribed: false,
+            exists: false,
+            selectable: false,
+            rights: Rights::NONE,
+        };
+        let mut list = List::default();
+        list.returning.subscribed = true;
+        let mailbox = self.mailboxes.get(name).copied().unwrap_or(&absent);
+        listing(mailbox, &list, &self.parents, false)
+    }
 }
 
 /// The lines an LSUB is answered with: `%` also names the levels above subscribed names.

@@ -16,7 +16,7 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 47] = [
+const CAPABILITIES: [&str; 51] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
@@ -26,6 +26,7 @@ const CAPABILITIES: [&str; 47] = [
     "UTF8=ACCEPT",
     "UNAUTHENTICATE",
     "IDLE",
+    "INPROGRESS",
     "NAMESPACE",
     "UNSELECT",
     "UIDPLUS",
@@ -53,8 +54,11 @@ const CAPABILITIES: [&str; 47] = [
     "QUOTA=RES-STORAGE",
     "QUOTA=RES-MESSAGE",
     "METADATA",
+    "LIST-METADATA",
+    "NOTIFY",
     "CONDSTORE",
     "QRESYNC",
+    "UIDONLY",
     "CREATE-SPECIAL-USE",
     "OBJECTID",
     "SAVEDATE",
@@ -267,8 +271,9 @@ impl Session {
     pub(super) fn unauthenticated(&mut self, tag: &Tag) {
         // RFC 8437 §4.1
         (self.rev2, self.utf8) = (false, false);
-        (self.condstore, self.qresync) = (false, false);
+        (self.condstore, self.qresync, self.uid_only) = (false, false, false);
         self.noticed = false;
+        self.notify = None;
         self.enter(Verb::Unauthenticate, Class::Ok, State::NotAuthenticated);
         let status = Status::ok("Who is next?").with(Code::Capability(self.capabilities()));
         self.tagged(tag, &status);
@@ -292,6 +297,10 @@ impl Session {
                 // RFC 7162 §3.2.3
                 self.enable_condstore();
                 enabled.push("QRESYNC".to_owned());
+            } else if name.eq_ignore_ascii_case("UIDONLY") && !self.uid_only {
+                // RFC 9586 §3.1
+                self.uid_only = true;
+                enabled.push("UIDONLY".to_owned());
             }
         }
         self.write(&Response::Enabled(enabled));

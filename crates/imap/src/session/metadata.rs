@@ -39,17 +39,9 @@ impl Session {
         entries: Vec<(String, Bytes)>,
         longest: Option<u64>,
     ) {
-        let known = entries
-            .into_iter()
-            .filter_map(|(name, value)| Some((EntryName::parse(&name)?, Some(value))));
-        let mut values: Vec<_> = known.collect();
+        let mut values = values(entries);
         if get.depth == Depth::Zero && longest.is_none() {
-            // Whoever names an entry hears that it has no value.
-            for entry in get.entries {
-                if values.iter().all(|(name, _)| *name != entry) {
-                    values.push((entry, None));
-                }
-            }
+            add_missing(&mut values, &get.entries);
         }
         if !values.is_empty() {
             self.write(&Response::Metadata(get.mailbox, Metadata::Values(values)));
@@ -88,6 +80,23 @@ impl Session {
             _ => status,
         };
         self.conclude(tag, Verb::SetMetadata, status, Moment::Free, false);
+    }
+}
+
+/// Entries and their values, as they are told.
+pub(super) fn values(entries: Vec<(String, Bytes)>) -> Vec<(EntryName, Option<Bytes>)> {
+    let known = entries.into_iter();
+    known
+        .filter_map(|(name, value)| Some((EntryName::parse(&name)?, Some(value))))
+        .collect()
+}
+
+/// Whoever names an entry hears that it has no value.
+pub(super) fn add_missing(values: &mut Vec<(EntryName, Option<Bytes>)>, asked: &[EntryName]) {
+    for entry in asked {
+        if values.iter().all(|(name, _)| name != entry) {
+            values.push((entry.clone(), None));
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::command::{MultiSearch, SearchKey, SearchReturn, Source};
 use crate::diagram::Verb;
 use crate::response::{Code, Esearch, Response, Status};
 use crate::view::View;
-use crate::{MailboxName, Tag};
+use crate::{MailboxName, Policy, Tag};
 
 /// What is told where nothing is asked for.
 // RFC 7377 §2.1
@@ -52,7 +52,7 @@ impl Elsewhere {
 /// An ESEARCH on its way.
 #[derive(Debug)]
 pub(super) struct Roaming {
-    tag: Tag,
+    pub(super) tag: Tag,
     returning: SearchReturn,
     key: Arc<Elsewhere>,
     sources: Vec<Source>,
@@ -106,8 +106,7 @@ impl Session {
 
     /// Begins, now that it is known which mailboxes there are.
     pub(super) fn take_sources(&mut self, mut roaming: Box<Roaming>, listed: &[Listed]) {
-        let prefix = self.policy.other_users.as_deref();
-        let mut names = names(&roaming.sources, listed, prefix);
+        let mut names = names(&roaming.sources, listed, &self.policy);
         // RFC 7377 §2.4
         if names.len() > self.policy.search_mailboxes_max {
             let status = Status::no("That is too many mailboxes at once").with(Code::Limit);
@@ -215,10 +214,9 @@ fn wants_open(sources: &[Source]) -> bool {
 }
 
 /// The names of the mailboxes that are meant, none twice. Those that are named need not exist.
-fn names(sources: &[Source], listed: &[Listed], other_users: Option<&str>) -> Vec<String> {
+fn names(sources: &[Source], listed: &[Listed], policy: &Policy) -> Vec<String> {
     let mut listed: Vec<&Listed> = listed.iter().filter(|one| one.selectable).collect();
     listed.sort_by_key(|one| (one.name != "INBOX", one.name.as_str()));
-    let is_own = |name: &str| other_users.is_none_or(|prefix| !name.starts_with(prefix));
     let mut names = Names::default();
     for source in sources {
         match source {
@@ -227,7 +225,7 @@ fn names(sources: &[Source], listed: &[Listed], other_users: Option<&str>) -> Ve
             Source::Inboxes => names.add("INBOX"),
             Source::Personal => listed
                 .iter()
-                .filter(|one| is_own(&one.name))
+                .filter(|one| !policy.is_others(&one.name))
                 .for_each(|one| names.add(&one.name)),
             Source::Subscribed => listed
                 .iter()

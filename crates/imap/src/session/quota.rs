@@ -28,8 +28,7 @@ impl Session {
         // The mailbox need not be there, so others' are told alike, shared or not: with no quota
         // root. How much their owners hold is not told.
         // RFC 9208 §4.1.2
-        let mut others = self.policy.other_users.iter().chain(&self.policy.shared);
-        if others.any(|level| mailbox.as_str().starts_with(level)) {
+        if self.policy.is_others(mailbox.as_str()) {
             self.write(&Response::QuotaRoot(mailbox, Vec::new()));
             let status = Status::ok("Done");
             return self.conclude(tag, Verb::GetQuotaRoot, status, Moment::Free, false);

@@ -4,7 +4,7 @@ use mail::{Flag, FlagSet, Rights, Uid, UidSet};
 
 use super::acl::{changeable, is_read_only};
 use super::state::{Open, State, Wait};
-use super::{Moment, Session};
+use super::{Moment, Session, uid_only};
 use crate::ask::{Ask, Changes, Gone, Selected};
 use crate::command::{Qresync, SelectParameters};
 use crate::diagram::{Class, Verb};
@@ -24,6 +24,11 @@ impl Session {
             // RFC 7162 §3.2.5
             let status = Status::bad("Enable QRESYNC first").with(Code::ClientBug);
             return self.bad(Some(&tag), &status);
+        }
+        let matches = |qresync: &Qresync| qresync.matches.is_some();
+        if self.uid_only && parameters.qresync.as_ref().is_some_and(matches) {
+            // RFC 9586 §3.7
+            return self.bad(Some(&tag), &uid_only::required());
         }
         self.condstore |= parameters.condstore;
         if self.state.open().is_some() {
@@ -55,8 +60,7 @@ impl Session {
         let same = |qresync: &Qresync| qresync.uid_validity == selected.uid_validity;
         let qresync = qresync.filter(same);
         let examined = selected.read_only || verb == Verb::Examine;
-        let rights = selected.rights;
-        let read_only = is_read_only(examined, rights);
+        let (rights, read_only) = (selected.rights, is_read_only(examined, selected.rights));
         let view = View::new(&selected.uids);
         let mut flags: FlagSet = Flag::SYSTEM.into_iter().collect();
         for keyword in selected.keywords {
@@ -65,7 +69,8 @@ impl Session {
         self.write(&Response::Exists(view.count()));
         if !self.rev2 {
             self.write(&Response::Recent(0));
-            if let Some(seq) = selected.first_unseen.and_then(|uid| view.seq(uid)) {
+            let unseen = selected.first_unseen.filter(|_| !self.uid_only);
+            if let Some(seq) = unseen.and_then(|uid| view.seq(uid)) {
                 let status = Status::ok("The first unseen message");
                 self.untagged(&status.with(Code::Unseen(seq.value())));
             }
@@ -98,6 +103,7 @@ impl Session {
             uid_next: selected.uid_next,
             flags,
             saved: UidSet::new(),
+            filed: UidSet::new(),
             over_quota: false,
             told: Vec::new(),
         };

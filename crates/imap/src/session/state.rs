@@ -7,9 +7,13 @@ use mail::{FlagSet, ModSeq, Rights, Uid, UidSet, UidValidity};
 use wire::sasl::Exchange;
 
 use super::multi_search::Roaming;
+use super::notify::Telling;
 use super::search::Numbering;
+use super::watch::{Newcomers, Wants, Watch};
 use crate::ask::{FetchPlan, Place, StoreMode};
-use crate::command::{Fetch, GetMetadata, List, LiteralHeader, Qresync, SearchReturn, StatusItem};
+use crate::command::{
+    Fetch, GetMetadata, List, ListReturn, LiteralHeader, Qresync, SearchReturn, StatusItem,
+};
 use crate::diagram::{Phase, Verb};
 use crate::response::{Listing, Status};
 use crate::view::{Moment, View};
@@ -80,6 +84,8 @@ pub(super) struct Open {
     pub(super) flags: FlagSet,
     /// What `$` stands for.
     pub(super) saved: UidSet,
+    /// Messages that the client itself put there, while it is told of new ones.
+    pub(super) filed: UidSet,
     /// True once it was told that the account holds more than it may.
     pub(super) over_quota: bool,
     /// Flags that this command told already: these messages, as of this line of the ledger.
@@ -154,12 +160,33 @@ pub(super) enum Wait {
     Quota(Tag, Option<MailboxName>),
     Metadata(Tag, Box<GetMetadata>),
     SetMetadata(Tag),
-    /// The statuses of LIST … RETURN (STATUS …).
-    Statuses {
+    /// From where on news is to be told.
+    Watching {
         tag: Tag,
-        items: Vec<StatusItem>,
-        lines: VecDeque<Line>,
+        /// True if it is to be told how everything stands.
+        status: bool,
+        watch: Box<Watch>,
     },
+    /// The mailboxes that are to be watched.
+    WatchList {
+        tag: Tag,
+        status: bool,
+        watch: Box<Watch>,
+    },
+    /// How the first of these stands.
+    WatchStatus {
+        tag: Tag,
+        watch: Box<Watch>,
+        names: VecDeque<(MailboxName, Wants)>,
+    },
+    News,
+    /// How the mailboxes stand whose names are to be told of.
+    NewsList(Telling),
+    Newcomers(Box<Newcomers>),
+    /// The status of LIST's first line.
+    ListStatus(Box<ListTelling>),
+    /// The notes of LIST's first line.
+    ListMetadata(Box<ListTelling>),
     Select {
         tag: Tag,
         verb: Verb,
@@ -246,6 +273,8 @@ pub(super) enum After {
     Reply(Tag, Verb, Status, Moment),
     /// IDLE goes on.
     Idle,
+    /// Nothing: no command is in progress.
+    Push,
 }
 
 /// What a list of mailboxes was asked for.
@@ -255,11 +284,21 @@ pub(super) enum Listed {
     Lsub { reference: String, pattern: String },
 }
 
-/// A line of a LIST, to be followed by its mailbox's STATUS if it can have one.
+/// A LIST on its way.
+#[derive(Debug)]
+pub(super) struct ListTelling {
+    pub(super) tag: Tag,
+    pub(super) returning: ListReturn,
+    /// Those not told yet, or not to the end.
+    pub(super) lines: VecDeque<Line>,
+}
+
+/// A line of a LIST, to be followed by what else is told of its mailbox.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) listing: Listing,
     pub(super) has_status: bool,
+    pub(super) has_metadata: bool,
     /// Told if they are wanted.
     pub(super) rights: Rights,
 }
@@ -271,6 +310,8 @@ pub(super) struct Fetching {
     pub(super) fetch: Fetch,
     /// Those not read yet.
     pub(super) uids: UidSet,
+    /// How many there were.
+    pub(super) count: u64,
     pub(super) plan: Arc<FetchPlan>,
     /// True once a transfer encoding could not be undone.
     pub(super) unknown_cte: bool,
@@ -289,6 +330,8 @@ pub(super) struct Storing {
     pub(super) unchanged_since: Option<ModSeq>,
     /// Those not changed yet.
     pub(super) uids: UidSet,
+    /// How many there were.
+    pub(super) count: u64,
     pub(super) modified: UidSet,
 }
 

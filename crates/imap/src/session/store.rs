@@ -6,11 +6,11 @@ use mail::{ModSeq, SeqSet, UidSet, UidValidity};
 
 use super::fetch::beyond;
 use super::state::{Storing, Task, Wait};
-use super::{Moment, Session, counting};
+use super::{Moment, Session, counting, uid_only};
 use crate::ask::{Ask, Changed, Reached, StoreMode};
 use crate::command::{Store, StoreAction};
 use crate::diagram::Verb;
-use crate::response::{Code, FetchLine, Status};
+use crate::response::{Code, Status};
 use crate::{MailboxName, SeqNumber, SequenceRange, SequenceSet, Tag};
 
 impl Session {
@@ -37,6 +37,7 @@ impl Session {
             mode,
             flags: store.flags,
             unchanged_since: store.unchanged_since,
+            count: uids.len(),
             uids,
             modified: UidSet::new(),
         }));
@@ -90,8 +91,8 @@ impl Session {
             if silent && !self.condstore {
                 continue;
             }
-            let mut line = FetchLine::begin(out, seq);
-            if storing.uid || self.condstore {
+            let mut line = uid_only::begin(self.uid_only, out, (seq, changed.uid));
+            if !self.uid_only && (storing.uid || self.condstore) {
                 line.uid(out, changed.uid);
             }
             if !silent {
@@ -171,6 +172,7 @@ impl Session {
         source: UidSet,
         target: UidSet,
     ) {
+        self.note_filed(uid_validity, &target);
         let status = if source.is_empty() {
             Status::ok("There is no such message")
         } else {

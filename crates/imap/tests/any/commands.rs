@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use imap::Command;
 use imap::command::{
-    Append, AppendMessage, Date, Depth, EntryName, EntryType, Fetch, FetchItem, GetMetadata, List,
-    ListReturn, ListSelect, LiteralHeader, MultiSearch, Partial, PartialRange, Qresync, Replace,
-    Resource, RightsChange, Search, SearchKey, SearchReturn, SelectParameters, Sort, SortCriterion,
-    SortKey, Source, SpecialUse, Store, StoreAction, Thread, Threading,
+    Append, AppendMessage, Date, Depth, EntryName, EntryType, Event, EventGroup, Fetch, FetchItem,
+    GetMetadata, List, ListReturn, ListSelect, LiteralHeader, MailboxFilter, MultiSearch, Notify,
+    Partial, PartialRange, Qresync, Replace, Resource, RightsChange, Search, SearchKey,
+    SearchReturn, SelectParameters, Sort, SortCriterion, SortKey, Source, SpecialUse, Store,
+    StoreAction, Thread, Threading,
 };
 use mail::{Role, UidValidity};
 use message::SortText;
@@ -57,6 +58,43 @@ pub(crate) fn fetch_item() -> BoxedStrategy<FetchItem> {
         }),
         part_numbers(0).prop_map(FetchItem::BinarySize),
         any::<bool>().prop_map(|lazy| FetchItem::Preview { lazy }),
+    ]
+    .boxed()
+}
+
+/// Any NOTIFY.
+pub(crate) fn notify() -> BoxedStrategy<Notify> {
+    let event = prop_oneof![
+        prop::collection::vec(fetch_item(), 0..3).prop_map(Event::MessageNew),
+        prop::sample::select(vec![
+            Event::MessageExpunge,
+            Event::FlagChange,
+            Event::AnnotationChange,
+            Event::MailboxName,
+            Event::SubscriptionChange,
+            Event::MailboxMetadataChange,
+            Event::ServerMetadataChange,
+        ]),
+        "X[a-zA-Z]{1,5}".prop_map(Event::Other),
+    ];
+    let mailboxes = || prop::collection::vec(mailbox(), 1..4);
+    let filter = prop_oneof![
+        prop::sample::select(vec![
+            MailboxFilter::Selected,
+            MailboxFilter::SelectedDelayed,
+            MailboxFilter::Inboxes,
+            MailboxFilter::Personal,
+            MailboxFilter::Subscribed,
+        ]),
+        mailboxes().prop_map(MailboxFilter::Subtree),
+        mailboxes().prop_map(MailboxFilter::Mailboxes),
+    ];
+    let group = (filter, prop::collection::vec(event, 0..4))
+        .prop_map(|(filter, events)| EventGroup { filter, events });
+    prop_oneof![
+        1 => Just(Notify::None),
+        9 => (any::<bool>(), prop::collection::vec(group, 1..4))
+            .prop_map(|(status, groups)| Notify::Set { status, groups }),
     ]
     .boxed()
 }
@@ -258,13 +296,15 @@ pub(crate) fn list() -> BoxedStrategy<List> {
             special_use,
         });
     let status = prop::option::of(status_items()).prop_map(Option::unwrap_or_default);
-    let returning = (any::<[bool; 4]>(), status).prop_map(
-        |([subscribed, children, special_use, my_rights], status)| ListReturn {
+    let metadata = prop::collection::vec(entry(), 0..3);
+    let returning = (any::<[bool; 4]>(), status, metadata).prop_map(
+        |([subscribed, children, special_use, my_rights], status, metadata)| ListReturn {
             subscribed,
             children,
             special_use,
             my_rights,
             status,
+            metadata,
         },
     );
     let pattern = || "[^\0]{0,6}[*%]?";
@@ -470,6 +510,7 @@ pub(crate) fn on_mailboxes() -> BoxedStrategy<Command> {
         text().prop_map(Command::GetQuota),
         mailbox().prop_map(Command::GetQuotaRoot),
         get_metadata().prop_map(Command::GetMetadata),
+        notify().prop_map(Command::Notify),
         (mailbox(), noted(1))
             .prop_map(|(mailbox, entries)| Command::SetMetadata { mailbox, entries }),
         (

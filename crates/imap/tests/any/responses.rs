@@ -43,6 +43,8 @@ pub(crate) fn code() -> BoxedStrategy<Code> {
             Code::UnknownCte,
             Code::NoModSeq,
             Code::Closed,
+            Code::NotificationOverflow,
+            Code::UidRequired,
         ]),
         (number(), uids())
             .prop_map(|(validity, uids)| Code::AppendUid(UidValidity(validity), uids)),
@@ -53,11 +55,19 @@ pub(crate) fn code() -> BoxedStrategy<Code> {
         )),
         prop::collection::vec(word(), 0..3).prop_map(Code::BadCharset),
         prop::collection::vec(word(), 1..3).prop_map(Code::Capability),
+        prop::collection::vec("[A-Z][a-zA-Z]{1,9}", 1..4).prop_map(Code::BadEvent),
         number64().prop_map(Code::MetadataLongEntries),
         number64().prop_map(Code::MetadataMaxSize),
         Just(Code::MetadataNoPrivate),
         Just(Code::MetadataTooMany),
         modseq().prop_map(Code::HighestModSeq),
+        (prop::option::of("[a-zA-Z0-9.]{1,5}"), in_progress()).prop_map(|(tag, (done, goal))| {
+            Code::InProgress {
+                tag: tag.and_then(|tag| Tag::new(&tag)),
+                done,
+                goal,
+            }
+        }),
         object_id().prop_map(Code::MailboxId),
         plain_set().prop_map(Code::Modified),
         (flags(), any::<bool>()).prop_map(|(flags, star)| Code::PermanentFlags(flags, star)),
@@ -70,12 +80,23 @@ pub(crate) fn code() -> BoxedStrategy<Code> {
     .boxed()
 }
 
+/// How much is done, and of how much.
+fn in_progress() -> BoxedStrategy<(Option<u32>, Option<u32>)> {
+    prop_oneof![
+        Just((None, None)),
+        any::<u32>().prop_map(|done| (Some(done), None)),
+        (0..9_u32, 0..9_u32).prop_map(|(done, left)| (Some(done), Some(done + left + 1))),
+    ]
+    .boxed()
+}
+
 pub(crate) fn listing() -> BoxedStrategy<Listing> {
     let attribute = prop_oneof![
         prop::sample::select(vec![
             Attribute::NoInferiors,
             Attribute::NoSelect,
             Attribute::NonExistent,
+            Attribute::NoAccess,
             Attribute::HasChildren,
             Attribute::HasNoChildren,
             Attribute::Subscribed,
@@ -433,8 +454,21 @@ pub(crate) fn response() -> BoxedStrategy<Response> {
         esearch().prop_map(Response::Esearch),
         number().prop_map(|seq| Response::Expunge(SeqNo(seq))),
         (any::<bool>(), uids()).prop_map(|(earlier, uids)| Response::Vanished { earlier, uids }),
-        (number(), prop::collection::vec(fetch_data(), 1..4))
-            .prop_map(|(seq, data)| Response::Fetch(SeqNo(seq), data)),
+        fetched(),
     ]
     .boxed()
+}
+
+/// About a message, by its number or its UID.
+fn fetched() -> BoxedStrategy<Response> {
+    let data = prop::collection::vec(fetch_data(), 1..4);
+    (number(), data, any::<bool>())
+        .prop_map(|(number, data, uid)| {
+            if uid {
+                Response::UidFetch(Uid(number), data)
+            } else {
+                Response::Fetch(SeqNo(number), data)
+            }
+        })
+        .boxed()
 }

@@ -21,6 +21,21 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("9051 §6.1.3", "A023 LOGOUT", ""),
     ("9051 §6.2.1", "a002 STARTTLS", ""),
     ("9051 §6.2.2", "A001 AUTHENTICATE GSSAPI", ""),
+    ("5465 §3.1", "b NOTIFY NONE", ""),
+    (
+        "5465 §6",
+        "a notify set (mailboxes INBOX (Messagenew messageExpunge)) \
+         (personal (SubscriptionChange))",
+        "a NOTIFY SET (MAILBOXES INBOX (MessageNew MessageExpunge)) \
+         (PERSONAL (SubscriptionChange))",
+    ),
+    (
+        "5465 §6",
+        "a notify set (selected (Messagenew (uid flags) messageExpunge)) \
+         (personal (MessageNew FlagChange MessageExpunge))",
+        "a NOTIFY SET (SELECTED (MessageNew (UID FLAGS) MessageExpunge)) \
+         (PERSONAL (MessageNew FlagChange MessageExpunge))",
+    ),
     (
         "9051 §6.2.2",
         "A001 AUTHENTICATE PLAIN dGVzdAB0ZXN0AHRlc3Q=",

@@ -39,6 +39,8 @@ const RESPONSES: &[&str] = &[
     "A NO [BADCHARSET (US-ASCII UTF-8)] no such charset",
     "c NO [COMPRESSIONACTIVE] DEFLATE active via TLS",
     "* OK [XSOMETHING with words] and text",
+    "* OK [NOTIFICATIONOVERFLOW] ...A comment can go here...",
+    "o NO [BADEVENT (MessageNew MessageExpunge)] No",
     "* FLAGS (\\Seen \\Answered \\Flagged \\Deleted \\Draft)",
     "* 172 EXISTS",
     "* 1 RECENT",
@@ -48,6 +50,7 @@ const RESPONSES: &[&str] = &[
     "* LIST (\\Noselect) \"/\" \"\"",
     "* LIST (\\NonExistent \\HasChildren) \"/\" Foo",
     "* LIST () \"/\" foo2/bar2 (CHILDINFO (\"SUBSCRIBED\") OLDNAME (\"foo bar\"))",
+    "* LIST (\\NoAccess) \"/\" NewMailbox (OLDNAME (OldMailbox))",
     "* LIST (\\Marked \\Drafts \\Subscribed) NIL &Jjo-",
     "* LSUB () \".\" #news.comp.mail.mime",
     "* NAMESPACE ((\"\" \"/\")) ((\"~\" \"/\")) NIL",
@@ -63,6 +66,12 @@ const RESPONSES: &[&str] = &[
     "* 23 FETCH (FLAGS (\\Seen) RFC822.SIZE 44827 UID 447)",
     "* 1 FETCH (UID 4 MODSEQ (65402) FLAGS (\\Recent) EMAILID (M1) THREADID NIL SAVEDATE NIL)",
     "* 12 FETCH (BODY[HEADER] {5}\r\na: b\n INTERNALDATE \"17-Jul-1996 02:44:25 -0700\")",
+    "* 25997 UIDFETCH (FLAGS (\\Answered \\Flagged) UID 25997)",
+    "* OK [INPROGRESS] Hang in there...",
+    "* OK [INPROGRESS (\"tag\" NIL NIL)] Hang in there...",
+    "* OK [INPROGRESS (\"tag\" 175 NIL)] Processed 175 items so far",
+    "* OK [INPROGRESS (\"tag\" 175 1000)] Processed 17% of the items",
+    "07 BAD [UIDREQUIRED] Message numbers are not allowed",
     "* 2 FETCH (BODY[1.2]<5> NIL BINARY[3] ~{2}\r\n\0\n BINARY.SIZE[4] 9 RFC822.TEXT {0}\r\n)",
 ];
 
@@ -107,6 +116,17 @@ fn what_other_servers_send_is_read_as_well() {
         ("* ok", "* OK ."),
         ("* OK [ALERT]", "* OK [ALERT] ."),
         ("a OK [UIDNEXT x] odd", "a OK [UIDNEXT x] odd"),
+        ("* ok [inprogress]", "* OK [INPROGRESS] ."),
+        ("* OK [INPROGRESS (NIL NIL NIL)] .", "* OK [INPROGRESS] ."),
+        // What makes no sense is a code like one that is not known.
+        (
+            "* OK [INPROGRESS (NIL 5 0)] .",
+            "* OK [INPROGRESS (NIL 5 0)] .",
+        ),
+        (
+            "* OK [INPROGRESS (NIL 5 5)] .",
+            "* OK [INPROGRESS (NIL 5 5)] .",
+        ),
         ("* search 1 2 ", "* SEARCH 1 2"),
         (
             "* list (\\HASNOCHILDREN \\XFoo) \"/\" {3}\r\nfoo",

@@ -1,19 +1,21 @@
 //! A made-up house: ada, her mailboxes, and others who change them meanwhile.
 //!
-//! A line `# at 100: gone INBOX 3` in a dialogue happens when the ledger moves to 100 (`N: 100`).
+//! A line `# at 100: gone INBOX 3` in a dialogue happens when the ledger moves to 100 (`N: 100`),
+//! `# while Fetch: gone INBOX 3` when the house is first asked that.
 //! Batches are tiny, so that every dialogue meets their borders.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use imap::ask::{Answer, Ask, Listed, Place, Quota, Refused, Why};
 use imap::{Policy, Session};
 use mail::{
-    BlobRange, Enhanced, Flag, FlagSet, Instant, MailboxId, ModSeq, Refusal, Rights, Role,
-    Timestamp, Uid,
+    BlobRange, Enhanced, Flag, FlagSet, Instant, MailboxId, ModSeq, Progress, Refusal, Rights,
+    Role, Timestamp, Uid,
 };
 use wire::dialogue::{House, security_for_tests, token_for_tests};
 use wire::sasl::{Mechanism, Question, ScramKeys, Verdict};
@@ -21,9 +23,11 @@ use wire::witness::STAND_IN;
 use wire::{Security, Session as _, Step, Witness};
 
 use self::mailbox::{Mailbox, Message};
+use self::news::Deed;
 
 mod mailbox;
 mod messages;
+mod news;
 mod order;
 mod rights;
 
@@ -53,6 +57,8 @@ pub(crate) struct Made {
     subscribed: Vec<String>,
     texts: Vec<Vec<u8>>,
     events: Vec<(u64, String)>,
+    hasty: Vec<(String, String)>,
+    deeds: Vec<Deed>,
     append: Option<(String, Vec<Arriving>)>,
     replaces: Option<(Place, Uid)>,
     quota: Quota,
@@ -112,6 +118,11 @@ pub(crate) fn stage(script: &str) -> (Visitor, Made) {
         Some((at.parse().ok()?, event.to_owned()))
     });
     let mut made = Made::new(moved, events.collect());
+    let hasty = comments.iter().filter_map(|line| {
+        let (ask, event) = line.strip_prefix("# while ")?.split_once(": ")?;
+        Some((ask.to_owned(), event.to_owned()))
+    });
+    made.hasty = hasty.collect();
     if says("# shared") {
         made.share();
     }
@@ -131,6 +142,8 @@ impl Made {
             subscribed: ["INBOX", "Work/Old", "Gone"].map(str::to_owned).into(),
             texts: LETTERS.map(|text| text.as_bytes().to_vec()).into(),
             events,
+            hasty: Vec::new(),
+            deeds: Vec::new(),
             append: None,
             replaces: None,
             notes: BTreeMap::new(),
@@ -197,7 +210,30 @@ impl Made {
             let (what, name) = (words.next().unwrap(), words.next().unwrap());
             let rest: Vec<&str> = words.collect();
             let uid = rest.first().map_or(0, |uid| uid.parse().unwrap_or(0));
-            let mailbox = self.named(&name.replace('_', " ")).unwrap();
+            let name = &*name.replace('_', " ");
+            self.deeds.push(Deed {
+                modseq,
+                name: name.to_owned(),
+                what: what.to_owned(),
+                how: rest.join(" "),
+            });
+            match what {
+                "made" => {
+                    self.create(name, None);
+                    continue;
+                }
+                "subscribed" => {
+                    self.subscribed.push(name.to_owned());
+                    continue;
+                }
+                "unsubscribed" => {
+                    self.subscribed.retain(|known| known != name);
+                    continue;
+                }
+                "noted" | "many" => continue,
+                _ => {}
+            }
+            let mailbox = self.named(name).unwrap();
             match what {
                 "gone" => mailbox.remove(|message| message.uid == uid, modseq),
                 "flags" => {
@@ -210,6 +246,7 @@ impl Made {
                     }
                 }
                 "new" => drop(mailbox.push(2, FlagSet::new(), modseq, None)),
+                "renamed" => mailbox.name = rest[0].to_owned(),
                 "rights" => mailbox.rights = Rights::parse(rest[0]).unwrap(),
                 // Others fill the account, or make room.
                 "holds" => self.quota.octets = u64::from(uid),
@@ -232,8 +269,10 @@ impl Made {
                 depth,
                 octets_max,
             } => {
-                if let Some(name) = &mailbox {
-                    self.named(name)?;
+                if let Some(name) = &mailbox
+                    && self.named(name)?.owner.is_some()
+                {
+                    return Err(no(Why::NonExistent, "There is no such mailbox"));
                 }
                 self.noted(&mailbox, &entries, depth, octets_max)
             }
@@ -241,6 +280,7 @@ impl Made {
                 self.note(mailbox.as_ref(), entries)?;
                 Answer::Done
             }
+            Ask::News { since, .. } => self.news(&since)?,
             Ask::Create { name, .. } if name.contains('!') => {
                 return Err(no(Why::Cannot, "Not with '!'"));
             }
@@ -343,7 +383,8 @@ impl Made {
             selectable: true,
             rights: mailbox.rights,
         };
-        let mut all: Vec<Listed> = self.mailboxes.iter().map(listed).collect();
+        let seen = |mailbox: &&Mailbox| mailbox.rights.contains(Rights::LOOKUP);
+        let mut all: Vec<Listed> = self.mailboxes.iter().filter(seen).map(listed).collect();
         for name in &self.subscribed {
             if !all.iter().any(|mailbox| mailbox.name == *name) {
                 all.push(Listed {
@@ -403,6 +444,17 @@ fn verdict(question: &Question) -> Verdict {
 
 impl House<Visitor> for Made {
     fn answer(&mut self, ask: Ask) -> Answer {
+        let asked = format!("{ask:?}");
+        let hasty = self
+            .hasty
+            .extract_if(.., |(ask, _)| asked.starts_with(&**ask));
+        let hasty: Vec<_> = hasty.collect();
+        if !hasty.is_empty() {
+            let at = self.moved.get().max(self.modseq) + 1;
+            self.moved.set(at);
+            self.events
+                .extend(hasty.into_iter().map(|(_, event)| (at, event)));
+        }
         self.meanwhile();
         self.respond(ask).unwrap_or_else(Answer::Refused)
     }
@@ -436,6 +488,12 @@ impl wire::Session for Visitor {
     }
     fn deadline(&self) -> Option<Instant> {
         self.session.deadline()
+    }
+    fn patience(&self) -> Option<Duration> {
+        self.session.patience()
+    }
+    fn reassure(&mut self, now: Instant, progress: Option<Progress>) -> Bytes {
+        self.session.reassure(now, progress)
     }
     fn secured(&mut self, security: Security) {
         self.session.secured(security);

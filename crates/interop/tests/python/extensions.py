@@ -1,5 +1,5 @@
 """Extensions of IMAP as Python's imaplib drives them, one function each: the first argument names it."""
-import imaplib, smtplib, ssl, sys, time, zlib
+import imaplib, smtplib, socket, ssl, sys, time, zlib
 what, ca, (host, port) = sys.argv[1], sys.argv[2], sys.argv[3].split(":")
 context = ssl.create_default_context(cafile=ca)
 context.check_hostname = False
@@ -156,10 +156,10 @@ def team():
     denied(alan, "NOPERM", "CREATE", f'"Shared/{TEAM}/More"')
     denied(ada, "NOPERM", "CREATE", '"Shared/mine"')
     denied(ada, "NOPERM", "CREATE", '"Shared/nobody@test.localhost/x"')
-    assert ok(alan.myrights(offers)) == [f"{offers} lrs".encode()]
+    assert ok(alan.myrights(offers)) == [f"{offers} lrs".replace('"', "").encode()]
     ok(alan.subscribe(offers))
     assert offers.strip('"') in names(alan, "*", "LSUB")
-    assert untagged(ada, "QUOTAROOT", "GETQUOTAROOT", offers) == [offers.encode()]
+    assert untagged(ada, "QUOTAROOT", "GETQUOTAROOT", offers) == [offers.strip('"').encode()]
     ada.logout()
     alan.logout()
 
@@ -374,6 +374,129 @@ def metadata():
     ok(client.delete("Kept"))
     ok(client.create("Kept"))
     assert get("(DEPTH infinity) Kept (/private /shared)") == b""
+class Plain:
+    """IMAP over a socket: what is told without a command is read as it comes."""
+
+    def __init__(self, user=ADA):
+        stream = context.wrap_socket(socket.create_connection((host, int(port))))
+        stream.settimeout(60)
+        self.stream, self.lines = stream, stream.makefile("rb")
+        assert self.line().startswith("* OK")
+        self.command(f"LOGIN {user} secret")
+
+    def line(self):
+        line = self.lines.readline().decode()
+        assert line.endswith("\r\n"), line
+        return line[:-2]
+
+    def send(self, text):
+        self.stream.sendall(text.encode())
+
+    def command(self, text):
+        """What is told before the OK of a command."""
+        self.send(f"x {text}\r\n")
+        told = []
+        while not (line := self.line()).startswith("x "):
+            told.append(line)
+        assert line.startswith("x OK"), (text, line)
+        return told
+
+    def refused(self, text):
+        self.send(f"x {text}\r\n")
+        return self.line()
+
+
+def notify():
+    deliver = connect(ADA)
+    assert "NOTIFY" in deliver.capabilities
+    watcher = Plain()
+    ok(deliver.create("Lists/Tea"))
+    # RFC 5465 §3.1: how everything stands, then each event as it happens, without a command.
+    told = watcher.command("NOTIFY SET STATUS (selected (MessageNew (FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)]) "
+                           "MessageExpunge FlagChange)) (subtree Lists (MessageNew MessageExpunge FlagChange MailboxName)) "
+                           "(personal (SubscriptionChange MailboxMetadataChange ServerMetadataChange))")
+    assert [line.split(" UIDVALIDITY")[0] for line in told] == [
+        "* STATUS Lists (MESSAGES 0 UIDNEXT 1", "* STATUS Lists/Tea (MESSAGES 0 UIDNEXT 1"], told
+    ok(deliver.append("Lists/Tea", None, None, b"Subject: first\r\n\r\n"))
+    line = watcher.line()
+    assert line.startswith("* STATUS Lists/Tea (MESSAGES 1 UIDNEXT 2 UIDVALIDITY ") and "UNSEEN 1" in line, line
+    ok(deliver.select("Lists/Tea"))
+    ok(deliver.store("1", "+FLAGS", "(\\Seen \\Deleted)"))
+    line = watcher.line()
+    assert line.startswith("* STATUS Lists/Tea (UIDVALIDITY ") and "UNSEEN 0" in line, line
+    ok(deliver.expunge())
+    assert watcher.line().startswith("* STATUS Lists/Tea (MESSAGES 0 UIDNEXT 2 ")
+    # Names, subscriptions and notes.
+    ok(deliver.create("Lists/Milk"))
+    assert watcher.line() == '* LIST (\\HasNoChildren) "/" Lists/Milk'
+    assert watcher.line() == '* LIST (\\HasChildren) "/" Lists'
+    assert watcher.line().startswith("* STATUS Lists/Milk (UIDVALIDITY ")
+    ok(deliver.rename("Lists/Milk", "Lists/Cream"))
+    assert watcher.line() == '* LIST (\\HasNoChildren) "/" Lists/Cream (OLDNAME (Lists/Milk))'
+    assert watcher.line().startswith("* STATUS Lists/Cream (UIDVALIDITY ")
+    ok(deliver.subscribe("Lists/Cream"))
+    assert watcher.line() == '* LIST (\\HasNoChildren \\Subscribed) "/" Lists/Cream'
+    ok(deliver.delete("Lists/Cream"))
+    assert watcher.line() == '* LIST (\\NonExistent \\HasNoChildren \\Subscribed) "/" Lists/Cream'
+    assert watcher.line() == '* LIST (\\HasChildren) "/" Lists'
+    for command in "GETMETADATA", "SETMETADATA":
+        imaplib.Commands.setdefault(command, ("AUTH", "SELECTED"))
+    ok(deliver._simple_command("SETMETADATA", "INBOX", '(/private/comment "tea")'))
+    assert watcher.line() == "* METADATA INBOX /private/comment"
+    ok(deliver._simple_command("SETMETADATA", '""', '(/private/comment "house")'))
+    assert watcher.line() == '* METADATA "" /private/comment'
+    # The mailbox that is open: new letters with what was asked for, flags, removals.
+    watcher.command("SELECT INBOX")
+    ok(deliver.append("INBOX", None, None, b"Subject: second\r\n\r\n"))
+    assert watcher.line() == "* 1 EXISTS"
+    assert watcher.line() == "* 1 FETCH (UID 1 FLAGS () BODY[HEADER.FIELDS (SUBJECT)] {19}"
+    assert [watcher.line() for _ in range(3)] == ["Subject: second", "", ")"]
+    ok(deliver.select("INBOX"))
+    ok(deliver.store("1", "+FLAGS", "(\\Deleted)"))
+    assert watcher.line() == "* 1 FETCH (UID 1 FLAGS (\\Deleted))"
+    ok(deliver.expunge())
+    assert watcher.line() == "* 1 EXPUNGE"
+    # What it does itself it is not told; the next thing it hears is the other's.
+    watcher.command("CREATE Lists/Mine")
+    watcher.command("SUBSCRIBE Lists/Mine")
+    ok(deliver.append("Lists/Mine", None, None, b"Subject: third\r\n\r\n"))
+    assert watcher.line().startswith("* STATUS Lists/Mine (MESSAGES 1 ")
+    watcher.command("NOTIFY NONE")
+    ok(deliver.append("Lists/Mine", None, None, b"Subject: fourth\r\n\r\n"))
+    ok(deliver.append("INBOX", None, None, b"Subject: fifth\r\n\r\n"))
+    assert watcher.command("NOOP") == []
+    assert watcher.refused("NOTIFY SET (personal (MessageNew MessageExpunge AnnotationChange))").startswith(
+        "x NO [BADEVENT (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange MailboxMetadataChange "
+        "ServerMetadataChange)]")
+
+
+def notify_shared():
+    imaplib.Commands.setdefault("SETACL", ("AUTH", "SELECTED"))
+    ada, alan = connect(ADA), Plain(ALAN)
+    ok(ada.create("Plans"))
+    plans = f'"Other Users/{ADA}/Plans"'
+    assert alan.command(f"NOTIFY SET STATUS (mailboxes {plans} (MessageNew MessageExpunge MailboxName))") == []
+    # Sharing it makes it.
+    ok(ada.setacl("Plans", ALAN, "l"))
+    assert alan.line() == f'* LIST (\\HasNoChildren) "/" {plans}'
+    ok(ada.setacl("Plans", ALAN, "lr"))
+    ok(ada.append("Plans", None, None, b"Subject: tea\r\n\r\n"))
+    assert alan.line().startswith(f"* STATUS {plans} (MESSAGES 1 UIDNEXT 2 ")
+    ok(ada.create("Secret"))
+    ok(ada.rename("Plans", "Ideas"))
+    ideas = f'"Other Users/{ADA}/Ideas"'
+    assert alan.line() == f'* LIST (\\HasNoChildren) "/" {ideas} (OLDNAME ({plans}))'
+    ok(ada.rename("Ideas", "Plans"))
+    assert alan.line() == f'* LIST (\\HasNoChildren) "/" {plans} (OLDNAME ({ideas}))'
+    ok(ada.deleteacl("Plans", ALAN))
+    assert alan.line() == f'* LIST (\\NonExistent \\HasNoChildren \\NoAccess) "/" {plans}'
+    ok(ada.append("Plans", None, None, b"Subject: hidden\r\n\r\n"))
+    ok(ada.setacl("Plans", ALAN, "l"))
+    assert alan.line() == f'* LIST (\\HasNoChildren) "/" {plans}'
+    told = alan.command(f"NOTIFY SET STATUS (mailboxes {plans} (MessageNew MessageExpunge))")
+    assert told == [f'* LIST (\\HasNoChildren \\NoAccess) "/" {plans}'], told
+
+
 def numbers(client, *command):
     """What a search finds."""
     return [int(number) for number in ok(client.search(None, *command))[0].split()]
@@ -463,6 +586,55 @@ def partial():
         assert line.endswith(b"UID PARTIAL (%s %s)" % (asked.encode(), told)), line
     lines = ok(client.uid("FETCH", "1:*", "(UID)", "(PARTIAL -1:-2)"))
     assert lines == [b"6 (UID 6)", b"7 (UID 7)"], lines
+    client.logout()
+
+
+def list_metadata():
+    client = connect()
+    assert "LIST-METADATA" in client.capabilities
+    imaplib.Commands.setdefault("SETMETADATA", ("AUTH", "SELECTED"))
+    ok(client.create("Work/Old"))
+    ok(client.xatom("SETMETADATA", 'Work/Old (/private/comment "mine" /shared/comment "ours")'))
+    told = untagged(client, "METADATA", "LIST", '""', "Work*", "RETURN (METADATA (/private/comment /shared/x))")
+    assert told == [
+        b"Work (/private/comment NIL /shared/x NIL)",
+        b'Work/Old (/private/comment "mine" /shared/x NIL)',
+    ], told
+    client.logout()
+
+
+def uid_only():
+    client = connect()
+    assert "UIDONLY" in client.capabilities
+    other = connect()
+    for subject in b"one", b"two", b"three":
+        ok(client.append("INBOX", None, None, b"Subject: %s\r\n\r\n" % subject))
+    ok(client.enable("UIDONLY"))
+    ok(client.select())
+    assert client.response("UNSEEN")[1] == [None]
+    for command in ("FETCH", "1", "FLAGS"), ("SEARCH", "ALL"), ("STORE", "1", "FLAGS", "()"), ("COPY", "1", "Sent"):
+        try:
+            client._simple_command(*command)
+            raise AssertionError(command)
+        except imaplib.IMAP4.error as error:
+            assert "[UIDREQUIRED]" in str(error), error
+
+    def told(name, *words):
+        client.untagged_responses.clear()
+        ok(client.uid(*words))
+        return client.response(name)[1]
+
+    assert told("UIDFETCH", "FETCH", "2:3", "(FLAGS)") == [b"2 (FLAGS ())", b"3 (FLAGS ())"]
+    assert told("UIDFETCH", "STORE", "2", "+FLAGS", "(\\Deleted)") == [b"2 (FLAGS (\\Deleted))"]
+    assert ok(client.uid("SEARCH", "UID", "1:2")) == [b"1 2"]
+    ok(other.select())
+    ok(other.expunge())
+    ok(other.store("1", "+FLAGS", "(\\Flagged)"))
+    client.untagged_responses.clear()
+    ok(client.noop())
+    assert client.response("VANISHED")[1] == [b"2"]
+    assert client.response("UIDFETCH")[1] == [b"1 (FLAGS (\\Flagged))"]
+    assert client.response("FETCH")[1] == client.response("EXPUNGE")[1] == [None]
     client.logout()
 
 

@@ -102,6 +102,47 @@ async fn a_session_is_woken_at_its_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_waits_long_is_told_how_far_it_is() {
+    let (stream, peer) = pipe(1000, Encryption::None);
+    let (house, _ledger) = Echo::new();
+    let driven = tokio::spawn(run(stream, house, terms(), Stop::never()));
+    let wishes = "patience 10\r\necho a\r\nask slow 35\r\nask b\r\nask slow 10\r\nquit\r\n";
+    let heard = converse(peer, wishes).await;
+    let told = "a\r\n* 10 done at 10\r\n* 20 done at 20\r\n* 30 done at 30\r\n\
+                answer to slow 35\r\nanswer to b\r\n* 5 done at 40\r\nanswer to slow 10\r\nbye\r\n";
+    assert_eq!(heard, told);
+    assert_eq!(driven.await.unwrap().unwrap(), End::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn short_asks_are_not_remarked_on_but_many_are() {
+    let (stream, peer) = pipe(1000, Encryption::None);
+    let (house, _ledger) = Echo::new();
+    let driven = tokio::spawn(run(stream, house, terms(), Stop::never()));
+    let heard = converse(peer, "patience 10\r\nask slow 9\r\nask slow 9\r\nquit\r\n").await;
+    let told = "answer to slow 9\r\n* 1 done at 10\r\nanswer to slow 9\r\nbye\r\n";
+    assert_eq!(heard, told);
+    assert_eq!(driven.await.unwrap().unwrap(), End::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_in_the_middle_of_a_line_waits_for_its_end() {
+    // So little room that no line passes at once.
+    let (stream, mut peer) = pipe(3, Encryption::None);
+    let (house, _ledger) = Echo::new();
+    let driven = tokio::spawn(run(stream, house, terms(), Stop::never()));
+    let wishes = b"patience 10\r\nask slow 35\r\n";
+    peer.write_all(wishes).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(50)).await;
+    assert_eq!(hear_line(&mut peer).await, "* 10 done at 10");
+    assert_eq!(hear_line(&mut peer).await, "answer to slow 35");
+    peer.write_all(b"quit\r\n").await.unwrap();
+    assert_eq!(hear_line(&mut peer).await, "bye");
+    drop(peer);
+    assert_eq!(driven.await.unwrap().unwrap(), End::Closed);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deadline_that_passed_unseen_is_told_before_the_input() {
     let (stream, mut peer) = pipe(1000, Encryption::None);
     let (house, _ledger) = Echo::new();

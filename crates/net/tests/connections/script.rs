@@ -6,20 +6,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use mail::{BlobId, BlobRange, Instant, ModSeq};
+use mail::{BlobId, BlobRange, Gauge, Instant, ModSeq, Progress};
 use net::{Encryption, End, Error, Fault, House, Socket, Stop, Stream, Terms, drive};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 use wire::{ChannelBinding, Line, LineBuffer, Security, Session, Step, Upgrade};
 
-/// Each line it receives is a wish: `echo …`, `ask …`, `splice N`, `wait SECONDS`, `tls`,
-/// `deflate`, `panic`, `quit`.
+/// Each line it receives is a wish: `echo …`, `ask …`, `splice N`, `wait SECONDS`,
+/// `patience SECONDS`, `tls`, `deflate`, `panic`, `quit`.
 #[derive(Default)]
 pub(crate) struct Script {
     input: LineBuffer,
     wants: VecDeque<Step<String>>,
     now: Instant,
     alarm: Option<Instant>,
+    patience: Option<Duration>,
     ended: bool,
     busy: bool,
 }
@@ -46,6 +47,10 @@ impl Script {
             "wait" => {
                 let seconds = Duration::from_secs(rest.parse().unwrap());
                 self.alarm = Some(self.now.after(seconds));
+            }
+            "patience" => {
+                let seconds = rest.parse().unwrap();
+                self.patience = Some(Duration::from_secs(seconds));
             }
             "tls" => {
                 self.input.clear();
@@ -100,6 +105,16 @@ impl Session for Script {
         self.alarm
     }
 
+    fn patience(&self) -> Option<Duration> {
+        self.patience
+    }
+
+    fn reassure(&mut self, now: Instant, progress: Option<Progress>) -> Bytes {
+        assert!(self.busy, "nothing is asked for");
+        let far = progress.map_or(0, |progress| progress.done);
+        format!("* {far} done at {}\r\n", now.0.as_secs()).into()
+    }
+
     fn secured(&mut self, security: Security) {
         let binding = match security.binding {
             Some(ChannelBinding::TlsExporter(octets)) => format!("{octets:02x?}"),
@@ -126,25 +141,42 @@ impl Session for Script {
     }
 }
 
-/// Answers asks with themselves, reads ranges of `x`, passes a ledger's news on.
+/// Answers asks with themselves (`slow SECONDS` after so long, one piece of work done in each),
+/// reads ranges of `x`, passes a ledger's news on.
 pub(crate) struct Echo {
     ledger: watch::Receiver<ModSeq>,
     /// Octets read so far.
     pub(crate) read: Arc<AtomicU64>,
+    gauge: Arc<Gauge>,
 }
 
 impl Echo {
     pub(crate) fn new() -> (Self, watch::Sender<ModSeq>) {
         let (sender, ledger) = watch::channel(ModSeq::default());
-        let read = Arc::default();
-        (Self { ledger, read }, sender)
+        let (read, gauge) = Default::default();
+        let echo = Self {
+            ledger,
+            read,
+            gauge,
+        };
+        (echo, sender)
     }
 }
 
 impl House<Script> for Echo {
     async fn ask(&mut self, ask: String) -> String {
         tokio::task::yield_now().await;
+        if let Some(seconds) = ask.strip_prefix("slow ") {
+            for second in 0..seconds.parse().unwrap() {
+                self.gauge.show(second, 1000);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
         format!("answer to {ask}")
+    }
+
+    fn gauge(&self) -> Option<Arc<Gauge>> {
+        Some(Arc::clone(&self.gauge))
     }
 
     async fn read(&mut self, range: BlobRange) -> Result<Bytes, Fault> {

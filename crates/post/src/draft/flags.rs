@@ -7,6 +7,7 @@
 use mail::{MailboxId, ModSeq, Uid, UidSet};
 
 use super::Draft;
+use crate::happenings::What;
 use crate::ledger::{Folder, Held};
 use crate::tables::{self, FlagRun};
 
@@ -58,6 +59,7 @@ impl Draft<'_> {
             }
             at = next + 1;
         }
+        self.happened(mailbox, What::Flagged);
         let entries = before.len();
         self.release(mailbox, before.into_iter());
         if let (Some(first), Some(last)) = (runs.first(), runs.last()) {

@@ -33,6 +33,7 @@ impl Ledger {
             + tree::<(ModSeq, MailboxId), Held>(self.flag_runs.len())
             + self.vanished.capacity() * size_of::<(ModSeq, MailboxId, UidSet)>()
             + vanished
+            + self.happenings.octets()
     }
 }
 

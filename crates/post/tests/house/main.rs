@@ -16,6 +16,7 @@ mod memory;
 mod messages;
 mod metadata;
 mod model;
+mod news;
 mod orders;
 mod previews;
 mod quota;

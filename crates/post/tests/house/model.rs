@@ -282,7 +282,7 @@ async fn compare(world: &World, model: &Model) {
 }
 
 /// How many random lives: more with `CARAMEL_LAWS`.
-fn cases() -> u32 {
+pub(crate) fn cases() -> u32 {
     let wanted = std::env::var("CARAMEL_LAWS").ok();
     wanted.and_then(|text| text.parse().ok()).unwrap_or(100)
 }

@@ -2,6 +2,8 @@
 //!
 //! `ada` has an index and `bob` has none; both get the same letters, and the same is done to them.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 
 use mail::{Flag, MailboxId};
@@ -370,6 +372,27 @@ async fn a_letter_is_found_from_the_moment_it_is_there() {
         tokio::task::yield_now().await;
     }
     builder.abort();
+}
+
+#[tokio::test]
+async fn a_search_shows_how_far_it_is() {
+    let world = World::with(&["ada", "bob"], rules()).await;
+    let bob = world.account("bob").await;
+    deliver(&world, &mut 5, 70).await;
+    let mailbox = inbox(&bob).await;
+    let query = Query::Text("tea".to_owned());
+    let mut search = pin!(bob.search(mailbox, &query));
+    let mut shown = Vec::new();
+    // Between any two of its steps somebody may look.
+    let found = poll_fn(|context| {
+        let poll = search.as_mut().poll(context);
+        shown.extend(bob.gauge().progress());
+        poll
+    });
+    assert!(!found.await.unwrap().uids.is_empty());
+    shown.dedup();
+    let shown: Vec<_> = shown.iter().map(|at| (at.done, at.goal)).collect();
+    assert_eq!(shown, [(0, 70), (32, 70), (64, 70)]);
 }
 
 #[tokio::test]
