@@ -218,7 +218,8 @@ pub(crate) struct RightsChange {
     pub(crate) identifier: Option<String>,
     /// Letters of RFC 4314: l (sees it), r (reads), s (marks as read), w (other flags), i (puts
     /// messages in), k (makes mailboxes below it), x (deletes it), t (marks as deleted), e
-    /// (expunges), a (gives rights). `+` before them adds, `-` takes away, `none` takes all.
+    /// (expunges), a (gives rights); or `all`, or `none`. `+` before letters adds them to those
+    /// there are, `-` takes them away.
     #[arg(allow_hyphen_values = true)]
     pub(crate) rights: Option<String>,
 }

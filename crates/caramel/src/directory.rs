@@ -111,7 +111,12 @@ pub(crate) fn rights(
 ) -> Result<(), Complaint> {
     let arguments = json!({ "address": address, "mailbox": mailbox });
     if let (Some(identifier), Some(rights)) = (&change.identifier, &change.rights) {
-        let rights = if rights == "none" { "" } else { rights };
+        let rights = match rights.as_str() {
+            "none" => "",
+            // It would be read as two letters of rights.
+            "all" => "lrswipkxtea",
+            letters => letters,
+        };
         let change = json!({
             "address": address, "mailbox": mailbox, "identifier": identifier, "rights": rights,
         });

@@ -210,6 +210,10 @@ fn shared_commands(house: &House, team: &str) -> String {
             vec!["ada@test.localhost", "+i"],
             "ada@test.localhost lri\n".to_owned(),
         ),
+        (
+            vec!["ada@test.localhost", "all"],
+            "ada@test.localhost lrswipkxteacd\n".to_owned(),
+        ),
         (vec!["ada@test.localhost", "none"], String::new()),
     ] {
         let words = [vec!["account", "rights", team, "INBOX"], change].concat();

@@ -164,7 +164,7 @@ mod tests {
             ("-lr", Some(RightsChange::Remove(lr))),
             ("--lr", None),
             ("LR", None),
-            ("all", None),
+            ("every", None),
         ] {
             let given = json!({ "rights": given });
             assert_eq!(Arguments(&given).rights().ok(), read);
