@@ -182,6 +182,9 @@ impl Client {
         let octets = format!("{} {}\r\n", command.tag, command.line);
         self.note(&format!("C: {octets} ({})", model.step));
         assert!(self.command.is_none(), "one command at a time");
+        if command.line.starts_with("CANCELUPDATE") {
+            self.let_go(&command.line);
+        }
         self.command = Some(Command {
             begun: model.step,
             ..command

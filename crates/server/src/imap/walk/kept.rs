@@ -105,6 +105,13 @@ impl Client {
         }
     }
 
+    /// What is cancelled is told no longer.
+    pub(super) fn let_go(&mut self, line: &str) {
+        let open = self.open.as_mut().unwrap();
+        open.kept
+            .retain(|kept| !line.contains(&format!("\"{}\"", kept.tag)));
+    }
+
     /// No message that went is left in a result when it loses its number.
     pub(super) fn left(&self, uid: u32) {
         for kept in &self.open.as_ref().unwrap().kept {
