@@ -189,6 +189,10 @@ impl Config {
         self.word(&setting::RAW_HEADERS) == "keep"
     }
 
+    pub(crate) fn offers_uid_only(&self) -> bool {
+        self.is_on(&setting::UID_ONLY)
+    }
+
     pub(crate) fn allows_dialogue(&self) -> bool {
         self.is_on(&setting::ALLOW_DIALOGUE)
     }

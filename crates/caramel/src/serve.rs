@@ -148,6 +148,7 @@ fn settings(config: &Config) -> Result<Settings, Complaint> {
         connections_max: to_usize(config.connections()),
         connections_per_network_max: to_usize(config.connections_per_address()),
         raw_headers: config.keeps_raw_headers(),
+        uid_only: config.offers_uid_only(),
         dialogues: config.allows_dialogue(),
         grace: Duration::from_secs(config.stop_within_seconds()),
         ..Settings::new(config.hostname())

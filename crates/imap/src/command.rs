@@ -18,6 +18,7 @@ use wire::sasl::Secret;
 use crate::{MailboxName, Names, SeqNumber, SequenceSet};
 
 mod acl;
+pub(crate) mod context;
 mod fetch;
 mod list;
 pub(crate) mod metadata;
@@ -318,6 +319,8 @@ pub enum Command {
     UidExpunge(SequenceSet),
     /// Which messages are so? (§6.4.4)
     Search(Search),
+    /// Tell no longer how the results of these searches change (RFC 5267 §4.3.5).
+    CancelUpdate(Vec<Tag>),
     /// Which messages of several mailboxes are so? (RFC 7377)
     Esearch(MultiSearch),
     /// In which order are they? (RFC 5256 §3)

@@ -3,7 +3,7 @@
 //! A command is out of sequence exactly where [`Phase::after`] has no arrow for its success.
 //!
 //! RFC 9051 §3 and §6; RFC 3501 §6 for CHECK and LSUB; RFC 5256 §3 for SORT and THREAD;
-//! RFC 8437 §5 for UNAUTHENTICATE; RFC 5465 §8 for NOTIFY.
+//! RFC 5267 §4.3.5 for CANCELUPDATE; RFC 8437 §5 for UNAUTHENTICATE; RFC 5465 §8 for NOTIFY.
 
 use wire::drawing::Drawing;
 
@@ -71,6 +71,7 @@ pub enum Verb {
     Unselect,
     Expunge,
     Search,
+    CancelUpdate,
     Esearch,
     Sort,
     Thread,
@@ -193,7 +194,7 @@ impl Phase {
 
 impl Verb {
     /// All verbs.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 51] = [
         Self::Capability,
         Self::Noop,
         Self::Id,
@@ -232,6 +233,7 @@ impl Verb {
         Self::Unselect,
         Self::Expunge,
         Self::Search,
+        Self::CancelUpdate,
         Self::Esearch,
         Self::Sort,
         Self::Thread,

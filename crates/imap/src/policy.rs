@@ -13,13 +13,16 @@ pub struct Policy {
     pub identity: Vec<(String, String)>,
     /// What the names of other users' mailboxes begin with, if there are any (RFC 2342).
     pub other_users: Option<String>,
+    /// The mailboxes into which letters come by themselves (RFC 5465 §6.3).
+    pub inboxes: Vec<String>,
     /// What the names of mailboxes begin with that are nobody's own, if there are any (RFC 2342).
     pub shared: Option<String>,
     /// True if APPEND takes header fields beyond ASCII from whoever has not enabled UTF8=ACCEPT
     /// as well, against RFC 6855 §4.
     pub raw_headers: bool,
-    /// The mailboxes into which letters come by themselves (RFC 5465 §6.3).
-    pub inboxes: Vec<String>,
+    /// True if UIDONLY is offered (RFC 9586). A widespread program enables it and does not keep to
+    /// it, so that it sees no mail any more.
+    pub uid_only: bool,
     /// True if STARTTLS is offered while there is no TLS.
     pub starttls: bool,
     /// True if passwords may pass without TLS (a peer on this very machine).
@@ -36,6 +39,11 @@ pub struct Policy {
     pub append_all_octets_max: u64,
     /// Octets the value of a note may have (RFC 5464 §4.1); the house refuses longer ones.
     pub metadata_octets_max: u64,
+    /// Searches of one connection whose results are kept up to date, at least one (RFC 5267
+    /// §4.3.1).
+    pub contexts_max: usize,
+    /// Octets that one such result may take; a search with more is not kept up to date.
+    pub context_octets_max: usize,
     /// Mailboxes that one ESEARCH looks through (RFC 7377 §2.4).
     pub search_mailboxes_max: usize,
     /// Octets of one [`Ask::AppendChunk`](crate::Ask::AppendChunk).
@@ -56,10 +64,10 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// True for names of mailboxes that are not one's own (RFC 2342 §5).
+    /// True for names of mailboxes that are not the user's own.
     pub(crate) fn is_others(&self, name: &str) -> bool {
-        let mut levels = self.other_users.iter().chain(&self.shared);
-        levels.any(|level| name.starts_with(level))
+        let mut prefixes = self.other_users.iter().chain(&self.shared);
+        prefixes.any(|prefix| name.starts_with(prefix))
     }
 
     /// The octets of a message that APPEND brings, in a number that the grammar has.
@@ -75,9 +83,10 @@ impl Default for Policy {
             host: "localhost".to_owned(),
             identity: vec![("name".to_owned(), "Caramel".to_owned())],
             other_users: None,
+            inboxes: vec!["INBOX".to_owned()],
             shared: None,
             raw_headers: false,
-            inboxes: vec!["INBOX".to_owned()],
+            uid_only: false,
             starttls: true,
             clear_passwords: false,
             mechanisms: Mechanism::USUAL.to_vec(),
@@ -86,6 +95,8 @@ impl Default for Policy {
             append_messages_max: 1_000,
             append_all_octets_max: 1024 * 1024 * 1024,
             metadata_octets_max: 16 * 1024,
+            contexts_max: 8,
+            context_octets_max: 512 * 1024,
             search_mailboxes_max: 10_000,
             chunk_octets_max: 64 * 1024,
             response_octets_max: 12 * 1024,

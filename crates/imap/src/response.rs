@@ -34,7 +34,7 @@ pub(crate) use fetch::{part_numbers, section_spec};
 pub use list::{Attribute, Listing, Namespace, Namespaces};
 pub use metadata::Metadata;
 pub use quota::QuotaLimit;
-pub use search::Esearch;
+pub use search::{Esearch, Placed, Update};
 pub use status::StatusValue;
 
 /// How it went.

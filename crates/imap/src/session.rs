@@ -30,6 +30,7 @@ mod acl;
 mod answers;
 mod append;
 mod changes;
+mod context;
 mod fetch;
 mod list;
 mod login;
@@ -394,6 +395,7 @@ impl Session {
             Command::Expunge => self.expunge(tag, None),
             Command::UidExpunge(set) => self.expunge(tag, Some(&set)),
             Command::Search(search) => self.search(tag, search),
+            Command::CancelUpdate(tags) => self.cancel_update(tag, &tags),
             Command::Esearch(search) => self.multi_search(tag, search),
             Command::Sort(sort) => self.sort(tag, sort),
             Command::Thread(thread) => self.thread(tag, thread),

@@ -135,6 +135,12 @@ impl View {
         !self.gone.is_empty()
     }
 
+    /// Those that went and are still to be told.
+    #[must_use]
+    pub const fn going(&self) -> &UidSet {
+        &self.gone
+    }
+
     /// Queues what happened. Returns false if the mailbox itself is gone.
     pub fn queue(&mut self, added: &UidSet, gone: &Gone) -> bool {
         // New messages always have higher UIDs than all before (RFC 9051 §2.3.1.1).

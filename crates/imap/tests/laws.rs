@@ -23,6 +23,15 @@ fn runner() -> TestRunner {
     TestRunner::new(config)
 }
 
+/// Results that are kept up to date.
+const KEPT: &[&str] = &[
+    "C: u SEARCH RETURN (UPDATE ALL) UNSEEN",
+    "C: v UID SORT RETURN (UPDATE) (SUBJECT) UTF-8 NOT DELETED",
+    "C: w UID SEARCH RETURN (UPDATE COUNT) UID 3:*",
+    "C: x SORT RETURN (UPDATE PARTIAL 1:1) (REVERSE SIZE) UTF-8 OR SEEN 1:2",
+    "C: t CANCELUPDATE \"u\" \"v\"",
+];
+
 /// Commands a peer may send.
 const COMMANDS: &[&str] = &[
     "C: t NOOP",
@@ -100,6 +109,7 @@ fn line() -> impl Strategy<Value = String> {
     let noise = "[ -~]{0,40}".prop_map(|text| format!("C: t {text}"));
     prop_oneof![
         20 => commands.prop_map(|command| (*command).to_owned()),
+        3 => prop::sample::select(KEPT).prop_map(|command| (*command).to_owned()),
         3 => others,
         1 => silence,
         1 => slow,
@@ -129,7 +139,7 @@ fn script() -> impl Strategy<Value = String> {
             events.dedup_by_key(|(_, event)| *event);
             let mut gone = std::collections::HashSet::new();
             events.retain(|(_, event)| !event.starts_with("gone") || gone.insert(*event));
-            let mut script = String::new();
+            let mut script = "# uid only\n".to_owned();
             for (at, event) in events {
                 script.push_str(&format!("# at {at}: {event}\n"));
             }

@@ -31,6 +31,8 @@ BINARY | imap/tests/dialogues/fetch_sections.txt | BINARY.PEEK[
 CHILDREN | imap/tests/dialogues/list.txt | RETURN (SUBSCRIBED CHILDREN
 COMPRESS=DEFLATE | imap/tests/dialogues/compress.txt | C: e COMPRESS deflate
 CONDSTORE | imap/tests/dialogues/condstore.txt | (CHANGEDSINCE 2)
+CONTEXT=SEARCH | imap/tests/dialogues/context.txt | SEARCH RETURN (UPDATE
+CONTEXT=SORT | imap/tests/dialogues/context_sorted.txt | SORT RETURN (UPDATE
 CREATE-SPECIAL-USE | imap/tests/dialogues/mailboxes.txt | (USE (\\Archive))
 ENABLE | imap/tests/dialogues/select_rev2.txt | ENABLE
 ESEARCH | imap/tests/dialogues/search.txt | SEARCH RETURN (MIN MAX COUNT ALL)
@@ -70,6 +72,7 @@ STARTTLS | imap/tests/dialogues/capability_and_tls.txt | STARTTLS
 STATUS=SIZE | imap/tests/dialogues/mailboxes.txt | SIZE
 THREAD=ORDEREDSUBJECT | imap/tests/dialogues/thread.txt | THREAD ORDEREDSUBJECT
 THREAD=REFERENCES | imap/tests/dialogues/thread.txt | THREAD REFERENCES
+THREAD=REFS | imap/tests/dialogues/thread.txt | THREAD REFS
 UIDONLY | imap/tests/dialogues/uid_only.txt | ENABLED UIDONLY
 UIDPLUS | imap/tests/dialogues/expunge.txt | C: d UID EXPUNGE 3
 UNAUTHENTICATE | imap/tests/dialogues/unauthenticate.txt | UNAUTHENTICATE
@@ -134,7 +137,7 @@ fn offering() -> (Server, TempDir) {
     assert!(ended.well, "{}", ended.err);
     let folder = folder.display();
     let more = format!(
-        "[login]\nscram_sha1 = true\n\
+        "[login]\nscram_sha1 = true\n[imap]\nuid_only = true\n\
          [oauth]\nissuer = \"https://login.test.localhost\"\naudience = \"mail\"\n\
          keys = \"{folder}/keys.json\"\n"
     );

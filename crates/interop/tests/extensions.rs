@@ -112,6 +112,11 @@ fn letters_show_their_first_words() {
 }
 
 #[test]
+fn results_stay_up_to_date() {
+    python("contexts");
+}
+
+#[test]
 fn results_are_told_page_by_page() {
     python("partial");
 }
@@ -133,5 +138,6 @@ fn one_list_tells_the_notes_of_all() {
 
 #[test]
 fn letters_are_named_by_uid_alone() {
-    python("uid_only");
+    let server = Server::start_with("[imap]\nuid_only = true").unwrap();
+    python_on(&server, "uid_only");
 }

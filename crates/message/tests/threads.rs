@@ -32,13 +32,17 @@ impl Letter {
     }
 }
 
-fn by_references(letters: &[Letter]) -> Vec<Member> {
+fn gathered(letters: &[Letter]) -> ByReferences {
     let mut threads = ByReferences::default();
     for letter in letters {
         let id = letter.id.as_deref();
         threads.add(id, &letter.references, &letter.subject, letter.sent);
     }
-    threads.finish()
+    threads
+}
+
+fn by_references(letters: &[Letter]) -> Vec<Member> {
+    gathered(letters).finish()
 }
 
 fn by_subject(letters: &[Letter]) -> Vec<Member> {
@@ -241,8 +245,8 @@ impl Tree {
     }
 }
 
-/// REFERENCES as it is written.
-fn model(letters: &[Letter]) -> Vec<Member> {
+/// Steps 1 to 4 of REFERENCES as they are written.
+fn linked(letters: &[Letter]) -> Tree {
     let mut tree = Tree::of(letters);
     let roots = std::mem::take(&mut tree.roots);
     for root in roots {
@@ -250,6 +254,29 @@ fn model(letters: &[Letter]) -> Vec<Member> {
         tree.roots.extend(kept);
     }
     tree.sort_roots(letters, false);
+    tree
+}
+
+/// REFS as it is written: without step 5, and threads by their last arrival.
+fn model_by_arrival(letters: &[Letter], arrived: &[i64]) -> Vec<Member> {
+    let mut tree = linked(letters);
+    tree.sort_roots(letters, true);
+    let thread = |&root: &usize| {
+        let mut members = Vec::new();
+        tree.list(root, 0, &mut members);
+        members
+    };
+    let mut threads: Vec<Vec<Member>> = tree.roots.iter().map(thread).collect();
+    threads.sort_by_key(|members| {
+        let messages = members.iter().filter_map(|member| member.message);
+        messages.map(|message| arrived[message as usize]).max()
+    });
+    threads.concat()
+}
+
+/// REFERENCES as it is written.
+fn model(letters: &[Letter]) -> Vec<Member> {
+    let mut tree = linked(letters);
     tree.gather(letters);
     tree.sort_roots(letters, true);
     let mut members = Vec::new();
@@ -303,6 +330,17 @@ proptest! {
         let members = by_references(&letters);
         check_form(&members, letters.len());
         prop_assert_eq!(written(&members), written(&model(&letters)));
+    }
+
+    #[test]
+    fn references_alone_go_by_the_last_arrival(
+        letters in letters(),
+        arrived in prop::collection::vec(0..6_i64, 14),
+    ) {
+        let members = gathered(&letters).finish_by_arrival(&arrived);
+        check_form(&members, letters.len());
+        let model = model_by_arrival(&letters, &arrived);
+        prop_assert_eq!(written(&members), written(&model));
     }
 
     #[test]

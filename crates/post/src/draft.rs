@@ -32,10 +32,10 @@ pub(crate) struct Draft<'a> {
     modseq: Option<ModSeq>,
     /// Mailboxes whose next UID moved: written once, at the end.
     filed: BTreeSet<MailboxId>,
-    /// The mailbox above those that have no level above them, where that matters.
-    root: Option<&'static str>,
     /// Whose doing it is.
     author: Author,
+    /// The mailbox above those that have no level above them, where that matters.
+    root: Option<&'static str>,
 }
 
 /// A message about to be filed.
@@ -58,8 +58,8 @@ impl<'a> Draft<'a> {
             writes: Vec::new(),
             modseq: None,
             filed: BTreeSet::new(),
-            root: None,
             author: Author(0),
+            root: None,
         }
     }
 

@@ -71,6 +71,8 @@ impl Account {
         }
         let told = fates.into_iter().filter_map(|fate| self.told(ledger, fate));
         news.mailboxes = told.collect();
+        // What has happened in mailboxes is told by the names they have now: these come first.
+        news.mailboxes.sort_by_key(|told| told.naming.is_none());
         if self.visitor.is_some() {
             // Subscriptions and notes are their owner's alone.
             news.notes.clear();

@@ -149,6 +149,7 @@ impl Account {
         narrowed: &Narrowed,
     ) -> Outcome<Found> {
         let _pinned = self.keeper.pin();
+        let within = within(query);
         let now = self.house.outside().now();
         let (mut found, open) = self
             .look(|ledger| {
@@ -159,7 +160,9 @@ impl Account {
                     now,
                     narrowed,
                 };
-                for entry in &folder.entries {
+                let all = folder.entries.iter().filter(|_| within.is_none());
+                let some = within.into_iter().flat_map(|uids| folder.among(uids));
+                for entry in all.chain(some) {
                     match known.answer(query, entry) {
                         Some(true) => found.push((entry.uid, entry.modseq, NEAREST)),
                         Some(false) => {}
@@ -221,6 +224,15 @@ impl Account {
             octets: &octets,
         };
         Ok(reading.meets(query))
+    }
+}
+
+/// The messages among which are all that a query finds, where it says so itself.
+fn within(query: &Query) -> Option<&UidSet> {
+    match query {
+        Query::Uids(uids) => Some(uids),
+        Query::And(all) => all.iter().find_map(within),
+        _ => None,
     }
 }
 

@@ -149,7 +149,7 @@ impl Account {
     /// If an account cannot be read.
     pub async fn shared_mailboxes(&self) -> Outcome<Vec<(AccountId, Mailbox)>> {
         let mut shared = Vec::new();
-        for (owner, prefix) in self.sharers() {
+        for (owner, level) in self.sharers() {
             // It may have gone since.
             let Ok(there) = self.visit(owner) else {
                 continue;
@@ -158,7 +158,7 @@ impl Account {
                 continue;
             };
             shared.extend(mailboxes.into_iter().map(|mailbox| {
-                let name = format!("{prefix}{}", mailbox.name);
+                let name = format!("{level}/{}", mailbox.name);
                 // Roles and subscriptions are its owner's, not the visitor's.
                 let named = Mailbox {
                     name,
@@ -193,13 +193,14 @@ impl Account {
         let whole = |tree: &String| {
             Self::OTHERS
                 .iter()
-                .any(|level| level.trim_end_matches('/') == tree)
+                .any(|level| *level == format!("{tree}/"))
         };
         if named.is_empty() && !trees.iter().any(whole) {
             return Ok(Vec::new());
         }
         let mut neighbours = Vec::new();
-        for (owner, prefix) in self.sharers() {
+        for (owner, level) in self.sharers() {
+            let prefix = format!("{level}/");
             let below = |name: &&String| name.starts_with(&prefix);
             let above = |tree: &String| {
                 let rest = prefix.strip_prefix(tree.as_str());
@@ -223,14 +224,16 @@ impl Account {
     /// The account of somebody else, whether or not it shares anything; `None` if it is gone.
     #[must_use]
     pub fn neighbour(&self, owner: AccountId) -> Option<Neighbour> {
-        let prefix = prefix(self.house.inner.directory.maps().accounts.get(&owner)?);
+        let maps = self.house.inner.directory.maps();
+        let prefix = format!("{}/", level_of(maps.accounts.get(&owner)?));
+        drop(maps);
         Some(Neighbour {
             account: self.visit(owner).ok()?,
             prefix,
         })
     }
 
-    /// Who shares something, each with what the names of its mailboxes begin with.
+    /// Who shares something, each with the level that it is under.
     fn sharers(&self) -> Vec<(AccountId, String)> {
         let maps = self.house.inner.directory.maps();
         let with = |grantee| {
@@ -244,7 +247,7 @@ impl Account {
         owners.truncate(self.house.rules().sharers_max);
         let named = |owner| {
             let row = maps.accounts.get(&owner)?;
-            Some((owner, prefix(row)))
+            Some((owner, level_of(row)))
         };
         owners.into_iter().filter_map(named).collect()
     }
@@ -416,10 +419,10 @@ pub(crate) fn is_reserved(name: &str) -> bool {
     })
 }
 
-/// What the names of somebody's mailboxes begin with for others.
-fn prefix(owner: &AccountRow) -> String {
-    let user = escape(&lower(&owner.address).to_string());
-    format!("{}{user}/", Account::level(owner.is_shared()))
+/// The level under which somebody's mailboxes are for others.
+fn level_of(row: &AccountRow) -> String {
+    let user = escape(&lower(&row.address).to_string());
+    format!("{}{user}", Account::level(row.is_shared()))
 }
 
 fn escape(address: &str) -> String {

@@ -1,4 +1,4 @@
-//! Messages in threads (RFC 5256 §3).
+//! Messages in threads (RFC 5256 §3; draft-ietf-morg-inthread for REFS).
 
 use mail::{MailboxId, Uid};
 use message::thread::own_id;
@@ -15,6 +15,8 @@ pub enum Threading {
     Subject,
     /// By what they answer: REFERENCES.
     References,
+    /// By what they answer alone, the thread with the last arrival last: REFS.
+    Refs,
 }
 
 impl Account {
@@ -46,7 +48,8 @@ impl Account {
                     .in_nobodys_way(count, || threads.finish())
                     .await?
             }
-            Threading::References => {
+            Threading::References | Threading::Refs => {
+                let mut arrived = Vec::new();
                 let mut threads = ByReferences::default();
                 self.digests(mailbox, &entries, Wanted::References, |entry, digest| {
                     let subject = base_subject(digest.subject.as_deref().unwrap_or_default());
@@ -55,12 +58,15 @@ impl Account {
                     let sent = sent_seconds(entry, digest);
                     threads.add(id.as_deref(), references, &subject, sent);
                     uids.push(entry.uid);
+                    arrived.push(entry.date_seconds);
                 })
                 .await?;
                 let count = uids.len();
-                self.house
-                    .in_nobodys_way(count, || threads.finish())
-                    .await?
+                let finish = move || match threading {
+                    Threading::Refs => threads.finish_by_arrival(&arrived),
+                    _ => threads.finish(),
+                };
+                self.house.in_nobodys_way(count, finish).await?
             }
         };
         let named = members.into_iter().map(|member| Member {

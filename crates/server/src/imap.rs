@@ -33,9 +33,10 @@ pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
         metadata_octets_max: u64::try_from(hall.post.rules().metadata_octets_max)
             .unwrap_or(u64::MAX),
         other_users: Some(Account::OTHER_USERS.to_owned()),
+        inboxes: hall.post.inboxes(),
         shared: Some(Account::SHARED.to_owned()),
         raw_headers: hall.settings.raw_headers,
-        inboxes: hall.post.inboxes(),
+        uid_only: hall.settings.uid_only,
         ..Policy::default()
     })
 }

@@ -27,6 +27,8 @@ pub struct Settings {
     /// True if IMAP takes letters with header fields beyond ASCII from programs that have not
     /// enabled UTF8=ACCEPT as well.
     pub raw_headers: bool,
+    /// True if IMAP offers UIDONLY.
+    pub uid_only: bool,
     /// True if whoever may use the control socket may look on at conversations.
     pub dialogues: bool,
     /// How long connections may go on once the server has to stop.
@@ -86,6 +88,7 @@ impl Settings {
             connections_max: 20_000,
             connections_per_network_max: 200,
             raw_headers: false,
+            uid_only: false,
             dialogues: true,
             grace: Duration::from_secs(10),
         }

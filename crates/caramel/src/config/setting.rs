@@ -158,6 +158,10 @@ settings! {
          them, when a program that has not enabled UTF8=ACCEPT puts it into a mailbox. The \
          standard wants it refused (RFC 6855); `keep` takes it as it is, for moving in with \
          imapsync, mbsync, offlineimap and the like, which would leave such letters behind.";
+    UID_ONLY = ["imap"] "uid_only": Kind::Switch, "false", "true",
+        "Offers UIDONLY (RFC 9586), by which a program names letters by UID alone. Off unless \
+         somebody asks for it: Microsoft's Outlook enables it wherever it is offered, goes on \
+         naming letters by their numbers all the same, and then shows none.";
     MESSAGE_SIZE = ["limits"] "message_size": Kind::Size, "\"50M\"", "\"50M\"",
         "How large a message may be.";
     RECIPIENTS = ["limits"] "recipients": Kind::Count, "1000", "1000",

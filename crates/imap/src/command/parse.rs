@@ -9,7 +9,9 @@ use super::{
     Append, AppendMessage, Command, Failure, LiteralHeader, Replace, SpecialUse, Store,
     StoreAction, Tag,
 };
-use super::{acl, fetch, list, metadata, multi_search, notify, quota, search, select, sort};
+use super::{
+    acl, context, fetch, list, metadata, multi_search, notify, quota, search, select, sort,
+};
 use crate::cursor::{Cursor, Read};
 use crate::{MailboxName, Names};
 
@@ -113,6 +115,7 @@ fn with_arguments(cursor: &mut Cursor<'_>, verb: &[u8], at: usize) -> Read<Comma
         b"APPEND" => |cursor| append(cursor).map(Command::Append),
         b"REPLACE" => |cursor| replace(cursor, false),
         b"SEARCH" => |cursor| search::parse(cursor, false).map(Command::Search),
+        b"CANCELUPDATE" => |cursor| context::parse(cursor).map(Command::CancelUpdate),
         b"ESEARCH" => |cursor| multi_search::parse(cursor).map(Command::Esearch),
         b"SORT" => |cursor| sort::parse(cursor, false).map(Command::Sort),
         b"THREAD" => |cursor| sort::parse_thread(cursor, false).map(Command::Thread),

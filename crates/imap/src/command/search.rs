@@ -1,5 +1,5 @@
-//! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 5032, 7162 §3.1.5, 8474 §5.1, 8514
-//! §4.3, 6203).
+//! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 5032, 5267 §4, 7162
+//! §3.1.5, 8474 §5.1, 8514 §4.3, 6203).
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ pub struct Search {
     pub key: SearchKey,
 }
 
-/// `RETURN (…)` (RFC 9051 §6.4.4, RFC 5182, RFC 9394). `RETURN ()` is ALL.
+/// `RETURN (…)` (RFC 9051 §6.4.4, RFC 5182, 5267, 9394). `RETURN ()` is ALL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SearchReturn {
     /// The lowest number.
@@ -45,6 +45,10 @@ pub struct SearchReturn {
     pub save: bool,
     /// Some of the numbers; not with `all`.
     pub partial: Option<PartialRange>,
+    /// The same will be searched for again: a hint, which changes no answer.
+    pub context: bool,
+    /// Tell how the result changes, until CANCELUPDATE.
+    pub update: bool,
     /// How near each comes to what is looked for, in the same order (RFC 6203 §4); only with
     /// [`SearchKey::Fuzzy`].
     pub relevancy: bool,
@@ -185,6 +189,8 @@ impl Search {
                 (returning.all, "ALL"),
                 (returning.count, "COUNT"),
                 (returning.save, "SAVE"),
+                (returning.context, "CONTEXT"),
+                (returning.update, "UPDATE"),
                 (returning.relevancy, "RELEVANCY"),
             ];
             out.put_slice(b" RETURN ");
@@ -405,12 +411,18 @@ fn return_options(cursor: &mut Cursor<'_>) -> Read<SearchReturn> {
             b"ALL" => returning.all = true,
             b"COUNT" => returning.count = true,
             b"SAVE" => returning.save = true,
+            // RFC 5267 §5
+            b"CONTEXT" => returning.context = true,
+            b"UPDATE" => returning.update = true,
             b"RELEVANCY" => returning.relevancy = true,
             b"PARTIAL" if returning.partial.is_none() => {
                 cursor.space()?;
                 returning.partial = Some(partial::parse(cursor)?);
             }
-            _ => return Cursor::error_at(at, "MIN, MAX, ALL, COUNT, SAVE, PARTIAL or RELEVANCY"),
+            _ => {
+                let options = "MIN, MAX, ALL, COUNT, SAVE, PARTIAL, RELEVANCY, CONTEXT or UPDATE";
+                return Cursor::error_at(at, options);
+            }
         }
         Ok(())
     })?;

@@ -60,6 +60,9 @@ pub enum Threading {
     OrderedSubject,
     /// By what messages answer.
     References,
+    /// By what messages answer and not by subjects, the last arrival's thread last
+    /// (draft-ietf-morg-inthread).
+    Refs,
 }
 
 impl SortKey {
@@ -101,6 +104,7 @@ impl Thread {
         out.put_slice(match self.threading {
             Threading::OrderedSubject => b" ORDEREDSUBJECT",
             Threading::References => b" REFERENCES",
+            Threading::Refs => b" REFS",
         });
         write_criteria(out, &self.search, utf8);
     }
@@ -137,7 +141,8 @@ pub(super) fn parse_thread(cursor: &mut Cursor<'_>, uid: bool) -> Read<Thread> {
     let threading = match cursor.name().as_bytes() {
         b"ORDEREDSUBJECT" => Threading::OrderedSubject,
         b"REFERENCES" => Threading::References,
-        _ => return Cursor::error_at(at, "ORDEREDSUBJECT or REFERENCES"),
+        b"REFS" => Threading::Refs,
+        _ => return Cursor::error_at(at, "ORDEREDSUBJECT, REFERENCES or REFS"),
     };
     let search = search_criteria(cursor, uid)?;
     Ok(Thread { threading, search })

@@ -4,7 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{BufMut, BytesMut};
 
-use super::{Append, Command, SpecialUse, Store, StoreAction, Tag, acl, list, metadata, quota};
+use super::{
+    Append, Command, SpecialUse, Store, StoreAction, Tag, acl, context, list, metadata, quota,
+};
 use crate::response::{id_fields, write_flags};
 use crate::{Names, writing};
 
@@ -52,6 +54,7 @@ pub(super) const fn name(command: &Command) -> &'static str {
         Command::UidExpunge(_) => "UID EXPUNGE",
         Command::Search(search) if search.uid => "UID SEARCH",
         Command::Search(_) => "SEARCH",
+        Command::CancelUpdate(_) => "CANCELUPDATE",
         Command::Esearch(_) => "ESEARCH",
         Command::Sort(sort) if sort.search.uid => "UID SORT",
         Command::Sort(_) => "SORT",
@@ -129,6 +132,7 @@ fn arguments(command: &Command, out: &mut BytesMut, names: Names) {
         Command::Compress(mechanism) => writing::display(out, format_args!(" {mechanism}")),
         Command::UidExpunge(set) => writing::display(out, format_args!(" {set}")),
         Command::Search(search) => search.write(out, utf8),
+        Command::CancelUpdate(tags) => context::write(out, tags),
         Command::Esearch(search) => search.write(out, names),
         Command::Sort(sort) => sort.write(out, utf8),
         Command::Thread(thread) => thread.write(out, utf8),

@@ -1,10 +1,11 @@
 //! Response codes: the part of a status that programs read (RFC 9051 §7.1, RFC 5530, RFC 7162,
-//! RFC 6154 §3, RFC 8474 §4, RFC 4978, RFC 5464, RFC 5465 §8, RFC 9585, RFC 9586).
+//! RFC 6154 §3, RFC 8474 §4, RFC 4978, RFC 5267, RFC 5464, RFC 5465 §8, RFC 9585, RFC 9586).
 
 use bytes::{BufMut, BytesMut};
 use mail::{FlagSet, ModSeq, Uid, UidSet, UidValidity};
 
 use super::{fetch, write_flags};
+use crate::command::context::tag;
 use crate::command::search::object_id;
 use crate::cursor::{Cursor, Read};
 use crate::{Names, SequenceSet, Tag, writing};
@@ -83,6 +84,8 @@ pub enum Code {
     NoPerm,
     /// The search result was not kept.
     NotSaved,
+    /// How the result of this search changes is not told (any more).
+    NoUpdate(Tag),
     /// The account is full.
     OverQuota,
     /// Nothing more is told without being asked: too much happens (RFC 5465 §5.8).
@@ -192,6 +195,10 @@ impl Code {
             Self::MetadataNoPrivate => out.put_slice(b"METADATA NOPRIVATE"),
             Self::MetadataTooMany => out.put_slice(b"METADATA TOOMANY"),
             Self::Modified(set) => writing::display(out, format_args!("MODIFIED {set}")),
+            Self::NoUpdate(tag) => {
+                out.put_slice(b"NOUPDATE ");
+                writing::string(out, tag.as_str().as_bytes(), false);
+            }
             Self::PermanentFlags(flags, star) => {
                 out.put_slice(b"PERMANENTFLAGS (");
                 write_flags(out, flags);
@@ -291,6 +298,7 @@ fn valued_code(cursor: &mut Cursor<'_>, name: &[u8]) -> Read<Code> {
         }
         b"METADATA" => metadata(cursor)?,
         b"MODIFIED" => Code::Modified(cursor.sequence_set()?),
+        b"NOUPDATE" => Code::NoUpdate(tag(cursor)?),
         b"PERMANENTFLAGS" => {
             let flags = fetch::flags(cursor)?;
             Code::PermanentFlags(flags.flags, flags.star)

@@ -1,5 +1,5 @@
-//! SEARCH and ESEARCH (RFC 9051 §7.3.4, RFC 3501 §7.2.5, RFC 4731, RFC 6203 §4, RFC 7162 §3.1.5 and
-//! §3.1.10, RFC 7377 §2.1, RFC 9394).
+//! SEARCH and ESEARCH (RFC 9051 §7.3.4, RFC 3501 §7.2.5, RFC 4731, RFC 5267 §4.3, RFC 6203 §4, RFC
+//! 7162 §3.1.5 and §3.1.10, RFC 7377 §2.1, RFC 9394).
 
 use bytes::{BufMut, BytesMut};
 use mail::{ModSeq, UidValidity};
@@ -32,10 +32,25 @@ pub struct Esearch {
     pub count: Option<u32>,
     /// The largest mod-sequence of what is told.
     pub modseq: Option<ModSeq>,
+    /// How the result has changed, one after the other.
+    pub updates: Vec<Update>,
     /// How near each comes to what was looked for, 1 to 100, in the order of the numbers (RFC
     /// 6203).
     pub relevancy: Vec<u8>,
 }
+
+/// A change of a result that is kept up to date (RFC 5267 §4.3.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// These have come.
+    AddTo(Vec<Placed>),
+    /// These have gone.
+    RemoveFrom(Vec<Placed>),
+}
+
+/// Messages in the order of the result, and the place the first of them has in it, from one; each
+/// counts on those before it being done. Zero is for the places they have by their numbers.
+pub type Placed = (u32, SequenceSet);
 
 impl Esearch {
     pub(super) fn write(&self, out: &mut BytesMut, names: Names) {
@@ -70,6 +85,16 @@ impl Esearch {
             out.put_slice(b" RELEVANCY ");
             writing::list(out, &self.relevancy, |out, score| {
                 writing::number(out, u64::from(*score));
+            });
+        }
+        for update in &self.updates {
+            let (name, places) = match update {
+                Update::AddTo(places) => (" ADDTO ", places),
+                Update::RemoveFrom(places) => (" REMOVEFROM ", places),
+            };
+            out.put_slice(name.as_bytes());
+            writing::list(out, places, |out, (place, set)| {
+                writing::display(out, format_args!("{place} {set}"));
             });
         }
     }
@@ -166,6 +191,11 @@ pub(super) fn parse_esearch(cursor: &mut Cursor<'_>) -> Read<Esearch> {
             b"COUNT" => esearch.count = Some(cursor.number()?),
             b"MODSEQ" => esearch.modseq = Some(cursor.modseq()?),
             b"RELEVANCY" => esearch.relevancy = parse_scores(cursor)?,
+            b"ADDTO" => esearch.updates.push(Update::AddTo(places(cursor)?)),
+            b"REMOVEFROM" => {
+                let places = places(cursor)?;
+                esearch.updates.push(Update::RemoveFrom(places));
+            }
             _ => structure::skip(cursor)?,
         }
     }
@@ -202,6 +232,22 @@ fn parse_scores(cursor: &mut Cursor<'_>) -> Read<Vec<u8>> {
         Ok(())
     })?;
     Ok(scores)
+}
+
+/// `(0 2,4:9)`, with one pair or more (RFC 5267 §5).
+fn places(cursor: &mut Cursor<'_>) -> Read<Vec<Placed>> {
+    let mut places = Vec::new();
+    cursor.open()?;
+    loop {
+        let place = cursor.number()?;
+        cursor.space()?;
+        places.push((place, cursor.sequence_set()?));
+        if !cursor.eat(b' ') {
+            break;
+        }
+    }
+    cursor.close()?;
+    Ok(places)
 }
 
 /// `(1:500 2,4:9)`, or NIL in place of the numbers.

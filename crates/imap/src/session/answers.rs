@@ -123,6 +123,15 @@ impl Session {
                 },
             ) => self.take_copied(tag, verb, uid_validity, source, target),
             (Wait::Expunged { tag, verb }, Answer::Done) => self.expunged(tag, verb),
+            (Wait::Matched(refreshing), Answer::Found { uids, .. }) => {
+                self.take_matched(*refreshing, &uids);
+            }
+            (Wait::Matched(refreshing), Answer::Sorted { uids, .. }) => {
+                self.take_matched_in_order(*refreshing, &uids);
+            }
+            (Wait::Placed(placing), Answer::Sorted { uids, .. }) => {
+                self.take_placed(*placing, &uids);
+            }
             (wait, answer @ (Answer::Found { .. } | Answer::FoundElsewhere(_))) => {
                 self.take_finds(wait, answer);
             }
@@ -207,6 +216,8 @@ impl Session {
             Wait::Select { tag, verb, .. } => return self.not_selected(&tag, verb, &status),
             Wait::Resync(tag, ..) => return self.tagged(&tag, &status),
             Wait::Changes(after) => return self.changes_refused(after),
+            Wait::Matched(refreshing) => return self.finish(refreshing.after),
+            Wait::Placed(placing) => return self.finish(placing.after),
             Wait::Rows(fetching) | Wait::Vanished(fetching, _) => {
                 let moment = counting(fetching.fetch.uid);
                 (fetching.tag, Verb::Fetch, moment)

@@ -18,6 +18,8 @@ impl Session {
         self.move_open(Verb::Idle, Class::Continue, |open| State::Idle(tag, open));
         // What a command that counts messages had to keep back.
         self.tell(Moment::Free);
+        // What could not be brought up to date before is tried again.
+        self.noticed |= self.has_stale();
     }
 
     /// In IDLE: tells what happened, or looks for the line that ends it.
@@ -77,11 +79,7 @@ impl Session {
     }
 
     pub(super) fn take_changes(&mut self, after: After, changes: &Changes) {
-        let moment = match &after {
-            After::Reply(_, _, _, moment) => *moment,
-            After::Idle => Moment::Free,
-            After::Push => self.push_moment(),
-        };
+        let moment = self.moment_of(&after);
         if changes.gone == Gone::Mailbox {
             return self.bye("The selected mailbox is no longer there");
         }
@@ -98,7 +96,9 @@ impl Session {
         open.uid_next = open.uid_next.max(changes.uid_next);
         let passed = changes.over_quota && !open.over_quota;
         open.over_quota = changes.over_quota;
+        self.update_gone();
         self.tell(moment);
+        self.mark_stale(changes);
         for changed in &changes.changed {
             // Whoever hears of new messages asks for their flags.
             if Some(changed.uid) <= last && self.hears_flags() {
@@ -118,12 +118,29 @@ impl Session {
         self.told(after);
     }
 
-    /// All was told: the command ends, or IDLE goes on.
+    /// How much may be told before this.
+    fn moment_of(&self, after: &After) -> Moment {
+        match after {
+            After::Reply(_, _, _, moment) => *moment,
+            After::Idle => Moment::Free,
+            After::Push => self.push_moment(),
+        }
+    }
+
+    /// What happened was told: results are brought up to date, then the command ends, or IDLE goes
+    /// on.
     pub(super) fn told(&mut self, after: After) {
-        let After::Reply(tag, verb, mut status, moment) = after else {
+        self.tell(self.moment_of(&after));
+        if let Some(after) = self.refresh(after) {
+            self.finish(after);
+        }
+    }
+
+    /// All was told that can be.
+    pub(super) fn finish(&mut self, after: After) {
+        let After::Reply(tag, verb, mut status, _) = after else {
             return;
         };
-        self.tell(moment);
         self.settle();
         if let Some(open) = self.state.open_mut() {
             open.told.clear();

@@ -16,7 +16,7 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 51] = [
+const CAPABILITIES: [&str; 53] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
@@ -45,6 +45,9 @@ const CAPABILITIES: [&str; 51] = [
     "ESORT",
     "THREAD=ORDEREDSUBJECT",
     "THREAD=REFERENCES",
+    "THREAD=REFS",
+    "CONTEXT=SEARCH",
+    "CONTEXT=SORT",
     "LIST-EXTENDED",
     "LIST-STATUS",
     "SPECIAL-USE",
@@ -58,7 +61,6 @@ const CAPABILITIES: [&str; 51] = [
     "NOTIFY",
     "CONDSTORE",
     "QRESYNC",
-    "UIDONLY",
     "CREATE-SPECIAL-USE",
     "OBJECTID",
     "SAVEDATE",
@@ -297,7 +299,8 @@ impl Session {
                 // RFC 7162 §3.2.3
                 self.enable_condstore();
                 enabled.push("QRESYNC".to_owned());
-            } else if name.eq_ignore_ascii_case("UIDONLY") && !self.uid_only {
+            } else if name.eq_ignore_ascii_case("UIDONLY") && self.policy.uid_only && !self.uid_only
+            {
                 // RFC 9586 §3.1
                 self.uid_only = true;
                 enabled.push("UIDONLY".to_owned());
@@ -314,6 +317,9 @@ impl Session {
 
     fn capabilities(&self) -> Vec<String> {
         let mut names: Vec<String> = CAPABILITIES.map(str::to_owned).into();
+        if self.policy.uid_only {
+            names.push("UIDONLY".to_owned());
+        }
         // RFC 7889 §2
         names.push(format!("APPENDLIMIT={}", self.policy.append_limit()));
         if !matches!(self.state, State::Greeting | State::NotAuthenticated) {

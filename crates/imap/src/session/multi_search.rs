@@ -25,6 +25,8 @@ const ALL: SearchReturn = SearchReturn {
     save: false,
     partial: None,
     relevancy: false,
+    context: false,
+    update: false,
 };
 
 /// Mailboxes that the house is asked about at once: as many are told together.
@@ -67,7 +69,8 @@ impl Session {
         let returning = search.returning.unwrap_or(ALL);
         let only_open = sources.iter().all(|source| *source == Source::Selected);
         // RFC 7377 §2.2
-        let bad = if wants_open(&sources) && self.state.open().is_none() {
+        let needs_open = wants_open(&sources) || returning.update;
+        let bad = if needs_open && self.state.open().is_none() {
             Some("Select a mailbox first")
         } else if returning.save && !only_open {
             Some("Only what the selected mailbox has can be saved")
@@ -80,6 +83,10 @@ impl Session {
         }
         if self.refuses_search(&tag, Verb::Esearch, &search) {
             return;
+        }
+        if returning.update {
+            let why = "Only what SEARCH and SORT find is kept up to date";
+            self.no_update(tag.clone(), why);
         }
         let by_modseq = search.key.asks_modseq();
         if by_modseq {

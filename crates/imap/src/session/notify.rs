@@ -190,6 +190,7 @@ impl Session {
         if owes {
             // What a command that counts messages had to keep back.
             self.tell(Moment::Free);
+            self.noticed |= self.has_stale();
         }
         owes
     }

@@ -95,6 +95,8 @@ const fn tag(wait: &Wait) -> Option<&Tag> {
         Wait::Changes(After::Idle | After::Push)
         | Wait::News
         | Wait::NewsList(_)
-        | Wait::Newcomers(_) => return None,
+        | Wait::Newcomers(_)
+        | Wait::Matched(_)
+        | Wait::Placed(_) => return None,
     })
 }

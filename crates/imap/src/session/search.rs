@@ -1,10 +1,11 @@
-//! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731, 5032, 5182, 7162 §3.1.5,
-//! 6203, 8514 §4.3, 9394).
+//! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731, 5032, 5182, 5267, 7162
+//! §3.1.5, 6203, 8514 §4.3, 9394).
 
 use std::time::Duration;
 
 use mail::{ModSeq, SeqNo, Uid, UidSet};
 
+use super::context::Results;
 use super::state::{Searching, Wait};
 use super::store::{written_seqs, written_uids};
 use super::{Session, counting};
@@ -20,6 +21,11 @@ impl Session {
         if self.refuses_search(&tag, Verb::Search, &search) {
             return;
         }
+        let updates = search.returning.is_some_and(|returning| returning.update);
+        if updates && self.refuses_tag(&tag) {
+            return;
+        }
+        let update = updates.then(|| self.context(&tag, search.uid, &search.key, &[]));
         let Some(open) = self.state.open() else {
             return self.fault();
         };
@@ -45,6 +51,7 @@ impl Session {
             verb: Verb::Search,
             uid: search.uid,
             returning,
+            update: update.flatten(),
         };
         self.wait(ask, Wait::Found(searching));
     }
@@ -61,6 +68,7 @@ impl Session {
             verb,
             uid,
             returning,
+            update,
         } = searching;
         let Some(open) = self.state.open_mut() else {
             return self.fault();
@@ -92,6 +100,7 @@ impl Session {
                 }
             }
         }
+        self.keep(&tag, update, || Results::ByUid(found));
         let status = Status::ok("Done");
         self.conclude(tag, verb, status, counting(uid), false);
     }

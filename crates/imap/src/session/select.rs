@@ -105,15 +105,12 @@ impl Session {
             saved: UidSet::new(),
             filed: UidSet::new(),
             over_quota: false,
+            contexts: Vec::new(),
             told: Vec::new(),
         };
         self.noticed = false;
         self.enter(verb, Class::Ok, State::Selected(Box::new(open)));
-        let status = if read_only {
-            Status::ok("Open to read only").with(Code::ReadOnly)
-        } else {
-            Status::ok("Open").with(Code::ReadWrite)
-        };
+        let status = opened(read_only);
         match qresync {
             Some(qresync) => self.ask_resync(tag, status, &qresync),
             None => self.tagged(&tag, &status),
@@ -197,5 +194,14 @@ impl Session {
         } else {
             self.conclude(tag, verb, Status::ok("Done"), Moment::Free, true);
         }
+    }
+}
+
+/// What a SELECT ends with.
+fn opened(read_only: bool) -> Status {
+    if read_only {
+        Status::ok("Open to read only").with(Code::ReadOnly)
+    } else {
+        Status::ok("Open").with(Code::ReadWrite)
     }
 }

@@ -1,10 +1,11 @@
-//! SORT and THREAD with their UID forms (RFC 5256; RFC 5267 §3, §4.4; RFC 7162 §3.1.9, §3.1.10).
+//! SORT and THREAD with their UID forms (RFC 5256; RFC 5267; RFC 7162 §3.1.9, §3.1.10).
 
 use std::num::NonZeroU32;
 
 use mail::{ModSeq, SeqNo, Uid, UidSet};
 use message::Member;
 
+use super::context::Results;
 use super::search::{criterion, highest};
 use super::state::{Searching, Wait};
 use super::{Session, counting};
@@ -23,6 +24,11 @@ impl Session {
         {
             return;
         }
+        let updates = search.returning.is_some_and(|returning| returning.update);
+        if updates && self.refuses_tag(&tag) {
+            return;
+        }
+        let update = updates.then(|| self.context(&tag, search.uid, &search.key, &criteria));
         let by_modseq = search.key.asks_modseq();
         let Some((mailbox, criterion)) = self.among_known(search.key) else {
             return self.fault();
@@ -41,6 +47,7 @@ impl Session {
             verb: Verb::Sort,
             uid: search.uid,
             returning: search.returning,
+            update: update.flatten(),
         };
         self.wait(ask, Wait::Sorted(searching));
     }
@@ -66,6 +73,7 @@ impl Session {
             verb: Verb::Thread,
             uid: search.uid,
             returning: None,
+            update: None,
         };
         self.wait(ask, Wait::Threads(searching));
     }
@@ -110,6 +118,9 @@ impl Session {
                 }
             }
         }
+        self.keep(&searching.tag, searching.update, || {
+            Results::InOrder(uids.to_vec())
+        });
         let status = Status::ok("Done");
         self.conclude(searching.tag, Verb::Sort, status, counting(uid), false);
     }
@@ -189,7 +200,7 @@ fn relevancy(scores: &[u8], returning: SearchReturn) -> Vec<u8> {
 
 // RFC 5267 §3.2
 /// The numbers as they come; only what rises by one is written as a range.
-fn in_order(numbers: &[u32]) -> SequenceSet {
+pub(super) fn in_order(numbers: &[u32]) -> SequenceSet {
     let rises = |one: &u32, next: &u32| one.checked_add(1) == Some(*next);
     let ranges = numbers.chunk_by(rises).filter_map(|run| {
         let number = |number: &u32| NonZeroU32::new(*number).map(SeqNumber::Number);

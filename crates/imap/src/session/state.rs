@@ -19,6 +19,8 @@ use crate::response::{Listing, Status};
 use crate::view::{Moment, View};
 use crate::{MailboxName, Tag};
 
+use super::context::{Context, Placing, Refreshing};
+
 /// Where it stands.
 #[derive(Debug)]
 pub(super) enum State {
@@ -88,6 +90,8 @@ pub(super) struct Open {
     pub(super) filed: UidSet,
     /// True once it was told that the account holds more than it may.
     pub(super) over_quota: bool,
+    /// The searches whose results are kept up to date.
+    pub(super) contexts: Vec<Context>,
     /// Flags that this command told already: these messages, as of this line of the ledger.
     pub(super) told: Vec<(UidSet, ModSeq)>,
 }
@@ -208,6 +212,10 @@ pub(super) enum Wait {
         tag: Tag,
         verb: Verb,
     },
+    /// Which of some messages belong to a result that is kept up to date.
+    Matched(Box<Refreshing>),
+    /// Where those that came to such a result stand in its order.
+    Placed(Box<Placing>),
     Found(Searching),
     /// The mailboxes there are, before an ESEARCH.
     Sources(Box<Roaming>),
@@ -343,4 +351,6 @@ pub(super) struct Searching {
     pub(super) uid: bool,
     /// `None` for the answer of RFC 3501 or RFC 5256.
     pub(super) returning: Option<SearchReturn>,
+    /// What is to be kept up to date, or why it cannot be.
+    pub(super) update: Option<Result<Box<Context>, &'static str>>,
 }

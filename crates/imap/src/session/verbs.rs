@@ -46,6 +46,7 @@ pub(super) const fn verb_of(command: &Command) -> Verb {
         Command::Unselect => Verb::Unselect,
         Command::Expunge | Command::UidExpunge(_) => Verb::Expunge,
         Command::Search(_) => Verb::Search,
+        Command::CancelUpdate(_) => Verb::CancelUpdate,
         Command::Esearch(_) => Verb::Esearch,
         Command::Sort(_) => Verb::Sort,
         Command::Thread(_) => Verb::Thread,

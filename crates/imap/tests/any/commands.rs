@@ -168,19 +168,24 @@ pub(crate) fn partial_range() -> BoxedStrategy<PartialRange> {
 }
 
 pub(crate) fn search() -> BoxedStrategy<Search> {
-    let returning = (any::<[bool; 6]>(), prop::option::of(partial_range()));
-    let returning = returning.prop_map(|([min, max, all, count, save, relevancy], partial)| {
-        let some = min || max || count || save || relevancy || partial.is_some();
-        SearchReturn {
-            min,
-            max,
-            all: all && partial.is_none() || !some,
-            count,
-            save,
-            partial,
-            relevancy,
-        }
-    });
+    let returning = (any::<[bool; 8]>(), prop::option::of(partial_range()));
+    let returning = returning.prop_map(
+        |([min, max, all, count, save, relevancy, context, update], partial)| {
+            let some =
+                min || max || count || save || relevancy || context || update || partial.is_some();
+            SearchReturn {
+                min,
+                max,
+                all: all && partial.is_none() || !some,
+                count,
+                save,
+                partial,
+                relevancy,
+                context,
+                update,
+            }
+        },
+    );
     let charset = prop::sample::select(vec!["UTF-8".to_owned(), "US-ASCII".to_owned()]);
     let parts = (
         any::<bool>(),
@@ -252,7 +257,11 @@ pub(crate) fn sort() -> BoxedStrategy<Sort> {
 }
 
 pub(crate) fn thread() -> BoxedStrategy<Thread> {
-    let threading = vec![Threading::OrderedSubject, Threading::References];
+    let threading = vec![
+        Threading::OrderedSubject,
+        Threading::References,
+        Threading::Refs,
+    ];
     (prop::sample::select(threading), search())
         .prop_map(|(threading, search)| Thread {
             threading,
@@ -568,6 +577,7 @@ pub(crate) fn command() -> BoxedStrategy<Command> {
         4 => search().prop_map(Command::Search),
         2 => multi_search().prop_map(Command::Esearch),
         2 => sort().prop_map(Command::Sort),
+        1 => prop::collection::vec(tag(), 1..4).prop_map(Command::CancelUpdate),
         1 => thread().prop_map(Command::Thread),
         4 => fetch().prop_map(Command::Fetch),
         2 => store().prop_map(Command::Store),

@@ -3,11 +3,11 @@
 use std::num::NonZeroU32;
 
 use bytes::Bytes;
+use imap::Response;
 use imap::response::{
     Attribute, Code, Condition, Esearch, FetchData, ListRights, Listing, Metadata, Namespace,
-    Namespaces, QuotaLimit, Status, StatusValue,
+    Namespaces, QuotaLimit, Status, StatusValue, Update,
 };
-use imap::{Response, Tag};
 use mail::{Role, SeqNo, Uid, UidValidity};
 use message::{
     Content, Correspondent, Digest, Disposition, Member, Outline, Parameter, Part, Span, Specifier,
@@ -63,11 +63,12 @@ pub(crate) fn code() -> BoxedStrategy<Code> {
         modseq().prop_map(Code::HighestModSeq),
         (prop::option::of("[a-zA-Z0-9.]{1,5}"), in_progress()).prop_map(|(tag, (done, goal))| {
             Code::InProgress {
-                tag: tag.and_then(|tag| Tag::new(&tag)),
+                tag: tag.and_then(|tag| imap::Tag::new(&tag)),
                 done,
                 goal,
             }
         }),
+        tag().prop_map(Code::NoUpdate),
         object_id().prop_map(Code::MailboxId),
         plain_set().prop_map(Code::Modified),
         (flags(), any::<bool>()).prop_map(|(flags, star)| Code::PermanentFlags(flags, star)),
@@ -168,11 +169,20 @@ pub(crate) fn status_value() -> BoxedStrategy<StatusValue> {
     .boxed()
 }
 
+fn update() -> BoxedStrategy<Update> {
+    let places = prop::collection::vec((any::<u32>(), plain_set()), 1..4);
+    (places, any::<bool>())
+        .prop_map(|(places, adds)| match adds {
+            true => Update::AddTo(places),
+            false => Update::RemoveFrom(places),
+        })
+        .boxed()
+}
+
 pub(crate) fn esearch() -> BoxedStrategy<Esearch> {
     let some = || prop::option::of(any::<u32>());
-    let tag = prop::option::of("[a-z0-9]{1,5}".prop_map(|tag| Tag::new(&tag).unwrap()));
     let parts = (
-        tag,
+        prop::option::of(tag()),
         any::<bool>(),
         (some(), some(), some()),
         prop::option::of(plain_set()),
@@ -180,21 +190,25 @@ pub(crate) fn esearch() -> BoxedStrategy<Esearch> {
         prop::option::of(modseq()),
         prop::option::of((mailbox(), number())),
         prop::collection::vec(1..101_u8, 0..5),
+        prop::collection::vec(update(), 0..3),
     );
     parts
         .prop_map(
-            |(tag, uid, (min, max, count), all, partial, modseq, place, relevancy)| Esearch {
-                tag,
-                mailbox: place.as_ref().map(|(mailbox, _)| mailbox.clone()),
-                uid_validity: place.map(|(_, validity)| UidValidity(validity)),
-                relevancy,
-                uid,
-                min,
-                max,
-                all,
-                partial,
-                count,
-                modseq,
+            |(tag, uid, (min, max, count), all, partial, modseq, place, relevancy, updates)| {
+                Esearch {
+                    updates,
+                    tag,
+                    mailbox: place.as_ref().map(|(mailbox, _)| mailbox.clone()),
+                    uid_validity: place.map(|(_, validity)| UidValidity(validity)),
+                    relevancy,
+                    uid,
+                    min,
+                    max,
+                    all,
+                    partial,
+                    count,
+                    modseq,
+                }
             },
         )
         .boxed()
@@ -390,10 +404,9 @@ pub(crate) fn fetch_data() -> BoxedStrategy<FetchData> {
 }
 
 pub(crate) fn response() -> BoxedStrategy<Response> {
-    let tag = "[a-zA-Z0-9.]{1,6}".prop_map(|tag| Tag::new(&tag).unwrap());
     prop_oneof![
         "[ -~]{0,12}".prop_map(Response::Continue),
-        (tag, status())
+        (tag(), status())
             .prop_filter("a tagged status", |(_, status)| {
                 matches!(
                     status.condition,

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use imap::command::StatusItem;
-use imap::{MailboxName, SeqNumber, SequenceRange, SequenceSet};
+use imap::{MailboxName, SeqNumber, SequenceRange, SequenceSet, Tag};
 use mail::{Flag, FlagSet, Keyword, ModSeq, Rights, Timestamp, Uid, UidSet};
 use message::{Section, Specifier};
 use proptest::prelude::*;
@@ -24,6 +24,12 @@ pub(crate) fn octets() -> BoxedStrategy<Vec<u8>> {
         prop::collection::vec(1_u8.., 0..8),
     ]
     .boxed()
+}
+
+pub(crate) fn tag() -> BoxedStrategy<Tag> {
+    "[a-z0-9.]{1,5}"
+        .prop_map(|tag| Tag::new(&tag).unwrap())
+        .boxed()
 }
 
 pub(crate) fn word() -> BoxedStrategy<String> {

@@ -2,5 +2,6 @@
 #![expect(clippy::panic, reason = "a test")]
 
 mod commands;
+mod imaptest;
 mod responses;
 mod searches;

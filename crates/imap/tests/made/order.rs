@@ -89,6 +89,10 @@ impl Made {
         let members = match threading {
             Threading::OrderedSubject => by_subject.finish(),
             Threading::References => by_references.finish(),
+            Threading::Refs => {
+                let arrived = found.iter().map(|(message, _)| message.date.seconds);
+                by_references.finish_by_arrival(&arrived.collect::<Vec<_>>())
+            }
         };
         let named = members.iter().map(|member| Member {
             message: member.message.map(|at| uid(found[at as usize].0)),

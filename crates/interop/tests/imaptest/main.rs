@@ -23,10 +23,6 @@ use script::{Exchange, Letter, Octets as _, Script, State};
 const LACKING: &[(&str, &str)] = &[
     ("catenate", "CATENATE"),
     ("catenate-multiappend", "CATENATE"),
-    ("search-context-update", "CONTEXT=SEARCH"),
-    ("search-context-update2", "CONTEXT=SEARCH"),
-    ("search-context-update3", "CONTEXT=SEARCH"),
-    ("sort-partial", "CONTEXT=SORT"),
 ];
 
 /// What a script wants and no RFC asks.
@@ -69,6 +65,12 @@ const JUDGED: &[Judged] = &[
     recent("select", "examine", "2 recent"),
     recent("select", "status $mailbox (messages recent", "status"),
     recent("select", "select", "2 recent"),
+    Judged {
+        script: "sort-partial",
+        command: "sort return (partial 4:2)",
+        wanted: "esearch (tag $tag) partial (2:4",
+        why: "RFC 5267 §4.4, RFC 9394 §3.1: what comes back is the range that was asked for",
+    },
 ];
 
 /// Numbers messages had when a command began, as far as one connection knows.

@@ -1,4 +1,5 @@
-//! Threads of messages that answer one another (RFC 5256 §3, REFERENCES).
+//! Threads of messages that answer one another (RFC 5256 §3, REFERENCES; draft-ietf-morg-inthread,
+//! REFS).
 //!
 //! The steps are those of the RFC. All time is n log n in identifiers: whether a link would close
 //! a loop is asked of a [`Forest`]; links past messages that are not there are followed once.
@@ -78,6 +79,32 @@ impl ByReferences {
         let mut pruned = Pruned::new(&self.messages, &self.nodes);
         pruned.gather_subjects();
         pruned.list()
+    }
+
+    /// The threads by what messages answer alone, whatever their subjects are: the one in which a
+    /// message arrived last at the end. `arrived_seconds` has a time for each message that was
+    /// added.
+    ///
+    /// Inside a thread the order is that of [`Self::finish`]
+    /// (draft-ietf-morg-inthread-01 §4, REFS).
+    #[must_use]
+    pub fn finish_by_arrival(self, arrived_seconds: &[i64]) -> Vec<Member> {
+        let members = Pruned::new(&self.messages, &self.nodes).list();
+        let arrived = |member: &Member| {
+            let message = position(member.message?);
+            arrived_seconds.get(message).copied()
+        };
+        let threads = members.chunk_by(|_, next| next.depth > 0);
+        let mut threads: Vec<_> = threads
+            .map(|thread| (thread.iter().filter_map(arrived).max(), thread))
+            .collect();
+        // Threads that are alike stay as they were.
+        threads.sort_by_key(|(latest, _)| *latest);
+        threads
+            .into_iter()
+            .flat_map(|(_, thread)| thread)
+            .copied()
+            .collect()
     }
 
     /// The node with this identifier.

@@ -5,7 +5,7 @@ use mail::{EmailId, MailboxId, Rights};
 use message::{FuzzyNeedle, fold};
 
 use super::shelf::Told;
-use super::{Query, Within};
+use super::{Query, Within, within};
 use crate::Account;
 
 /// Keys of one query that the index is asked for; it says nothing of the others.
@@ -14,7 +14,7 @@ const NARROWED_KEYS_MAX: usize = 16;
 const NARROWED_WORDS_MAX: usize = 3;
 /// Letters of a word with errors that the index is asked for: the first.
 const NARROWED_LETTERS_MAX: usize = 24;
-/// A mailbox with fewer messages is read without asking the index.
+/// So few messages are read without asking the index.
 const READ_ANYWAY_MAX: usize = 16;
 
 /// What the index says of a query's keys.
@@ -95,7 +95,9 @@ impl Narrowed {
 impl Account {
     /// Asks the index what it can say of a query about a mailbox.
     pub(super) async fn narrow(&self, mailbox: MailboxId, query: &Query) -> Narrowed {
-        if !self.is_long(mailbox).await {
+        let few = u64::try_from(READ_ANYWAY_MAX).unwrap_or(u64::MAX);
+        let asks_few = within(query).is_some_and(|uids| uids.len() <= few);
+        if asks_few || !self.is_long(mailbox).await {
             return Narrowed::default();
         }
         self.narrowed(query).await

@@ -135,6 +135,23 @@ async fn messages_come_in_threads() {
     );
 }
 
+#[tokio::test]
+async fn the_thread_of_the_last_arrival_comes_last() {
+    let world = World::with(&["ada"], rules()).await;
+    let (ada, inbox) = ada(&world).await;
+    let sent = |day: u8, rest: &str| {
+        format!("Date: {day} Nov 2026 00:00:00 +0000\r\nSubject: Re: same\r\n{rest}\r\n\r\n")
+    };
+    arrived(&ada, 300, &sent(1, "Message-ID: <a@x>")).await;
+    arrived(&ada, 100, &sent(2, "Message-ID: <b@x>")).await;
+    arrived(&ada, 400, &sent(3, "References: <b@x>")).await;
+    arrived(&ada, 200, &sent(1, "References: <b@x>")).await;
+    let threads = ada.threads(inbox, &Query::All, Threading::Refs).await;
+    let expected = [(1, 0), (2, 0), (4, 1), (3, 1)];
+    let expected = expected.map(|(number, depth)| place(Some(number), depth));
+    assert_eq!(threads.unwrap(), expected);
+}
+
 /// The row as it was when outlines had version 2: they had no references, and nothing said how long
 /// their digest is. It had no preview.
 fn outdated(value: &Bytes, text: &str, references: &[u8]) -> Bytes {

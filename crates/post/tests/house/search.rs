@@ -129,14 +129,20 @@ async fn inbox(account: &Account) -> MailboxId {
     account.open("INBOX").await.unwrap().id
 }
 
-/// Asks both, and compares.
+/// Asks both, and compares; asks about some messages, and compares with what is found of all.
 async fn compare(ada: &Account, bob: &Account) {
     let (left, right) = (inbox(ada).await, inbox(bob).await);
+    let some = uids(&[2, 3, 5, 8, 13, 21, 34, 55, 89, 144]);
     for query in queries() {
         let indexed = ada.search(left, &query).await.unwrap();
         let read = bob.search(right, &query).await.unwrap();
         assert_eq!(indexed.uids, read.uids, "{query:?}");
         assert_eq!(indexed.scores, read.scores, "{query:?}");
+        let these = Query::Uids(some.clone());
+        let within = Query::And(vec![Query::And(vec![query, these]), Query::All]);
+        let found = ada.search(left, &within).await.unwrap();
+        let expected = indexed.uids.iter().filter(|uid| some.contains(*uid));
+        assert_eq!(found.uids, expected.collect(), "{within:?}");
     }
 }
 
@@ -232,6 +238,10 @@ async fn what_the_index_rules_out_is_not_read() {
     let not = Query::Not(Box::new(absent));
     let (all, read) = reads(&not).await;
     assert_eq!((all.iter().count(), read), (200, 0));
+    // A few messages are read without asking it.
+    let few = Query::Uids(uids(&[7, 9, 300]));
+    let few = Query::And(vec![few, Query::Text("nowhere".into())]);
+    assert_eq!(reads(&few).await, (uids(&[]), 2));
     // No longer than a run: the index knows.
     let (all, read) = reads(&Query::Text("TEA".into())).await;
     assert_eq!((all.iter().count(), read), (200, 0));

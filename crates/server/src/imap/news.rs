@@ -42,8 +42,8 @@ pub(super) async fn answer(
 }
 
 fn is_others<S>(happened: &MailboxNews<S>) -> bool {
-    let mut levels = Account::OTHERS.iter();
-    levels.any(|level| happened.name.starts_with(level))
+    let name = &happened.name;
+    Account::OTHERS.iter().any(|level| name.starts_with(level))
 }
 
 /// An answer in the making.

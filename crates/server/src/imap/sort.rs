@@ -39,6 +39,7 @@ pub(super) async fn threads(
     let threading = match threading {
         Threading::OrderedSubject => post::Threading::Subject,
         Threading::References => post::Threading::References,
+        Threading::Refs => post::Threading::Refs,
     };
     let query = query(criterion);
     let threads = account.threads(mailbox, &query, threading).await?;

@@ -18,6 +18,7 @@ use model::Model;
 mod client;
 mod deeds;
 mod hears;
+mod kept;
 mod model;
 
 /// How long a walk is before the next begins in a new house.
@@ -136,8 +137,15 @@ impl Walk {
         client
     }
 
-    /// Lets one client do one thing.
+    /// Lets one client do one thing, and compares what it was told of results with what is found.
     async fn step(&mut self) {
+        self.go().await;
+        for client in &self.clients {
+            client.check_kept(&mut self.model, &self.account).await;
+        }
+    }
+
+    async fn go(&mut self) {
         if self.dice.roll(RESTART_STEPS) == 0 {
             return self.restart().await;
         }

@@ -12,6 +12,7 @@ use post::{Account, Post};
 use wire::{Session as _, Step};
 
 use super::super::House;
+use super::kept::{Kept, What};
 use super::model::{Incoming, Model};
 use crate::guest::Guest;
 
@@ -47,6 +48,8 @@ pub(super) struct Open {
     pub(super) is_current: bool,
     /// The mod-sequence it remembers.
     pub(super) seed: ModSeq,
+    /// Results that are kept up to date.
+    pub(super) kept: Vec<Kept>,
 }
 
 /// A command under way.
@@ -74,6 +77,10 @@ pub(super) struct Command {
     pub(super) earlier: Option<ModSeq>,
     /// What the house found, in its order.
     pub(super) finds: Option<Vec<u32>>,
+    /// The house has found it.
+    pub(super) found: bool,
+    /// What is to be kept up to date.
+    pub(super) keeps: Option<What>,
     /// Told so far.
     pub(super) told: Told,
 }
@@ -129,6 +136,8 @@ impl Client {
     pub(super) fn new(post: &Post, number: u64) -> Self {
         let policy = Policy {
             clear_passwords: true,
+            contexts_max: 3,
+            context_octets_max: 100,
             ..Policy::default()
         };
         let peer = Peer {
@@ -241,6 +250,7 @@ impl Client {
                     looked: step,
                     is_current: true,
                     seed: ModSeq(0),
+                    kept: Vec::new(),
                 });
                 let validity = folder.validity;
                 if let Some(command) = &mut self.command {
@@ -261,14 +271,24 @@ impl Client {
                 }
             }
             (Ask::Search { .. }, Answer::Found { uids, .. }) => {
-                let finds = uids.iter().map(Uid::value).collect();
-                self.command.as_mut().unwrap().finds = Some(finds);
+                self.finds(ask, uids.iter().map(Uid::value).collect());
             }
             (Ask::Sort { .. }, Answer::Sorted { uids, .. }) => {
-                let finds = uids.iter().map(|uid| uid.value()).collect();
-                self.command.as_mut().unwrap().finds = Some(finds);
+                self.finds(ask, uids.iter().map(|uid| uid.value()).collect());
             }
             _ => {}
+        }
+    }
+
+    /// The first that is found is what the command asked for, the rest is for what is kept.
+    fn finds(&mut self, ask: &Ask, found: Vec<u32>) {
+        let command = self.command.as_mut().unwrap();
+        let searches = ["SEARCH ", "SORT "]
+            .iter()
+            .any(|verb| command.line.contains(verb));
+        if searches && !std::mem::replace(&mut command.found, true) {
+            command.keeps = What::of(ask, &command.line);
+            command.finds = Some(found);
         }
     }
 }

@@ -119,7 +119,8 @@ pub(super) fn next(
         20 | 21 => plain("EXPUNGE"),
         22 => plain(format!("UID EXPUNGE {}", uids(dice, client))),
         23 => replace(dice, model, client),
-        24 | 25 => search(dice, client),
+        24 => search(dice, client),
+        25 => keep(dice, client),
         26 => sort(dice, client),
         27..30 => fetch(dice, client),
         30 => vanished(dice, client),
@@ -333,6 +334,34 @@ fn sort(dice: &mut Dice, client: &Client) -> Command {
     Command {
         counts: uid.is_empty(),
         ..plain(format!("{uid}SORT ({by}) UTF-8 {}", key(dice, client)))
+    }
+}
+
+/// A result to be kept up to date, or no longer.
+fn keep(dice: &mut Dice, client: &Client) -> Command {
+    let open = client.open.as_ref().unwrap();
+    if let Some(kept) = open.kept.first().filter(|_| dice.roll(6) == 0) {
+        return plain(format!("CANCELUPDATE \"{}\"", kept.tag));
+    }
+    let uid = dice.one(&["", "UID "]);
+    let key = match dice.roll(6) {
+        0 => format!("UID {}:*", 1 + dice.roll(50)),
+        1 if !open.known.is_empty() => format!("NOT 1:{}", open.known.len()),
+        _ => key(dice, client),
+    };
+    // What `*` is among other numbers is only known to the server.
+    let starred = key.contains('*') && !key.ends_with(":*") || key.contains(',');
+    let key = if starred { "SEEN".to_owned() } else { key };
+    let verb = match dice.roll(2) {
+        0 => format!("SEARCH RETURN (UPDATE ALL) {key}"),
+        _ => {
+            let by = dice.one(&["REVERSE ARRIVAL", "SUBJECT", "SIZE REVERSE SUBJECT"]);
+            format!("SORT RETURN (ALL UPDATE) ({by}) UTF-8 {key}")
+        }
+    };
+    Command {
+        counts: uid.is_empty(),
+        ..plain(format!("{uid}{verb}"))
     }
 }
 

@@ -7,6 +7,7 @@ use imap::{Names, Response, SequenceSet};
 use mail::{FlagSet, SeqNo, Uid, UidSet};
 
 use super::client::{Client, Command, Known, Memory, Open};
+use super::kept::expanded;
 use super::model::{Model, numbers, stored};
 
 impl Client {
@@ -62,6 +63,7 @@ impl Client {
             Response::Fetch(seq, data) => self.fetched(model, seq, &data),
             Response::Search(found, _) => self.found(found, None),
             Response::Sort(found, _) => self.found(found, None),
+            Response::Esearch(esearch) if !esearch.updates.is_empty() => self.updated(&esearch),
             Response::Esearch(esearch) => {
                 let all = listed(&esearch);
                 self.found(all, Some(esearch.uid));
@@ -75,6 +77,10 @@ impl Client {
             Some(Code::Closed) => self.open = None,
             Some(Code::HighestModSeq(modseq)) => {
                 self.command.as_mut().unwrap().told.highest = Some(*modseq);
+            }
+            Some(Code::NoUpdate(tag)) => {
+                let open = self.open.as_mut().unwrap();
+                open.kept.retain(|kept| kept.tag != tag.as_str());
             }
             Some(Code::UidValidity(validity)) => {
                 let open = self.open.as_ref().unwrap();
@@ -99,6 +105,7 @@ impl Client {
     }
 
     fn goes(&mut self, model: &mut Model, uid: u32) {
+        self.left(uid);
         let command = self.command.as_ref().unwrap();
         assert!(
             !command.counts,
@@ -203,12 +210,19 @@ impl Client {
         }
         let mut expected = command.finds.take().unwrap();
         expected.retain(|uid| open.known.iter().any(|known| known.uid == *uid));
+        let keeps = command
+            .keeps
+            .take()
+            .map(|what| (command.tag.clone(), what, found.clone()));
         if set_of_uids.is_some() {
             // A set has no order.
             found.sort_unstable();
             expected.sort_unstable();
         }
         assert_eq!(found, expected, "found");
+        if let Some((tag, what, found)) = keeps {
+            self.keep(&tag, what, found);
+        }
     }
 
     fn ends(&mut self, model: &mut Model, tag: &str, status: &Status) {
@@ -385,11 +399,7 @@ fn check(model: &mut Model, open: &Open, command: &Command, step: u64) {
 
 /// All numbers of an ESEARCH.
 fn listed(esearch: &Esearch) -> Vec<u32> {
-    let all = esearch.all.as_ref();
-    let all = all
-        .and_then(|all| all.resolve(Uid::MIN))
-        .unwrap_or_default();
-    let all: Vec<u32> = all.iter().map(Uid::value).collect();
+    let all = esearch.all.as_ref().map_or_else(Vec::new, expanded);
     let count = u32::try_from(all.len()).unwrap();
     assert!(esearch.count.is_none_or(|told| told == count), "COUNT");
     all

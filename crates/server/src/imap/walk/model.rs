@@ -44,6 +44,8 @@ pub(super) struct Model {
     /// Counts the asks that changed something.
     pub(super) step: u64,
     pub(super) folders: BTreeMap<MailboxId, Folder>,
+    /// After which step the ledger has moved last.
+    pub(super) moved: u64,
     letters: u64,
     ledger: ModSeq,
     /// How often messages went from a mailbox.
@@ -506,6 +508,7 @@ impl Model {
         if before == now {
             return;
         }
+        self.moved = self.step;
         for (id, folder) in &mut self.folders {
             if folder.name.is_none() {
                 continue;
