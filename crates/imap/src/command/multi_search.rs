@@ -46,10 +46,7 @@ impl Source {
             Self::Mailboxes(mailboxes) => (b"mailboxes ", mailboxes),
         };
         out.put_slice(word);
-        match mailboxes.as_slice() {
-            [one] => one.write(out, names),
-            all => writing::list(out, all, |out, mailbox| mailbox.write(out, names)),
-        }
+        write_mailboxes(out, mailboxes, names);
     }
 }
 
@@ -95,8 +92,16 @@ fn source(cursor: &mut Cursor<'_>) -> Read<Source> {
     Ok(source(mailboxes(cursor)?))
 }
 
-/// One mailbox, or some in parentheses.
-fn mailboxes(cursor: &mut Cursor<'_>) -> Read<Vec<MailboxName>> {
+/// Writes one mailbox, or some in parentheses (RFC 5465 §8 `one-or-more-mailbox`).
+pub(super) fn write_mailboxes(out: &mut BytesMut, mailboxes: &[MailboxName], names: Names) {
+    match mailboxes {
+        [one] => one.write(out, names),
+        all => writing::list(out, all, |out, mailbox| mailbox.write(out, names)),
+    }
+}
+
+/// Reads the same; never none.
+pub(super) fn mailboxes(cursor: &mut Cursor<'_>) -> Read<Vec<MailboxName>> {
     if cursor.peek() != Some(b'(') {
         return Ok(vec![cursor.mailbox()?]);
     }

@@ -3,6 +3,7 @@
 use bytes::{BufMut, BytesMut};
 
 use super::fetch::{FetchItem, item_list};
+use super::multi_search::{mailboxes, write_mailboxes};
 use crate::cursor::{Cursor, Read};
 use crate::{MailboxName, Names, writing};
 
@@ -167,10 +168,7 @@ impl MailboxFilter {
             }
         };
         out.put_slice(word.as_bytes());
-        match mailboxes.as_slice() {
-            [one] => one.write(out, names),
-            many => writing::list(out, many, |out, mailbox| mailbox.write(out, names)),
-        }
+        write_mailboxes(out, mailboxes, names);
     }
 
     fn parse(cursor: &mut Cursor<'_>) -> Read<Self> {
@@ -187,20 +185,9 @@ impl MailboxFilter {
             _ => return Cursor::error_at(at, "a filter of mailboxes"),
         };
         cursor.space()?;
-        let mut mailboxes = Vec::new();
-        if cursor.peek() == Some(b'(') {
-            cursor.list(|cursor| {
-                if mailboxes.len() == NOTIFY_MAILBOXES_MAX {
-                    return cursor.error("at most 1000 mailboxes");
-                }
-                mailboxes.push(cursor.mailbox()?);
-                Ok(())
-            })?;
-        } else {
-            mailboxes.push(cursor.mailbox()?);
-        }
-        if mailboxes.is_empty() {
-            return cursor.error("a mailbox");
+        let mailboxes = mailboxes(cursor)?;
+        if mailboxes.len() > NOTIFY_MAILBOXES_MAX {
+            return cursor.error("at most 1000 mailboxes");
         }
         Ok(filter(mailboxes))
     }
