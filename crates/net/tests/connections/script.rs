@@ -167,9 +167,12 @@ impl House<Script> for Echo {
     async fn ask(&mut self, ask: String) -> String {
         tokio::task::yield_now().await;
         if let Some(seconds) = ask.strip_prefix("slow ") {
+            // The clock stands still but for those who wait for it.
+            let mut clock = tokio::time::interval(Duration::from_secs(1));
+            clock.tick().await;
             for second in 0..seconds.parse().unwrap() {
                 self.gauge.show(second, 1000);
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                clock.tick().await;
             }
         }
         format!("answer to {ask}")

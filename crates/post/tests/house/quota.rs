@@ -1,8 +1,8 @@
 //! How much an account may hold.
 
 use bytes::Bytes;
-use mail::{FlagSet, Notify};
-use post::{Elsewhere, Outcome, Quota, Rules, Usage, Why};
+use mail::{FlagSet, MailboxId, Notify};
+use post::{Account, Elsewhere, Outcome, Quota, Rules, Usage, Why};
 
 use crate::world::{
     World, address, append, origin, recipient, recounted, rules, sender, told, uids,
@@ -40,8 +40,8 @@ async fn write(world: &World, size: Option<u64>, text: &str) -> [Outcome<()>; 3]
     [ada, eve, incoming.commit().await.map(|_| ())]
 }
 
-#[tokio::test]
-async fn what_is_put_in_never_passes_the_limit() {
+/// Ada may hold 50 octets, and holds 40: a letter in INBOX, and a deleted one in Archive.
+async fn nearly_full() -> (World, Account, MailboxId) {
     let rules = Rules {
         quota: quota(50, None),
         ..rules()
@@ -51,6 +51,12 @@ async fn what_is_put_in_never_passes_the_limit() {
     let inbox = ada.open("INBOX").await.unwrap().id;
     append(&ada, "INBOX", &[], LETTER).await;
     append(&ada, "Archive", &["\\Deleted"], LETTER).await;
+    (world, ada, inbox)
+}
+
+#[tokio::test]
+async fn what_is_put_in_never_passes_the_limit() {
+    let (world, ada, inbox) = nearly_full().await;
     assert_eq!(used(&world, "ada").await, (40, 2));
 
     // Said to be too much, or found to be.
@@ -97,15 +103,7 @@ async fn what_is_put_in_never_passes_the_limit() {
 
 #[tokio::test]
 async fn a_next_version_needs_only_what_it_is_more() {
-    let rules = Rules {
-        quota: quota(50, None),
-        ..rules()
-    };
-    let world = World::with(&["ada"], rules).await;
-    let ada = world.account("ada").await;
-    let inbox = ada.open("INBOX").await.unwrap().id;
-    append(&ada, "INBOX", &[], LETTER).await;
-    append(&ada, "Archive", &[], LETTER).await;
+    let (world, ada, inbox) = nearly_full().await;
     // A next version may be as large as what it replaces and what is left.
     for (octets, fits) in [(31, false), (30, true)] {
         let append = ada.append("INBOX", FlagSet::new(), None, None).await;
