@@ -113,13 +113,22 @@ impl Append {
         Ok(self)
     }
 
-    /// Checks that the account may hold so many octets more, before they come.
+    /// Checks that the message may go on with so many octets, and the account hold them with all
+    /// that came, before they come.
     ///
     /// # Errors
-    /// [`crate::Why::OverQuota`]; the commit may say the same.
+    /// [`crate::Why::TooBig`], [`crate::Why::OverQuota`]; the commit may say the same.
     pub async fn room(&mut self, octets: u64) -> Outcome<()> {
         let Account { house, keeper, .. } = &self.account;
-        let (quota, more) = (house.quota(keeper.account), Usage::of([octets]));
+        let message = self.spool.octets().saturating_add(octets);
+        if message > house.rules().message_octets_max {
+            return Err(too_big());
+        }
+        let whole = self.whole.iter().map(|one| one.spooled.staged.len);
+        let (quota, more) = (
+            house.quota(keeper.account),
+            Usage::of(whole.chain([message])),
+        );
         let replaces = self.replaces;
         let check = |ledger: &Ledger| room(ledger, quota, more, replaces);
         // As with the target: only a refusal is an answer.

@@ -69,6 +69,7 @@ mod account;
 mod append;
 mod budget;
 mod captured;
+mod catenate;
 mod changes;
 mod copy;
 mod digests;

@@ -140,6 +140,11 @@ impl Spool {
         }
     }
 
+    /// Octets that were taken.
+    pub(crate) const fn octets(&self) -> u64 {
+        self.octets
+    }
+
     /// Takes a piece. The first octets go through `front` before they leave the memory: it may
     /// put something before them.
     pub(crate) async fn push(

@@ -6,6 +6,7 @@
     reason = "tests"
 )]
 
+mod catenate;
 mod delivery;
 mod fuzzy;
 mod keeper;
