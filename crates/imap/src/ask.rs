@@ -17,11 +17,13 @@ use mail::{FlagSet, Keyword, ModSeq, Rights, Role, Timestamp, Uid, UidSet, UidVa
 use message::Member;
 use wire::sasl::{Question, Verdict};
 
+mod append;
 mod fetch;
 mod news;
 mod place;
 mod search;
 
+pub use append::{HeaderWatch, Source, StoredPart};
 pub use fetch::{FetchPlan, Piece, PieceData, PieceForm, PreviewMode, Row};
 pub use news::{Mark, News, Watched};
 pub use place::Place;
@@ -249,8 +251,8 @@ pub enum Ask {
         flags: FlagSet,
         /// Its internal date; `None` for now.
         date: Option<Timestamp>,
-        /// How many octets will come.
-        octets: u64,
+        /// How many octets will come, if that is known.
+        octets: Option<u64>,
         /// The message that goes in the same step, if one does (RFC 8508); refused with
         /// [`Why::Expunged`] if it is no longer there.
         replaces: Option<(Place, Uid)>,
@@ -264,9 +266,16 @@ pub enum Ask {
         flags: FlagSet,
         /// Its internal date; `None` for now.
         date: Option<Timestamp>,
-        /// How many octets will come.
-        octets: u64,
+        /// How many octets will come, if that is known.
+        octets: Option<u64>,
     },
+    /// So many octets more of that message will come. Answer: [`Answer::Done`]; a refusal ends the
+    /// append.
+    AppendText(u64),
+    /// That message goes on with octets that are stored (RFC 4469). Answer:
+    /// [`Answer::PartTaken`]; a refusal ends the append. [`Why::NonExistent`], [`Why::Expunged`],
+    /// [`Why::NoPermission`] and [`Why::Cannot`] mean that there is no such part for this account.
+    AppendStored(Box<StoredPart>),
     /// All octets have come: keep what came. Answer: [`Answer::Appended`].
     AppendEnd,
     /// The rest will not come: forget what came. Answer: [`Answer::Done`].
@@ -364,6 +373,13 @@ pub enum Answer {
     },
     /// To [`Ask::Thread`]: parents before their children.
     Threads(Vec<Member<Uid>>),
+    /// To [`Ask::AppendStored`].
+    PartTaken {
+        /// How many octets it had.
+        octets: u64,
+        /// The watch, when they had passed; the house may stop once they are not welcome.
+        header: HeaderWatch,
+    },
     /// To [`Ask::AppendEnd`].
     Appended {
         /// The mailbox's generation.

@@ -18,7 +18,7 @@ use mail::{BlobRange, FlagSet, Instant, SyntaxError, Timestamp};
 use wire::sasl::Secret;
 use wire::{Session, Step, Upgrade};
 
-use crate::command::{Append, AppendMessage, LiteralHeader, Replace};
+use crate::command::{Append, AppendData, AppendMessage, LiteralHeader, Replace};
 use crate::response::{Condition, Status};
 use crate::{Command, MailboxName, Names, Response, SeqNumber, Tag};
 
@@ -110,11 +110,11 @@ fn append(
     };
     Append {
         mailbox,
-        message: AppendMessage {
+        messages: vec![AppendMessage {
             flags,
             date,
-            literal,
-        },
+            data: AppendData::Literal(literal),
+        }],
     }
 }
 

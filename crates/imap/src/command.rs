@@ -2,7 +2,7 @@
 //!
 //! [`Command::parse`] and [`Command::write`] are inverse. A command comes as one frame: without
 //! its last CRLF, literals inside it as `{n}`, CRLF, and the octets. An APPEND's frame ends behind
-//! the header of its message, which is streamed past the grammar.
+//! the header of a literal of its message, whose octets are streamed past the grammar.
 //!
 //! Not here: when a command is allowed (`diagram`), framing, the lines inside AUTHENTICATE and
 //! IDLE.
@@ -12,12 +12,13 @@
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
-use mail::{FlagSet, ModSeq, Role, SyntaxError, Timestamp};
+use mail::{FlagSet, ModSeq, Role, SyntaxError};
 use wire::sasl::Secret;
 
-use crate::{MailboxName, Names, SeqNumber, SequenceSet};
+use crate::{MailboxName, Names, SequenceSet};
 
 mod acl;
+pub(crate) mod append;
 pub(crate) mod context;
 mod fetch;
 mod list;
@@ -34,6 +35,7 @@ mod sort;
 mod write;
 
 pub use acl::RightsChange;
+pub use append::{Append, AppendData, AppendMessage, CatParts, Replace};
 pub use fetch::{Fetch, FetchItem, Partial};
 pub use list::{List, ListReturn, ListSelect, StatusItem};
 pub use metadata::{Depth, EntryName, GetMetadata};
@@ -136,37 +138,6 @@ pub struct Store {
     pub silent: bool,
     /// The flags.
     pub flags: FlagSet,
-}
-
-/// APPEND up to its first message, which follows the literal's header (RFC 9051 §6.3.12).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Append {
-    /// Where to.
-    pub mailbox: MailboxName,
-    /// The message.
-    pub message: AppendMessage,
-}
-
-/// A message that APPEND announces; more may follow it (RFC 3502).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AppendMessage {
-    /// The message's flags.
-    pub flags: FlagSet,
-    /// Its INTERNALDATE, if not now.
-    pub date: Option<Timestamp>,
-    /// How the message comes.
-    pub literal: LiteralHeader,
-}
-
-/// REPLACE and UID REPLACE up to the message, which follows the literal's header (RFC 8508 §3).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replace {
-    /// True if the number is a UID.
-    pub uid: bool,
-    /// The message of the open mailbox that goes.
-    pub number: SeqNumber,
-    /// The message that comes, and where to.
-    pub append: Append,
 }
 
 /// What a client says.
@@ -370,9 +341,13 @@ impl Command {
         parse::frame(frame, names)
     }
 
-    /// Reads what follows a message of APPEND: the announcement of one more (RFC 3502).
-    pub(crate) fn parse_append_more(frame: &[u8]) -> Result<AppendMessage, SyntaxError> {
-        parse::append_more(frame)
+    /// Reads what follows the octets of a literal of APPEND, which is `listed` in CATENATE or a
+    /// whole message.
+    pub(crate) fn parse_append_rest(
+        frame: &[u8],
+        listed: bool,
+    ) -> Result<append::AppendRest, SyntaxError> {
+        append::parse_rest(frame, listed)
     }
 
     /// Writes the frame, without CRLF at its end.

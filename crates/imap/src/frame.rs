@@ -2,9 +2,10 @@
 //!
 //! A command is a line; where the line ends in `{n}` or `{n+}`, so many octets and another line
 //! belong to it. What is too large is thrown away as it arrives, and the connection stays in step.
-//! The message of an APPEND is left in the stream, for the session to pass on piece by piece.
+//! The message of an APPEND, or a text that is part of one, is left in the stream, for the session
+//! to pass on piece by piece.
 //!
-//! RFC 9051 §4.3, RFC 7888 (non-synchronizing literals).
+//! RFC 9051 §4.3, RFC 7888 (non-synchronizing literals), RFC 4469 §5.
 
 use bytes::{Bytes, BytesMut};
 use wire::witness::Heard;
@@ -20,7 +21,8 @@ const ANNOUNCEMENT_OCTETS_MAX: usize = 48;
 pub(crate) enum Framed {
     /// A command without its last CRLF, literals inside.
     Command(Bytes),
-    /// An APPEND or a REPLACE up to the announcement of its message, which is next in the stream.
+    /// An APPEND or a REPLACE up to the announcement of its message, or of a text that is part of
+    /// one, which is next in the stream.
     Append(Bytes),
     /// The peer waits for the word to go on with its literal.
     Continue,
@@ -135,12 +137,12 @@ impl Frames {
         });
     }
 
-    /// Takes what follows the message of an APPEND: nothing, as a command, or the announcement of
-    /// one more (RFC 3502).
+    /// Takes what follows the message of an APPEND, or a part of it: the command's end, or the
+    /// announcement of one more (RFC 3502, RFC 4469).
     pub(crate) fn behind_message(&mut self, octets_max: usize) -> Framed {
         self.behind = true;
         let framed = self.next(octets_max);
-        self.behind = matches!(framed, Framed::Incomplete);
+        self.behind = matches!(framed, Framed::Incomplete | Framed::Continue);
         framed
     }
 
@@ -153,7 +155,8 @@ impl Frames {
                     let octets = self.input.take(*left);
                     *left -= octets.len();
                     let whole = *left == 0;
-                    shown::note_literal(&mut self.witness, &self.gathered, &octets, whole);
+                    let behind = self.behind;
+                    shown::note_literal(&mut self.witness, &self.gathered, &octets, whole, behind);
                     self.gathered.extend_from_slice(&octets);
                     if !whole {
                         return Framed::Incomplete;
@@ -201,7 +204,8 @@ impl Frames {
             self.gathered.extend_from_slice(body);
             return Some(Framed::Command(std::mem::take(&mut self.gathered).freeze()));
         };
-        if self.behind || is_message(&self.gathered, body, literal.at) {
+        let url = is_url(&self.gathered, body, literal.at, self.behind);
+        if !url && (self.behind || is_message(&self.gathered, body, literal.at)) {
             self.gathered.extend_from_slice(body);
             return Some(Framed::Append(std::mem::take(&mut self.gathered).freeze()));
         }
@@ -342,8 +346,27 @@ fn announced(line: &[u8]) -> Option<Announced> {
     Some(Announced { octets, sync, at })
 }
 
-/// True if the literal announced here is the message of an APPEND or a REPLACE, not the name of
-/// its mailbox.
+/// True if the literal announced here is a URL that names a part of a message: `behind` another
+/// part, or where a list of parts has begun.
+fn is_url(gathered: &[u8], line: &[u8], at: usize, behind: bool) -> bool {
+    let before = line.get(..at).unwrap_or_default();
+    let Some((rest, word)) = before.split_last_chunk::<4>() else {
+        return false;
+    };
+    word.eq_ignore_ascii_case(b"URL ")
+        && matches!(rest.last(), Some(b' ' | b'('))
+        && (behind || [gathered, before].iter().any(|text| begins_list(text)))
+}
+
+/// True if a list of parts begins in it.
+fn begins_list(text: &[u8]) -> bool {
+    const WORD: &[u8] = b" CATENATE (";
+    let mut windows = text.windows(WORD.len());
+    windows.any(|window| window.eq_ignore_ascii_case(WORD))
+}
+
+/// True if the literal announced here is the message of an APPEND or a REPLACE, or a text that is
+/// part of it, not the name of its mailbox.
 fn is_message(gathered: &[u8], line: &[u8], at: usize) -> bool {
     let start = if gathered.is_empty() { line } else { gathered };
     let mut words = start.split(|&octet| octet == b' ').skip(1);
@@ -394,6 +417,13 @@ mod tests {
             }
         }
         seen
+    }
+
+    fn compare((input, expected): (&[u8], &[&str])) {
+        for cut in 1..=input.len() {
+            let input_shown = input.escape_ascii();
+            assert_eq!(frames(input, cut), expected, "{cut}: {input_shown}");
+        }
     }
 
     #[test]
@@ -459,16 +489,31 @@ mod tests {
                 &["too large tag false", "c NOOP"],
             ),
         ];
-        for (input, expected) in cases {
-            for cut in 1..=input.len() {
-                assert_eq!(
-                    frames(input, cut),
-                    expected,
-                    "{cut}: {}",
-                    input.escape_ascii()
-                );
-            }
-        }
+        cases.into_iter().for_each(compare);
+    }
+
+    #[test]
+    fn urls_belong_to_the_frame_and_texts_do_not() {
+        let cases: [(&[u8], &[&str]); 2] = [
+            (
+                b"a APPEND x CATENATE (URL {3+}\r\n/x/ text {4+}\r\nb NO\r\nc NOOP\r\n",
+                &[
+                    "append a APPEND x CATENATE (URL {3+}\\r\\n/x/ text {4+}",
+                    "Swallowed(false)",
+                    "c NOOP",
+                ],
+            ),
+            (
+                b"a APPEND URL {4+}\r\nb NO\r\nc append {3+}\r\nx y catenate (url {1}\r\nz)\r\n",
+                &[
+                    "append a APPEND URL {4+}",
+                    "Swallowed(false)",
+                    "Continue",
+                    "c append {3+}\\r\\nx y catenate (url {1}\\r\\nz)",
+                ],
+            ),
+        ];
+        cases.into_iter().for_each(compare);
     }
 
     #[test]

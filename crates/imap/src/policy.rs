@@ -35,6 +35,8 @@ pub struct Policy {
     pub append_octets_max: u64,
     /// Messages that one APPEND brings (RFC 3502).
     pub append_messages_max: u32,
+    /// Parts of which the messages of one APPEND are made (RFC 4469).
+    pub catenate_parts_max: u32,
     /// Octets of all messages that one APPEND brings.
     pub append_all_octets_max: u64,
     /// Octets the value of a note may have (RFC 5464 §4.1); the house refuses longer ones.
@@ -93,6 +95,7 @@ impl Default for Policy {
             command_octets_max: 64 * 1024,
             append_octets_max: 100 * 1024 * 1024,
             append_messages_max: 1_000,
+            catenate_parts_max: 1_000,
             append_all_octets_max: 1024 * 1024 * 1024,
             metadata_octets_max: 16 * 1024,
             contexts_max: 8,

@@ -29,6 +29,7 @@ use crate::{Names, Policy, Tag};
 mod acl;
 mod answers;
 mod append;
+mod catenate;
 mod changes;
 mod context;
 mod fetch;
@@ -352,9 +353,8 @@ impl Session {
             Command::Compress(mechanism) => self.compress(&tag, &mechanism),
             Command::Idle => self.begin_idle(tag),
             Command::Notify(notify) => self.notify(tag, notify),
-            Command::Append(_) | Command::Replace(_) => {
-                self.bad(Some(&tag), &Status::bad("There is no message"));
-            }
+            Command::Append(append) => self.begin_append(tag, append),
+            Command::Replace(replace) => self.begin_replace(tag, replace),
             other => self.dispatch_mailbox(tag, verb, other),
         }
     }

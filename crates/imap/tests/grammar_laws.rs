@@ -2,9 +2,12 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
 use bytes::BytesMut;
+use imap::url::MessageUrl;
 use imap::{Command, Names, Response, Tag};
 use proptest::prelude::*;
 
+#[path = "any/appends.rs"]
+mod appends;
 #[path = "any/commands.rs"]
 mod commands;
 #[path = "any/responses.rs"]
@@ -12,6 +15,7 @@ mod responses;
 #[path = "any/words.rs"]
 mod words;
 
+use appends::url;
 use commands::command;
 use responses::response;
 
@@ -40,6 +44,27 @@ proptest! {
         command.write(&tag, &mut frame, names);
         let read = Command::parse_as(&frame, names);
         prop_assert_eq!(read, Ok((tag, command)), "{}", String::from_utf8_lossy(&frame));
+    }
+
+    #[test]
+    fn a_url_reads_back(url in url()) {
+        let written = url.to_string();
+        prop_assert!(written.bytes().all(|octet| octet.is_ascii_graphic()), "{}", written);
+        prop_assert_eq!(MessageUrl::parse(&written), Some(url), "{}", written);
+    }
+
+    #[test]
+    fn a_cut_or_changed_url_is_no_trouble(
+        url in url(),
+        cut in any::<prop::sample::Index>(),
+        letter in any::<char>(),
+    ) {
+        let written = url.to_string();
+        let (before, behind) = written.split_at(cut.index(written.len()));
+        let _read = MessageUrl::parse(before);
+        if let Some(read) = MessageUrl::parse(&format!("{before}{letter}{}", &behind[1..])) {
+            prop_assert_eq!(MessageUrl::parse(&read.to_string()), Some(read));
+        }
     }
 
     #[test]

@@ -28,6 +28,7 @@ AUTH=SCRAM-SHA-1-PLUS | interop/tests/login.rs | SCRAM-SHA-1-PLUS
 AUTH=SCRAM-SHA-256 | interop/tests/login.rs | SCRAM-SHA-256
 AUTH=SCRAM-SHA-256-PLUS | interop/tests/login.rs | SCRAM-SHA-256-PLUS
 BINARY | imap/tests/dialogues/fetch_sections.txt | BINARY.PEEK[
+CATENATE | imap/tests/dialogues/catenate.txt | CATENATE (URL
 CHILDREN | imap/tests/dialogues/list.txt | RETURN (SUBSCRIBED CHILDREN
 COMPRESS=DEFLATE | imap/tests/dialogues/compress.txt | C: e COMPRESS deflate
 CONDSTORE | imap/tests/dialogues/condstore.txt | (CHANGEDSINCE 2)

@@ -13,6 +13,7 @@ use crate::guest::Guest;
 use crate::visit::{Hall, Visit};
 
 mod access;
+mod catenate;
 mod fetch;
 mod list;
 mod news;
@@ -154,23 +155,19 @@ impl House {
                 replaces,
             } => {
                 let (there, name) = account.place(&name).await?;
-                let mut append = there.append(&name, flags, date, Some(octets)).await?;
+                let mut append = there.append(&name, flags, date, octets).await?;
                 if let Some((mailbox, uid)) = replaces {
                     if access::there(account, mailbox)?.id() != there.id() {
                         return Err(Error::across_accounts());
                     }
                     append = append.replacing(mailbox.mailbox, uid).await?;
                 }
-                append.room(octets).await?;
+                append.room(octets.unwrap_or_default()).await?;
                 self.append = Some(Box::new(append));
             }
-            Ask::AppendNext {
-                flags,
-                date,
-                octets,
-            } => {
+            ask @ (Ask::AppendNext { .. } | Ask::AppendText(_) | Ask::AppendStored(_)) => {
                 let append = self.append.as_mut().ok_or_else(out_of_turn)?;
-                append.next(flags, date, Some(octets)).await?;
+                return goes_on(account, append, ask).await;
             }
             Ask::AppendAbort => self.append = None,
             Ask::AppendEnd => {
@@ -185,6 +182,21 @@ impl House {
         }
         Ok(Answer::Done)
     }
+}
+
+/// Goes on with messages that come.
+async fn goes_on(account: &Account, append: &mut Append, ask: Ask) -> Outcome<Answer> {
+    match ask {
+        Ask::AppendNext {
+            flags,
+            date,
+            octets,
+        } => append.next(flags, date, octets).await?,
+        Ask::AppendText(octets) => append.room(octets).await?,
+        Ask::AppendStored(part) => return catenate::answer(account, append, *part).await,
+        _ => return Err(out_of_turn()),
+    }
+    Ok(Answer::Done)
 }
 
 /// Answers what is asked about mailboxes by their names.

@@ -5,12 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use mail::Role;
 use wire::sasl::Secret;
 
+use super::{Command, Failure, SpecialUse, Store, StoreAction, Tag};
 use super::{
-    Append, AppendMessage, Command, Failure, LiteralHeader, Replace, SpecialUse, Store,
-    StoreAction, Tag,
-};
-use super::{
-    acl, context, fetch, list, metadata, multi_search, notify, quota, search, select, sort,
+    acl, append, context, fetch, list, metadata, multi_search, notify, quota, search, select, sort,
 };
 use crate::cursor::{Cursor, Read};
 use crate::{MailboxName, Names};
@@ -112,8 +109,8 @@ fn with_arguments(cursor: &mut Cursor<'_>, verb: &[u8], at: usize) -> Read<Comma
         b"GETMETADATA" => |cursor| metadata::get(cursor).map(Command::GetMetadata),
         b"SETMETADATA" => set_metadata,
         b"NOTIFY" => |cursor| notify::parse(cursor).map(Command::Notify),
-        b"APPEND" => |cursor| append(cursor).map(Command::Append),
-        b"REPLACE" => |cursor| replace(cursor, false),
+        b"APPEND" => |cursor| append::parse(cursor).map(Command::Append),
+        b"REPLACE" => |cursor| append::parse_replace(cursor, false),
         b"SEARCH" => |cursor| search::parse(cursor, false).map(Command::Search),
         b"CANCELUPDATE" => |cursor| context::parse(cursor).map(Command::CancelUpdate),
         b"ESEARCH" => |cursor| multi_search::parse(cursor).map(Command::Esearch),
@@ -141,7 +138,7 @@ fn uid(cursor: &mut Cursor<'_>) -> Read<Command> {
         b"COPY" => |cursor| copy(cursor, true, false),
         b"MOVE" => |cursor| copy(cursor, true, true),
         b"FETCH" => |cursor| fetch::parse(cursor, true).map(Command::Fetch),
-        b"REPLACE" => |cursor| replace(cursor, true),
+        b"REPLACE" => |cursor| append::parse_replace(cursor, true),
         b"SEARCH" => |cursor| search::parse(cursor, true).map(Command::Search),
         b"SORT" => |cursor| sort::parse(cursor, true).map(Command::Sort),
         b"THREAD" => |cursor| sort::parse_thread(cursor, true).map(Command::Thread),
@@ -289,65 +286,6 @@ fn status(cursor: &mut Cursor<'_>) -> Read<Command> {
     cursor.space()?;
     let items = list::status_items(cursor)?;
     Ok(Command::Status { mailbox, items })
-}
-
-fn append(cursor: &mut Cursor<'_>) -> Read<Append> {
-    let mailbox = cursor.mailbox()?;
-    let message = append_message(cursor)?;
-    Ok(Append { mailbox, message })
-}
-
-fn replace(cursor: &mut Cursor<'_>, uid: bool) -> Read<Command> {
-    let number = cursor.seq_number()?;
-    cursor.space()?;
-    let append = append(cursor)?;
-    Ok(Command::Replace(Replace {
-        uid,
-        number,
-        append,
-    }))
-}
-
-/// What follows a message: one more (RFC 3502 "append-message").
-pub(super) fn append_more(frame: &[u8]) -> Read<AppendMessage> {
-    // IMAPClient ends each message with a space, and begins the next with one more.
-    let spaces = frame.iter().take_while(|&&octet| octet == b' ').count();
-    let frame = frame.get(spaces.saturating_sub(1)..).unwrap_or_default();
-    let mut cursor = Cursor::new(frame, Names::Utf7);
-    let message = append_message(&mut cursor)?;
-    cursor.end()?;
-    Ok(message)
-}
-
-fn append_message(cursor: &mut Cursor<'_>) -> Read<AppendMessage> {
-    cursor.space()?;
-    let mut flags = mail::FlagSet::new();
-    if cursor.peek() == Some(b'(') {
-        flags = cursor.flag_list()?;
-        cursor.space()?;
-    }
-    let mut date = None;
-    if cursor.peek() == Some(b'"') {
-        date = Some(cursor.date_time()?);
-        cursor.space()?;
-    }
-    // RFC 6855 §4
-    let utf8 = cursor.eat_word(b"UTF8 (");
-    let binary = cursor.eat(b'~');
-    if utf8 && !binary {
-        return cursor.error("'~{'");
-    }
-    let (octets, sync) = cursor.literal_header()?;
-    Ok(AppendMessage {
-        flags,
-        date,
-        literal: LiteralHeader {
-            octets,
-            sync,
-            binary,
-            utf8,
-        },
-    })
 }
 
 fn store(cursor: &mut Cursor<'_>, uid: bool) -> Read<Store> {

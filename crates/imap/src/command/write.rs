@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::{BufMut, BytesMut};
 
 use super::{
-    Append, Command, SpecialUse, Store, StoreAction, Tag, acl, context, list, metadata, quota,
+    Command, SpecialUse, Store, StoreAction, Tag, acl, append, context, list, metadata, quota,
 };
 use crate::response::{id_fields, write_flags};
 use crate::{Names, writing};
@@ -198,11 +198,8 @@ fn on_mailboxes(command: &Command, out: &mut BytesMut, names: Names) {
             out.put_u8(b' ');
             metadata::write_values(out, entries);
         }
-        Command::Append(append) => write_append(out, append, names),
-        Command::Replace(replace) => {
-            writing::display(out, format_args!("{} ", replace.number));
-            write_append(out, &replace.append, names);
-        }
+        Command::Append(append) => append::write(out, append, names),
+        Command::Replace(replace) => append::write_replace(out, replace, names),
         _ => acl::write(command, out, names),
     }
 }
@@ -220,24 +217,6 @@ fn write_special_use(out: &mut BytesMut, special_use: &[SpecialUse]) {
         writing::display(out, format_args!("\\{name}"));
     });
     out.put_u8(b')');
-}
-
-fn write_append(out: &mut BytesMut, append: &Append, names: Names) {
-    append.mailbox.write(out, names);
-    let append = &append.message;
-    if !append.flags.is_empty() {
-        out.put_slice(b" (");
-        write_flags(out, &append.flags);
-        out.put_u8(b')');
-    }
-    if let Some(date) = append.date {
-        writing::display(out, format_args!(" \"{}\"", date.to_imap()));
-    }
-    let literal = append.literal;
-    out.put_slice(if literal.utf8 { b" UTF8 (" } else { b" " });
-    out.put_slice(if literal.binary { b"~{" } else { b"{" });
-    writing::number(out, literal.octets);
-    out.put_slice(if literal.sync { b"}" } else { b"+}" });
 }
 
 fn write_store(out: &mut BytesMut, store: &Store) {

@@ -32,7 +32,7 @@ pub(super) fn note_line(witness: &mut Witness, gathered: &[u8], line: &[u8], beh
         (_, body) if !is_line(body) => Kind::Unknown,
         (false, _) => kind(gathered, line),
         (true, b"" | b")") => Kind::Other,
-        (true, _) if announced(body).is_some() => Kind::Other,
+        (true, _) if announced(body).is_some() || is_rest(gathered, body) => Kind::Other,
         (true, _) => Kind::Unknown,
     };
     if kind == Kind::Unknown && gathered.is_empty() && !behind {
@@ -44,6 +44,17 @@ pub(super) fn note_line(witness: &mut Witness, gathered: &[u8], line: &[u8], beh
         (Kind::Authenticate, b"") => Heard::Shown(authenticate(body).into()),
         (Kind::Authenticate | Kind::Unknown, _) => Heard::Masked(mask(line).into()),
     });
+}
+
+/// True for what follows a part of a message, up to the command's end: else it may be a password
+/// in the wrong place.
+fn is_rest(gathered: &[u8], body: &[u8]) -> bool {
+    let frame = [gathered, body].concat();
+    let frames = [Some(frame.as_slice()), frame.strip_prefix(b")")];
+    frames.into_iter().flatten().any(|frame| {
+        let rest = |listed| Command::parse_append_rest(frame, listed);
+        rest(true).is_ok() || rest(false).is_ok()
+    })
 }
 
 /// Notes that an answer may begin with the first word of what is not shown.
@@ -77,12 +88,20 @@ fn mask(line: &[u8]) -> Vec<u8> {
     [&masked(secret), rest].concat()
 }
 
-/// Notes octets of a literal that belongs to what was gathered; `whole` says that it ends here.
-pub(super) fn note_literal(witness: &mut Witness, gathered: &[u8], literal: &[u8], whole: bool) {
+/// Notes octets of a literal that belongs to what was gathered; `whole` says that it ends here,
+/// `behind` that it is a URL of a message's part.
+pub(super) fn note_literal(
+    witness: &mut Witness,
+    gathered: &[u8],
+    literal: &[u8],
+    whole: bool,
+    behind: bool,
+) {
     if !witness.is_on() || (literal.is_empty() && !whole) {
         return;
     }
     let heard = match kind(gathered, b"") {
+        _ if behind => Heard::Literal(literal.to_vec().into()),
         Kind::Other => Heard::Literal(literal.to_vec().into()),
         Kind::Login if password_at(gathered).is_none() => Heard::Shown(literal.to_vec().into()),
         // What stands for it comes once, however it was cut.

@@ -1,5 +1,6 @@
 //! Response codes: the part of a status that programs read (RFC 9051 §7.1, RFC 5530, RFC 7162,
-//! RFC 6154 §3, RFC 8474 §4, RFC 4978, RFC 5267, RFC 5464, RFC 5465 §8, RFC 9585, RFC 9586).
+//! RFC 6154 §3, RFC 8474 §4, RFC 4978, RFC 5267, RFC 4469 §4, RFC 5464, RFC 5465 §8,
+//! RFC 9585, RFC 9586).
 
 use bytes::{BufMut, BytesMut};
 use mail::{FlagSet, ModSeq, Uid, UidSet, UidValidity};
@@ -25,6 +26,8 @@ pub enum Code {
     AuthorizationFailed,
     /// These events can be told, and no others (RFC 5465 §8).
     BadEvent(Vec<String>),
+    /// This URL says nothing of use; it is the first such of its command (RFC 4469 §4.1).
+    BadUrl(String),
     /// Search in one of these charsets.
     BadCharset(Vec<String>),
     /// It can never be done.
@@ -174,6 +177,11 @@ impl Code {
                 out.put_slice(b"BADEVENT ");
                 writing::list(out, events, |out, event| out.put_slice(event.as_bytes()));
             }
+            Self::BadUrl(url) => {
+                out.put_slice(b"BADURL \"");
+                put_url(out, url);
+                out.put_u8(b'"');
+            }
             Self::BadCharset(charsets) => {
                 out.put_slice(b"BADCHARSET");
                 if !charsets.is_empty() {
@@ -288,6 +296,7 @@ fn valued_code(cursor: &mut Cursor<'_>, name: &[u8]) -> Read<Code> {
             })?;
             Code::BadEvent(events)
         }
+        b"BADURL" => bad_url(cursor)?,
         b"CAPABILITY" => Code::Capability(super::read_words(cursor)?),
         b"HIGHESTMODSEQ" => Code::HighestModSeq(cursor.modseq()?),
         b"MAILBOXID" => {
@@ -335,6 +344,31 @@ fn bad_charset(cursor: &mut Cursor<'_>) -> Read<Code> {
         })?;
     }
     Ok(Code::BadCharset(charsets))
+}
+
+/// Writes a URL; what a response code cannot hold is written as in a URL.
+fn put_url(out: &mut BytesMut, url: &str) {
+    for octet in url.bytes() {
+        if octet.is_ascii_graphic() && !matches!(octet, b'"' | b'\\' | b']') {
+            out.put_u8(octet);
+        } else {
+            writing::display(out, format_args!("%{octet:02X}"));
+        }
+    }
+}
+
+/// Reads a URL, between quotes as in the RFC's examples, or bare as in its grammar.
+fn bad_url(cursor: &mut Cursor<'_>) -> Read<Code> {
+    let at = cursor.position();
+    let url = cursor.run(|octet| octet != b']');
+    let bare = url.strip_prefix(b"\"");
+    let url = bare
+        .and_then(|bare| bare.strip_suffix(b"\""))
+        .unwrap_or(url);
+    match std::str::from_utf8(url) {
+        Ok(url) if !url.is_empty() => Ok(Code::BadUrl(url.to_owned())),
+        _ => Cursor::error_at(at, "a URL"),
+    }
 }
 
 // RFC 9585 §5

@@ -149,8 +149,9 @@ impl Session {
             (Wait::Threads(searching), Answer::Threads(members)) => {
                 self.take_threads(searching, &members);
             }
-            (Wait::AppendBegun(incoming, literal), Answer::Done) => {
-                self.append_begun(incoming, literal);
+            (Wait::AppendBegun(incoming), Answer::Done) => self.append_proceeds(incoming),
+            (Wait::AppendStored(incoming, _), Answer::PartTaken { octets, header }) => {
+                self.part_taken(incoming, octets, header);
             }
             (Wait::AppendTaken(incoming), Answer::Done) => self.append_goes_on(incoming),
             (Wait::AppendEnded(tag, verb), Answer::Appended { uid_validity, uids }) => {
@@ -235,9 +236,11 @@ impl Session {
                 let status = try_create(why, status);
                 return self.conclude(tag, verb, status, Moment::Free, true);
             }
-            Wait::AppendBegun(incoming, literal) => {
-                let status = try_create(why, status);
-                return self.append_refused(incoming.tag, incoming.verb, status, literal);
+            Wait::AppendBegun(incoming) => {
+                return self.append_refused(incoming, try_create(why, status));
+            }
+            Wait::AppendStored(incoming, url) => {
+                return self.part_refused(incoming, url, why, status);
             }
             Wait::AppendTaken(incoming) => {
                 self.frames.swallow(incoming.left);

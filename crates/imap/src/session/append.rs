@@ -1,12 +1,18 @@
 //! APPEND and REPLACE: their messages pass through, piece by piece (RFC 9051 §6.3.12, RFC 3502,
 //! RFC 4315 §3, RFC 6855 §4, RFC 8508).
+//!
+//! What a frame announces is done in its order; behind the octets of a literal comes the next
+//! frame. Not here: messages of parts (`catenate`).
+
+use std::collections::VecDeque;
 
 use mail::{Uid, UidSet, UidValidity};
 
-use super::state::{HeaderLine, Incoming, Task, Wait};
+use super::state::{Due, Incoming, Task, Wait};
 use super::store::read_only;
 use super::{Moment, Session, uid_only};
-use crate::ask::{Ask, Place};
+use crate::ask::{Ask, HeaderWatch, Place};
+use crate::command::append::AppendRest;
 use crate::command::{Append, Command, LiteralHeader, Replace};
 use crate::diagram::Verb;
 use crate::frame::Framed;
@@ -14,7 +20,7 @@ use crate::response::{Code, Response, Status};
 use crate::{Names, SequenceRange, SequenceSet, Tag};
 
 impl Session {
-    /// Begins with the command up to the announcement of its message.
+    /// Begins with the command up to the octets of its first literal.
     pub(super) fn append(&mut self, frame: &[u8]) {
         match Command::parse_as(frame, self.names()) {
             Ok((tag, Command::Append(append))) => self.begin_append(tag, append),
@@ -30,26 +36,26 @@ impl Session {
         }
     }
 
-    fn begin_append(&mut self, tag: Tag, append: Append) {
-        if self.welcomes(&tag, Verb::Append, append.message.literal) {
+    pub(super) fn begin_append(&mut self, tag: Tag, append: Append) {
+        if self.welcomes(&tag, Verb::Append, append.literal()) {
             self.ask_append(tag, Verb::Append, append, None);
         }
     }
 
-    fn begin_replace(&mut self, tag: Tag, replace: Replace) {
-        let (verb, literal) = (Verb::Replace, replace.append.message.literal);
+    pub(super) fn begin_replace(&mut self, tag: Tag, replace: Replace) {
+        let (verb, literal) = (Verb::Replace, replace.append.literal());
         if !self.welcomes(&tag, verb, literal) {
             return;
         }
         if self.is_read_only() {
-            return self.append_refused(tag, verb, read_only(), literal);
+            return self.refuse_append(tag, verb, read_only(), literal);
         }
         if self.uid_only && !replace.uid {
-            return self.append_refused(tag, verb, uid_only::required(), literal);
+            return self.refuse_append(tag, verb, uid_only::required(), literal);
         }
         match self.replaced(&replace) {
             Ok(replaced) => self.ask_append(tag, verb, replace.append, Some(replaced)),
-            Err(status) => self.append_refused(tag, verb, status, literal),
+            Err(status) => self.refuse_append(tag, verb, status, literal),
         }
     }
 
@@ -64,78 +70,143 @@ impl Session {
     }
 
     /// True if such a command is in place; otherwise it has been refused.
-    fn welcomes(&mut self, tag: &Tag, verb: Verb, literal: LiteralHeader) -> bool {
+    fn welcomes(&mut self, tag: &Tag, verb: Verb, literal: Option<LiteralHeader>) -> bool {
         if self.phase().allows(verb) {
             self.bad_commands = 0;
             return true;
         }
-        if !literal.sync {
-            self.frames.swallow(literal.octets);
-        }
+        self.shun(literal);
         self.refuse_here(tag, verb);
         false
     }
 
+    /// Throws away what comes if the peer does not wait; true if so.
+    fn shun(&mut self, literal: Option<LiteralHeader>) -> bool {
+        let coming = literal.filter(|literal| !literal.sync);
+        if let Some(literal) = coming {
+            self.frames.swallow(literal.octets);
+        }
+        coming.is_some()
+    }
+
     fn ask_append(&mut self, tag: Tag, verb: Verb, append: Append, replaces: Option<(Place, Uid)>) {
-        let message = append.message;
-        let literal = message.literal;
-        let incoming = Incoming {
+        let mut incoming = Incoming {
             tag,
             verb,
-            left: literal.octets,
-            binary: literal.binary,
-            utf8: literal.utf8,
-            header: self.ascii_header(),
-            message: 1,
-            octets: literal.octets,
+            left: 0,
+            binary: false,
+            utf8: false,
+            listed: false,
+            header: HeaderWatch::Over,
+            message: 0,
+            parts: 0,
+            message_octets: 0,
+            octets: 0,
+            due: VecDeque::new(),
         };
+        incoming.announce(AppendRest {
+            parts: None,
+            messages: append.messages,
+        });
+        let Some(Due::Message {
+            flags,
+            date,
+            octets,
+        }) = incoming.due.pop_front()
+        else {
+            return self.fault();
+        };
+        incoming.begin(octets, self.watched_header());
         if let Some(status) = self.unwelcome(&incoming) {
-            return self.append_refused(incoming.tag, verb, status, literal);
+            return self.append_refused(incoming, status);
         }
         let ask = Ask::AppendBegin {
             name: append.mailbox.as_str().to_owned(),
-            flags: message.flags,
-            date: message.date,
-            octets: literal.octets,
+            flags,
+            date,
+            octets,
             replaces,
         };
-        self.wait(ask, Wait::AppendBegun(incoming, literal));
+        self.wait(ask, Wait::AppendBegun(incoming));
     }
 
-    /// Why a message that is announced is not taken, if it is not.
-    fn unwelcome(&self, incoming: &Incoming) -> Option<Status> {
+    /// Why what is announced is not taken, if it is not.
+    pub(super) fn unwelcome(&self, incoming: &Incoming) -> Option<Status> {
         let policy = &self.policy;
-        let refused = if incoming.left == 0 {
+        let refused = if incoming.is_empty() {
             // RFC 3502 §6.3.11
             ("An empty message is none", Code::Cannot)
-        } else if incoming.left > policy.append_octets_max {
+        } else if incoming.message_octets > policy.append_octets_max {
             ("The message is too large", Code::TooBig)
         } else if incoming.octets > policy.append_all_octets_max {
             ("These are too many octets at once", Code::Limit)
         } else if incoming.message > policy.append_messages_max {
             ("These are too many messages at once", Code::Limit)
+        } else if incoming.parts > policy.catenate_parts_max {
+            ("These are too many parts at once", Code::Limit)
         } else {
             return None;
         };
         Some(Status::no(refused.0).with(refused.1))
     }
 
-    pub(super) fn append_refused(
+    /// Ends a command of which the house keeps nothing.
+    pub(super) fn append_refused(&mut self, incoming: Incoming, status: Status) {
+        let literal = incoming.literal();
+        self.refuse_append(incoming.tag, incoming.verb, status, literal);
+    }
+
+    fn refuse_append(
         &mut self,
         tag: Tag,
         verb: Verb,
         status: Status,
-        literal: LiteralHeader,
+        literal: Option<LiteralHeader>,
     ) {
-        if literal.sync {
-            self.conclude(tag, verb, status, Moment::Free, false);
-        } else {
-            self.frames.swallow(literal.octets);
+        if self.shun(literal) {
             self.task = Task::Swallow(tag, verb, status);
+        } else {
+            self.conclude(tag, verb, status, Moment::Free, false);
         }
     }
 
-    pub(super) fn append_begun(&mut self, incoming: Incoming, literal: LiteralHeader) {
+    /// Does what was announced, up to what the house is needed for, or the peer.
+    pub(super) fn append_proceeds(&mut self, mut incoming: Incoming) {
+        match incoming.due.pop_front() {
+            Some(Due::Message {
+                flags,
+                date,
+                octets,
+            }) => {
+                incoming.begin(octets, self.watched_header());
+                // RFC 8508 §4.7
+                let alone = (incoming.verb == Verb::Replace)
+                    .then(|| Status::bad("One message takes the place of another"));
+                if let Some(status) = alone.or_else(|| self.unwelcome(&incoming)) {
+                    return self.forget(incoming, status);
+                }
+                let ask = Ask::AppendNext {
+                    flags,
+                    date,
+                    octets,
+                };
+                self.wait(ask, Wait::AppendBegun(incoming));
+            }
+            Some(Due::Literal(literal)) => self.begin_literal(incoming, literal),
+            Some(Due::Url(url)) => self.stored_part(incoming, url),
+            Some(Due::Text(literal)) => self.text_part(incoming, literal),
+            Some(Due::ListEnd) => self.end_parts(incoming),
+            None => {
+                let wait = Wait::AppendEnded(incoming.tag, incoming.verb);
+                self.wait(Ask::AppendEnd, wait);
+            }
+        }
+    }
+
+    fn begin_literal(&mut self, mut incoming: Incoming, literal: LiteralHeader) {
+        incoming.left = literal.octets;
+        incoming.binary = literal.binary;
+        incoming.utf8 = literal.utf8;
         if literal.sync {
             self.write(&Response::Continue("Ready".to_owned()));
         }
@@ -163,8 +234,13 @@ impl Session {
         incoming.left = incoming.left.saturating_sub(octets);
         if let Task::Message(mut incoming) = std::mem::take(&mut self.task) {
             if incoming.binary && memchr::memchr(0, &chunk).is_some() {
+                self.frames.swallow(incoming.left);
                 self.refuse_binary(incoming);
-            } else if incoming.has_unwelcome(&chunk) {
+                return true;
+            }
+            incoming.header.pass(&chunk);
+            if incoming.header == HeaderWatch::Unwelcome {
+                self.frames.swallow(incoming.left);
                 self.refuse_utf8(incoming);
             } else {
                 self.wait(Ask::AppendChunk(chunk), Wait::AppendTaken(incoming));
@@ -178,95 +254,84 @@ impl Session {
     fn refuse_binary(&mut self, incoming: Incoming) {
         // RFC 3516 §4.4
         let status = Status::no("Encode it without NUL").with(Code::UnknownCte);
-        self.frames.swallow(incoming.left);
         self.forget(incoming, status);
     }
 
     /// Whoever has not said that UTF-8 in header fields is understood would not get back what it
     /// means.
-    fn refuse_utf8(&mut self, incoming: Incoming) {
+    pub(super) fn refuse_utf8(&mut self, incoming: Incoming) {
         // RFC 6855 §4
         let status = Status::no("Enable UTF8=ACCEPT, or encode the header fields");
-        self.frames.swallow(incoming.left);
         self.forget(incoming, status.with(Code::Cannot));
     }
 
     /// Where the header of a message that comes must be watched.
-    fn ascii_header(&self) -> Option<HeaderLine> {
-        let watched = self.names() == Names::Utf7 && !self.policy.raw_headers;
-        watched.then_some(HeaderLine::Blank)
+    fn watched_header(&self) -> HeaderWatch {
+        if self.names() == Names::Utf7 && !self.policy.raw_headers {
+            HeaderWatch::Blank
+        } else {
+            HeaderWatch::Over
+        }
     }
 
-    /// Takes what follows a message: the command's end, or one more message (RFC 3502).
+    /// Takes what follows a literal: the command's end, one more message (RFC 3502), or one more
+    /// part of it (RFC 4469).
     pub(super) fn take_message_end(&mut self) -> bool {
         let framed = self.frames.behind_message(self.policy.command_octets_max);
-        if framed == Framed::Incomplete {
-            return false;
+        match framed {
+            Framed::Incomplete => return false,
+            Framed::Continue => {
+                self.write(&Response::Continue("Ready".to_owned()));
+                return true;
+            }
+            _ => {}
         }
         let Task::MessageEnd(incoming) = std::mem::take(&mut self.task) else {
             return true;
         };
-        // RFC 6855 §4
-        let close: &[u8] = if incoming.utf8 { b")" } else { b"" };
         match framed {
-            Framed::Command(rest) if matches!(rest.strip_prefix(close), Some(b"" | b"\r")) => {
-                self.wait(
-                    Ask::AppendEnd,
-                    Wait::AppendEnded(incoming.tag, incoming.verb),
-                );
+            Framed::Command(frame) => self.append_follows(incoming, &frame, None),
+            Framed::Append(frame) => {
+                self.append_follows(incoming, &frame, unsynchronized(&frame));
             }
-            Framed::Append(frame) if frame.starts_with(close) => {
-                self.append_more(incoming, frame.get(close.len()..).unwrap_or_default());
-            }
-            _ => {
-                let status = Status::bad("Expected one more message, or the end");
+            Framed::TooLarge(_, true) => {
+                let status = Status::bad("The literal is too large").with(Code::TooBig);
                 self.forget(incoming, status);
             }
+            _ => self.forget(incoming, nothing_expected()),
         }
         true
     }
 
-    fn append_more(&mut self, incoming: Incoming, frame: &[u8]) {
-        let message = match Command::parse_append_more(frame) {
-            Ok(message) => message,
-            Err(error) => {
-                if let Some(octets) = unsynchronized(frame) {
-                    self.frames.swallow(octets);
-                }
-                let text = format!("Expected {} behind the message", error.expected);
-                return self.forget(incoming, Status::bad(text));
+    /// Takes a frame behind a literal; `coming` are the octets that follow it in any case.
+    fn append_follows(&mut self, mut incoming: Incoming, frame: &[u8], coming: Option<u64>) {
+        // RFC 6855 §4
+        let close: &[u8] = if incoming.utf8 { b")" } else { b"" };
+        let rest = frame.strip_prefix(close).map(|rest| match rest {
+            b"\r" => b"",
+            rest => rest,
+        });
+        let parsed = rest.map(|rest| Command::parse_append_rest(rest, incoming.listed));
+        let status = match parsed {
+            Some(Ok(rest)) => {
+                incoming.announce(rest);
+                return self.append_proceeds(incoming);
             }
-        };
-        let literal = message.literal;
-        let incoming = Incoming {
-            tag: incoming.tag,
-            verb: incoming.verb,
-            left: literal.octets,
-            binary: literal.binary,
-            utf8: literal.utf8,
-            header: self.ascii_header(),
-            message: incoming.message.saturating_add(1),
-            octets: incoming.octets.saturating_add(literal.octets),
-        };
-        // RFC 8508 §4.7
-        let alone = (incoming.verb == Verb::Replace)
-            .then(|| Status::bad("One message takes the place of another"));
-        if let Some(status) = alone.or_else(|| self.unwelcome(&incoming)) {
-            if !literal.sync {
-                self.frames.swallow(literal.octets);
+            Some(Err(error)) if coming.is_some() || incoming.listed => {
+                let what = if incoming.listed { "part" } else { "message" };
+                Status::bad(format!("Expected {} behind the {what}", error.expected))
             }
-            return self.forget(incoming, status);
+            _ => nothing_expected(),
+        };
+        if let Some(octets) = coming {
+            self.frames.swallow(octets);
         }
-        let ask = Ask::AppendNext {
-            flags: message.flags,
-            date: message.date,
-            octets: literal.octets,
-        };
-        self.wait(ask, Wait::AppendBegun(incoming, literal));
+        self.forget(incoming, status);
     }
 
     /// Lets the house forget what came, and ends the command.
-    fn forget(&mut self, incoming: Incoming, status: Status) {
+    pub(super) fn forget(&mut self, incoming: Incoming, status: Status) {
+        self.shun(incoming.literal());
         let wait = Wait::AppendForgotten(incoming.tag, incoming.verb, status);
         self.wait(Ask::AppendAbort, wait);
     }
@@ -289,6 +354,10 @@ impl Session {
         };
         self.conclude(tag, verb, status, Moment::Free, true);
     }
+}
+
+fn nothing_expected() -> Status {
+    Status::bad("Expected one more message, or the end")
 }
 
 /// The octets announced at the end of a frame, if the peer does not wait to send them.

@@ -16,7 +16,7 @@ use crate::diagram::{Class, Verb};
 use crate::response::{Code, Response, Status};
 
 /// What every connection can do, whatever its state.
-const CAPABILITIES: [&str; 53] = [
+const CAPABILITIES: [&str; 54] = [
     "IMAP4rev2",
     "IMAP4rev1",
     "LITERAL+",
@@ -31,6 +31,7 @@ const CAPABILITIES: [&str; 53] = [
     "UNSELECT",
     "UIDPLUS",
     "MULTIAPPEND",
+    "CATENATE",
     "REPLACE",
     "MOVE",
     "ESEARCH",

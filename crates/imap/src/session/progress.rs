@@ -91,7 +91,9 @@ const fn tag(wait: &Wait) -> Option<&Tag> {
         Wait::Found(searching) | Wait::Sorted(searching) | Wait::Threads(searching) => {
             &searching.tag
         }
-        Wait::AppendBegun(incoming, _) | Wait::AppendTaken(incoming) => &incoming.tag,
+        Wait::AppendBegun(incoming)
+        | Wait::AppendStored(incoming, _)
+        | Wait::AppendTaken(incoming) => &incoming.tag,
         Wait::Changes(After::Idle | After::Push)
         | Wait::News
         | Wait::NewsList(_)

@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use mail::{FlagSet, ModSeq, Rights, Uid, UidSet, UidValidity};
+use mail::{FlagSet, ModSeq, Rights, Timestamp, Uid, UidSet, UidValidity};
 use wire::sasl::Exchange;
 
 use super::multi_search::Roaming;
 use super::notify::Telling;
 use super::search::Numbering;
 use super::watch::{Newcomers, Wants, Watch};
-use crate::ask::{FetchPlan, Place, StoreMode};
+use crate::ask::{FetchPlan, HeaderWatch, Place, StoreMode};
 use crate::command::{
     Fetch, GetMetadata, List, ListReturn, LiteralHeader, Qresync, SearchReturn, StatusItem,
 };
@@ -223,56 +223,59 @@ pub(super) enum Wait {
     FoundElsewhere(Box<Roaming>),
     Sorted(Searching),
     Threads(Searching),
-    AppendBegun(Incoming, LiteralHeader),
+    /// Whether the house is ready for what is due.
+    AppendBegun(Incoming),
+    /// The octets of a part, of this URL.
+    AppendStored(Incoming, String),
     AppendTaken(Incoming),
     AppendEnded(Tag, Verb),
     AppendForgotten(Tag, Verb, Status),
 }
 
-/// The message of an APPEND or a REPLACE on its way.
+/// The messages of an APPEND or a REPLACE on their way.
 #[derive(Debug)]
 pub(super) struct Incoming {
     pub(super) tag: Tag,
     pub(super) verb: Verb,
-    /// Octets that are missing.
+    /// Octets of a literal that are missing.
     pub(super) left: u64,
-    /// True if it came as literal8, in which NUL is allowed.
+    /// True if it is a literal8, in which NUL is allowed.
     pub(super) binary: bool,
     /// True if a parenthesis follows it.
     pub(super) utf8: bool,
-    /// Where it is in its header, while octets of UTF-8 are not welcome there.
-    pub(super) header: Option<HeaderLine>,
+    /// True inside CATENATE's list of parts.
+    pub(super) listed: bool,
+    /// Watches the header, while octets of UTF-8 are not welcome there.
+    pub(super) header: HeaderWatch,
     /// Which message of its command it is, from one.
     pub(super) message: u32,
-    /// Octets of its command's messages up to and with it.
+    /// Parts of its command's messages so far.
+    pub(super) parts: u32,
+    /// Octets of the message, up to and with what is missing.
+    pub(super) message_octets: u64,
+    /// Octets of its command's messages up to there.
     pub(super) octets: u64,
+    /// What was announced and is not done yet.
+    pub(super) due: VecDeque<Due>,
 }
 
-/// A line of a message's header, as far as it has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum HeaderLine {
-    /// Nothing but, perhaps, CR.
-    Blank,
-    Begun,
-}
-
-impl Incoming {
-    /// Looks through the next octets; true if the header has some above 127 that are not welcome.
-    pub(super) fn has_unwelcome(&mut self, chunk: &[u8]) -> bool {
-        for &octet in chunk {
-            let Some(line) = self.header else {
-                return false;
-            };
-            self.header = match (octet, line) {
-                (b'\n', HeaderLine::Blank) => None,
-                (b'\n', HeaderLine::Begun) => Some(HeaderLine::Blank),
-                (b'\r', line) => Some(line),
-                (0x80.., _) => return true,
-                _ => Some(HeaderLine::Begun),
-            };
-        }
-        false
-    }
+/// What an APPEND announced. A literal comes last: its octets are next in the stream.
+#[derive(Debug)]
+pub(super) enum Due {
+    Message {
+        flags: FlagSet,
+        date: Option<Timestamp>,
+        /// Its octets, where they are known.
+        octets: Option<u64>,
+    },
+    /// The message's octets.
+    Literal(LiteralHeader),
+    /// A part that is stored.
+    Url(String),
+    /// A part that comes.
+    Text(LiteralHeader),
+    /// The list of parts ends.
+    ListEnd,
 }
 
 /// What happens once the changes were told.

@@ -3,17 +3,17 @@
 use bytes::Bytes;
 use imap::Command;
 use imap::command::{
-    Append, AppendMessage, Date, Depth, EntryName, EntryType, Event, EventGroup, Fetch, FetchItem,
-    GetMetadata, List, ListReturn, ListSelect, LiteralHeader, MailboxFilter, MultiSearch, Notify,
-    Partial, PartialRange, Qresync, Replace, Resource, RightsChange, Search, SearchKey,
-    SearchReturn, SelectParameters, Sort, SortCriterion, SortKey, Source, SpecialUse, Store,
-    StoreAction, Thread, Threading,
+    Date, Depth, EntryName, EntryType, Event, EventGroup, Fetch, FetchItem, GetMetadata, List,
+    ListReturn, ListSelect, MailboxFilter, MultiSearch, Notify, Partial, PartialRange, Qresync,
+    Replace, Resource, RightsChange, Search, SearchKey, SearchReturn, SelectParameters, Sort,
+    SortCriterion, SortKey, Source, SpecialUse, Store, StoreAction, Thread, Threading,
 };
 use mail::{Role, UidValidity};
 use message::SortText;
 use proptest::prelude::*;
 use wire::sasl::Secret;
 
+use super::appends::append;
 use super::words::*;
 
 pub(crate) fn partial() -> BoxedStrategy<Option<Partial>> {
@@ -387,29 +387,6 @@ pub(crate) fn get_metadata() -> BoxedStrategy<GetMetadata> {
             depth,
             entries,
         })
-        .boxed()
-}
-
-pub(crate) fn append() -> BoxedStrategy<Append> {
-    let kind = prop::sample::select(vec![(false, false), (true, false), (true, true)]);
-    let literal = (number64(), any::<bool>(), kind);
-    let parts = (mailbox(), flags(), prop::option::of(timestamp()), literal);
-    parts
-        .prop_map(
-            |(mailbox, flags, date, (octets, sync, (binary, utf8)))| Append {
-                mailbox,
-                message: AppendMessage {
-                    flags,
-                    date,
-                    literal: LiteralHeader {
-                        utf8,
-                        octets,
-                        sync,
-                        binary,
-                    },
-                },
-            },
-        )
         .boxed()
 }
 

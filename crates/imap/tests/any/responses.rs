@@ -14,6 +14,7 @@ use message::{
 };
 use proptest::prelude::*;
 
+use super::appends::url;
 use super::commands::partial_range;
 use super::words::*;
 
@@ -53,6 +54,7 @@ pub(crate) fn code() -> BoxedStrategy<Code> {
             from,
             to
         )),
+        url().prop_map(|url| Code::BadUrl(url.to_string())),
         prop::collection::vec(word(), 0..3).prop_map(Code::BadCharset),
         prop::collection::vec(word(), 1..3).prop_map(Code::Capability),
         prop::collection::vec("[A-Z][a-zA-Z]{1,9}", 1..4).prop_map(Code::BadEvent),

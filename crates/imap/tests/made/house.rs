@@ -97,6 +97,7 @@ pub(crate) fn stage(script: &str) -> (Visitor, Made) {
         contexts_max: 3,
         context_octets_max: 20,
         append_messages_max: 3,
+        catenate_parts_max: 6,
         search_mailboxes_max: 5,
         chunk_octets_max: 16,
         bad_commands_max: 5,

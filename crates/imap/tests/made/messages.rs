@@ -2,7 +2,7 @@
 
 use imap::ask::{
     Answer, Ask, Changed, Changes, Criterion, Elsewhere, FetchPlan, FoundIn, Gone, Highest, Place,
-    Reached, Refused, Row, StoreMode, Why,
+    Reached, Refused, Row, Source, StoreMode, StoredPart, Why,
 };
 use mail::{Flag, FlagSet, ModSeq, Rights, Uid, UidSet, UidValidity};
 
@@ -119,12 +119,9 @@ impl Made {
                 Answer::Done
             }
             Ask::AppendChunk(bytes) => {
+                self.has_room(bytes.len())?;
                 let (_, _, text) = self.append.as_mut().unwrap().1.last_mut().unwrap();
                 text.extend_from_slice(&bytes);
-                if text.len() > 500 {
-                    self.append = None;
-                    return Err(no(Why::OverQuota, "There is no room"));
-                }
                 Answer::Done
             }
             Ask::AppendAbort => {
@@ -150,8 +147,72 @@ impl Made {
                     uids,
                 }
             }
+            other => self.respond_parts(other)?,
+        })
+    }
+
+    fn respond_parts(&mut self, ask: Ask) -> Result<Answer, Refused> {
+        Ok(match ask {
+            Ask::AppendText(octets) => {
+                self.has_room(usize::try_from(octets).unwrap())?;
+                Answer::Done
+            }
+            Ask::AppendStored(part) => {
+                let octets = self
+                    .stored_part(&part)
+                    .inspect_err(|_| self.append = None)?;
+                self.has_room(octets.len())?;
+                let (_, _, text) = self.append.as_mut().unwrap().1.last_mut().unwrap();
+                text.extend_from_slice(&octets);
+                let mut header = part.header;
+                header.pass(&octets);
+                let octets = u64::try_from(octets.len()).unwrap();
+                Answer::PartTaken { octets, header }
+            }
             other => panic!("{other:?}"),
         })
+    }
+
+    /// Whether the message that comes may go on with so many octets.
+    fn has_room(&mut self, octets: usize) -> Result<(), Refused> {
+        let (_, messages) = self.append.as_ref().unwrap();
+        let (_, _, text) = messages.last().unwrap();
+        if text.len() + octets <= 500 {
+            return Ok(());
+        }
+        self.append = None;
+        Err(no(Why::OverQuota, "There is no room"))
+    }
+
+    /// The octets of a stored part.
+    fn stored_part(&mut self, part: &StoredPart) -> Result<Vec<u8>, Refused> {
+        let mailbox = match &part.source {
+            Source::Open(place) => self.with(*place)?,
+            Source::Named { name, uid_validity } => {
+                if uid_validity.is_some_and(|validity| validity != UidValidity::MIN) {
+                    return Err(no(Why::NonExistent, "That generation is gone"));
+                }
+                self.named(name)?
+            }
+        };
+        mailbox.may(Rights::READ)?;
+        let mut messages = mailbox.messages.iter();
+        let found = messages.find(|message| message.uid == part.uid.value());
+        let text = found
+            .ok_or_else(|| no(Why::NonExistent, "There is no such message"))?
+            .text;
+        let text = &self.texts[text];
+        let located = message::Outline::parse(text).locate(&part.section);
+        let located = located.ok_or_else(|| no(Why::NonExistent, "There is no such part"))?;
+        let octets = located.span.of(text);
+        let mut kept = Vec::new();
+        if !part.section.filter(octets, &mut kept) {
+            kept = octets.to_vec();
+        }
+        let (skip, take) = part.range.unwrap_or((0, u64::MAX));
+        let skip = usize::try_from(skip).unwrap().min(kept.len());
+        let take = usize::try_from(take).unwrap().min(kept.len() - skip);
+        Ok(kept[skip..skip + take].to_vec())
     }
 
     /// The message that goes with the next one that comes.

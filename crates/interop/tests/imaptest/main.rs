@@ -20,10 +20,7 @@ use reply::{Variables, expand, fits, nodes};
 use script::{Exchange, Letter, Octets as _, Script, State};
 
 /// Scripts for what this server does not offer (yet), each with what it lacks.
-const LACKING: &[(&str, &str)] = &[
-    ("catenate", "CATENATE"),
-    ("catenate-multiappend", "CATENATE"),
-];
+const LACKING: &[(&str, &str)] = &[];
 
 /// What a script wants and no RFC asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +111,8 @@ impl<'a> Play<'a> {
         let mut variables = Variables::new();
         for (name, value) in [
             ("mailbox", script.name.as_str()),
+            // Nothing in the names of scripts is written otherwise in a URL.
+            ("mailbox_url", script.name.as_str()),
             ("user", "ada@test.localhost"),
             ("username", "ada"),
             ("domain", "test.localhost"),
