@@ -20,6 +20,7 @@ mod deeds;
 mod hears;
 mod kept;
 mod model;
+mod parts;
 
 /// How long a walk is before the next begins in a new house.
 const WALK_STEPS: usize = 100_000;

@@ -4,10 +4,11 @@ use imap::ask::StoreMode;
 use mail::{Flag, FlagSet, ModSeq, Uid, UidSet};
 
 use super::client::{Client, Command, Memory};
-use super::model::{Model, text};
+use super::model::Model;
+use super::parts::text;
 
 const FLAGS: [&str; 5] = ["\\Seen", "\\Deleted", "\\Flagged", "$Work", "\\Answered"];
-const NAMES: [&str; 4] = ["INBOX", "Work", "Play", "Other"];
+pub(super) const NAMES: [&str; 4] = ["INBOX", "Work", "Play", "Other"];
 
 /// From so many messages on there is more clearing up.
 const CROWD: usize = 40;
@@ -25,7 +26,7 @@ impl Dice {
         usize::try_from((mixed ^ (mixed >> 31)) >> 33).unwrap() % sides.max(1)
     }
 
-    fn one<T: Copy>(&mut self, of: &[T]) -> T {
+    pub(super) fn one<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.roll(of.len())]
     }
 
@@ -57,10 +58,18 @@ impl Dice {
             1
         };
         let messages = (0..count).map(|_| {
-            let (flags, letter) = (self.flags(2), text(model.letter()));
-            format!(" ({flags}) {{{}+}}\r\n{letter}", letter.len())
+            let flags = self.flags(2);
+            format!(" ({flags}) {}", self.message(model))
         });
         messages.collect()
+    }
+
+    fn message(&mut self, model: &mut Model) -> String {
+        if self.roll(4) == 0 {
+            return format!("CATENATE {}", self.catenated(model));
+        }
+        let letter = text(model.letter());
+        format!("{{{}+}}\r\n{letter}", letter.len())
     }
 }
 
@@ -299,12 +308,9 @@ fn replace(dice: &mut Dice, model: &mut Model, client: &Client) -> Command {
         0 => ("UID ", known[at].uid),
         _ => ("", u32::try_from(at).unwrap() + 1),
     };
-    let (flags, letter) = (dice.flags(2), text(model.letter()));
-    let name = dice.one(&NAMES);
-    let octets = letter.len();
-    plain(format!(
-        "{uid}REPLACE {number} {name} ({flags}) {{{octets}+}}\r\n{letter}"
-    ))
+    let (flags, name) = (dice.flags(2), dice.one(&NAMES));
+    let message = dice.message(model);
+    plain(format!("{uid}REPLACE {number} {name} ({flags}) {message}"))
 }
 
 fn key(dice: &mut Dice, client: &Client) -> String {

@@ -164,7 +164,7 @@ impl Client {
                 FetchData::Flags(flags, false) => told.0 = Some(flags.clone()),
                 FetchData::ModSeq(modseq) => told.1 = Some(*modseq),
                 FetchData::Section { octets, .. } => {
-                    let text = super::model::text(message.letter);
+                    let text = super::parts::text(message.letter);
                     assert_eq!(octets.as_deref(), Some(text.as_bytes()));
                 }
                 other => panic!("not asked for: {other:?}"),

@@ -7,6 +7,8 @@ use imap::{Answer, Ask};
 use mail::{Flag, FlagSet, MailboxId, ModSeq, Uid, UidSet, UidValidity};
 use post::Account;
 
+use super::parts::letter_of;
+
 /// What a message was from one step on.
 #[derive(Clone, Debug)]
 pub(super) struct Version {
@@ -64,10 +66,6 @@ pub(super) struct Incoming {
     texts: Vec<Vec<u8>>,
 }
 
-pub(super) fn text(letter: u64) -> String {
-    format!("Subject: letter {letter}\r\n\r\nThis is letter {letter}.\r\n")
-}
-
 impl Message {
     pub(super) fn lives_at(&self, step: u64) -> bool {
         self.born <= step && self.died.is_none_or(|died| died > step)
@@ -106,8 +104,13 @@ impl Folder {
         uids
     }
 
-    fn uids(&self) -> Vec<u32> {
+    pub(super) fn uids(&self) -> Vec<u32> {
         self.messages.keys().copied().collect()
+    }
+
+    /// Which text a message has that is there.
+    pub(super) fn letter(&self, uid: u32) -> Option<u64> {
+        self.messages.get(&uid).map(|message| message.letter)
     }
 
     fn among(&self, uids: &UidSet) -> Vec<u32> {
@@ -213,8 +216,10 @@ impl Model {
         answer: &Answer,
     ) {
         if matches!(answer, Answer::Refused(_)) {
-            if let Ask::Store { .. } | Ask::Copy { .. } | Ask::Move { .. } = ask {
-                self.refused(ask);
+            match ask {
+                Ask::Store { .. } | Ask::Copy { .. } | Ask::Move { .. } => self.refused(ask),
+                Ask::AppendStored(part) => assert_eq!(self.part(part, answer), None),
+                _ => {}
             }
             return self.learn(account).await;
         }
@@ -480,6 +485,10 @@ impl Model {
             (Ask::AppendChunk(octets), _) => {
                 incoming.texts.last_mut().unwrap().extend_from_slice(octets);
             }
+            (Ask::AppendStored(part), _) => {
+                let octets = self.part(part, answer).unwrap();
+                incoming.texts.last_mut().unwrap().extend(octets);
+            }
             (Ask::AppendEnd, Answer::Appended { uids, .. }) => {
                 let Incoming {
                     target,
@@ -573,19 +582,6 @@ fn meets(uid: u32, now: &Version, criterion: &Criterion) -> bool {
         Criterion::And(all) => all.iter().all(|inner| meets(uid, now, inner)),
         other => panic!("not asked for in this test: {other:?}"),
     }
-}
-
-/// Which letter this is the text of.
-fn letter_of(octets: &[u8]) -> u64 {
-    let text = std::str::from_utf8(octets).unwrap();
-    let (line, _) = text.split_once("\r\n").unwrap();
-    let letter = line
-        .strip_prefix("Subject: letter ")
-        .unwrap()
-        .parse()
-        .unwrap();
-    assert_eq!(text, self::text(letter));
-    letter
 }
 
 pub(super) fn numbers(uids: &UidSet) -> Vec<u32> {
