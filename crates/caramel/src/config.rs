@@ -11,7 +11,7 @@ use std::time::Duration;
 use mail::{Address, Host};
 use net::Endpoint;
 use post::{Quota, TokenRules};
-use server::{Encrypted, KeyFile, Protocol};
+use server::{Encrypted, Introspection, IntrospectionSettings, KeyFile, Protocol};
 
 use crate::complaint::Complaint;
 
@@ -218,6 +218,11 @@ impl Config {
         }
     }
 
+    /// Where the issuer of access tokens is asked about them.
+    pub(crate) fn introspection(&self) -> Option<IntrospectionSettings> {
+        introspection(|setting| self.value(setting))
+    }
+
     pub(crate) fn log_level(&self) -> String {
         self.word(&setting::LEVEL)
     }
@@ -394,7 +399,25 @@ fn find(written: &Written, setting: &Setting) -> Option<Value> {
     written.values.get(&(setting.section, setting.key)).cloned()
 }
 
-/// Issuer, audience and keys are all there or none is, and the keys are keys.
+fn introspection(value: impl Fn(&Setting) -> Option<Value>) -> Option<IntrospectionSettings> {
+    let word = |setting| match value(setting)?.meaning {
+        Meaning::Word(word) => Some(word),
+        _ => None,
+    };
+    let path = |setting| match value(setting)?.meaning {
+        Meaning::Path(path) => Some(path),
+        _ => None,
+    };
+    Some(IntrospectionSettings {
+        url: word(&setting::INTROSPECTION)?,
+        client: word(&setting::INTROSPECTION_CLIENT)?,
+        secret: path(&setting::INTROSPECTION_SECRET)?,
+        authorities: path(&setting::INTROSPECTION_CA),
+    })
+}
+
+/// Who issues tokens, for whom, and what they are judged by is all there or nothing is; the keys
+/// are keys, and the issuer can be asked.
 fn check_tokens(written: &mut Written) {
     // What has a default asks for nothing.
     let mut of_oauth = ALL
@@ -403,7 +426,19 @@ fn check_tokens(written: &mut Written) {
     let Some(given) = of_oauth.find_map(|known| find(written, known)) else {
         return;
     };
-    for needed in [&setting::ISSUER, &setting::AUDIENCE, &setting::KEYS] {
+    let asks = [
+        &setting::INTROSPECTION,
+        &setting::INTROSPECTION_CLIENT,
+        &setting::INTROSPECTION_SECRET,
+    ];
+    let has_asks = asks.iter().any(|part| find(written, part).is_some())
+        || find(written, &setting::INTROSPECTION_CA).is_some();
+    let mut needed = vec![&setting::ISSUER, &setting::AUDIENCE];
+    match has_asks {
+        true => needed.extend(asks),
+        false => needed.push(&setting::KEYS),
+    }
+    for needed in needed {
         if find(written, needed).is_none() {
             let what = format!("`[oauth]` needs `{}` as well", needed.key);
             let hint = format!("{} = {}", needed.key, needed.example);
@@ -415,6 +450,13 @@ fn check_tokens(written: &mut Written) {
         && let Err(error) = KeyFile::open(path)
     {
         let what = format!("{} has no keys", value.shown);
+        written.flaw(value.span, what, error.to_string());
+    }
+    if let Some(value) = find(written, &setting::INTROSPECTION)
+        && let Some(settings) = introspection(|setting| find(written, setting))
+        && let Err(error) = Introspection::open(&settings)
+    {
+        let what = format!("{} cannot be asked", value.shown);
         written.flaw(value.span, what, error.to_string());
     }
 }

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use net::Endpoint;
 use post::{Elsewhere, Rules};
 use serde_json::json;
-use server::{Door, Encrypted, KeyFile, Protocol, Running, Settings};
+use server::{Door, Encrypted, Introspection, KeyFile, Protocol, Running, Settings};
 use store::EmbeddedSettings;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -141,8 +141,14 @@ fn settings(config: &Config) -> Result<Settings, Complaint> {
     };
     let token_keys = config.token_keys().map(KeyFile::open).transpose();
     let token_keys = token_keys.context("reading the keys of access tokens")?;
+    let introspection = config.introspection();
+    let introspection = introspection.map(|settings| Introspection::open(&settings));
+    let introspection = introspection
+        .transpose()
+        .context("preparing to ask the issuer of access tokens")?;
     Ok(Settings {
         token_keys: token_keys.map(Arc::new),
+        introspection: introspection.map(Arc::new),
         doors: doors.chain([control]).collect(),
         identity: Some(certificate::identity(config)?),
         connections_max: to_usize(config.connections()),

@@ -7,6 +7,6 @@ mod program;
 mod server;
 mod talk;
 
-pub use program::{Ended, program};
+pub use program::{Ended, program, python_with};
 pub use server::{Error, Server, Tls};
 pub use talk::{Talk, expect};

@@ -1,8 +1,9 @@
 //! Programs nobody here wrote, run to their end.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What a program said and how it ended.
@@ -47,4 +48,49 @@ pub fn program<S: AsRef<OsStr>>(
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
         err: String::from_utf8_lossy(&output.stderr).into_owned(),
     })
+}
+
+/// Python with libraries that are not in Debian, made once beside the tests' binaries; nothing
+/// where they cannot be had, with one line that says what to install.
+#[must_use]
+#[expect(clippy::print_stdout, reason = "whoever runs the tests is to know")]
+pub fn python_with(libraries: &[&str]) -> Option<PathBuf> {
+    let here = std::env::current_exe().ok()?;
+    let folder = here.parent()?.join("python");
+    let python = folder.join("bin/python");
+    let modules = format!("import {}", libraries.join(", ")).to_lowercase();
+    let has_them = || {
+        let mut tries = Command::new(&python);
+        let tried = tries.args(["-c", &modules]).stderr(Stdio::null()).status();
+        tried.is_ok_and(|status| status.success())
+    };
+    if has_them() {
+        return Some(python);
+    }
+    // Made aside and put in its place, so that tests that run at once do not disturb each other.
+    let aside = here
+        .parent()?
+        .join(format!("python-{}", std::process::id()));
+    let ran = |program: &Path, words: &[&str]| {
+        let mut command = Command::new("timeout");
+        let command = command.arg("120").arg(program).args(words);
+        let silent = command.stdout(Stdio::null()).stderr(Stdio::null());
+        silent.status().is_ok_and(|status| status.success())
+    };
+    let made = ran(
+        Path::new("python3"),
+        &["-m", "venv", &aside.display().to_string()],
+    );
+    let words = [&["-m", "pip", "install", "--quiet"], libraries].concat();
+    let made = made && ran(&aside.join("bin/python"), &words);
+    if made {
+        drop(fs::rename(&aside, &folder));
+    }
+    drop(fs::remove_dir_all(&aside));
+    if made && has_them() {
+        return Some(python);
+    }
+    let wanted = libraries.join(" ");
+    println!("skipped: no {wanted} (python3 -m venv, then pip install {wanted})");
+    None
 }

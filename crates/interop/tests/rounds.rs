@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use interop::{Ended, Server, Talk, Tls, program};
+use interop::{Ended, Server, Talk, Tls, program, python_with};
 
 const LETTER: &str = "From: Guest <guest@elsewhere.example>\r\nTo: ada@test.localhost\r\n\
     Subject: Letter #\r\nDate: Mon, 23 Nov 2026 12:00:00 +0000\r\n\
@@ -141,6 +141,27 @@ fn imapfilter_sorts_a_mailbox() {
     );
     assert_eq!(found(&server, "INBOX", "SEEN KEYWORD work"), "1");
     assert_eq!(found(&server, "Kept", "SEEN KEYWORD work"), "1 2");
+}
+
+#[test]
+fn libraries_of_python_do_all_of_it() {
+    let Some(python) = python_with(&["IMAPClient", "aioimaplib"]) else {
+        return;
+    };
+    for script in [
+        include_str!("python/imapclient_round.py"),
+        include_str!("python/aioimaplib_round.py"),
+    ] {
+        let server = Server::start().unwrap();
+        let ca = server.authority().unwrap();
+        let port = server.address("imap", Tls::Implicit).port().to_string();
+        let ended = run(
+            &server,
+            python.to_str().unwrap(),
+            &["-c", script, &ca, &port],
+        );
+        assert_eq!(ended.out, "good\n");
+    }
 }
 
 #[test]

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use interop::{Ended, Server, Tls, program};
 use tempfile::TempDir;
@@ -139,4 +141,130 @@ fn without_an_issuer_tokens_are_not_offered() {
             assert!(!ended.err.contains(name), "{}", ended.err);
         }
     }
+}
+
+/// Somebody who issues tokens and is asked about them; ends with the test.
+struct Issuer {
+    child: Child,
+    url: String,
+}
+
+impl Issuer {
+    /// Begins in `folder`, with TLS where there are `certificate` and key.
+    fn start(folder: &Path, tls: &[&str]) -> Self {
+        let mut child = Command::new("python3")
+            .args(["-c", include_str!("python/introspect.py")])
+            .arg(folder)
+            .args(tls)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut url = String::new();
+        let said = child.stdout.take().unwrap();
+        BufReader::new(said).read_line(&mut url).unwrap();
+        let url = url.trim().to_owned();
+        fs::write(folder.join("asked"), "").unwrap();
+        fs::write(folder.join("secret"), "hush+hush\n").unwrap();
+        Self { child, url }
+    }
+
+    /// The settings of a server that asks it.
+    fn settings(&self, folder: &Path) -> String {
+        format!(
+            "[oauth]\nissuer = \"https://login.test.localhost\"\naudience = \"mail\"\n\
+             introspection = \"{}\"\nintrospection_client = \"mail-server\"\n\
+             introspection_secret = \"{}\"\nscope = \"mail\"\n",
+            self.url,
+            folder.join("secret").display()
+        )
+    }
+}
+
+impl Drop for Issuer {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// The tokens the issuer was asked about, in order.
+fn asked(folder: &Path) -> Vec<String> {
+    let text = fs::read_to_string(folder.join("asked")).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn an_issuer_is_asked_about_what_no_key_can_tell_of() {
+    let made = TempDir::new().unwrap();
+    let [signed, ..] = issue(made.path(), "one");
+    let mut issuer = Issuer::start(made.path(), &[]);
+    let keys = made.path().join("keys.json").display().to_string();
+    let settings = format!("{}keys = \"{keys}\"\n", issuer.settings(made.path()));
+    let server = Server::start_with(&settings).unwrap();
+    let check = |token: &str, expected: bool| {
+        let (let_in, ended) = curl(&server, "imap", "OAUTHBEARER", token);
+        let said = format!("{token}\n{}\n{}", ended.err, server.log());
+        assert_eq!(let_in, expected, "{said}");
+    };
+    check("good", true);
+    check("good", true);
+    check(&signed, true);
+    for token in ["late", "ended", "foreign"] {
+        check(token, false);
+    }
+    assert_eq!(asked(made.path()), ["good", "late", "ended", "foreign"]);
+    assert!(
+        server.log().contains("it is not active"),
+        "{}",
+        server.log()
+    );
+    for token in ["empty", "long", "broken"] {
+        check(token, false);
+    }
+    for why in ["says nothing of a token", "longer than", "is 500"] {
+        assert!(server.log().contains(why), "{why}: {}", server.log());
+    }
+    // Nobody is there to be asked: what was said a moment ago is good still.
+    issuer.child.kill().unwrap();
+    issuer.child.wait().unwrap();
+    check("good", true);
+    check("other", false);
+    assert!(server.log().contains("connecting: "), "{}", server.log());
+}
+
+#[test]
+fn an_issuer_is_asked_over_tls() {
+    let made = TempDir::new().unwrap();
+    let extensions = "[end]\nsubjectAltName=DNS:localhost\nbasicConstraints=critical,CA:FALSE\n";
+    fs::write(made.path().join("extensions"), extensions).unwrap();
+    let new = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    for words in [
+        format!("req -x509 {new} -subj /CN=authority -keyout ca.key -out ca.pem"),
+        format!("req {new} -subj /CN=localhost -keyout key.pem -out request.pem"),
+        "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -extfile extensions -extensions end \
+         -out chain.pem"
+            .to_owned(),
+    ] {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let ended = program("openssl", &words, made.path(), "").unwrap();
+        assert!(ended.well, "{}", ended.err);
+    }
+    let [signed, ..] = issue(made.path(), "one");
+    let files = ["ca.pem", "chain.pem", "key.pem"];
+    let [ca, chain, key] = files.map(|name| made.path().join(name).display().to_string());
+    let issuer = Issuer::start(made.path(), &[&chain, &key]);
+    let settings = issuer.settings(made.path());
+    let trusting = format!("{settings}introspection_ca = \"{ca}\"\n");
+    let server = Server::start_with(&trusting).unwrap();
+    for protocol in ["submission", "imap", "pop3"] {
+        let (let_in, ended) = curl(&server, protocol, "XOAUTH2", &signed);
+        assert!(let_in, "{protocol} {}\n{}", ended.err, server.log());
+    }
+    assert_eq!(asked(made.path()), [signed]);
+    // The system knows nothing of that authority.
+    let server = Server::start_with(&settings).unwrap();
+    let (let_in, ended) = curl(&server, "imap", "XOAUTH2", "good");
+    assert!(!let_in, "{}", ended.err);
+    assert!(server.log().contains("TLS handshake"), "{}", server.log());
+    assert_eq!(asked(made.path()).len(), 1);
 }

@@ -146,7 +146,25 @@ impl Configs {
 
 /// A client's view of TLS: it trusts the authorities in a PEM file and nobody else.
 pub fn roots_from_pem(path: &Path) -> Result<Arc<ClientConfig>, Error> {
-    let roots = roots(path)?;
+    trusting(roots(path)?)
+}
+
+/// A client's view of TLS: it trusts the authorities that the system trusts.
+pub(crate) fn roots_of_system() -> Result<Arc<ClientConfig>, Error> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    let (known, _) = roots.add_parsable_certificates(found.certs);
+    if known == 0 {
+        let why = found.errors.first().map(ToString::to_string);
+        let why = why.unwrap_or_else(|| "there are none".to_owned());
+        return Err(Error::Certificate(format!(
+            "the system's authorities: {why}"
+        )));
+    }
+    trusting(roots)
+}
+
+fn trusting(roots: RootCertStore) -> Result<Arc<ClientConfig>, Error> {
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)

@@ -116,7 +116,10 @@ pub use fetch::{Data, FetchPage, FetchPlan, FetchRow, Form, Item, Preview};
 pub use flags::{FlagAction, FlagChange, Stored};
 pub use house::Post;
 pub use incoming::{Incoming, Origin, Protocol, Receipt, Sender, Tls};
-pub use login::{KEY_SET_OCTETS_MAX, KeySet, KeySetError, ScramHash, ScramKeys, TokenRules};
+pub use login::{
+    Introspected, IntrospectedError, KEY_SET_OCTETS_MAX, KeySet, KeySetError, ScramHash, ScramKeys,
+    TokenProof, TokenRules, is_signed_token,
+};
 pub use mailbox::{Mailbox, Status};
 pub use maildrop::{Deposit, Maildrop};
 pub use metadata::{Metadata, MetadataQuery};

@@ -21,7 +21,7 @@ use crate::{Account, Error, Outcome, Post, Why};
 use gate::Pending;
 pub(crate) use gate::{Attempt, Gate};
 pub use key_set::{KEY_SET_OCTETS_MAX, KeySet, KeySetError};
-pub use token::TokenRules;
+pub use token::{Introspected, IntrospectedError, TokenProof, TokenRules, is_signed_token};
 
 /// The hash of a SCRAM mechanism.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -7,12 +7,14 @@ use std::task::Poll;
 use bytes::Bytes;
 use mail::{BlobRange, Enhanced, ModSeq, Refusal};
 use net::{Fault, Onlooker, Peer};
-use post::{Account, Outcome, Post, Why};
+use post::{Account, Introspected, KeySet, Outcome, Post, TokenProof, Why, is_signed_token};
 use tokio::sync::watch;
 use wire::sasl::{Question, ScramHash, ScramKeys, Secret, TokenError, TokenStatus, Verdict};
 
 use crate::gallery::Seat;
+use crate::introspection::Introspection;
 use crate::key_file::KeyFile;
+use crate::settings::Settings;
 
 /// A peer, and who it is logged in as.
 #[derive(Debug)]
@@ -20,6 +22,7 @@ pub(crate) struct Guest {
     pub(crate) post: Post,
     pub(crate) peer: Peer,
     token_keys: Option<Arc<KeyFile>>,
+    introspection: Option<Arc<Introspection>>,
     room: Option<Room>,
     /// The other account whose mailbox is open.
     visited: Option<Room>,
@@ -27,6 +30,13 @@ pub(crate) struct Guest {
     neighbours: Vec<Room>,
     /// Where others may see it.
     seat: Option<Box<Seat>>,
+}
+
+/// What a token is judged by.
+#[derive(Debug)]
+enum Evidence {
+    Keys(Arc<KeySet>),
+    Said(Arc<Introspected>),
 }
 
 #[derive(Debug)]
@@ -41,6 +51,7 @@ impl Guest {
             post,
             peer,
             token_keys: None,
+            introspection: None,
             room: None,
             visited: None,
             neighbours: Vec::new(),
@@ -66,9 +77,13 @@ impl Guest {
         }
     }
 
-    /// The same, and access tokens signed with these keys let it in.
-    pub(crate) fn with_keys(self, token_keys: Option<Arc<KeyFile>>) -> Self {
-        Self { token_keys, ..self }
+    /// The same, and access tokens let it in that keys or their issuer speak for.
+    pub(crate) fn with_judges(self, settings: &Settings) -> Self {
+        Self {
+            token_keys: settings.token_keys.clone(),
+            introspection: settings.introspection.clone(),
+            ..self
+        }
     }
 
     /// The account it is logged in to.
@@ -166,16 +181,21 @@ impl Guest {
         token: Option<Secret>,
         authorization: Option<String>,
     ) -> Verdict {
-        let file = self.token_keys.clone();
-        let read = tokio::task::spawn_blocking(move || file.map(|file| file.keys())).await;
-        let Ok(Some(keys)) = read else {
+        let token = token.as_ref().map(|token| token.0.as_str());
+        let authorization = authorization.as_deref();
+        // Before the issuer is asked, so that nobody has it asked without end.
+        if let Err(error) = self.post.may_bring_token(peer, authorization) {
+            return self.log_in(Err(error));
+        }
+        let Some(evidence) = self.evidence(token).await else {
             let text = "Tokens cannot be checked now";
             return Verdict::Refused(Refusal::new(454, Enhanced::new(4, 7, 0), text));
         };
-        let token = token.as_ref().map(|token| token.0.as_str());
-        let check = self
-            .post
-            .login_token(peer, &keys, token, authorization.as_deref());
+        let proof = match &evidence {
+            Evidence::Keys(keys) => TokenProof::Signed(keys),
+            Evidence::Said(said) => TokenProof::Introspected(said),
+        };
+        let check = self.post.login_token(peer, proof, token, authorization);
         let account = check.await;
         let status = match account.as_ref().map_err(post::Error::why) {
             Err(Why::AuthenticationFailed) => Some(TokenStatus::InvalidToken),
@@ -195,6 +215,26 @@ impl Guest {
             }
             (verdict, _) => verdict,
         }
+    }
+
+    /// What a token is to be judged by: keys where there are some and it is signed, else what its
+    /// issuer says of it; nothing where that cannot be had now.
+    async fn evidence(&self, token: Option<&str>) -> Option<Evidence> {
+        let Some(token) = token else {
+            // Whoever asks what is wanted is refused in any case.
+            return Some(Evidence::Said(Arc::default()));
+        };
+        if let Some(issuer) = &self.introspection
+            && (self.token_keys.is_none() || !is_signed_token(token))
+        {
+            let said = issuer.ask(token).await;
+            let warned = said
+                .inspect_err(|error| tracing::warn!(%error, "the issuer of tokens was not heard"));
+            return warned.ok().map(Evidence::Said);
+        }
+        let file = self.token_keys.clone()?;
+        let read = tokio::task::spawn_blocking(move || file.keys()).await;
+        read.ok().map(Evidence::Keys)
     }
 
     fn keys(&self, peer: IpAddr, user: &str, hash: ScramHash) -> Verdict {

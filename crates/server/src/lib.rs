@@ -11,6 +11,7 @@ mod control;
 mod gallery;
 mod guest;
 mod imap;
+mod introspection;
 mod key_file;
 mod outside;
 mod pop3;
@@ -20,6 +21,7 @@ mod smtp;
 mod visit;
 
 pub use control::administer;
+pub use introspection::{Introspection, IntrospectionError, IntrospectionSettings};
 pub use key_file::{KeyFile, KeyFileError};
 pub use outside::World;
 pub use run::{Error, Running, run};

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use mail::Host;
 use net::{Endpoint, Identity};
 
+use crate::introspection::Introspection;
 use crate::key_file::KeyFile;
 
 /// A server.
@@ -18,8 +19,10 @@ pub struct Settings {
     pub doors: Vec<Door>,
     /// The certificate it shows; without one there is no TLS.
     pub identity: Option<Identity>,
-    /// The keys of access tokens; without them none are taken.
+    /// The keys of access tokens; without them none are taken, unless their issuer is asked.
     pub token_keys: Option<Arc<KeyFile>>,
+    /// The issuer of access tokens, where it is asked about those that no key can tell of.
+    pub introspection: Option<Arc<Introspection>>,
     /// Connections at once, through all doors.
     pub connections_max: usize,
     /// Connections at once from one IPv4 address or IPv6 /64.
@@ -77,6 +80,11 @@ pub enum Encrypted {
 }
 
 impl Settings {
+    /// True if there is something to judge access tokens by.
+    pub(crate) fn judges_tokens(&self) -> bool {
+        self.token_keys.is_some() || self.introspection.is_some()
+    }
+
     /// The usual limits for a server of this name, with no door yet.
     #[must_use]
     pub fn new(host: Host) -> Self {
@@ -85,6 +93,7 @@ impl Settings {
             doors: Vec::new(),
             identity: None,
             token_keys: None,
+            introspection: None,
             connections_max: 20_000,
             connections_per_network_max: 200,
             raw_headers: false,

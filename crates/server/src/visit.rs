@@ -50,7 +50,7 @@ impl Hall {
 
     /// True if access tokens are taken, and there are keys to verify them with.
     fn takes_tokens(&self) -> bool {
-        self.post.rules().tokens.is_some() && self.settings.token_keys.is_some()
+        self.post.rules().tokens.is_some() && self.settings.judges_tokens()
     }
 
     /// How connections begin behind this door.
@@ -110,10 +110,9 @@ impl Visit {
     pub(crate) fn guest(&self) -> Guest {
         let hall = &self.hall;
         let seat = hall.gallery.seat(self.peer, hall.beginning());
-        let keys = hall.settings.token_keys.clone();
         Guest::new(hall.post.clone(), self.peer)
             .seated(seat)
-            .with_keys(keys)
+            .with_judges(&hall.settings)
     }
 
     /// Drives the session to its end; what went wrong is logged here and nowhere else.

@@ -142,6 +142,22 @@ settings! {
          again whenever it has changed, so fetch it anew from time to time, and put the new file \
          in the old one's place; while it is gone or broken, the keys stay as they were. RSA from \
          2048 bits, P-256, P-384 and Ed25519 are known.";
+    INTROSPECTION = ["oauth"] "introspection": Kind::Name, "",
+        "\"https://login.example.org/realms/mail/introspect\"",
+        "Where the issuer is asked about a token (RFC 7662) that `keys` cannot tell of: with \
+         `keys`, one that is no signed JWT; without, each of them. A URL with `https:`, or with \
+         `http:` and a name of this machine. An answer is good for a minute, so a token that is \
+         taken back opens nothing after that; without an answer in 10 seconds nobody is let in.";
+    INTROSPECTION_CLIENT = ["oauth"] "introspection_client": Kind::Name, "", "\"caramel\"",
+        "What this server is called at the issuer (`client_id`).";
+    INTROSPECTION_SECRET = ["oauth"] "introspection_secret": Kind::Path, "",
+        "\"/etc/caramel/oauth-secret\"",
+        "A file with its secret there (`client_secret`), and nothing else in it; read when the \
+         server starts.";
+    INTROSPECTION_CA = ["oauth"] "introspection_ca": Kind::Path, "",
+        "\"/etc/caramel/login-ca.pem\"",
+        "Authorities, in PEM, that the issuer's certificate is checked with. Without it, those \
+         that the system trusts.";
     ACCOUNT_CLAIM = ["oauth"] "account_claim": Kind::Name, "\"email\"", "\"username\"",
         "The claim that names the account: an address, or, where only one domain is ours, its \
          local part. Choose one that people cannot change by themselves at the issuer. With \
@@ -208,10 +224,11 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     (
         "oauth",
         "Access tokens instead of passwords (OAUTHBEARER, XOAUTH2) for submission, IMAP and POP3, \
-         as a service for logging in issues them. They have to be signed JWTs; with `issuer`, \
-         `audience` and `keys` they are taken, without this table they are not offered. Nothing is \
-         asked of the issuer, so a token it takes back stays good until it expires, and who is \
-         logged in by then stays so.",
+         as a service for logging in issues them. Without this table they are not offered; with \
+         it, `issuer`, `audience` and one of `keys` and `introspection` have to be there. By \
+         `keys`, signed JWTs are verified without asking the issuer, so a token it takes back \
+         stays good until it expires; by `introspection` the issuer is asked. Whoever is logged in \
+         stays so.",
     ),
     ("imap", "What IMAP does."),
     ("limits", "How much of anything there may be."),

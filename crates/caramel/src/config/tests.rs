@@ -176,6 +176,30 @@ fn mistakes_about_tokens() {
             "https://login.example.org",
         ),
         (
+            "issuer = \"i\"\naudience = \"mail\"\n",
+            "needs `keys` as well",
+        ),
+        (
+            "introspection_ca = \"/nowhere/ca.pem\"\n",
+            "needs `introspection` as well",
+        ),
+        (
+            "issuer = \"i\"\naudience = \"mail\"\nintrospection = \"https://i.example/\"\n",
+            "needs `introspection_client` as well",
+        ),
+        (
+            "issuer = \"i\"\naudience = \"mail\"\nintrospection_client = \"c\"\n\
+             introspection_secret = \"/nowhere/secret\"\n\
+             introspection = \"https://i.example/\"\n",
+            "the secret: No such file",
+        ),
+        (
+            "issuer = \"i\"\naudience = \"mail\"\nintrospection_client = \"c\"\n\
+             introspection_secret = \"/proc/self/comm\"\n\
+             introspection = \"http://i.example/\"\n",
+            "a name of this machine",
+        ),
+        (
             "issuer = \"i\"\naudience = \"mail\"\n\
              keys = \"/nowhere/keys.json\"\n",
             "cannot be read",

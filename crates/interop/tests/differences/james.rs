@@ -16,12 +16,14 @@ mod imap;
 mod pattern;
 mod response;
 mod script;
+mod shares;
 mod smtp;
 
 use script::Exchange;
 
 /// Scripts that begin on a connection nobody has logged in on.
 const STRANGERS: &[&str] = &[
+    "ACLCommandsOnOtherUser",
     "ACLCommandsOnOwner",
     "Authenticate",
     "AuthenticatePlain",
@@ -47,10 +49,6 @@ const NEEDS: &[(&str, &str)] = &[
     ("#user", "ACL"),
     ("XLIST", "XLIST"),
 ];
-
-/// Mailboxes of another user, as the scripts name them: they were made, filled and shared by what
-/// runs the scripts, and none of them says how.
-const SHARED: &[&str] = &["#user.", "user.Boby", "user.boby"];
 
 fn folder() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors");
@@ -85,12 +83,6 @@ fn lacks(exchanges: &[Exchange], offered: &[String]) -> Option<&'static str> {
         let needs = NEEDS.iter().find(|(word, _)| line.contains(word))?;
         (!offered.iter().any(|name| name == needs.1)).then_some(needs.1)
     })
-}
-
-/// True if a script works on mailboxes that another user is to have shared beforehand.
-fn takes_shares(exchanges: &[Exchange]) -> bool {
-    let mut said = exchanges.iter().flat_map(|exchange| &exchange.said);
-    said.any(|line| SHARED.iter().any(|name| line.contains(name)))
 }
 
 /// Mailboxes a script takes for granted.
@@ -193,10 +185,6 @@ fn imap_scripts(server: &Server, scripts: &BTreeMap<String, Vec<Exchange>>, foun
             found.insert(place(&format!("without {capability}")), String::new());
             continue;
         }
-        if takes_shares(exchanges) {
-            found.insert(place("without shares"), String::new());
-            continue;
-        }
         let plain = name == "AuthenticatePlain";
         let user = if plain { "imapuser" } else { name.as_str() };
         let user = format!("{}@test.localhost", user.to_ascii_lowercase());
@@ -205,9 +193,18 @@ fn imap_scripts(server: &Server, scripts: &BTreeMap<String, Vec<Exchange>>, foun
             let other = format!("{other}@test.localhost");
             server.add_account(&other, "password").unwrap();
         }
+        let shares = shares::shares(exchanges, &user);
+        if let Some(shares) = &shares {
+            shares.prepare(server);
+        }
+        let exchanges = shares
+            .as_ref()
+            .map_or(exchanges, |shares| &shares.exchanges);
         let hears = exchanges.first().is_some_and(|first| first.said.is_empty());
-        let login = !hears && !STRANGERS.contains(&name.as_str());
+        let strange = STRANGERS.contains(&name.as_str()) || name.starts_with("ACLIntegration");
+        let login = !hears && !strange;
         let mut play = imap::Play::new(address, exchanges, &user, login);
+        play.dotted = shares.is_none();
         if login {
             play.clear();
         }

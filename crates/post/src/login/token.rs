@@ -1,6 +1,7 @@
-//! Access tokens: JSON that whoever issues tokens has signed (RFC 7519), and what has to be in it.
+//! Access tokens: JSON that whoever issues tokens has signed (RFC 7519), or says of them when asked
+//! (RFC 7662), and what has to be in it.
 //!
-//! Not here: tokens that only their issuer can read (RFC 7662), where the keys are kept.
+//! Not here: where the keys are kept, how the issuer is asked.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -62,11 +63,72 @@ pub(super) enum Flaw {
     Unverified,
     #[error("it names no account here")]
     NoAccount,
+    #[error("its issuer says that it is not active")]
+    Inactive,
 }
 
 type Claims = Map<String, Value>;
 
+/// What a token is judged by.
+#[derive(Clone, Copy, Debug)]
+pub enum TokenProof<'a> {
+    /// Its signature, by one of these keys.
+    Signed(&'a KeySet),
+    /// What its issuer has said of it.
+    Introspected(&'a Introspected),
+}
+
+/// What an issuer says of a token when it is asked (RFC 7662 §2.2); by default that it is not
+/// active.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Introspected {
+    /// Nothing where the token is not active.
+    claims: Option<Claims>,
+}
+
+/// Why an issuer's answer says nothing of a token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is no JSON object with `active`")]
+pub struct IntrospectedError;
+
+impl Introspected {
+    /// Reads an issuer's answer.
+    ///
+    /// # Errors
+    /// If it is no object, or does not say whether the token is active.
+    // RFC 7662 §2.2
+    pub fn parse(octets: &[u8]) -> Result<Self, IntrospectedError> {
+        let claims: Claims = serde_json::from_slice(octets).map_err(|_| IntrospectedError)?;
+        let active = claims.get("active").and_then(Value::as_bool);
+        let active = active.ok_or(IntrospectedError)?;
+        let claims = active.then_some(claims);
+        Ok(Self { claims })
+    }
+}
+
+/// True for a token in the form of a signed JWT, which its issuer need not be asked about.
+#[must_use]
+pub fn is_signed_token(token: &str) -> bool {
+    decode_header(token).is_ok()
+}
+
 impl Post {
+    /// Whether a token may be brought at all now: to be asked before its issuer is.
+    ///
+    /// # Errors
+    /// [`Why::Unavailable`] (454 4.7.0) if there were too many failures.
+    pub fn may_bring_token(&self, peer: IpAddr, authorization: Option<&str>) -> Outcome<()> {
+        let attempt = self.token_attempt(peer, authorization);
+        self.pass(&attempt)
+    }
+
+    fn token_attempt(&self, peer: IpAddr, authorization: Option<&str>) -> Attempt {
+        match authorization {
+            Some(user) => self.attempt(peer, user),
+            None => Attempt::nameless(peer),
+        }
+    }
+
     /// Logs in whoever has brought an access token: as the account it names. `authorization` must
     /// be empty or name the same account. `None` for a token asks what is wanted.
     ///
@@ -80,16 +142,13 @@ impl Post {
     pub async fn login_token(
         &self,
         peer: IpAddr,
-        keys: &KeySet,
+        proof: TokenProof<'_>,
         token: Option<&str>,
         authorization: Option<&str>,
     ) -> Outcome<Account> {
         let (gate, rules) = (&self.inner.gate, &self.inner.rules);
         let now = self.inner.outside.instant();
-        let attempt = match authorization {
-            Some(user) => self.attempt(peer, user),
-            None => Attempt::nameless(peer),
-        };
+        let attempt = self.token_attempt(peer, authorization);
         self.pass(&attempt)?;
         let (Some(tokens), Some(token)) = (&rules.tokens, token) else {
             let text = "An access token is needed";
@@ -101,7 +160,7 @@ impl Post {
             ));
         };
         let today = self.inner.outside.now().seconds;
-        let named = check(tokens, keys, token, today);
+        let named = check(tokens, proof, token, today);
         let known = named.and_then(|user| {
             let (id, _) = self.lookup(&user).ok_or(Flaw::NoAccount)?;
             Ok((user, id))
@@ -136,18 +195,23 @@ impl Flaw {
 }
 
 /// The user that a token names, if it is to be believed at that second.
-fn check(rules: &TokenRules, keys: &KeySet, token: &str, now: i64) -> Result<String, Flaw> {
-    let claims = verified(keys, token)?;
+fn check(rules: &TokenRules, proof: TokenProof<'_>, token: &str, now: i64) -> Result<String, Flaw> {
+    let (claims, asked) = match proof {
+        TokenProof::Signed(keys) => (verified(keys, token)?, false),
+        TokenProof::Introspected(said) => (said.claims.clone().ok_or(Flaw::Inactive)?, true),
+    };
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
+    // Who was asked need not say who it is, nor when a token ends that is asked about again.
+    let unsaid = |name: &str| asked && !claims.contains_key(name);
     // RFC 7519 §4.1.1
-    if text("iss") != Some(&rules.issuer) {
+    if text("iss") != Some(&rules.issuer) && !unsaid("iss") {
         return Err(Flaw::Issuer(shown(claims.get("iss"))));
     }
     // RFC 7519 §4.1.3
     if !strings(claims.get("aud")).any(|audience| audience == rules.audience) {
         return Err(Flaw::Audience(shown(claims.get("aud"))));
     }
-    check_time(rules, &claims, now)?;
+    check_time(rules, &claims, now, unsaid("exp"))?;
     if let Some(scope) = &rules.scope
         && !scopes(&claims).any(|given| given == scope)
     {
@@ -202,14 +266,21 @@ fn is_access(purpose: &str) -> bool {
     matches!(purpose, "jwt" | "at+jwt")
 }
 
-fn check_time(rules: &TokenRules, claims: &Claims, now: i64) -> Result<(), Flaw> {
+fn check_time(
+    rules: &TokenRules,
+    claims: &Claims,
+    now: i64,
+    may_be_endless: bool,
+) -> Result<(), Flaw> {
     let leeway = rules.leeway.as_secs_f64();
     let now = now as f64;
     let moment = |name: &str| claims.get(name).and_then(Value::as_f64);
     // RFC 7519 §4.1.4
-    let end = moment("exp").ok_or(Flaw::Endless)?;
-    if now >= end + leeway {
-        return Err(Flaw::Expired);
+    match moment("exp") {
+        None if may_be_endless => {}
+        None => return Err(Flaw::Endless),
+        Some(end) if now >= end + leeway => return Err(Flaw::Expired),
+        Some(_) => {}
     }
     // RFC 7519 §4.1.5
     match (claims.get("nbf"), moment("nbf")) {

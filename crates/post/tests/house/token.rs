@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use post::{KeySet, KeySetError, Rules, TokenRules, Why};
+use post::{Introspected, KeySet, KeySetError, Rules, TokenProof, TokenRules, Why};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -104,7 +104,10 @@ fn but(change: &Value) -> Value {
 
 /// Who is let in by a token, or why nobody is.
 async fn login(world: &World, keys: &KeySet, token: &str) -> Result<String, String> {
-    let came = world.post.login_token(PEER, keys, Some(token), None).await;
+    let came = world
+        .post
+        .login_token(PEER, TokenProof::Signed(keys), Some(token), None)
+        .await;
     came.map(|account| account.address().to_string())
         .map_err(|error| error.refusal().cause)
 }
@@ -305,9 +308,64 @@ async fn another_claim_may_name_the_account_and_a_scope_may_be_asked_for() {
     let token = issuer.sign(&but(&json!({"username": "ada"})));
     let came = world
         .post
-        .login_token(PEER, &keys, Some(&token), None)
+        .login_token(PEER, TokenProof::Signed(&keys), Some(&token), None)
         .await;
     assert_eq!(came.unwrap_err().why(), Why::AuthorizationFailed);
+}
+
+#[tokio::test]
+async fn what_an_issuer_has_to_say_of_a_token() {
+    let world = World::with(&["ada"], taking(ours())).await;
+    for (change, expected) in [
+        (json!({}), Ok("ada@example.org")),
+        (json!({"iss": null, "exp": null}), Ok("ada@example.org")),
+        (
+            json!({"active": false}),
+            Err("its issuer says that it is not active"),
+        ),
+        (
+            json!({"iss": "https://elsewhere.example"}),
+            Err("its issuer is \"https://elsewhere.example\""),
+        ),
+        (json!({"aud": null}), Err("it is meant for not said")),
+        (json!({"exp": NOW - 60}), Err("it has expired")),
+        (
+            json!({"exp": "soon"}),
+            Err("it does not say when it expires"),
+        ),
+        (json!({"nbf": NOW + 61}), Err("it is not valid yet")),
+        (
+            json!({"email": null, "username": "ada"}),
+            Err("its claim `email` names nobody"),
+        ),
+    ] {
+        let mut said = but(&change);
+        if change.get("active").is_none() {
+            said["active"] = json!(true);
+        }
+        let said = Introspected::parse(said.to_string().as_bytes()).unwrap();
+        let proof = TokenProof::Introspected(&said);
+        let came = world
+            .post
+            .login_token(PEER, proof, Some("opaque"), None)
+            .await;
+        let came = came.map(|account| account.address().to_string());
+        let came = came.map_err(|error| error.refusal().cause);
+        assert_eq!(
+            came.as_deref().map_err(String::as_str),
+            expected,
+            "{change}"
+        );
+    }
+    for text in [
+        "",
+        "[]",
+        "{}",
+        "{\"active\": \"true\"}",
+        "{\"active\": true",
+    ] {
+        assert!(Introspected::parse(text.as_bytes()).is_err(), "{text}");
+    }
 }
 
 #[tokio::test]
@@ -416,7 +474,9 @@ async fn a_token_opens_one_account_and_failures_count() {
     let ask = |token: Option<String>, user: Option<&'static str>| {
         let (post, keys) = (world.post.clone(), keys.clone());
         async move {
-            let came = post.login_token(PEER, &keys, token.as_deref(), user).await;
+            let came = post
+                .login_token(PEER, TokenProof::Signed(&keys), token.as_deref(), user)
+                .await;
             came.map(|account| account.address().clone())
                 .map_err(|error| error.why())
         }

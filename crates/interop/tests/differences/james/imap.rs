@@ -41,6 +41,8 @@ pub(crate) struct Play {
     goes_on: bool,
     /// A response that came where the script wanted to go on with a literal.
     early: bool,
+    /// Names of mailboxes are theirs still.
+    pub(crate) dotted: bool,
     pub(crate) found: Found,
 }
 
@@ -66,6 +68,7 @@ impl Play {
             verb: String::new(),
             goes_on: false,
             early: false,
+            dotted: true,
             found: Found::new(),
         }
     }
@@ -110,7 +113,7 @@ impl Play {
         if let (Some(line), false) = (exchange.said.first(), self.goes_on) {
             self.verb = verb(line);
         }
-        let names = NAMING.iter().any(|name| self.verb.ends_with(name));
+        let names = self.dotted && NAMING.iter().any(|name| self.verb.ends_with(name));
         for response in &exchange.wanted {
             let response = match names {
                 true => response.replace("\\.", "/"),
@@ -240,7 +243,7 @@ impl Play {
         }
         for response in heard {
             let verb = self.verb.clone();
-            self.note(&format!("{verb} with {}", response.kind()), &case);
+            self.note(&format!("{verb} with {}", response.surplus()), &case);
         }
     }
 
@@ -300,7 +303,7 @@ fn same_place(wanted: &Response, heard: &Response) -> bool {
     }
 }
 
-/// A command without the spaces the grammar does not allow (RFC 9051 §9).
+/// A command with the spaces that the grammar has (RFC 9051 §9).
 fn mended(line: &str) -> String {
     let mut mended = String::new();
     let mut quoted = false;
@@ -311,6 +314,7 @@ fn mended(line: &str) -> String {
         }
     }
     let mended = mended.replace("( ", "(").replace(" )", ")");
+    let mended = mended.replace("\"RETURN", "\" RETURN");
     match line.ends_with("  ") {
         true => mended.trim_end().to_owned(),
         false => mended,

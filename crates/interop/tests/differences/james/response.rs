@@ -24,6 +24,8 @@ pub(crate) enum Response {
     Flags {
         kind: String,
         flags: BTreeSet<String>,
+        /// True if there may be other flags as well.
+        open: bool,
     },
     Fetch {
         number: String,
@@ -74,6 +76,8 @@ pub(crate) fn read(letters: &[Letter]) -> Response {
         return Response::Flags {
             kind: "FLAGS".to_owned(),
             flags: flags(&whole, "FLAGS"),
+            // Keywords of their own, which a mailbox here may not have seen.
+            open: true,
         };
     }
     if word(2) == "FETCH" {
@@ -85,6 +89,7 @@ pub(crate) fn read(letters: &[Letter]) -> Response {
     let text = match kind.as_str() {
         "STATUS" => sorted(letters, 2),
         "LIST" | "LSUB" | "XLIST" => sorted(letters, 1),
+        "ACL" | "MYRIGHTS" => rights(letters),
         _ => bare(letters),
     };
     Response::Data { kind, text }
@@ -118,6 +123,9 @@ fn status(letters: &[Letter], condition: &str, code: &str) -> Response {
         return Response::Flags {
             kind: format!("{condition} [PERMANENTFLAGS]"),
             flags: flags(&whole, "PERMANENTFLAGS"),
+            open: letters
+                .windows(2)
+                .any(|two| two == [('.', false), ('*', false)]),
         };
     }
     let mut code = Vec::new();
@@ -141,6 +149,12 @@ fn flags(whole: &str, word: &str) -> BTreeSet<String> {
     let words = words.map(|flag| flag.trim_matches(['*', '+']));
     let some = words.filter(|flag| !flag.is_empty() && *flag != "\\");
     some.map(str::to_owned).collect()
+}
+
+/// The flags that are no keywords.
+fn system(flags: &BTreeSet<String>) -> BTreeSet<String> {
+    let some = flags.iter().filter(|flag| flag.starts_with('\\'));
+    some.cloned().collect()
 }
 
 /// Without quotes and the lengths of literals: how a string is sent is the server's choice.
@@ -187,6 +201,22 @@ fn sorted(letters: &[Letter], size: usize) -> Vec<Letter> {
     // The parentheses are no group of a pattern.
     sorted[open].1 = true;
     sorted
+}
+
+/// Behind the mailbox, words of nothing but rights with their letters in order, and without those
+/// that say what others say as well (RFC 4314 §2.1.1).
+fn rights(letters: &[Letter]) -> Vec<Letter> {
+    let bare = bare(letters);
+    let words = bare.split(|letter| letter.0 == ' ').enumerate();
+    let words = words.map(|(at, word)| {
+        let mut word = word.to_vec();
+        if at > 2 && word.iter().all(|letter| "acdeiklprstwx".contains(letter.0)) {
+            word.retain(|letter| !['c', 'd'].contains(&letter.0));
+            word.sort_unstable();
+        }
+        word
+    });
+    words.collect::<Vec<_>>().join(&(' ', true))
 }
 
 /// The items of a FETCH by name.
@@ -279,6 +309,17 @@ impl Response {
         }
     }
 
+    /// The same of what nobody wanted: the levels above a mailbox are told apart, of which a server
+    /// may tell or not.
+    pub(crate) fn surplus(&self) -> String {
+        match self {
+            Self::Data { kind, text: said } if text(said).contains("\\Noselect") => {
+                format!("{kind} of a level")
+            }
+            _ => self.kind(),
+        }
+    }
+
     /// True if `heard` is what this wants.
     pub(crate) fn wants(&self, heard: &Self) -> bool {
         match (self, heard) {
@@ -308,12 +349,13 @@ impl Response {
                 },
             ) => condition == said && (code.is_empty() || fits(code, told)),
             (
-                Self::Flags { kind, flags },
+                Self::Flags { kind, flags, open },
                 Self::Flags {
                     kind: said,
                     flags: told,
+                    ..
                 },
-            ) => kind == said && flags.is_subset(told),
+            ) => kind == said && flags.is_subset(told) && (*open || system(told).is_subset(flags)),
             (
                 Self::Data { kind, text },
                 Self::Data {
