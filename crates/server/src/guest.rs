@@ -285,11 +285,13 @@ impl Guest {
         let neighbours = any_moved(&mut self.neighbours);
         let Some(visited) = &mut self.visited else {
             return tokio::select! {
+                biased;
                 modseq = moved(self.room.as_mut()) => modseq,
                 () = neighbours => ModSeq::default(),
             };
         };
         tokio::select! {
+            biased;
             modseq = moved(Some(visited)) => modseq,
             _ = moved(self.room.as_mut()) => ModSeq::default(),
             () = neighbours => ModSeq::default(),

@@ -8,6 +8,7 @@
 //! by asking the post, and holds a `Guest`: what is known of the peer and of who is logged in.
 
 mod control;
+mod entrance;
 mod gallery;
 mod guest;
 mod imap;
@@ -21,6 +22,7 @@ mod smtp;
 mod visit;
 
 pub use control::administer;
+pub use entrance::{Conversation, Entrance};
 pub use introspection::{Introspection, IntrospectionError, IntrospectionSettings};
 pub use key_file::{KeyFile, KeyFileError};
 pub use outside::World;

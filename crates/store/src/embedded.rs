@@ -12,7 +12,7 @@ mod check;
 mod checkpoint;
 mod committer;
 mod derived;
-mod disk;
+mod ground;
 mod handles;
 mod layout;
 mod log;
@@ -24,15 +24,14 @@ mod recovery;
 mod segment;
 mod stage;
 mod stats;
+mod turns;
 mod view;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -42,27 +41,29 @@ use mail::BlobRange;
 use tokio::sync::{oneshot, watch};
 
 pub use self::check::Report;
+pub use self::ground::{Delay, Early, Epochs, Ground, Pace, ViewForm};
 pub use self::stats::Stats;
 
 use self::bodies::Bodies;
 use self::committer::{Committer, Message, Request, Rhythm};
 use self::derived::Files;
-use self::disk::{Disk, RealDisk, failed};
 use self::handles::Handles;
 use self::layout::Layout;
 use self::log::{Limits, Log};
-use self::offload::offload;
+use self::offload::Work;
 use self::places::Places;
 use self::reader::Reader;
 use self::record::octets_max;
 use self::recovery::End;
 use self::stage::Inflow;
 use self::stats::Counters;
+use self::turns::Queue;
 use crate::backend::{
     Batch, Boxed, CommitError, Direction, Error, Page, Partition, Stage, Store, Table, Version,
     Write,
 };
 use crate::derived::Derived;
+use crate::disk::failed;
 
 /// A longer key is refused.
 pub const KEY_OCTETS_MAX: usize = 4096;
@@ -114,7 +115,7 @@ struct Inner {
     reader: Arc<Reader>,
     derived: Files,
     counters: Arc<Counters>,
-    queue: Sender<Message>,
+    queue: Queue,
     waiting: Arc<AtomicUsize>,
     stopped: watch::Receiver<Option<String>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -128,36 +129,67 @@ impl Embedded {
     /// If another process has it open, if the disk says no, or if the log is damaged anywhere but
     /// at an end that was never acknowledged. Then nothing was changed.
     pub fn open(dir: &Path, settings: EmbeddedSettings) -> Result<Self, Error> {
-        Self::open_on(Arc::new(RealDisk), dir, settings)
+        Self::open_on(&Ground::real(), dir, settings)
     }
 
-    fn open_on(disk: Arc<dyn Disk>, dir: &Path, settings: EmbeddedSettings) -> Result<Self, Error> {
-        let layout = Layout::enter(&*disk, dir)?;
+    /// The same, on a ground that is given.
+    ///
+    /// # Errors
+    ///
+    /// As [`Embedded::open`].
+    pub fn open_on(ground: &Ground, dir: &Path, settings: EmbeddedSettings) -> Result<Self, Error> {
+        let disk = &ground.disk;
+        let work = match ground.pace {
+            Pace::Thread => Work::Aside,
+            Pace::Task(_) => Work::Here,
+        };
+        let layout = Layout::enter(ground, dir)?;
         let counters = Arc::new(Counters::default());
         let (view, from) = layout.open_view(settings.cache_octets)?;
-        let (end, records) = recovery::replay(&layout.log, from, &view)?;
-        let log = open_log(&disk, &layout.log, &counters, &settings, end)?;
-        let bodies = Bodies::new(Arc::clone(&disk), Arc::clone(&counters), &layout.bodies);
+        let (end, records) = recovery::replay(&**disk, &layout.log, from, &view)?;
+        let log = open_log(ground, &layout.log, &counters, &settings, end)?;
+        let bodies = Bodies::new(Arc::clone(disk), Arc::clone(&counters), &layout.bodies);
         bodies.log_is_in(log.position().segment);
         let orphans = recovery::sweep(&bodies, &layout.log, &view)?;
         tracing::info!(records, orphans, end = ?log.position(), "the store is open");
-        let (stop, stopped) = watch::channel(None);
-        let alarm = stop.clone();
-        let (queue, inbox) = channel();
         let derived = Files {
-            disk: Arc::clone(&disk),
+            disk: Arc::clone(disk),
             dir: layout.derived.clone(),
+            work,
             reserve_octets: settings.reserve_octets,
         };
         derived.sweep()?;
-        let (bodies, waiting) = (Arc::new(bodies), Arc::new(AtomicUsize::new(0)));
+        let reader = Reader {
+            view,
+            handles: Handles::default(),
+            places: Places::default(),
+            bodies: Arc::new(bodies),
+            layout,
+            work,
+            afloat: AtomicUsize::new(0),
+        };
+        Self::begin(ground, &settings, log, reader, derived, records)
+    }
+
+    /// Lets the committer begin on what was opened.
+    fn begin(
+        ground: &Ground,
+        settings: &EmbeddedSettings,
+        log: Log,
+        reader: Reader,
+        derived: Files,
+        records: u64,
+    ) -> Result<Self, Error> {
+        let counters = Arc::clone(&reader.bodies.counters);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let (stop, stopped) = watch::channel(None);
+        let alarm = stop.clone();
         let committer = Committer {
-            inbox,
             log,
-            view: view.clone(),
-            view_dir: layout.view.clone(),
-            bodies: Arc::clone(&bodies),
-            disk,
+            view: reader.view.clone(),
+            view_dir: reader.layout.view.clone(),
+            bodies: Arc::clone(&reader.bodies),
+            disk: Arc::clone(&ground.disk),
             counters: Arc::clone(&counters),
             waiting: Arc::clone(&waiting),
             stopped: stop,
@@ -168,24 +200,8 @@ impl Embedded {
             },
             // What was replayed is not durable in the view yet.
             behind: records,
-            patience: Duration::ZERO,
         };
-        let thread = std::thread::Builder::new()
-            .name("committer".into())
-            .spawn(move || {
-                if catch_unwind(AssertUnwindSafe(|| committer.run())).is_err() {
-                    alarm.send_replace(Some("the committer panicked".into()));
-                }
-            })
-            .map_err(failed("starting the committer"))?;
-        let reader = Reader {
-            view,
-            handles: Handles::default(),
-            places: Places::default(),
-            bodies,
-            layout,
-            afloat: AtomicUsize::new(0),
-        };
+        let (queue, thread) = turns::begin(committer, &ground.pace, alarm)?;
         let inner = Inner {
             reader: Arc::new(reader),
             derived,
@@ -193,7 +209,7 @@ impl Embedded {
             queue,
             waiting,
             stopped,
-            thread: Mutex::new(Some(thread)),
+            thread: Mutex::new(thread),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -261,10 +277,21 @@ impl Embedded {
         settings: EmbeddedSettings,
         each: impl FnMut(Partition, Table, &[u8], &[u8]),
     ) -> Result<Report, Error> {
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let (owner, counters) = (Arc::clone(&disk), Arc::default());
-        let bodies = |dir: &Path| Bodies::new(owner, counters, dir);
-        check::check(&*disk, dir, &settings, bodies, each)
+        Self::check_on(&Ground::real(), dir, settings, each)
+    }
+
+    /// The same, on a ground that is given.
+    ///
+    /// # Errors
+    ///
+    /// As [`Embedded::check`].
+    pub fn check_on(
+        ground: &Ground,
+        dir: &Path,
+        settings: EmbeddedSettings,
+        each: impl FnMut(Partition, Table, &[u8], &[u8]),
+    ) -> Result<Report, Error> {
+        check::check(ground, dir, &settings, each)
     }
 
     /// Makes the view of a store that is not open again from its log, and removes what else can be
@@ -274,7 +301,20 @@ impl Embedded {
     ///
     /// If the store is open, the disk says no, or the log is damaged.
     pub fn rebuild(dir: &Path, settings: EmbeddedSettings) -> Result<u64, Error> {
-        check::rebuild(&RealDisk, dir, &settings)
+        Self::rebuild_on(&Ground::real(), dir, settings)
+    }
+
+    /// The same, on a ground that is given.
+    ///
+    /// # Errors
+    ///
+    /// As [`Embedded::rebuild`].
+    pub fn rebuild_on(
+        ground: &Ground,
+        dir: &Path,
+        settings: EmbeddedSettings,
+    ) -> Result<u64, Error> {
+        check::rebuild(ground, dir, &settings)
     }
 }
 
@@ -300,8 +340,9 @@ impl Store for Embedded {
             if keys.len() <= GET_HERE_MAX {
                 return reader.view.get(partition, table, &keys);
             }
-            let reader = Arc::clone(reader);
-            offload(move || reader.view.get(partition, table, &keys)).await?
+            let (reader, work) = (Arc::clone(reader), reader.work);
+            work.run(move || reader.view.get(partition, table, &keys))
+                .await?
         })
     }
 
@@ -314,6 +355,7 @@ impl Store for Embedded {
         direction: Direction,
     ) -> Boxed<'_, Result<Page, Error>> {
         let reader = Arc::clone(&self.inner.reader);
+        let work = reader.work;
         let scan = move || {
             let range = (&from[..], to.as_deref());
             reader.view.scan(partition, table, range, limit, direction)
@@ -322,7 +364,7 @@ impl Store for Embedded {
             if limit <= SCAN_HERE_MAX {
                 return scan();
             }
-            offload(scan).await?
+            work.run(scan).await?
         })
     }
 
@@ -336,8 +378,8 @@ impl Store for Embedded {
             if range.len <= READ_HERE_OCTETS_MAX {
                 return reader.read(range);
             }
-            let reader = Arc::clone(reader);
-            offload(move || reader.read(range)).await?
+            let (reader, work) = (Arc::clone(reader), reader.work);
+            work.run(move || reader.read(range)).await?
         })
     }
 
@@ -350,8 +392,8 @@ impl Store for Embedded {
             if octets <= READ_HERE_OCTETS_MAX {
                 return reader.read_many(&ranges);
             }
-            let reader = Arc::clone(reader);
-            offload(move || reader.read_many(&ranges)).await?
+            let (reader, work) = (Arc::clone(reader), reader.work);
+            work.run(move || reader.read_many(&ranges)).await?
         })
     }
 
@@ -402,12 +444,10 @@ impl Inner {
 
     fn close(&self) {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(thread) = thread.take() {
-            // If it is gone already there is nothing to close.
-            drop(self.queue.send(Message::Close));
-            if thread.join().is_err() {
-                tracing::error!("the committer panicked");
-            }
+        // If it is gone already there is nothing to close.
+        self.queue.send(Message::Close).unwrap_or_default();
+        if let Some(Err(_)) = thread.take().map(JoinHandle::join) {
+            tracing::error!("the committer panicked");
         }
     }
 }
@@ -420,7 +460,7 @@ impl Drop for Inner {
 
 /// Settles the end that the replay found, and goes on from there; or begins a log.
 fn open_log(
-    disk: &Arc<dyn Disk>,
+    ground: &Ground,
     dir: &Path,
     counters: &Arc<Counters>,
     settings: &EmbeddedSettings,
@@ -430,10 +470,11 @@ fn open_log(
         segment_octets: settings.segment_octets,
         reserve_octets: settings.reserve_octets,
     };
-    let (owner, counts) = (Arc::clone(disk), Arc::clone(counters));
+    let owner = (Arc::clone(&ground.disk), Arc::clone(&ground.epochs));
+    let counts = Arc::clone(counters);
     let log = match end {
         Some(end) => {
-            recovery::settle(&**disk, dir, &end)?;
+            recovery::settle(&*ground.disk, dir, &end)?;
             Log::resume(owner, dir, counts, limits, (end.header, end.position))
         }
         None => Log::create(owner, dir, counts, limits),

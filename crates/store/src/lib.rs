@@ -34,6 +34,7 @@
 
 mod backend;
 mod derived;
+pub mod disk;
 pub mod embedded;
 mod memory;
 pub mod testing;

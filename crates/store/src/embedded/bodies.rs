@@ -9,7 +9,6 @@
 //!
 //! Not here: how a body is received (`stage`).
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,9 +16,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mail::BlobId;
 
-use super::disk::{Disk, DiskFile, failed};
 use super::stats::Counters;
 use crate::backend::Error;
+use crate::disk::{Cursor, Disk, DiskFile, failed};
 
 /// Octets of a body's header.
 pub(super) const BODY_HEADER_OCTETS: u64 = 64;
@@ -95,18 +94,17 @@ impl Bodies {
 
     /// True if there is a file that can be this body.
     pub(super) fn has(&self, blob: BlobId, len: u64) -> bool {
-        let found = std::fs::metadata(self.path(blob));
-        found.is_ok_and(|found| found.len() == BODY_HEADER_OCTETS.saturating_add(len))
+        let found = self.disk.len(&self.path(blob));
+        found.is_ok_and(|found| found == BODY_HEADER_OCTETS.saturating_add(len))
     }
 
     /// Removes the drafts that a crash left behind.
     pub(super) fn remove_drafts(&self) -> Result<(), Error> {
         let failed = failed("sweeping the bodies");
-        for entry in std::fs::read_dir(&self.dir).map_err(&failed)? {
-            let entry = entry.map_err(&failed)?;
-            let name = entry.file_name();
-            if name.to_str().is_some_and(|name| name.starts_with(DRAFT)) {
-                std::fs::remove_file(entry.path()).map_err(&failed)?;
+        for path in self.disk.list(&self.dir).map_err(&failed)? {
+            let name = path.file_name().and_then(|name| name.to_str());
+            if name.is_some_and(|name| name.starts_with(DRAFT)) {
+                self.disk.remove(&path).map_err(&failed)?;
             }
         }
         Ok(())
@@ -116,9 +114,9 @@ impl Bodies {
     pub(super) fn names(&self) -> Result<Vec<BlobId>, Error> {
         let failed = failed("listing the bodies");
         let mut names = Vec::new();
-        for entry in std::fs::read_dir(&self.dir).map_err(&failed)? {
-            let name = entry.map_err(&failed)?.file_name();
-            names.extend(name.to_str().and_then(parse_name));
+        for path in self.disk.list(&self.dir).map_err(&failed)? {
+            let name = path.file_name().and_then(|name| name.to_str());
+            names.extend(name.and_then(parse_name));
         }
         names.sort_unstable();
         Ok(names)
@@ -127,18 +125,18 @@ impl Bodies {
     /// What a body says of itself; none if it is not readable.
     pub(super) fn header(&self, blob: BlobId) -> Option<BodyHeader> {
         let mut octets = [0; 64];
-        File::open(self.path(blob))
-            .and_then(|mut file| file.read_exact(&mut octets))
-            .ok()?;
+        let file = self.disk.open(&self.path(blob)).ok()?;
+        Cursor::new(&*file, 0).read_exact(&mut octets).ok()?;
         BodyHeader::decode(&octets).filter(|header| header.blob == blob)
     }
 
     /// Says what is wrong with a body, if anything is.
     pub(super) fn flaw(&self, blob: BlobId, len: u64) -> Option<String> {
-        let mut file = match File::open(self.path(blob)) {
+        let file = match self.disk.open(&self.path(blob)) {
             Ok(file) => file,
             Err(error) => return Some(format!("body {blob} is not readable: {error}")),
         };
+        let mut file = Cursor::new(&*file, 0);
         let mut header = [0; 64];
         let mut hasher = blake3::Hasher::new();
         let read = file

@@ -5,6 +5,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use mail::BlobId;
 
@@ -12,13 +13,14 @@ use super::EmbeddedSettings;
 use super::bodies::Bodies;
 use super::checkpoint;
 use super::derived;
-use super::disk::{Disk, failed};
+use super::ground::Ground;
 use super::layout::Layout;
 use super::record::{BlobEntry, Place};
 use super::recovery::{Follower, Found, replay, walk};
 use super::segment;
-use super::view::View;
+use super::view::{OpenError, View};
 use crate::backend::{Error, Partition, Table};
+use crate::disk::{failed, gone};
 
 /// Flaws that are told one by one; of the others only the number.
 const FLAWS_MAX: usize = 100;
@@ -99,44 +101,44 @@ impl fmt::Display for Report {
 }
 
 pub(super) fn check(
-    disk: &dyn Disk,
+    ground: &Ground,
     dir: &Path,
     settings: &EmbeddedSettings,
-    bodies: impl FnOnce(&Path) -> Bodies,
     each: impl FnMut(Partition, Table, &[u8], &[u8]),
 ) -> Result<Report, Error> {
-    let layout = Layout::enter(disk, dir)?;
+    let layout = Layout::enter(ground, dir)?;
     let scratch = dir.join("check.tmp");
-    remove(&scratch)?;
-    let bodies = bodies(&layout.bodies);
+    remove(ground, &scratch)?;
+    let bodies = Bodies::new(Arc::clone(&ground.disk), Arc::default(), &layout.bodies);
     let mut report = Report::default();
-    let fresh = open_scratch(&scratch, settings)?;
-    check_log(&layout, &fresh, &mut report)?;
+    let fresh = open_scratch(ground, &scratch, settings)?;
+    check_log(ground, &layout, &fresh, &mut report)?;
     check_blobs(&fresh, &bodies, &mut report)?;
     if report.is_sound() {
-        check_view(&layout, &fresh, settings, &mut report)?;
+        check_view(ground, &layout, &fresh, settings, &mut report)?;
         fresh.each_row(each)?;
     }
     (report.derived, report.derived_octets) =
-        derived::count(&layout.derived).map_err(failed("counting derived data"))?;
+        derived::count(&*ground.disk, &layout.derived).map_err(failed("counting derived data"))?;
     drop(fresh);
-    remove(&scratch)?;
+    remove(ground, &scratch)?;
     Ok(report)
 }
 
 /// Makes the view again from the whole log, and drops what else is derived; says how many batches
 /// the log has.
 pub(super) fn rebuild(
-    disk: &dyn Disk,
+    ground: &Ground,
     dir: &Path,
     settings: &EmbeddedSettings,
 ) -> Result<u64, Error> {
-    let layout = Layout::enter(disk, dir)?;
+    let layout = Layout::enter(ground, dir)?;
     let scratch = dir.join("view.new");
-    remove(&scratch)?;
-    std::fs::create_dir_all(&scratch).map_err(failed("making the view"))?;
-    let view = open_scratch(&scratch.join("db"), settings)?;
-    let (end, records) = replay(&layout.log, None, &view)?;
+    remove(ground, &scratch)?;
+    let disk = &*ground.disk;
+    disk.make_dir(&scratch).map_err(failed("making the view"))?;
+    let view = open_scratch(ground, &scratch.join("db"), settings)?;
+    let (end, records) = replay(&*ground.disk, &layout.log, None, &view)?;
     view.persist()?;
     drop(view);
     if let Some(end) = end {
@@ -145,7 +147,7 @@ pub(super) fn rebuild(
     layout.remove_derived()?;
     layout.remove_view()?;
     let swap = || {
-        std::fs::remove_dir_all(&layout.view)?;
+        disk.remove_dir(&layout.view)?;
         disk.rename(&scratch, &layout.view)?;
         disk.sync_dir(&layout.root)
     };
@@ -153,13 +155,18 @@ pub(super) fn rebuild(
     Ok(records)
 }
 
-fn check_log(layout: &Layout, fresh: &View, report: &mut Report) -> Result<(), Error> {
-    for segment in segment::list(&layout.log)? {
+fn check_log(
+    ground: &Ground,
+    layout: &Layout,
+    fresh: &View,
+    report: &mut Report,
+) -> Result<(), Error> {
+    for segment in segment::list(&*ground.disk, &layout.log)? {
         report.segments += 1;
         report.octets += segment.len;
     }
     let mut follower = Follower::new(fresh);
-    let end = walk(&layout.log, None, &mut |found| {
+    let end = walk(&*ground.disk, &layout.log, None, &mut |found| {
         match found {
             Found::Record(behind, entry) => {
                 for blob in &entry.blobs {
@@ -213,13 +220,14 @@ fn check_blobs(fresh: &View, bodies: &Bodies, report: &mut Report) -> Result<(),
 
 /// Compares the view, brought up to the log as at any start, with one made from the whole log.
 fn check_view(
+    ground: &Ground,
     layout: &Layout,
     fresh: &View,
     settings: &EmbeddedSettings,
     report: &mut Report,
 ) -> Result<(), Error> {
     let (view, from) = layout.open_view(settings.cache_octets)?;
-    match replay(&layout.log, from, &view) {
+    match replay(&*ground.disk, &layout.log, from, &view) {
         Ok(_) => {}
         Err(Error::Damaged(what)) => {
             report.flaw(what);
@@ -259,18 +267,18 @@ fn check_view(
     }
 }
 
-fn open_scratch(dir: &Path, settings: &EmbeddedSettings) -> Result<View, Error> {
-    View::open(dir, settings.cache_octets).map_err(|error| Error::Engine {
-        doing: "making a view",
-        cause: error.to_string(),
+fn open_scratch(ground: &Ground, dir: &Path, settings: &EmbeddedSettings) -> Result<View, Error> {
+    let view = View::open(&ground.view, &ground.disk, dir, settings.cache_octets);
+    view.map_err(|error| match error {
+        OpenError::Failed(error) => error,
+        OpenError::Damaged(cause) => Error::Engine {
+            doing: "making a view",
+            cause,
+        },
     })
 }
 
-fn remove(dir: &Path) -> Result<(), Error> {
-    match std::fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(failed("removing a scratch view")(error))
-        }
-        _ => Ok(()),
-    }
+fn remove(ground: &Ground, dir: &Path) -> Result<(), Error> {
+    let removed = gone(ground.disk.remove_dir(dir));
+    removed.map(drop).map_err(failed("removing a scratch view"))
 }

@@ -6,16 +6,16 @@
 
 use std::path::Path;
 
-use super::disk::{Disk, failed};
 use super::log::Position;
 use crate::backend::Error;
+use crate::disk::{Disk, failed, read_whole, replace};
 
 const MAGIC: [u8; 12] = *b"caramchk\0\0\0\x01";
-const NAME: &str = "checkpoint";
+pub(super) const NAME: &str = "checkpoint";
 
 /// The position that the view is durable up to; none if there is no valid one.
-pub(super) fn read(dir: &Path) -> Option<Position> {
-    let octets = std::fs::read(dir.join(NAME)).ok()?;
+pub(super) fn read(disk: &dyn Disk, dir: &Path) -> Option<Position> {
+    let octets = read_whole(disk, &dir.join(NAME)).ok()?;
     let (signed, crc) = octets.split_last_chunk()?;
     if crc32fast::hash(signed) != u32::from_be_bytes(*crc) {
         return None;
@@ -38,13 +38,5 @@ pub(super) fn write(disk: &dyn Disk, dir: &Path, position: Position) -> Result<(
     }
     let crc = crc32fast::hash(&octets);
     octets.extend_from_slice(&crc.to_be_bytes());
-    let draft = dir.join("checkpoint.new");
-    let write = || {
-        let file = disk.create(&draft)?;
-        file.write_at(&octets, 0)?;
-        file.sync()?;
-        disk.rename(&draft, &dir.join(NAME))?;
-        disk.sync_dir(dir)
-    };
-    write().map_err(failed("storing the checkpoint"))
+    replace(disk, dir, NAME, &octets).map_err(failed("storing the checkpoint"))
 }

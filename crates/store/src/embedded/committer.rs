@@ -1,33 +1,30 @@
-//! The one thread that writes: it takes all that waits, writes it at once, syncs once, applies it
+//! The one that writes: it takes a group of what waits, writes it at once, syncs once, applies it
 //! to the view, and only then answers everyone.
 //!
-//! Not here: how a group gets into the log (`log`).
+//! Not here: how a group gets into the log (`log`), and whose turn it is when (`turns`).
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mail::BlobId;
 use tokio::sync::{oneshot, watch};
 
 use super::bodies::Bodies;
 use super::checkpoint;
-use super::disk::Disk;
 use super::log::{AppendError, Log};
 use super::record::{Located, Place};
 use super::stats::{Counters, add};
 use super::view::{Changes, View};
 use crate::backend::{Batch, CommitError, Error, Partition, Version, Write};
+use crate::disk::Disk;
 
 /// The most commits of one group.
 const GROUP_COMMITS_MAX: usize = 512;
 /// A group this large is written without looking for more.
 const GROUP_OCTETS_MAX: usize = 8 << 20;
-/// So long a crowd is waited for at most, however slow the disk is.
-const PATIENCE_MAX: Duration = Duration::from_millis(2);
 /// Versions kept in memory; above that they are read from the view again.
 const VERSIONS_MAX: usize = 1 << 16;
 
@@ -60,10 +57,16 @@ pub(super) struct Rhythm {
     pub(super) idle: Duration,
 }
 
-/// The thread's state.
+/// Requests that become durable together.
+#[derive(Debug)]
+pub(super) struct Group {
+    requests: Vec<Request>,
+    octets: usize,
+}
+
+/// What it knows.
 #[derive(Debug)]
 pub(super) struct Committer {
-    pub(super) inbox: Receiver<Message>,
     pub(super) log: Log,
     pub(super) view: View,
     pub(super) view_dir: PathBuf,
@@ -78,82 +81,51 @@ pub(super) struct Committer {
     pub(super) rhythm: Rhythm,
     /// The log's octets since the view was last durable.
     pub(super) behind: u64,
-    /// How long the next group waits for more: zero but in a crowd.
-    pub(super) patience: Duration,
 }
 
-impl Committer {
-    /// Works until it is told to close.
-    pub(super) fn run(mut self) {
-        let mut left = None;
-        loop {
-            let message = match left.take() {
-                Some(message) => Ok(message),
-                None if self.behind > 0 => self.inbox.recv_timeout(self.rhythm.idle),
-                None => {
-                    let message = self.inbox.recv();
-                    message.map_err(|_| RecvTimeoutError::Disconnected)
-                }
-            };
-            match message {
-                Ok(Message::Commit(request)) => {
-                    let group;
-                    (group, left) = self.gather(request);
-                    let crowd = group.len() > 1;
-                    let begun = Instant::now();
-                    self.commit(group);
-                    let twice = begun.elapsed() * 2;
-                    self.patience = if crowd {
-                        twice.min(PATIENCE_MAX)
-                    } else {
-                        Duration::ZERO
-                    };
-                    if self.behind >= self.rhythm.octets {
-                        self.checkpoint_or_warn();
-                    }
-                }
-                Ok(Message::Checkpoint(answer)) => {
-                    // Whoever asked may have gone.
-                    drop(answer.send(self.checkpoint()));
-                }
-                Err(RecvTimeoutError::Timeout) => self.checkpoint_or_warn(),
-                Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => {
-                    self.checkpoint_or_warn();
-                    if self.stopped.borrow().is_none() {
-                        self.log.trim();
-                    }
-                    return;
-                }
-            }
+impl Group {
+    pub(super) fn of(first: Request) -> Self {
+        Self {
+            octets: first.octets,
+            requests: vec![first],
         }
     }
 
-    /// Takes all that waits behind a request, and the first message that is not a commit.
-    ///
-    /// Who is alone is served at once. In a crowd the next ones are waited for, no longer than
-    /// they would have to wait for a sync of their own.
-    fn gather(&self, first: Request) -> (Vec<Request>, Option<Message>) {
-        let mut octets = first.octets;
-        let mut group = vec![first];
-        let begun = Instant::now();
-        while group.len() < GROUP_COMMITS_MAX && octets < GROUP_OCTETS_MAX {
-            let left = self.patience.saturating_sub(begun.elapsed());
-            let next = match self.inbox.try_recv() {
-                Err(TryRecvError::Empty) if !left.is_zero() => {
-                    self.inbox.recv_timeout(left.min(self.patience / 4))
-                }
-                next => next.map_err(|_| RecvTimeoutError::Disconnected),
-            };
-            match next {
-                Ok(Message::Commit(request)) => {
-                    octets += request.octets;
-                    group.push(request);
-                }
-                Ok(other) => return (group, Some(other)),
-                Err(_) => break,
-            }
+    pub(super) fn add(&mut self, request: Request) {
+        self.octets += request.octets;
+        self.requests.push(request);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// True if it is written without looking for more.
+    pub(super) fn is_full(&self) -> bool {
+        self.len() >= GROUP_COMMITS_MAX || self.octets >= GROUP_OCTETS_MAX
+    }
+}
+
+impl Committer {
+    /// Commits a group and answers it, and makes the view durable if that is due.
+    pub(super) fn serve(&mut self, group: Group) {
+        self.commit(group.requests);
+        if self.behind >= self.rhythm.octets {
+            self.checkpoint_or_warn();
         }
-        (group, None)
+    }
+
+    /// Does what is left to do when no more will come.
+    pub(super) fn close(&mut self) {
+        self.checkpoint_or_warn();
+        if self.stopped.borrow().is_none() {
+            self.log.trim();
+        }
+    }
+
+    /// After so long without a message the view is made durable; never if it is.
+    pub(super) fn idle(&self) -> Option<Duration> {
+        (self.behind > 0).then_some(self.rhythm.idle)
     }
 
     fn commit(&mut self, group: Vec<Request>) {
@@ -273,14 +245,14 @@ impl Committer {
         CommitError::Unknown(cause)
     }
 
-    fn checkpoint_or_warn(&mut self) {
+    pub(super) fn checkpoint_or_warn(&mut self) {
         if let Err(error) = self.checkpoint() {
             tracing::warn!(%error, "no checkpoint: the next start replays more of the log");
         }
     }
 
     /// Makes the view durable, and only then notes how far it goes.
-    fn checkpoint(&mut self) -> Result<(), Error> {
+    pub(super) fn checkpoint(&mut self) -> Result<(), Error> {
         if self.behind == 0 || self.stopped.borrow().is_some() {
             return Ok(());
         }

@@ -3,19 +3,17 @@
 //! A piece is written under another name and then renamed, without a sync: after a power cut it
 //! may be short or empty, and whoever kept it makes it again.
 
-use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _};
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::disk::{Disk, failed};
-use super::offload::offload;
+use super::offload::Work;
 use crate::backend::{Boxed, Error, Partition};
 use crate::derived::{Derived, Piece};
+use crate::disk::{Cursor, Disk, failed, gone};
 
 /// So many octets are read without leaving the caller's thread.
 const PERUSE_HERE_OCTETS_MAX: u64 = 256 << 10;
@@ -27,6 +25,7 @@ const UNFINISHED: &str = "unfinished";
 pub(super) struct Files {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) dir: PathBuf,
+    pub(super) work: Work,
     /// Room that is left to the log.
     pub(super) reserve_octets: u64,
 }
@@ -34,12 +33,8 @@ pub(super) struct Files {
 impl Files {
     /// Removes what a process that was killed was writing.
     pub(super) fn sweep(&self) -> Result<(), Error> {
-        match std::fs::remove_dir_all(self.dir.join(UNFINISHED)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(failed("removing derived data")(error))
-            }
-            _ => Ok(()),
-        }
+        let removed = gone(self.disk.remove_dir(&self.dir.join(UNFINISHED)));
+        removed.map(drop).map_err(failed("removing derived data"))
     }
 
     fn folder(&self, partition: Partition) -> PathBuf {
@@ -55,7 +50,7 @@ impl Files {
         let folder = self.folder(partition);
         let unfinished = self.dir.join(UNFINISHED);
         for folder in [&folder, &unfinished] {
-            std::fs::create_dir_all(folder).map_err(&failed)?;
+            self.disk.make_dir(folder).map_err(&failed)?;
         }
         let room = self.disk.room(&folder).map_err(&failed)?;
         let len = u64::try_from(octets.len()).unwrap_or(u64::MAX);
@@ -64,24 +59,24 @@ impl Files {
         }
         let path = self.path(partition, piece);
         let unfinished = unfinished.join(format!("{:016x}-{:032x}", partition.0, piece.0));
-        let written =
-            std::fs::write(&unfinished, octets).and_then(|()| self.disk.rename(&unfinished, &path));
+        let write = || {
+            self.disk.create(&unfinished)?.write_at(octets, 0)?;
+            self.disk.rename(&unfinished, &path)
+        };
+        let written = write();
         if written.is_err() {
             // Half a piece is only in the way.
-            std::fs::remove_file(&unfinished).unwrap_or_default();
+            self.disk.remove(&unfinished).unwrap_or_default();
         }
         written.map_err(failed)
     }
 
     fn list(&self, partition: Partition) -> Result<Vec<Piece>, Error> {
         let mut pieces = Vec::new();
-        let entries = match std::fs::read_dir(self.folder(partition)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(pieces),
-            entries => entries.map_err(failed("listing derived data"))?,
-        };
-        for entry in entries {
-            let name = entry.map_err(failed("listing derived data"))?.file_name();
-            let name = name.to_str().filter(|name| name.len() == 32);
+        let paths = entries(&*self.disk, &self.folder(partition));
+        for path in paths.map_err(failed("listing derived data"))? {
+            let name = path.file_name().and_then(|name| name.to_str());
+            let name = name.filter(|name| name.len() == 32);
             let piece = name.and_then(|name| u128::from_str_radix(name, 16).ok());
             pieces.extend(piece.map(Piece));
         }
@@ -102,7 +97,11 @@ impl Derived for Files {
         octets: Bytes,
     ) -> Boxed<'_, Result<(), Error>> {
         let files = self.clone();
-        Box::pin(async move { offload(move || files.write(partition, piece, &octets)).await? })
+        Box::pin(async move {
+            let work = files.work;
+            work.run(move || files.write(partition, piece, &octets))
+                .await?
+        })
     }
 
     fn peruse(
@@ -111,6 +110,7 @@ impl Derived for Files {
         piece: Piece,
         ranges: Vec<Range<u64>>,
     ) -> Boxed<'_, Result<Vec<Bytes>, Error>> {
+        let (disk, work) = (Arc::clone(&self.disk), self.work);
         let path = self.path(partition, piece);
         let octets = ranges
             .iter()
@@ -118,29 +118,25 @@ impl Derived for Files {
         let octets = octets.fold(0, u64::saturating_add);
         Box::pin(async move {
             if octets <= PERUSE_HERE_OCTETS_MAX {
-                return peruse(&path, &ranges);
+                return peruse(&*disk, &path, &ranges);
             }
-            offload(move || peruse(&path, &ranges)).await?
+            work.run(move || peruse(&*disk, &path, &ranges)).await?
         })
     }
 
     fn discard(&self, partition: Partition, piece: Piece) -> Boxed<'_, Result<(), Error>> {
         let path = self.path(partition, piece);
         Box::pin(async move {
-            match std::fs::remove_file(path) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    Err(failed("removing derived data")(error))
-                }
-                _ => Ok(()),
-            }
+            let removed = gone(self.disk.remove(&path));
+            removed.map(drop).map_err(failed("removing derived data"))
         })
     }
 }
 
-fn peruse(path: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, Error> {
+fn peruse(disk: &dyn Disk, path: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, Error> {
     let failed = failed("reading derived data");
-    let file = File::open(path).map_err(&failed)?;
-    let len = file.metadata().map_err(&failed)?.len();
+    let file = disk.open(path).map_err(&failed)?;
+    let len = file.len().map_err(&failed)?;
     let read = |range: &Range<u64>| -> io::Result<Bytes> {
         if range.is_empty() {
             return Ok(Bytes::new());
@@ -150,7 +146,7 @@ fn peruse(path: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, Error> {
             return Err(ErrorKind::UnexpectedEof.into());
         }
         let mut octets = vec![0; usize::try_from(range.end - range.start).unwrap_or_default()];
-        file.read_exact_at(&mut octets, range.start)?;
+        Cursor::new(&*file, range.start).read_exact(&mut octets)?;
         Ok(octets.into())
     };
     ranges
@@ -160,21 +156,21 @@ fn peruse(path: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, Error> {
 }
 
 /// How many pieces there are, and their octets.
-pub(super) fn count(dir: &Path) -> io::Result<(u64, u64)> {
+pub(super) fn count(disk: &dyn Disk, dir: &Path) -> io::Result<(u64, u64)> {
     let (mut pieces, mut octets) = (0, 0);
-    let folders = entries(dir)?.into_iter();
+    let folders = entries(disk, dir)?.into_iter();
     for folder in folders.filter(|folder| !folder.ends_with(UNFINISHED)) {
-        for piece in entries(&folder)? {
+        for piece in entries(disk, &folder)? {
             pieces += 1;
-            octets += piece.metadata()?.len();
+            octets += disk.len(&piece)?;
         }
     }
     Ok((pieces, octets))
 }
 
-fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    match std::fs::read_dir(dir) {
+fn entries(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<PathBuf>> {
+    match disk.list(dir) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        entries => entries?.map(|entry| Ok(entry?.path())).collect(),
+        entries => entries,
     }
 }

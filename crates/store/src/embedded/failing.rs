@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::disk::{Disk, DiskFile, RealDisk};
+use crate::disk::{Disk, DiskFile, RealDisk};
 
 /// How an operation fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,11 +202,46 @@ impl Disk for FailingDisk {
         Ok(Arc::new(FailingFile { inner, path, plan }))
     }
 
+    fn make_dir(&self, path: &Path) -> io::Result<()> {
+        self.plan.pass()?;
+        RealDisk.make_dir(path)
+    }
+
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         self.plan.pass()?;
-        let (inner, path) = (RealDisk.open(path)?, path.to_owned());
+        RealDisk.open(path)
+    }
+
+    fn open_to_write(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.plan.pass()?;
+        let (inner, path) = (RealDisk.open_to_write(path)?, path.to_owned());
         let plan = Arc::clone(&self.plan);
         Ok(Arc::new(FailingFile { inner, path, plan }))
+    }
+
+    fn len(&self, path: &Path) -> io::Result<u64> {
+        self.plan.pass()?;
+        RealDisk.len(path)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        self.plan.pass()?;
+        RealDisk.list(dir)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.plan.pass()?;
+        RealDisk.remove(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.plan.pass()?;
+        RealDisk.remove_dir(path)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.plan.pass()?;
+        RealDisk.lock(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -243,6 +278,14 @@ struct FailingFile {
 }
 
 impl DiskFile for FailingFile {
+    fn read_at(&self, octets: &mut [u8], at: u64) -> io::Result<usize> {
+        self.inner.read_at(octets, at)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.inner.len()
+    }
+
     fn write_at(&self, octets: &[u8], at: u64) -> io::Result<()> {
         let undo = Undo::of_write(&self.path, at, octets.len(), octets.len())?;
         self.plan.remember(&self.path, undo);

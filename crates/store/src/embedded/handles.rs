@@ -3,12 +3,13 @@
 //! Not here: where a blob is (`view`).
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mail::BlobId;
+
+use crate::disk::{Disk, DiskFile};
 
 /// Open files kept; above that all are let go.
 const FILES_MAX: usize = 256;
@@ -25,16 +26,17 @@ pub(super) enum Source {
 /// The open files.
 #[derive(Debug, Default)]
 pub(super) struct Handles {
-    files: Mutex<HashMap<Source, Arc<File>>>,
+    files: Mutex<HashMap<Source, Arc<dyn DiskFile>>>,
 }
 
 impl Handles {
     /// The file of a source, opened if it is not.
     pub(super) fn open(
         &self,
+        disk: &dyn Disk,
         source: Source,
         path: impl FnOnce() -> PathBuf,
-    ) -> io::Result<Arc<File>> {
+    ) -> io::Result<Arc<dyn DiskFile>> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = files.get(&source) {
             return Ok(Arc::clone(file));
@@ -42,7 +44,7 @@ impl Handles {
         if files.len() >= FILES_MAX {
             files.clear();
         }
-        let file = Arc::new(File::open(path())?);
+        let file = disk.open(&path())?;
         files.insert(source, Arc::clone(&file));
         Ok(file)
     }

@@ -11,17 +11,17 @@
 //!
 //! Not here: what is in the files.
 
-use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::checkpoint;
-use super::disk::{Disk, failed};
+use super::ground::Ground;
 use super::log::Position;
-use super::view::View;
+use super::view::{OpenError, View};
 use crate::backend::Error;
+use crate::disk::{Disk, DiskFile, failed, gone};
 
 /// The paths of an opened store; the lock is held as long as this lives.
 #[derive(Debug)]
@@ -31,29 +31,28 @@ pub(super) struct Layout {
     pub(super) view: PathBuf,
     pub(super) derived: PathBuf,
     pub(super) root: PathBuf,
-    _lock: File,
+    ground: Ground,
+    _lock: Arc<dyn DiskFile>,
 }
 
 impl Layout {
     /// Takes a directory, makes what is missing.
-    pub(super) fn enter(disk: &dyn Disk, root: &Path) -> Result<Self, Error> {
-        // Mail is for its owner alone, whoever may look into the directory above.
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(root)
-            .map_err(failed("making the store's directory"))?;
+    pub(super) fn enter(ground: &Ground, root: &Path) -> Result<Self, Error> {
+        let failed = failed("making the store's directory");
+        let disk = &*ground.disk;
+        disk.make_dir(root).map_err(&failed)?;
         let layout = Self {
             log: root.join("log"),
             bodies: root.join("bodies"),
             view: root.join("view"),
             derived: root.join("derived"),
             root: root.to_owned(),
-            _lock: lock(&root.join("lock"))?,
+            ground: ground.clone(),
+            _lock: lock(disk, &root.join("lock"))?,
         };
         let make = || -> io::Result<()> {
             for dir in [&layout.log, &layout.bodies, &layout.view] {
-                std::fs::create_dir_all(dir)?;
+                disk.make_dir(dir)?;
             }
             disk.sync_dir(root)?;
             match root.parent().filter(|above| !above.as_os_str().is_empty()) {
@@ -61,7 +60,7 @@ impl Layout {
                 None => Ok(()),
             }
         };
-        make().map_err(failed("making the store's directory"))?;
+        make().map_err(failed)?;
         Ok(layout)
     }
 
@@ -70,13 +69,13 @@ impl Layout {
     /// A view that is damaged, or has less than its checkpoint says, is thrown away: the log has
     /// everything.
     pub(super) fn open_view(&self, cache_octets: u64) -> Result<(View, Option<Position>), Error> {
-        let checkpoint = checkpoint::read(&self.view);
-        match usable(&self.view, cache_octets, checkpoint)? {
+        let checkpoint = checkpoint::read(&*self.ground.disk, &self.view);
+        match usable(&self.ground, &self.view, cache_octets, checkpoint)? {
             Ok(view) => return Ok((view, checkpoint)),
             Err(flaw) => tracing::warn!(flaw, "the view is made again from the log"),
         }
         self.remove_view()?;
-        match usable(&self.view, cache_octets, None)? {
+        match usable(&self.ground, &self.view, cache_octets, None)? {
             Ok(view) => Ok((view, None)),
             Err(flaw) => Err(Error::Damaged(flaw)),
         }
@@ -84,46 +83,38 @@ impl Layout {
 
     /// Removes what is made by others of what is here.
     pub(super) fn remove_derived(&self) -> Result<(), Error> {
-        match std::fs::remove_dir_all(&self.derived) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(failed("removing derived data")(error))
-            }
-            _ => Ok(()),
-        }
+        let removed = gone(self.ground.disk.remove_dir(&self.derived));
+        removed.map(drop).map_err(failed("removing derived data"))
     }
 
     /// Removes the view with its checkpoint.
     pub(super) fn remove_view(&self) -> Result<(), Error> {
-        let failed = failed("removing the view");
-        // The checkpoint goes first: it must never be there without its view.
-        match std::fs::remove_file(self.view.join("checkpoint")) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
-        }
-        std::fs::remove_dir_all(&self.view).map_err(&failed)?;
-        std::fs::create_dir_all(&self.view).map_err(&failed)
+        let disk = &*self.ground.disk;
+        let remove = || {
+            // The checkpoint goes first: it must never be there without its view.
+            gone(disk.remove(&self.view.join(checkpoint::NAME)))?;
+            disk.remove_dir(&self.view)?;
+            disk.make_dir(&self.view)
+        };
+        remove().map_err(failed("removing the view"))
     }
 }
 
 /// Opens a view; the inner error says that it is damaged, the outer one that we cannot know.
 fn usable(
+    ground: &Ground,
     dir: &Path,
     cache_octets: u64,
     checkpoint: Option<Position>,
 ) -> Result<Result<View, String>, Error> {
     // The engine asserts here and there what only undamaged files give.
     let opened = catch_unwind(AssertUnwindSafe(|| {
-        View::open(&dir.join("db"), cache_octets)
+        View::open(&ground.view, &ground.disk, &dir.join("db"), cache_octets)
     }));
     let view = match opened {
         Err(_) => return Ok(Err("the engine gave up on it".into())),
-        Ok(Err(error)) if is_damage(&error) => return Ok(Err(error.to_string())),
-        Ok(Err(error)) => {
-            return Err(Error::Engine {
-                doing: "opening the view",
-                cause: error.to_string(),
-            });
-        }
+        Ok(Err(OpenError::Damaged(flaw))) => return Ok(Err(flaw)),
+        Ok(Err(OpenError::Failed(error))) => return Err(error),
         Ok(Ok(view)) => view,
     };
     let durable = checkpoint.map_or(0, |checkpoint| checkpoint.sequence);
@@ -136,37 +127,13 @@ fn usable(
     })
 }
 
-/// True unless the error is about the machine, and would be there with an undamaged view as well.
-fn is_damage(error: &fjall::Error) -> bool {
-    match error {
-        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => {
-            let too_many_open_files = matches!(error.raw_os_error(), Some(23 | 24));
-            !too_many_open_files
-                && !matches!(
-                    error.kind(),
-                    ErrorKind::PermissionDenied
-                        | ErrorKind::StorageFull
-                        | ErrorKind::QuotaExceeded
-                        | ErrorKind::ReadOnlyFilesystem
-                        | ErrorKind::OutOfMemory
-                )
-        }
-        fjall::Error::Locked => false,
-        _ => true,
-    }
-}
-
-fn lock(path: &Path) -> Result<File, Error> {
+fn lock(disk: &dyn Disk, path: &Path) -> Result<Arc<dyn DiskFile>, Error> {
     let doing = "locking the store";
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    let file = options.open(path).map_err(failed(doing))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Engine {
+    disk.lock(path).map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock => Error::Engine {
             doing,
             cause: "another process has it open".into(),
-        }),
-        Err(TryLockError::Error(error)) => Err(failed(doing)(error)),
-    }
+        },
+        _ => failed(doing)(error),
+    })
 }

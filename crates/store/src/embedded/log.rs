@@ -3,17 +3,17 @@
 //! Not here: reading the log (`segment`, `recovery`), and who may write what (`committer`).
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mail::BlobId;
 
-use super::disk::{Disk, DiskFile, not_written};
+use super::ground::Epochs;
 use super::record::{self, Place, SEGMENT_HEADER_OCTETS, SegmentHeader};
 use super::stats::{Counters, add};
 use crate::backend::{Batch, CommitError};
+use crate::disk::{Disk, DiskFile, not_written};
 
 /// The group's buffer is given back after a group larger than this.
 const BUFFER_OCTETS_KEPT: usize = 16 << 20;
@@ -49,6 +49,7 @@ pub(super) enum AppendError {
 /// The log's end.
 pub(super) struct Log {
     disk: Arc<dyn Disk>,
+    epochs: Epochs,
     dir: PathBuf,
     counters: Arc<Counters>,
     limits: Limits,
@@ -84,37 +85,37 @@ impl fmt::Debug for Log {
 impl Log {
     /// Begins a log where there is none.
     pub(super) fn create(
-        disk: Arc<dyn Disk>,
+        (disk, epochs): (Arc<dyn Disk>, Epochs),
         dir: &Path,
         counters: Arc<Counters>,
         limits: Limits,
     ) -> io::Result<Self> {
-        let (file, header) = begin_segment(&*disk, dir, 1, 0)?;
+        let (file, header) = begin_segment(&*disk, dir, epochs(), (1, 0))?;
         let end = Position {
             segment: header.number,
             offset: SEGMENT_HEADER_OCTETS,
             sequence: 0,
         };
-        let log = Self::at(end, disk, dir, counters, limits, (file, header));
+        let log = Self::at(end, (disk, epochs), dir, counters, limits, (file, header));
         Ok(log)
     }
 
     /// Goes on where the log ends.
     pub(super) fn resume(
-        disk: Arc<dyn Disk>,
+        (disk, epochs): (Arc<dyn Disk>, Epochs),
         dir: &Path,
         counters: Arc<Counters>,
         limits: Limits,
         (header, end): (SegmentHeader, Position),
     ) -> io::Result<Self> {
-        let file = disk.open(&segment_path(dir, header.number))?;
-        let log = Self::at(end, disk, dir, counters, limits, (file, header));
+        let file = disk.open_to_write(&segment_path(dir, header.number))?;
+        let log = Self::at(end, (disk, epochs), dir, counters, limits, (file, header));
         Ok(log)
     }
 
     fn at(
         end: Position,
-        disk: Arc<dyn Disk>,
+        (disk, epochs): (Arc<dyn Disk>, Epochs),
         dir: &Path,
         counters: Arc<Counters>,
         limits: Limits,
@@ -122,6 +123,7 @@ impl Log {
     ) -> Self {
         Self {
             disk,
+            epochs,
             dir: dir.to_owned(),
             counters,
             limits,
@@ -235,7 +237,12 @@ impl Log {
 
     fn roll(&mut self) -> Result<(), AppendError> {
         let number = self.header.number + 1;
-        match begin_segment(&*self.disk, &self.dir, number, self.durable) {
+        match begin_segment(
+            &*self.disk,
+            &self.dir,
+            (self.epochs)(),
+            (number, self.durable),
+        ) {
             Ok((file, header)) => {
                 self.trim();
                 self.file = file;
@@ -260,11 +267,11 @@ pub(super) fn segment_path(dir: &Path, number: u64) -> PathBuf {
 fn begin_segment(
     disk: &dyn Disk,
     dir: &Path,
-    number: u64,
-    durable: u64,
+    epoch: u64,
+    (number, durable): (u64, u64),
 ) -> io::Result<(Arc<dyn DiskFile>, SegmentHeader)> {
     let header = SegmentHeader {
-        epoch: RandomState::new().hash_one(number),
+        epoch,
         number,
         durable,
     };

@@ -2,24 +2,23 @@
 //!
 //! Not here: on which thread (`embedded`).
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
 use mail::BlobRange;
-use rustix::buffer::spare_capacity;
 
 use super::bodies::{BODY_HEADER_OCTETS, Bodies};
-use super::disk::failed;
 use super::handles::{Handles, Source};
 use super::layout::Layout;
 use super::log::segment_path;
+use super::offload::Work;
 use super::places::Places;
 use super::record::{Located, Place};
 use super::view::View;
 use crate::backend::Error;
+use crate::disk::{DiskFile, failed};
 
 /// Octets between two ranges that are read with them, for less than another call would cost.
 const GAP_OCTETS_MAX: u64 = 4 << 10;
@@ -33,6 +32,7 @@ pub(super) struct Reader {
     pub(super) places: Places,
     pub(super) bodies: Arc<Bodies>,
     pub(super) layout: Layout,
+    pub(super) work: Work,
     /// Octets of blobs on their way that are in memory.
     pub(super) afloat: AtomicUsize,
 }
@@ -103,8 +103,8 @@ impl Reader {
             Source::Segment(segment) => segment_path(&self.layout.log, segment),
             Source::Body(blob) => self.bodies.path(blob),
         };
-        let file = self.handles.open(run.source, path);
-        let octets = file.and_then(|file| read_exact(&file, run));
+        let file = self.handles.open(&*self.bodies.disk, run.source, path);
+        let octets = file.and_then(|file| read_exact(&*file, run));
         octets.map_err(failed("reading a blob"))
     }
 }
@@ -138,17 +138,17 @@ fn checked(range: BlobRange, located: Located, octets: Bytes) -> Result<Bytes, E
 }
 
 /// Reads a run into memory that was not zeroed for nothing.
-fn read_exact(file: &File, run: Run) -> io::Result<Bytes> {
+fn read_exact(file: &dyn DiskFile, run: Run) -> io::Result<Bytes> {
     let missing = || io::Error::from(io::ErrorKind::UnexpectedEof);
     let len = usize::try_from(run.to - run.from).map_err(|_| missing())?;
     let mut octets = Vec::with_capacity(len);
     while octets.len() < len {
         let at = run.from.saturating_add(octets.len() as u64);
-        match rustix::io::pread(file, spare_capacity(&mut octets), at) {
+        match file.read_behind(&mut octets, at) {
             Ok(0) => return Err(missing()),
             Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
     octets.truncate(len);

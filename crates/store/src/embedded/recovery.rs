@@ -6,20 +6,19 @@
 //!
 //! Not here: looking at every blob (`check`).
 
-use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::collections::BTreeSet;
+use std::io::{self, Read};
 use std::path::Path;
 
 use mail::BlobId;
 
 use super::bodies::Bodies;
-use super::disk::{Disk, failed};
 use super::log::Position;
 use super::record::{Entry, Place, RECORD_HEADER_OCTETS, SEGMENT_HEADER_OCTETS, SegmentHeader};
 use super::segment::{self, Segment};
 use super::view::{Changes, View};
 use crate::backend::Error;
+use crate::disk::{Cursor, Disk, failed};
 
 /// Replayed changes are applied when there are so many octets of them.
 const APPLY_OCTETS: usize = 4 << 20;
@@ -62,11 +61,12 @@ pub(super) struct Follower<'a> {
 
 /// Walks the log from a position, or from its beginning; none if there is no log at all.
 pub(super) fn walk(
+    disk: &dyn Disk,
     dir: &Path,
     from: Option<Position>,
     each: &mut dyn FnMut(Found<'_>) -> Result<(), Error>,
 ) -> Result<Option<End>, Error> {
-    let mut segments = segment::list(dir)?;
+    let mut segments = segment::list(disk, dir)?;
     let start = from.map_or(0, |from| from.segment);
     let keep = segments
         .iter()
@@ -82,6 +82,7 @@ pub(super) fn walk(
         each(Found::Damage(lost))?;
     }
     let mut walk = Walk {
+        disk,
         each,
         sequence: from.map_or(0, |from| from.sequence),
         end: None,
@@ -104,6 +105,7 @@ pub(super) fn walk(
 }
 
 struct Walk<'w> {
+    disk: &'w dyn Disk,
     each: &'w mut dyn FnMut(Found<'_>) -> Result<(), Error>,
     /// The last number seen.
     sequence: u64,
@@ -153,13 +155,13 @@ impl Walk<'_> {
                 let at = run.offset;
                 return self.damage(format!("segment {number:x} ends before {at}"));
             }
-            if segment::is_blank(segment, run.offset)? {
+            if segment::is_blank(self.disk, segment, run.offset)? {
                 return Ok(());
             }
             if let Some(end) = &mut self.end {
                 end.torn = segment.len - run.offset;
             }
-            let behind = segment::search(segment, header.epoch, run.offset)?;
+            let behind = segment::search(self.disk, segment, header.epoch, run.offset)?;
             let durable = behind.map_or(0, |(_, durable)| durable);
             if last && durable <= run.sequence {
                 // A group that nobody was told of.
@@ -183,6 +185,7 @@ impl Walk<'_> {
         let number = segment.number;
         let each = &mut *self.each;
         let run = segment::read(
+            self.disk,
             segment,
             header.epoch,
             (offset, self.sequence),
@@ -261,12 +264,13 @@ impl<'a> Follower<'a> {
 
 /// Brings the view up to the log, from a position or from the beginning.
 pub(super) fn replay(
+    disk: &dyn Disk,
     dir: &Path,
     from: Option<Position>,
     view: &View,
 ) -> Result<(Option<End>, u64), Error> {
     let mut follower = Follower::new(view);
-    let end = walk(dir, from, &mut |found| match found {
+    let end = walk(disk, dir, from, &mut |found| match found {
         Found::Record(behind, entry) => follower.follow(behind, &entry),
         Found::Damage(what) => Err(Error::Damaged(what)),
     })?;
@@ -286,19 +290,19 @@ pub(super) fn replay(
 pub(super) fn settle(disk: &dyn Disk, dir: &Path, end: &End) -> Result<(), Error> {
     let failed = failed("settling the log's end");
     for segment in &end.empty {
-        std::fs::remove_file(&segment.path).map_err(&failed)?;
+        disk.remove(&segment.path).map_err(&failed)?;
     }
     let last_group = || {
-        let mut file = File::open(&end.segment.path)?;
-        file.seek(SeekFrom::Start(end.group))?;
+        let file = disk.open(&end.segment.path)?;
         let mut octets = Vec::new();
+        let file = Cursor::new(&*file, end.group);
         file.take(end.position.offset.saturating_sub(end.group))
             .read_to_end(&mut octets)?;
         Ok(octets)
     };
     let octets = last_group().map_err(&failed)?;
     let write = || -> io::Result<()> {
-        let file = disk.open(&end.segment.path)?;
+        let file = disk.open_to_write(&end.segment.path)?;
         if end.segment.len > end.position.offset {
             if end.torn > 0 {
                 let (cut, segment) = (end.torn, end.segment.number);
@@ -320,7 +324,7 @@ pub(super) fn settle(disk: &dyn Disk, dir: &Path, end: &End) -> Result<(), Error
 /// The view is asked first, but only the log's word is enough to remove anything.
 pub(super) fn sweep(bodies: &Bodies, dir: &Path, view: &View) -> Result<u64, Error> {
     bodies.remove_drafts()?;
-    let mut orphans = HashSet::new();
+    let mut orphans = BTreeSet::new();
     let mut since = u64::MAX;
     for blob in bodies.names()? {
         if view
@@ -337,24 +341,25 @@ pub(super) fn sweep(bodies: &Bodies, dir: &Path, view: &View) -> Result<u64, Err
     if orphans.is_empty() {
         return Ok(0);
     }
-    for blob in references(dir, since)? {
+    for blob in references(&*bodies.disk, dir, since)? {
         orphans.remove(&blob);
     }
     for blob in &orphans {
-        std::fs::remove_file(bodies.path(*blob)).map_err(failed("sweeping the bodies"))?;
+        let removed = bodies.disk.remove(&bodies.path(*blob));
+        removed.map_err(failed("sweeping the bodies"))?;
     }
     Ok(orphans.len() as u64)
 }
 
 /// The bodies that the log refers to, from a segment on.
-fn references(dir: &Path, since: u64) -> Result<Vec<BlobId>, Error> {
+fn references(disk: &dyn Disk, dir: &Path, since: u64) -> Result<Vec<BlobId>, Error> {
     let mut found = Vec::new();
-    for segment in segment::list(dir)? {
+    for segment in segment::list(disk, dir)? {
         let Some(header) = segment.header.filter(|header| header.number >= since) else {
             continue;
         };
         let start = (SEGMENT_HEADER_OCTETS, 0);
-        segment::read(&segment, header.epoch, start, &mut |_, _, body| {
+        segment::read(disk, &segment, header.epoch, start, &mut |_, _, body| {
             let entry = Entry::decode(body, segment.number, 0);
             let blobs = entry.map(|entry| entry.blobs).unwrap_or_default();
             let bodies = blobs

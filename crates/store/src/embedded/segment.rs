@@ -2,16 +2,15 @@
 //!
 //! Not here: what an invalid record means; that is for `recovery` to judge.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use super::disk::failed;
 use super::log::segment_path;
 use super::record::{
     RECORD_HEADER_OCTETS, RECORD_MAGIC, RecordHeader, SEGMENT_HEADER_OCTETS, SegmentHeader,
 };
 use crate::backend::Error;
+use crate::disk::{Cursor, Disk, failed};
 
 const READ_OCTETS: usize = 1 << 20;
 
@@ -31,12 +30,12 @@ pub(super) struct Segment {
 }
 
 /// The segments in a directory, in order.
-pub(super) fn list(dir: &Path) -> Result<Vec<Segment>, Error> {
+pub(super) fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<Segment>, Error> {
     let failed = failed("listing the log");
     let mut numbers = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(&failed)? {
-        let name = entry.map_err(&failed)?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_suffix(".log"));
+    for path in disk.list(dir).map_err(&failed)? {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let number = name.and_then(|name| name.strip_suffix(".log"));
         if let Some(number) = number.and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
             numbers.push(number);
         }
@@ -44,8 +43,9 @@ pub(super) fn list(dir: &Path) -> Result<Vec<Segment>, Error> {
     numbers.sort_unstable();
     let segment = |number| {
         let path = segment_path(dir, number);
-        let mut file = File::open(&path)?;
-        let len = file.metadata()?.len();
+        let file = disk.open(&path)?;
+        let len = file.len()?;
+        let mut file = Cursor::new(&*file, 0);
         let mut head = Vec::new();
         file.by_ref()
             .take(SEGMENT_HEADER_OCTETS)
@@ -80,15 +80,15 @@ pub(super) struct Run {
 
 /// Reads valid records from `offset` on; their numbers must be above `sequence` and rise.
 pub(super) fn read(
+    disk: &dyn Disk,
     segment: &Segment,
     epoch: u64,
     (offset, sequence): (u64, u64),
     each: &mut Each<'_>,
 ) -> Result<Run, Error> {
     let failed = failed("reading the log");
-    let mut file = File::open(&segment.path).map_err(&failed)?;
-    file.seek(SeekFrom::Start(offset)).map_err(&failed)?;
-    let mut file = BufReader::with_capacity(READ_OCTETS, file);
+    let file = disk.open(&segment.path).map_err(&failed)?;
+    let mut file = BufReader::with_capacity(READ_OCTETS, Cursor::new(&*file, offset));
     let mut run = Run {
         offset,
         sequence,
@@ -124,16 +124,15 @@ pub(super) fn read(
 }
 
 /// True if nothing but zeros is behind a position: written ahead of a log that ended before.
-pub(super) fn is_blank(segment: &Segment, offset: u64) -> Result<bool, Error> {
+pub(super) fn is_blank(disk: &dyn Disk, segment: &Segment, offset: u64) -> Result<bool, Error> {
     let blank = || {
-        let mut file = File::open(&segment.path)?;
-        file.seek(SeekFrom::Start(offset))?;
-        zeros_to_the_end(&mut file)
+        let file = disk.open(&segment.path)?;
+        zeros_to_the_end(&mut Cursor::new(&*file, offset))
     };
     blank().map_err(failed("reading the log"))
 }
 
-fn zeros_to_the_end(file: &mut File) -> io::Result<bool> {
+fn zeros_to_the_end(file: &mut Cursor<'_>) -> io::Result<bool> {
     let mut octets = [0; 4096];
     loop {
         match file.read(&mut octets)? {
@@ -150,15 +149,17 @@ fn zeros_to_the_end(file: &mut File) -> io::Result<bool> {
 
 /// Looks behind an invalid record for valid ones: the first, and what the latest calls durable.
 pub(super) fn search(
+    disk: &dyn Disk,
     segment: &Segment,
     epoch: u64,
     offset: u64,
 ) -> Result<Option<(u64, u64)>, Error> {
     let failed = failed("searching the log");
-    let mut file = File::open(&segment.path).map_err(&failed)?;
-    file.seek(SeekFrom::Start(offset)).map_err(&failed)?;
+    let file = disk.open(&segment.path).map_err(&failed)?;
     let mut octets = Vec::new();
-    file.read_to_end(&mut octets).map_err(&failed)?;
+    Cursor::new(&*file, offset)
+        .read_to_end(&mut octets)
+        .map_err(&failed)?;
     let mut found: Option<(u64, u64)> = None;
     let mut at = 0;
     while let Some(rest) = octets.get(at..) {

@@ -12,11 +12,10 @@ use bytes::{Bytes, BytesMut};
 use mail::BlobId;
 
 use super::bodies::{BODY_HEADER_OCTETS, Bodies};
-use super::disk::{DiskFile, failed};
-use super::offload::offload;
 use super::reader::Reader;
 use super::stats::add;
 use crate::backend::{Boxed, Error, Stage, Staged};
+use crate::disk::{Disk, DiskFile, failed};
 
 /// A blob up to this size travels in the log.
 pub(super) const INLINE_OCTETS_MAX: usize = 256 << 10;
@@ -40,6 +39,7 @@ pub(super) struct Inflow {
 /// A file without a name of its own; it vanishes unless it is kept.
 #[derive(Debug)]
 struct Draft {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
     file: Arc<dyn DiskFile>,
     /// Octets of the blob that are in it.
@@ -81,7 +81,7 @@ impl Inflow {
         let octets = self.drain().freeze();
         let reader = Arc::clone(&self.reader);
         let draft = self.draft.take();
-        let written = offload(move || {
+        let written = self.reader.work.run(move || {
             let mut draft = match draft {
                 Some(draft) => draft,
                 None => Draft::begin(&reader.bodies)?,
@@ -145,7 +145,9 @@ impl Stage for Inflow {
                 });
             };
             let rest = self.drain();
-            offload(move || keep(&self.reader, draft, &rest, blob)).await??;
+            let work = self.reader.work;
+            work.run(move || keep(&self.reader, draft, &rest, blob))
+                .await??;
             Ok(Staged {
                 blob,
                 len,
@@ -178,6 +180,7 @@ impl Draft {
     fn begin(bodies: &Bodies) -> io::Result<Self> {
         let (path, file) = bodies.draft()?;
         Ok(Self {
+            disk: Arc::clone(&bodies.disk),
             path,
             file,
             len: 0,
@@ -196,7 +199,7 @@ impl Drop for Draft {
     fn drop(&mut self) {
         if !self.kept {
             // A draft that stays behind is removed at the next open.
-            drop(std::fs::remove_file(&self.path));
+            drop(self.disk.remove(&self.path));
         }
     }
 }

@@ -10,6 +10,7 @@ use super::record::Place;
 use super::recovery::{Found, walk};
 use super::*;
 use crate::backend::{Staged, Writes};
+use crate::disk::{Disk, RealDisk};
 
 const AT: Partition = Partition(7);
 const TABLE: Table = Table(3);
@@ -28,6 +29,14 @@ fn tempdir() -> TempDir {
     TempDir::new_in("/dev/shm")
         .or_else(|_| TempDir::new())
         .unwrap()
+}
+
+fn open_on(disk: &FailingDisk, dir: &Path) -> Result<Embedded, Error> {
+    let ground = Ground {
+        disk: Arc::new(disk.clone()),
+        ..Ground::real()
+    };
+    Embedded::open_on(&ground, dir, small())
 }
 
 /// A batch that brings a row and replaces another.
@@ -122,6 +131,40 @@ async fn conforms_with_small_segments() {
     assert!(report.is_sound() && report.segments > 3, "{report}");
 }
 
+/// A ground as a simulated world has it: the view in memory, the committer a task.
+fn world() -> Ground {
+    let asked = AtomicUsize::new(0);
+    let early = move || asked.fetch_add(1, Ordering::Relaxed) % 5 == 4;
+    Ground {
+        view: ViewForm::Plain(Arc::new(early)),
+        pace: Pace::Task(Arc::new(|| Duration::from_millis(3))),
+        ..Ground::real()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn conforms_with_its_view_in_memory_and_its_committer_in_a_task() {
+    let dir = tempdir();
+    let ground = world();
+    let store = Embedded::open_on(&ground, dir.path(), small()).unwrap();
+    crate::testing::conform(&store).await.unwrap();
+    let rows = rows(&store).await;
+    store.close();
+    // A closed store has made its view durable by the time it refuses.
+    let refused = store.commit(batch(0, "late", None)).await;
+    assert!(refused.is_err(), "{refused:?}");
+    drop(store);
+    let report = Embedded::check_on(&ground, dir.path(), small(), |_, _, _, _| {});
+    let report = report.unwrap();
+    assert!(report.is_sound() && report.segments > 3, "{report}");
+    let again = Embedded::open_on(&ground, dir.path(), small()).unwrap();
+    assert_eq!(self::rows(&again).await, rows);
+    drop(again);
+    tokio::task::yield_now().await;
+    let records = Embedded::rebuild_on(&ground, dir.path(), small()).unwrap();
+    assert_eq!(records, report.records);
+}
+
 /// What was answered on the failing disk.
 #[derive(Debug, Default)]
 struct Told {
@@ -202,7 +245,7 @@ async fn fail_at_every_operation(failure: Failure, forever: bool) {
         let disk = FailingDisk::new(failure, forever);
         let mut told = Told::default();
         disk.fail_after(n);
-        if let Ok(store) = Embedded::open_on(Arc::new(disk.clone()), dir.path(), small()) {
+        if let Ok(store) = open_on(&disk, dir.path()) {
             live(&store, &mut told).await;
         }
         let failed = disk.has_failed();
@@ -244,13 +287,15 @@ async fn power_fails_after(n: u64, lying: bool, lose_view: bool) -> Option<bool>
     let disk = FailingDisk::dying(lying);
     let mut told = Told::default();
     disk.fail_after(n);
-    if let Ok(store) = Embedded::open_on(Arc::new(disk.clone()), dir.path(), small()) {
+    if let Ok(store) = open_on(&disk, dir.path()) {
         live(&store, &mut told).await;
     }
     let failed = disk.has_failed();
     disk.lose_power(n);
     if lose_view {
-        std::fs::remove_dir_all(dir.path().join("view")).unwrap();
+        let removed = std::fs::remove_dir_all(dir.path().join("view"));
+        // Its own making may have been what failed.
+        assert!(removed.is_ok() || n < 30, "{removed:?}");
     }
     let Ok(store) = Embedded::open(dir.path(), small()) else {
         return Some(false);
@@ -294,7 +339,7 @@ async fn a_disk_that_lies_about_syncs_loses_mail() {
 async fn a_body_that_was_not_written_whole_is_never_finished() {
     let dir = tempdir();
     let disk = FailingDisk::new(Failure::Full, false);
-    let store = Embedded::open_on(Arc::new(disk.clone()), dir.path(), small()).unwrap();
+    let store = open_on(&disk, dir.path()).unwrap();
     for passed in [0, 1] {
         let mut stage = store.stage();
         disk.fail_after(passed);
@@ -313,7 +358,7 @@ async fn a_body_that_was_not_written_whole_is_never_finished() {
 async fn a_full_disk_refuses_and_the_store_lives_on() {
     let dir = tempdir();
     let disk = FailingDisk::new(Failure::Full, false);
-    let store = Embedded::open_on(Arc::new(disk.clone()), dir.path(), small()).unwrap();
+    let store = open_on(&disk, dir.path()).unwrap();
     // The first operation of a group asks for room; the second writes, as the group before has
     // left zeros ahead.
     for passed in [0, 1] {
@@ -344,7 +389,7 @@ async fn no_room_left_for_the_view_is_full() {
 async fn a_failed_sync_is_final() {
     let dir = tempdir();
     let disk = FailingDisk::new(Failure::Broken, false);
-    let store = Embedded::open_on(Arc::new(disk.clone()), dir.path(), small()).unwrap();
+    let store = open_on(&disk, dir.path()).unwrap();
     store.commit(batch(0, "written", None)).await.unwrap();
     disk.fail_after(2);
     for value in ["unsynced", "refused"] {
@@ -355,13 +400,17 @@ async fn a_failed_sync_is_final() {
     assert_eq!(store.version(AT).await.unwrap(), Version(1));
 }
 
+fn owner(disk: Arc<dyn Disk>) -> (Arc<dyn Disk>, Epochs) {
+    (disk, Ground::real().epochs)
+}
+
 /// A log of groups with so many records each, and where each record ends.
 fn log_of(dir: &Path, groups: &[u64]) -> (Vec<u8>, Vec<u64>) {
     let limits = Limits {
         segment_octets: 1 << 20,
         reserve_octets: 0,
     };
-    let mut log = Log::create(Arc::new(RealDisk), dir, Arc::default(), limits).unwrap();
+    let mut log = Log::create(owner(Arc::new(RealDisk)), dir, Arc::default(), limits).unwrap();
     let mut from = 0;
     for records in groups {
         log.begin(1000).unwrap();
@@ -373,7 +422,7 @@ fn log_of(dir: &Path, groups: &[u64]) -> (Vec<u8>, Vec<u64>) {
         log.write().unwrap();
     }
     let mut ends = vec![record::SEGMENT_HEADER_OCTETS];
-    let end = walk(dir, None, &mut |found| {
+    let end = walk(&RealDisk, dir, None, &mut |found| {
         ends.extend(match found {
             Found::Record(behind, _) => Some(behind.offset),
             Found::Damage(what) => panic!("{what}"),
@@ -391,7 +440,7 @@ fn records_seen(dir: &Path, octets: &[u8]) -> Option<u64> {
     std::fs::write(segment_path(dir, 1), octets).unwrap();
     let mut records = 0;
     let mut expected = 1;
-    let end = walk(dir, None, &mut |found| match found {
+    let end = walk(&RealDisk, dir, None, &mut |found| match found {
         Found::Record(behind, entry) => {
             assert_eq!(behind.sequence, expected);
             assert_eq!(entry.parts[0].changes.len(), 2);
@@ -412,7 +461,7 @@ fn what_was_refused_does_not_come_back_when_the_power_goes() {
         segment_octets: 1 << 20,
         reserve_octets: 0,
     };
-    let owner = Arc::new(disk.clone());
+    let owner = owner(Arc::new(disk.clone()));
     let mut log = Log::create(owner, dir.path(), Arc::default(), limits).unwrap();
     // Two thirds of three records are written before the disk is full.
     log.begin(1000).unwrap();

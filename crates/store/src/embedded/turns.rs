@@ -1,0 +1,211 @@
+//! Whose turn it is: what waits is gathered into groups and handed to the committer, by a thread
+//! of its own, or by a task whose clock can be given.
+//!
+//! Not here: what is done with a group (`committer`).
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+
+use super::committer::{Committer, Group, Message, Request};
+use super::ground::{Delay, Pace};
+use crate::backend::Error;
+use crate::disk::failed;
+
+/// So long a crowd is waited for at most, however slow the disk is.
+const PATIENCE_MAX: Duration = Duration::from_millis(2);
+
+/// Where messages to the committer are put.
+#[derive(Debug)]
+pub(super) enum Queue {
+    Thread(mpsc::Sender<Message>),
+    Task(UnboundedSender<Message>),
+}
+
+/// Whoever has closed the store already.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Closed;
+
+impl Queue {
+    pub(super) fn send(&self, message: Message) -> Result<(), Closed> {
+        match self {
+            Self::Thread(queue) => queue.send(message).map_err(|_| Closed),
+            Self::Task(queue) => queue.send(message).map_err(|_| Closed),
+        }
+    }
+}
+
+/// Lets a committer work; the handle is of its thread, if it has one.
+pub(super) fn begin(
+    committer: Committer,
+    pace: &Pace,
+    alarm: watch::Sender<Option<String>>,
+) -> Result<(Queue, Option<JoinHandle<()>>), Error> {
+    match pace {
+        Pace::Thread => {
+            let (queue, inbox) = mpsc::channel();
+            let worker = Worker {
+                inbox,
+                committer,
+                patience: Duration::ZERO,
+            };
+            let thread = std::thread::Builder::new()
+                .name("committer".into())
+                .spawn(move || {
+                    if catch_unwind(AssertUnwindSafe(|| worker.run())).is_err() {
+                        alarm.send_replace(Some("the committer panicked".into()));
+                    }
+                })
+                .map_err(failed("starting the committer"))?;
+            Ok((Queue::Thread(queue), Some(thread)))
+        }
+        Pace::Task(delay) => {
+            let runtime = tokio::runtime::Handle::try_current();
+            let runtime = runtime.map_err(|error| Error::Engine {
+                doing: "starting the committer",
+                cause: error.to_string(),
+            })?;
+            let (queue, inbox) = unbounded_channel();
+            let task = Task {
+                inbox,
+                committer,
+                delay: Delay::clone(delay),
+            };
+            // It ends when the queue is dropped.
+            drop(runtime.spawn(task.run()));
+            Ok((Queue::Task(queue), None))
+        }
+    }
+}
+
+/// The committer on a thread.
+struct Worker {
+    inbox: Receiver<Message>,
+    committer: Committer,
+    /// How long the next group waits for more: zero but in a crowd.
+    patience: Duration,
+}
+
+impl Worker {
+    /// Works until it is told to close.
+    fn run(mut self) {
+        let mut left = None;
+        loop {
+            let message = match (left.take(), self.committer.idle()) {
+                (Some(message), _) => Ok(message),
+                (None, Some(idle)) => self.inbox.recv_timeout(idle),
+                (None, None) => {
+                    let message = self.inbox.recv();
+                    message.map_err(|_| RecvTimeoutError::Disconnected)
+                }
+            };
+            match message {
+                Ok(Message::Commit(request)) => {
+                    let group;
+                    (group, left) = self.gather(request);
+                    let crowd = group.len() > 1;
+                    let begun = Instant::now();
+                    self.committer.serve(group);
+                    let twice = begun.elapsed() * 2;
+                    self.patience = if crowd {
+                        twice.min(PATIENCE_MAX)
+                    } else {
+                        Duration::ZERO
+                    };
+                }
+                Ok(Message::Checkpoint(answer)) => {
+                    // Whoever asked may have gone.
+                    drop(answer.send(self.committer.checkpoint()));
+                }
+                Err(RecvTimeoutError::Timeout) => self.committer.checkpoint_or_warn(),
+                Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => {
+                    return self.committer.close();
+                }
+            }
+        }
+    }
+
+    /// Takes all that waits behind a request, and the first message that is not a commit.
+    ///
+    /// Who is alone is served at once. In a crowd the next ones are waited for, no longer than
+    /// they would have to wait for a sync of their own.
+    fn gather(&self, first: Request) -> (Group, Option<Message>) {
+        let mut group = Group::of(first);
+        let begun = Instant::now();
+        while !group.is_full() {
+            let left = self.patience.saturating_sub(begun.elapsed());
+            let next = match self.inbox.try_recv() {
+                Err(TryRecvError::Empty) if !left.is_zero() => {
+                    self.inbox.recv_timeout(left.min(self.patience / 4))
+                }
+                next => next.map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match next {
+                Ok(Message::Commit(request)) => group.add(request),
+                Ok(other) => return (group, Some(other)),
+                Err(_) => break,
+            }
+        }
+        (group, None)
+    }
+}
+
+/// The committer in a task.
+struct Task {
+    inbox: UnboundedReceiver<Message>,
+    committer: Committer,
+    delay: Delay,
+}
+
+impl Task {
+    /// Works until it is told to close, or nobody is left who could ask.
+    async fn run(mut self) {
+        let mut left = None;
+        loop {
+            let message = match (left.take(), self.committer.idle()) {
+                (Some(message), _) => Some(message),
+                (None, Some(idle)) => match tokio::time::timeout(idle, self.inbox.recv()).await {
+                    Ok(message) => message,
+                    Err(_) => {
+                        self.committer.checkpoint_or_warn();
+                        continue;
+                    }
+                },
+                (None, None) => self.inbox.recv().await,
+            };
+            match message {
+                Some(Message::Commit(request)) => {
+                    let delay = (self.delay)();
+                    if !delay.is_zero() {
+                        tokio::time::sleep(delay).await;
+                    }
+                    let group;
+                    (group, left) = self.gather(request);
+                    self.committer.serve(group);
+                }
+                Some(Message::Checkpoint(answer)) => {
+                    // Whoever asked may have gone.
+                    drop(answer.send(self.committer.checkpoint()));
+                }
+                Some(Message::Close) | None => return self.committer.close(),
+            }
+        }
+    }
+
+    /// Takes all that waits behind a request, and the first message that is not a commit.
+    fn gather(&mut self, first: Request) -> (Group, Option<Message>) {
+        let mut group = Group::of(first);
+        while !group.is_full() {
+            match self.inbox.try_recv() {
+                Ok(Message::Commit(request)) => group.add(request),
+                Ok(other) => return (group, Some(other)),
+                Err(_) => break,
+            }
+        }
+        (group, None)
+    }
+}

@@ -1,0 +1,118 @@
+//! What a group of records changes in the view.
+//!
+//! Not here: how it gets there (`engine`, `plain`).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use fjall::{UserKey, UserValue};
+use mail::BlobId;
+
+use super::rows::{located_octets, put_row_key};
+use super::{MARK, Space};
+use crate::backend::{Partition, Table, Version};
+use crate::embedded::record::Located;
+
+/// What a group of records changes; later changes of a key replace earlier ones.
+#[derive(Default)]
+pub(in crate::embedded) struct Changes {
+    /// As they came.
+    rows: Vec<(UserKey, Option<UserValue>)>,
+    versions: BTreeMap<Partition, Version>,
+    blobs: BTreeMap<BlobId, Located>,
+    octets: usize,
+    /// Where a key is put together.
+    key: Vec<u8>,
+}
+
+impl fmt::Debug for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Changes({} rows)", self.rows.len())
+    }
+}
+
+impl Changes {
+    pub(in crate::embedded) fn row(
+        &mut self,
+        partition: Partition,
+        table: Table,
+        key: &[u8],
+        value: Option<&[u8]>,
+    ) {
+        self.octets += key.len() + value.map_or(0, <[u8]>::len);
+        self.key.clear();
+        put_row_key(&mut self.key, partition, table, key);
+        let key = UserKey::from(&self.key[..]);
+        self.rows.push((key, value.map(UserValue::from)));
+    }
+
+    pub(in crate::embedded) fn version(&mut self, partition: Partition, version: Version) {
+        self.versions.insert(partition, version);
+    }
+
+    pub(in crate::embedded) fn blob(&mut self, blob: BlobId, located: Located) {
+        self.blobs.insert(blob, located);
+    }
+
+    pub(in crate::embedded) fn version_of(&self, partition: Partition) -> Option<Version> {
+        self.versions.get(&partition).copied()
+    }
+
+    pub(in crate::embedded) fn has_blob(&self, blob: BlobId) -> bool {
+        self.blobs.contains_key(&blob)
+    }
+
+    pub(in crate::embedded) fn versions(&self) -> impl Iterator<Item = (Partition, Version)> {
+        self.versions
+            .iter()
+            .map(|(partition, version)| (*partition, *version))
+    }
+
+    /// Octets of keys and values that were put in.
+    pub(in crate::embedded) fn octets(&self) -> usize {
+        self.octets
+    }
+
+    /// Tells each key's new value, none where it is removed, the marks among them.
+    pub(super) fn each(
+        self,
+        sequence: u64,
+        mut each: impl FnMut(Space, UserKey, Option<UserValue>),
+    ) {
+        for (key, value) in latest(self.rows) {
+            each(Space::Rows, key, value);
+        }
+        for (partition, version) in self.versions {
+            let (key, value) = (partition.0.to_be_bytes(), version.0.to_be_bytes());
+            each(Space::Versions, key.into(), Some(value.into()));
+        }
+        for (blob, located) in self.blobs {
+            each(
+                Space::Blobs,
+                blob.0.into(),
+                Some(located_octets(located).into()),
+            );
+        }
+        for space in Space::ALL {
+            each(space, MARK.into(), Some(sequence.to_be_bytes().into()));
+        }
+    }
+}
+
+/// The last change of each key, by rising key: what is next to each other in the engine's tree is
+/// put there one after the other, which costs a fraction of jumping about in it.
+fn latest(
+    mut rows: Vec<(UserKey, Option<UserValue>)>,
+) -> impl Iterator<Item = (UserKey, Option<UserValue>)> {
+    // Those of one key stay in their order.
+    rows.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let mut rows = rows.into_iter().peekable();
+    std::iter::from_fn(move || {
+        loop {
+            let (key, value) = rows.next()?;
+            if rows.peek().is_none_or(|(next, _)| *next != key) {
+                return Some((key, value));
+            }
+        }
+    })
+}

@@ -1,0 +1,161 @@
+//! The view kept by an engine (fjall), which does its own file work.
+//!
+//! It writes its journal in order, so a keyspace whose mark is there has lost nothing before it.
+
+use std::fmt;
+use std::io::ErrorKind;
+use std::ops::Bound;
+use std::path::Path;
+
+use bytes::Bytes;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, UserKey, UserValue};
+
+use super::{Changes, OpenError, Space, page};
+use crate::backend::{Direction, Error, Page};
+
+/// The engine's own write buffer for each keyspace.
+const MEMTABLE_OCTETS: u64 = 16 << 20;
+/// How much the engine's journal may hold: it is read at open.
+const JOURNAL_OCTETS: u64 = 128 << 20;
+
+/// The engine with its keyspaces.
+#[derive(Clone)]
+pub(in crate::embedded) struct Engine {
+    db: Database,
+    rows: Keyspace,
+    versions: Keyspace,
+    blobs: Keyspace,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Engine")
+    }
+}
+
+impl Engine {
+    pub(super) fn open(dir: &Path, cache_octets: u64) -> Result<Self, OpenError> {
+        Self::begin(dir, cache_octets).map_err(|error| {
+            if is_damage(&error) {
+                return OpenError::Damaged(error.to_string());
+            }
+            OpenError::Failed(failed("opening the view")(error))
+        })
+    }
+
+    fn begin(dir: &Path, cache_octets: u64) -> Result<Self, fjall::Error> {
+        let db = Database::builder(dir)
+            .cache_size(cache_octets)
+            .max_journaling_size(JOURNAL_OCTETS)
+            .manual_journal_persist(true)
+            .open()?;
+        let keyspace = |space: Space| {
+            let options = || {
+                KeyspaceCreateOptions::default()
+                    .max_memtable_size(MEMTABLE_OCTETS)
+                    .manual_journal_persist(true)
+            };
+            db.keyspace(space.name(), options)
+        };
+        Ok(Self {
+            rows: keyspace(Space::Rows)?,
+            versions: keyspace(Space::Versions)?,
+            blobs: keyspace(Space::Blobs)?,
+            db,
+        })
+    }
+
+    fn keyspace(&self, space: Space) -> &Keyspace {
+        match space {
+            Space::Rows => &self.rows,
+            Space::Versions => &self.versions,
+            Space::Blobs => &self.blobs,
+        }
+    }
+
+    pub(super) fn value(&self, space: Space, key: &[u8]) -> Result<Option<UserValue>, Error> {
+        let doing = match space {
+            Space::Rows => "reading rows",
+            Space::Versions => "reading a version",
+            Space::Blobs => "finding a blob",
+        };
+        self.keyspace(space).get(key).map_err(failed(doing))
+    }
+
+    pub(super) fn values(
+        &self,
+        keys: impl Iterator<Item = Vec<u8>>,
+    ) -> Result<Vec<Option<Bytes>>, Error> {
+        let snapshot = self.db.snapshot();
+        let value = |key: Vec<u8>| {
+            let found = snapshot.get(&self.rows, key);
+            let found = found.map_err(failed("reading rows"))?;
+            // Copied, as the engine's value may hold on to a whole block.
+            Ok(found.map(|value| Bytes::copy_from_slice(&value)))
+        };
+        keys.map(value).collect()
+    }
+
+    pub(super) fn scan(
+        &self,
+        range: (Bound<Vec<u8>>, Bound<Vec<u8>>),
+        limit: usize,
+        direction: Direction,
+    ) -> Result<Page, Error> {
+        let rows = self.db.snapshot().range(&self.rows, range);
+        let rows = rows.map(|row| row.into_inner().map_err(failed("scanning rows")));
+        match direction {
+            Direction::Rising => page(rows, limit),
+            Direction::Falling => page(rows.rev(), limit),
+        }
+    }
+
+    pub(super) fn apply(&self, changes: Changes, sequence: u64) -> Result<(), Error> {
+        let mut batch = self.db.batch();
+        changes.each(sequence, |space, key, value| match value {
+            Some(value) => batch.insert(self.keyspace(space), key, value),
+            None => batch.remove(self.keyspace(space), key),
+        });
+        batch.commit().map_err(failed("writing the view"))
+    }
+
+    pub(super) fn persist(&self) -> Result<(), Error> {
+        let done = self.db.persist(PersistMode::SyncAll);
+        done.map_err(failed("syncing the view"))
+    }
+
+    pub(super) fn all(
+        &self,
+        space: Space,
+    ) -> impl Iterator<Item = Result<(UserKey, UserValue), Error>> + use<> {
+        let rows = self.keyspace(space).iter();
+        rows.map(|row| row.into_inner().map_err(failed("reading the view")))
+    }
+}
+
+/// True unless the error is about the machine, and would be there with an undamaged view as well.
+fn is_damage(error: &fjall::Error) -> bool {
+    match error {
+        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => {
+            let too_many_open_files = matches!(error.raw_os_error(), Some(23 | 24));
+            !too_many_open_files
+                && !matches!(
+                    error.kind(),
+                    ErrorKind::PermissionDenied
+                        | ErrorKind::StorageFull
+                        | ErrorKind::QuotaExceeded
+                        | ErrorKind::ReadOnlyFilesystem
+                        | ErrorKind::OutOfMemory
+                )
+        }
+        fjall::Error::Locked => false,
+        _ => true,
+    }
+}
+
+fn failed(doing: &'static str) -> impl Fn(fjall::Error) -> Error {
+    move |error| Error::Engine {
+        doing,
+        cause: error.to_string(),
+    }
+}
