@@ -126,9 +126,8 @@ impl Client {
         let Some(open) = &self.open else {
             return;
         };
-        let rests = self.idles || self.command.is_none();
         let is_there = model.folder(open.id).name.is_some();
-        if !rests || model.moved > open.looked || !is_there {
+        if !self.is_told() || model.moved > open.looked || !is_there {
             return;
         }
         for kept in &open.kept {
