@@ -81,7 +81,7 @@ pub enum Ask {
         /// What it shall be for (RFC 6154 §3).
         role: Option<Role>,
     },
-    /// Removes a mailbox with its messages; those below it stay. Answer: [`Answer::Done`].
+    /// Removes a mailbox with its messages; those below it stay. Answer: [`Answer::Deleted`].
     Delete {
         /// Its name.
         name: String,
@@ -304,6 +304,8 @@ pub enum Answer {
     },
     /// To [`Ask::Create`].
     Created(Place),
+    /// This mailbox was removed.
+    Deleted(Place),
     /// To [`Ask::Status`].
     Status(Status),
     /// To [`Ask::Quota`].
@@ -437,6 +439,8 @@ pub struct Refused {
 /// A mailbox in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
+    /// Which it is; `None` for a name that is no mailbox.
+    pub place: Option<Place>,
     /// Its name.
     pub name: String,
     /// What it is for.

@@ -38,6 +38,7 @@ mod login;
 mod mailbox;
 mod metadata;
 mod multi_search;
+mod newcomers;
 mod notify;
 mod output;
 mod pattern;

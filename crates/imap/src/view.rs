@@ -111,6 +111,21 @@ impl View {
         set
     }
 
+    /// The same with all UIDs between the first and the last of each range of numbers. No message
+    /// ever comes between two that are there: it has as few ranges as were written, and holds
+    /// the same messages.
+    #[must_use]
+    pub fn spans_of(&self, seqs: &SeqSet) -> UidSet {
+        let mut set = UidSet::new();
+        for (first, last) in seqs.ranges().map(bounds) {
+            let uid = |seq: u32| SeqNo::new(seq).and_then(|seq| self.uid(seq));
+            if let (Some(low), Some(high)) = (uid(first), uid(last.min(self.count()))) {
+                set.insert_range(low..=high);
+            }
+        }
+        set
+    }
+
     /// The numbers of these UIDs; UIDs that are not there have none.
     #[must_use]
     pub fn seqs_of(&self, uids: &UidSet) -> SeqSet {
@@ -373,6 +388,8 @@ mod tests {
             prop_assert_eq!(view.known(&set(&asked)), set(&common));
             let seqs = view.seqs_of(&set(&asked));
             prop_assert_eq!(view.uids_of(&seqs), set(&common));
+            prop_assert_eq!(view.known(&view.spans_of(&seqs)), set(&common));
+            prop_assert!(view.spans_of(&seqs).ranges().count() <= seqs.ranges().count());
             let left: Vec<u32> = uids.iter().copied().filter(|u| !asked.contains(u)).collect();
             prop_assert_eq!(subtract(&set(&uids), &set(&asked)), set(&left));
         }

@@ -60,3 +60,22 @@ fn imaptest_agrees() {
     }
     assert_eq!(compared, 7);
 }
+
+/// A message inside of another is told with its envelope and its structure, whichever of the two
+/// names its kind has.
+#[test]
+fn global_messages_are_messages() {
+    let inside = "Subject: inside\r\n\r\ntext\r\n";
+    let told = ["rfc822", "global"].map(|kind| {
+        let whole = format!("Content-Type: message/{kind}\r\n\r\n{inside}");
+        let outline = StoredOutline::from(&Outline::parse(whole.as_bytes()));
+        let mut out = BytesMut::new();
+        let mut line = FetchLine::begin(&mut out, SeqNo::MIN);
+        line.body_structure(&mut out, &outline);
+        line.end(&mut out);
+        let line = std::str::from_utf8(&out).unwrap().to_owned();
+        assert!(line.contains("\"inside\""), "{line}");
+        line.to_lowercase().replace(kind, "")
+    });
+    assert_eq!(told[0], told[1]);
+}

@@ -186,12 +186,13 @@ impl Account {
         .await
     }
 
-    /// Deletes a mailbox with its messages; with mailboxes below it, it stays as `\Noselect`.
+    /// Deletes a mailbox with its messages; with mailboxes below it, it stays as `\Noselect`. Tells
+    /// which it was.
     ///
     /// # Errors
     /// [`Why::Nonexistent`], [`Why::Cannot`] for `INBOX` and for a `\Noselect` one
     /// with mailboxes below it.
-    pub async fn delete(&self, name: &str) -> Outcome<()> {
+    pub async fn delete(&self, name: &str) -> Outcome<MailboxId> {
         let name = normal_name(name);
         self.change(|draft| {
             let ledger = draft.ledger();
@@ -222,7 +223,7 @@ impl Account {
             } else {
                 draft.delete_mailbox(id);
             }
-            Ok(())
+            Ok(id)
         })
         .await
     }
@@ -366,7 +367,10 @@ fn checked_name(name: &str, rules: &Rules) -> Outcome<String> {
     let impossible = name.split('/').any(str::is_empty)
         || name
             .chars()
-            .any(|letter| letter.is_control() || matches!(letter, '*' | '%'));
+            // RFC 9755 §3: lines and paragraphs end in no name.
+            .any(|letter| {
+                letter.is_control() || matches!(letter, '*' | '%' | '\u{2028}' | '\u{2029}')
+            });
     if impossible {
         return Err(Error::cannot("A mailbox cannot have this name"));
     }

@@ -69,8 +69,11 @@ impl Account {
                 }
             }
         }
-        let told = fates.into_iter().filter_map(|fate| self.told(ledger, fate));
-        news.mailboxes = told.collect();
+        for fate in fates {
+            let passed = self.passed(ledger, &fate);
+            news.mailboxes.extend(self.told(ledger, fate));
+            news.mailboxes.extend(passed);
+        }
         // What has happened in mailboxes is told by the names they have now: these come first.
         news.mailboxes.sort_by_key(|told| told.naming.is_none());
         if self.visitor.is_some() {
@@ -103,9 +106,9 @@ impl Account {
             Some(visitor) => rights_in(acl, visitor).contains(Rights::LOOKUP),
         };
         if let Some((name, acl)) = fate.gone {
-            let seen = !fate.made && saw(fate.before.unwrap_or(acl));
+            let seen = saw(fate.before.unwrap_or(acl));
             return seen.then(|| MailboxNews {
-                name: fate.from.unwrap_or(name).to_owned(),
+                name: fate.first_name().unwrap_or(name).to_owned(),
                 naming: Some(Naming::Gone),
                 ..MailboxNews::default()
             });
@@ -117,12 +120,12 @@ impl Account {
         let name = &folder.row.name;
         if !sees {
             return saw.then(|| MailboxNews {
-                name: fate.from.unwrap_or(name).to_owned(),
+                name: fate.first_name().unwrap_or(name).to_owned(),
                 naming: Some(Naming::Hidden),
                 ..MailboxNews::default()
             });
         }
-        let naming = match fate.from.filter(|from| from != name) {
+        let naming = match fate.first_name().filter(|from| from != name) {
             // Of INBOX a new mailbox takes the messages.
             Some(from) if saw && !fate.emptied || from == INBOX => Some(Naming::Renamed {
                 from: from.to_owned(),
@@ -147,6 +150,37 @@ impl Account {
         };
         let something = told.naming.is_some() || told.status.is_some() || !told.notes.is_empty();
         something.then_some(told)
+    }
+
+    /// The names that a mailbox had for a while. Nobody was told of them, but who listed the
+    /// mailboxes just then knows them.
+    fn passed(&self, ledger: &Ledger, fate: &Fate<'_>) -> Vec<MailboxNews<Status>> {
+        let told = usize::from(!fate.made);
+        let mut names: Vec<&str> = fate.names.iter().skip(told).copied().collect();
+        let folder = ledger.folders.get(&fate.id);
+        let (acl, now) = match (&fate.gone, folder) {
+            (Some((name, acl)), _) => (*acl, *name),
+            (None, Some(folder)) => (&folder.acl, &*folder.row.name),
+            (None, None) => return Vec::new(),
+        };
+        let sees = |acl: &Acl| match self.visitor {
+            None => true,
+            Some(visitor) => rights_in(acl, visitor).contains(Rights::LOOKUP),
+        };
+        if !sees(acl) && !fate.before.is_some_and(sees) {
+            return Vec::new();
+        }
+        match fate.gone {
+            Some(_) => names.extend((!fate.names.is_empty()).then_some(now)),
+            None => names.retain(|name| *name != now),
+        }
+        names.retain(|name| !ledger.names.contains_key(*name));
+        let gone = names.into_iter().map(|name| MailboxNews {
+            name: name.to_owned(),
+            naming: Some(Naming::Gone),
+            ..MailboxNews::default()
+        });
+        gone.collect()
     }
 
     /// A mailbox that came into sight with all others of its account.
@@ -198,8 +232,8 @@ struct Fate<'a> {
     moved: Moved,
     made: bool,
     emptied: bool,
-    /// The first of the names it had.
-    from: Option<&'a str>,
+    /// The names it had before, the first one first.
+    names: Vec<&'a str>,
     gone: Option<(&'a str, &'a Acl)>,
     /// Who might do what with it at first, if that changed.
     before: Option<&'a Acl>,
@@ -217,11 +251,15 @@ impl<'a> Fate<'a> {
             },
             made: false,
             emptied: false,
-            from: None,
+            names: Vec::new(),
             gone: None,
             before: None,
             notes: Vec::new(),
         }
+    }
+
+    fn first_name(&self) -> Option<&'a str> {
+        self.names.first().copied()
     }
 
     fn take(&mut self, what: &'a What) {
@@ -232,9 +270,7 @@ impl<'a> Fate<'a> {
             What::Made => self.made = true,
             What::Emptied => self.emptied = true,
             What::Gone { name, acl } => self.gone = Some((name, acl)),
-            What::Renamed { from } => {
-                self.from.get_or_insert(from);
-            }
+            What::Renamed { from } => self.names.push(from),
             What::Shared { before } => {
                 self.before.get_or_insert(before);
             }

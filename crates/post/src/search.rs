@@ -10,6 +10,7 @@ mod shelf;
 mod texts;
 mod waiting;
 
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ pub enum Query {
     /// Every message.
     All,
     /// These messages.
-    Uids(UidSet),
+    Uids(Arc<UidSet>),
     /// Messages with the flag.
     Flag(Flag),
     /// Messages for which all of these are true.

@@ -215,7 +215,8 @@ async fn mailboxes(account: &Account, ask: Ask) -> Outcome<Answer> {
         }
         Ask::Delete { name } => {
             let (there, name) = account.place(&name).await?;
-            there.delete(&name).await?;
+            let mailbox = there.delete(&name).await?;
+            return Ok(Answer::Deleted(access::place(&there, mailbox)));
         }
         Ask::Rename { source, target } => access::rename(account, &source, &target).await?,
         Ask::Subscribe { name, on: true } => account.subscribe(&name).await?,

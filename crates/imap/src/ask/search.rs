@@ -1,5 +1,6 @@
 //! What SEARCH asks the house.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mail::{EmailId, Flag, ModSeq, UidSet, UidValidity};
@@ -10,7 +11,7 @@ pub enum Criterion {
     /// All of them.
     All,
     /// Those with these UIDs.
-    Uids(UidSet),
+    Uids(Arc<UidSet>),
     /// Those that have the flag.
     Has(Flag),
     /// Those that have it not.

@@ -6,9 +6,14 @@ use std::fmt;
 use bytes::{BufMut, BytesMut};
 use mail::{Flag, Keyword, ModSeq};
 
-use super::partial::{self, PartialRange};
+use super::fetch::FetchItem;
 use crate::cursor::{Cursor, Read};
 use crate::{SequenceSet, writing};
+
+mod returning;
+
+pub use returning::SearchReturn;
+pub(super) use returning::returning;
 
 /// Keys one SEARCH may have.
 const SEARCH_KEYS_MAX: usize = 2000;
@@ -28,30 +33,9 @@ pub struct Search {
     pub charset: Option<String>,
     /// What the messages must be; several keys are one [`SearchKey::And`].
     pub key: SearchKey,
-}
-
-/// `RETURN (…)` (RFC 9051 §6.4.4, RFC 5182, 5267, 9394). `RETURN ()` is ALL.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SearchReturn {
-    /// The lowest number.
-    pub min: bool,
-    /// The highest number.
-    pub max: bool,
-    /// All numbers.
-    pub all: bool,
-    /// How many.
-    pub count: bool,
-    /// Keep the result for `$`.
-    pub save: bool,
-    /// Some of the numbers; not with `all`.
-    pub partial: Option<PartialRange>,
-    /// The same will be searched for again: a hint, which changes no answer.
-    pub context: bool,
-    /// Tell how the result changes, until CANCELUPDATE.
-    pub update: bool,
-    /// How near each comes to what is looked for, in the same order (RFC 6203 §4); only with
-    /// [`SearchKey::Fuzzy`].
-    pub relevancy: bool,
+    /// What to tell of new messages that come to a result kept up to date (RFC 5465 §7); none
+    /// without [`SearchReturn::update`].
+    pub newcomers: Vec<FetchItem>,
 }
 
 /// A day on the calendar, without time and zone.
@@ -160,17 +144,6 @@ pub enum SearchKey {
     ThreadId(String),
 }
 
-impl SearchReturn {
-    /// True if anything is to be told.
-    pub(crate) fn tells(self) -> bool {
-        let silent = Self {
-            save: self.save,
-            ..Self::default()
-        };
-        self != silent
-    }
-}
-
 impl Search {
     pub(super) fn write(&self, out: &mut BytesMut, utf8: bool) {
         self.write_return(out);
@@ -179,29 +152,6 @@ impl Search {
             writing::astring(out, charset.as_bytes(), utf8);
         }
         self.write_keys(out, utf8);
-    }
-
-    pub(super) fn write_return(&self, out: &mut BytesMut) {
-        if let Some(returning) = self.returning {
-            let options = [
-                (returning.min, "MIN"),
-                (returning.max, "MAX"),
-                (returning.all, "ALL"),
-                (returning.count, "COUNT"),
-                (returning.save, "SAVE"),
-                (returning.context, "CONTEXT"),
-                (returning.update, "UPDATE"),
-                (returning.relevancy, "RELEVANCY"),
-            ];
-            out.put_slice(b" RETURN ");
-            let options = options.iter().filter(|(on, _)| *on);
-            let options = options.map(|(_, name)| (*name).to_owned());
-            let partial = returning.partial;
-            let partial = partial.map(|range| format!("PARTIAL {range}"));
-            writing::list(out, options.chain(partial), |out, option| {
-                out.put_slice(option.as_bytes());
-            });
-        }
     }
 
     pub(super) fn write_keys(&self, out: &mut BytesMut, utf8: bool) {
@@ -241,6 +191,17 @@ impl SearchKey {
     /// True if FUZZY is among the keys.
     pub(crate) fn asks_fuzzy(&self) -> bool {
         self.any(&|key| matches!(key, Self::Fuzzy(_)))
+    }
+
+    /// How many keys are as `wanted`: the key itself and those inside of it.
+    pub(crate) fn count(&self, wanted: &impl Fn(&Self) -> bool) -> usize {
+        let inside = match self {
+            Self::And(keys) => keys.iter().map(|key| key.count(wanted)).sum(),
+            Self::Not(key) | Self::Fuzzy(key) => key.count(wanted),
+            Self::Or(one, other) => one.count(wanted) + other.count(wanted),
+            _ => 0,
+        };
+        usize::from(wanted(self)) + inside
     }
 
     /// True if the key or one inside of it is as `wanted`. Their depth is bounded by the grammar.
@@ -353,21 +314,9 @@ pub(super) fn parse(cursor: &mut Cursor<'_>, uid: bool) -> Read<Search> {
         charset = Some(cursor.text("a charset")?.to_ascii_uppercase());
         cursor.space()?;
     }
-    let search = keys(cursor, uid, charset)?;
-    Ok(Search {
-        returning,
-        ..search
-    })
-}
-
-/// `RETURN (…)` and the space behind it, if they stand here.
-pub(super) fn returning(cursor: &mut Cursor<'_>) -> Read<Option<SearchReturn>> {
-    if !cursor.eat_word(b"RETURN ") {
-        return Ok(None);
-    }
-    let returning = return_options(cursor)?;
-    cursor.space()?;
-    Ok(Some(returning))
+    let mut search = keys(cursor, uid, charset)?;
+    search.set_return(returning);
+    Ok(search)
 }
 
 /// The keys, whose texts are in this charset.
@@ -388,6 +337,7 @@ pub(super) fn keys(cursor: &mut Cursor<'_>, uid: bool, charset: Option<String>) 
         returning: None,
         charset,
         key: one_or_and(keys),
+        newcomers: Vec::new(),
     })
 }
 
@@ -399,42 +349,6 @@ fn one_or_and(mut keys: Vec<SearchKey>) -> SearchKey {
             SearchKey::And(keys)
         }
     }
-}
-
-fn return_options(cursor: &mut Cursor<'_>) -> Read<SearchReturn> {
-    let mut returning = SearchReturn::default();
-    cursor.list(|cursor| {
-        let at = cursor.position();
-        match cursor.name().as_bytes() {
-            b"MIN" => returning.min = true,
-            b"MAX" => returning.max = true,
-            b"ALL" => returning.all = true,
-            b"COUNT" => returning.count = true,
-            b"SAVE" => returning.save = true,
-            // RFC 5267 §5
-            b"CONTEXT" => returning.context = true,
-            b"UPDATE" => returning.update = true,
-            b"RELEVANCY" => returning.relevancy = true,
-            b"PARTIAL" if returning.partial.is_none() => {
-                cursor.space()?;
-                returning.partial = Some(partial::parse(cursor)?);
-            }
-            _ => {
-                let options = "MIN, MAX, ALL, COUNT, SAVE, PARTIAL, RELEVANCY, CONTEXT or UPDATE";
-                return Cursor::error_at(at, options);
-            }
-        }
-        Ok(())
-    })?;
-    // RFC 9394 §3.1
-    if returning.all && returning.partial.is_some() {
-        return cursor.error("either ALL or PARTIAL");
-    }
-    // RFC 9051 §6.4.4
-    if returning == SearchReturn::default() {
-        returning.all = true;
-    }
-    Ok(returning)
 }
 
 /// Reads keys within limits.

@@ -132,7 +132,7 @@ pub(super) fn parse(cursor: &mut Cursor<'_>, uid: bool) -> Read<Sort> {
         return Cursor::error_at(at, "a sort criterion");
     }
     let mut search = search_criteria(cursor, uid)?;
-    search.returning = returning;
+    search.set_return(returning);
     Ok(Sort { criteria, search })
 }
 

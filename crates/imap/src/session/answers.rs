@@ -26,7 +26,7 @@ impl Session {
             }
             (Wait::Left(tag), Answer::Done) => self.unauthenticated(&tag),
             (Wait::Created(tag), Answer::Created(mailbox)) => self.created(tag, mailbox),
-            (Wait::Deleted { tag, closes }, Answer::Done) => self.deleted(tag, closes),
+            (Wait::Deleted(tag), Answer::Deleted(mailbox)) => self.deleted(tag, mailbox),
             (Wait::Mailboxes(tag, listed), Answer::Mailboxes(mailboxes)) => {
                 self.take_mailboxes(tag, &listed, &mailboxes);
             }
@@ -203,7 +203,7 @@ impl Session {
             Wait::GetAcl(tag, _) => (tag, Verb::GetAcl, Moment::Free),
             Wait::ListRights { tag, .. } => (tag, Verb::ListRights, Moment::Free),
             Wait::Created(tag) => (tag, Verb::Create, Moment::Free),
-            Wait::Deleted { tag, .. } => (tag, Verb::Delete, Moment::Free),
+            Wait::Deleted(tag) => (tag, Verb::Delete, Moment::Free),
             Wait::Mailboxes(tag, _) => (tag, Verb::List, Moment::Free),
             Wait::Status { tag, .. } => (tag, Verb::Status, Moment::Free),
             Wait::Quota(tag, None) => (tag, Verb::GetQuota, Moment::Free),
@@ -213,12 +213,12 @@ impl Session {
             Wait::Watching { tag, .. } => return self.watch_refused(tag, why, status),
             Wait::WatchList { tag, .. } => (tag, Verb::Notify, Moment::Free),
             Wait::News | Wait::NewsList(_) => return self.overflow(),
-            Wait::Newcomers(newcomers) => return self.told(newcomers.after),
+            Wait::Newcomers(newcomers) => return self.announced(newcomers.after),
             Wait::Select { tag, verb, .. } => return self.not_selected(&tag, verb, &status),
             Wait::Resync(tag, ..) => return self.tagged(&tag, &status),
             Wait::Changes(after) => return self.changes_refused(after),
-            Wait::Matched(refreshing) => return self.finish(refreshing.after),
-            Wait::Placed(placing) => return self.finish(placing.after),
+            Wait::Matched(refreshing) => return self.announce(refreshing.after),
+            Wait::Placed(placing) => return self.announce(placing.after),
             Wait::Rows(fetching) | Wait::Vanished(fetching, _) => {
                 let moment = counting(fetching.fetch.uid);
                 (fetching.tag, Verb::Fetch, moment)

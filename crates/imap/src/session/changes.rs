@@ -17,7 +17,9 @@ impl Session {
         self.write(&Response::Continue("Idling".to_owned()));
         self.move_open(Verb::Idle, Class::Continue, |open| State::Idle(tag, open));
         // What a command that counts messages had to keep back.
-        self.tell(Moment::Free);
+        if self.hears_open() {
+            self.tell(Moment::Free);
+        }
         // What could not be brought up to date before is tried again.
         self.noticed |= self.has_stale();
     }
@@ -66,12 +68,13 @@ impl Session {
     }
 
     pub(super) fn ask_changes(&mut self, after: After) {
+        let hears_flags = self.hears_flags();
         let Some(open) = self.state.open() else {
             return self.told(after);
         };
         let ask = Ask::Changes {
             mailbox: open.mailbox,
-            since: open.known,
+            since: open.since(hears_flags),
             uid_next: open.uid_next,
         };
         self.noticed = false;
@@ -85,13 +88,14 @@ impl Session {
         }
         self.tell_rights(changes.rights);
         self.tell_keywords(changes);
+        let hears_flags = self.hears_flags();
         let Some(open) = self.state.open_mut() else {
             return self.fault();
         };
         let last = open.view.last();
         open.view.queue(&changes.added, &changes.gone);
-        let more = changes.more && changes.modseq > open.known;
-        open.known = open.known.max(changes.modseq);
+        let more = changes.more && changes.modseq > open.since(hears_flags);
+        open.reach(changes.modseq, hears_flags, more);
         open.highest = changes.highest;
         open.uid_next = open.uid_next.max(changes.uid_next);
         let passed = changes.over_quota && !open.over_quota;
@@ -101,7 +105,7 @@ impl Session {
         self.mark_stale(changes);
         for changed in &changes.changed {
             // Whoever hears of new messages asks for their flags.
-            if Some(changed.uid) <= last && self.hears_flags() {
+            if Some(changed.uid) <= last && hears_flags {
                 self.tell_flags(changed);
             }
         }
@@ -110,7 +114,11 @@ impl Session {
             let status = Status::no("The account holds more than it may").with(Code::OverQuota);
             self.untagged(&status);
         }
-        self.tell_newcomers(after, last, more);
+        self.note_newcomers(last);
+        match more {
+            true => self.ask_changes(after),
+            false => self.told(after),
+        }
     }
 
     /// The house does not say what happened: the command itself went as it went.
@@ -121,7 +129,9 @@ impl Session {
     /// How much may be told before this.
     fn moment_of(&self, after: &After) -> Moment {
         match after {
-            After::Reply(_, _, _, moment) => *moment,
+            After::Reply(_, verb, _, moment) if self.hears_at(*verb) => *moment,
+            // RFC 5465 §3.1: nor what went before.
+            After::Reply(..) => Moment::Quiet,
             After::Idle => Moment::Free,
             After::Push => self.push_moment(),
         }
@@ -132,21 +142,22 @@ impl Session {
     pub(super) fn told(&mut self, after: After) {
         self.tell(self.moment_of(&after));
         if let Some(after) = self.refresh(after) {
-            self.finish(after);
+            self.announce(after);
         }
     }
 
     /// All was told that can be.
     pub(super) fn finish(&mut self, after: After) {
+        self.settle();
         let After::Reply(tag, verb, mut status, _) = after else {
             return;
         };
-        self.settle();
+        let hears = self.hears_at(verb);
         if let Some(open) = self.state.open_mut() {
             open.told.clear();
             let silent = status.condition == Condition::Ok && status.code.is_none();
             let expunges = matches!(verb, Verb::Expunge | Verb::Move | Verb::Replace);
-            if open.view.owes_expunge() && silent {
+            if open.view.owes_expunge() && silent && hears {
                 status = status.with(Code::ExpungeIssued);
             } else if expunges && silent && self.qresync {
                 // RFC 7162 §3.2.7

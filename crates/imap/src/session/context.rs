@@ -7,14 +7,16 @@
 //! Not here: how places are counted (`context/results.rs`).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use mail::{Uid, UidSet};
 
+use super::newcomers::add;
 use super::search::criterion;
 use super::state::{After, Open, Wait};
 use super::{Moment, Session};
 use crate::ask::{Ask, Changes, Criterion};
-use crate::command::{SearchKey, SortCriterion, SortKey};
+use crate::command::{FetchItem, Search, SearchKey, SortCriterion, SortKey};
 use crate::diagram::Verb;
 use crate::response::{Code, Esearch, Response, Status, Update};
 use crate::view::{View, intersect, subtract};
@@ -45,6 +47,12 @@ pub(super) struct Context {
     stale: UidSet,
     /// What `*` was when the result was last brought up to date.
     star: Option<Uid>,
+    /// What is told of new messages that come to it.
+    items: Vec<FetchItem>,
+    /// New messages of which it is not known yet whether they do.
+    fresh: UidSet,
+    /// New messages that did, until that is told.
+    joined: UidSet,
 }
 
 /// A result that is being brought up to date.
@@ -94,11 +102,10 @@ impl Session {
     pub(super) fn context(
         &self,
         tag: &Tag,
-        uid: bool,
-        key: &SearchKey,
+        search: &Search,
         order: &[SortCriterion],
     ) -> Option<Result<Box<Context>, &'static str>> {
-        let open = self.state.open()?;
+        let (open, key) = (self.state.open()?, &search.key);
         // RFC 5267 §4.3.1
         if open.contexts.len() >= self.policy.contexts_max {
             return Some(Err("Too many results are kept up to date"));
@@ -113,14 +120,24 @@ impl Session {
         {
             return Some(Err("An order by relevancy is not kept up to date"));
         }
+        // `$` is written out where it stands; that it becomes too large is known before.
+        let saved = key.count(&|key| matches!(key, SearchKey::Sequence(SequenceSet::Saved)))
+            + key.count(&|key| matches!(key, SearchKey::Uid(SequenceSet::Saved)));
+        let range_octets = size_of::<SequenceRange>();
+        if saved * open.saved.ranges().count() * range_octets > self.policy.context_octets_max {
+            return Some(Err(TOO_LARGE));
+        }
         Some(Ok(Box::new(Context {
             tag: tag.clone(),
-            uid,
+            uid: search.uid,
             key: frozen(key, open),
             order: order.to_vec(),
             results: Results::default(),
             stale: UidSet::new(),
             star: open.view.last(),
+            items: search.newcomers.clone(),
+            fresh: UidSet::new(),
+            joined: UidSet::new(),
         })))
     }
 
@@ -151,7 +168,20 @@ impl Session {
 
     /// Says that a result is not kept up to date (any more).
     pub(super) fn no_update(&mut self, tag: Tag, why: &'static str) {
-        self.untagged(&Status::no(why).with(Code::NoUpdate(tag)));
+        self.write(&no_update(tag, why));
+    }
+
+    /// Ends the updates that are told by number, now that there are no numbers any more.
+    // RFC 9586 §3
+    pub(super) fn end_numbered(&mut self) {
+        let Some(open) = self.state.open_mut() else {
+            return;
+        };
+        let numbered = open.contexts.extract_if(.., |context| !context.uid);
+        let tags: Vec<Tag> = numbered.map(|context| context.tag).collect();
+        for tag in tags {
+            self.no_update(tag, "There are no numbers since UIDONLY");
+        }
     }
 
     pub(super) fn cancel_update(&mut self, tag: Tag, tags: &[Tag]) {
@@ -175,7 +205,7 @@ impl Session {
             let update = context.remove(open.view.going(), &open.view);
             updates.extend(update.map(|update| context.told(vec![update])));
         }
-        self.write_updates(&updates);
+        updates.iter().for_each(|update| self.write(update));
     }
 
     /// Notes what may belong to the results now, or no longer.
@@ -199,6 +229,7 @@ impl Session {
             }
             // What came and went before it was told is nobody's any more.
             context.stale = open.view.known(&context.stale);
+            context.fresh = open.view.known(&context.fresh);
         }
     }
 
@@ -225,7 +256,7 @@ impl Session {
             return Some(after);
         };
         let key = criterion(context.key.clone(), &open.numbering());
-        let criterion = Criterion::And(vec![Criterion::Uids(these.clone()), key]);
+        let criterion = Criterion::And(vec![Criterion::Uids(Arc::new(these.clone())), key]);
         let ask = if context.order.is_empty() {
             Ask::Search {
                 mailbox: open.mailbox,
@@ -246,7 +277,7 @@ impl Session {
     pub(super) fn take_matched(&mut self, refreshing: Refreshing, found: &UidSet) {
         let Refreshing { after, at, these } = refreshing;
         let Some((context, view)) = self.context_at(at) else {
-            return self.finish(after);
+            return self.announce(after);
         };
         let found = intersect(found, &these);
         let went = subtract(&these, &found);
@@ -261,7 +292,7 @@ impl Session {
     pub(super) fn take_matched_in_order(&mut self, refreshing: Refreshing, found: &[Uid]) {
         let Refreshing { after, at, these } = refreshing;
         let Some((context, view)) = self.context_at(at) else {
-            return self.finish(after);
+            return self.announce(after);
         };
         let matched: UidSet = rising(found.to_vec()).into_iter().collect();
         let went = subtract(&these, &matched);
@@ -278,7 +309,7 @@ impl Session {
     /// Asks where messages belong in the order of a result, or puts them there.
     fn place(&mut self, after: After, at: usize, arriving: Vec<Arriving>) {
         let Some(open) = self.state.open() else {
-            return self.finish(after);
+            return self.announce(after);
         };
         let Some(context) = open.contexts.get(at) else {
             return self.told(after);
@@ -295,7 +326,7 @@ impl Session {
         }
         let among = pivots.iter().filter_map(|&place| context.results.at(place));
         let among: Vec<Uid> = among.chain(arriving.iter().map(|one| one.uid)).collect();
-        let among = rising(among).into_iter().collect();
+        let among = Arc::new(rising(among).into_iter().collect());
         let ask = context.sort(open, Criterion::Uids(among));
         let placing = Placing {
             after,
@@ -315,7 +346,7 @@ impl Session {
             pivots,
         } = placing;
         let Some((context, _)) = self.context_at(at) else {
-            return self.finish(after);
+            return self.announce(after);
         };
         let places = pivots.iter();
         let places: HashMap<Uid, usize> = places
@@ -324,7 +355,7 @@ impl Session {
         if !narrow(&mut arriving, &places, order) {
             // Some have gone meanwhile: what went is asked for first.
             self.noticed = true;
-            return self.finish(after);
+            return self.announce(after);
         }
         self.place(after, at, arriving);
     }
@@ -345,17 +376,17 @@ impl Session {
             if let Some(open) = self.state.open_mut() {
                 open.contexts.remove(at);
             }
-            return self.no_update(tag, TOO_LARGE);
+            return self.hold(no_update(tag, TOO_LARGE));
         }
         if !updates.is_empty() {
             let update = context.told(updates);
-            self.write_updates(&[update]);
+            self.hold(update);
         }
     }
+}
 
-    fn write_updates(&mut self, updates: &[Response]) {
-        updates.iter().for_each(|update| self.write(update));
-    }
+fn no_update(tag: Tag, why: &'static str) -> Response {
+    Response::Untagged(Status::no(why).with(Code::NoUpdate(tag)))
 }
 
 const TOO_LARGE: &str = "The result is too large to be kept up to date";
@@ -379,6 +410,27 @@ impl Context {
     fn settle(&mut self, view: &View) {
         self.stale = UidSet::new();
         self.star = view.last();
+        let fresh = std::mem::take(&mut self.fresh);
+        if !fresh.is_empty() {
+            add(&mut self.joined, &self.results.among(&fresh));
+        }
+    }
+
+    /// True if something is told of new messages that come to it.
+    pub(super) const fn tells_newcomers(&self) -> bool {
+        !self.items.is_empty()
+    }
+
+    /// Notes new messages, which may come to it.
+    pub(super) fn note_newcomers(&mut self, new: &UidSet) {
+        if self.tells_newcomers() {
+            add(&mut self.fresh, new);
+        }
+    }
+
+    /// New messages that came to it, and what is told of them.
+    pub(super) fn take_newcomers(&mut self) -> (UidSet, &[FetchItem]) {
+        (std::mem::take(&mut self.joined), &self.items)
     }
 
     fn sort(&self, open: &Open, criterion: Criterion) -> Ask {
@@ -472,7 +524,7 @@ fn frozen(key: &SearchKey, open: &Open) -> SearchKey {
     let now = |set: &SequenceSet| {
         let seqs = SearchKey::Sequence(set.clone());
         match criterion(seqs, &open.numbering()) {
-            Criterion::Uids(uids) => SearchKey::Uid(SequenceSet::from(&uids)),
+            Criterion::Uids(uids) => SearchKey::Uid(SequenceSet::from(&*uids)),
             _ => SearchKey::All,
         }
     };

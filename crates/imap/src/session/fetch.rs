@@ -43,6 +43,7 @@ impl Session {
             tag,
             fetch,
             count: uids.len(),
+            told: false,
             uids,
             plan: Arc::new(plan),
             unknown_cte: false,
@@ -62,7 +63,7 @@ impl Session {
         };
         let star = open.view.last().unwrap_or(Uid::MIN);
         let asked = fetching.fetch.set.resolve::<Uid>(star);
-        let asked = asked.unwrap_or_else(|| open.saved.clone());
+        let asked = asked.unwrap_or_else(|| UidSet::clone(&open.saved));
         let ask = Ask::Changes {
             mailbox: open.mailbox,
             since: fetching.fetch.changed_since.unwrap_or_default(),
@@ -81,6 +82,8 @@ impl Session {
             } else if fetching.unknown_cte {
                 // RFC 3516 §4.3
                 Status::no("A transfer encoding is not known").with(Code::UnknownCte)
+            } else if fetching.finds_nothing() {
+                gone()
             } else {
                 Status::ok("Done")
             };
@@ -105,6 +108,7 @@ impl Session {
         reached: Reached,
     ) {
         let lack = self.tell_rows(&fetching.fetch, rows);
+        fetching.told |= !rows.is_empty();
         fetching.unknown_cte |= lack.unknown_cte;
         fetching.unreadable |= lack.unreadable;
         fetching.uids = beyond(&fetching.uids, reached);
@@ -168,6 +172,20 @@ impl Session {
             None => view.known(&open.saved),
         })
     }
+}
+
+impl Fetching {
+    /// True if all that were named by number have gone, which the client has not heard of yet.
+    // RFC 2180 §4.1.3
+    const fn finds_nothing(&self) -> bool {
+        let by_number = !self.fetch.uid && self.count > 0;
+        by_number && !self.told && self.fetch.changed_since.is_none()
+    }
+}
+
+/// What a command hears whose messages have all gone.
+pub(super) fn gone() -> Status {
+    Status::no("These messages are gone").with(Code::ExpungeIssued)
 }
 
 /// Those UIDs that are still to be dealt with.

@@ -43,7 +43,7 @@ impl Session {
         mailboxes.sort_by_key(|mailbox| (mailbox.name != "INBOX", mailbox.name.as_str()));
         match asked {
             Asked::Lsub { reference, pattern } => {
-                let pattern = Pattern::new(&format!("{reference}{pattern}"));
+                let pattern = Pattern::below(reference, pattern);
                 for listing in subscriptions(&mailboxes, &pattern) {
                     self.write(&Response::Lsub(listing));
                 }
@@ -130,7 +130,7 @@ impl Session {
 fn lines(mailboxes: &[&Listed], list: &List) -> VecDeque<Line> {
     let patterns = list.patterns.iter();
     let patterns: Vec<Pattern> = patterns
-        .map(|pattern| Pattern::new(&format!("{}{pattern}", list.reference)))
+        .map(|pattern| Pattern::below(&list.reference, pattern))
         .collect();
     let parents = parents(mailboxes, |mailbox| mailbox.exists);
     let chosen_below = parents_of_chosen(mailboxes, list);
@@ -245,6 +245,7 @@ impl<'a> Catalogue<'a> {
     /// As LIST tells of it, whether or not it is there.
     pub(super) fn describe(&self, name: &str) -> Listing {
         let absent = Listed {
+            place: None,
             name: name.to_owned(),
             role: None,
             subscribed: false,

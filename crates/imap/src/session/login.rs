@@ -304,6 +304,7 @@ impl Session {
             {
                 // RFC 9586 §3.1
                 self.uid_only = true;
+                self.end_numbered();
                 enabled.push("UIDONLY".to_owned());
             }
         }

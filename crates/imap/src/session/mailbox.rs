@@ -38,12 +38,15 @@ impl Session {
 
     pub(super) fn delete(&mut self, tag: Tag, mailbox: &MailboxName) {
         let name = mailbox.as_str().to_owned();
-        let closes = self.state.open().is_some_and(|open| open.name == *mailbox);
-        self.wait(Ask::Delete { name }, Wait::Deleted { tag, closes });
+        self.wait(Ask::Delete { name }, Wait::Deleted(tag));
     }
 
-    pub(super) fn deleted(&mut self, tag: Tag, closes: bool) {
-        if closes {
+    pub(super) fn deleted(&mut self, tag: Tag, mailbox: Place) {
+        if self
+            .state
+            .open()
+            .is_some_and(|open| open.mailbox == mailbox)
+        {
             // Whoever deletes the mailbox it has open wants it closed.
             let status = Status::ok("Closed to be deleted").with(Code::Closed);
             self.untagged(&status);

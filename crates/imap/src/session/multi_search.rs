@@ -45,7 +45,7 @@ impl Elsewhere {
             mailbox,
             view: &View::new(uids),
             // `$` is about the mailbox that is open.
-            saved: &UidSet::new(),
+            saved: &Arc::default(),
         };
         criterion(self.0.clone(), &numbering)
     }
@@ -104,7 +104,8 @@ impl Session {
             let (open, inboxes) = (Source::Selected, Source::Inboxes);
             *source == open || *source == inboxes || matches!(source, Source::Mailboxes(_))
         };
-        if roaming.sources.iter().all(known) {
+        // What the open mailbox is called by now only the list tells.
+        if self.state.open().is_none() && roaming.sources.iter().all(known) {
             self.take_sources(roaming, &[]);
         } else {
             self.wait(Ask::List, Wait::Sources(roaming));
@@ -119,6 +120,7 @@ impl Session {
             let status = Status::no("That is too many mailboxes at once").with(Code::Limit);
             return self.conclude(roaming.tag, Verb::Esearch, status, Moment::Free, false);
         }
+        self.learn_name(listed);
         let open = self.state.open();
         let count = names.len();
         names.retain(|name| open.is_none_or(|open| open.name.as_str() != name));
@@ -135,6 +137,17 @@ impl Session {
         self.wait(ask, Wait::FoundHere(roaming));
     }
 
+    /// Learns what the mailbox that is open is called by now.
+    fn learn_name(&mut self, listed: &[Listed]) {
+        let Some(open) = self.state.open_mut() else {
+            return;
+        };
+        let place = Some(open.mailbox);
+        if let Some(here) = listed.iter().find(|one| one.place == place) {
+            open.name = MailboxName::new(here.name.as_str());
+        }
+    }
+
     /// Tells what was found in the mailbox that is open.
     pub(super) fn take_found_here(
         &mut self,
@@ -148,7 +161,7 @@ impl Session {
         };
         let known = open.view.known(found);
         if roaming.returning.save {
-            open.saved = saved(&known, roaming.returning);
+            open.saved = Arc::new(saved(&known, roaming.returning));
         }
         let esearch = Esearch {
             mailbox: Some(open.name.clone()),

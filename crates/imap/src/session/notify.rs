@@ -4,23 +4,21 @@
 //! news, at each notice. Nothing is queued: the house is asked for what happened behind the line
 //! that was told last.
 //!
-//! Not here: what a client can want (`watch`).
+//! Not here: what a client can want (`watch`), what is told of new messages (`newcomers`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use mail::{MailboxNews, Naming, Rights, Uid, UidSet, UidValidity};
+use mail::{MailboxNews, Naming, Rights};
 
-use super::fetch::{beyond, plan};
 use super::list::Catalogue;
 use super::state::{After, Wait};
-use super::watch::{Newcomers, Selected, Wants, Watch, check};
+use super::watch::{Selected, Wants, Watch, check};
 use super::{Moment, Session};
-use crate::ask::{self, Answer, Ask, Listed, News, Reached, Row, Why};
-use crate::command::{EntryName, Event, Fetch, FetchItem, Notify};
+use crate::ask::{self, Answer, Ask, Listed, News, Why};
+use crate::command::{EntryName, Event, FetchItem, Notify};
 use crate::diagram::Verb;
 use crate::response::{Attribute, Code, Condition, Metadata, Response, Status};
-use crate::view::subtract;
 use crate::{MailboxName, Tag};
 
 /// What is to be told of what happened.
@@ -100,7 +98,7 @@ impl Session {
     ) {
         let catalogue = Catalogue::new(mailboxes);
         let mut names = VecDeque::new();
-        let open = self.state.open().map(|open| open.name.clone());
+        let open = self.state.open().map(|open| open.mailbox);
         for mailbox in mailboxes.iter().filter(|mailbox| mailbox.exists) {
             let wants = watch.wants(&mailbox.name, mailbox.subscribed, &self.policy);
             if !wants.listens() || !mailbox.selectable {
@@ -112,7 +110,7 @@ impl Session {
                 let mut listing = catalogue.describe(&mailbox.name);
                 listing.attributes.push(Attribute::NoAccess);
                 self.write(&Response::List(listing));
-            } else if status && open.as_ref() != Some(&name) {
+            } else if status && (open.is_none() || mailbox.place != open) {
                 names.push_back((name, wants));
             }
         }
@@ -150,11 +148,8 @@ impl Session {
     /// Ends a NOTIFY: tells first what happened until now in the mailbox that is open.
     // RFC 5465 §3.1
     fn watch(&mut self, tag: Tag, watch: Box<Watch>) {
-        let tells_modseq = watch.selected.as_ref().is_some_and(|selected| {
-            let fetch = selected.fetch.as_ref();
-            fetch.is_some_and(|fetch| fetch.items.contains(&FetchItem::ModSeq))
-        });
-        if tells_modseq {
+        let items = watch.selected.as_ref().map(|selected| &*selected.items);
+        if items.is_some_and(|items| items.contains(&FetchItem::ModSeq)) {
             self.enable_condstore();
         }
         self.stirred = false;
@@ -385,76 +380,5 @@ impl Session {
             Some(_) => Moment::Free,
             None => Moment::Quiet,
         }
-    }
-
-    /// Remembers which messages the client itself put into it: it knows them.
-    // RFC 5465 §5.2
-    pub(super) fn note_filed(&mut self, uid_validity: UidValidity, uids: &UidSet) {
-        let open = self.state.open_mut();
-        let here = open.filter(|open| open.uid_validity == uid_validity);
-        if let Some(open) = here
-            && self.notify.is_some()
-        {
-            uids.ranges()
-                .for_each(|range| open.filed.insert_range(range));
-        }
-    }
-
-    /// Goes on behind what was told: with new messages, those behind the last known one, if
-    /// something is to be told of them.
-    pub(super) fn tell_newcomers(&mut self, after: After, last: Option<Uid>, more: bool) {
-        let Some((fetch, uids)) = self.newcomers(last) else {
-            return self.go_on_telling(after, more);
-        };
-        // Nobody has seen them by that.
-        let plan = Arc::new(plan(&fetch, true));
-        self.ask_newcomers(Box::new(Newcomers {
-            fetch,
-            plan,
-            uids,
-            after,
-            more,
-        }));
-    }
-
-    fn go_on_telling(&mut self, after: After, more: bool) {
-        match more {
-            true => self.ask_changes(after),
-            false => self.told(after),
-        }
-    }
-
-    fn newcomers(&mut self, last: Option<Uid>) -> Option<(Fetch, UidSet)> {
-        let watch = self.notify.as_ref().filter(|watch| watch.begun)?;
-        let fetch = watch.selected.as_ref()?.fetch.clone()?;
-        let open = self.state.open_mut()?;
-        let behind = last.map_or(Some(Uid::MIN), Uid::next)?;
-        let new = open.view.known(&UidSet::from_range(behind..=Uid::MAX));
-        let uids = subtract(&new, &std::mem::take(&mut open.filed));
-        (!uids.is_empty()).then_some((fetch, uids))
-    }
-
-    fn ask_newcomers(&mut self, newcomers: Box<Newcomers>) {
-        let open = self.state.open().filter(|_| !newcomers.uids.is_empty());
-        let Some(open) = open else {
-            return self.go_on_telling(newcomers.after, newcomers.more);
-        };
-        let ask = Ask::Fetch {
-            mailbox: open.mailbox,
-            uids: newcomers.uids.clone(),
-            plan: Arc::clone(&newcomers.plan),
-        };
-        self.wait(ask, Wait::Newcomers(newcomers));
-    }
-
-    pub(super) fn take_newcomers(
-        &mut self,
-        mut newcomers: Box<Newcomers>,
-        rows: &[Row],
-        reached: Reached,
-    ) {
-        self.tell_rows(&newcomers.fetch, rows);
-        newcomers.uids = beyond(&newcomers.uids, reached);
-        self.ask_newcomers(newcomers);
     }
 }

@@ -31,6 +31,20 @@ struct Places {
 }
 
 impl Pattern {
+    /// A pattern below a reference, with one separator between them.
+    // RFC 2683 §3.4.9
+    pub(super) fn below(reference: &str, pattern: &str) -> Self {
+        let apart = !reference.is_empty() && !reference.ends_with('/');
+        let pattern = match (reference.is_empty(), pattern.strip_prefix('/')) {
+            (false, Some(pattern)) => pattern,
+            _ => pattern,
+        };
+        Self::new(&format!(
+            "{reference}{}{pattern}",
+            if apart { "/" } else { "" }
+        ))
+    }
+
     pub(super) fn new(text: &str) -> Self {
         let mut letters: Vec<char> = Vec::new();
         for letter in text.chars() {
@@ -164,6 +178,23 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{Name, Pattern};
+
+    #[test]
+    fn one_separator_stands_behind_a_reference() {
+        let cases = [
+            ("", "a/%", "a/b", true),
+            ("", "/a", "a", false),
+            ("a", "%", "a/b", true),
+            ("a", "%", "ab", false),
+            ("a/", "/b", "a/b", true),
+            ("a", "/b", "a/b", true),
+            ("a/", "%", "a/b", true),
+        ];
+        for (reference, pattern, name, expected) in cases {
+            let matches = Pattern::below(reference, pattern).matches(&Name::new(name));
+            assert_eq!(matches, expected, "{reference} {pattern} {name}");
+        }
+    }
 
     #[test]
     fn patterns() {

@@ -73,7 +73,7 @@ const fn tag(wait: &Wait) -> Option<&Tag> {
         | Wait::Changes(After::Reply(tag, ..))
         | Wait::Verdict { tag, .. }
         | Wait::Done { tag, .. }
-        | Wait::Deleted { tag, .. }
+        | Wait::Deleted(tag)
         | Wait::ListRights { tag, .. }
         | Wait::Status { tag, .. }
         | Wait::Watching { tag, .. }

@@ -1,6 +1,7 @@
 //! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731, 5032, 5182, 5267, 7162
 //! §3.1.5, 6203, 8514 §4.3, 9394).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mail::{ModSeq, SeqNo, Uid, UidSet};
@@ -11,7 +12,7 @@ use super::store::{written_seqs, written_uids};
 use super::{Session, counting};
 use crate::Tag;
 use crate::ask::{Ask, Criterion, Date, Highest, Place, SortCriterion, SortKey, When};
-use crate::command::{Date as Written, Search, SearchKey, SearchReturn};
+use crate::command::{Date as Written, FetchItem, Search, SearchKey, SearchReturn};
 use crate::diagram::Verb;
 use crate::response::{Code, Esearch, Response, Status};
 use crate::view::View;
@@ -25,11 +26,12 @@ impl Session {
         if updates && self.refuses_tag(&tag) {
             return;
         }
-        let update = updates.then(|| self.context(&tag, search.uid, &search.key, &[]));
+        let update = updates.then(|| self.context(&tag, &search, &[]));
         let Some(open) = self.state.open() else {
             return self.fault();
         };
         let by_modseq = search.key.asks_modseq();
+        let tells_modseq = by_modseq || search.newcomers.contains(&FetchItem::ModSeq);
         let criterion = criterion(search.key, &open.numbering());
         let highest = by_modseq.then(|| highest(search.returning.as_ref()));
         let ask = Ask::Search {
@@ -37,7 +39,7 @@ impl Session {
             criterion,
             highest,
         };
-        if by_modseq {
+        if tells_modseq {
             self.enable_condstore();
         }
         // RFC 9051 §6.4.4: with rev2 the plain command is answered as RETURN (ALL).
@@ -88,7 +90,7 @@ impl Session {
             }
             Some(returning) => {
                 if returning.save {
-                    open.saved = saved(&found, returning);
+                    open.saved = Arc::new(saved(&found, returning));
                 }
                 if returning.tells() {
                     let view = (!uid).then_some(&open.view);
@@ -141,6 +143,14 @@ impl Session {
 
     /// Answers NO if the search's texts are in a charset we do not read.
     pub(super) fn refuses_charset(&mut self, tag: &Tag, verb: Verb, search: &Search) -> bool {
+        let names_charset = matches!(verb, Verb::Sort | Verb::Thread);
+        if self.utf8 && names_charset && search.charset.as_deref() != Some("UTF-8") {
+            // RFC 9755 §3
+            self.unsave(search.returning);
+            let status = Status::bad("Texts are UTF-8 since UTF8=ACCEPT: name that charset");
+            self.bad(Some(tag), &status.with(Code::ClientBug));
+            return true;
+        }
         if matches!(search.charset.as_deref(), None | Some("UTF-8" | "US-ASCII")) {
             return false;
         }
@@ -164,7 +174,7 @@ impl Session {
             && returning.is_some_and(|returning| returning.save)
         {
             // RFC 5182 §2.1
-            open.saved = UidSet::new();
+            open.saved = Arc::default();
         }
     }
 }
@@ -255,7 +265,7 @@ pub(super) struct Numbering<'a> {
     pub(super) mailbox: Place,
     pub(super) view: &'a View,
     /// What `$` stands for.
-    pub(super) saved: &'a UidSet,
+    pub(super) saved: &'a Arc<UidSet>,
 }
 
 /// The key in the house's words, with numbers made UIDs. Its depth is bounded by the grammar.
@@ -265,7 +275,7 @@ pub(super) fn criterion(key: SearchKey, open: &Numbering<'_>) -> Criterion {
         name: name.to_owned(),
         text,
     };
-    let nothing = || Criterion::Uids(UidSet::new());
+    let nothing = || Criterion::Uids(Arc::default());
     // tidy: table
     match key {
         SearchKey::And(keys) => {
@@ -285,14 +295,14 @@ pub(super) fn criterion(key: SearchKey, open: &Numbering<'_>) -> Criterion {
         SearchKey::Sequence(set) => {
             let star = SeqNo::new(open.view.count()).unwrap_or(SeqNo::MIN);
             Criterion::Uids(match set.resolve::<SeqNo>(star) {
-                Some(seqs) => open.view.uids_of(&seqs),
-                None => open.saved.clone(),
+                Some(seqs) => Arc::new(open.view.spans_of(&seqs)),
+                None => Arc::clone(open.saved),
             })
         }
         SearchKey::Uid(set) => {
             let star = open.view.last().unwrap_or(Uid::MIN);
-            let uids = set.resolve::<Uid>(star);
-            Criterion::Uids(uids.unwrap_or_else(|| open.saved.clone()))
+            let uids = set.resolve::<Uid>(star).map(Arc::new);
+            Criterion::Uids(uids.unwrap_or_else(|| Arc::clone(open.saved)))
         }
         SearchKey::Before(date) => Criterion::Arrived(When::Before, day(date)),
         SearchKey::On(date) => Criterion::Arrived(When::On, day(date)),

@@ -1,5 +1,7 @@
 //! SELECT, EXAMINE, CLOSE, UNSELECT (RFC 9051 §6.3.2–3, §6.4.1–2; RFC 7162 §3.1.2, §3.1.8).
 
+use std::sync::Arc;
+
 use mail::{Flag, FlagSet, Rights, Uid, UidSet};
 
 use super::acl::{changeable, is_read_only};
@@ -98,12 +100,15 @@ impl Session {
             rights,
             view,
             known: selected.modseq,
+            untold: None,
             highest: selected.highest,
             settled: selected.highest,
             uid_next: selected.uid_next,
             flags,
-            saved: UidSet::new(),
+            saved: Arc::default(),
             filed: UidSet::new(),
+            newcomers: UidSet::new(),
+            held: Vec::new(),
             over_quota: false,
             contexts: Vec::new(),
             told: Vec::new(),

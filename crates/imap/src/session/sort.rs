@@ -1,6 +1,7 @@
 //! SORT and THREAD with their UID forms (RFC 5256; RFC 5267; RFC 7162 §3.1.9, §3.1.10).
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use mail::{ModSeq, SeqNo, Uid, UidSet};
 use message::Member;
@@ -10,7 +11,7 @@ use super::search::{criterion, highest};
 use super::state::{Searching, Wait};
 use super::{Session, counting};
 use crate::ask::{Ask, Criterion, Place};
-use crate::command::{SearchKey, SearchReturn, Sort, Thread};
+use crate::command::{FetchItem, SearchKey, SearchReturn, Sort, Thread};
 use crate::diagram::Verb;
 use crate::response::{Esearch, Response, Status};
 use crate::sequence::{SeqNumber, SequenceRange};
@@ -28,12 +29,13 @@ impl Session {
         if updates && self.refuses_tag(&tag) {
             return;
         }
-        let update = updates.then(|| self.context(&tag, search.uid, &search.key, &criteria));
+        let update = updates.then(|| self.context(&tag, &search, &criteria));
         let by_modseq = search.key.asks_modseq();
+        let tells_modseq = by_modseq || search.newcomers.contains(&FetchItem::ModSeq);
         let Some((mailbox, criterion)) = self.among_known(search.key) else {
             return self.fault();
         };
-        if by_modseq {
+        if tells_modseq {
             self.enable_condstore();
         }
         let ask = Ask::Sort {
@@ -81,7 +83,9 @@ impl Session {
     /// The key for those messages that have a number: a thread is made of no others.
     fn among_known(&self, key: SearchKey) -> Option<(Place, Criterion)> {
         let open = self.state.open()?;
-        let known = Criterion::Uids(open.view.uids());
+        let last = open.view.last();
+        let known = last.map_or_else(UidSet::new, |last| UidSet::from_range(Uid::MIN..=last));
+        let known = Criterion::Uids(Arc::new(known));
         let both = Criterion::And(vec![known, criterion(key, &open.numbering())]);
         Some((open.mailbox, both))
     }
@@ -106,7 +110,7 @@ impl Session {
                 if returning.save
                     && let Some(open) = self.state.open_mut()
                 {
-                    open.saved = saved(uids, returning);
+                    open.saved = Arc::new(saved(uids, returning));
                 }
                 if returning.tells() {
                     let mut esearch = esearch(&numbers, returning);

@@ -7,15 +7,16 @@ use mail::{FlagSet, ModSeq, Rights, Timestamp, Uid, UidSet, UidValidity};
 use wire::sasl::Exchange;
 
 use super::multi_search::Roaming;
+use super::newcomers::Newcomers;
 use super::notify::Telling;
 use super::search::Numbering;
-use super::watch::{Newcomers, Wants, Watch};
+use super::watch::{Wants, Watch};
 use crate::ask::{FetchPlan, HeaderWatch, Place, StoreMode};
 use crate::command::{
     Fetch, GetMetadata, List, ListReturn, LiteralHeader, Qresync, SearchReturn, StatusItem,
 };
 use crate::diagram::{Phase, Verb};
-use crate::response::{Listing, Status};
+use crate::response::{Listing, Response, Status};
 use crate::view::{Moment, View};
 use crate::{MailboxName, Tag};
 
@@ -64,6 +65,7 @@ impl State {
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) mailbox: Place,
+    /// The name it had when names were last asked for: others may have renamed it since.
     pub(super) name: MailboxName,
     /// Its generation.
     pub(super) uid_validity: UidValidity,
@@ -76,6 +78,8 @@ pub(super) struct Open {
     pub(super) view: View,
     /// Up to which line of the ledger everything is known.
     pub(super) known: ModSeq,
+    /// Up to which line all flags were told, if NOTIFY has left some out since.
+    pub(super) untold: Option<ModSeq>,
     /// The highest mod-sequence of the mailbox as of then.
     pub(super) highest: ModSeq,
     /// The same when everything up to it had been told, messages that went included.
@@ -85,9 +89,13 @@ pub(super) struct Open {
     /// System flags and the keywords that were told.
     pub(super) flags: FlagSet,
     /// What `$` stands for.
-    pub(super) saved: UidSet,
+    pub(super) saved: Arc<UidSet>,
     /// Messages that the client itself put there, while it is told of new ones.
     pub(super) filed: UidSet,
+    /// New messages of which NOTIFY wants something told, until it is.
+    pub(super) newcomers: UidSet,
+    /// What is to be told of results in this round, until it is its turn.
+    pub(super) held: Vec<Response>,
     /// True once it was told that the account holds more than it may.
     pub(super) over_quota: bool,
     /// The searches whose results are kept up to date.
@@ -97,6 +105,23 @@ pub(super) struct Open {
 }
 
 impl Open {
+    /// Behind which line of the ledger there is something to be told.
+    pub(super) fn since(&self, hears_flags: bool) -> ModSeq {
+        self.untold.filter(|_| hears_flags).unwrap_or(self.known)
+    }
+
+    /// What happened up to this line is told: but for flags, if they are not to be. Of what was
+    /// left out before there may be more.
+    // RFC 5465 §3.1
+    pub(super) fn reach(&mut self, modseq: ModSeq, hears_flags: bool, more: bool) {
+        let before = self.known;
+        self.known = before.max(modseq);
+        self.untold = match hears_flags {
+            true => self.untold.filter(|_| more).map(|_| modseq),
+            false => self.untold.or(Some(before)),
+        };
+    }
+
     /// What its numbers and ids mean in a search.
     pub(super) const fn numbering(&self) -> Numbering<'_> {
         Numbering {
@@ -142,11 +167,7 @@ pub(super) enum Wait {
     /// The house has forgotten who it was.
     Left(Tag),
     Created(Tag),
-    Deleted {
-        tag: Tag,
-        /// True if the mailbox is the one that is open.
-        closes: bool,
-    },
+    Deleted(Tag),
     Mailboxes(Tag, Listed),
     MyRights(Tag, MailboxName),
     GetAcl(Tag, MailboxName),
@@ -323,6 +344,8 @@ pub(super) struct Fetching {
     pub(super) uids: UidSet,
     /// How many there were.
     pub(super) count: u64,
+    /// True once something of one was told.
+    pub(super) told: bool,
     pub(super) plan: Arc<FetchPlan>,
     /// True once a transfer encoding could not be undone.
     pub(super) unknown_cte: bool,
@@ -343,6 +366,8 @@ pub(super) struct Storing {
     pub(super) uids: UidSet,
     /// How many there were.
     pub(super) count: u64,
+    /// True once one of them was found.
+    pub(super) found: bool,
     pub(super) modified: UidSet,
 }
 

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use mail::{ModSeq, SeqSet, UidSet, UidValidity};
 
-use super::fetch::beyond;
+use super::fetch::{beyond, gone};
 use super::state::{Storing, Task, Wait};
 use super::{Moment, Session, counting, uid_only};
 use crate::ask::{Ask, Changed, Reached, StoreMode};
@@ -38,6 +38,7 @@ impl Session {
             flags: store.flags,
             unchanged_since: store.unchanged_since,
             count: uids.len(),
+            found: false,
             uids,
             modified: UidSet::new(),
         }));
@@ -48,7 +49,12 @@ impl Session {
             return self.fault();
         };
         if storing.uids.is_empty() {
-            let status = Status::ok("Done");
+            // RFC 2180 §4.2.2
+            let by_number = !storing.uid && !storing.silent && storing.count > 0;
+            let status = match by_number && !storing.found {
+                true => gone(),
+                false => Status::ok("Done"),
+            };
             let status = match self.modified(&storing) {
                 Some(set) => status.with(Code::Modified(set)),
                 None => status,
@@ -104,6 +110,7 @@ impl Session {
             }
             line.end(out);
         }
+        storing.found |= !changed.is_empty() || !modified.is_empty();
         open.told.push(told);
         for range in modified.ranges() {
             storing.modified.insert_range(range);

@@ -3,14 +3,12 @@
 
 use std::sync::Arc;
 
-use mail::{Moved, UidSet};
+use mail::Moved;
 
-use super::state::After;
 use crate::Policy;
-use crate::ask::{self, FetchPlan, Mark, Watched};
-use crate::command::{Event, EventGroup, Fetch, FetchItem, MailboxFilter};
+use crate::ask::{self, Mark, Watched};
+use crate::command::{Event, EventGroup, FetchItem, MailboxFilter};
 use crate::response::{Code, Status, StatusValue};
-use crate::{SeqNumber, SequenceRange, SequenceSet};
 
 /// The events that can be told.
 const EVENTS: [Event; 7] = [
@@ -44,8 +42,8 @@ pub(super) struct Selected {
     pub(super) delayed: bool,
     /// True if flags that changed are told.
     pub(super) flags: bool,
-    /// What is told of new messages.
-    pub(super) fetch: Option<Fetch>,
+    /// What is told of new messages, if anything.
+    pub(super) items: Vec<FetchItem>,
 }
 
 /// What is to be told of some mailbox that is not open.
@@ -144,24 +142,8 @@ fn selected_of(group: &EventGroup) -> Option<Selected> {
     Some(Selected {
         delayed: group.filter == MailboxFilter::SelectedDelayed,
         flags: group.events.contains(&Event::FlagChange),
-        fetch: (!items.is_empty()).then(|| fetch_of(items)),
+        items: items.clone(),
     })
-}
-
-/// What is told of new messages, as if it had been asked for.
-fn fetch_of(items: &[FetchItem]) -> Fetch {
-    let all = SequenceRange {
-        from: SeqNumber::Star,
-        to: SeqNumber::Star,
-    };
-    Fetch {
-        uid: true,
-        set: SequenceSet::Ranges(vec![all]),
-        items: items.to_vec(),
-        changed_since: None,
-        vanished: false,
-        partial: None,
-    }
 }
 
 /// True if a filter is for the mailbox of this name.
@@ -257,17 +239,4 @@ fn values(status: &ask::Status, messages: bool, flags: bool, highest: bool) -> V
         values.push(StatusValue::HighestModSeq(status.modseq));
     }
     values
-}
-
-/// New messages of which something is told.
-#[derive(Debug)]
-pub(super) struct Newcomers {
-    pub(super) fetch: Fetch,
-    pub(super) plan: Arc<FetchPlan>,
-    /// Those not read yet.
-    pub(super) uids: UidSet,
-    /// What comes behind it.
-    pub(super) after: After,
-    /// True if more changed than was told.
-    pub(super) more: bool,
 }

@@ -192,13 +192,18 @@ pub(crate) fn search() -> BoxedStrategy<Search> {
         prop::option::of(returning),
         prop::option::of(charset),
         search_key(),
+        prop::collection::vec(fetch_item(), 0..3),
     );
     parts
-        .prop_map(|(uid, returning, charset, key)| Search {
+        .prop_map(|(uid, returning, charset, key, newcomers)| Search {
             uid,
             returning,
             charset,
             key,
+            newcomers: match returning {
+                Some(returning) if returning.update => newcomers,
+                _ => Vec::new(),
+            },
         })
         .boxed()
 }
@@ -267,6 +272,7 @@ pub(crate) fn thread() -> BoxedStrategy<Thread> {
             threading,
             search: Search {
                 returning: None,
+                newcomers: Vec::new(),
                 ..with_charset(search)
             },
         })

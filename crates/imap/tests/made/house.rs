@@ -299,9 +299,9 @@ impl Made {
                 return Err(no(Why::Cannot, "INBOX stays"));
             }
             Ask::Delete { name } => {
-                self.named(&name)?;
+                let place = self.named(&name)?.place();
                 self.mailboxes.retain(|mailbox| mailbox.name != name);
-                Answer::Done
+                Answer::Deleted(place)
             }
             Ask::Rename { source, target } => {
                 if self.named(&target).is_ok() {
@@ -380,6 +380,7 @@ impl Made {
 
     fn listed(&self) -> Vec<Listed> {
         let listed = |mailbox: &Mailbox| Listed {
+            place: Some(mailbox.place()),
             name: mailbox.name.clone(),
             role: mailbox.role,
             subscribed: self.subscribed.contains(&mailbox.name),
@@ -392,6 +393,7 @@ impl Made {
         for name in &self.subscribed {
             if !all.iter().any(|mailbox| mailbox.name == *name) {
                 all.push(Listed {
+                    place: None,
                     name: name.clone(),
                     role: None,
                     subscribed: true,

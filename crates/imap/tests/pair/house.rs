@@ -64,6 +64,7 @@ impl House {
                 Answer::Verdict(Verdict::Accepted)
             }
             Ask::List => Answer::Mailboxes(vec![Listed {
+                place: None,
                 name: "INBOX".to_owned(),
                 role: None,
                 subscribed: true,

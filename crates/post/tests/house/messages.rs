@@ -433,7 +433,7 @@ async fn searches_find_what_is_there() {
     let whole = |text: &str| Query::Text(text.into());
     for (query, expected) in [
         (Query::All, &[1, 2][..]),
-        (Query::Uids(uids(&[2, 3])), &[2]),
+        (Query::Uids(uids(&[2, 3]).into()), &[2]),
         (flag("\\Seen"), &[1]),
         (flag("$work"), &[1]),
         (not(flag("$none")), &[1, 2]),

@@ -80,11 +80,11 @@ async fn messages_come_in_the_order_asked_for() {
         let sorted = ada.sort(inbox, &Query::All, criteria).await.unwrap();
         assert_eq!(numbers(&sorted.uids), expected, "{criteria:?}");
     }
-    let two = Query::Uids(uids(&[1, 3]));
+    let two = Query::Uids(uids(&[1, 3]).into());
     let sorted = ada.sort(inbox, &two, &[by(from)]).await.unwrap();
     assert_eq!(numbers(&sorted.uids), [3, 1]);
     let modseq = async |number: u32| {
-        let one = Query::Uids(uids(&[number]));
+        let one = Query::Uids(uids(&[number]).into());
         ada.search(inbox, &one).await.unwrap().modseq
     };
     assert_eq!(sorted.first_modseq, modseq(3).await);
@@ -124,7 +124,7 @@ async fn messages_come_in_threads() {
         place(Some(5), 1),
     ];
     assert_eq!(whole, expected);
-    let some = Query::Uids(uids(&[3, 4]));
+    let some = Query::Uids(uids(&[3, 4]).into());
     let found = threads(some, Threading::References).await;
     assert_eq!(found, [place(Some(3), 0), place(Some(4), 0)]);
     let whole = threads(Query::All, Threading::Subject).await;

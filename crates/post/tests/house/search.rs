@@ -104,7 +104,7 @@ fn queries() -> Vec<Query> {
         ]));
         queries.push(Query::Or(vec![
             Query::And(vec![body.clone(), Query::Text("お".into())]),
-            Query::Uids(uids(&[3, 5])),
+            Query::Uids(uids(&[3, 5]).into()),
             Query::Not(Box::new(Query::Or(vec![text.clone(), body.clone()]))),
         ]));
         queries.extend([text, body]);
@@ -138,7 +138,7 @@ async fn compare(ada: &Account, bob: &Account) {
         let read = bob.search(right, &query).await.unwrap();
         assert_eq!(indexed.uids, read.uids, "{query:?}");
         assert_eq!(indexed.scores, read.scores, "{query:?}");
-        let these = Query::Uids(some.clone());
+        let these = Query::Uids(some.clone().into());
         let within = Query::And(vec![Query::And(vec![query, these]), Query::All]);
         let found = ada.search(left, &within).await.unwrap();
         let expected = indexed.uids.iter().filter(|uid| some.contains(*uid));
@@ -239,7 +239,7 @@ async fn what_the_index_rules_out_is_not_read() {
     let (all, read) = reads(&not).await;
     assert_eq!((all.iter().count(), read), (200, 0));
     // A few messages are read without asking it.
-    let few = Query::Uids(uids(&[7, 9, 300]));
+    let few = Query::Uids(uids(&[7, 9, 300]).into());
     let few = Query::And(vec![few, Query::Text("nowhere".into())]);
     assert_eq!(reads(&few).await, (uids(&[]), 2));
     // No longer than a run: the index knows.

@@ -3,15 +3,19 @@
 use std::collections::HashSet;
 
 use imap::Answer;
-use imap::ask::Listed;
-use mail::Rights;
+use imap::ask::{Listed, Place};
+use mail::{AccountId, Rights};
 use post::{Account, Mailbox, Outcome};
 
 pub(super) async fn answer(account: &Account) -> Outcome<Answer> {
     let own = account.mailboxes().await?.into_iter();
-    let mut listed: Vec<Listed> = own.map(told).collect();
+    let mut listed: Vec<Listed> = own.map(|mailbox| told(None, mailbox)).collect();
     let shared = account.shared_mailboxes().await?;
-    listed.extend(shared.into_iter().map(|(_, mailbox)| told(mailbox)));
+    listed.extend(
+        shared
+            .into_iter()
+            .map(|(owner, mailbox)| told(Some(owner), mailbox)),
+    );
     let mut known: HashSet<String> = listed.iter().map(|mailbox| mailbox.name.clone()).collect();
     let subscriptions: HashSet<String> = account.subscriptions().await?.into_iter().collect();
     for level in levels(&known) {
@@ -45,8 +49,12 @@ fn levels(known: &HashSet<String>) -> HashSet<String> {
     missing.map(str::to_owned).collect()
 }
 
-fn told(mailbox: Mailbox) -> Listed {
+fn told(owner: Option<AccountId>, mailbox: Mailbox) -> Listed {
     Listed {
+        place: Some(Place {
+            owner,
+            mailbox: mailbox.id,
+        }),
         name: mailbox.name,
         role: mailbox.role,
         subscribed: mailbox.subscribed,
@@ -58,6 +66,7 @@ fn told(mailbox: Mailbox) -> Listed {
 
 fn level_of(name: String) -> Listed {
     Listed {
+        place: None,
         name,
         role: None,
         subscribed: false,

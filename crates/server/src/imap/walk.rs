@@ -20,6 +20,7 @@ mod deeds;
 mod hears;
 mod kept;
 mod model;
+mod notify;
 mod parts;
 
 /// How long a walk is before the next begins in a new house.
@@ -120,6 +121,8 @@ impl Walk {
             "ENABLE IMAP4rev2",
             "ENABLE QRESYNC",
             "ENABLE QRESYNC",
+            "ENABLE UIDONLY",
+            "ENABLE UIDONLY QRESYNC",
         ];
         let speaks = speaks[self.dice.roll(speaks.len())];
         let login = format!("LOGIN ada@example.org \"{PASSWORD}\"");
@@ -170,6 +173,14 @@ impl Walk {
             let whole = self.dice.roll(3) == 0;
             while client.advance(model, account).await == Progress::Asks && whole {}
             return;
+        }
+        if client.hears_at_once() {
+            // RFC 5465 §5.3: whoever hears at any time cannot name messages by the numbers they had
+            // before.
+            client.look_up(model, account).await;
+            if client.over || self.dice.roll(3) == 0 {
+                return;
+            }
         }
         if let Some(memory) = client.remember(model).filter(|_| self.dice.roll(3) == 0) {
             if self.memories.len() == MEMORIES_MAX {

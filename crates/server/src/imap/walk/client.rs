@@ -14,6 +14,7 @@ use wire::{Session as _, Step};
 use super::super::House;
 use super::kept::{Kept, What};
 use super::model::{Incoming, Model};
+use super::notify::Watch;
 use crate::guest::Guest;
 
 /// What a client once knew of a mailbox.
@@ -81,6 +82,10 @@ pub(super) struct Command {
     pub(super) found: bool,
     /// What is to be kept up to date.
     pub(super) keeps: Option<What>,
+    /// What the client asks to be told.
+    pub(super) notify: Option<Watch>,
+    /// The mailboxes that LIST told.
+    pub(super) listed: Vec<String>,
     /// Told so far.
     pub(super) told: Told,
 }
@@ -108,6 +113,9 @@ pub(super) struct Client {
     pub(super) rev2: bool,
     pub(super) condstore: bool,
     pub(super) qresync: bool,
+    pub(super) uid_only: bool,
+    /// What it has asked to be told, if it ever did.
+    pub(super) notify: Option<Watch>,
     /// The last lines said and heard.
     pub(super) log: Vec<String>,
 }
@@ -137,6 +145,7 @@ impl Client {
         let policy = Policy {
             clear_passwords: true,
             contexts_max: 3,
+            uid_only: true,
             context_octets_max: 100,
             ..Policy::default()
         };
@@ -162,6 +171,8 @@ impl Client {
             rev2: false,
             condstore: false,
             qresync: false,
+            uid_only: false,
+            notify: None,
             log: Vec::new(),
         }
     }
@@ -206,6 +217,12 @@ impl Client {
             self.session.notice(modseq);
         }
         while !self.over && self.advance(model, account).await == Progress::Asks {}
+        self.check_told(model);
+    }
+
+    /// True if there is nothing left that it was to be told.
+    pub(super) const fn is_told(&self) -> bool {
+        self.asks.is_none() && (self.idles || self.command.is_none())
     }
 
     /// Puts the session's question to the house, if it has one, and lets it work until the next.
@@ -285,7 +302,9 @@ impl Client {
 
     /// The first that is found is what the command asked for, the rest is for what is kept.
     fn finds(&mut self, ask: &Ask, found: Vec<u32>) {
-        let command = self.command.as_mut().unwrap();
+        let Some(command) = &mut self.command else {
+            return;
+        };
         let searches = ["SEARCH ", "SORT "]
             .iter()
             .any(|verb| command.line.contains(verb));

@@ -5,9 +5,11 @@ use mail::{Flag, FlagSet, ModSeq, Uid, UidSet};
 
 use super::client::{Client, Command, Memory};
 use super::model::Model;
+use super::notify::{Others, Selected, Watch};
 use super::parts::text;
 
 const FLAGS: [&str; 5] = ["\\Seen", "\\Deleted", "\\Flagged", "$Work", "\\Answered"];
+/// The mailboxes that are used, if they are there.
 pub(super) const NAMES: [&str; 4] = ["INBOX", "Work", "Play", "Other"];
 
 /// From so many messages on there is more clearing up.
@@ -92,16 +94,21 @@ pub(super) fn next(
     memories: &[Memory],
 ) -> Command {
     let Some(open) = &client.open else {
-        return match dice.roll(12) {
+        return match dice.roll(14) {
             0..9 => select(dice, model, client, memories),
             9 => plain(format!(
                 "APPEND {}{}",
                 dice.one(&NAMES),
                 dice.messages(model)
             )),
+            10 => notify(dice),
+            11 => plain(dice.one(&["IDLE", "NOOP", "LIST \"\" *"])),
             _ => mailboxes(dice, model),
         };
     };
+    if lacks_names(client) && dice.roll(4) == 0 {
+        return plain("LIST \"\" *");
+    }
     if !open.is_current {
         let since = open.seed.0.max(1);
         return Command {
@@ -116,7 +123,7 @@ pub(super) fn next(
     if open.known.len() > CROWD && dice.roll(3) == 0 {
         return plain(dice.one(&["UID STORE 1:* +FLAGS (\\Deleted)", "EXPUNGE", "CLOSE"]));
     }
-    match dice.roll(40) {
+    match dice.roll(42) {
         0..5 => plain(format!(
             "APPEND {}{}",
             dice.one(&NAMES),
@@ -135,11 +142,25 @@ pub(super) fn next(
         30 => vanished(dice, client),
         31 | 32 => plain("IDLE"),
         33 | 34 => plain("NOOP"),
-        35 => plain(dice.one(&["CHECK", "STATUS INBOX (MESSAGES)", "LIST \"\" *"])),
+        35 => plain(dice.one(&[
+            "CHECK",
+            "STATUS INBOX (MESSAGES)",
+            "STATUS Work (MESSAGES UNSEEN UIDNEXT)",
+            "LIST \"\" *",
+            "ESEARCH IN (selected) ALL",
+        ])),
         36 => plain(dice.one(&["CLOSE", "UNSELECT", "UNSELECT"])),
         37 => mailboxes(dice, model),
+        38 => notify(dice),
         _ => select(dice, model, client, memories),
     }
+}
+
+/// True for a client that hears of names and does not know them yet.
+fn lacks_names(client: &Client) -> bool {
+    let watch = client.notify.as_ref();
+    let others = watch.and_then(|watch| watch.others.as_ref());
+    others.is_some_and(|others| others.names.is_none())
 }
 
 fn mailboxes(dice: &mut Dice, model: &Model) -> Command {
@@ -153,6 +174,40 @@ fn mailboxes(dice: &mut Dice, model: &Model) -> Command {
             format!("CREATE {}", missing.unwrap_or(&one))
         }
     })
+}
+
+/// RFC 5465 §3.1
+fn notify(dice: &mut Dice) -> Command {
+    let mut watch = Watch::default();
+    let mut line = format!("NOTIFY SET{}", dice.one(&["", " STATUS"]));
+    let written = |flags: bool| if flags { " FlagChange" } else { "" };
+    let selected = dice.one(&["", "selected", "selected", "selected-delayed"]);
+    if !selected.is_empty() {
+        let flags = dice.roll(4) > 0;
+        let delayed = selected == "selected-delayed";
+        watch.selected = Some(Selected { delayed, flags });
+        let items = dice.one(&["", " (UID FLAGS)", " (FLAGS MODSEQ)"]);
+        let flags = written(flags);
+        line += &format!(" ({selected} (MessageNew{items} MessageExpunge{flags}))");
+    }
+    if dice.roll(3) > 0 {
+        let flags = dice.roll(2) == 0;
+        watch.others = Some(Others {
+            flags,
+            ..Others::default()
+        });
+        let flags = written(flags);
+        line += &format!(" (personal (MailboxName MessageNew MessageExpunge{flags}))");
+    }
+    if watch.selected.is_none() && watch.others.is_none() {
+        line = dice
+            .one(&["NOTIFY NONE", "NOTIFY SET (selected NONE)"])
+            .to_owned();
+    }
+    Command {
+        notify: Some(watch),
+        ..plain(line)
+    }
 }
 
 fn select(dice: &mut Dice, model: &Model, client: &Client, memories: &[Memory]) -> Command {
@@ -200,7 +255,7 @@ fn news(dice: &mut Dice, client: &Client) -> Command {
     let at = known.iter().position(|known| known.flags.is_none());
     let at = at.unwrap_or_default();
     let mods = if client.condstore { " MODSEQ" } else { "" };
-    let by_uid = dice.roll(2) == 0;
+    let by_uid = dice.roll(2) == 0 || client.uid_only;
     let line = if by_uid {
         format!("UID FETCH {}:* (FLAGS{mods})", known[at].uid)
     } else {
@@ -226,7 +281,7 @@ fn uids(dice: &mut Dice, client: &Client) -> String {
 /// A set for a command with UIDs or numbers, and `UID ` before it.
 fn numbered(dice: &mut Dice, client: &Client) -> (&'static str, String) {
     let count = client.open.as_ref().unwrap().known.len();
-    if count == 0 || dice.roll(2) == 0 {
+    if count == 0 || client.uid_only || dice.roll(2) == 0 {
         return ("UID ", uids(dice, client));
     }
     let seqs: Vec<u32> = (1..=u32::try_from(count).unwrap()).collect();
@@ -305,6 +360,7 @@ fn replace(dice: &mut Dice, model: &mut Model, client: &Client) -> Command {
     }
     let at = dice.roll(known.len());
     let (uid, number) = match dice.roll(2) {
+        _ if client.uid_only => ("UID ", known[at].uid),
         0 => ("UID ", known[at].uid),
         _ => ("", u32::try_from(at).unwrap() + 1),
     };
@@ -325,8 +381,13 @@ fn key(dice: &mut Dice, client: &Client) -> String {
     }
 }
 
-fn search(dice: &mut Dice, client: &Client) -> Command {
+fn prefix(dice: &mut Dice, client: &Client) -> &'static str {
     let uid = dice.one(&["", "UID "]);
+    if client.uid_only { "UID " } else { uid }
+}
+
+fn search(dice: &mut Dice, client: &Client) -> Command {
+    let uid = prefix(dice, client);
     let returning = dice.one(&["", "", "RETURN (ALL COUNT) "]);
     Command {
         counts: uid.is_empty(),
@@ -335,7 +396,7 @@ fn search(dice: &mut Dice, client: &Client) -> Command {
 }
 
 fn sort(dice: &mut Dice, client: &Client) -> Command {
-    let uid = dice.one(&["", "UID "]);
+    let uid = prefix(dice, client);
     let by = dice.one(&["ARRIVAL", "REVERSE SUBJECT", "SIZE"]);
     Command {
         counts: uid.is_empty(),
@@ -349,20 +410,21 @@ fn keep(dice: &mut Dice, client: &Client) -> Command {
     if let Some(kept) = open.kept.first().filter(|_| dice.roll(6) == 0) {
         return plain(format!("CANCELUPDATE \"{}\"", kept.tag));
     }
-    let uid = dice.one(&["", "UID "]);
+    let uid = prefix(dice, client);
     let key = match dice.roll(6) {
         0 => format!("UID {}:*", 1 + dice.roll(50)),
-        1 if !open.known.is_empty() => format!("NOT 1:{}", open.known.len()),
+        1 if !open.known.is_empty() && !client.uid_only => format!("NOT 1:{}", open.known.len()),
         _ => key(dice, client),
     };
     // What `*` is among other numbers is only known to the server.
     let starred = key.contains('*') && !key.ends_with(":*") || key.contains(',');
     let key = if starred { "SEEN".to_owned() } else { key };
+    let update = dice.one(&["UPDATE", "UPDATE", "UPDATE (FLAGS)"]);
     let verb = match dice.roll(2) {
-        0 => format!("SEARCH RETURN (UPDATE ALL) {key}"),
+        0 => format!("SEARCH RETURN ({update} ALL) {key}"),
         _ => {
             let by = dice.one(&["REVERSE ARRIVAL", "SUBJECT", "SIZE REVERSE SUBJECT"]);
-            format!("SORT RETURN (ALL UPDATE) ({by}) UTF-8 {key}")
+            format!("SORT RETURN (ALL {update}) ({by}) UTF-8 {key}")
         }
     };
     Command {

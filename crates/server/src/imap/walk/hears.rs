@@ -9,6 +9,7 @@ use mail::{FlagSet, SeqNo, Uid, UidSet};
 use super::client::{Client, Command, Known, Memory, Open};
 use super::kept::expanded;
 use super::model::{Model, numbers, stored};
+use super::notify::Watch;
 
 impl Client {
     /// Takes whole responses out of what came.
@@ -31,7 +32,7 @@ impl Client {
             matches!(&response, Response::Untagged(status) if status.condition == Condition::Bye);
         // RFC 9051 §7.5.1: with no command in progress the server has nothing to say.
         assert!(
-            greets || bye || self.command.is_some(),
+            greets || bye || self.command.is_some() || self.hears_at_once(),
             "unasked: {response:?}"
         );
         match response {
@@ -40,7 +41,8 @@ impl Client {
             Response::Continue(_) => self.idles = true,
             Response::Exists(count) => self.exists(model, count),
             Response::Expunge(seq) => {
-                assert!(!self.qresync, "EXPUNGE where VANISHED was asked for");
+                let by_uid = self.qresync || self.uid_only;
+                assert!(!by_uid, "EXPUNGE where VANISHED was asked for");
                 let at = usize::try_from(seq.value()).unwrap() - 1;
                 let open = self.open.as_mut().unwrap();
                 assert!(at < open.known.len(), "no message {seq} to expunge");
@@ -51,7 +53,8 @@ impl Client {
                 earlier: false,
                 uids,
             } => {
-                assert!(self.qresync, "VANISHED was not asked for");
+                let by_uid = self.qresync || self.uid_only;
+                assert!(by_uid, "VANISHED was not asked for");
                 numbers(&uids)
                     .into_iter()
                     .for_each(|uid| self.goes(model, uid));
@@ -60,11 +63,25 @@ impl Client {
                 earlier: true,
                 uids,
             } => self.went_before(model, &uids),
-            Response::Fetch(seq, data) => self.fetched(model, seq, &data),
+            Response::Fetch(seq, data) => {
+                assert!(!self.uid_only, "a number where UIDs were asked for");
+                let at = usize::try_from(seq.value()).unwrap() - 1;
+                self.fetched(model, at, &data);
+            }
+            Response::UidFetch(uid, data) => {
+                assert!(self.uid_only, "UIDFETCH was not asked for");
+                let known = self.open.as_ref().unwrap().known.iter();
+                let mut known = known.map(|known| known.uid);
+                let at = known.position(|known| known == uid.value());
+                self.fetched(model, at.unwrap_or(usize::MAX), &data);
+            }
+            Response::Status(name, values) => self.counted(model, &name, &values),
+            Response::List(listing) => self.listed(&listing),
             Response::Search(found, _) => self.found(found, None),
             Response::Sort(found, _) => self.found(found, None),
             Response::Esearch(esearch) if !esearch.updates.is_empty() => self.updated(&esearch),
             Response::Esearch(esearch) => {
+                self.check_name(model, &esearch);
                 let all = listed(&esearch);
                 self.found(all, Some(esearch.uid));
             }
@@ -75,8 +92,13 @@ impl Client {
     fn code(&mut self, model: &mut Model, status: &Status) {
         match &status.code {
             Some(Code::Closed) => self.open = None,
-            Some(Code::HighestModSeq(modseq)) => {
-                self.command.as_mut().unwrap().told.highest = Some(*modseq);
+            Some(Code::HighestModSeq(modseq)) => match (&mut self.command, &mut self.open) {
+                (Some(command), _) => command.told.highest = Some(*modseq),
+                (None, Some(open)) => open.highest = *modseq,
+                (None, None) => panic!("HIGHESTMODSEQ of no mailbox"),
+            },
+            Some(Code::NotificationOverflow) if status.condition == Condition::Ok => {
+                self.notify = Some(Watch::default());
             }
             Some(Code::NoUpdate(tag)) => {
                 let open = self.open.as_mut().unwrap();
@@ -106,12 +128,12 @@ impl Client {
 
     fn goes(&mut self, model: &mut Model, uid: u32) {
         self.left(uid);
-        let command = self.command.as_ref().unwrap();
-        assert!(
-            !command.counts,
-            "a message goes while {} counts",
-            command.line
-        );
+        let may = match &self.command {
+            Some(command) => !command.counts,
+            None => self.may_lose(),
+        };
+        let line = self.command.as_ref().map(|command| &command.line);
+        assert!(may, "a message goes while {line:?} counts");
         let open = self.open.as_mut().unwrap();
         let at = open.known.iter().position(|known| known.uid == uid);
         open.known
@@ -146,21 +168,21 @@ impl Client {
         }
     }
 
-    fn fetched(&mut self, model: &mut Model, seq: SeqNo, data: &[FetchData]) {
+    /// Something is told of the message at this place.
+    fn fetched(&mut self, model: &mut Model, at: usize, data: &[FetchData]) {
         let open = self.open.as_mut().unwrap();
-        let command = self.command.as_mut().unwrap();
-        let at = usize::try_from(seq.value()).unwrap() - 1;
+        let mut command = self.command.as_mut();
         let known = open
             .known
             .get_mut(at)
-            .unwrap_or_else(|| panic!("no message {seq}"));
+            .unwrap_or_else(|| panic!("no message at {at}"));
         let number = Uid::new(known.uid).unwrap();
         let now = model.step;
         let message = &model.folder(open.id).message(known.uid);
         let mut told = (None, None);
         for item in data {
             match item {
-                FetchData::Uid(uid) => assert_eq!(*uid, number, "the UID of {seq}"),
+                FetchData::Uid(uid) => assert_eq!(*uid, number, "the UID at {at}"),
                 FetchData::Flags(flags, false) => told.0 = Some(flags.clone()),
                 FetchData::ModSeq(modseq) => told.1 = Some(*modseq),
                 FetchData::Section { octets, .. } => {
@@ -170,10 +192,9 @@ impl Client {
                 other => panic!("not asked for: {other:?}"),
             }
         }
-        let from = if self.idles {
-            open.looked
-        } else {
-            command.begun
+        let from = match &command {
+            Some(command) if !self.idles => command.begun,
+            _ => open.looked,
         };
         let mut versions = message.between(from, now);
         let is_true = versions.any(|version| {
@@ -181,8 +202,10 @@ impl Client {
                 && told.1.is_none_or(|modseq| modseq == version.modseq)
         });
         assert!(is_true, "{number} never was {told:?}: {message:?}");
-        let has_uid = data.iter().any(|item| matches!(item, FetchData::Uid(_)));
-        if self.condstore && !command.fetches {
+        let names_uid = data.iter().any(|item| matches!(item, FetchData::Uid(_)));
+        let has_uid = names_uid || self.uid_only;
+        let fetches = command.as_ref().is_some_and(|command| command.fetches);
+        if self.condstore && !fetches {
             // RFC 7162 §3.2.4
             assert!(
                 has_uid && told.1.is_some(),
@@ -190,13 +213,19 @@ impl Client {
             );
         }
         if let Some(flags) = told.0 {
-            command.told.flags.insert(number);
-            if let Some(memory) = &mut command.memory {
-                memory.messages.insert(known.uid, flags.clone());
+            if let Some(command) = &mut command {
+                command.told.flags.insert(number);
+                if let Some(memory) = &mut command.memory {
+                    memory.messages.insert(known.uid, flags.clone());
+                }
             }
             known.flags = Some(flags);
         }
-        command.told.modseq = command.told.modseq.max(told.1.unwrap_or_default());
+        let modseq = told.1.unwrap_or_default();
+        match command {
+            Some(command) => command.told.modseq = command.told.modseq.max(modseq),
+            None => open.highest = open.highest.max(modseq),
+        }
     }
 
     /// A search finds what the house found, of the messages the client has heard of.
@@ -238,6 +267,7 @@ impl Client {
         let verb = command.line.split(' ').next().unwrap();
         match (verb, status.condition) {
             ("ENABLE", _) => {
+                self.uid_only |= command.line.contains("UIDONLY");
                 self.rev2 |= command.line.contains("rev2");
                 self.qresync |= command.line.contains("QRESYNC");
                 self.condstore |= self.qresync;
@@ -246,6 +276,7 @@ impl Client {
             ("SELECT" | "EXAMINE" | "CLOSE" | "UNSELECT", _) => self.open = None,
             _ => {}
         }
+        self.did(&mut command, status.condition == Condition::Ok);
         let mods = ["CONDSTORE", "MODSEQ", "CHANGEDSINCE", "UNCHANGEDSINCE"];
         if status.condition == Condition::Ok {
             // RFC 7162 §3.1
@@ -324,6 +355,7 @@ impl Client {
 
     /// What the client knows at the end of a command is what the house had when it was asked.
     fn keep_up(&mut self, model: &mut Model, command: &Command) {
+        let (hears_open, hears_flags) = (self.hears_open(), self.hears_flags());
         let Some(open) = &mut self.open else {
             return;
         };
@@ -336,19 +368,27 @@ impl Client {
             true => open.looked,
             false => command.begun.max(open.looked),
         };
-        check(model, open, command, step);
+        let line = command.line.strip_prefix("UID ").unwrap_or(&command.line);
+        let takes_away = ["EXPUNGE", "MOVE", "REPLACE"];
+        if hears_open {
+            check(model, open, command, step, hears_flags);
+        } else if takes_away.iter().any(|verb| line.starts_with(verb)) {
+            check(model, open, command, open.looked, false);
+        }
     }
 
     /// In IDLE the client knows all that the house has.
     pub(super) fn check_idle(&self, model: &mut Model) {
-        if let (true, Some(command), Some(open)) = (self.idles, &self.command, &self.open) {
-            check(model, open, command, model.step);
+        let idles = self.idles && self.hears_open();
+        if let (true, Some(command), Some(open)) = (idles, &self.command, &self.open) {
+            check(model, open, command, model.step, self.hears_flags());
         }
     }
 
     /// What the client could go on with if the connection broke now.
     pub(super) fn remember(&self, model: &Model) -> Option<Memory> {
-        let open = self.open.as_ref().filter(|open| open.is_current)?;
+        let knows = self.is_told() && self.hears_open() && self.hears_flags();
+        let open = self.open.as_ref().filter(|open| knows && open.is_current)?;
         let folder = &model.folders[&open.id];
         folder.name.as_ref()?;
         let messages = open
@@ -365,7 +405,14 @@ impl Client {
     }
 }
 
-fn check(model: &mut Model, open: &Open, command: &Command, step: u64) {
+/// The client knows the messages there were after this step and, if it hears of them, their flags.
+pub(super) fn check(
+    model: &mut Model,
+    open: &Open,
+    command: &Command,
+    step: u64,
+    hears_flags: bool,
+) {
     let now = model.step;
     let folder = model.folder(open.id);
     if folder.name.is_none() {
@@ -383,7 +430,8 @@ fn check(model: &mut Model, open: &Open, command: &Command, step: u64) {
         assert_eq!(known, folder.uids_at(step), "the messages");
     }
     for known in &open.known {
-        let Some(flags) = known.flags.as_ref().filter(|_| open.is_current) else {
+        let knows = open.is_current && hears_flags;
+        let Some(flags) = known.flags.as_ref().filter(|_| knows) else {
             continue;
         };
         // A FETCH passes over what went in the middle of it.
@@ -393,6 +441,21 @@ fn check(model: &mut Model, open: &Open, command: &Command, step: u64) {
             let is_true = versions.any(|version| version.flags == *flags);
             let message = &folder.message(known.uid);
             assert!(is_true, "{} is not {flags:?}: {message:?}", known.uid);
+        }
+    }
+}
+
+impl Client {
+    /// ESEARCH names the mailbox that is open by the name it has, whoever gave it.
+    fn check_name(&self, model: &mut Model, esearch: &Esearch) {
+        let Some(told) = &esearch.mailbox else {
+            return;
+        };
+        let (open, command) = (self.open.as_ref(), self.command.as_ref());
+        let (open, begun) = (open.unwrap(), command.unwrap().begun);
+        if model.moved <= begun {
+            let name = model.folder(open.id).name.as_deref();
+            assert_eq!(Some(told.as_str()), name, "MAILBOX");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Results that the server keeps up to date for a client (RFC 5267 §4.3): what it was told of each
 //! must be what the same search finds now.
 
+use std::sync::Arc;
+
 use imap::ask::{Criterion, SortCriterion};
 use imap::response::{Esearch, Update};
 use imap::{Answer, Ask, SeqNumber, SequenceSet};
@@ -68,7 +70,7 @@ impl What {
         };
         let (low, high) = (star.min(last.uid), star.max(last.uid));
         let range = Uid::new(low).unwrap()..=Uid::new(high).unwrap();
-        Criterion::Uids(UidSet::from_range(range))
+        Criterion::Uids(Arc::new(UidSet::from_range(range)))
     }
 }
 
@@ -124,9 +126,8 @@ impl Client {
         let Some(open) = &self.open else {
             return;
         };
-        let rests = self.idles || self.command.is_none();
         let is_there = model.folder(open.id).name.is_some();
-        if !rests || model.moved > open.looked || !is_there {
+        if !self.is_told() || model.moved > open.looked || !is_there {
             return;
         }
         for kept in &open.kept {
