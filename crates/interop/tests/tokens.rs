@@ -143,6 +143,9 @@ fn without_an_issuer_tokens_are_not_offered() {
     }
 }
 
+/// What is heard where the issuer has said nothing of a token.
+const UNHEARD: &str = "Tokens cannot be checked now";
+
 /// Somebody who issues tokens and is asked about them; ends with the test.
 struct Issuer {
     child: Child,
@@ -201,35 +204,28 @@ fn an_issuer_is_asked_about_what_no_key_can_tell_of() {
     let keys = made.path().join("keys.json").display().to_string();
     let settings = format!("{}keys = \"{keys}\"\n", issuer.settings(made.path()));
     let server = Server::start_with(&settings).unwrap();
-    let check = |token: &str, expected: bool| {
+    let check = |token: &str, expected: bool, heard: &str| {
         let (let_in, ended) = curl(&server, "imap", "OAUTHBEARER", token);
         let said = format!("{token}\n{}\n{}", ended.err, server.log());
         assert_eq!(let_in, expected, "{said}");
+        assert!(ended.err.contains(heard), "{said}");
     };
-    check("good", true);
-    check("good", true);
-    check(&signed, true);
-    for token in ["late", "ended", "foreign"] {
-        check(token, false);
+    check("good", true, "Welcome");
+    check("good", true, "Welcome");
+    check(&signed, true, "Welcome");
+    check("late", false, "The access token has expired");
+    for token in ["ended", "foreign"] {
+        check(token, false, "The access token is not accepted");
     }
     assert_eq!(asked(made.path()), ["good", "late", "ended", "foreign"]);
-    assert!(
-        server.log().contains("it is not active"),
-        "{}",
-        server.log()
-    );
     for token in ["empty", "long", "broken"] {
-        check(token, false);
-    }
-    for why in ["says nothing of a token", "longer than", "is 500"] {
-        assert!(server.log().contains(why), "{why}: {}", server.log());
+        check(token, false, UNHEARD);
     }
     // Nobody is there to be asked: what was said a moment ago is good still.
     issuer.child.kill().unwrap();
     issuer.child.wait().unwrap();
-    check("good", true);
-    check("other", false);
-    assert!(server.log().contains("connecting: "), "{}", server.log());
+    check("good", true, "Welcome");
+    check("other", false, UNHEARD);
 }
 
 #[test]
@@ -264,7 +260,6 @@ fn an_issuer_is_asked_over_tls() {
     // The system knows nothing of that authority.
     let server = Server::start_with(&settings).unwrap();
     let (let_in, ended) = curl(&server, "imap", "XOAUTH2", "good");
-    assert!(!let_in, "{}", ended.err);
-    assert!(server.log().contains("TLS handshake"), "{}", server.log());
+    assert!(!let_in && ended.err.contains(UNHEARD), "{}", ended.err);
     assert_eq!(asked(made.path()).len(), 1);
 }

@@ -49,6 +49,8 @@ class Issuer(http.server.BaseHTTPRequestHandler):
 
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Issuer)
+# Whoever has had enough of an answer hangs up.
+server.handle_error = lambda *_: None
 scheme = "http"
 if tls:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
