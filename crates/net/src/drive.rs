@@ -15,10 +15,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use mail::{BlobRange, Gauge, Instant, ModSeq};
 use tokio::io::AsyncWriteExt;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 use wire::recording::{self, Event as Seen};
 use wire::{Session, Step, Upgrade};
 
+use crate::alarm::Alarm;
 use crate::scratch::Scratch;
 use crate::{Clock, Error, House, Stop, Stream};
 
@@ -99,6 +100,7 @@ where
         session,
         house,
         terms,
+        alarm: Alarm::default(),
         watched: false,
     };
     let end = drive.converse(stop).await?;
@@ -127,6 +129,7 @@ struct Drive<'a, S, H> {
     session: &'a mut S,
     house: &'a mut H,
     terms: &'a Terms,
+    alarm: Alarm,
     /// True while the session remembers what it hears.
     watched: bool,
 }
@@ -208,7 +211,7 @@ where
             biased;
             input = Scratch::read(self.outlet.stream) => input.map(Event::Input).or_else(peers_end),
             modseq = self.house.hint() => Ok(Event::Hint(modseq)),
-            () = reach(&self.terms.clock, deadline) => Ok(Event::Deadline),
+            () = self.alarm.reach(&self.terms.clock, deadline) => Ok(Event::Deadline),
             () = silence(stop, self.terms.silence_at_stop) => Ok(Event::Stop),
         }
     }
@@ -349,8 +352,8 @@ where
         let (answer, lost) = {
             // Boxed, so that the largest answer's size is paid only while it is made.
             let mut answer = Box::pin(self.house.ask(ask));
-            let (outlet, session) = (&mut self.outlet, &mut *self.session);
-            let mut waiting = pin!(wait_with(outlet, session, patience, gauge.as_deref()));
+            let peer = (&mut self.outlet, &mut self.alarm);
+            let mut waiting = pin!(wait_with(peer, self.session, patience, gauge.as_deref()));
             tokio::select! {
                 biased;
                 answer = &mut answer => (answer, None),
@@ -388,13 +391,14 @@ where
 ///
 /// Dropped in the middle it loses nothing: what has not left by then leaves with the answer.
 async fn wait_with<S: Session>(
-    outlet: &mut Outlet<'_>,
+    (outlet, alarm): (&mut Outlet<'_>, &mut Alarm),
     session: &mut S,
     patience: Duration,
     gauge: Option<&Gauge>,
 ) -> Error {
     loop {
-        reach(&outlet.terms.clock, Some(outlet.passed.after(patience))).await;
+        let moment = outlet.passed.after(patience);
+        alarm.reach(&outlet.terms.clock, Some(moment)).await;
         if let Err(error) = outlet.reassure(session, gauge).await {
             return error;
         }
@@ -484,13 +488,6 @@ fn peers_end(error: io::Error) -> Result<Event, Error> {
         | Kind::TimedOut
         | Kind::UnexpectedEof => Ok(Event::Input(Scratch::end())),
         _ => Err(Error::socket("read")(error)),
-    }
-}
-
-async fn reach(clock: &Clock, deadline: Option<Instant>) {
-    match deadline.and_then(|moment| clock.until(moment)) {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -8,6 +8,7 @@
 //! RFC 8446 and 5246 by rustls, RFC 9266 (channel binding), RFC 3207 §4.2 by the driver's order,
 //! RFC 4978 (COMPRESS) around any stream.
 
+mod alarm;
 mod authority;
 mod client;
 mod clock;
