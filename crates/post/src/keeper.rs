@@ -14,6 +14,7 @@ use mail::{AccountId, Instant, ModSeq};
 use store::{Batch, Boxed, CommitError, Partition, Staged, Version, Writes};
 use tokio::sync::watch;
 
+use crate::arranged::Arranged;
 use crate::budget::Budget;
 use crate::draft::Draft;
 use crate::ledger::Ledger;
@@ -137,6 +138,15 @@ impl Keeper {
     pub(crate) fn forget(&self) {
         let mut desk = self.desk();
         self.discard(&mut desk);
+    }
+
+    /// Uses the orders and threads that its memory has; `None` if it is not there.
+    pub(crate) fn arranged<T>(&self, work: impl FnOnce(&mut Arranged) -> T) -> Option<T> {
+        let mut desk = self.desk();
+        let ledger = desk.ledger.as_deref_mut()?;
+        let done = work(&mut ledger.arranged);
+        self.weigh(ledger.octets());
+        Some(done)
     }
 
     /// Wakes whoever watches, though the ledger has not moved.

@@ -11,6 +11,7 @@ use mail::{EmailId, Flag, FlagSet, MailboxId, ModSeq, Uid, UidSet};
 use store::{Direction, Partition, Row, Store, Table, Version};
 
 use crate::access::{self, Acl};
+use crate::arranged::Arranged;
 use crate::happenings::Happenings;
 use crate::sums::Sums;
 use crate::tables::{self, Counters, Entry, FlagRun, MailboxRow};
@@ -51,6 +52,8 @@ pub(crate) struct Ledger {
     pub(crate) happenings: Happenings,
     /// Runs of UIDs in all of them.
     pub(crate) vanished_runs: usize,
+    /// Orders and threads that were made since it was read.
+    pub(crate) arranged: Arranged,
 }
 
 /// What a row of flag runs is still good for.
@@ -222,6 +225,7 @@ impl Ledger {
             vanished: VecDeque::new(),
             happenings: Happenings::default(),
             vanished_runs: 0,
+            arranged: Arranged::default(),
         }
     }
 

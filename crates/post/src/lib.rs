@@ -67,6 +67,7 @@
 mod access;
 mod account;
 mod append;
+mod arranged;
 mod budget;
 mod captured;
 mod catenate;

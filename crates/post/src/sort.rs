@@ -1,10 +1,13 @@
 //! Messages in an order (RFC 5256 §3, RFC 5957, RFC 6203 §6).
 
+mod kept;
+
 use std::cmp::Ordering;
 
 use mail::{MailboxId, ModSeq, Uid};
 use message::{Digest, SortText};
 
+use crate::arranged::Order;
 use crate::digests::{Wanted, sent_seconds};
 use crate::search::Query;
 use crate::tables::Entry;
@@ -86,6 +89,10 @@ impl Account {
         let _pinned = self.keeper.pin();
         let found = self.search(mailbox, query).await?;
         let entries = self.entries(mailbox, &found.uids).await?;
+        let keeps = found.scores.is_empty() && kept::is_worth_keeping(criteria);
+        if keeps && let Some(uids) = self.in_kept_order(mailbox, &entries, criteria).await? {
+            return Ok(kept::sorted(&uids, &entries));
+        }
         let mut lines = Lines::new(criteria, entries.len());
         // Both come by rising UID.
         let mut scored = found.uids.iter().zip(found.scores);
@@ -110,9 +117,17 @@ impl Account {
         }
         drop(entries);
         let count = lines.messages.len();
-        self.house
-            .in_nobodys_way(count, move || lines.sorted())
-            .await
+        let arrange = move || {
+            let sorted = lines.sorted();
+            let order = keeps.then(|| Order::of(&sorted.uids));
+            (sorted, order)
+        };
+        let (sorted, order) = self.house.in_nobodys_way(count, arrange).await?;
+        if let Some(order) = order {
+            self.keeper
+                .arranged(|arranged| arranged.keep_order(mailbox, criteria, order));
+        }
+        Ok(sorted)
     }
 }
 
@@ -166,9 +181,7 @@ impl Lines {
 
     /// The messages in their order.
     fn sorted(&self) -> Sorted {
-        let mut order: Vec<usize> = (0..self.messages.len()).collect();
-        // They came by rising UID, and those that are alike stay so.
-        order.sort_unstable_by(|one, other| self.compare(*one, *other).then(one.cmp(other)));
+        let order = self.order();
         let message = |at: &usize| self.messages.get(*at).copied();
         let modseqs = self.messages.iter().map(|(_, modseq)| *modseq);
         let modseq = |at: Option<&usize>| at.and_then(message).map(|(_, modseq)| modseq);
@@ -186,6 +199,21 @@ impl Lines {
                 .filter_map(|at| self.scores.get(*at).copied())
                 .collect(),
         }
+    }
+
+    /// The lines in their order.
+    fn order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.messages.len()).collect();
+        // They came by rising UID, and those that are alike stay so.
+        order.sort_unstable_by(|one, other| self.compare(*one, *other).then(one.cmp(other)));
+        order
+    }
+
+    /// True if a message comes before another, whichever was added first.
+    fn precedes(&self, one: usize, other: usize) -> bool {
+        let uid = |at: usize| self.messages.get(at).map(|(uid, _)| *uid);
+        let alike = || uid(one).cmp(&uid(other));
+        self.compare(one, other).then_with(alike).is_lt()
     }
 
     fn compare(&self, one: usize, other: usize) -> Ordering {

@@ -4,6 +4,7 @@ use mail::{MailboxId, Uid};
 use message::thread::own_id;
 use message::{ByReferences, BySubject, Member, base_subject};
 
+use crate::arranged::Members;
 use crate::digests::{Wanted, sent_seconds};
 use crate::search::Query;
 use crate::{Account, Outcome};
@@ -33,6 +34,14 @@ impl Account {
         let _pinned = self.keeper.pin();
         let found = self.search(mailbox, query).await?;
         let entries = self.entries(mailbox, &found.uids).await?;
+        // Good as long as it is these and no others.
+        let among = found.uids;
+        let made_before = self
+            .keeper
+            .arranged(|arranged| arranged.threads(mailbox, threading, &among));
+        if let Some(members) = made_before.flatten() {
+            return Ok(members.to_vec());
+        }
         let mut uids = Vec::with_capacity(entries.len());
         let members = match threading {
             Threading::Subject => {
@@ -69,13 +78,21 @@ impl Account {
                 self.house.in_nobodys_way(count, finish).await?
             }
         };
-        let named = members.into_iter().map(|member| Member {
-            message: member.message.and_then(|message| {
-                let at = usize::try_from(message).ok()?;
-                uids.get(at).copied()
-            }),
-            depth: member.depth,
-        });
-        Ok(named.collect())
+        let named: Vec<_> = members
+            .into_iter()
+            .map(|member| Member {
+                message: member.message.and_then(|message| {
+                    let at = usize::try_from(message).ok()?;
+                    uids.get(at).copied()
+                }),
+                depth: member.depth,
+            })
+            .collect();
+        if uids.iter().copied().eq(among.iter()) {
+            let kept = Members::from(&named[..]);
+            self.keeper
+                .arranged(|arranged| arranged.keep_threads(mailbox, threading, among, kept));
+        }
+        Ok(named)
     }
 }

@@ -34,6 +34,7 @@ impl Ledger {
             + self.vanished.capacity() * size_of::<(ModSeq, MailboxId, UidSet)>()
             + vanished
             + self.happenings.octets()
+            + self.arranged.octets()
     }
 }
 

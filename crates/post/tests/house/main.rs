@@ -7,6 +7,7 @@
 )]
 
 mod catenate;
+mod arranged;
 mod delivery;
 mod fuzzy;
 mod keeper;

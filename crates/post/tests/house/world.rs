@@ -74,6 +74,8 @@ pub(crate) struct Moody {
     mood: Arc<Mutex<Mood>>,
     /// How many pieces of blobs were read.
     pub(crate) reads: Arc<AtomicU64>,
+    /// How often rows were asked for.
+    pub(crate) looks: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Default)]
@@ -169,6 +171,7 @@ impl Store for Moody {
         table: Table,
         keys: Vec<Bytes>,
     ) -> Boxed<'_, Result<Vec<Option<Bytes>>, store::Error>> {
+        self.looks.fetch_add(1, Ordering::Relaxed);
         self.memory.get(partition, table, keys)
     }
 
@@ -180,6 +183,7 @@ impl Store for Moody {
         limit: usize,
         direction: Direction,
     ) -> Boxed<'_, Result<Page, store::Error>> {
+        self.looks.fetch_add(1, Ordering::Relaxed);
         self.memory.scan(partition, table, range, limit, direction)
     }
 
