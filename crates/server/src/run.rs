@@ -20,6 +20,9 @@ use crate::{control, imap, pop3, smtp};
 /// How often the certificate is looked after.
 const REFRESH_EVERY: Duration = Duration::from_secs(6 * 3600);
 
+/// How long mail that is to be indexed waits for more: a search reads what came meanwhile.
+const INDEX_PAUSE: Duration = Duration::from_millis(500);
+
 /// File descriptors kept from connections.
 const STORE_DESCRIPTORS: usize = 500;
 
@@ -187,7 +190,7 @@ fn index(post: Post, mut stop: Stop) {
         runtime.block_on(async {
             tokio::select! {
                 () = stop.asked() => {}
-                () = post.keep_index() => {}
+                () = post.keep_index(|| tokio::time::sleep(INDEX_PAUSE)) => {}
             }
         });
     };

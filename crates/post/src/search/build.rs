@@ -28,8 +28,15 @@ type Place = (EmailId, MailboxId, Uid);
 impl Post {
     /// Keeps the index of every account near its mail: works as long as it is polled, and waits
     /// where there is nothing to do. One for the house, best on a thread of its own.
-    pub async fn keep_index(&self) {
+    ///
+    /// Whoever comes first after a rest is let wait for a `pause`: what comes meanwhile is taken up
+    /// with it, and so is not merged with it later.
+    pub async fn keep_index<P: Future<Output = ()>>(&self, pause: impl Fn() -> P) {
         loop {
+            if self.inner.waiting.is_empty() {
+                self.inner.waiting.arrival().await;
+                pause().await;
+            }
             let id = self.inner.waiting.next().await;
             // An account that was removed meanwhile needs none.
             let Ok(account) = self.account(id).await else {

@@ -29,13 +29,26 @@ impl Waiting {
         self.news.notify_one();
     }
 
+    /// True if none waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        line.accounts.is_empty()
+    }
+
+    /// Waits until there is one.
+    pub(crate) async fn arrival(&self) {
+        while self.is_empty() {
+            self.news.notified().await;
+        }
+    }
+
     /// The next account, as soon as there is one.
     pub(crate) async fn next(&self) -> AccountId {
         loop {
             if let Some(account) = self.take() {
                 return account;
             }
-            self.news.notified().await;
+            self.arrival().await;
         }
     }
 

@@ -351,7 +351,7 @@ async fn deliveries_wake_the_builder() {
     let world = World::with(&["ada", "bob"], rules()).await;
     let ada = world.account("ada").await;
     let post = world.post.clone();
-    let builder = tokio::spawn(async move { post.keep_index().await });
+    let builder = tokio::spawn(async move { post.keep_index(|| std::future::ready(())).await });
     let mut state = 11;
     deliver(&world, &mut state, 100).await;
     while pieces(&world, &ada).await.is_empty() {
@@ -366,7 +366,7 @@ async fn a_letter_is_found_from_the_moment_it_is_there() {
     let world = World::with(&["ada"], rules()).await;
     let ada = world.account("ada").await;
     let post = world.post.clone();
-    let builder = tokio::spawn(async move { post.keep_index().await });
+    let builder = tokio::spawn(async move { post.keep_index(|| std::future::ready(())).await });
     let mailbox = inbox(&ada).await;
     for number in 1..=600_u32 {
         let text = format!("Subject: token{number}z\r\n\r\nA letter.\r\n");
