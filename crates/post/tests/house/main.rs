@@ -6,8 +6,8 @@
     reason = "tests"
 )]
 
-mod catenate;
 mod arranged;
+mod catenate;
 mod delivery;
 mod fuzzy;
 mod keeper;
