@@ -12,11 +12,16 @@ use std::ops::Bound;
 use std::path::Path;
 
 use bytes::Bytes;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, UserKey, UserValue};
+use fjall::{
+    Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable, UserKey,
+    UserValue,
+};
 use mail::BlobId;
 
+use super::hints::{self, Arrivals};
 use super::record::{Located, Place};
-use crate::backend::{Direction, Error, Page, Partition, Row, Table, Version};
+use crate::backend::{Cut, Direction, Error, Page, Partition, Row, Table, Version, pieces};
+use crate::packed::Change;
 
 /// The engine's own write buffer for each keyspace.
 const MEMTABLE_OCTETS: u64 = 16 << 20;
@@ -114,7 +119,7 @@ impl View {
         table: Table,
         (from, to): (&[u8], Option<&[u8]>),
         limit: usize,
-        direction: Direction,
+        (direction, cut): (Direction, Option<Cut>),
     ) -> Result<Page, Error> {
         if to.is_some_and(|to| to <= from) {
             return Ok(Page::default());
@@ -138,7 +143,8 @@ impl View {
                 return Ok(gathered.page(true));
             }
             let (key, value) = row.into_inner().map_err(failed("scanning rows"))?;
-            gathered.push(key.get(PREFIX_OCTETS..).unwrap_or_default(), &value);
+            let key = key.get(PREFIX_OCTETS..).unwrap_or_default();
+            gathered.push(key, pieces(&value, cut));
         }
     }
 
@@ -162,15 +168,26 @@ impl View {
         Ok((least, greatest))
     }
 
-    /// Makes changes visible, all at once, without making them durable.
-    pub(super) fn apply(&self, changes: Changes, sequence: u64) -> Result<(), Error> {
+    /// Makes the rows visible that were changed so far, and nothing else.
+    pub(super) fn apply_piece(&self, changes: &mut Changes) -> Result<(), Error> {
+        let batch = self.rows_batch(std::mem::take(&mut changes.rows));
+        batch.commit().map_err(failed("writing the view"))
+    }
+
+    fn rows_batch(&self, rows: Vec<(UserKey, Option<UserValue>)>) -> OwnedWriteBatch {
         let mut batch = self.db.batch();
-        for (key, value) in latest(changes.rows) {
+        for (key, value) in latest(rows) {
             match value {
                 Some(value) => batch.insert(&self.rows, key, value),
                 None => batch.remove(&self.rows, key),
             }
         }
+        batch
+    }
+
+    /// Makes changes visible, all at once, without making them durable.
+    pub(super) fn apply(&self, changes: Changes, sequence: u64) -> Result<(), Error> {
+        let mut batch = self.rows_batch(changes.rows);
         for (partition, version) in changes.versions {
             let (key, value) = (partition.0.to_be_bytes(), version.0.to_be_bytes());
             batch.insert(&self.versions, key, value);
@@ -241,18 +258,30 @@ impl fmt::Debug for Changes {
 }
 
 impl Changes {
-    pub(super) fn row(
-        &mut self,
-        partition: Partition,
-        table: Table,
-        key: &[u8],
-        value: Option<&[u8]>,
-    ) {
+    fn row(&mut self, partition: Partition, table: Table, key: &[u8], value: Option<&[u8]>) {
         self.octets += key.len() + value.map_or(0, <[u8]>::len);
         self.key.clear();
         put_row_key(&mut self.key, partition, table, key);
         let key = UserKey::from(&self.key[..]);
         self.rows.push((key, value.map(UserValue::from)));
+    }
+
+    /// Adds a change; a value with room for a hint gets it.
+    pub(super) fn change<T>(
+        &mut self,
+        partition: Partition,
+        change: Change<'_>,
+        arrivals: &mut Arrivals<'_, T>,
+    ) {
+        let value = change.value.filter(|_| change.beside);
+        let filled = value.and_then(|value| hints::filled(value, |blob| arrivals.find(blob)));
+        let value = filled.as_deref().or(change.value);
+        self.row(partition, change.table, change.key, value);
+    }
+
+    /// How many rows are changed.
+    pub(super) const fn rows(&self) -> usize {
+        self.rows.len()
     }
 
     pub(super) fn version(&mut self, partition: Partition, version: Version) {
@@ -298,15 +327,16 @@ impl Gathered {
         self.page.rows.len() + self.ends.len()
     }
 
-    fn push(&mut self, key: &[u8], value: &[u8]) {
-        let octets = key.len() + value.len();
+    fn push(&mut self, key: &[u8], (front, behind): (&[u8], &[u8])) {
+        let octets = key.len() + front.len() + behind.len();
         if self.octets.len() + octets > self.octets.capacity() {
             self.settle();
             self.octets.reserve(octets.max(GATHERED_OCTETS));
         }
         self.octets.extend_from_slice(key);
         let key_end = self.octets.len();
-        self.octets.extend_from_slice(value);
+        self.octets.extend_from_slice(front);
+        self.octets.extend_from_slice(behind);
         self.ends.push((key_end, self.octets.len()));
     }
 
