@@ -20,7 +20,7 @@ use crate::parameter::Parameter;
 use crate::part::{Content, Part};
 use crate::stored::StoredContent;
 
-pub(crate) use read::{Reader, parts_at};
+pub(crate) use read::{Reader, parts_at, placed_parts_at};
 
 const VERSION: u8 = 4;
 /// The first version whose digest can be passed over, and whose parts begin with their places.
@@ -50,7 +50,16 @@ pub(crate) fn decode(stored: &[u8], wanted: Wanted) -> Result<Outline, Error> {
         reader.pass_head()?;
         Digest::default()
     };
-    if !wanted.parts {
+    decode_root(reader, digest, wanted.parts)
+}
+
+/// The same of octets that begin with the parts, as [`placed_parts_at`] says where.
+pub(crate) fn decode_bare(parts: &[u8], wanted: bool) -> Result<Outline, Error> {
+    decode_root(Reader::of(parts), Digest::default(), wanted)
+}
+
+fn decode_root(mut reader: Reader<'_>, digest: Digest, parts: bool) -> Result<Outline, Error> {
+    if !parts {
         let (header, body) = reader.places()?;
         let root = Part {
             header,

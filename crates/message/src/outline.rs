@@ -132,4 +132,20 @@ impl Outline {
     pub fn decode_some(stored: &[u8], wanted: Wanted) -> Result<Self, Error> {
         codec::decode(stored, wanted)
     }
+
+    /// Where the parts begin in a stored outline of which `beginning` is the beginning, if it says
+    /// so: what is behind that can be read without what is before it.
+    #[must_use]
+    pub fn parts_at(beginning: &[u8]) -> Option<usize> {
+        codec::placed_parts_at(beginning)
+    }
+
+    /// Reads what stands behind [`Outline::parts_at`]: as [`Outline::decode_some`] does where the
+    /// digest is not wanted.
+    ///
+    /// # Errors
+    /// As [`Outline::decode_some`].
+    pub fn decode_parts(stored: &[u8], parts: bool) -> Result<Self, Error> {
+        codec::decode_bare(stored, parts)
+    }
 }

@@ -20,8 +20,8 @@ use crate::part::{Content, Disposition, Part, Span};
 pub struct StoredOutline {
     octets: Bytes,
     wanted: Wanted,
-    /// Octets before the parts.
-    parts_at: usize,
+    /// Octets before the parts; `None` where what is before them is not there.
+    parts_at: Option<usize>,
 }
 
 impl StoredOutline {
@@ -34,8 +34,21 @@ impl StoredOutline {
         Ok(Self {
             octets,
             wanted,
-            parts_at,
+            parts_at: Some(parts_at),
         })
+    }
+
+    /// Takes what stands behind [`Outline::parts_at`]: nothing but the parts will be told.
+    #[must_use]
+    pub const fn of_parts(octets: Bytes) -> Self {
+        Self {
+            octets,
+            wanted: Wanted {
+                digest: false,
+                parts: true,
+            },
+            parts_at: None,
+        }
     }
 
     /// An outline made of these, as it would be stored.
@@ -46,7 +59,7 @@ impl StoredOutline {
         Self {
             octets,
             wanted: Wanted::ALL,
-            parts_at,
+            parts_at: Some(parts_at),
         }
     }
 
@@ -70,8 +83,10 @@ impl StoredOutline {
     /// The message's parts; `None` where they were not wanted.
     #[must_use]
     pub fn parts(&self) -> Option<StoredParts<'_>> {
-        let at = self.wanted.parts.then_some(self.parts_at)?;
-        let reader = Reader::from(&self.octets, at).ok()?;
+        let reader = match self.wanted.parts.then_some(self.parts_at)? {
+            None => Reader::of(&self.octets),
+            Some(at) => Reader::from(&self.octets, at).ok()?,
+        };
         Some(StoredParts { reader })
     }
 
@@ -80,7 +95,10 @@ impl StoredOutline {
     /// # Errors
     /// As [`Outline::decode_some`].
     pub fn to_outline(&self) -> Result<Outline, Error> {
-        Outline::decode_some(&self.octets, self.wanted)
+        match self.parts_at {
+            None => Outline::decode_parts(&self.octets, self.wanted.parts),
+            Some(_) => Outline::decode_some(&self.octets, self.wanted),
+        }
     }
 }
 

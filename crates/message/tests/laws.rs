@@ -274,6 +274,18 @@ fn halves(stored: &[u8], outline: &Outline) {
         assert_eq!(some.root.body, outline.root.body);
         shown(stored, outline, Wanted { digest, parts });
     }
+    // Its parts stand alone, and where they begin is known from the first few octets.
+    let at = Outline::parts_at(stored).unwrap();
+    let begun = stored.iter().take(11).copied().collect::<Vec<_>>();
+    assert_eq!(Outline::parts_at(&begun), Some(at));
+    let parts = &stored[at..];
+    let places = Outline::decode_parts(parts, false).unwrap().root;
+    let same = [places.header, places.body] == [outline.root.header, outline.root.body];
+    assert!(same);
+    let alone = StoredOutline::of_parts(parts.to_vec().into());
+    assert_eq!(alone.to_outline().unwrap().root, outline.root);
+    assert!(alone.digest().is_none());
+    assert!(alone.parts().is_some());
 }
 
 /// What is shown of stored octets without copying them is the outline.

@@ -92,8 +92,17 @@ impl Account {
 
     /// The rows of emails, `None` for those that are gone.
     pub(crate) async fn emails(&self, emails: &[EmailId]) -> Outcome<Vec<Option<EmailRow>>> {
-        if let Some((first, last)) = neighbours(emails) {
-            return self.emails_between(first, last, emails).await;
+        self.email_rows(emails, false).await
+    }
+
+    /// The same; with `parts_only`, those where that costs less are [`EmailRow::bare`].
+    pub(crate) async fn email_rows(
+        &self,
+        emails: &[EmailId],
+        parts_only: bool,
+    ) -> Outcome<Vec<Option<EmailRow>>> {
+        if let Some(ends) = neighbours(emails) {
+            return self.emails_between(ends, emails, parts_only).await;
         }
         let keys = emails.iter().map(|email| tables::email_key(*email));
         let store = self.house.inner.store.as_ref();
@@ -114,9 +123,9 @@ impl Account {
     /// The same for emails that lie close together: one scan finds them for much less.
     async fn emails_between(
         &self,
-        first: EmailId,
-        last: EmailId,
+        (first, last): (EmailId, EmailId),
         emails: &[EmailId],
+        parts_only: bool,
     ) -> Outcome<Vec<Option<EmailRow>>> {
         let range = (
             tables::email_key(first),
@@ -126,16 +135,22 @@ impl Account {
         );
         let store = self.house.inner.store.as_ref();
         let span = usize::try_from(last.0 - first.0).unwrap_or(usize::MAX);
-        let page = store
-            .scan(
-                self.keeper.partition(),
-                tables::EMAILS,
-                range,
-                span.saturating_add(1),
-                Direction::Rising,
-            )
+        let (at, table, limit) = (
+            self.keeper.partition(),
+            tables::EMAILS,
+            span.saturating_add(1),
+        );
+        let page = match parts_only {
+            true => store.scan_cut(at, table, range, limit, EmailRow::parts_only),
+            false => store.scan(at, table, range, limit, Direction::Rising),
+        };
+        let page = page
             .await
             .map_err(Error::reading("reading messages' rows"))?;
+        let read_row = match parts_only {
+            true => EmailRow::read_cut,
+            false => EmailRow::read,
+        };
         let mut next = 0;
         let read = |email: &EmailId| {
             let key = email.0.to_be_bytes();
@@ -150,7 +165,7 @@ impl Account {
                 return Ok(None);
             };
             next += 1;
-            match EmailRow::read(&row.value) {
+            match read_row(&row.value) {
                 None => Err(Fault::Row("an email").into()),
                 row => Ok(row),
             }

@@ -12,8 +12,10 @@ use bytes::Bytes;
 use store::Write;
 
 mod flags;
+mod list;
 
 pub(crate) use flags::Flagging;
+use list::List;
 
 use crate::access::{self, Acl, Grantee};
 use crate::happenings::{Author, Happening, What};
@@ -23,11 +25,14 @@ use crate::sums::Sums;
 use crate::tables::{self, EmailRow, Entry, MailboxRow, SavedAt};
 use crate::{Error, Outcome, Quota, Usage};
 
+/// Memory is given back where so many times less would do.
+const ROOMY: usize = 4;
+
 /// A batch in the making for one account.
 #[derive(Debug)]
 pub(crate) struct Draft<'a> {
     ledger: &'a mut Ledger,
-    writes: Vec<Write>,
+    writes: List,
     /// The line of the ledger that this batch is; allocated by its first step.
     modseq: Option<ModSeq>,
     /// Mailboxes whose next UID moved: written once, at the end.
@@ -55,7 +60,7 @@ impl<'a> Draft<'a> {
     pub(crate) const fn new(ledger: &'a mut Ledger) -> Self {
         Self {
             ledger,
-            writes: Vec::new(),
+            writes: List::new(),
             modseq: None,
             filed: BTreeSet::new(),
             author: Author(0),
@@ -106,7 +111,7 @@ impl<'a> Draft<'a> {
             }
         }
         self.writes.push(self.ledger.counters.put());
-        Some((self.writes, modseq))
+        Some((self.writes.into_writes(), modseq))
     }
 
     /// Takes a message in; it is in no mailbox yet.
@@ -217,6 +222,7 @@ impl<'a> Draft<'a> {
         if gone.is_empty() {
             return;
         }
+        give_back(&mut folder.entries);
         folder.sums = Sums::of(&folder.entries);
         let removed: UidSet = gone.iter().map(|entry| entry.uid).collect();
         let modseq = self.modseq();
@@ -225,6 +231,10 @@ impl<'a> Draft<'a> {
             self.ledger.counters.usage.remove(entry.size.into());
             self.writes.push(Entry::delete(mailbox, entry.uid));
             self.unshare(entry.email);
+        }
+        let shared = &mut self.ledger.shared;
+        if shared.len() < shared.capacity() / ROOMY {
+            shared.shrink_to_fit();
         }
         if let Some(folder) = self.ledger.folders.get_mut(&mailbox) {
             folder.highest = modseq;
@@ -430,6 +440,13 @@ impl<'a> Draft<'a> {
         if let Some(folder) = self.ledger.folders.get(&id) {
             self.writes.push(folder.row.put(id));
         }
+    }
+}
+
+/// Gives memory back where most of it is not needed any more.
+fn give_back(entries: &mut Vec<Entry>) {
+    if entries.len() < entries.capacity() / ROOMY {
+        entries.shrink_to_fit();
     }
 }
 

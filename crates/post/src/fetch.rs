@@ -140,7 +140,9 @@ impl Account {
         let mut octets = 0;
         let mut made = Vec::new();
         let mut headers = Headers::default();
-        for (at, email) in self.emails(&emails).await?.into_iter().enumerate() {
+        let parts_only = !plan.outline.digest && plan.preview.is_none();
+        let read = self.email_rows(&emails, parts_only).await?;
+        for (at, email) in read.into_iter().enumerate() {
             // A message removed since the page was made is left out like one removed before.
             let Some(email) = email else { continue };
             if octets > self.house.rules().section_octets_max {
@@ -251,16 +253,21 @@ impl Account {
                 .await?;
             octets += u64::try_from(stored.len()).unwrap_or(u64::MAX);
             if pieced {
-                let wanted = Wanted {
-                    digest: false,
-                    parts: plan.items.iter().any(names_part),
+                let parts = plan.items.iter().any(names_part);
+                let digest = false;
+                let read = match email.bare {
+                    true => Outline::decode_parts(&stored, parts),
+                    false => Outline::decode_some(&stored, Wanted { digest, parts }),
                 };
-                let read = Outline::decode_some(&stored, wanted).map_err(unreadable)?;
+                let read = read.map_err(unreadable)?;
                 octets += outline_octets(&stored, &read);
                 outline = Some(read);
             }
             if plan.outline.any() {
-                let outline = StoredOutline::new(stored, plan.outline);
+                let outline = match email.bare {
+                    true => Ok(StoredOutline::of_parts(stored)),
+                    false => StoredOutline::new(stored, plan.outline),
+                };
                 row.outline = Some(outline.map_err(unreadable)?);
             }
         }
@@ -269,7 +276,7 @@ impl Account {
                 Some(outline) if !is_whole(item) => {
                     match header_of(email, outline, item).filter(|range| headers.fit(*range)) {
                         Some(range) => {
-                            octets += headers.note(at, range);
+                            octets += headers.note(at, range, email);
                             Data::Nothing
                         }
                         None => self.data(email, outline, item).await?,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use mail::{AccountId, Address, BlobRange};
-use store::Store;
+use store::{Sought, Store};
 use tokio::sync::{oneshot, watch};
 
 use crate::budget::{Keepers, MailboxMemory};
@@ -141,6 +141,12 @@ impl Post {
     /// As [`Post::read`].
     pub async fn read_many(&self, ranges: Vec<BlobRange>) -> Outcome<Vec<Bytes>> {
         let read = self.inner.store.read_many(ranges).await;
+        read.map_err(Error::reading("reading messages"))
+    }
+
+    /// The same where rows say where the messages may be.
+    pub(crate) async fn read_sought(&self, sought: Vec<Sought>) -> Outcome<Vec<Bytes>> {
+        let read = self.inner.store.read_sought(sought).await;
         read.map_err(Error::reading("reading messages"))
     }
 

@@ -25,6 +25,9 @@ use crate::{Error, Outcome, Outside, Post};
 #[derive(Debug)]
 pub(crate) struct Keeper {
     pub(crate) account: AccountId,
+    /// Whoever goes to the desk waits here, so that no thread stands still while a change of very
+    /// many messages is prepared.
+    turn: tokio::sync::Mutex<()>,
     desk: Mutex<Desk>,
     loading: tokio::sync::Mutex<()>,
     settled: watch::Sender<Settled>,
@@ -81,6 +84,7 @@ impl Keeper {
     pub(crate) fn new(account: AccountId, budget: Arc<Budget>, waiting: Arc<Waiting>) -> Self {
         Self {
             account,
+            turn: tokio::sync::Mutex::default(),
             desk: Mutex::default(),
             loading: tokio::sync::Mutex::default(),
             settled: watch::Sender::new(Settled::default()),
@@ -251,6 +255,7 @@ impl Post {
     ) -> Outcome<T> {
         loop {
             let seen = {
+                let _turn = keeper.turn.lock().await;
                 let desk = keeper.desk();
                 desk.ledger.as_ref().map(|ledger| {
                     let barrier = (ledger.durable < ledger.version).then_some(Settled {
@@ -322,7 +327,14 @@ impl Post {
             return Err(Error::commit(CommitError::Full));
         }
         loop {
-            match self.try_change(keepers, blobs, &mut change) {
+            let tried = {
+                let mut turns = Vec::with_capacity(keepers.len());
+                for keeper in keepers {
+                    turns.push(keeper.turn.lock().await);
+                }
+                self.try_change(keepers, blobs, &mut change)
+            };
+            match tried {
                 Tried::Away => {
                     for keeper in keepers {
                         keeper.load(self).await?;

@@ -303,6 +303,16 @@ impl Folder {
         self.entries.get(at.ok()?)
     }
 
+    /// Where the entry with this UID is, from `at` on; mostly it is right there.
+    pub(crate) fn position(&self, at: usize, uid: Uid) -> Option<usize> {
+        let behind = self.entries.get(at..)?;
+        if behind.first()?.uid == uid {
+            return Some(at);
+        }
+        let found = behind.binary_search_by_key(&uid, |entry| entry.uid);
+        Some(at + found.ok()?)
+    }
+
     /// The entries with these UIDs, by rising UID.
     pub(crate) fn among<'a>(&'a self, uids: &'a UidSet) -> impl Iterator<Item = &'a Entry> {
         self.among_above(uids, None)

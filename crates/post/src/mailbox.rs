@@ -449,12 +449,18 @@ pub(crate) fn copy_entries(
     (rules, now): (&Rules, Timestamp),
 ) -> Outcome<Vec<(Uid, Uid)>> {
     let folder = draft.ledger().folder(source)?;
-    let copied: Vec<_> = folder
-        .among(uids)
-        .map(|entry| (*entry, settable.among(&folder.flags(entry))))
-        .collect();
-    let mut pairs = Vec::with_capacity(copied.len());
-    for (entry, flags) in copied {
+    // Their UIDs alone: there may be a million.
+    let asked: Vec<_> = folder.among(uids).map(|entry| entry.uid).collect();
+    let mut pairs = Vec::with_capacity(asked.len());
+    let mut next = 0;
+    for uid in asked {
+        let folder = draft.ledger().folder(source)?;
+        let at = folder.position(next, uid);
+        let Some((at, entry)) = at.and_then(|at| Some((at, *folder.entries.get(at)?))) else {
+            continue;
+        };
+        next = at + 1;
+        let flags = settable.among(&folder.flags(&entry));
         let filing = Filing {
             email: entry.email,
             flags: &flags,

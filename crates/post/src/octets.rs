@@ -106,6 +106,11 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.octets()?).ok()
     }
 
+    /// What was not read yet.
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
     /// Ends; octets left over are as wrong as missing ones.
     pub(crate) fn end(self) -> Option<()> {
         self.0.is_empty().then_some(())

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use message::view::{Bodies, preview, preview_spans};
 use message::{Limits, Outline, Scanner};
-use store::{Stage, Staged, Store};
+use store::{Hint, Stage, Staged, Store};
 
 use crate::tables::EmailRow;
 use crate::{Error, Outcome, Post, Why};
@@ -116,6 +116,8 @@ impl Spooled {
     pub(crate) fn row(&self) -> EmailRow {
         EmailRow {
             blob: self.staged.blob,
+            hint: Hint::NONE,
+            bare: false,
             size: self.staged.len,
             outline: self.outline.clone(),
             preview: self.preview.clone().map(Bytes::from),

@@ -5,13 +5,15 @@
 use std::num::NonZeroU32;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use mail::{
-    BlobId, EmailId, Keyword, MailboxId, ModSeq, Role, Timestamp, Uid, UidSet, UidValidity,
-};
+use mail::{EmailId, Keyword, MailboxId, ModSeq, Role, Timestamp, Uid, UidSet, UidValidity};
 use store::{Table, Write};
 
+use crate::Usage;
 use crate::octets::{Reader, Writer};
-use crate::{Fault, Usage};
+
+mod emails;
+
+pub(crate) use emails::{EmailRow, email_key};
 
 /// The account's counters: one row.
 pub(crate) const COUNTERS: Table = Table(1);
@@ -53,8 +55,6 @@ const VERSION: u8 = 1;
 const VERSION_COUNTED: u8 = 2;
 /// [`Entry`] as it is written where it is known when the message was put into the mailbox.
 const ENTRY_VERSION_SAVED: u8 = 2;
-/// [`EmailRow`] as it is written where its preview is known.
-const EMAIL_VERSION_PREVIEW: u8 = 2;
 
 /// What an account counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -124,18 +124,6 @@ impl SavedAt {
     pub(crate) fn moment(self) -> Timestamp {
         Timestamp::utc(self.0.get().into())
     }
-}
-
-/// A message, shared by its entries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct EmailRow {
-    pub(crate) blob: BlobId,
-    pub(crate) size: u64,
-    /// As `message` encodes it; `None` where it was not made at delivery.
-    pub(crate) outline: Option<Bytes>,
-    /// The first words of its text, UTF-8; `None` where they were not looked for at delivery, as in
-    /// rows of version 1.
-    pub(crate) preview: Option<Bytes>,
 }
 
 /// Messages next to each other that one change left with the same flags. It holds for those that
@@ -306,57 +294,6 @@ impl Entry {
     }
 }
 
-impl EmailRow {
-    pub(crate) fn put(&self, id: EmailId) -> Write {
-        let outline = self.outline.as_deref().unwrap_or_default();
-        let version = match self.preview {
-            None => VERSION,
-            Some(_) => EMAIL_VERSION_PREVIEW,
-        };
-        let writer = Writer::version(version)
-            .fixed(&self.blob.0)
-            .number(self.size)
-            .octets(outline);
-        let writer = match &self.preview {
-            None => writer,
-            Some(preview) => writer.octets(preview),
-        };
-        put(EMAILS, email_key(id), writer.finish())
-    }
-
-    pub(crate) fn read(value: &Bytes) -> Option<Self> {
-        let (mut reader, version) = Reader::either(value, &[VERSION, EMAIL_VERSION_PREVIEW])?;
-        let blob = BlobId(reader.fixed()?);
-        let size = reader.number()?;
-        let outline = reader.octets()?;
-        let outline = (!outline.is_empty()).then(|| value.slice_ref(outline));
-        let preview = match version {
-            EMAIL_VERSION_PREVIEW => Some(value.slice_ref(reader.octets()?)),
-            _ => None,
-        };
-        reader.end()?;
-        Some(Self {
-            blob,
-            size,
-            outline,
-            preview,
-        })
-    }
-
-    /// Its preview, if it is known.
-    pub(crate) fn preview_text(&self) -> Result<Option<String>, Fault> {
-        let Some(preview) = &self.preview else {
-            return Ok(None);
-        };
-        let text = std::str::from_utf8(preview).map_err(|_| Fault::Row("a preview"))?;
-        Ok(Some(text.to_owned()))
-    }
-
-    pub(crate) fn delete(id: EmailId) -> Write {
-        delete(EMAILS, email_key(id))
-    }
-}
-
 /// A line about removed messages.
 pub(crate) fn put_vanished(modseq: ModSeq, mailbox: MailboxId, uids: &UidSet) -> Write {
     let mut writer = Writer::version(VERSION);
@@ -475,10 +412,6 @@ fn metadata_key(mailbox: MailboxId, entry: &str) -> Bytes {
     [&mailbox.0.to_be_bytes(), entry.as_bytes()].concat().into()
 }
 
-pub(crate) fn email_key(id: EmailId) -> Bytes {
-    Bytes::copy_from_slice(&id.0.to_be_bytes())
-}
-
 fn mailbox_key(id: MailboxId) -> Bytes {
     Bytes::copy_from_slice(&id.0.to_be_bytes())
 }
@@ -521,7 +454,7 @@ mod tests {
     fn parts(write: Write) -> (Bytes, Bytes) {
         match write {
             Write::Put { key, value, .. } => (key, value),
-            Write::Delete { .. } => panic!("a delete"),
+            _ => panic!("no plain row"),
         }
     }
 
@@ -590,27 +523,6 @@ mod tests {
             };
             let (key, value) = parts(entry.put(MailboxId(6)));
             assert_eq!(Entry::read(&key, &value), Some((MailboxId(6), entry)));
-        }
-
-        let previews = [None, Some(Bytes::new()), Some(Bytes::from("Grüße"))];
-        for (outline, preview) in [None, Some(Bytes::from_static(b"outline"))]
-            .into_iter()
-            .flat_map(|outline| {
-                previews
-                    .iter()
-                    .map(move |preview| (outline.clone(), preview))
-            })
-        {
-            let email = EmailRow {
-                blob: BlobId([7; 32]),
-                size: 99,
-                outline,
-                preview: preview.clone(),
-            };
-            let (_, value) = parts(email.put(EmailId(1)));
-            let version = if preview.is_some() { 2 } else { 1 };
-            assert_eq!(value.first(), Some(&version));
-            assert_eq!(EmailRow::read(&value), Some(email));
         }
 
         let (key, value) = parts(put_metadata(MailboxId(3), "/private/a", b"\0b"));

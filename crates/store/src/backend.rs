@@ -8,6 +8,7 @@ use bytes::Bytes;
 use mail::{BlobId, BlobRange};
 
 use crate::derived::Derived;
+use crate::packed::Packed;
 
 /// A future that can be handed around.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -55,6 +56,48 @@ pub enum Direction {
     Falling,
 }
 
+/// Where a blob may be found without a search, as the store itself said it in a row: see
+/// [`Write::PutBeside`]. It is right or of no use; then the blob is searched for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hint(pub [u8; Self::OCTETS]);
+
+impl Hint {
+    /// Octets it takes.
+    pub const OCTETS: usize = 8;
+    /// Knows nothing.
+    pub const NONE: Self = Self([0; Self::OCTETS]);
+}
+
+/// A range of a blob's octets, and what a row says of the blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sought {
+    /// Which octets.
+    pub range: BlobRange,
+    /// Octets of the whole blob.
+    pub len: u64,
+    /// Where it may be.
+    pub hint: Hint,
+}
+
+/// Which octets of a value are wanted, told by its first ones: those before the first number, and
+/// those from the second on up to the third. Numbers beyond the end mean the end.
+pub type Cut = fn(&[u8]) -> (usize, usize, usize);
+
+/// The two pieces of a value that a cut leaves.
+pub(crate) fn pieces(value: &[u8], cut: Option<Cut>) -> (&[u8], &[u8]) {
+    let Some(cut) = cut else {
+        return (value, &[]);
+    };
+    let (front, from, to) = cut(value);
+    let to = to.min(value.len());
+    let front_octets = value.get(..front).unwrap_or(value);
+    // No octet is told twice.
+    (
+        front_octets,
+        value.get(from.max(front)..to).unwrap_or_default(),
+    )
+}
+
 /// Rows of one scan. A row may hold on to more memory than its own: what is kept is copied.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
@@ -76,6 +119,17 @@ pub enum Write {
         /// Its new value.
         value: Bytes,
     },
+    /// Sets a row about a blob. Behind its first octet the value has the blob's name, and behind
+    /// that a [`Hint`]. If the batch brings the blob, and the store knows a hint, what is read has
+    /// that in its place; else it stays as it is.
+    PutBeside {
+        /// Its table.
+        table: Table,
+        /// Its key.
+        key: Bytes,
+        /// Its new value.
+        value: Bytes,
+    },
     /// Removes a row if it is there.
     Delete {
         /// Its table.
@@ -83,6 +137,8 @@ pub enum Write {
         /// Its key.
         key: Bytes,
     },
+    /// Many changes, in order.
+    Packed(Packed),
 }
 
 /// The changes of one partition.
@@ -218,6 +274,27 @@ pub trait Store: Send + Sync + fmt::Debug {
         direction: Direction,
     ) -> Boxed<'_, Result<Page, Error>>;
 
+    /// As [`Store::scan`] with rising keys, but of each value only what `cut` leaves is told: the
+    /// rest is not even copied.
+    fn scan_cut(
+        &self,
+        partition: Partition,
+        table: Table,
+        range: (Bytes, Option<Bytes>),
+        limit: usize,
+        cut: Cut,
+    ) -> Boxed<'_, Result<Page, Error>> {
+        let page = self.scan(partition, table, range, limit, Direction::Rising);
+        Box::pin(async move {
+            let mut page = page.await?;
+            for row in &mut page.rows {
+                let (front, behind) = pieces(&row.value, Some(cut));
+                row.value = [front, behind].concat().into();
+            }
+            Ok(page)
+        })
+    }
+
     /// Begins a blob that may be large.
     fn stage(&self) -> Box<dyn Stage>;
 
@@ -234,6 +311,11 @@ pub trait Store: Send + Sync + fmt::Debug {
             }
             Ok(all)
         })
+    }
+
+    /// The same where rows say where the blobs may be.
+    fn read_sought(&self, sought: Vec<Sought>) -> Boxed<'_, Result<Vec<Bytes>, Error>> {
+        self.read_many(sought.into_iter().map(|one| one.range).collect())
     }
 
     /// Makes a batch durable.

@@ -14,6 +14,7 @@ mod committer;
 mod derived;
 mod ground;
 mod handles;
+mod hints;
 mod layout;
 mod log;
 mod offload;
@@ -45,7 +46,7 @@ pub use self::ground::{Delay, Early, Epochs, Ground, Pace, ViewForm};
 pub use self::stats::Stats;
 
 use self::bodies::Bodies;
-use self::committer::{Committer, Message, Request, Rhythm};
+use self::committer::{Applying, Committer, Message, Request, Rhythm};
 use self::derived::Files;
 use self::handles::Handles;
 use self::layout::Layout;
@@ -59,11 +60,12 @@ use self::stage::Inflow;
 use self::stats::Counters;
 use self::turns::Queue;
 use crate::backend::{
-    Batch, Boxed, CommitError, Direction, Error, Page, Partition, Stage, Store, Table, Version,
-    Write,
+    Batch, Boxed, CommitError, Cut, Direction, Error, Page, Partition, Sought, Stage, Store, Table,
+    Version,
 };
 use crate::derived::Derived;
 use crate::disk::failed;
+use crate::packed;
 
 /// A longer key is refused.
 pub const KEY_OCTETS_MAX: usize = 4096;
@@ -118,6 +120,7 @@ struct Inner {
     queue: Queue,
     waiting: Arc<AtomicUsize>,
     stopped: watch::Receiver<Option<String>>,
+    applying: Arc<watch::Sender<Applying>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -184,6 +187,7 @@ impl Embedded {
         let waiting = Arc::new(AtomicUsize::new(0));
         let (stop, stopped) = watch::channel(None);
         let alarm = stop.clone();
+        let applying = Arc::new(watch::Sender::default());
         let committer = Committer {
             log,
             view: reader.view.clone(),
@@ -193,6 +197,7 @@ impl Embedded {
             counters: Arc::clone(&counters),
             waiting: Arc::clone(&waiting),
             stopped: stop,
+            applying: Arc::clone(&applying),
             versions: HashMap::new(),
             rhythm: Rhythm {
                 octets: settings.checkpoint_octets,
@@ -209,6 +214,7 @@ impl Embedded {
             queue,
             waiting,
             stopped,
+            applying,
             thread: Mutex::new(thread),
         };
         Ok(Self {
@@ -326,7 +332,19 @@ impl fmt::Debug for Embedded {
 
 impl Store for Embedded {
     fn version(&self, partition: Partition) -> Boxed<'_, Result<Version, Error>> {
-        Box::pin(async move { self.inner.reader.view.version(partition) })
+        let mut applying = self.inner.applying.subscribe();
+        Box::pin(async move {
+            let is_held = |now: &Applying| match now {
+                Applying::Parts(parts) => parts.contains(&partition),
+                Applying::Nothing | Applying::Failed => false,
+            };
+            let now = applying.wait_for(|now| !is_held(now)).await;
+            if now.is_ok_and(|now| *now == Applying::Failed) {
+                let (doing, cause) = ("reading a version", "the store has stopped".into());
+                return Err(Error::Engine { doing, cause });
+            }
+            self.inner.reader.view.version(partition)
+        })
     }
 
     fn get(
@@ -354,18 +372,20 @@ impl Store for Embedded {
         limit: usize,
         direction: Direction,
     ) -> Boxed<'_, Result<Page, Error>> {
-        let reader = Arc::clone(&self.inner.reader);
-        let work = reader.work;
-        let scan = move || {
-            let range = (&from[..], to.as_deref());
-            reader.view.scan(partition, table, range, limit, direction)
-        };
-        Box::pin(async move {
-            if limit <= SCAN_HERE_MAX {
-                return scan();
-            }
-            work.run(scan).await?
-        })
+        self.inner
+            .scan((partition, table), (from, to), limit, (direction, None))
+    }
+
+    fn scan_cut(
+        &self,
+        partition: Partition,
+        table: Table,
+        range: (Bytes, Option<Bytes>),
+        limit: usize,
+        cut: Cut,
+    ) -> Boxed<'_, Result<Page, Error>> {
+        let how = (Direction::Rising, Some(cut));
+        self.inner.scan((partition, table), range, limit, how)
     }
 
     fn stage(&self) -> Box<dyn Stage> {
@@ -397,6 +417,20 @@ impl Store for Embedded {
         })
     }
 
+    fn read_sought(&self, sought: Vec<Sought>) -> Boxed<'_, Result<Vec<Bytes>, Error>> {
+        let reader = &self.inner.reader;
+        Box::pin(async move {
+            let octets = sought
+                .iter()
+                .fold(0, |sum: u64, one| sum.saturating_add(one.range.len));
+            if octets <= READ_HERE_OCTETS_MAX {
+                return reader.read_sought(&sought);
+            }
+            let (reader, work) = (Arc::clone(reader), reader.work);
+            work.run(move || reader.read_sought(&sought)).await?
+        })
+    }
+
     fn commit(&self, batch: Batch) -> Boxed<'static, Result<(), CommitError>> {
         match self.inner.queue(batch) {
             Ok(answer) => Box::pin(async move {
@@ -413,6 +447,27 @@ impl Store for Embedded {
 }
 
 impl Inner {
+    fn scan(
+        &self,
+        (partition, table): (Partition, Table),
+        (from, to): (Bytes, Option<Bytes>),
+        limit: usize,
+        how: (Direction, Option<Cut>),
+    ) -> Boxed<'_, Result<Page, Error>> {
+        let reader = Arc::clone(&self.reader);
+        let work = reader.work;
+        let scan = move || {
+            let range = (&from[..], to.as_deref());
+            reader.view.scan(partition, table, range, limit, how)
+        };
+        Box::pin(async move {
+            if limit <= SCAN_HERE_MAX {
+                return scan();
+            }
+            work.run(scan).await?
+        })
+    }
+
     fn queue(
         &self,
         batch: Batch,
@@ -423,8 +478,11 @@ impl Inner {
             let cause = format!("a batch of {octets} octets");
             return Err(CommitError::Failed(cause));
         }
-        let mut writes = batch.parts.iter().flat_map(|part| &part.writes);
-        if writes.any(|write| key(write).len() > KEY_OCTETS_MAX) {
+        let mut longest = 0;
+        for write in batch.parts.iter().flat_map(|part| &part.writes) {
+            packed::each(write, |change| longest = change.key.len().max(longest));
+        }
+        if longest > KEY_OCTETS_MAX {
             return Err(CommitError::Failed("a key is too long".into()));
         }
         if self.waiting.load(Ordering::Relaxed) > WAITING_OCTETS_MAX {
@@ -480,12 +538,6 @@ fn open_log(
         None => Log::create(owner, dir, counts, limits),
     };
     log.map_err(failed("opening the log"))
-}
-
-fn key(write: &Write) -> &Bytes {
-    match write {
-        Write::Put { key, .. } | Write::Delete { key, .. } => key,
-    }
 }
 
 #[cfg(test)]

@@ -37,12 +37,14 @@ mod derived;
 pub mod disk;
 pub mod embedded;
 mod memory;
+mod packed;
 pub mod testing;
 
 pub use backend::{
-    Batch, Boxed, CommitError, Direction, Error, Page, Partition, Row, Stage, Staged, Store, Table,
-    Version, Write, Writes,
+    Batch, Boxed, CommitError, Cut, Direction, Error, Hint, Page, Partition, Row, Sought, Stage,
+    Staged, Store, Table, Version, Write, Writes,
 };
 pub use derived::{Derived, Piece};
 pub use embedded::{Embedded, EmbeddedSettings};
 pub use memory::Memory;
+pub use packed::Packed;

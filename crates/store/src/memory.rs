@@ -16,6 +16,7 @@ use crate::backend::{
     Version, Write,
 };
 use crate::derived::{Derived, Piece};
+use crate::packed;
 
 /// A store in memory; clones share it.
 #[derive(Clone, Default)]
@@ -214,25 +215,24 @@ impl State {
         }
         for part in batch.parts {
             self.versions.insert(part.partition, part.from.next());
-            for write in part.writes {
+            for write in &part.writes {
                 self.write(part.partition, write);
             }
         }
         Ok(())
     }
 
-    fn write(&mut self, partition: Partition, write: Write) {
-        match write {
-            Write::Put { table, key, value } => {
-                let rows = self.tables.entry((partition, table)).or_default();
-                rows.insert(key, value);
-            }
-            Write::Delete { table, key } => {
-                if let Some(rows) = self.tables.get_mut(&(partition, table)) {
-                    rows.remove(&key);
+    fn write(&mut self, partition: Partition, write: &Write) {
+        packed::each(write, |change| {
+            let rows = self.tables.entry((partition, change.table)).or_default();
+            match change.value {
+                Some(value) => {
+                    let key = Bytes::copy_from_slice(change.key);
+                    rows.insert(key, Bytes::copy_from_slice(value));
                 }
+                None => drop(rows.remove(change.key)),
             }
-        }
+        });
     }
 }
 

@@ -21,6 +21,17 @@ pub(crate) fn parts_at(stored: &[u8]) -> Result<usize, Error> {
     Ok(stored.len() - reader.rest.len())
 }
 
+/// The same, if that is said by what the outline begins with: its parts can be read without what is
+/// before them then.
+pub(crate) fn placed_parts_at(beginning: &[u8]) -> Option<usize> {
+    let mut reader = Reader::new(beginning).ok()?;
+    if reader.version != VERSION {
+        return None;
+    }
+    let head = reader.len().ok()?;
+    (beginning.len() - reader.rest.len()).checked_add(head)
+}
+
 /// Reads stored octets in their order. It trusts nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct Reader<'a> {

@@ -8,7 +8,7 @@ use mail::{MailboxId, ModSeq, Uid, UidSet};
 
 use super::Draft;
 use crate::happenings::What;
-use crate::ledger::{Folder, Held};
+use crate::ledger::Held;
 use crate::tables::{self, FlagRun};
 
 /// From so many messages on a change is written as runs.
@@ -41,7 +41,7 @@ impl Draft<'_> {
         let (mut before, mut runs) = (Vec::with_capacity(flaggings.len()), Vec::new());
         let mut at = 0;
         for flagging in flaggings {
-            let Some(next) = position(folder, at, flagging.uid) else {
+            let Some(next) = folder.position(at, flagging.uid) else {
                 continue;
             };
             let Some(entry) = folder.entries.get_mut(next) else {
@@ -108,7 +108,7 @@ impl Draft<'_> {
                     .among(&named)
                     .filter(|entry| entry.modseq == modseq)
                     .map(|entry| entry.put(mailbox));
-                self.writes.extend(told);
+                told.for_each(|write| self.writes.push(write));
             }
             self.drop_runs(modseq, mailbox);
         }
@@ -118,16 +118,6 @@ impl Draft<'_> {
         self.ledger.flag_runs.remove(&(modseq, mailbox));
         self.writes.push(tables::delete_flag_runs(modseq, mailbox));
     }
-}
-
-/// Where the entry with this UID is, from `at` on; mostly it is right there.
-fn position(folder: &Folder, at: usize, uid: Uid) -> Option<usize> {
-    let behind = folder.entries.get(at..)?;
-    if behind.first()?.uid == uid {
-        return Some(at);
-    }
-    let found = behind.binary_search_by_key(&uid, |entry| entry.uid);
-    Some(at + found.ok()?)
 }
 
 /// Adds a message to the last run, if it has the same flags and none is between them.

@@ -5,8 +5,10 @@
 
 use bytes::Bytes;
 use mail::BlobRange;
+use store::Sought;
 
 use super::{Data, FetchPlan, FetchRow, slice};
+use crate::tables::EmailRow;
 use crate::{Account, Outcome};
 
 /// Octets of headers that are read together at most; what does not fit is read alone, at once.
@@ -28,7 +30,7 @@ pub(super) struct Headers {
 struct Header {
     row: usize,
     item: usize,
-    range: BlobRange,
+    sought: Sought,
 }
 
 impl Headers {
@@ -43,9 +45,11 @@ impl Headers {
     }
 
     /// Waits for the header that an item of the row is made of; tells its octets.
-    pub(super) fn note(&mut self, item: usize, range: BlobRange) -> u64 {
+    pub(super) fn note(&mut self, item: usize, range: BlobRange, email: &EmailRow) -> u64 {
         let row = self.row;
-        self.waiting.push(Header { row, item, range });
+        let (len, hint) = (email.size, email.hint);
+        let sought = Sought { range, len, hint };
+        self.waiting.push(Header { row, item, sought });
         self.octets = self.octets.saturating_add(range.len);
         range.len
     }
@@ -67,8 +71,8 @@ impl Account {
         if waiting.is_empty() {
             return Ok(());
         }
-        let ranges = waiting.iter().map(|header| header.range).collect();
-        let read = self.house.read_many(ranges).await?;
+        let sought = waiting.iter().map(|header| header.sought).collect();
+        let read = self.house.read_sought(sought).await?;
         // In one piece of memory, as they are told and let go together.
         let mut kept = Vec::new();
         let mut ends = Vec::with_capacity(waiting.len());

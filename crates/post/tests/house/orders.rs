@@ -156,11 +156,11 @@ async fn the_thread_of_the_last_arrival_comes_last() {
 /// their digest is. It had no preview.
 fn outdated(value: &Bytes, text: &str, references: &[u8]) -> Bytes {
     let outline = Outline::parse(text.as_bytes()).encode();
-    // Behind it stands an empty preview, its length alone.
-    let at = value.len() - 1 - outline.len();
+    // Behind it stands that there is a preview, and that it is empty.
+    let at = value.len() - 2 - outline.len();
     assert_eq!(
         (value[0], &value[at..]),
-        (2, &[&outline[..], b"\0"].concat()[..])
+        (3, &[&outline[..], b"\x01\0"].concat()[..])
     );
     let cut = outline
         .windows(references.len())
@@ -170,7 +170,8 @@ fn outdated(value: &Bytes, text: &str, references: &[u8]) -> Bytes {
     older.extend_from_slice(&outline[cut + references.len()..]);
     older[0] = 2;
     older.remove(1);
-    let mut row = value[..at - 1].to_vec();
+    // The blob's name, then no hint.
+    let mut row = [&value[..33], &value[41..at - 1]].concat();
     row[0] = 1;
     row.push(u8::try_from(older.len()).unwrap());
     row.extend(older);
@@ -187,7 +188,7 @@ async fn references_of_old_outlines_are_read_in_the_header() {
     let mut writes = world.store.done().pop().unwrap().parts.pop().unwrap();
     let emails = store::Table(5);
     writes.writes.retain_mut(|write| match write {
-        Write::Put { table, value, .. } if *table == emails => {
+        Write::PutBeside { table, value, .. } if *table == emails => {
             *value = outdated(value, answer, b"\x02\x03a@x");
             true
         }

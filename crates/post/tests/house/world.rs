@@ -402,8 +402,11 @@ pub(crate) async fn recounted(world: &World) {
 pub(crate) fn cost(batch: &Batch) -> (usize, u64) {
     let rows = batch.parts.iter().flat_map(|part| &part.writes);
     let rows = rows.map(|write| match write {
-        Write::Put { key, value, .. } => 1 + key.len() + value.len(),
+        Write::Put { key, value, .. } | Write::PutBeside { key, value, .. } => {
+            1 + key.len() + value.len()
+        }
         Write::Delete { key, .. } => 1 + key.len(),
+        Write::Packed(many) => many.octets(),
     });
     (rows.sum(), batch.blobs.iter().map(|blob| blob.len).sum())
 }

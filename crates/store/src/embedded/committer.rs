@@ -14,17 +14,22 @@ use tokio::sync::{oneshot, watch};
 
 use super::bodies::Bodies;
 use super::checkpoint;
+use super::hints::Arrivals;
 use super::log::{AppendError, Log};
 use super::record::{Located, Place};
 use super::stats::{Counters, add};
 use super::view::{Changes, View};
-use crate::backend::{Batch, CommitError, Error, Partition, Version, Write};
+use crate::backend::{Batch, CommitError, Error, Partition, Version};
 use crate::disk::Disk;
+use crate::packed;
 
 /// The most commits of one group.
 const GROUP_COMMITS_MAX: usize = 512;
 /// A group this large is written without looking for more.
 const GROUP_OCTETS_MAX: usize = 8 << 20;
+/// Changed rows that are put into the view at once: what is more goes there in pieces, so that it
+/// takes no more memory than a piece.
+const PIECE_ROWS_MAX: usize = 8192;
 /// Versions kept in memory; above that they are read from the view again.
 const VERSIONS_MAX: usize = 1 << 16;
 
@@ -47,6 +52,23 @@ pub(super) struct Request {
     pub(super) octets: usize,
     pub(super) answer: oneshot::Sender<Result<(), CommitError>>,
 }
+
+/// Of what a part may be seen before the rest of it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) enum Applying {
+    /// Of nothing.
+    #[default]
+    Nothing,
+    /// Of commits of these partitions: their versions are not told meanwhile.
+    Parts(Vec<Partition>),
+    /// The rest of it will not come before the store is opened anew.
+    Failed,
+}
+
+/// Where the blobs of a batch will be that come with its record.
+type Places = Vec<(BlobId, Place)>;
+/// A batch that is written, and where its blobs are.
+type Admitted<'a> = (&'a Batch, Places);
 
 /// When the view is made durable.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +99,7 @@ pub(super) struct Committer {
     pub(super) waiting: Arc<AtomicUsize>,
     /// Why no more commits are taken, once that is so.
     pub(super) stopped: watch::Sender<Option<String>>,
+    pub(super) applying: Arc<watch::Sender<Applying>>,
     pub(super) versions: HashMap<Partition, Version>,
     pub(super) rhythm: Rhythm,
     /// The log's octets since the view was last durable.
@@ -167,8 +190,10 @@ impl Committer {
         self.log.begin(octets)?;
         self.bodies.log_is_in(self.log.position().segment);
         let mut changes = Changes::default();
+        let mut admitted = Vec::with_capacity(group.len());
         for request in group {
-            outcomes.push(self.admit(&request.batch, &mut changes));
+            let outcome = self.admit(&request.batch, &mut changes);
+            outcomes.push(outcome.map(|places| admitted.push((&request.batch, places))));
         }
         let commits = outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
         if commits == 0 {
@@ -176,9 +201,7 @@ impl Committer {
         }
         self.log.write()?;
         self.versions.extend(changes.versions());
-        let sequence = self.log.position().sequence;
-        self.view
-            .apply(changes, sequence)
+        self.apply(&admitted, changes)
             .map_err(|error| AppendError::Lost(error.to_string()))?;
         self.behind += octets as u64;
         add(&self.counters.commits, commits);
@@ -189,8 +212,61 @@ impl Committer {
         Ok(())
     }
 
-    /// Adds a batch to the group, if the partitions are where its writer saw them.
-    fn admit(&mut self, batch: &Batch, changes: &mut Changes) -> Result<(), CommitError> {
+    /// Makes a group visible. Whoever reads a part of it before the rest is there reads anew when
+    /// the version has moved, which is said last.
+    fn apply(&self, admitted: &[Admitted<'_>], mut changes: Changes) -> Result<(), Error> {
+        let done = self
+            .apply_pieces(admitted, &mut changes)
+            .and_then(|()| self.view.apply(changes, self.log.position().sequence));
+        self.applying.send_if_modified(|applying| {
+            let in_pieces = *applying != Applying::Nothing;
+            if in_pieces {
+                *applying = match done {
+                    Ok(()) => Applying::Nothing,
+                    Err(_) => Applying::Failed,
+                };
+            }
+            in_pieces
+        });
+        done
+    }
+
+    /// Gathers a group's rows; the last of them are left in `changes`.
+    fn apply_pieces(&self, admitted: &[Admitted<'_>], changes: &mut Changes) -> Result<(), Error> {
+        for (batch, places) in admitted {
+            let mut arrivals = Arrivals::new(places, |came| *came);
+            for part in &batch.parts {
+                for write in &part.writes {
+                    let mut done = Ok(());
+                    packed::each(write, |change| {
+                        changes.change(part.partition, change, &mut arrivals);
+                        if changes.rows() >= PIECE_ROWS_MAX && done.is_ok() {
+                            self.hold_back(admitted);
+                            done = self.view.apply_piece(changes);
+                        }
+                    });
+                    done?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells no versions of a group until all of it is there.
+    fn hold_back(&self, admitted: &[Admitted<'_>]) {
+        self.applying.send_if_modified(|applying| {
+            let first = *applying == Applying::Nothing;
+            if first {
+                let parts = admitted.iter().flat_map(|(batch, _)| &batch.parts);
+                *applying = Applying::Parts(parts.map(|part| part.partition).collect());
+            }
+            first
+        });
+    }
+
+    /// Adds a batch to the group, if the partitions are where its writer saw them; tells where its
+    /// blobs will be.
+    fn admit(&mut self, batch: &Batch, changes: &mut Changes) -> Result<Places, CommitError> {
         for part in &batch.parts {
             if self.version(part.partition, changes)? != part.from {
                 add(&self.counters.conflicts, 1);
@@ -213,8 +289,8 @@ impl Committer {
             }
         }
         let places = self.log.add(batch, &present);
-        gather_changes(batch, &present, &places, changes);
-        Ok(())
+        note(batch, &present, &places, changes);
+        Ok(places)
     }
 
     fn version(&mut self, partition: Partition, changes: &Changes) -> Result<Version, CommitError> {
@@ -269,22 +345,10 @@ impl Committer {
     }
 }
 
-fn gather_changes(
-    batch: &Batch,
-    present: &[BlobId],
-    places: &[(BlobId, Place)],
-    changes: &mut Changes,
-) {
+/// Notes the versions and the blobs that a batch brings.
+fn note(batch: &Batch, present: &[BlobId], places: &[(BlobId, Place)], changes: &mut Changes) {
     for part in &batch.parts {
         changes.version(part.partition, part.from.next());
-        for write in &part.writes {
-            match write {
-                Write::Put { table, key, value } => {
-                    changes.row(part.partition, *table, key, Some(value));
-                }
-                Write::Delete { table, key } => changes.row(part.partition, *table, key, None),
-            }
-        }
     }
     for staged in &batch.blobs {
         if present.contains(&staged.blob) {

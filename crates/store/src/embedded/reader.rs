@@ -11,13 +11,14 @@ use mail::BlobRange;
 
 use super::bodies::{BODY_HEADER_OCTETS, Bodies};
 use super::handles::{Handles, Source};
+use super::hints;
 use super::layout::Layout;
 use super::log::segment_path;
 use super::offload::Work;
 use super::places::Places;
 use super::record::{Located, Place};
 use super::view::View;
-use crate::backend::Error;
+use crate::backend::{Error, Sought};
 use crate::disk::{DiskFile, failed};
 
 /// Octets between two ranges that are read with them, for less than another call would cost.
@@ -77,10 +78,55 @@ impl Reader {
     pub(super) fn read_many(&self, ranges: &[BlobRange]) -> Result<Vec<Bytes>, Error> {
         let blobs = ranges.iter().map(|range| range.blob);
         let located = self.places.find_many(blobs, |blob| self.view.blob(blob))?;
-        let pieces = ranges
+        self.read_located(ranges.iter().copied().zip(located))
+    }
+
+    /// The same; where a hint is of use, nothing is looked up.
+    pub(super) fn read_sought(&self, sought: &[Sought]) -> Result<Vec<Bytes>, Error> {
+        let mut there = None;
+        let known: Vec<_> = sought
             .iter()
-            .zip(located)
-            .map(|(&range, located)| Ok((range, located, run(range, located)?)));
+            .map(|one| self.hinted(one, &mut there))
+            .collect();
+        let unknown = sought
+            .iter()
+            .zip(&known)
+            .filter(|(_, known)| known.is_none());
+        let blobs: Vec<_> = unknown.map(|(one, _)| one.range.blob).collect();
+        let found = self
+            .places
+            .find_many(blobs.iter().copied(), |blob| self.view.blob(blob))?;
+        let mut found = found.into_iter();
+        let located = sought.iter().zip(known).filter_map(|(one, known)| {
+            let located = known.or_else(|| found.next())?;
+            Some((one.range, located))
+        });
+        self.read_located(located)
+    }
+
+    /// Where a blob is, if its hint says so and that segment is still there; `there` is the last
+    /// one that was.
+    fn hinted(&self, sought: &Sought, there: &mut Option<u64>) -> Option<Located> {
+        let place = hints::place(sought.hint)?;
+        if let Place::Log { segment, .. } = place
+            && *there != Some(segment)
+        {
+            let path = || segment_path(&self.layout.log, segment);
+            let disk = &*self.bodies.disk;
+            self.handles
+                .open(disk, Source::Segment(segment), path)
+                .ok()?;
+            *there = Some(segment);
+        }
+        let len = sought.len;
+        Some(Located { len, place })
+    }
+
+    fn read_located(
+        &self,
+        ranges: impl Iterator<Item = (BlobRange, Located)>,
+    ) -> Result<Vec<Bytes>, Error> {
+        let pieces = ranges.map(|(range, located)| Ok((range, located, run(range, located)?)));
         let pieces = pieces.collect::<Result<Vec<_>, Error>>()?;
         let mut read = Vec::with_capacity(pieces.len());
         let mut rest = pieces.as_slice();

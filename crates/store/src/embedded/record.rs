@@ -1,12 +1,12 @@
 //! The octets of the log: segment headers, record headers, and one record's body.
 //!
-//! Not here: files. Everything is big-endian. A record is one batch; it is whole or not there.
+//! Not here: files, and changes (`packed`). Everything is big-endian. A record is one batch; it is
+//! whole or not there.
 //!
 //! ```text
 //! segment: "caramlog" format:u32 epoch:u64 number:u64 durable:u64 crc:u32, zeros up to 64, records
 //! record:  "CRec" length:u32 sequence:u64 durable:u64 format:u32 crc:u32, then length octets
-//! body:    parts:u32 (partition:u64 version:u64 changes:u32
-//!              (op:u8 table:u8 key:u32 value:u32 key value)*)*
+//! body:    parts:u32 (partition:u64 version:u64 changes:u32 change*)*
 //!          blobs:u32 (hash:32 place:u8 len:u64)*, octets of the inline blobs
 //! ```
 //!
@@ -16,7 +16,8 @@
 
 use mail::BlobId;
 
-use crate::backend::{Batch, Partition, Table, Version, Write};
+use crate::backend::{Batch, Partition, Version};
+use crate::packed::{self, Change, changes_of, octets_of};
 
 /// Octets of a segment's header.
 pub(super) const SEGMENT_HEADER_OCTETS: u64 = 64;
@@ -29,8 +30,6 @@ pub(super) const BODY_OCTETS_MAX: usize = 256 << 20;
 
 const SEGMENT_MAGIC: [u8; 8] = *b"caramlog";
 const FORMAT: u32 = 1;
-const PUT: u8 = 1;
-const DELETE: u8 = 2;
 const INLINE: u8 = 0;
 const OWN_FILE: u8 = 1;
 
@@ -162,17 +161,6 @@ pub(super) struct PartEntry<'a> {
     pub(super) changes: Vec<Change<'a>>,
 }
 
-/// One change, read back.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Change<'a> {
-    /// Its table.
-    pub(super) table: Table,
-    /// Its key.
-    pub(super) key: &'a [u8],
-    /// The new value; none for a delete.
-    pub(super) value: Option<&'a [u8]>,
-}
-
 /// A record's body, read back.
 #[derive(Debug)]
 pub(super) struct Entry<'a> {
@@ -224,20 +212,7 @@ fn part<'a>(reader: &mut Reader<'a>) -> Option<PartEntry<'a>> {
     let version = Version(reader.u64()?);
     let count = reader.u32()?;
     let changes = (0..count)
-        .map(|_| {
-            let op = reader.u8()?;
-            let table = Table(reader.u8()?);
-            let key = usize::try_from(reader.u32()?).ok()?;
-            let value = usize::try_from(reader.u32()?).ok()?;
-            let key = reader.take(key)?;
-            let value = reader.take(value)?;
-            let value = match op {
-                PUT => Some(value),
-                DELETE => None,
-                _ => return None,
-            };
-            Some(Change { table, key, value })
-        })
+        .map(|_| Change::read(&mut reader.0))
         .collect::<Option<_>>()?;
     Some(PartEntry {
         partition,
@@ -252,14 +227,7 @@ pub(super) fn octets_max(batch: &Batch) -> usize {
         .parts
         .iter()
         .map(|part| {
-            let writes: usize = part
-                .writes
-                .iter()
-                .map(|write| match write {
-                    Write::Put { key, value, .. } => 10 + key.len() + value.len(),
-                    Write::Delete { key, .. } => 10 + key.len(),
-                })
-                .sum();
+            let writes: usize = part.writes.iter().map(octets_of).sum();
             20 + writes
         })
         .sum();
@@ -286,9 +254,11 @@ pub(super) fn encode(
     for part in &batch.parts {
         buffer.extend_from_slice(&part.partition.0.to_be_bytes());
         buffer.extend_from_slice(&part.from.next().0.to_be_bytes());
-        buffer.extend_from_slice(&count(part.writes.len()));
+        let changes = part.writes.iter().map(changes_of);
+        let changes = changes.fold(0, u32::saturating_add);
+        buffer.extend_from_slice(&changes.to_be_bytes());
         for write in &part.writes {
-            encode_write(buffer, write);
+            packed::encode(buffer, write);
         }
     }
     let fresh = batch
@@ -320,18 +290,6 @@ pub(super) fn encode(
     }
     seal(buffer, start, header);
     inline
-}
-
-fn encode_write(buffer: &mut Vec<u8>, write: &Write) {
-    let (op, table, key, value) = match write {
-        Write::Put { table, key, value } => (PUT, table, key, &value[..]),
-        Write::Delete { table, key } => (DELETE, table, key, &[][..]),
-    };
-    buffer.extend_from_slice(&[op, table.0]);
-    buffer.extend_from_slice(&count(key.len()));
-    buffer.extend_from_slice(&count(value.len()));
-    buffer.extend_from_slice(key);
-    buffer.extend_from_slice(value);
 }
 
 /// Writes the header of the record that begins at `start` and ends with the buffer.

@@ -13,8 +13,11 @@ use std::path::Path;
 use mail::BlobId;
 
 use super::bodies::Bodies;
+use super::hints::Arrivals;
 use super::log::Position;
-use super::record::{Entry, Place, RECORD_HEADER_OCTETS, SEGMENT_HEADER_OCTETS, SegmentHeader};
+use super::record::{
+    BlobEntry, Entry, Place, RECORD_HEADER_OCTETS, SEGMENT_HEADER_OCTETS, SegmentHeader,
+};
 use super::segment::{self, Segment};
 use super::view::{Changes, View};
 use crate::backend::Error;
@@ -234,11 +237,12 @@ impl<'a> Follower<'a> {
 
     /// Follows one record.
     pub(super) fn follow(&mut self, behind: Position, entry: &Entry<'_>) -> Result<(), Error> {
+        let came = |blob: &BlobEntry<'_>| (blob.blob, blob.located.place);
+        let mut arrivals = Arrivals::new(&entry.blobs, came);
         for part in &entry.parts {
             self.changes.version(part.partition, part.version);
             for change in &part.changes {
-                let (table, key, value) = (change.table, change.key, change.value);
-                self.changes.row(part.partition, table, key, value);
+                self.changes.change(part.partition, *change, &mut arrivals);
             }
         }
         for blob in &entry.blobs {

@@ -30,7 +30,7 @@ use self::plain::Plain;
 use self::rows::{Gathered, PREFIX_OCTETS, behind, located, row_key};
 use super::ground::ViewForm;
 use super::record::Located;
-use crate::backend::{Direction, Error, Page, Partition, Table, Version};
+use crate::backend::{Cut, Direction, Error, Page, Partition, Table, Version, pieces};
 use crate::disk::Disk;
 
 /// The key of the mark: shorter than any other key, and below all of them.
@@ -128,7 +128,7 @@ impl View {
         table: Table,
         (from, to): (&[u8], Option<&[u8]>),
         limit: usize,
-        direction: Direction,
+        how: (Direction, Option<Cut>),
     ) -> Result<Page, Error> {
         if to.is_some_and(|to| to <= from) {
             return Ok(Page::default());
@@ -139,8 +139,8 @@ impl View {
             None => behind(partition, table),
         };
         match self {
-            Self::Engine(engine) => engine.scan((first, last), limit, direction),
-            Self::Plain(plain) => plain.scan((first, last), limit, direction),
+            Self::Engine(engine) => engine.scan((first, last), limit, how),
+            Self::Plain(plain) => plain.scan((first, last), limit, how),
         }
     }
 
@@ -162,6 +162,17 @@ impl View {
         let least = marks.into_iter().min().unwrap_or(0);
         let greatest = marks.into_iter().max().unwrap_or(0);
         Ok((least, greatest))
+    }
+
+    /// Makes the rows visible that were changed so far, and nothing else.
+    pub(super) fn apply_piece(&self, changes: &mut Changes) -> Result<(), Error> {
+        match self {
+            Self::Engine(engine) => engine.apply_piece(changes),
+            Self::Plain(plain) => {
+                plain.apply_piece(changes);
+                Ok(())
+            }
+        }
     }
 
     /// Makes changes visible, all at once, without making them durable.
@@ -235,6 +246,7 @@ impl View {
 fn page(
     rows: impl Iterator<Item = Result<(UserKey, UserValue), Error>>,
     limit: usize,
+    cut: Option<Cut>,
 ) -> Result<Page, Error> {
     let mut gathered = Gathered::default();
     for row in rows {
@@ -242,7 +254,8 @@ fn page(
             return Ok(gathered.page(true));
         }
         let (key, value) = row?;
-        gathered.push(key.get(PREFIX_OCTETS..).unwrap_or_default(), &value);
+        let key = key.get(PREFIX_OCTETS..).unwrap_or_default();
+        gathered.push(key, pieces(&value, cut));
     }
     Ok(gathered.page(false))
 }

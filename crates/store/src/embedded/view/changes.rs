@@ -11,7 +11,12 @@ use mail::BlobId;
 use super::rows::{located_octets, put_row_key};
 use super::{MARK, Space};
 use crate::backend::{Partition, Table, Version};
+use crate::embedded::hints::{self, Arrivals};
 use crate::embedded::record::Located;
+use crate::packed::Change;
+
+/// Told of a key's new value, none where it is removed.
+pub(super) type Told<'a> = dyn FnMut(Space, UserKey, Option<UserValue>) + 'a;
 
 /// What a group of records changes; later changes of a key replace earlier ones.
 #[derive(Default)]
@@ -32,13 +37,25 @@ impl fmt::Debug for Changes {
 }
 
 impl Changes {
-    pub(in crate::embedded) fn row(
+    /// Adds a change; a value with room for a hint gets it.
+    pub(in crate::embedded) fn change<T>(
         &mut self,
         partition: Partition,
-        table: Table,
-        key: &[u8],
-        value: Option<&[u8]>,
+        change: Change<'_>,
+        arrivals: &mut Arrivals<'_, T>,
     ) {
+        let value = change.value.filter(|_| change.beside);
+        let filled = value.and_then(|value| hints::filled(value, |blob| arrivals.find(blob)));
+        let value = filled.as_deref().or(change.value);
+        self.row(partition, change.table, change.key, value);
+    }
+
+    /// How many rows are changed.
+    pub(in crate::embedded) const fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn row(&mut self, partition: Partition, table: Table, key: &[u8], value: Option<&[u8]>) {
         self.octets += key.len() + value.map_or(0, <[u8]>::len);
         self.key.clear();
         put_row_key(&mut self.key, partition, table, key);
@@ -73,15 +90,16 @@ impl Changes {
         self.octets
     }
 
-    /// Tells each key's new value, none where it is removed, the marks among them.
-    pub(super) fn each(
-        self,
-        sequence: u64,
-        mut each: impl FnMut(Space, UserKey, Option<UserValue>),
-    ) {
-        for (key, value) in latest(self.rows) {
+    /// Takes the rows that were changed so far, and tells each one's new value.
+    pub(super) fn each_row(&mut self, each: &mut Told<'_>) {
+        for (key, value) in latest(std::mem::take(&mut self.rows)) {
             each(Space::Rows, key, value);
         }
+    }
+
+    /// Tells each key's new value, none where it is removed, the marks among them.
+    pub(super) fn each(mut self, sequence: u64, each: &mut Told<'_>) {
+        self.each_row(each);
         for (partition, version) in self.versions {
             let (key, value) = (partition.0.to_be_bytes(), version.0.to_be_bytes());
             each(Space::Versions, key.into(), Some(value.into()));

@@ -10,8 +10,9 @@ use std::path::Path;
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, UserKey, UserValue};
 
+use super::changes::Told;
 use super::{Changes, OpenError, Space, page};
-use crate::backend::{Direction, Error, Page};
+use crate::backend::{Cut, Direction, Error, Page};
 
 /// The engine's own write buffer for each keyspace.
 const MEMTABLE_OCTETS: u64 = 16 << 20;
@@ -100,19 +101,28 @@ impl Engine {
         &self,
         range: (Bound<Vec<u8>>, Bound<Vec<u8>>),
         limit: usize,
-        direction: Direction,
+        (direction, cut): (Direction, Option<Cut>),
     ) -> Result<Page, Error> {
         let rows = self.db.snapshot().range(&self.rows, range);
         let rows = rows.map(|row| row.into_inner().map_err(failed("scanning rows")));
         match direction {
-            Direction::Rising => page(rows, limit),
-            Direction::Falling => page(rows.rev(), limit),
+            Direction::Rising => page(rows, limit, cut),
+            Direction::Falling => page(rows.rev(), limit, cut),
         }
     }
 
+    pub(super) fn apply_piece(&self, changes: &mut Changes) -> Result<(), Error> {
+        self.write(|each| changes.each_row(each))
+    }
+
     pub(super) fn apply(&self, changes: Changes, sequence: u64) -> Result<(), Error> {
+        self.write(|each| changes.each(sequence, each))
+    }
+
+    /// Writes what `tell` tells, at once.
+    fn write(&self, tell: impl FnOnce(&mut Told<'_>)) -> Result<(), Error> {
         let mut batch = self.db.batch();
-        changes.each(sequence, |space, key, value| match value {
+        tell(&mut |space, key, value| match value {
             Some(value) => batch.insert(self.keyspace(space), key, value),
             None => batch.remove(self.keyspace(space), key),
         });

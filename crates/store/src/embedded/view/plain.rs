@@ -19,8 +19,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use fjall::{UserKey, UserValue};
 
+use super::changes::Told;
 use super::{Changes, OpenError, Space, page};
-use crate::backend::{Direction, Error, Page};
+use crate::backend::{Cut, Direction, Error, Page};
 use crate::disk::{Disk, failed, read_whole, replace};
 use crate::embedded::ground::Early;
 
@@ -84,7 +85,7 @@ impl Plain {
         &self,
         (first, last): (Bound<Vec<u8>>, Bound<Vec<u8>>),
         limit: usize,
-        direction: Direction,
+        (direction, cut): (Direction, Option<Cut>),
     ) -> Result<Page, Error> {
         let maps = self.lock();
         let range = (
@@ -94,14 +95,23 @@ impl Plain {
         let rows = map(&maps, Space::Rows).range::<[u8], _>(range);
         let rows = rows.map(|(key, value)| Ok((key.clone(), value.clone())));
         match direction {
-            Direction::Rising => page(rows, limit),
-            Direction::Falling => page(rows.rev(), limit),
+            Direction::Rising => page(rows, limit, cut),
+            Direction::Falling => page(rows.rev(), limit, cut),
         }
     }
 
+    pub(super) fn apply_piece(&self, changes: &mut Changes) {
+        self.put(|each| changes.each_row(each));
+    }
+
     pub(super) fn apply(&self, changes: Changes, sequence: u64) {
+        self.put(|each| changes.each(sequence, each));
+    }
+
+    /// Puts in what `tell` tells, at once.
+    fn put(&self, tell: impl FnOnce(&mut Told<'_>)) {
         let mut maps = self.lock();
-        changes.each(sequence, |space, key, value| {
+        tell(&mut |space, key, value| {
             let map = map_mut(&mut maps, space);
             match value {
                 Some(value) => drop(map.insert(key, value)),

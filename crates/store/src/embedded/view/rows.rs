@@ -27,15 +27,16 @@ impl Gathered {
         self.page.rows.len() + self.ends.len()
     }
 
-    pub(super) fn push(&mut self, key: &[u8], value: &[u8]) {
-        let octets = key.len() + value.len();
+    pub(super) fn push(&mut self, key: &[u8], (front, behind): (&[u8], &[u8])) {
+        let octets = key.len() + front.len() + behind.len();
         if self.octets.len() + octets > self.octets.capacity() {
             self.settle();
             self.octets.reserve(octets.max(GATHERED_OCTETS));
         }
         self.octets.extend_from_slice(key);
         let key_end = self.octets.len();
-        self.octets.extend_from_slice(value);
+        self.octets.extend_from_slice(front);
+        self.octets.extend_from_slice(behind);
         self.ends.push((key_end, self.octets.len()));
     }
 
