@@ -79,7 +79,7 @@ async fn asked(ada: &Account, inbox: MailboxId, which: usize) -> String {
     let subject = SortKey::Text(SortText::Subject);
     let (subject, backwards) = (by(subject, false), by(subject, true));
     let date = by(SortKey::Date, true);
-    let some = Query::Uids(UidSet::from_range(uid(4)..=uid(80)));
+    let some = Query::Uids(UidSet::from_range(uid(4)..=uid(80)).into());
     let sort = async |query: &Query, criteria: &[SortCriterion]| {
         format!("{:?}", ada.sort(inbox, query, criteria).await.unwrap())
     };
