@@ -8,6 +8,7 @@
 
 mod delivery;
 mod fuzzy;
+mod imports;
 mod keeper;
 mod login;
 mod mailboxes;
