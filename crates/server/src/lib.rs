@@ -19,7 +19,7 @@ mod settings;
 mod smtp;
 mod visit;
 
-pub use control::administer;
+pub use control::{administer, converse_alone};
 pub use key_file::{KeyFile, KeyFileError};
 pub use outside::World;
 pub use run::{Error, Running, run};
