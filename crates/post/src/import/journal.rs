@@ -139,13 +139,16 @@ impl Account {
     /// # Errors
     /// If it cannot be stored.
     pub async fn forget_import_notes(&self, source: SourceId, to: u64) -> Outcome<()> {
+        let mut from = 0;
         loop {
-            let notes = self.import_notes(source, 0).await?;
+            let notes = self.import_notes(source, from).await?;
             let numbers = notes.iter().map(|note| note.number);
             let gone: Vec<u64> = numbers.filter(|number| *number <= to).collect();
-            if gone.is_empty() {
+            let Some(last) = gone.last() else {
                 return Ok(());
-            }
+            };
+            // Behind those that are gone: a scan would pass over what is left of each.
+            from = last.saturating_add(1);
             self.change(|draft| {
                 for number in &gone {
                     draft.write(Write::Delete {
