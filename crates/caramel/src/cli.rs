@@ -12,7 +12,7 @@ use crate::compose::{self, Compose};
 use crate::config::Config;
 use crate::dialogue::{self, Dialogue};
 use crate::parse::{self, Parse};
-use crate::{certificate, config, demo, directory, inspect, papers, serve};
+use crate::{certificate, config, demo, directory, inspect, papers, serve, transfer};
 
 /// Electronic mail as one program: SMTP, IMAP and POP3.
 ///
@@ -55,6 +55,13 @@ enum Command {
     /// options name. Passwords are never shown: `<left-out>` stands for them. What is in messages
     /// is shown as its length unless `--bodies` asks for it. That somebody looks on is logged.
     Dialogue(Dialogue),
+    /// Brings mail in from elsewhere: mbox files, Maildirs, folders of messages, other servers.
+    ///
+    /// It works beside a server that runs, and where none does. What was committed is on the disk;
+    /// a command that was broken off, given again, goes on where it was.
+    Import(Box<transfer::Import>),
+    /// Writes mailboxes as mbox files, a Maildir, or folders of messages.
+    Export(Box<transfer::Export>),
     /// Looks after the store; the server must not run.
     #[command(subcommand)]
     Store(StoreCommand),
@@ -278,6 +285,8 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         Command::Alias(AliasCommand::Rm { source }) => directory::remove_alias(config, source),
         Command::Connections(listing) => dialogue::connections(config, listing),
         Command::Dialogue(dialogue) => dialogue::run(config, dialogue),
+        Command::Import(import) => transfer::import(config, import),
+        Command::Export(export) => transfer::export(config, export),
         Command::Store(StoreCommand::Check) => inspect::check(config),
         Command::Store(StoreCommand::Rebuild) => inspect::rebuild(config),
         Command::Cert(CertCommand::Ca) => certificate::authority(config),

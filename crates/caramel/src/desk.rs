@@ -51,7 +51,7 @@ pub(crate) fn call_running(
 }
 
 /// A connection to the server, if one runs.
-fn connect(config: &Config) -> Result<Option<UnixStream>, Complaint> {
+pub(crate) fn connect(config: &Config) -> Result<Option<UnixStream>, Complaint> {
     match UnixStream::connect(config.control()) {
         Ok(stream) => Ok(Some(stream)),
         Err(error) if is_nobody_there(error.kind()) => Ok(None),

@@ -25,6 +25,7 @@ mod papers;
 mod parse;
 mod password;
 mod serve;
+mod transfer;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();

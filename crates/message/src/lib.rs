@@ -20,8 +20,8 @@
 //! RFCs: 5322 (form of a message), 2045–2047 and 2049 (MIME), 2183 (disposition), 2231
 //! (parameters), 2152 (UTF-7), 3676 (flowed text), 5051 (collation), 6203 (texts alike), 5256 (base
 //! subject, references, threads) and 5957 (what lists are sorted by), 2369, 2919 and 8058 (mailing
-//! lists), 8601 (results of checks), 3464, 6533, 8098 and 5965 (reports), 8621 §4.1 (JMAP's views),
-//! 9051 §6.4.5.1 and §7.5.2 (what IMAP needs of it).
+//! lists), 4155 (mbox), 8601 (results of checks), 3464, 6533, 8098 and 5965 (reports), 8621 §4.1
+//! (JMAP's views), 9051 §6.4.5.1 and §7.5.2 (what IMAP needs of it).
 
 pub mod address;
 pub mod authentication;
@@ -44,6 +44,8 @@ pub mod html;
 pub mod ids;
 pub mod leniency;
 pub mod list;
+pub mod maildir;
+pub mod mbox;
 pub mod outline;
 pub mod parameter;
 pub mod part;

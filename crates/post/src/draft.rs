@@ -114,6 +114,33 @@ impl<'a> Draft<'a> {
         Some((self.writes.into_writes(), modseq))
     }
 
+    /// Adds a row that is not held in memory.
+    pub(crate) fn write(&mut self, write: Write) {
+        self.modseq();
+        self.writes.push(write);
+    }
+
+    /// Lets the next message of a mailbox have this UID.
+    pub(crate) fn skip_to(&mut self, mailbox: MailboxId, uid: Uid) -> Outcome<()> {
+        let folder = self.ledger.folder(mailbox)?;
+        if folder.next_uid.is_none_or(|next| next > uid) {
+            return Err(Error::cannot("This UID has been given already"));
+        }
+        self.modseq();
+        self.filed.insert(mailbox);
+        if let Some(folder) = self.ledger.folders.get_mut(&mailbox) {
+            folder.next_uid = Some(uid);
+        }
+        Ok(())
+    }
+
+    /// Lets new mailboxes have later generations than this one.
+    pub(crate) fn raise_uidvalidity(&mut self, known: UidValidity) {
+        self.modseq();
+        let counters = &mut self.ledger.counters;
+        counters.uidvalidity = counters.uidvalidity.max(known.value());
+    }
+
     /// Takes a message in; it is in no mailbox yet.
     pub(crate) fn email(&mut self, row: &EmailRow) -> EmailId {
         self.modseq();

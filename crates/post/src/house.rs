@@ -40,6 +40,8 @@ pub(crate) struct Inner {
     /// Accounts whose index has fallen behind.
     pub(crate) waiting: Arc<Waiting>,
     keepers: Keepers,
+    /// Sources elsewhere that are being imported.
+    pub(crate) imports: crate::import::Reading,
     /// Octets of all message bodies in memory on their way in.
     pub(crate) bodies: Arc<AtomicUsize>,
     /// How often somebody logged in: each login has its own number.
@@ -70,6 +72,7 @@ impl Post {
                 full: Arc::default(),
                 sharing: tokio::sync::Mutex::default(),
                 waiting: Arc::default(),
+                imports: Arc::default(),
                 bodies: Arc::default(),
                 logins: AtomicU64::new(0),
             }),

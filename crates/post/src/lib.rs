@@ -82,6 +82,7 @@ mod fetch;
 mod flags;
 mod happenings;
 mod house;
+mod import;
 mod incoming;
 mod keeper;
 mod ledger;
@@ -116,6 +117,7 @@ pub use expunge::Expunged;
 pub use fetch::{Data, FetchPage, FetchPlan, FetchRow, Form, Item, Preview};
 pub use flags::{FlagAction, FlagChange, Stored};
 pub use house::Post;
+pub use import::{Arrival, Destination, Import, ImportNote, Imported, SourceId};
 pub use incoming::{Incoming, Origin, Protocol, Receipt, Sender, Tls};
 pub use login::{
     Introspected, IntrospectedError, KEY_SET_OCTETS_MAX, KeySet, KeySetError, ScramHash, ScramKeys,

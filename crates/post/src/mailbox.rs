@@ -95,7 +95,7 @@ impl Account {
     /// Refuses to make a mailbox of this name to whoever may not: a visitor needs the right to make
     /// mailboxes below the nearest one above it. Whether that may be seen makes no difference.
     // RFC 4314 §4
-    fn may_make(&self, ledger: &Ledger, name: &str) -> Outcome<()> {
+    pub(crate) fn may_make(&self, ledger: &Ledger, name: &str) -> Outcome<()> {
         if self.visitor.is_none() {
             return match is_reserved(name) {
                 true => Err(Error::cannot("That name is for others' mailboxes")),
@@ -125,7 +125,7 @@ impl Account {
 
     /// The levels above a mailbox that is to come; each begins with the rights of the one above it.
     // RFC 9051 §6.3.4
-    fn add_parents(&self, draft: &mut Draft<'_>, name: &str, now: Timestamp) {
+    pub(crate) fn add_parents(&self, draft: &mut Draft<'_>, name: &str, now: Timestamp) {
         if let Some(root) = self.root() {
             draft.root(root);
         }
@@ -362,7 +362,7 @@ pub(crate) fn normal_name(name: &str) -> String {
 }
 
 /// The name as it is kept, if a mailbox can have it.
-fn checked_name(name: &str, rules: &Rules) -> Outcome<String> {
+pub(crate) fn checked_name(name: &str, rules: &Rules) -> Outcome<String> {
     let name = normal_name(name);
     let impossible = name.split('/').any(str::is_empty)
         || name
@@ -400,7 +400,7 @@ fn parents(name: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Checks that these mailboxes and the levels above them may come in addition.
-fn room_for<'a>(
+pub(crate) fn room_for<'a>(
     ledger: &Ledger,
     names: impl Iterator<Item = &'a str>,
     rules: &Rules,

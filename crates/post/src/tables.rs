@@ -35,9 +35,13 @@ pub(crate) const FLAG_RUNS: Table = Table(10);
 pub(crate) const METADATA: Table = Table(11);
 /// Who may do what, by mailbox and whom it is about (`access`).
 pub(crate) const ACL: Table = Table(12);
+/// How far sources elsewhere have been imported, by source (`import`).
+pub(crate) const IMPORT_JOURNAL: Table = Table(20);
+/// Notes on messages that were imported, by source and number (`import`).
+pub(crate) const IMPORT_NOTES: Table = Table(21);
 
 /// All tables of an account.
-pub(crate) const ALL: [Table; 10] = [
+pub(crate) const ALL: [Table; 12] = [
     COUNTERS,
     MAILBOXES,
     NEXT_UIDS,
@@ -48,6 +52,8 @@ pub(crate) const ALL: [Table; 10] = [
     FLAG_RUNS,
     METADATA,
     ACL,
+    IMPORT_JOURNAL,
+    IMPORT_NOTES,
 ];
 
 const VERSION: u8 = 1;

@@ -4,8 +4,11 @@
 //! line of the same form, or by `["error", {"type": …, "description": …}, "0"]`. The command line
 //! calls [`administer`] itself where no server runs, so both ways do the same.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
-use mail::{Address, Host, Instant, ModSeq};
+use mail::{Address, BlobRange, Host, Instant, ModSeq};
+use net::{Clock, Encryption, Fault, Socket, Stop, Stream, Terms};
 use post::{Alias, AliasSource, Outcome, Post};
 use serde_json::{Map, Value, json};
 use wire::{Line, LineBuffer, Step};
@@ -13,8 +16,10 @@ use wire::{Line, LineBuffer, Step};
 use crate::visit::Visit;
 
 mod account;
+mod transfer;
 mod watch;
 
+use transfer::{PUT, PUT_OCTETS_MAX, Told, Transfer};
 use watch::{NEXT, WATCH, Watch};
 
 /// Octets a call may have.
@@ -24,9 +29,27 @@ const CALL_OCTETS_MAX: usize = 1024 * 1024;
 pub(crate) fn converse(visit: Visit) -> impl Future<Output = ()> + Send + 'static {
     let house = House {
         post: visit.hall.post.clone(),
-        watch: Watch::new(&visit.hall, visit.peer),
+        watch: Some(Watch::new(&visit.hall, visit.peer)),
+        transfer: Transfer::default(),
     };
     visit.converse(Desk::default(), house)
+}
+
+/// Talks with the command line inside one process, where no server runs.
+///
+/// # Errors
+/// If the socket breaks.
+pub async fn converse_alone(post: Post, socket: Socket) -> Result<(), net::Error> {
+    let mut house = House {
+        post,
+        watch: None,
+        transfer: Transfer::default(),
+    };
+    let mut stream = Stream::plain(socket, Encryption::None);
+    let terms = Terms::new(Clock::start());
+    let (mut desk, mut stop) = (Desk::default(), Stop::never());
+    let end = net::drive(&mut stream, &mut desk, &mut house, &terms, &mut stop).await;
+    end.map(drop)
 }
 
 /// Carries out one method; an `Err` is what JMAP calls an error's arguments.
@@ -155,30 +178,57 @@ fn address(text: &str) -> Result<Address, Value> {
 #[derive(Debug)]
 struct House {
     post: Post,
-    watch: Watch,
+    /// What is said by others can be seen where a server runs.
+    watch: Option<Watch>,
+    transfer: Transfer,
 }
 
 impl net::House<Desk> for House {
-    async fn ask(&mut self, (method, arguments): Call) -> Result<Value, Value> {
-        let arguments_here = Arguments(&arguments);
-        match method.as_str() {
-            NEXT => return Ok(self.watch.next()),
-            "Connection/list" => return Ok(self.watch.connections()),
-            WATCH => return self.watch.begin(&arguments_here),
+    async fn ask(&mut self, call: Call) -> Result<Told, Value> {
+        let Call {
+            method,
+            arguments,
+            octets,
+        } = call;
+        let given = Arguments(&arguments);
+        match (method.as_str(), &mut self.watch) {
+            (NEXT, Some(watch)) => return Ok(watch.next().into()),
+            ("Connection/list", Some(watch)) => return Ok(watch.connections().into()),
+            (WATCH, Some(watch)) => return watch.begin(&given).map(Told::from),
             _ => {}
         }
+        if Transfer::knows(&method) {
+            let transfer = &mut self.transfer;
+            return transfer
+                .carry_out(&self.post, &method, &given, octets)
+                .await;
+        }
         tracing::info!(method, "asked by the command line");
-        administer(&self.post, &method, &arguments).await
+        administer(&self.post, &method, &arguments)
+            .await
+            .map(Told::from)
+    }
+
+    async fn read(&mut self, range: BlobRange) -> Result<Bytes, Fault> {
+        self.post.read(range).await.map_err(Fault::new)
     }
 
     async fn hint(&mut self) -> ModSeq {
-        self.watch.news().await;
+        match &self.watch {
+            Some(watch) => watch.news().await,
+            None => std::future::pending().await,
+        }
         ModSeq::default()
     }
 }
 
-/// A method and its arguments.
-type Call = (String, Value);
+/// A method, its arguments, and the octets that followed it.
+#[derive(Debug)]
+struct Call {
+    method: String,
+    arguments: Value,
+    octets: Bytes,
+}
 
 /// The conversation: one call after the other.
 #[derive(Debug, Default)]
@@ -186,12 +236,18 @@ struct Desk {
     input: LineBuffer,
     /// The call that is being answered: its method, and the id it was given.
     asked: Option<(String, Value)>,
+    /// A call whose octets have not all come, and how many there are.
+    begun: Option<(Call, usize)>,
     reply: Option<Bytes>,
+    /// What follows the reply.
+    splices: VecDeque<BlobRange>,
     /// The id of the call that conversations are looked at by.
     watch: Option<Value>,
     /// True if there is something to be seen.
     news: bool,
     closed: bool,
+    /// True once nothing more is taken.
+    over: bool,
 }
 
 impl Desk {
@@ -205,8 +261,29 @@ impl Desk {
             }
             Ok((method, arguments, id)) => {
                 let arguments = Value::Object(arguments);
+                let octets = Arguments(&arguments)
+                    .number("octets")
+                    .filter(|_| method == PUT);
                 self.asked = Some((method.clone(), id));
-                Some((method, arguments))
+                let call = Call {
+                    method,
+                    arguments,
+                    octets: Bytes::new(),
+                };
+                match octets.map(usize::try_from) {
+                    None => return Some(call),
+                    Some(Ok(octets)) if octets <= PUT_OCTETS_MAX => {
+                        self.begun = Some((call, octets));
+                    }
+                    // What follows cannot be told from calls.
+                    Some(_) => {
+                        let told = error("limit", "These are too many octets at once");
+                        let id = self.asked.take().map(|(_, id)| id);
+                        self.reply("error", &told, &id.unwrap_or_default());
+                        self.over = true;
+                    }
+                }
+                None
             }
             Err(fault) => {
                 self.reply(
@@ -231,7 +308,7 @@ type Written = (String, Map<String, Value>, Value);
 
 impl wire::Session for Desk {
     type Ask = Call;
-    type Answer = Result<Value, Value>;
+    type Answer = Result<Told, Value>;
 
     fn receive(&mut self, bytes: &[u8]) {
         self.closed |= bytes.is_empty();
@@ -242,12 +319,14 @@ impl wire::Session for Desk {
         let (method, id) = self.asked.take().unwrap_or_default();
         match answer {
             // Nothing more is to be seen now.
-            Ok(Value::Null) if method == NEXT => self.news = false,
-            Ok(arguments) if method == WATCH => {
-                self.reply(&method, &arguments, &id);
-                self.watch = Some(id);
+            Ok(told) if method == NEXT && told.value.is_null() => self.news = false,
+            Ok(told) => {
+                self.reply(&method, &told.value, &id);
+                self.splices.extend(told.octets);
+                if method == WATCH {
+                    self.watch = Some(id);
+                }
             }
-            Ok(arguments) => self.reply(&method, &arguments, &id),
             Err(arguments) => self.reply("error", &arguments, &id),
         }
     }
@@ -268,12 +347,30 @@ impl wire::Session for Desk {
             if let Some(reply) = self.reply.take() {
                 return Step::Write(reply);
             }
+            if let Some(range) = self.splices.pop_front() {
+                return Step::Splice(range);
+            }
+            if self.over {
+                return Step::Close;
+            }
+            if let Some((mut call, octets)) = self.begun.take() {
+                if self.input.len() >= octets {
+                    call.octets = self.input.take(octets);
+                    return Step::Ask(call);
+                }
+                self.begun = Some((call, octets));
+                return if self.closed { Step::Close } else { Step::Read };
+            }
             if self.news
                 && !self.closed
                 && let Some(id) = &self.watch
             {
                 self.asked = Some((NEXT.to_owned(), id.clone()));
-                return Step::Ask((NEXT.to_owned(), Value::Null));
+                return Step::Ask(Call {
+                    method: NEXT.to_owned(),
+                    arguments: Value::Null,
+                    octets: Bytes::new(),
+                });
             }
             match self.input.line(CALL_OCTETS_MAX) {
                 Line::Whole(line) | Line::BareLf(line) => {
@@ -304,8 +401,8 @@ mod tests {
     fn calls_are_answered_in_their_own_form() {
         let script =
             "C: [\"Thing/list\", {\"a\": 1}, \"0\"]\nC: nonsense\nC: [\"No\", {}, 7]\nCE\n";
-        let house = |(method, arguments): Call| match method.as_str() {
-            "Thing/list" => Ok(arguments),
+        let house = |call: Call| match call.method.as_str() {
+            "Thing/list" => Ok(call.arguments.into()),
             _ => Err(error("unknownMethod", "No")),
         };
         for cut in [Cut::Lines, Cut::Every(1)] {

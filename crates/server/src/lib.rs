@@ -21,7 +21,7 @@ mod settings;
 mod smtp;
 mod visit;
 
-pub use control::administer;
+pub use control::{administer, converse_alone};
 pub use entrance::{Conversation, Entrance};
 pub use introspection::{Introspection, IntrospectionError, IntrospectionSettings};
 pub use key_file::{KeyFile, KeyFileError};

@@ -24,7 +24,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "caramel",
-        &["server", "post", "store", "net", "message", "mail"],
+        &[
+            "server", "post", "store", "net", "imap", "message", "wire", "mail",
+        ],
     ),
     ("interop", &[]),
     ("xtask", &["interop"]),

@@ -1,7 +1,6 @@
 //! Samples of others read by `caramel`, by Python's email and by Dovecot: each difference is judged
 //! in `docs/differences`.
 #![expect(
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,

@@ -10,6 +10,7 @@ mod arranged;
 mod catenate;
 mod delivery;
 mod fuzzy;
+mod imports;
 mod keeper;
 mod login;
 mod mailboxes;

@@ -74,7 +74,7 @@ async fn rights(account: &Account, mailbox: &str) -> Result<Value, Value> {
 }
 
 impl Arguments<'_> {
-    fn flag(&self, name: &str) -> bool {
+    pub(super) fn flag(&self, name: &str) -> bool {
         self.0.get(name).and_then(Value::as_bool).unwrap_or(false)
     }
 
