@@ -27,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["server", "post", "store", "net", "message", "mail"],
     ),
     ("interop", &[]),
+    ("sim", &["server", "post", "store", "net", "mail"]),
     ("xtask", &["interop"]),
 ];
 
