@@ -1,7 +1,7 @@
 //! A few worlds on each run of the tests; `cargo xtask sim` runs as many as are wanted.
 
 /// Worlds that are run here.
-const SEEDS: std::ops::Range<u64> = 0..12;
+const SEEDS: std::ops::Range<u64> = 0..8;
 
 #[test]
 fn nothing_acknowledged_is_lost() {
@@ -14,7 +14,7 @@ fn nothing_acknowledged_is_lost() {
 
 #[test]
 fn the_same_seed_is_the_same_run() {
-    for seed in 100..103 {
+    for seed in 100..102 {
         let (one, other) = (sim::run(seed).unwrap(), sim::run(seed).unwrap());
         assert_eq!((one.events, one.hash), (other.events, other.hash));
         assert_ne!(one.hash, sim::run(seed + 1000).unwrap().hash);

@@ -22,7 +22,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::tools;
 
 /// Worlds in which a planted defect is looked for.
-const SEEDS: &str = "400";
+const SEEDS: &str = "60";
 
 /// A defect.
 struct Planted {
@@ -180,6 +180,7 @@ fn copy_tree(root: &Path, tree: &Path) -> Result<()> {
     if tree.exists() {
         std::fs::remove_dir_all(tree)?;
     }
+    std::fs::create_dir_all(tree)?;
     for name in [
         "Cargo.toml",
         "Cargo.lock",
