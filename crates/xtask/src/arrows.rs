@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("interop", &[]),
+    ("sim", &["server", "post", "store", "net", "mail"]),
     ("xtask", &["interop"]),
 ];
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use crate::source::{self, Source};
-use crate::{arrows, links, spec};
+use crate::{arrows, links, sim, spec};
 
 const FILE_LINES_MAX: usize = 600;
 const FUNCTION_LINES_MAX: usize = 70;
@@ -57,6 +57,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     let sources = source::all(root)?;
     let mut complaints = Vec::new();
     arrows::check(root, &mut complaints)?;
+    sim::check(root, &mut complaints)?;
     for source in &sources {
         check_source(source, &mut complaints);
     }

@@ -1,4 +1,4 @@
-//! The developers' commands: `cargo xtask check | spec | diagrams | test | bench | fuzz`.
+//! The developers' commands: `cargo xtask check | spec | diagrams | test | bench | fuzz | sim`.
 //!
 //! Not here: anything the product needs at run time.
 #![expect(
@@ -16,6 +16,7 @@ mod bench;
 mod check;
 mod fuzz;
 mod links;
+mod sim;
 mod source;
 mod spec;
 mod test;
@@ -34,7 +35,10 @@ cargo xtask bench idle         ten thousand connections that wait: what each tak
 cargo xtask bench lists        SORT and THREAD of long lists, beside the same
 cargo xtask bench search       searching text, what the index spares and costs, beside Dovecot
 cargo xtask bench message      reading messages beside mail-parser and mailparse
-cargo xtask fuzz message       mutated messages, in release: [--inputs N] [--seed S]";
+cargo xtask fuzz message       mutated messages, in release: [--inputs N] [--seed S]
+cargo xtask sim                seeded worlds: [--seeds N] [--from S] [--seed S]; with --paths each
+                               operation of each path fails once; with --planted [NAME…] defects
+                               are planted in a copy, and looked for";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -62,6 +66,7 @@ fn run(words: &[&str]) -> Result<()> {
         ),
         ["test"] => test::run(&root),
         ["bench", words @ ..] => bench::run(&root, words),
+        ["sim", words @ ..] => sim::run(&root, words),
         ["fuzz", "message", words @ ..] => fuzz::run(&root, words),
         _ => bail!("usage:\n{USAGE}"),
     }

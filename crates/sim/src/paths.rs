@@ -1,0 +1,382 @@
+//! Fail at n: each way to change something, with its first, second, … operation of the disk
+//! failing, until it passes without a failure. Then the power goes, and everything is looked at.
+//!
+//! What a client is told, and what is found afterwards, follows from which operation failed. That
+//! is [`TABLE`]: what is not in it must not happen.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mail::Address;
+use server::Protocol;
+
+use crate::client::{Outcome, Trouble};
+use crate::disk::{Failure, Fault, Kind, SimDisk};
+use crate::house::{House, PASSWORD, PEOPLE, address};
+use crate::oracle::{Change, Oracle};
+use crate::owner::Person;
+use crate::verify::{self, look};
+use crate::{Dice, Trace, smtp};
+
+/// What a client was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It is done: then it is found.
+    Done,
+    /// It was refused: then nothing of it is found.
+    Refused,
+    /// Nothing, or that the house stops: then it is found wholly, or nothing of it.
+    Nothing,
+}
+
+/// A row of the crash table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The folder of the file.
+    pub folder: &'static str,
+    /// What failed first.
+    pub kinds: &'static [Kind],
+    /// What may be told then.
+    pub told: &'static [Told],
+    /// Why.
+    pub why: &'static str,
+}
+
+/// The crash table: what fails, what is told then, and what recovery makes of it.
+pub const TABLE: &[Row] = &[
+    Row {
+        folder: "log",
+        kinds: &[Kind::Write],
+        told: &[Told::Refused, Told::Nothing],
+        why: "The part of a group that was written is cut off, and the cut is synced, before it is \
+              refused. If that fails as well the store stops, and what is left is a torn end: \
+              recovery cuts it, or keeps the records that are whole.",
+    },
+    Row {
+        folder: "log",
+        kinds: &[Kind::Sync],
+        told: &[Told::Refused, Told::Nothing],
+        why: "Nobody can say what is durable: the store stops. Recovery keeps each record that is \
+              whole, and writes the last group again before it believes it. The sync of a new \
+              segment's header is of no record: what waits for it is refused.",
+    },
+    Row {
+        folder: "log",
+        kinds: &[Kind::Create, Kind::SyncDir],
+        told: &[Told::Refused],
+        why: "There is no new segment, or an empty one that nobody wrote to: what waits is \
+              refused, and recovery removes the empty one.",
+    },
+    Row {
+        folder: "log",
+        kinds: &[Kind::Cut],
+        told: &[Told::Done, Told::Nothing],
+        why: "Zeros stay behind the end of a segment that is followed by another. If nothing can \
+              be written from then on, the first row or the second comes next.",
+    },
+    Row {
+        folder: "bodies",
+        kinds: &[
+            Kind::Create,
+            Kind::Write,
+            Kind::Sync,
+            Kind::Rename,
+            Kind::SyncDir,
+        ],
+        told: &[Told::Refused],
+        why: "No record names the body: it is refused, and recovery removes what is there of it.",
+    },
+    Row {
+        folder: "view",
+        kinds: &[
+            Kind::Create,
+            Kind::Write,
+            Kind::Sync,
+            Kind::Rename,
+            Kind::SyncDir,
+        ],
+        told: &[Told::Done, Told::Nothing],
+        why: "The log has it. If the view could not be made durable the store stops, behind what \
+              was answered; recovery brings the view up to the log, or makes it again.",
+    },
+];
+
+/// Each way to change something.
+pub const PATHS: [&str; 16] = [
+    "deliver",
+    "deliver to many",
+    "deliver a large body",
+    "submit",
+    "append",
+    "store",
+    "copy",
+    "move",
+    "expunge",
+    "pop3",
+    "create",
+    "rename",
+    "delete",
+    "add an account",
+    "remove an account",
+    "roll and checkpoint",
+];
+
+/// Fails each operation of a path, in turn, in each way; says how many there are.
+///
+/// # Errors
+/// Says what was not as it must be.
+pub fn fail_at_each(path: &str) -> Result<u64, String> {
+    let ways = [
+        (Failure::Full, false),
+        (Failure::Broken, false),
+        (Failure::Broken, true),
+    ];
+    let mut most = 0;
+    for (failure, forever) in ways {
+        for passing in 0.. {
+            let fault = Fault {
+                kind: None,
+                passing,
+                failure,
+                forever,
+            };
+            let outcome = fail_once(path, fault);
+            let failed = outcome.map_err(|what| format!("{path}: {fault:?}: {what}"))?;
+            if !failed {
+                most = most.max(passing);
+                break;
+            }
+        }
+    }
+    Ok(most)
+}
+
+/// True if the operation failed, false if there was none.
+fn fail_once(path: &str, fault: Fault) -> Result<bool, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    runtime.block_on(async {
+        let stage = Stage::set(fault.passing).await?;
+        stage.person.house.disk.fail(Some(fault));
+        let told = stage.act(path).await?;
+        let failed = stage.person.house.disk.failed();
+        match &failed {
+            None if told != Told::Done => return Err(format!("{told:?} for nothing")),
+            None => {}
+            Some((kind, file)) => admit(*kind, file, told)?,
+        }
+        stage.look_again(path, told).await?;
+        Ok(failed.is_some())
+    })
+}
+
+/// Asks the table.
+fn admit(kind: Kind, file: &Path, told: Told) -> Result<(), String> {
+    let row = TABLE.iter().find(|row| {
+        file.starts_with(Path::new("/house").join(row.folder)) && row.kinds.contains(&kind)
+    });
+    match row {
+        None => Err(format!("no row for {kind:?} of {}", file.display())),
+        Some(row) if row.told.contains(&told) => Ok(()),
+        Some(row) => Err(format!(
+            "{kind:?} of {} failed and {told:?} was told: {}",
+            file.display(),
+            row.why
+        )),
+    }
+}
+
+/// A house with some mail in it, and somebody who acts.
+struct Stage {
+    person: Person,
+}
+
+/// Somebody who comes.
+const GUEST: &str = "dora@town.example";
+/// Somebody who goes.
+const LEAVING: &str = "eve@town.example";
+
+impl Stage {
+    async fn set(seed: u64) -> Result<Self, String> {
+        let (dice, trace) = (Dice::new(seed, "a path"), Trace::default());
+        let disk = SimDisk::new(Dice::new(seed, "a disk"), trace.clone());
+        let house = House::open(disk, dice.clone(), trace).await?;
+        house.furnish().await?;
+        let oracle = Oracle::new(PEOPLE.len());
+        verify::everybody(&house, &oracle).await?;
+        let person = Person {
+            house: Arc::new(house),
+            oracle,
+            dice,
+            number: 0,
+        };
+        let stage = Self { person };
+        let furnished = stage.furnish().await;
+        furnished.map_err(|trouble| format!("before anything failed: {trouble:?}"))?;
+        Ok(stage)
+    }
+
+    async fn furnish(&self) -> Outcome<()> {
+        let person = &self.person;
+        for octets in [500, 700, 900] {
+            self.deliver(vec![0], octets).await?;
+        }
+        let mut client = person.login().await?;
+        person
+            .ask(&mut client, Change::Create("work".into()))
+            .await?;
+        let leaving = parse(LEAVING)?;
+        let added = person.house.post.add_account(&leaving, PASSWORD).await;
+        added.map_err(|error| Trouble::Wrong(error.to_string()))?;
+        look(&mut client, &person.oracle, 0, false).await
+    }
+
+    async fn deliver(&self, to: Vec<usize>, octets: usize) -> Outcome<bool> {
+        let line = self.person.house.connect(Protocol::Smtp);
+        let mut client = smtp::Client::greet(line).await?;
+        let from = "friend@elsewhere.example";
+        self.person.hand(&mut client, from, to, octets).await
+    }
+
+    async fn act(&self, path: &str) -> Result<Told, String> {
+        let outcome = match path {
+            "deliver" => self.deliver(vec![0], 800).await,
+            "deliver to many" => self.deliver(vec![0, 1, 2], 3000).await,
+            "deliver a large body" => self.deliver(vec![0, 1], 320_000).await,
+            "submit" => self.submit().await,
+            "roll and checkpoint" => self.roll().await,
+            "add an account" | "remove an account" => {
+                let told = self.account(path).await;
+                return told.map_err(|trouble| format!("{trouble:?}"));
+            }
+            "pop3" => self.person.pop3(100).await,
+            _ => self.change(path).await,
+        };
+        match outcome {
+            Ok(true) => Ok(Told::Done),
+            Ok(false) => Ok(Told::Refused),
+            Err(Trouble::Lost) => Ok(Told::Nothing),
+            Err(Trouble::Wrong(what)) => Err(what),
+        }
+    }
+
+    async fn submit(&self) -> Outcome<bool> {
+        let line = self.person.house.connect(Protocol::Submission);
+        let mut client = smtp::Client::greet(line).await?;
+        client.authenticate(&address(0), PASSWORD).await?;
+        self.person
+            .hand(&mut client, &address(0), vec![1], 600)
+            .await
+    }
+
+    /// Letters until the log has another segment, and the view is durable.
+    async fn roll(&self) -> Outcome<bool> {
+        for _ in 0..6 {
+            if !self.deliver(vec![1], 25_000).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn change(&self, path: &str) -> Outcome<bool> {
+        let mut client = self.person.login().await?;
+        let inbox = || "INBOX".to_owned();
+        let copy = |moved| Change::Copy {
+            from: inbox(),
+            uids: vec![1, 2],
+            to: "work".into(),
+            moved,
+        };
+        let change = match path {
+            "append" => return self.person.put(&mut client, "work", 2000).await,
+            "store" => Change::Store {
+                mailbox: inbox(),
+                uids: vec![1, 3],
+                sign: "+",
+                flags: ["\\Seen".to_owned(), "note".to_owned()].into(),
+            },
+            "copy" => copy(false),
+            "move" => copy(true),
+            "expunge" => {
+                let mark = Change::Store {
+                    mailbox: inbox(),
+                    uids: vec![2, 3],
+                    sign: "+",
+                    flags: ["\\Deleted".to_owned()].into(),
+                };
+                if !self.person.ask(&mut client, mark).await? {
+                    return Ok(false);
+                }
+                Change::Expunge {
+                    mailbox: inbox(),
+                    uids: vec![2, 3],
+                }
+            }
+            "create" => Change::Create("home".into()),
+            "rename" => Change::Rename("work".into(), "home".into()),
+            "delete" => Change::Delete("work".into()),
+            _ => return Err(Trouble::Wrong(format!("no such path: {path}"))),
+        };
+        self.person.ask(&mut client, change).await
+    }
+
+    /// Accounts come and go by the owner's hand, not through a protocol.
+    async fn account(&self, path: &str) -> Outcome<Told> {
+        let post = &self.person.house.post;
+        let done = match path {
+            "add an account" => post.add_account(&parse(GUEST)?, PASSWORD).await.map(drop),
+            _ => post.remove_account(&parse(LEAVING)?).await,
+        };
+        Ok(match done {
+            Ok(()) => Told::Done,
+            Err(_) if self.person.house.has_stopped() => Told::Nothing,
+            Err(_) => Told::Refused,
+        })
+    }
+
+    /// After the power was gone.
+    async fn look_again(self, path: &str, told: Told) -> Result<(), String> {
+        let Person {
+            house,
+            oracle,
+            dice,
+            ..
+        } = self.person;
+        let trace = house.trace.clone();
+        let disk = house.kill().await?;
+        let house = House::open(disk, dice, trace).await?;
+        verify::everybody(&house, &oracle).await?;
+        let is_there = |who: &str| {
+            let mut accounts = house.post.accounts().into_iter();
+            accounts.any(|account| account.address.to_string() == who)
+        };
+        let (came, went) = (is_there(GUEST), !is_there(LEAVING));
+        let flaw = match (path, told) {
+            ("add an account", Told::Done) => !came,
+            ("add an account", Told::Refused) => came,
+            ("remove an account", Told::Done) => !went,
+            // Its removal is one step and erasing its mail another; what was refused after the
+            // first is done by asking again.
+            _ => false,
+        };
+        if flaw {
+            return Err(format!(
+                "{told:?}, but who came is there: {came}, who left is not: {went}"
+            ));
+        }
+        if came {
+            let line = house.connect(Protocol::Imap);
+            let client = crate::imap::Client::login(line, GUEST, PASSWORD).await;
+            client.map_err(|_| "who came is not let in")?;
+        }
+        Arc::new(house).close().await.map(drop)
+    }
+}
+
+fn parse(text: &str) -> Outcome<Address> {
+    Address::parse(text).map_err(|error| Trouble::Wrong(error.to_string()))
+}

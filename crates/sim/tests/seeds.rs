@@ -1,0 +1,23 @@
+//! A few worlds on each run of the tests; `cargo xtask sim` runs as many as are wanted.
+
+/// Worlds that are run here.
+const SEEDS: std::ops::Range<u64> = 0..8;
+
+#[test]
+fn nothing_acknowledged_is_lost() {
+    for seed in SEEDS {
+        if let Err(broken) = sim::run(seed) {
+            panic!("{broken}");
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    for seed in 100..102 {
+        let (one, other) = (sim::run(seed).unwrap(), sim::run(seed).unwrap());
+        assert_eq!((one.events, one.hash), (other.events, other.hash));
+        assert_ne!(one.hash, sim::run(seed + 1000).unwrap().hash);
+        assert!(one.acknowledged > 10, "{one:?}");
+    }
+}
