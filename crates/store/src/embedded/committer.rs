@@ -29,7 +29,7 @@ const GROUP_COMMITS_MAX: usize = 512;
 const GROUP_OCTETS_MAX: usize = 8 << 20;
 /// Changed rows that are put into the view at once: what is more goes there in pieces, so that it
 /// takes no more memory than a piece.
-const PIECE_ROWS_MAX: usize = 8192;
+const PIECE_ROWS_MAX: usize = 65_536;
 /// Versions kept in memory; above that they are read from the view again.
 const VERSIONS_MAX: usize = 1 << 16;
 
