@@ -37,6 +37,7 @@ mod derived;
 pub mod embedded;
 mod memory;
 pub mod testing;
+pub mod verify;
 
 pub use backend::{
     Batch, Boxed, CommitError, Direction, Error, Page, Partition, Row, Stage, Staged, Store, Table,
