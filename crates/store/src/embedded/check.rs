@@ -218,7 +218,7 @@ fn check_view(
     settings: &EmbeddedSettings,
     report: &mut Report,
 ) -> Result<(), Error> {
-    let (view, from) = layout.open_view(settings.cache_octets)?;
+    let (view, from) = layout.open_view(settings.view_memory())?;
     match replay(&layout.log, from, &view) {
         Ok(_) => {}
         Err(Error::Damaged(what)) => {
@@ -260,7 +260,7 @@ fn check_view(
 }
 
 fn open_scratch(dir: &Path, settings: &EmbeddedSettings) -> Result<View, Error> {
-    View::open(dir, settings.cache_octets).map_err(|error| Error::Engine {
+    View::open(dir, settings.view_memory()).map_err(|error| Error::Engine {
         doing: "making a view",
         cause: error.to_string(),
     })

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use super::checkpoint;
 use super::disk::{Disk, failed};
 use super::log::Position;
-use super::view::View;
+use super::view::{View, ViewMemory};
 use crate::backend::Error;
 
 /// The paths of an opened store; the lock is held as long as this lives.
@@ -69,14 +69,14 @@ impl Layout {
     ///
     /// A view that is damaged, or has less than its checkpoint says, is thrown away: the log has
     /// everything.
-    pub(super) fn open_view(&self, cache_octets: u64) -> Result<(View, Option<Position>), Error> {
+    pub(super) fn open_view(&self, memory: ViewMemory) -> Result<(View, Option<Position>), Error> {
         let checkpoint = checkpoint::read(&self.view);
-        match usable(&self.view, cache_octets, checkpoint)? {
+        match usable(&self.view, memory, checkpoint)? {
             Ok(view) => return Ok((view, checkpoint)),
             Err(flaw) => tracing::warn!(flaw, "the view is made again from the log"),
         }
         self.remove_view()?;
-        match usable(&self.view, cache_octets, None)? {
+        match usable(&self.view, memory, None)? {
             Ok(view) => Ok((view, None)),
             Err(flaw) => Err(Error::Damaged(flaw)),
         }
@@ -108,13 +108,11 @@ impl Layout {
 /// Opens a view; the inner error says that it is damaged, the outer one that we cannot know.
 fn usable(
     dir: &Path,
-    cache_octets: u64,
+    memory: ViewMemory,
     checkpoint: Option<Position>,
 ) -> Result<Result<View, String>, Error> {
     // The engine asserts here and there what only undamaged files give.
-    let opened = catch_unwind(AssertUnwindSafe(|| {
-        View::open(&dir.join("db"), cache_octets)
-    }));
+    let opened = catch_unwind(AssertUnwindSafe(|| View::open(&dir.join("db"), memory)));
     let view = match opened {
         Err(_) => return Ok(Err("the engine gave up on it".into())),
         Ok(Err(error)) if is_damage(&error) => return Ok(Err(error.to_string())),

@@ -18,8 +18,8 @@ use mail::BlobId;
 use super::record::{Located, Place};
 use crate::backend::{Direction, Error, Page, Partition, Row, Table, Version};
 
-/// The engine's own write buffer for each keyspace.
-const MEMTABLE_OCTETS: u64 = 16 << 20;
+/// Write buffers of the engine at once: one for each keyspace, and as many being written.
+const MEMTABLES: u64 = 6;
 /// How much the engine's journal may hold: it is read at open.
 const JOURNAL_OCTETS: u64 = 128 << 20;
 /// Octets of rows that are copied into one piece of memory.
@@ -36,6 +36,15 @@ pub(super) struct View {
     rows: Keyspace,
     versions: Keyspace,
     blobs: Keyspace,
+}
+
+/// How much memory the view takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ViewMemory {
+    /// For what is read often.
+    pub(super) cache_octets: u64,
+    /// For what is not written yet.
+    pub(super) buffer_octets: u64,
 }
 
 /// What a group of records changes; later changes of a key replace earlier ones.
@@ -58,16 +67,16 @@ impl fmt::Debug for View {
 
 impl View {
     /// Opens the view, or makes an empty one.
-    pub(super) fn open(dir: &Path, cache_octets: u64) -> Result<Self, fjall::Error> {
+    pub(super) fn open(dir: &Path, memory: ViewMemory) -> Result<Self, fjall::Error> {
         let db = Database::builder(dir)
-            .cache_size(cache_octets)
+            .cache_size(memory.cache_octets)
             .max_journaling_size(JOURNAL_OCTETS)
             .manual_journal_persist(true)
             .open()?;
         let keyspace = |name| {
             let options = || {
                 KeyspaceCreateOptions::default()
-                    .max_memtable_size(MEMTABLE_OCTETS)
+                    .max_memtable_size(memory.buffer_octets / MEMTABLES)
                     .manual_journal_persist(true)
             };
             db.keyspace(name, options)
