@@ -12,6 +12,7 @@ use bytes::Bytes;
 use store::Write;
 
 mod flags;
+mod mend;
 
 pub(crate) use flags::Flagging;
 

@@ -8,6 +8,7 @@ use mail::{AccountId, Address, BlobRange};
 use store::Store;
 use tokio::sync::{oneshot, watch};
 
+use crate::audit::Audited;
 use crate::budget::{Keepers, MailboxMemory};
 use crate::directory::Directory;
 use crate::happenings::Author;
@@ -39,6 +40,8 @@ pub(crate) struct Inner {
     pub(crate) sharing: tokio::sync::Mutex<()>,
     /// Accounts whose index has fallen behind.
     pub(crate) waiting: Arc<Waiting>,
+    /// What audits found.
+    pub(crate) audited: Audited,
     keepers: Keepers,
     /// Octets of all message bodies in memory on their way in.
     pub(crate) bodies: Arc<AtomicUsize>,
@@ -70,6 +73,7 @@ impl Post {
                 full: Arc::default(),
                 sharing: tokio::sync::Mutex::default(),
                 waiting: Arc::default(),
+                audited: Audited::default(),
                 bodies: Arc::default(),
                 logins: AtomicU64::new(0),
             }),

@@ -6,6 +6,7 @@
     reason = "tests"
 )]
 
+mod audit;
 mod delivery;
 mod fuzzy;
 mod keeper;
