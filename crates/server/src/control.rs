@@ -10,9 +10,11 @@ use post::{Alias, AliasSource, Outcome, Post};
 use serde_json::{Map, Value, json};
 use wire::{Line, LineBuffer, Step};
 
+use crate::audit::Auditor;
 use crate::visit::Visit;
 
 mod account;
+mod audit;
 mod watch;
 
 use watch::{NEXT, WATCH, Watch};
@@ -24,6 +26,7 @@ const CALL_OCTETS_MAX: usize = 1024 * 1024;
 pub(crate) fn converse(visit: Visit) -> impl Future<Output = ()> + Send + 'static {
     let house = House {
         post: visit.hall.post.clone(),
+        auditor: visit.hall.auditor.clone(),
         watch: Watch::new(&visit.hall, visit.peer),
     };
     visit.converse(Desk::default(), house)
@@ -37,6 +40,9 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
     let arguments = Arguments(arguments);
     if method.starts_with("Account/") {
         return account::administer(post, method, &arguments).await;
+    }
+    if is_long(method) || method == "Audit/status" {
+        return audit::administer(post, method, &arguments).await;
     }
     let done = match method {
         "Domain/list" => {
@@ -62,6 +68,11 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
         _ => return Err(unknown(method)),
     };
     answered(done)
+}
+
+/// True for what may take minutes: it is done where it is in nobody's way.
+fn is_long(method: &str) -> bool {
+    matches!(method, "Audit/account" | "Audit/directory" | "Store/stats")
 }
 
 /// The answer where there is nothing to tell.
@@ -155,6 +166,7 @@ fn address(text: &str) -> Result<Address, Value> {
 #[derive(Debug)]
 struct House {
     post: Post,
+    auditor: Auditor,
     watch: Watch,
 }
 
@@ -168,6 +180,11 @@ impl net::House<Desk> for House {
             _ => {}
         }
         tracing::info!(method, "asked by the command line");
+        if is_long(&method)
+            && let Some(answer) = self.auditor.ask(&method, &arguments).await
+        {
+            return answer;
+        }
         administer(&self.post, &method, &arguments).await
     }
 
