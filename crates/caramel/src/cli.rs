@@ -7,12 +7,14 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::audit::{self, Audit};
 use crate::complaint::Complaint;
 use crate::compose::{self, Compose};
 use crate::config::Config;
 use crate::dialogue::{self, Dialogue};
 use crate::parse::{self, Parse};
-use crate::{certificate, config, demo, directory, inspect, papers, serve, transfer};
+use crate::verify::{self, VerifyDisk};
+use crate::{certificate, config, demo, directory, inspect, papers, serve, stats, transfer};
 
 /// Electronic mail as one program: SMTP, IMAP and POP3.
 ///
@@ -62,7 +64,12 @@ enum Command {
     Import(Box<transfer::Import>),
     /// Writes mailboxes as mbox files, a Maildir, or folders of messages.
     Export(Box<transfer::Export>),
-    /// Looks after the store; the server must not run.
+    /// Verifies what is kept of each account, repairs what can be, and names what cannot.
+    ///
+    /// A running server does this by itself, slowly (`[store] audit`); this asks for it now. Where
+    /// no server runs the store is opened for it. It ends with 1 where something is not repaired.
+    Audit(Audit),
+    /// Looks after the store.
     #[command(subcommand)]
     Store(StoreCommand),
     /// Certificates.
@@ -179,10 +186,22 @@ enum AliasCommand {
 
 #[derive(Debug, Subcommand)]
 enum StoreCommand {
-    /// Reads everything that is stored and says what is damaged.
-    Check,
-    /// Makes the store's index anew from its log.
+    /// Reads everything that is stored and says what is damaged or differs; no server may run.
+    Check {
+        /// Makes anew what was made of every message as well, not of one in 64.
+        #[arg(long)]
+        deep: bool,
+    },
+    /// Makes the store's index anew from its log; no server may run.
     Rebuild,
+    /// Shows what the store has: its files, and its rows by table.
+    Stats(Listing),
+    /// Finds out whether a disk keeps what it acknowledges.
+    ///
+    /// It writes as the store does, measures how long the disk takes, and says whether that can be:
+    /// 0 nothing speaks against it, 1 something was lost, 3 it is too fast to be true. No
+    /// configuration is needed.
+    VerifyDisk(VerifyDisk),
 }
 
 #[derive(Debug, Subcommand)]
@@ -247,6 +266,7 @@ impl Cli {
             Some(Command::Completions { shell }) => papers::completions(shell),
             Some(Command::Parse(parse)) => parse::run(&parse),
             Some(Command::Compose(compose)) => compose::run(&compose),
+            Some(Command::Store(StoreCommand::VerifyDisk(asked))) => verify::run(&asked),
             ref command => {
                 let config = self.configuration()?;
                 match command {
@@ -287,10 +307,13 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         Command::Dialogue(dialogue) => dialogue::run(config, dialogue),
         Command::Import(import) => transfer::import(config, import),
         Command::Export(export) => transfer::export(config, export),
-        Command::Store(StoreCommand::Check) => inspect::check(config),
+        Command::Audit(asked) => audit::run(config, asked),
+        Command::Store(StoreCommand::Check { deep }) => inspect::check(config, *deep),
         Command::Store(StoreCommand::Rebuild) => inspect::rebuild(config),
+        Command::Store(StoreCommand::Stats(listing)) => stats::run(config, listing),
         Command::Cert(CertCommand::Ca) => certificate::authority(config),
         Command::Serve
+        | Command::Store(StoreCommand::VerifyDisk(_))
         | Command::Parse(_)
         | Command::Compose(_)
         | Command::Man { .. }

@@ -11,10 +11,11 @@ use std::time::Duration;
 use mail::{Address, Host};
 use net::Endpoint;
 use post::{Quota, TokenRules};
-use server::{Encrypted, Introspection, IntrospectionSettings, KeyFile, Protocol};
+use server::{AuditRhythm, Encrypted, Introspection, IntrospectionSettings, KeyFile, Protocol};
 
 use crate::complaint::Complaint;
 
+mod memory;
 mod setting;
 mod written;
 
@@ -60,6 +61,7 @@ pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
     require_hostname(&mut written);
     check_certificate(&mut written);
     check_tokens(&mut written);
+    memory::check(&mut written);
     let data = match written
         .values
         .get(&(setting::DATA.section, setting::DATA.key))
@@ -136,15 +138,36 @@ impl Config {
         }
     }
 
-    pub(crate) fn memory(&self) -> u64 {
-        self.number(&setting::MEMORY)
-    }
-
     /// Octets that mailboxes may take in memory.
     pub(crate) fn mailbox_memory(&self) -> u64 {
-        match self.value(&setting::MAILBOX_MEMORY) {
-            Some(_) => self.number(&setting::MAILBOX_MEMORY),
-            None => self.memory() / 2,
+        self.part(&setting::MAILBOX_MEMORY)
+    }
+
+    /// Octets of rows that are read often.
+    pub(crate) fn cache_memory(&self) -> u64 {
+        self.part(&setting::CACHE_MEMORY)
+    }
+
+    /// Octets of rows that the view has not written yet.
+    pub(crate) fn view_memory(&self) -> u64 {
+        self.part(&setting::VIEW_MEMORY)
+    }
+
+    /// Octets of letters on their way in.
+    pub(crate) fn incoming_memory(&self) -> u64 {
+        self.part(&setting::INCOMING_MEMORY)
+    }
+
+    /// Octets of changes that wait for the disk.
+    pub(crate) fn waiting_memory(&self) -> u64 {
+        self.part(&setting::WAITING_MEMORY)
+    }
+
+    /// How the audit goes on beside the work.
+    pub(crate) fn audit(&self) -> AuditRhythm {
+        AuditRhythm {
+            round: Duration::from_secs(self.number(&setting::AUDIT)),
+            octets_per_second: self.number(&setting::AUDIT_RATE),
         }
     }
 
@@ -289,6 +312,10 @@ impl Config {
             }
             (Some(value), Some(_)) => writeln!(text, "{key} = {}", value.shown),
             (Some(value), None) => writeln!(text, "{key} = {}  # default", value.shown),
+            (None, _) if memory::PARTS.iter().any(|(part, _)| *part == setting) => {
+                let octets = self.part(setting);
+                writeln!(text, "{key} = {octets}  # its share of `memory`")
+            }
             (None, _) => writeln!(text, "# {key} is not set"),
         };
     }

@@ -50,6 +50,58 @@ pub(crate) fn call_running(
     Ok((stream, answer))
 }
 
+/// Several questions one behind the other: on one connection, or of one opened store.
+pub(crate) enum Talk {
+    /// With the server that runs.
+    Running(BufReader<UnixStream>),
+    /// With the store, as no server runs.
+    Stopped(Box<Stopped>),
+}
+
+/// A store that this process has open.
+pub(crate) struct Stopped {
+    runtime: Runtime,
+    store: Embedded,
+    post: Post,
+}
+
+impl Talk {
+    /// Begins to ask.
+    pub(crate) fn begin(config: &Config) -> Result<Self, Complaint> {
+        if let Some(stream) = connect(config)? {
+            return Ok(Self::Running(BufReader::new(stream)));
+        }
+        inspect::require_store(config)?;
+        let runtime = Runtime::new().context("starting")?;
+        let (store, post) = runtime.block_on(open(config))?;
+        Ok(Self::Stopped(Box::new(Stopped {
+            runtime,
+            store,
+            post,
+        })))
+    }
+
+    /// Asks one method.
+    pub(crate) fn ask(&mut self, method: &str, arguments: &Value) -> Result<Value, Complaint> {
+        let answer = match self {
+            Self::Running(stream) => {
+                exchange(stream, method, arguments).context("asking the server")?
+            }
+            Self::Stopped(it) => {
+                let asked = server::administer(&it.post, method, arguments);
+                it.runtime.block_on(asked)
+            }
+        };
+        answer.map_err(|error| refused(method, &error))
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        self.store.close();
+    }
+}
+
 /// A connection to the server, if one runs.
 pub(crate) fn connect(config: &Config) -> Result<Option<UnixStream>, Complaint> {
     match UnixStream::connect(config.control()) {
@@ -101,27 +153,32 @@ type Answer = Result<Value, Value>;
 
 fn call(
     config: &Config,
-    mut stream: UnixStream,
+    stream: UnixStream,
     method: &str,
     arguments: &Value,
 ) -> anyhow::Result<(BufReader<UnixStream>, Answer)> {
-    let asked = move || -> anyhow::Result<_> {
-        let mut call = json!([method, arguments, "0"]).to_string();
-        call.push('\n');
-        stream.write_all(call.as_bytes())?;
-        let mut stream = BufReader::new(stream);
-        let mut line = String::new();
-        stream.read_line(&mut line)?;
-        let (name, answer, _): (String, Value, Value) =
-            serde_json::from_str(&line).context("reading the answer")?;
-        let answer = if name == "error" {
-            Err(answer)
-        } else {
-            Ok(answer)
-        };
-        Ok((stream, answer))
-    };
-    asked().with_context(|| format!("asking the server at {}", config.control().display()))
+    let mut stream = BufReader::new(stream);
+    let answer = exchange(&mut stream, method, arguments)
+        .with_context(|| format!("asking the server at {}", config.control().display()))?;
+    Ok((stream, answer))
+}
+
+fn exchange(
+    stream: &mut BufReader<UnixStream>,
+    method: &str,
+    arguments: &Value,
+) -> anyhow::Result<Answer> {
+    let mut call = json!([method, arguments, "0"]).to_string();
+    call.push('\n');
+    stream.get_mut().write_all(call.as_bytes())?;
+    let mut line = String::new();
+    stream.read_line(&mut line)?;
+    let (name, answer, _): (String, Value, Value) =
+        serde_json::from_str(&line).context("reading the answer")?;
+    Ok(match name.as_str() {
+        "error" => Err(answer),
+        _ => Ok(answer),
+    })
 }
 
 fn ask_store(config: &Config, method: &str, arguments: &Value) -> Result<Answer, Complaint> {

@@ -3,12 +3,13 @@
 use post::Recount;
 use store::{Embedded, EmbeddedSettings};
 
+use crate::audit;
 use crate::cli::say;
 use crate::complaint::Complaint;
 use crate::config::Config;
 
-/// Reads everything and says what is damaged.
-pub(crate) fn check(config: &Config) -> Result<(), Complaint> {
+/// Reads everything and says what is damaged, or differs.
+pub(crate) fn check(config: &Config, deep: bool) -> Result<(), Complaint> {
     require_store(config)?;
     let mut recount = Recount::default();
     let each = |partition, table, key: &[u8], value: &[u8]| {
@@ -19,13 +20,19 @@ pub(crate) fn check(config: &Config) -> Result<(), Complaint> {
     for flaw in recount.flaws() {
         report.flaw(flaw);
     }
+    // Of a damaged log nobody knows what it means.
+    if report.is_sound() {
+        let (summary, flaws) = audit::flaws(config, deep)?;
+        say(&format!("mail: {summary}"))?;
+        flaws.into_iter().for_each(|flaw| report.flaw(flaw));
+    }
     say(report.to_string().trim_end())?;
     if report.is_sound() {
         return Ok(());
     }
     Err(Complaint::new("the store is damaged")
         .because(format!("{} flaws", report.flaw_count))
-        .next("if only the index is wrong: caramel store rebuild"))
+        .next("if only the index is wrong: caramel store rebuild; what differs: caramel audit"))
 }
 
 /// Makes the index anew.
@@ -37,7 +44,7 @@ pub(crate) fn rebuild(config: &Config) -> Result<(), Complaint> {
 }
 
 /// Looking must not make a store where there is none.
-fn require_store(config: &Config) -> Result<(), Complaint> {
+pub(crate) fn require_store(config: &Config) -> Result<(), Complaint> {
     let store = config.store();
     if store.is_dir() {
         return Ok(());

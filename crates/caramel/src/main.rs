@@ -2,12 +2,14 @@
 //!
 //! Not here: mail's rules (`post`), answers to protocols (`server`).
 //!
-//! Exit codes: 0 done, 1 it failed, 2 it was asked wrongly (arguments, configuration).
+//! Exit codes: 0 done, 1 it failed, 2 it was asked wrongly (arguments, configuration),
+//! 3 a disk is suspicious (`store verify-disk`).
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
+mod audit;
 mod certificate;
 mod cli;
 mod complaint;
@@ -25,7 +27,9 @@ mod papers;
 mod parse;
 mod password;
 mod serve;
+mod stats;
 mod transfer;
+mod verify;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();

@@ -101,7 +101,10 @@ fn not_started(error: &server::Error) -> Complaint {
 /// What the store is told.
 pub(crate) fn store_settings(config: &Config) -> EmbeddedSettings {
     EmbeddedSettings {
-        cache_octets: config.memory() / 2,
+        cache_octets: config.cache_memory(),
+        view_octets: config.view_memory(),
+        inflow_octets: to_usize(config.incoming_memory() / 2),
+        waiting_octets: to_usize(config.waiting_memory()),
         ..EmbeddedSettings::default()
     }
 }
@@ -120,6 +123,8 @@ pub(crate) fn rules(config: &Config) -> Rules {
         quota: config.quota(),
         scram_sha1: config.scram_sha1(),
         mailbox_memory_octets_max: to_usize(config.mailbox_memory()),
+        // As much again is the store's, which takes what is streamed.
+        bodies_memory_octets_max: to_usize(config.incoming_memory() / 2),
         tokens: config.tokens(),
         ..Rules::new(config.hostname())
     }
@@ -156,6 +161,7 @@ fn settings(config: &Config) -> Result<Settings, Complaint> {
         raw_headers: config.keeps_raw_headers(),
         uid_only: config.offers_uid_only(),
         dialogues: config.allows_dialogue(),
+        audit: config.audit(),
         grace: Duration::from_secs(config.stop_within_seconds()),
         ..Settings::new(config.hostname())
     })

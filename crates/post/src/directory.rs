@@ -1,6 +1,7 @@
 //! Who lives here: domains, accounts, aliases. Held in memory whole; changed rarely.
 
 mod aliases;
+mod compare;
 mod quota;
 pub(crate) mod rows;
 
@@ -51,7 +52,7 @@ pub(crate) struct Directory {
 }
 
 /// Everything the directory knows. Local parts are in lower case here.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Maps {
     house: HouseRow,
     pub(crate) domains: BTreeSet<Host>,
@@ -435,7 +436,7 @@ impl Post {
     }
 
     /// Deletes all rows of an account that the directory no longer knows.
-    async fn erase(&self, id: AccountId) -> Outcome<()> {
+    pub(crate) async fn erase(&self, id: AccountId) -> Outcome<()> {
         let keeper = self.keeper(id);
         let store = self.inner.store.as_ref();
         let version = store.version(keeper.partition()).await;

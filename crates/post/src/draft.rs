@@ -13,6 +13,7 @@ use store::Write;
 
 mod flags;
 mod list;
+mod mend;
 
 pub(crate) use flags::Flagging;
 use list::List;

@@ -8,6 +8,7 @@ use mail::{AccountId, Address, BlobRange};
 use store::{Sought, Store};
 use tokio::sync::{oneshot, watch};
 
+use crate::audit::Audited;
 use crate::budget::{Keepers, MailboxMemory};
 use crate::directory::Directory;
 use crate::happenings::Author;
@@ -39,6 +40,8 @@ pub(crate) struct Inner {
     pub(crate) sharing: tokio::sync::Mutex<()>,
     /// Accounts whose index has fallen behind.
     pub(crate) waiting: Arc<Waiting>,
+    /// What audits found.
+    pub(crate) audited: Audited,
     keepers: Keepers,
     /// Sources elsewhere that are being imported.
     pub(crate) imports: crate::import::Reading,
@@ -72,6 +75,7 @@ impl Post {
                 full: Arc::default(),
                 sharing: tokio::sync::Mutex::default(),
                 waiting: Arc::default(),
+                audited: Audited::default(),
                 imports: Arc::default(),
                 bodies: Arc::default(),
                 logins: AtomicU64::new(0),

@@ -126,7 +126,10 @@ impl Ledger {
         .await?;
         scan(store, partition, tables::NEXT_UIDS, |row| {
             let (id, next) = tables::read_next_uid(&row.key, &row.value)?;
-            ledger.folders.get_mut(&id)?.next_uid = next;
+            // A row of a mailbox that is not there is the audit's affair.
+            if let Some(folder) = ledger.folders.get_mut(&id) {
+                folder.next_uid = next;
+            }
             Some(())
         })
         .await?;
@@ -134,11 +137,12 @@ impl Ledger {
         let mut usage = Usage::default();
         scan(store, partition, tables::ENTRIES, |row| {
             let (id, entry) = Entry::read(&row.key, &row.value)?;
-            emails.push(entry.email);
-            usage.add(entry.size.into());
-            let folder = ledger.folders.get_mut(&id)?;
-            folder.highest = folder.highest.max(entry.modseq);
-            folder.entries.push(entry);
+            if let Some(folder) = ledger.folders.get_mut(&id) {
+                emails.push(entry.email);
+                usage.add(entry.size.into());
+                folder.highest = folder.highest.max(entry.modseq);
+                folder.entries.push(entry);
+            }
             Some(())
         })
         .await?;
@@ -188,8 +192,9 @@ impl Ledger {
         .await?;
         scan(store, partition, tables::ACL, |row| {
             let (id, grantee, rights) = access::read(&row.key, &row.value)?;
-            let folder = self.folders.get_mut(&id)?;
-            folder.acl.insert(grantee, rights);
+            if let Some(folder) = self.folders.get_mut(&id) {
+                folder.acl.insert(grantee, rights);
+            }
             Some(())
         })
         .await
@@ -199,7 +204,9 @@ impl Ledger {
     fn read_flag_runs(&mut self, row: &Row) -> Option<()> {
         let (modseq, id, runs) = tables::read_flag_runs(&row.key, &row.value)?;
         let earlier = &mut self.flag_runs;
-        let folder = self.folders.get_mut(&id)?;
+        let Some(folder) = self.folders.get_mut(&id) else {
+            return Some(());
+        };
         let held = folder.apply(modseq, &runs, |before| {
             if let Some(held) = earlier.get_mut(&(before, id)) {
                 held.entries = held.entries.saturating_sub(1);
@@ -416,7 +423,7 @@ impl Folder {
 
 /// Which emails are there more than once, and how often. Sorted, not counted in a map: there may be
 /// a million, and nearly all are there once.
-fn shared(mut emails: Vec<EmailId>) -> HashMap<EmailId, u32> {
+pub(crate) fn shared(mut emails: Vec<EmailId>) -> HashMap<EmailId, u32> {
     emails.sort_unstable();
     let same = emails.chunk_by(|one, other| one == other);
     let several = same.filter(|same| same.len() > 1);

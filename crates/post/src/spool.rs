@@ -68,19 +68,19 @@ struct Streamed {
 
 /// The last two octets of a message, as far as it has passed.
 #[derive(Clone, Copy, Debug, Default)]
-struct End {
+pub(crate) struct End {
     before: Option<u8>,
     last: Option<u8>,
 }
 
 impl End {
-    fn pass(&mut self, octets: &[u8]) {
+    pub(crate) fn pass(&mut self, octets: &[u8]) {
         for &octet in octets.last_chunk::<2>().map_or(octets, |two| two) {
             self.before = self.last.replace(octet);
         }
     }
 
-    fn is_unended(self) -> bool {
+    pub(crate) fn is_unended(self) -> bool {
         self.last.is_some() && (self.before, self.last) != (Some(b'\r'), Some(b'\n'))
     }
 }

@@ -31,6 +31,12 @@ impl Sums {
         sums
     }
 
+    /// True if both say the same.
+    pub(crate) fn agrees(&self, other: &Self) -> bool {
+        let numbers = |sums: &Self| (sums.unseen, sums.deleted, sums.octets, sums.deleted_octets);
+        numbers(self) == numbers(other) && self.uids == other.uids
+    }
+
     /// One more, behind all others.
     pub(crate) fn add(&mut self, entry: &Entry) {
         let octets = u64::from(entry.size);

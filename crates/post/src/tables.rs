@@ -402,12 +402,17 @@ pub(crate) fn put_metadata(mailbox: MailboxId, entry: &str, value: &[u8]) -> Wri
 }
 
 pub(crate) fn read_metadata(key: &[u8], value: &[u8]) -> Option<(MailboxId, String, Bytes)> {
-    let (mailbox, entry) = key.split_first_chunk::<8>()?;
+    let (mailbox, entry) = read_metadata_key(key)?;
     let mut reader = Reader::version(value, VERSION)?;
     let value = Bytes::copy_from_slice(reader.octets()?);
     reader.end()?;
+    Some((mailbox, entry, value))
+}
+
+pub(crate) fn read_metadata_key(key: &[u8]) -> Option<(MailboxId, String)> {
+    let (mailbox, entry) = key.split_first_chunk::<8>()?;
     let entry = std::str::from_utf8(entry).ok()?.to_owned();
-    Some((MailboxId(u64::from_be_bytes(*mailbox)), entry, value))
+    Some((MailboxId(u64::from_be_bytes(*mailbox)), entry))
 }
 
 pub(crate) fn delete_metadata(mailbox: MailboxId, entry: &str) -> Write {
@@ -422,11 +427,11 @@ fn mailbox_key(id: MailboxId) -> Bytes {
     Bytes::copy_from_slice(&id.0.to_be_bytes())
 }
 
-fn read_mailbox_key(key: &[u8]) -> Option<MailboxId> {
+pub(crate) fn read_mailbox_key(key: &[u8]) -> Option<MailboxId> {
     Some(MailboxId(u64::from_be_bytes(key.try_into().ok()?)))
 }
 
-fn entry_key(mailbox: MailboxId, uid: Uid) -> Bytes {
+pub(crate) fn entry_key(mailbox: MailboxId, uid: Uid) -> Bytes {
     let mut key = BytesMut::with_capacity(12);
     key.put_u64(mailbox.0);
     key.put_u32(uid.value());

@@ -13,9 +13,11 @@ use post::{Alias, AliasSource, Outcome, Post};
 use serde_json::{Map, Value, json};
 use wire::{Line, LineBuffer, Step};
 
+use crate::audit::Auditor;
 use crate::visit::Visit;
 
 mod account;
+mod audit;
 mod transfer;
 mod watch;
 
@@ -29,6 +31,7 @@ const CALL_OCTETS_MAX: usize = 1024 * 1024;
 pub(crate) fn converse(visit: Visit) -> impl Future<Output = ()> + Send + 'static {
     let house = House {
         post: visit.hall.post.clone(),
+        auditor: visit.hall.auditor.clone(),
         watch: Some(Watch::new(&visit.hall, visit.peer)),
         transfer: Transfer::default(),
     };
@@ -42,6 +45,7 @@ pub(crate) fn converse(visit: Visit) -> impl Future<Output = ()> + Send + 'stati
 pub async fn converse_alone(post: Post, socket: Socket) -> Result<(), net::Error> {
     let mut house = House {
         post,
+        auditor: None,
         watch: None,
         transfer: Transfer::default(),
     };
@@ -60,6 +64,9 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
     let arguments = Arguments(arguments);
     if method.starts_with("Account/") {
         return account::administer(post, method, &arguments).await;
+    }
+    if is_long(method) || method == "Audit/status" {
+        return audit::administer(post, method, &arguments).await;
     }
     let done = match method {
         "Domain/list" => {
@@ -85,6 +92,11 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
         _ => return Err(unknown(method)),
     };
     answered(done)
+}
+
+/// True for what may take minutes: it is done where it is in nobody's way.
+fn is_long(method: &str) -> bool {
+    matches!(method, "Audit/account" | "Audit/directory" | "Store/stats")
 }
 
 /// The answer where there is nothing to tell.
@@ -178,6 +190,8 @@ fn address(text: &str) -> Result<Address, Value> {
 #[derive(Debug)]
 struct House {
     post: Post,
+    /// What takes long is done where a server runs; else who asks does it.
+    auditor: Option<Auditor>,
     /// What is said by others can be seen where a server runs.
     watch: Option<Watch>,
     transfer: Transfer,
@@ -204,6 +218,12 @@ impl net::House<Desk> for House {
                 .await;
         }
         tracing::info!(method, "asked by the command line");
+        if is_long(&method)
+            && let Some(auditor) = &self.auditor
+            && let Some(answer) = auditor.ask(&method, &arguments).await
+        {
+            return answer.map(Told::from);
+        }
         administer(&self.post, &method, &arguments)
             .await
             .map(Told::from)

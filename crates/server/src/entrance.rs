@@ -36,6 +36,7 @@ impl Entrance {
             post,
             terms,
             gallery: Arc::new(Gallery::default()),
+            auditor: None,
         });
         Self {
             smtp: smtp::policy(&hall),

@@ -7,6 +7,7 @@
 //! session and a house for it: `smtp.rs`, `imap.rs`, `pop3.rs`. Each house answers asks one by one
 //! by asking the post, and holds a `Guest`: what is known of the peer and of who is logged in.
 
+mod audit;
 mod control;
 mod entrance;
 mod gallery;
@@ -21,6 +22,7 @@ mod settings;
 mod smtp;
 mod visit;
 
+pub use audit::AuditRhythm;
 pub use control::{administer, converse_alone};
 pub use entrance::{Conversation, Entrance};
 pub use introspection::{Introspection, IntrospectionError, IntrospectionSettings};

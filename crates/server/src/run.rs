@@ -12,6 +12,7 @@ use post::Post;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use crate::audit::Auditor;
 use crate::gallery::Gallery;
 use crate::settings::{Door, Protocol, Settings};
 use crate::visit::{Hall, Visit};
@@ -80,6 +81,7 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
     let stopper = Stopper::default();
     let clock = Clock::start();
     let gallery = Arc::new(Gallery::default());
+    let auditor = Auditor::start(post.clone(), settings.audit, stopper.listen());
     let mut addresses = Vec::new();
     for (door, listener) in listeners {
         addresses.push((door.protocol, listener.endpoint().clone()));
@@ -93,6 +95,7 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
             post: post.clone(),
             terms,
             gallery: Arc::clone(&gallery),
+            auditor: Some(auditor.clone()),
         });
         attend(listener, hall, Arc::clone(&gate), stopper.listen());
     }

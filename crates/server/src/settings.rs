@@ -7,6 +7,7 @@ use bytes::Bytes;
 use mail::Host;
 use net::{Endpoint, Identity};
 
+use crate::audit::AuditRhythm;
 use crate::introspection::Introspection;
 use crate::key_file::KeyFile;
 
@@ -34,6 +35,8 @@ pub struct Settings {
     pub uid_only: bool,
     /// True if whoever may use the control socket may look on at conversations.
     pub dialogues: bool,
+    /// How what is kept is verified beside the work.
+    pub audit: AuditRhythm,
     /// How long connections may go on once the server has to stop.
     pub grace: Duration,
 }
@@ -99,6 +102,10 @@ impl Settings {
             raw_headers: false,
             uid_only: false,
             dialogues: true,
+            audit: AuditRhythm {
+                round: Duration::from_secs(24 * 3600),
+                octets_per_second: 4 << 20,
+            },
             grace: Duration::from_secs(10),
         }
     }

@@ -7,6 +7,7 @@ use post::Post;
 use wire::Session;
 use wire::sasl::Mechanism;
 
+use crate::audit::Auditor;
 use crate::gallery::{Beginning, Gallery};
 use crate::guest::Guest;
 use crate::settings::{Door, Encrypted, Protocol, Settings};
@@ -19,6 +20,7 @@ pub(crate) struct Hall {
     pub(crate) post: Post,
     pub(crate) terms: Terms,
     pub(crate) gallery: Arc<Gallery>,
+    pub(crate) auditor: Option<Auditor>,
 }
 
 impl Hall {

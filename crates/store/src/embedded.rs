@@ -15,6 +15,7 @@ mod derived;
 mod ground;
 mod handles;
 mod hints;
+mod holdings;
 mod layout;
 mod log;
 mod offload;
@@ -43,6 +44,7 @@ use tokio::sync::{oneshot, watch};
 
 pub use self::check::Report;
 pub use self::ground::{Delay, Early, Epochs, Ground, Pace, ViewForm};
+pub use self::holdings::{Files as HeldFiles, Holdings};
 pub use self::stats::Stats;
 
 use self::bodies::Bodies;
@@ -59,6 +61,7 @@ use self::recovery::End;
 use self::stage::Inflow;
 use self::stats::Counters;
 use self::turns::Queue;
+use self::view::ViewMemory;
 use crate::backend::{
     Batch, Boxed, CommitError, Cut, Direction, Error, Page, Partition, Sought, Stage, Store, Table,
     Version,
@@ -71,8 +74,6 @@ use crate::packed;
 pub const KEY_OCTETS_MAX: usize = 4096;
 /// A larger batch is refused.
 pub const BATCH_OCTETS_MAX: usize = 64 << 20;
-/// When so many octets of batches wait, more are refused.
-const WAITING_OCTETS_MAX: usize = 256 << 20;
 /// So many keys are looked up without leaving the caller's thread.
 const GET_HERE_MAX: usize = 16;
 /// So many rows are scanned without leaving the caller's thread.
@@ -85,6 +86,12 @@ const READ_HERE_OCTETS_MAX: u64 = 64 << 10;
 pub struct EmbeddedSettings {
     /// Memory for what is read often.
     pub cache_octets: u64,
+    /// Memory for rows that the view has not written yet.
+    pub view_octets: u64,
+    /// Memory for blobs on their way in; beyond it each has less of it.
+    pub inflow_octets: usize,
+    /// When so many octets of batches wait, more are refused.
+    pub waiting_octets: usize,
     /// A segment of the log is followed by another before it becomes longer.
     pub segment_octets: u64,
     /// The view is made durable after so many octets of log.
@@ -99,10 +106,22 @@ impl Default for EmbeddedSettings {
     fn default() -> Self {
         Self {
             cache_octets: 128 << 20,
+            view_octets: 96 << 20,
+            inflow_octets: 64 << 20,
+            waiting_octets: 256 << 20,
             segment_octets: 128 << 20,
             checkpoint_octets: 64 << 20,
             checkpoint_idle: Duration::from_secs(30),
             reserve_octets: 64 << 20,
+        }
+    }
+}
+
+impl EmbeddedSettings {
+    const fn view_memory(&self) -> ViewMemory {
+        ViewMemory {
+            cache_octets: self.cache_octets,
+            buffer_octets: self.view_octets,
         }
     }
 }
@@ -119,6 +138,7 @@ struct Inner {
     counters: Arc<Counters>,
     queue: Queue,
     waiting: Arc<AtomicUsize>,
+    waiting_octets: usize,
     stopped: watch::Receiver<Option<String>>,
     applying: Arc<watch::Sender<Applying>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -148,7 +168,7 @@ impl Embedded {
         };
         let layout = Layout::enter(ground, dir)?;
         let counters = Arc::new(Counters::default());
-        let (view, from) = layout.open_view(settings.cache_octets)?;
+        let (view, from) = layout.open_view(settings.view_memory())?;
         let (end, records) = recovery::replay(&**disk, &layout.log, from, &view)?;
         let log = open_log(ground, &layout.log, &counters, &settings, end)?;
         let bodies = Bodies::new(Arc::clone(disk), Arc::clone(&counters), &layout.bodies);
@@ -170,6 +190,7 @@ impl Embedded {
             layout,
             work,
             afloat: AtomicUsize::new(0),
+            afloat_max: settings.inflow_octets,
         };
         Self::begin(ground, &settings, log, reader, derived, records)
     }
@@ -213,6 +234,7 @@ impl Embedded {
             counters,
             queue,
             waiting,
+            waiting_octets: settings.waiting_octets,
             stopped,
             applying,
             thread: Mutex::new(thread),
@@ -485,7 +507,7 @@ impl Inner {
         if longest > KEY_OCTETS_MAX {
             return Err(CommitError::Failed("a key is too long".into()));
         }
-        if self.waiting.load(Ordering::Relaxed) > WAITING_OCTETS_MAX {
+        if self.waiting.load(Ordering::Relaxed) > self.waiting_octets {
             return Err(CommitError::Failed("too much is waiting".into()));
         }
         let (answer, done) = oneshot::channel();

@@ -39,6 +39,7 @@ pub mod embedded;
 mod memory;
 mod packed;
 pub mod testing;
+pub mod verify;
 
 pub use backend::{
     Batch, Boxed, CommitError, Cut, Direction, Error, Hint, Page, Partition, Row, Sought, Stage,

@@ -97,10 +97,12 @@ settings! {
          and a certificate of our own is made for it. Has to be written.";
     DATA = [""] "data": Kind::Path, "", "\"/var/lib/caramel\"",
         "The folder for everything that is kept. Without it, `caramel` in the user's data folder.";
-    MEMORY = [""] "memory": Kind::Size, "\"128M\"", "\"128M\"",
-        "How much memory what is read often may take: half of it mailboxes (`mailbox_memory` \
-         sets another limit), half of it what is kept on the disk. Connections and messages on \
-         their way come on top, each within limits of its own.";
+    MEMORY = [""] "memory": Kind::Size, "\"640M\"", "\"128M\"",
+        "How much memory the server may take for what it keeps at hand and what is on its way: \
+         mailboxes, rows that are read often, what the view has not written yet, letters that come \
+         in, changes that wait for the disk, and 32M for making the search index. `[limits]` can \
+         set each part; those that are not set share the rest. The program itself and its \
+         connections come on top.";
     POSTMASTER = [""] "postmaster": Kind::Mail, "", "\"ada@example.org\"",
         "The account that gets mail for postmaster and abuse where no alias says otherwise. \
          Without it, the oldest account.";
@@ -192,13 +194,32 @@ settings! {
         "How much memory mailboxes may take, of all accounts together: some 50 octets for each \
          message of an account in use. Beyond it the accounts that were not used for the longest \
          time are read from the disk when they are next asked for, also while somebody is logged \
-         in and waits. An account in use right now may pass it. Without it, half of `memory`.";
+         in and waits. An account in use right now may pass it. Without it, its share of \
+         `memory`.";
+    CACHE_MEMORY = ["limits"] "cache_memory": Kind::Size, "", "\"64M\"",
+        "How much memory rows that are read often may take. Without it, its share of `memory`.";
+    VIEW_MEMORY = ["limits"] "view_memory": Kind::Size, "", "\"96M\"",
+        "How much memory rows may take that the view has not written to the disk yet. Without it, \
+         its share of `memory`.";
+    INCOMING_MEMORY = ["limits"] "incoming_memory": Kind::Size, "", "\"128M\"",
+        "How much memory letters may take while they come in, of all connections together. Beyond \
+         it they go to the disk as they come. Without it, its share of `memory`.";
+    WAITING_MEMORY = ["limits"] "waiting_memory": Kind::Size, "", "\"256M\"",
+        "How much memory changes may take that wait for the disk. Beyond it more are refused for \
+         the moment. Without it, its share of `memory`.";
     CONNECTIONS = ["limits"] "connections": Kind::Count, "20000", "20000",
         "How many connections there may be at once.";
     CONNECTIONS_PER_ADDRESS = ["limits"] "connections_per_address": Kind::Count, "200", "200",
         "How many of them may come from one IPv4 address, or one IPv6 /64.";
     STOP_WITHIN = ["limits"] "stop_within": Kind::Span, "\"10s\"", "\"10s\"",
         "How long connections may go on once the server was told to stop.";
+    AUDIT = ["store"] "audit": Kind::Span, "\"24h\"", "\"24h\"",
+        "How long one round takes in which everything that is derived (what accounts hold, sizes, \
+         references, who shares with whom) is verified against the letters and rows themselves, \
+         and one body in 64 is read whole. What differs is repaired where that can be, counted \
+         (`caramel audit --status`) and logged. `0s` for none.";
+    AUDIT_RATE = ["store"] "audit_rate": Kind::Size, "\"4M\"", "\"4M\"",
+        "How many octets the audit reads in a second at most.";
     ALLOW_DIALOGUE = ["privacy"] "allow_dialogue": Kind::Switch, "true", "false",
         "Lets whoever may use the control socket look on at conversations (`caramel dialogue`). \
          Passwords are never shown, and what is in messages only if that is asked for; that \
@@ -232,6 +253,7 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ),
     ("imap", "What IMAP does."),
     ("limits", "How much of anything there may be."),
+    ("store", "How what is kept is looked after."),
     ("privacy", "What may be seen of people's mail."),
     ("log", "What is logged."),
     ("relay", "Mail for domains that are not ours."),

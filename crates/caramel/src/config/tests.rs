@@ -41,7 +41,7 @@ fn the_example_is_right_and_the_rest_has_defaults() {
     assert_eq!(config.listeners.len(), 3);
     assert_eq!(config.listeners[0].encrypted, Encrypted::StartTls);
     assert_eq!(config.message_size(), 50 << 20);
-    assert_eq!(config.memory(), 128 << 20);
+    assert_eq!(config.audit().round, Duration::from_secs(86_400));
     assert!(config.tokens().is_none() && config.token_keys().is_none());
     assert!(!config.keeps_raw_headers());
     assert!(!config.captures() && !config.logs_json() && !config.scram_sha1());
@@ -67,21 +67,52 @@ fn what_is_shown_is_a_file_that_means_the_same() {
     assert_eq!(again.listeners, config.listeners);
     assert_eq!(again.hostname(), config.hostname());
     assert_eq!(again.message_size(), config.message_size());
+    assert_eq!(again.view_memory(), config.view_memory());
     assert!(shown.contains("recipients = 1000  # default"), "{shown}");
+    assert!(
+        shown.contains("view_memory = 100663296  # its share"),
+        "{shown}"
+    );
 }
 
 #[test]
-fn mailboxes_have_half_of_the_memory_or_what_is_said() {
-    let octets = |more: &str| {
+fn parts_of_the_memory_share_what_is_left() {
+    let parts = |more: &str| {
         let text = format!("hostname = \"h.example\"\n{more}");
-        parse("caramel.toml", text).unwrap().mailbox_memory()
+        let config = parse("caramel.toml", text).unwrap();
+        [
+            config.mailbox_memory(),
+            config.cache_memory(),
+            config.view_memory(),
+            config.incoming_memory(),
+            config.waiting_memory(),
+        ]
     };
-    assert_eq!(octets(""), 64 << 20);
-    assert_eq!(octets("memory = \"50M\"\n"), 25 << 20);
-    assert_eq!(
-        octets("memory = \"50M\"\n[limits]\nmailbox_memory = \"9M\"\n"),
-        9 << 20
-    );
+    let mib = |parts: [u64; 5]| parts.map(|octets| octets >> 20);
+    assert_eq!(parts("").map(|octets| octets % (1 << 20)), [0; 5]);
+    assert_eq!(mib(parts("")), [64, 64, 96, 128, 256]);
+    assert_eq!(mib(parts("memory = \"108M\"\n")), [8, 8, 12, 16, 32]);
+    let some = "memory = \"102M\"\n[limits]\nmailbox_memory = \"9M\"\nview_memory = \"5M\"\n";
+    assert_eq!(mib(parts(some)), [9, 8, 5, 16, 32]);
+    let least = "memory = \"37M\"\n";
+    assert!(parts(least).iter().sum::<u64>() <= 5 << 20);
+}
+
+#[test]
+fn parts_larger_than_the_whole_are_a_mistake() {
+    let head = "hostname = \"h.example\"\n";
+    for (text, hint) in [
+        ("memory = \"36M\"\n", "memory = \"37M\""),
+        (
+            "memory = \"128M\"\n[limits]\nmailbox_memory = \"90M\"\nwaiting_memory = \"64M\"\n",
+            "memory = \"189M\"",
+        ),
+        ("[limits]\ncache_memory = \"2G\"\n", "memory = \"2084M\""),
+    ] {
+        let said = complaint(&format!("{head}{text}"));
+        assert!(said.contains("larger than the whole"), "{said}");
+        assert!(said.contains(hint), "{said}");
+    }
 }
 
 #[test]

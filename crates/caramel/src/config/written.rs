@@ -38,6 +38,16 @@ pub(super) struct Value {
     pub(super) span: Range<usize>,
 }
 
+impl Value {
+    /// The number that it is, if it is one.
+    pub(super) const fn number(&self) -> Option<u64> {
+        match self.meaning {
+            Meaning::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+}
+
 /// What a value means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {

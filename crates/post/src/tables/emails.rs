@@ -23,8 +23,8 @@ pub(crate) struct EmailRow {
     pub(crate) size: u64,
     /// As `message` encodes it; `None` where it was not made at delivery.
     pub(crate) outline: Option<Bytes>,
-    /// True if all that was read of the outline is its parts, and a preview not even looked for: see
-    /// [`EmailRow::parts_only`].
+    /// True if all that was read of the outline is its parts, and a preview not even looked for:
+    /// see [`EmailRow::parts_only`].
     pub(crate) bare: bool,
     /// The first words of its text, UTF-8; `None` where they were not looked for at delivery, as in
     /// rows of version 1.
@@ -79,8 +79,8 @@ impl EmailRow {
         Some(row)
     }
 
-    /// Leaves the digest and the preview out of a row's value, where its outline can be read without:
-    /// the longest half of it, which many do not ask for ([`store::Cut`]).
+    /// Leaves the digest and the preview out of a row's value, where its outline can be read
+    /// without: the longest half of it, which many do not ask for ([`store::Cut`]).
     pub(crate) fn parts_only(value: &[u8]) -> (usize, usize, usize) {
         cut(value).unwrap_or((usize::MAX, 0, 0))
     }

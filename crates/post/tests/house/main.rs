@@ -7,6 +7,7 @@
 )]
 
 mod arranged;
+mod audit;
 mod catenate;
 mod delivery;
 mod fuzzy;

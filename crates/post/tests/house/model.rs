@@ -6,7 +6,7 @@ use mail::{ModSeq, Uid, UidSet};
 use post::{Account, FlagAction, FlagChange, Usage};
 use proptest::prelude::*;
 
-use crate::world::{World, append, flags, recounted, rules, uid};
+use crate::world::{World, append, audited, flags, recounted, rules, uid};
 
 const MAILBOXES: [&str; 3] = ["INBOX", "Archive", "a/b"];
 const FILL: usize = 40;
@@ -220,6 +220,7 @@ async fn live(deeds: Vec<Deed>) {
                 world.store.fail(0, store::CommitError::Full);
                 let refused = account.subscribe(&format!("name {before}")).await;
                 assert!(refused.is_err());
+                audited(&world.post).await;
                 world
                     .made
                     .seconds
@@ -254,6 +255,7 @@ async fn live(deeds: Vec<Deed>) {
 async fn compare(world: &World, model: &Model) {
     let account = world.account("ada").await;
     recounted(world).await;
+    audited(&world.post).await;
     let (used, _) = account.quota().await.unwrap();
     let mut sum = Usage::default();
     for (name, folder) in MAILBOXES.iter().zip(&model.folders) {

@@ -12,8 +12,8 @@ use mail::{
     ReversePath, Timestamp, Uid, UidSet,
 };
 use post::{
-    Account, Data, Error, FetchPlan, Form, Item, Origin, Outcome, Outside, Post, Protocol, Recount,
-    Rules, Sender,
+    Account, AtOnce, Audit, Data, Error, FetchPlan, Form, Item, Origin, Outcome, Outside, Post,
+    Protocol, Recount, Rules, Sender,
 };
 use store::{
     Batch, Boxed, CommitError, Derived, Direction, Memory, Page, Partition, Stage, Store, Table,
@@ -396,6 +396,22 @@ pub(crate) async fn recounted(world: &World) {
         }
     }
     assert_eq!(recount.flaws(), Vec::<String>::new());
+}
+
+/// Audits the directory and all accounts: nothing differs.
+pub(crate) async fn audited(post: &Post) {
+    let audit = Audit {
+        every: 1,
+        turn: 0,
+        repairs: true,
+        pace: &AtOnce,
+    };
+    let found = post.audit_directory(&audit).await.unwrap();
+    assert_eq!(found.differences, []);
+    for account in post.accounts() {
+        let found = post.audit_account(account.id, &audit).await.unwrap();
+        assert_eq!(found.differences, []);
+    }
 }
 
 /// Octets that the rows of a batch take, and octets of its blobs.

@@ -226,7 +226,7 @@ fn check_view(
     settings: &EmbeddedSettings,
     report: &mut Report,
 ) -> Result<(), Error> {
-    let (view, from) = layout.open_view(settings.cache_octets)?;
+    let (view, from) = layout.open_view(settings.view_memory())?;
     match replay(&*ground.disk, &layout.log, from, &view) {
         Ok(_) => {}
         Err(Error::Damaged(what)) => {
@@ -268,7 +268,7 @@ fn check_view(
 }
 
 fn open_scratch(ground: &Ground, dir: &Path, settings: &EmbeddedSettings) -> Result<View, Error> {
-    let view = View::open(&ground.view, &ground.disk, dir, settings.cache_octets);
+    let view = View::open(&ground.view, &ground.disk, dir, settings.view_memory());
     view.map_err(|error| match error {
         OpenError::Failed(error) => error,
         OpenError::Damaged(cause) => Error::Engine {

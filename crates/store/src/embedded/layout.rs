@@ -19,7 +19,7 @@ use std::sync::Arc;
 use super::checkpoint;
 use super::ground::Ground;
 use super::log::Position;
-use super::view::{OpenError, View};
+use super::view::{OpenError, View, ViewMemory};
 use crate::backend::Error;
 use crate::disk::{Disk, DiskFile, failed, gone};
 
@@ -68,14 +68,14 @@ impl Layout {
     ///
     /// A view that is damaged, or has less than its checkpoint says, is thrown away: the log has
     /// everything.
-    pub(super) fn open_view(&self, cache_octets: u64) -> Result<(View, Option<Position>), Error> {
+    pub(super) fn open_view(&self, memory: ViewMemory) -> Result<(View, Option<Position>), Error> {
         let checkpoint = checkpoint::read(&*self.ground.disk, &self.view);
-        match usable(&self.ground, &self.view, cache_octets, checkpoint)? {
+        match usable(&self.ground, &self.view, memory, checkpoint)? {
             Ok(view) => return Ok((view, checkpoint)),
             Err(flaw) => tracing::warn!(flaw, "the view is made again from the log"),
         }
         self.remove_view()?;
-        match usable(&self.ground, &self.view, cache_octets, None)? {
+        match usable(&self.ground, &self.view, memory, None)? {
             Ok(view) => Ok((view, None)),
             Err(flaw) => Err(Error::Damaged(flaw)),
         }
@@ -104,12 +104,12 @@ impl Layout {
 fn usable(
     ground: &Ground,
     dir: &Path,
-    cache_octets: u64,
+    memory: ViewMemory,
     checkpoint: Option<Position>,
 ) -> Result<Result<View, String>, Error> {
     // The engine asserts here and there what only undamaged files give.
     let opened = catch_unwind(AssertUnwindSafe(|| {
-        View::open(&ground.view, &ground.disk, &dir.join("db"), cache_octets)
+        View::open(&ground.view, &ground.disk, &dir.join("db"), memory)
     }));
     let view = match opened {
         Err(_) => return Ok(Err("the engine gave up on it".into())),

@@ -36,6 +36,8 @@ pub(super) struct Reader {
     pub(super) work: Work,
     /// Octets of blobs on their way that are in memory.
     pub(super) afloat: AtomicUsize,
+    /// Beyond so many each has less.
+    pub(super) afloat_max: usize,
 }
 
 /// Neighbours in one file that are read with one call.

@@ -19,9 +19,7 @@ use crate::disk::{Disk, DiskFile, failed};
 
 /// A blob up to this size travels in the log.
 pub(super) const INLINE_OCTETS_MAX: usize = 256 << 10;
-/// Octets of all blobs on their way that are kept in memory before each has less,
-const CROWDED_OCTETS: usize = 64 << 20;
-/// namely up to this size.
+/// Where much of others is on its way, only one up to this size is kept in memory.
 const CROWDED_INLINE_OCTETS_MAX: usize = 16 << 10;
 
 /// A blob being written.
@@ -118,7 +116,7 @@ impl Stage for Inflow {
         self.len += bytes.len() as u64;
         self.pending.extend_from_slice(&bytes);
         let before = self.reader.afloat.fetch_add(bytes.len(), Relaxed);
-        let pending_max = if before > CROWDED_OCTETS {
+        let pending_max = if before > self.reader.afloat_max {
             CROWDED_INLINE_OCTETS_MAX
         } else {
             INLINE_OCTETS_MAX

@@ -13,6 +13,8 @@ use crate::backend::{Staged, Write, Writes};
 use crate::disk::{Disk, RealDisk};
 use crate::packed::Packed;
 
+mod pieces;
+
 const AT: Partition = Partition(7);
 const TABLE: Table = Table(3);
 
@@ -559,77 +561,4 @@ fn a_record_is_read_as_it_was_written() {
     for cut in 0..rest.len() {
         assert!(record::Entry::decode(&rest[..cut], 5, 1000).is_none());
     }
-}
-
-fn key(number: u32) -> Bytes {
-    number.to_be_bytes().to_vec().into()
-}
-
-async fn keys(store: &Embedded) -> Vec<Bytes> {
-    let all = (Bytes::new(), None);
-    let page = store.scan(AT, TABLE, all, 1 << 20, Direction::Rising);
-    let rows = page.await.unwrap().rows;
-    rows.into_iter().map(|row| row.key).collect()
-}
-
-#[tokio::test]
-async fn a_batch_of_very_many_rows_is_there_whole() {
-    let dir = tempdir();
-    let store = Embedded::open(dir.path(), small()).unwrap();
-    let (mut puts, mut deletes) = (Packed::default(), Packed::default());
-    for number in 0..30_000_u32 {
-        puts.push(&Write::Put {
-            table: TABLE,
-            key: key(number),
-            value: "x".into(),
-        });
-        if number % 3 > 0 {
-            deletes.push(&Write::Delete {
-                table: TABLE,
-                key: key(number),
-            });
-        }
-    }
-    for (from, many) in (0..).zip([puts, deletes]) {
-        let writes = vec![Write::Packed(many)];
-        let batch = Batch {
-            parts: vec![Writes {
-                partition: AT,
-                from: Version(from),
-                writes,
-            }],
-            blobs: Vec::new(),
-        };
-        store.commit(batch).await.unwrap();
-        assert_eq!(store.version(AT).await.unwrap(), Version(from + 1));
-        let there = if from == 0 { 30_000 } else { 10_000 };
-        assert_eq!(keys(&store).await.len(), there);
-    }
-    let left: Vec<_> = (0..30_000).step_by(3).map(key).collect();
-    assert_eq!(keys(&store).await, left);
-    drop(store);
-    std::fs::remove_dir_all(dir.path().join("view")).unwrap();
-    let store = Embedded::open(dir.path(), small()).unwrap();
-    assert_eq!(keys(&store).await, left);
-    drop(store);
-    let report = Embedded::check(dir.path(), small()).unwrap();
-    assert!(report.is_sound(), "{report}");
-}
-
-#[tokio::test]
-async fn a_version_is_not_told_while_a_part_of_a_commit_may_be_seen() {
-    use std::task::{Context, Poll, Waker};
-    let dir = tempdir();
-    let store = Embedded::open(dir.path(), small()).unwrap();
-    store.commit(batch(0, "x", None)).await.unwrap();
-    let mut context = Context::from_waker(Waker::noop());
-    store.inner.applying.send_replace(Applying::Parts(vec![AT]));
-    let mut asked = store.version(AT);
-    assert!(asked.as_mut().poll(&mut context).is_pending());
-    assert_eq!(store.version(Partition(8)).await.unwrap(), Version(0));
-    store.inner.applying.send_replace(Applying::Nothing);
-    let told = asked.as_mut().poll(&mut context);
-    assert!(matches!(told, Poll::Ready(Ok(Version(1)))));
-    store.inner.applying.send_replace(Applying::Failed);
-    assert!(store.version(AT).await.is_err());
 }

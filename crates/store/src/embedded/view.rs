@@ -45,6 +45,15 @@ pub(super) enum View {
     Plain(Plain),
 }
 
+/// How much memory the view takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ViewMemory {
+    /// For what is read often.
+    pub(super) cache_octets: u64,
+    /// For what is not written yet.
+    pub(super) buffer_octets: u64,
+}
+
 /// Which of the three.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Space {
@@ -80,10 +89,10 @@ impl View {
         form: &ViewForm,
         disk: &Arc<dyn Disk>,
         dir: &Path,
-        cache_octets: u64,
+        memory: ViewMemory,
     ) -> Result<Self, OpenError> {
         match form {
-            ViewForm::Engine => Engine::open(dir, cache_octets).map(Self::Engine),
+            ViewForm::Engine => Engine::open(dir, memory).map(Self::Engine),
             ViewForm::Plain(early) => {
                 let (disk, early) = (Arc::clone(disk), Arc::clone(early));
                 Plain::open(disk, dir, early).map(Self::Plain)

@@ -11,11 +11,11 @@ use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, UserKey, UserValue};
 
 use super::changes::Told;
-use super::{Changes, OpenError, Space, page};
+use super::{Changes, OpenError, Space, ViewMemory, page};
 use crate::backend::{Cut, Direction, Error, Page};
 
-/// The engine's own write buffer for each keyspace.
-const MEMTABLE_OCTETS: u64 = 16 << 20;
+/// Write buffers of the engine at once: one for each keyspace, and as many being written.
+const MEMTABLES: u64 = 6;
 /// How much the engine's journal may hold: it is read at open.
 const JOURNAL_OCTETS: u64 = 128 << 20;
 
@@ -35,8 +35,8 @@ impl fmt::Debug for Engine {
 }
 
 impl Engine {
-    pub(super) fn open(dir: &Path, cache_octets: u64) -> Result<Self, OpenError> {
-        Self::begin(dir, cache_octets).map_err(|error| {
+    pub(super) fn open(dir: &Path, memory: ViewMemory) -> Result<Self, OpenError> {
+        Self::begin(dir, memory).map_err(|error| {
             if is_damage(&error) {
                 return OpenError::Damaged(error.to_string());
             }
@@ -44,16 +44,16 @@ impl Engine {
         })
     }
 
-    fn begin(dir: &Path, cache_octets: u64) -> Result<Self, fjall::Error> {
+    fn begin(dir: &Path, memory: ViewMemory) -> Result<Self, fjall::Error> {
         let db = Database::builder(dir)
-            .cache_size(cache_octets)
+            .cache_size(memory.cache_octets)
             .max_journaling_size(JOURNAL_OCTETS)
             .manual_journal_persist(true)
             .open()?;
         let keyspace = |space: Space| {
             let options = || {
                 KeyspaceCreateOptions::default()
-                    .max_memtable_size(MEMTABLE_OCTETS)
+                    .max_memtable_size(memory.buffer_octets / MEMTABLES)
                     .manual_journal_persist(true)
             };
             db.keyspace(space.name(), options)

@@ -1,0 +1,126 @@
+//! What a house keeps, counted row by row.
+
+use mail::AccountId;
+use store::{Partition, Table};
+
+use crate::directory::rows;
+use crate::ledger::scan;
+use crate::{Outcome, Post, Usage, tables};
+
+/// What a house keeps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Domains that are ours.
+    pub domains: u64,
+    /// Accounts.
+    pub accounts: u64,
+    /// Aliases.
+    pub aliases: u64,
+    /// What all accounts hold, each message once for each mailbox it is in.
+    pub usage: Usage,
+    /// Rows of each table, of all accounts together.
+    pub tables: Vec<TableStats>,
+}
+
+/// What a table has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableStats {
+    /// What its rows are.
+    pub name: &'static str,
+    /// How many there are.
+    pub rows: u64,
+    /// Octets of their keys and values.
+    pub octets: u64,
+}
+
+/// The tables of accounts, as people call them.
+const TABLES: [(Table, &str); 10] = [
+    (tables::COUNTERS, "counters"),
+    (tables::MAILBOXES, "mailboxes"),
+    (tables::NEXT_UIDS, "next UIDs"),
+    (tables::ENTRIES, "messages in mailboxes"),
+    (tables::EMAILS, "messages"),
+    (tables::VANISHED, "removals"),
+    (tables::SUBSCRIPTIONS, "subscriptions"),
+    (tables::FLAG_RUNS, "flags of many"),
+    (tables::METADATA, "notes"),
+    (tables::ACL, "rights"),
+];
+
+/// Those of the directory.
+const DIRECTORY: [Table; 5] = [
+    rows::HOUSE,
+    rows::DOMAINS,
+    rows::ACCOUNTS,
+    rows::ALIASES,
+    rows::SHARES,
+];
+
+impl Post {
+    /// Counts what is kept: reads every row.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn stats(&self) -> Outcome<Stats> {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let (mut stats, accounts) = {
+            let maps = self.inner.directory.maps();
+            let stats = Stats {
+                domains: count(maps.domains.len()),
+                accounts: count(maps.accounts.len()),
+                aliases: count(maps.aliases.len()),
+                ..Stats::default()
+            };
+            (stats, maps.accounts.keys().copied().collect::<Vec<_>>())
+        };
+        let mut directory = TableStats::of("directory");
+        for table in DIRECTORY {
+            self.count(Partition::DIRECTORY, table, &mut directory, |_| {})
+                .await?;
+        }
+        stats.tables.push(directory);
+        for (table, name) in TABLES {
+            let mut counted = TableStats::of(name);
+            for AccountId(id) in accounts.iter().copied() {
+                let usage = &mut stats.usage;
+                let each = |row: &store::Row| {
+                    if table == tables::ENTRIES
+                        && let Some((_, entry)) = tables::Entry::read(&row.key, &row.value)
+                    {
+                        usage.add(entry.size.into());
+                    }
+                };
+                self.count(Partition(id), table, &mut counted, each).await?;
+            }
+            stats.tables.push(counted);
+        }
+        Ok(stats)
+    }
+
+    async fn count(
+        &self,
+        partition: Partition,
+        table: Table,
+        counted: &mut TableStats,
+        mut each: impl FnMut(&store::Row) + Send,
+    ) -> Outcome<()> {
+        scan(self.inner.store.as_ref(), partition, table, |row| {
+            let octets = row.key.len() + row.value.len();
+            counted.rows += 1;
+            counted.octets += u64::try_from(octets).unwrap_or(u64::MAX);
+            each(row);
+            Some(())
+        })
+        .await
+    }
+}
+
+impl TableStats {
+    const fn of(name: &'static str) -> Self {
+        Self {
+            name,
+            rows: 0,
+            octets: 0,
+        }
+    }
+}
