@@ -18,7 +18,7 @@ pub struct Medium {
     pub device: Option<String>,
     /// Its model.
     pub model: Option<String>,
-    /// True if it turns.
+    /// True if it turns; not known of a disk that is made of others.
     pub rotates: Option<bool>,
     /// `write back` if it says that it has a cache that a power cut empties, `write through` if it
     /// says that it has none.
@@ -61,7 +61,9 @@ impl Medium {
         let name = place.file_name().and_then(|name| name.to_str());
         self.device = name.map(str::to_owned);
         self.model = text("device/model");
-        self.rotates = text("queue/rotational").map(|text| text == "1");
+        // What has no model is made of others, and often says that it turns where it does not.
+        let rotates = text("queue/rotational").filter(|_| self.model.is_some());
+        self.rotates = rotates.map(|text| text == "1");
         self.write_cache = text("queue/write_cache");
     }
 }
