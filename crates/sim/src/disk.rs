@@ -206,7 +206,7 @@ impl State {
         }
         self.trace
             .event(format!("{kind:?} {} fails: {failure:?}", path.display()));
-        self.failed.get_or_insert((kind, path.to_owned()));
+        self.failed.get_or_insert_with(|| (kind, path.to_owned()));
         Err(failure)
     }
 

@@ -26,6 +26,8 @@ pub(crate) const PASSWORD: &str = "correct-horse";
 const DIR: &str = "/house";
 /// Times the view is written though nobody asked, of a hundred.
 const EARLY_PERCENT: u64 = 3;
+/// Groups that the disk takes long for, of a hundred.
+const SLOW_PERCENT: u64 = 5;
 
 /// A server that runs.
 #[derive(Debug)]
@@ -61,7 +63,11 @@ fn ground(disk: &SimDisk, dice: &Dice) -> Ground {
     Ground {
         disk: Arc::new(disk.clone()),
         view: ViewForm::Plain(Arc::new(move || early.percent(EARLY_PERCENT))),
-        pace: Pace::Task(Arc::new(move || delay.millis(8))),
+        pace: Pace::Task(Arc::new(move || {
+            // At times long enough for others to see what is not durable, if they could.
+            let slow = delay.percent(SLOW_PERCENT);
+            delay.millis(if slow { 2000 } else { 8 })
+        })),
         epochs: Arc::new(move || epochs.number()),
     }
 }
@@ -160,11 +166,6 @@ impl House {
             self.tasks.spawn(conversation);
         }
         Line::new(near)
-    }
-
-    /// Work that ends with this run.
-    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(work);
     }
 
     /// True once its store has died in a commit.

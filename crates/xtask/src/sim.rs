@@ -72,8 +72,8 @@ pub(crate) fn check(root: &Path, complaints: &mut Vec<String>) -> Result<()> {
 /// Plants each defect in a copy of the tree and runs worlds until one is broken by it.
 fn planted(root: &Path, names: &[&str]) -> Result<()> {
     let tree = root.join("target/planted/tree");
-    // The libraries are those of the tree itself.
-    let build = root.join("target");
+    // Never where the tree itself is built: cargo would take the copy's libraries for its own.
+    let build = root.join("target/planted/build");
     copy_tree(root, &tree)?;
     let mut missed = Vec::new();
     for defect in all(root)? {
