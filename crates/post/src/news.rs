@@ -136,6 +136,9 @@ impl Account {
         let mut moved = fate.moved;
         // RFC 5465 §5.1: UIDVALIDITY is another than that of whatever had this name before.
         moved.flagged |= naming.is_some();
+        // Who put letters into it by its new name, before hearing of that, is not told of these;
+        // and what it knows by the old name is not true any more.
+        moved.arrived |= matches!(naming, Some(Naming::Renamed { .. }));
         let hears = folder.row.selectable && rights.contains(HEARS) && moved != Moved::default();
         let told = MailboxNews {
             name: name.clone(),

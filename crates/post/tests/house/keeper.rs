@@ -62,9 +62,8 @@ async fn many_at_once_lose_nothing() {
         assert_eq!((live.uidnext, live.modseq), (loaded.uidnext, loaded.modseq));
         assert_eq!(u64::from(live.uidnext.value()), count + 1);
     }
-    // Each batch had a line of its own.
-    let versions = world.store.done().len();
-    assert!(versions > 200);
+    // Each letter came in a batch of its own; who changed flags may have found nothing there yet.
+    assert!(world.store.done().len() > 150);
 }
 
 #[tokio::test]

@@ -97,7 +97,7 @@ async fn what_one_login_does_the_others_hear() {
     ada.expunge(id, None).await.unwrap();
     assert_eq!(watcher.hears().await, ["INBOX +2", "Work -1"]);
     ada.rename("Work", "Play").await.unwrap();
-    assert_eq!(watcher.hears().await, ["Work -> Play *1"]);
+    assert_eq!(watcher.hears().await, ["Work -> Play +*1"]);
     ada.rename("Play", "Work").await.unwrap();
     ada.rename("Work", "Play").await.unwrap();
     ada.subscribe("Work").await.unwrap();
