@@ -27,6 +27,7 @@ pub use append::{HeaderWatch, Source, StoredPart};
 pub use fetch::{FetchPlan, Piece, PieceData, PieceForm, PreviewMode, Row};
 pub use news::{Mark, News, Watched};
 pub use place::Place;
+pub(crate) use place::{parse_thread, thread};
 pub use search::{Criterion, Date, FoundIn, Highest, When};
 
 // What to sort by, how to thread and how rights change is the same to the client and to the house.

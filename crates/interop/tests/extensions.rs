@@ -141,3 +141,8 @@ fn letters_are_named_by_uid_alone() {
     let server = Server::start_with("[imap]\nuid_only = true").unwrap();
     python_on(&server, "uid_only");
 }
+
+#[test]
+fn letters_of_one_conversation_say_so() {
+    python("conversations");
+}

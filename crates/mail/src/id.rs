@@ -37,7 +37,7 @@ id! {
     EmailId
 }
 id! {
-    /// A conversation inside an account (RFC 8474 §5.3 THREADID).
+    /// A conversation, in whatever account its messages are (RFC 8474 §5.2 THREADID).
     ThreadId
 }
 id! {

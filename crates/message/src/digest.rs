@@ -5,6 +5,7 @@
 
 use crate::address::Correspondent;
 use crate::encoded_word::decode_words;
+use crate::thread::own_id;
 use crate::{Error, codec};
 
 /// Raw header octets (unfolded, not decoded, never a NUL, CR or LF) and parsed address lists.
@@ -57,6 +58,19 @@ impl Digest {
             .map(decode_words)
             .unwrap_or_default()
             .into_owned()
+    }
+
+    /// The identifier of the message that began the conversation, as far as this one tells: the
+    /// oldest it answers, else its own; `None` if it has neither, or was stored before references
+    /// were.
+    ///
+    /// In the form in which two are compared. All answers that name what they answer from the
+    /// first one on (RFC 5322 §3.6.4) have it in common, and with the first.
+    #[must_use]
+    pub fn root(&self) -> Option<Vec<u8>> {
+        let oldest = self.references.as_ref()?.first();
+        let own = || own_id(self.message_id.as_deref()?);
+        oldest.cloned().or_else(own)
     }
 
     /// The Date field as a moment, where it can be read.

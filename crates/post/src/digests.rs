@@ -1,11 +1,12 @@
 //! Digests of many messages, read from their rows: what sorting and threading look at.
 
-use mail::{MailboxId, Rights, UidSet};
+use mail::{EmailId, MailboxId, Rights, ThreadId, Uid, UidSet};
 use message::{Digest, ancestry};
 
 use crate::fetch::at;
 use crate::search::yield_now;
 use crate::tables::{EmailRow, Entry};
+use crate::thread::conversation;
 use crate::{Account, Fault, Outcome};
 
 /// Messages whose rows are read in one round trip.
@@ -43,7 +44,8 @@ impl Account {
             let emails: Vec<_> = batch.iter().map(|entry| entry.email).collect();
             for (entry, row) in batch.iter().zip(self.emails(&emails).await?) {
                 let Some(row) = row else { continue };
-                each(entry, &self.digest(mailbox, entry, &row, wanted).await?);
+                let which = (mailbox, entry.uid, entry.email);
+                each(entry, &self.digest(which, &row, wanted).await?);
             }
             // There may be a million; others want to be served meanwhile.
             yield_now().await;
@@ -51,17 +53,26 @@ impl Account {
         Ok(())
     }
 
+    /// What a message's conversation is called.
+    pub(crate) async fn conversation(
+        &self,
+        which: (MailboxId, Uid, EmailId),
+        row: &EmailRow,
+    ) -> Outcome<ThreadId> {
+        let digest = self.digest(which, row, Wanted::References).await?;
+        Ok(conversation(&digest, row.blob))
+    }
+
     async fn digest(
         &self,
-        mailbox: MailboxId,
-        entry: &Entry,
+        (mailbox, uid, email): (MailboxId, Uid, EmailId),
         row: &EmailRow,
         wanted: Wanted,
     ) -> Outcome<Digest> {
         let known = match &row.outline {
             Some(stored) => Digest::decode(stored).map_err(|_| Fault::Row("an outline"))?,
             None => {
-                let outline = self.outline(mailbox, entry.uid, entry.email, row).await?;
+                let outline = self.outline(mailbox, uid, email, row).await?;
                 outline.digest
             }
         };
@@ -69,7 +80,7 @@ impl Account {
             return Ok(known);
         }
         // An outline from before references were kept.
-        let outline = self.outline(mailbox, entry.uid, entry.email, row).await?;
+        let outline = self.outline(mailbox, uid, email, row).await?;
         let header = self.house.read(at(row, outline.root.header)).await?;
         Ok(Digest {
             references: Some(ancestry(&header)),

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use mail::{BlobRange, EmailId, Flag, FlagSet, MailboxId, ModSeq, Rights, Timestamp, Uid, UidSet};
+use mail::{
+    BlobRange, EmailId, Flag, FlagSet, MailboxId, ModSeq, Rights, ThreadId, Timestamp, Uid, UidSet,
+};
 use message::view::{Bodies, preview_of, preview_spans};
 use message::{
     Content, Encoding, Limits, Outline, Part, Scanner, Section, Span, Specifier, StoredOutline,
@@ -28,12 +30,22 @@ pub struct FetchPlan {
     pub outline: Wanted,
     /// If and when the preview is wanted.
     pub preview: Option<Preview>,
+    /// True if what its conversation is called is wanted.
+    pub thread: bool,
     /// The pieces of text wanted, in this order.
     pub items: Vec<Item>,
     /// True if reading sets `\Seen`: the row then has the new flags.
     pub mark_seen: bool,
     /// Only messages that changed after this one (CHANGEDSINCE).
     pub changed_since: Option<ModSeq>,
+}
+
+impl FetchPlan {
+    /// True if memory has all of it.
+    const fn is_light(&self) -> bool {
+        let text = self.outline.any() || self.preview.is_some() || !self.items.is_empty();
+        !text && !self.thread
+    }
 }
 
 /// When the first words of a message's text are wanted (RFC 8970).
@@ -91,6 +103,8 @@ pub struct FetchRow {
     pub outline: Option<StoredOutline>,
     /// The first words of its text, if wanted and there.
     pub preview: Option<String>,
+    /// What its conversation is called, if wanted (RFC 8474).
+    pub thread: Option<ThreadId>,
     /// One for each item of the plan.
     pub data: Vec<Data>,
 }
@@ -132,7 +146,7 @@ impl Account {
         plan: &FetchPlan,
     ) -> Outcome<FetchPage> {
         let mut page = self.page(mailbox, uids, after, plan).await?;
-        if !plan.outline.any() && plan.preview.is_none() && plan.items.is_empty() {
+        if plan.is_light() {
             return Ok(page);
         }
         let emails: Vec<_> = page.rows.iter().map(|row| row.email).collect();
@@ -140,7 +154,7 @@ impl Account {
         let mut octets = 0;
         let mut made = Vec::new();
         let mut headers = Headers::default();
-        let parts_only = !plan.outline.digest && plan.preview.is_none();
+        let parts_only = !plan.outline.digest && plan.preview.is_none() && !plan.thread;
         let read = self.email_rows(&emails, parts_only).await?;
         for (at, email) in read.into_iter().enumerate() {
             // A message removed since the page was made is left out like one removed before.
@@ -292,6 +306,10 @@ impl Account {
         }
         if plan.preview.is_some() {
             row.preview = email.preview_text()?;
+        }
+        if plan.thread {
+            let which = (mailbox, row.uid, row.email);
+            row.thread = Some(self.conversation(which, email).await?);
         }
         Ok(octets)
     }
@@ -473,6 +491,7 @@ fn row(folder: &Folder, entry: &Entry, seen_now: bool) -> FetchRow {
         seen_now,
         outline: None,
         preview: None,
+        thread: None,
         data: Vec::new(),
     }
 }

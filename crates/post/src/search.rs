@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use mail::{EmailId, Flag, MailboxId, ModSeq, Rights, Timestamp, UidSet};
+use mail::{EmailId, Flag, MailboxId, ModSeq, Rights, ThreadId, Timestamp, UidSet};
 use message::{FuzzyNeedle, Needle, Outline, header_text, search_text};
 
 use crate::draft::bit;
@@ -85,6 +85,8 @@ pub enum Query {
     ModSeq(ModSeq),
     /// It has this id (RFC 8474).
     Email(EmailId),
+    /// It is part of this conversation (RFC 8474).
+    Thread(ThreadId),
 }
 
 /// Where words are looked for.
@@ -105,6 +107,16 @@ impl Query {
             Self::Fuzzy(..) => true,
             Self::And(all) | Self::Or(all) => all.iter().any(Self::is_fuzzy),
             Self::Not(one) => one.is_fuzzy(),
+            _ => false,
+        }
+    }
+
+    /// True if it asks for conversations.
+    fn names_thread(&self) -> bool {
+        match self {
+            Self::Thread(_) => true,
+            Self::And(all) | Self::Or(all) => all.iter().any(Self::names_thread),
+            Self::Not(one) => one.names_thread(),
             _ => false,
         }
     }
@@ -220,9 +232,17 @@ impl Account {
             }
             Depth::Body => self.texts(row, outline).await?,
         };
+        let thread = match query.names_thread() {
+            true => {
+                let which = (mailbox, entry.uid, entry.email);
+                Some(self.conversation(which, row).await?)
+            }
+            false => None,
+        };
         let reading = Reading {
             outline: &outline,
             octets: &octets,
+            thread,
         };
         Ok(reading.meets(query))
     }
@@ -305,6 +325,7 @@ impl Known<'_> {
                 return self.narrowed.answer(query, entry.email);
             }
             Query::SentBefore(_) | Query::SentOn(_) | Query::SentSince(_) => return None,
+            Query::Thread(_) => return None,
         })
     }
 
@@ -350,6 +371,8 @@ struct Reading<'a> {
     outline: &'a Outline,
     /// As much of it as [`depth`] said.
     octets: &'a [u8],
+    /// Its conversation, if the query names one.
+    thread: Option<ThreadId>,
 }
 
 impl Reading<'_> {
@@ -417,6 +440,7 @@ impl Reading<'_> {
             Query::SentBefore(day) => self.sent().is_some_and(|sent| sent < *day),
             Query::SentOn(day) => self.sent().is_some_and(|sent| sent == *day),
             Query::SentSince(day) => self.sent().is_some_and(|sent| sent >= *day),
+            Query::Thread(thread) => self.thread == Some(*thread),
             // Memory has answered the others: what it found true is `All`.
             _ => *query == Query::All,
         }

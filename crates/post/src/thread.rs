@@ -1,8 +1,8 @@
 //! Messages in threads (RFC 5256 §3; draft-ietf-morg-inthread for REFS).
 
-use mail::{MailboxId, Uid};
+use mail::{BlobId, MailboxId, ThreadId, Uid};
 use message::thread::own_id;
-use message::{ByReferences, BySubject, Member, base_subject};
+use message::{ByReferences, BySubject, Digest, Member, base_subject};
 
 use crate::arranged::Members;
 use crate::digests::{Wanted, sent_seconds};
@@ -95,4 +95,19 @@ impl Account {
         }
         Ok(named)
     }
+}
+
+/// What the conversation of a message is called: the same for all that name the same first message
+/// (see `docs/decisions/030-conversations-by-their-root.md`).
+///
+/// A message that names none, and has no name itself, is a conversation of its own.
+pub(crate) fn conversation(digest: &Digest, blob: BlobId) -> ThreadId {
+    let mut hasher = blake3::Hasher::new_derive_key("caramel 2026 THREADID");
+    match digest.root() {
+        Some(root) => hasher.update(b"i").update(&root),
+        None => hasher.update(b"b").update(&blob.0),
+    };
+    let mut octets = [0; 8];
+    hasher.finalize_xof().fill(&mut octets);
+    ThreadId(u64::from_be_bytes(octets))
 }

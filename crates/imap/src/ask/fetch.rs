@@ -10,6 +10,8 @@ pub struct FetchPlan {
     pub outline: message::Wanted,
     /// The first words of the text: for PREVIEW.
     pub preview: Option<PreviewMode>,
+    /// True if its conversation is wanted: for THREADID.
+    pub thread: bool,
     /// Pieces of its text, answered in this order.
     pub pieces: Vec<Piece>,
     /// True to mark each message as `\Seen` in passing.
@@ -68,7 +70,7 @@ pub struct Row {
     pub save_date: Option<Timestamp>,
     /// Its identity across mailboxes.
     pub email: EmailId,
-    /// Its conversation, where the house knows it.
+    /// Its conversation, if the plan asked for it.
     pub thread: Option<ThreadId>,
     /// Its structure, if the plan asked for it.
     pub outline: Option<message::StoredOutline>,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mail::{AccountId, EmailId, MailboxId};
+use mail::{AccountId, EmailId, MailboxId, ThreadId};
 
 /// A mailbox, as asks about its messages name it.
 ///
@@ -46,6 +46,19 @@ impl Place {
     }
 }
 
+/// What the names of conversations begin with, so that none is a message's as well (RFC 8474 §5.2).
+const THREAD: &str = "t_";
+
+/// How a conversation is written, in whatever account its messages are.
+pub(crate) fn thread(thread: ThreadId) -> String {
+    format!("{THREAD}{thread}")
+}
+
+/// Reads what [`thread`] wrote.
+pub(crate) fn parse_thread(text: &str) -> Option<ThreadId> {
+    ThreadId::parse(text.strip_prefix(THREAD)?)
+}
+
 /// The mailbox's identity (RFC 8474 MAILBOXID).
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,7 +84,10 @@ mod tests {
             (own.to_string(), others.to_string()),
             ("2".into(), "18-2".into())
         );
+        let conversation = ThreadId(33);
+        assert_eq!(parse_thread(&thread(conversation)), Some(conversation));
         let email = EmailId(33);
+        assert_eq!(parse_thread(&own.email(email)), None);
         for (place, other) in [(own, others), (others, own)] {
             let written = place.email(email);
             assert_eq!(place.parse_email(&written), Some(email));

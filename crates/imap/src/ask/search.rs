@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mail::{EmailId, Flag, ModSeq, UidSet, UidValidity};
+use mail::{EmailId, Flag, ModSeq, ThreadId, UidSet, UidValidity};
 
 /// Which messages SEARCH finds; texts match without regard to case, as substrings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub enum Criterion {
     Younger(Duration),
     /// The one with this identity (RFC 8474).
     Email(EmailId),
+    /// Those of this conversation (RFC 8474).
+    Thread(ThreadId),
     /// Those that meet it, with texts that are written a little otherwise: how far, the house
     /// says (RFC 6203).
     Fuzzy(Box<Self>),

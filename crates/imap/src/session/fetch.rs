@@ -10,7 +10,9 @@ use message::{Section, Specifier};
 use super::output::Output;
 use super::state::{Fetching, Task, Wait};
 use super::{Session, counting, uid_only};
-use crate::ask::{Ask, FetchPlan, Piece, PieceData, PieceForm, Place, PreviewMode, Reached, Row};
+use crate::ask::{
+    Ask, FetchPlan, Piece, PieceData, PieceForm, Place, PreviewMode, Reached, Row, thread,
+};
 use crate::command::{Fetch, FetchItem, Partial};
 use crate::diagram::Verb;
 use crate::response::{Code, FetchLine, Status};
@@ -204,6 +206,7 @@ pub(super) fn plan(fetch: &Fetch, read_only: bool) -> FetchPlan {
     };
     for item in &fetch.items {
         plan.outline.digest |= *item == FetchItem::Envelope;
+        plan.thread |= *item == FetchItem::ThreadId;
         plan.outline.parts |= matches!(item, FetchItem::Body | FetchItem::BodyStructure);
         // RFC 9051 §6.4.5
         plan.mark_seen |= !read_only
@@ -347,7 +350,7 @@ impl Line<'_> {
             (FetchItem::Uid, _) => line.uid(out, row.uid),
             (FetchItem::ModSeq, _) => line.modseq(out, row.modseq),
             (FetchItem::EmailId, _) => line.email_id(out, self.place.email(row.email)),
-            (FetchItem::ThreadId, _) => line.thread_id(out, row.thread),
+            (FetchItem::ThreadId, _) => line.thread_id(out, row.thread.map(thread)),
             (FetchItem::Preview { .. }, _) => line.preview(out, row.preview.as_deref().map(short)),
             (FetchItem::SaveDate, _) => line.save_date(out, row.save_date),
             _ => {}

@@ -11,7 +11,9 @@ use super::state::{Searching, Wait};
 use super::store::{written_seqs, written_uids};
 use super::{Session, counting};
 use crate::Tag;
-use crate::ask::{Ask, Criterion, Date, Highest, Place, SortCriterion, SortKey, When};
+use crate::ask::{
+    Ask, Criterion, Date, Highest, Place, SortCriterion, SortKey, When, parse_thread,
+};
 use crate::command::{Date as Written, FetchItem, Search, SearchKey, SearchReturn};
 use crate::diagram::Verb;
 use crate::response::{Code, Esearch, Response, Status};
@@ -330,7 +332,7 @@ pub(super) fn criterion(key: SearchKey, open: &Numbering<'_>) -> Criterion {
             let email = open.mailbox.parse_email(&id);
             email.map_or_else(nothing, Criterion::Email)
         }
-        SearchKey::ThreadId(_) => nothing(),
+        SearchKey::ThreadId(id) => parse_thread(&id).map_or_else(nothing, Criterion::Thread),
     }
 }
 

@@ -7,7 +7,7 @@ use imap::ask::{
 };
 use mail::{
     AccountId, BlobId, BlobRange, EmailId, Flag, FlagSet, Keyword, MailboxId, ModSeq, Rights, Role,
-    Timestamp, Uid, UidSet, UidValidity,
+    ThreadId, Timestamp, Uid, UidSet, UidValidity,
 };
 use message::view::{Bodies, preview};
 use message::{Outline, StoredOutline};
@@ -171,7 +171,7 @@ impl Message {
             // The oldest of them is from before this was kept.
             save_date: (self.text > 0).then(|| self.saved()),
             email: EmailId(u64::try_from(self.text).unwrap()),
-            thread: None,
+            thread: plan.thread.then(|| self.conversation()),
             // That of the third letter is not kept.
             preview: match plan.preview {
                 Some(PreviewMode::Kept) if self.text == 2 => None,
@@ -183,6 +183,11 @@ impl Message {
                 .collect(),
             outline: plan.outline.any().then(|| kept(text, &outline, plan)),
         }
+    }
+
+    /// Two texts at a time are one.
+    fn conversation(&self) -> ThreadId {
+        ThreadId(1000 + u64::try_from(self.text / 2).unwrap())
     }
 
     fn piece(&self, text: &[u8], outline: &Outline, piece: &Piece) -> PieceData {
@@ -270,6 +275,7 @@ impl Message {
             }
             Criterion::And(all) => all.iter().all(|inner| self.meets(inner, text.as_bytes())),
             Criterion::Email(email) => email.0 == u64::try_from(self.text).unwrap(),
+            Criterion::Thread(thread) => *thread == self.conversation(),
             Criterion::Sent(..) | Criterion::Older(_) | Criterion::Younger(_) => false,
         }
     }

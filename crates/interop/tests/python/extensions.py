@@ -730,4 +730,28 @@ def contexts():
     other.logout()
 
 
+def conversations():
+    client = connect()
+    assert "OBJECTID" in client.capabilities
+    letters = {
+        "INBOX": (b"Message-ID: <a@x>", b"Message-ID: <b@x>\r\nIn-Reply-To: <a@x>", b"Message-ID: <c@x>"),
+        "Sent": (b"Message-ID: <d@x>\r\nReferences: <a@x> <b@x>", b"References: <c@x>"),
+    }
+    threads = {}
+    for mailbox, headers in letters.items():
+        for header in headers:
+            ok(client.append(mailbox, None, None, header + b"\r\n\r\nText\r\n"))
+        ok(client.select(mailbox))
+        told = [re.search(rb"THREADID \((\w+)\)", line)[1].decode() for line in ok(client.fetch("1:*", "(THREADID)"))]
+        for number, thread in enumerate(told, 1):
+            found = ok(client.search(None, "THREADID", thread))[0].split()
+            assert found == [b"%d" % at for at, one in enumerate(told, 1) if one == thread], (thread, found)
+            assert str(number).encode() in found
+        threads[mailbox] = told
+    (a, b, c), (d, e) = threads["INBOX"], threads["Sent"]
+    assert a == b == d and c == e and a != c, threads
+    assert ok(client.search(None, "THREADID", "t_0"))[0] in (None, b"")
+    client.logout()
+
+
 globals()[what]()

@@ -1,9 +1,9 @@
 //! Messages sorted and in threads.
 
 use bytes::Bytes;
-use mail::{FlagSet, MailboxId, ModSeq, Timestamp, Uid};
+use mail::{FlagSet, MailboxId, ModSeq, ThreadId, Timestamp, Uid};
 use message::{Member, Outline, SortText};
-use post::{Account, Query, SortCriterion, SortKey, Threading};
+use post::{Account, FetchPlan, Query, SortCriterion, SortKey, Threading};
 use store::{Batch, Store as _, Write};
 
 use crate::world::{World, append, rules, uid, uids};
@@ -207,4 +207,61 @@ async fn references_of_old_outlines_are_read_in_the_header() {
         .await
         .unwrap();
     assert_eq!(threads, [place(Some(1), 0), place(Some(2), 1)]);
+    let conversations = conversations(&account, "INBOX").await;
+    assert_eq!(conversations[0], conversations[1]);
+}
+
+/// What the conversation of each message of a mailbox is called, as FETCH tells it; SEARCH finds
+/// the same.
+async fn conversations(account: &Account, mailbox: &str) -> Vec<ThreadId> {
+    let open = account.open(mailbox).await.unwrap();
+    let plan = FetchPlan {
+        thread: true,
+        ..FetchPlan::default()
+    };
+    let page = account.fetch(open.id, &open.uids, None, &plan).await;
+    let rows = page.unwrap().rows;
+    let told: Vec<ThreadId> = rows.iter().map(|row| row.thread.unwrap()).collect();
+    for thread in &told {
+        let found = account.search(open.id, &Query::Thread(*thread)).await;
+        let same = rows.iter().filter(|row| row.thread == Some(*thread));
+        let same: Vec<Uid> = same.map(|row| row.uid).collect();
+        assert_eq!(found.unwrap().uids.iter().collect::<Vec<_>>(), same);
+        let others = Query::Not(Box::new(Query::Thread(*thread)));
+        let others = account.search(open.id, &others).await.unwrap().uids;
+        assert_eq!(others.iter().count() + same.len(), told.len());
+    }
+    told
+}
+
+#[tokio::test]
+async fn who_answers_is_in_the_conversation_it_answers() {
+    let world = World::with(&["ada", "eve"], rules()).await;
+    let ada = world.account("ada").await;
+    for text in [
+        "Message-ID: <a@x>\r\nSubject: one\r\n\r\n",
+        "Message-ID: <b@x>\r\nIn-Reply-To: <a@x>\r\n\r\n",
+        // The same identifier, written otherwise.
+        "Message-ID: <c@x>\r\nReferences: <\"a\"@x> <b@x>\r\n\r\n",
+        "Message-ID: <d@x>\r\nSubject: Re: one\r\n\r\n",
+        "Message-ID: <e@x>\r\nReferences: <gone@x>\r\n\r\n",
+        "Message-ID: <f@x>\r\nReferences: <gone@x> <e@x>\r\n\r\n",
+        "Subject: no name\r\n\r\n",
+        "Subject: nor this one\r\n\r\n",
+    ] {
+        append(&ada, "INBOX", &[], text).await;
+    }
+    let told = conversations(&ada, "INBOX").await;
+    let which = |thread| told.iter().position(|one| *one == thread).unwrap();
+    let firsts: Vec<usize> = told.iter().map(|thread| which(*thread)).collect();
+    assert_eq!(firsts, [0, 0, 0, 3, 4, 4, 6, 7]);
+    // Wherever they are: copied, in another's account, after a restart.
+    let inbox = ada.open("INBOX").await.unwrap();
+    ada.copy(inbox.id, &inbox.uids, "Archive").await.unwrap();
+    assert_eq!(conversations(&ada, "Archive").await, told);
+    let eve = world.account("eve").await;
+    append(&eve, "INBOX", &[], "References: <a@x>\r\n\r\n").await;
+    assert_eq!(conversations(&eve, "INBOX").await, [told[0]]);
+    let ada = world.again().await.account("ada").await;
+    assert_eq!(conversations(&ada, "INBOX").await, told);
 }

@@ -114,6 +114,7 @@ pub(super) fn query(criterion: Criterion) -> Query {
         Criterion::Older(age) => Query::Older(age),
         Criterion::Younger(age) => Query::Younger(age),
         Criterion::Email(email) => Query::Email(email),
+        Criterion::Thread(thread) => Query::Thread(thread),
         Criterion::Not(inner) => Query::Not(Box::new(query(*inner))),
         Criterion::Or(one, other) => Query::Or(vec![query(*one), query(*other)]),
         Criterion::And(all) => Query::And(all.into_iter().map(query).collect()),
