@@ -1,5 +1,6 @@
 //! Side by side: Caramel and Debian's Postfix with Dovecot in one run, taking turns; medians.
-//! Reading messages is measured in the room `message` itself, beside other libraries.
+//! Reading messages is measured in the room `message` itself, beside other libraries, and commits
+//! in `store`, beside the disk.
 //!
 //! Rates depend on the machine and the hour. The ratios are what counts.
 
@@ -28,10 +29,15 @@ mod target;
 use table::Table;
 
 /// Runs one bench: `smtp`, `imap`, `idle`, `mailbox` (the part of `imap` with large mailboxes,
-/// beside the peer or alone), `lists`, `search` or `message`.
+/// beside the peer or alone), `lists`, `search`, `message` or `store`.
 pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
-    if let ["message", rows @ ..] = words {
-        let bench = ["bench", "--package", "message", "--bench", "reading", "--"];
+    if let [room @ ("message" | "store"), rows @ ..] = words {
+        let bench = if *room == "store" {
+            "commits"
+        } else {
+            "reading"
+        };
+        let bench = ["bench", "--package", room, "--bench", bench, "--"];
         return crate::tools::cargo(root, &[&bench, rows].concat(), &[]);
     }
     let rounds = std::env::var("CARAMEL_ROUNDS")
@@ -60,7 +66,8 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
             imap::rows(peer.target(), &mut table)?;
         }
         _ => bail!(
-            "benches: smtp, imap, idle, mailbox [caramel|peer], lists, search, message; and peer"
+            "benches: smtp, imap, idle, mailbox [caramel|peer], lists, search, message, \
+             store; and peer"
         ),
     }
     println!("{table}");

@@ -35,6 +35,7 @@ cargo xtask bench idle         ten thousand connections that wait: what each tak
 cargo xtask bench lists        SORT and THREAD of long lists, beside the same
 cargo xtask bench search       searching text, what the index spares and costs, beside Dovecot
 cargo xtask bench message      reading messages beside mail-parser and mailparse
+cargo xtask bench store        durable commits a second beside what the disk could do
 cargo xtask fuzz message       mutated messages, in release: [--inputs N] [--seed S]
 cargo xtask sim                seeded worlds: [--seeds N] [--from S] [--seed S]; with --paths each
                                operation of each path fails once; with --planted [NAME…] defects
