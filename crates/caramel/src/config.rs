@@ -17,6 +17,7 @@ use crate::complaint::Complaint;
 
 mod memory;
 mod setting;
+mod store;
 mod written;
 
 use setting::{ALL, SECTIONS, Setting};
@@ -62,6 +63,7 @@ pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
     check_certificate(&mut written);
     check_tokens(&mut written);
     memory::check(&mut written);
+    store::check(&mut written);
     let data = match written
         .values
         .get(&(setting::DATA.section, setting::DATA.key))

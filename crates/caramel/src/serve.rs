@@ -105,6 +105,8 @@ pub(crate) fn store_settings(config: &Config) -> EmbeddedSettings {
         view_octets: config.view_memory(),
         inflow_octets: to_usize(config.incoming_memory() / 2),
         waiting_octets: to_usize(config.waiting_memory()),
+        segment_octets: config.segment(),
+        checkpoint_octets: config.checkpoint(),
         ..EmbeddedSettings::default()
     }
 }

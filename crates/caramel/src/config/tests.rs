@@ -116,6 +116,19 @@ fn parts_larger_than_the_whole_are_a_mistake() {
 }
 
 #[test]
+fn the_log_has_files_of_a_sensible_length() {
+    let head = "hostname = \"h.example\"\n[store]\n";
+    for (text, hint) in [
+        ("segment = \"2G\"\n", "it may be 1024K to 1048576K"),
+        ("segment = \"100K\"\n", "segment = \"128M\""),
+        ("checkpoint = \"1K\"\n", "checkpoint = \"64M\""),
+    ] {
+        let said = complaint(&format!("{head}{text}"));
+        assert!(said.contains(hint), "{said}");
+    }
+}
+
+#[test]
 fn a_mistake_is_shown_in_its_place() {
     let text = "hostname = \"mail.example.org\"\n\n[limits]\nmesage_size = \"50M\"\n";
     let said = complaint(text);
