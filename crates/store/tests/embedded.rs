@@ -203,6 +203,81 @@ async fn a_view_that_is_gone_older_or_damaged_is_made_again() {
     }
 }
 
+/// So little memory that the engine writes tables, whose blocks are read long after the open.
+fn with_tables() -> EmbeddedSettings {
+    EmbeddedSettings {
+        view_octets: 96 << 10,
+        ..settings()
+    }
+}
+
+/// Commits 200 rows, beginning at a version.
+async fn fill_tables(store: &Embedded, from: u64) -> Result<(), CommitError> {
+    for n in 0..200 {
+        let value = format!("{from} {:?}", noise(n, 1000));
+        let batch = batch(0, from + n, format!("{n:04}"), value, None);
+        store.commit(batch).await?;
+    }
+    Ok(())
+}
+
+/// A store whose view opens, and has blocks that cannot be read; and its rows.
+async fn with_damaged_tables(dir: &Path) -> Page {
+    let store = Embedded::open(dir, with_tables()).unwrap();
+    fill_tables(&store, 0).await.unwrap();
+    let rows = scan(&store, Partition(0)).await;
+    drop(store);
+    let mut damaged = 0;
+    for path in files_below(&dir.join("view/db")) {
+        let mut octets = fs::read(&path).unwrap();
+        if path.parent().unwrap().ends_with("tables") && octets.len() > 10_000 {
+            // Behind the mark, before what says which blocks there are: an open reads those.
+            let middle = octets.len() / 2;
+            *octets.get_mut(middle).unwrap() ^= 1;
+            fs::write(path, octets).unwrap();
+            damaged += 1;
+        }
+    }
+    assert!(damaged > 0, "no tables");
+    rows
+}
+
+/// What is found damaged while it is read is told, and the next open makes the view again.
+#[tokio::test]
+async fn a_view_that_turns_out_to_be_damaged_is_made_again() {
+    let dir = tempdir();
+    let rows = with_damaged_tables(dir.path()).await;
+    let store = Embedded::open(dir.path(), with_tables()).unwrap();
+    let all = (Bytes::new(), None);
+    let read = store.scan(Partition(0), TABLE, all, 1000, Direction::Rising);
+    assert!(matches!(read.await, Err(Error::Engine { .. })));
+    drop(store);
+    assert!(dir.path().join("view/damaged").exists());
+    let store = Embedded::open(dir.path(), with_tables()).unwrap();
+    assert_eq!(scan(&store, Partition(0)).await.rows, rows.rows);
+    assert!(!dir.path().join("view/damaged").exists());
+}
+
+/// The same where nobody reads it but the engine itself, which gives up then.
+#[tokio::test]
+async fn a_view_that_its_engine_cannot_read_is_made_again() {
+    let dir = tempdir();
+    with_damaged_tables(dir.path()).await;
+    let store = Embedded::open(dir.path(), with_tables()).unwrap();
+    let mut from = 200;
+    while fill_tables(&store, from).await.is_ok() {
+        from += 200;
+        assert!(from < 20_000, "it never reads its tables");
+    }
+    drop(store);
+    assert!(dir.path().join("view/damaged").exists());
+    let store = Embedded::open(dir.path(), with_tables()).unwrap();
+    let version = store.version(Partition(0)).await.unwrap();
+    assert!(version >= Version(from));
+    fill_tables(&store, version.0).await.unwrap();
+    assert_eq!(scan(&store, Partition(0)).await.rows.len(), 200);
+}
+
 #[tokio::test]
 async fn rebuild_gives_the_same_contents() {
     let dir = tempdir();

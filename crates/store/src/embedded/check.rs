@@ -112,10 +112,16 @@ pub(super) fn check(
     let bodies = Bodies::new(Arc::clone(&ground.disk), Arc::default(), &layout.bodies);
     let mut report = Report::default();
     let fresh = open_scratch(ground, &scratch, settings)?;
-    check_log(ground, &layout, &fresh, &mut report)?;
+    let last = check_log(ground, &layout, &fresh, &mut report)?;
     check_blobs(&fresh, &bodies, &mut report)?;
     if report.is_sound() {
-        check_view(ground, &layout, &fresh, settings, &mut report)?;
+        match check_view(ground, &layout, (&fresh, last), settings, &mut report) {
+            // Of itself it says that it is damaged, or only that it cannot be read.
+            Err(Error::Damaged(cause) | Error::Engine { cause, .. }) => {
+                report.flaw(format!("the view cannot be read: {cause}"));
+            }
+            done => done?,
+        }
         fresh.each_row(each)?;
     }
     (report.derived, report.derived_octets) =
@@ -155,12 +161,13 @@ pub(super) fn rebuild(
     Ok(records)
 }
 
+/// Gives the number of the last record.
 fn check_log(
     ground: &Ground,
     layout: &Layout,
     fresh: &View,
     report: &mut Report,
-) -> Result<(), Error> {
+) -> Result<u64, Error> {
     for segment in segment::list(&*ground.disk, &layout.log)? {
         report.segments += 1;
         report.octets += segment.len;
@@ -180,10 +187,8 @@ fn check_log(
     })?;
     follower.apply()?;
     report.records = follower.records;
-    if let Some(end) = end {
-        report.torn_octets = end.torn;
-    }
-    Ok(())
+    report.torn_octets = end.as_ref().map_or(0, |end| end.torn);
+    Ok(end.map_or(0, |end| end.position.sequence))
 }
 
 fn check_inline(blob: &BlobEntry<'_>, report: &mut Report) {
@@ -222,11 +227,19 @@ fn check_blobs(fresh: &View, bodies: &Bodies, report: &mut Report) -> Result<(),
 fn check_view(
     ground: &Ground,
     layout: &Layout,
-    fresh: &View,
+    (fresh, last): (&View, u64),
     settings: &EmbeddedSettings,
     report: &mut Report,
 ) -> Result<(), Error> {
     let (view, from) = layout.open_view(settings.view_memory())?;
+    // Before anything is replayed: a start goes on behind the checkpoint and does not see it.
+    let (_, applied) = view.marks()?;
+    if applied > last {
+        report.flaw(format!(
+            "the view knows record {applied}, but the log ends at {last}: the rest of it is damaged"
+        ));
+        return Ok(());
+    }
     match replay(&*ground.disk, &layout.log, from, &view) {
         Ok(_) => {}
         Err(Error::Damaged(what)) => {

@@ -6,6 +6,7 @@
 //! bodies/            large blobs, part of the truth
 //! view/checkpoint    how far the view is durable
 //! view/db/           the view; may be deleted
+//! view/damaged       there if a part of the view could not be read; it goes with the view
 //! derived/           what else can be made again; may be deleted
 //! ```
 //!
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use super::checkpoint;
 use super::ground::Ground;
 use super::log::Position;
-use super::view::{OpenError, View, ViewMemory};
+use super::view::{DAMAGED, OpenError, View, ViewMemory};
 use crate::backend::Error;
 use crate::disk::{Disk, DiskFile, failed, gone};
 
@@ -107,6 +108,9 @@ fn usable(
     memory: ViewMemory,
     checkpoint: Option<Position>,
 ) -> Result<Result<View, String>, Error> {
+    if ground.disk.len(&dir.join(DAMAGED)).is_ok() {
+        return Ok(Err("a part of it could not be read".into()));
+    }
     // The engine asserts here and there what only undamaged files give.
     let opened = catch_unwind(AssertUnwindSafe(|| {
         View::open(&ground.view, &ground.disk, &dir.join("db"), memory)

@@ -36,6 +36,9 @@ use crate::disk::Disk;
 /// The key of the mark: shorter than any other key, and below all of them.
 const MARK: [u8; 1] = [0];
 
+/// The file beside it that says that it is damaged.
+pub(super) const DAMAGED: &str = "damaged";
+
 /// The view; clones share it.
 #[derive(Clone, Debug)]
 pub(super) enum View {
@@ -92,7 +95,7 @@ impl View {
         memory: ViewMemory,
     ) -> Result<Self, OpenError> {
         match form {
-            ViewForm::Engine => Engine::open(dir, memory).map(Self::Engine),
+            ViewForm::Engine => Engine::open(disk, dir, memory).map(Self::Engine),
             ViewForm::Plain(early) => {
                 let (disk, early) = (Arc::clone(disk), Arc::clone(early));
                 Plain::open(disk, dir, early).map(Self::Plain)

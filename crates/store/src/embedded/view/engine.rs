@@ -1,18 +1,24 @@
 //! The view kept by an engine (fjall), which does its own file work.
 //!
 //! It writes its journal in order, so a keyspace whose mark is there has lost nothing before it.
+//! What it reads has checksums. A first one that is wrong is noted beside the view, so that the
+//! next open throws the view away; until then what is there is served.
 
 use std::fmt;
 use std::io::ErrorKind;
 use std::ops::Bound;
-use std::path::Path;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, UserKey, UserValue};
 
 use super::changes::Told;
-use super::{Changes, OpenError, Space, ViewMemory, page};
+use super::{Changes, DAMAGED, OpenError, Space, ViewMemory, page};
 use crate::backend::{Cut, Direction, Error, Page};
+use crate::disk::{Disk, replace};
 
 /// Write buffers of the engine at once: one for each keyspace, and as many being written.
 const MEMTABLES: u64 = 6;
@@ -26,6 +32,15 @@ pub(in crate::embedded) struct Engine {
     rows: Keyspace,
     versions: Keyspace,
     blobs: Keyspace,
+    alarm: Arc<Alarm>,
+}
+
+/// Notes beside the view that it is damaged, once.
+struct Alarm {
+    disk: Arc<dyn Disk>,
+    /// The folder of the view, with its checkpoint.
+    dir: PathBuf,
+    is_raised: AtomicBool,
 }
 
 impl fmt::Debug for Engine {
@@ -35,8 +50,12 @@ impl fmt::Debug for Engine {
 }
 
 impl Engine {
-    pub(super) fn open(dir: &Path, memory: ViewMemory) -> Result<Self, OpenError> {
-        Self::begin(dir, memory).map_err(|error| {
+    pub(super) fn open(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        memory: ViewMemory,
+    ) -> Result<Self, OpenError> {
+        Self::begin(disk, dir, memory).map_err(|error| {
             if is_damage(&error) {
                 return OpenError::Damaged(error.to_string());
             }
@@ -44,7 +63,7 @@ impl Engine {
         })
     }
 
-    fn begin(dir: &Path, memory: ViewMemory) -> Result<Self, fjall::Error> {
+    fn begin(disk: &Arc<dyn Disk>, dir: &Path, memory: ViewMemory) -> Result<Self, fjall::Error> {
         let db = Database::builder(dir)
             .cache_size(memory.cache_octets)
             .max_journaling_size(JOURNAL_OCTETS)
@@ -63,6 +82,11 @@ impl Engine {
             versions: keyspace(Space::Versions)?,
             blobs: keyspace(Space::Blobs)?,
             db,
+            alarm: Arc::new(Alarm {
+                disk: Arc::clone(disk),
+                dir: dir.parent().unwrap_or(dir).to_owned(),
+                is_raised: AtomicBool::new(false),
+            }),
         })
     }
 
@@ -80,7 +104,7 @@ impl Engine {
             Space::Versions => "reading a version",
             Space::Blobs => "finding a blob",
         };
-        self.keyspace(space).get(key).map_err(failed(doing))
+        self.keyspace(space).get(key).map_err(self.failed(doing))
     }
 
     pub(super) fn values(
@@ -90,7 +114,7 @@ impl Engine {
         let snapshot = self.db.snapshot();
         let value = |key: Vec<u8>| {
             let found = snapshot.get(&self.rows, key);
-            let found = found.map_err(failed("reading rows"))?;
+            let found = found.map_err(self.failed("reading rows"))?;
             // Copied, as the engine's value may hold on to a whole block.
             Ok(found.map(|value| Bytes::copy_from_slice(&value)))
         };
@@ -104,7 +128,7 @@ impl Engine {
         (direction, cut): (Direction, Option<Cut>),
     ) -> Result<Page, Error> {
         let rows = self.db.snapshot().range(&self.rows, range);
-        let rows = rows.map(|row| row.into_inner().map_err(failed("scanning rows")));
+        let rows = rows.map(|row| row.into_inner().map_err(self.failed("scanning rows")));
         match direction {
             Direction::Rising => page(rows, limit, cut),
             Direction::Falling => page(rows.rev(), limit, cut),
@@ -126,7 +150,12 @@ impl Engine {
             Some(value) => batch.insert(self.keyspace(space), key, value),
             None => batch.remove(self.keyspace(space), key),
         });
-        batch.commit().map_err(failed("writing the view"))
+        batch.commit().map_err(|error| {
+            if matches!(error, fjall::Error::Poisoned) {
+                self.look_over();
+            }
+            failed("writing the view")(error)
+        })
     }
 
     pub(super) fn persist(&self) -> Result<(), Error> {
@@ -138,8 +167,49 @@ impl Engine {
         &self,
         space: Space,
     ) -> impl Iterator<Item = Result<(UserKey, UserValue), Error>> + use<> {
-        let rows = self.keyspace(space).iter();
-        rows.map(|row| row.into_inner().map_err(failed("reading the view")))
+        let (rows, alarm) = (self.keyspace(space).iter(), Arc::clone(&self.alarm));
+        rows.map(move |row| row.into_inner().map_err(alarm.failed("reading the view")))
+    }
+
+    /// Reads all of it until something cannot be read, which is noted.
+    ///
+    /// The engine has given up in a thread of its own and does not say why. If that was for its
+    /// files, it would do so again after the next start.
+    fn look_over(&self) {
+        let read = || {
+            let mut rows = Space::ALL.into_iter().flat_map(|space| self.all(space));
+            rows.find_map(Result::err)
+        };
+        if catch_unwind(AssertUnwindSafe(read)).is_err() {
+            self.alarm.raise("the engine gave up on it");
+        }
+    }
+
+    fn failed(&self, doing: &'static str) -> impl Fn(fjall::Error) -> Error {
+        self.alarm.failed(doing)
+    }
+}
+
+impl Alarm {
+    /// Tells an error of reading; one that tells of damage is noted.
+    fn failed(&self, doing: &'static str) -> impl Fn(fjall::Error) -> Error {
+        move |error| {
+            if is_damage(&error) {
+                self.raise(&error.to_string());
+            }
+            failed(doing)(error)
+        }
+    }
+
+    fn raise(&self, cause: &str) {
+        if self.is_raised.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let next = "the next start makes it again from the log";
+        tracing::error!(cause, next, "the view is damaged");
+        if let Err(error) = replace(&*self.disk, &self.dir, DAMAGED, cause.as_bytes()) {
+            tracing::error!(%error, "that could not be noted: caramel store rebuild");
+        }
     }
 }
 
