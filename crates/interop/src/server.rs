@@ -274,7 +274,13 @@ impl Server {
         child.wait().is_ok_and(|status| status.success())
     }
 
-    /// Ends the server as a power cut does.
+    /// True if it was started and has not ended.
+    pub fn is_running(&mut self) -> bool {
+        let ended = self.child.as_mut().map(Child::try_wait);
+        matches!(ended, Some(Ok(None)))
+    }
+
+    /// Ends the server at once, without a chance to do anything.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             drop(child.kill());
