@@ -222,7 +222,7 @@ settings! {
         "How many octets the audit reads in a second at most.";
     SEGMENT = ["store"] "segment": Kind::Size, "\"128M\"", "\"128M\"",
         "How long a file of the log becomes before the next one is begun, except for a change that \
-         is longer by itself; 1M to 1G. Shorter ones are handier to copy, longer ones are fewer.";
+         is longer by itself; 64K to 1G. Shorter ones are handier to copy, longer ones are fewer.";
     CHECKPOINT = ["store"] "checkpoint": Kind::Size, "\"64M\"", "\"64M\"",
         "After how many octets of log the view is made durable, from 64K on. After a crash the \
          rest is read again: less makes the next start faster, more means fewer waits for the \

@@ -7,7 +7,7 @@ use super::written::Written;
 use super::{Config, find};
 
 /// Octets of a file of the log. Behind damage the rest of a file is looked through in memory.
-const SEGMENT_OCTETS: RangeInclusive<u64> = (1 << 20)..=(1 << 30);
+const SEGMENT_OCTETS: RangeInclusive<u64> = (64 << 10)..=(1 << 30);
 /// Octets of log between two checkpoints.
 const CHECKPOINT_OCTETS: RangeInclusive<u64> = (64 << 10)..=(1 << 40);
 

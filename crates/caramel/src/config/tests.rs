@@ -119,8 +119,8 @@ fn parts_larger_than_the_whole_are_a_mistake() {
 fn the_log_has_files_of_a_sensible_length() {
     let head = "hostname = \"h.example\"\n[store]\n";
     for (text, hint) in [
-        ("segment = \"2G\"\n", "it may be 1024K to 1048576K"),
-        ("segment = \"100K\"\n", "segment = \"128M\""),
+        ("segment = \"2G\"\n", "it may be 64K to 1048576K"),
+        ("segment = \"10K\"\n", "segment = \"128M\""),
         ("checkpoint = \"1K\"\n", "checkpoint = \"64M\""),
     ] {
         let said = complaint(&format!("{head}{text}"));

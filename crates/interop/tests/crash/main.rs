@@ -29,7 +29,7 @@ const ROUNDS_PER_STORE: u64 = 25;
 
 /// Small files, many checkpoints and little memory for the view, so that what happens falls into
 /// the making of them as well.
-const SMALL: &str = "[store]\nsegment = \"1M\"\ncheckpoint = \"512K\"\n\
+const SMALL: &str = "[store]\nsegment = \"128K\"\ncheckpoint = \"64K\"\n\
                      [limits]\nview_memory = \"1M\"\n";
 
 /// How many rounds are asked for.

@@ -4,12 +4,15 @@
 //! It shows that everything acknowledged was synced. That a disk keeps what it says it has, no
 //! copy can show.
 
+use std::path::Path;
+
 use interop::Server;
 
 use crate::disk::Image;
 use crate::load::{Dice, work};
 use crate::oracle::World;
 use crate::strace::{SYNCS, Strace, freeze};
+use crate::view::files;
 use crate::{ROUNDS_PER_STORE, SMALL, Tally, restart, rounds};
 
 /// A server whose data are on a disk of their own.
@@ -32,31 +35,45 @@ impl Powered {
         })
     }
 
-    /// Cuts the power in the middle of the work.
-    fn cut(&mut self, world: &mut World, seed: u64) {
-        let disk = &self.disk;
+    /// Cuts the power in the middle of the work; says whether that fell into a moment when names
+    /// of files are new.
+    fn cut(&mut self, world: &mut World, seed: u64) -> bool {
+        let (disk, store) = (&self.disk, self.server.data().join("store"));
+        let mut is_new = false;
         work(&mut self.server, world, seed, |server, count| {
             count.wait_for(50 + Dice(seed * 7919 + 1).below(400));
             // Nothing is acknowledged behind this; what was, may yet be on its way to a client.
             freeze(server.pid());
+            is_new = has_new_names(&store);
             disk.copy();
             server.kill();
         });
         self.disk.become_copy();
+        is_new
     }
 
     /// Segments of its log.
     fn segments(&self) -> usize {
-        let log = self.server.data().join("store/log");
-        std::fs::read_dir(log).unwrap().count()
+        files(&self.server.data().join("store/log")).len()
     }
+}
+
+/// True if a segment was just begun, a checkpoint is on its way, or a large letter is.
+fn has_new_names(store: &Path) -> bool {
+    let log = files(&store.join("log"));
+    let last = log.last().and_then(|path| path.metadata().ok());
+    last.is_some_and(|last| last.len() <= 64)
+        || store.join("view/checkpoint.new").exists()
+        || files(&store.join("bodies"))
+            .iter()
+            .any(|path| path.to_string_lossy().contains("draft-"))
 }
 
 #[test]
 fn what_was_acknowledged_survives_a_power_cut() {
     let rounds = rounds("CARAMEL_CUTS", 3);
     let mut tally = Tally::new("power cut");
-    let mut store = None;
+    let (mut store, mut new_names, mut segments) = (None, 0, 0);
     for seed in 1..=rounds {
         if store.is_none() {
             let Some(powered) = Powered::start() else {
@@ -67,14 +84,17 @@ fn what_was_acknowledged_survives_a_power_cut() {
         let Some((powered, world)) = &mut store else {
             return;
         };
-        powered.cut(world, seed);
+        new_names += u32::from(powered.cut(world, seed));
         tally.compared += restart(&mut powered.server, world);
         if seed % ROUNDS_PER_STORE == 0 || seed == rounds {
-            assert!(powered.segments() > 2, "no cut could fall between segments");
+            segments += powered.segments();
             tally.store(world);
             store = None;
         }
     }
+    let each = segments as u64 / rounds.max(1);
+    assert!(each > 0, "no cut could fall between segments");
+    eprintln!("power cut: {new_names} fell on new names; {each} segments were begun a round");
     tally.tell(rounds);
 }
 
