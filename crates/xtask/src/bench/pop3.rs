@@ -14,6 +14,7 @@ pub(super) fn rows(bench: &mut Bench<'_>) -> Result<()> {
     let mut link = Link::imap(bench.target.imap, &login)?;
     append(&mut link, "INBOX", 0..MESSAGES)?;
     drop(link);
+    bench.settle();
     let all: String = (1..=MESSAGES)
         .map(|number| format!("RETR {number}\r\n"))
         .collect();
