@@ -1,9 +1,9 @@
 //! The rows of messages, whatever mailboxes they are in.
 
 use bytes::Bytes;
-use mail::{BlobId, EmailId};
+use mail::{BlobId, BlobRange, EmailId};
 use message::Outline;
-use store::{Hint, Write};
+use store::{Hint, Sought, Write};
 
 use super::{EMAILS, VERSION, delete};
 use crate::Fault;
@@ -110,6 +110,17 @@ impl EmailRow {
         };
         let text = std::str::from_utf8(preview).map_err(|_| Fault::Row("a preview"))?;
         Ok(Some(text.to_owned()))
+    }
+
+    /// The octets of the message, whole, and where the store says they may be.
+    pub(crate) const fn sought(&self) -> Sought {
+        let range = BlobRange {
+            blob: self.blob,
+            offset: 0,
+            len: self.size,
+        };
+        let (len, hint) = (self.size, self.hint);
+        Sought { range, len, hint }
     }
 
     pub(crate) fn delete(id: EmailId) -> Write {

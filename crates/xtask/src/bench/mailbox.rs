@@ -25,6 +25,13 @@ const SINGLES: usize = 1000;
 const AGAIN: Duration = Duration::from_millis(600);
 /// As often at most.
 const AGAIN_MAX: u32 = 20_000;
+/// A server is quiet if it takes next to no processor time for so long: longer than it waits before
+/// it begins with what nobody waits for.
+const QUIET: Duration = Duration::from_millis(1200);
+/// Processor time that is next to none, seconds.
+const QUIET_SECONDS_MAX: f64 = 0.02;
+/// It is not waited for longer.
+const SETTLED_MAX: Duration = Duration::from_secs(60);
 /// Messages whose every one-time step is measured once more would take too long above this.
 const CYCLE_MESSAGES: usize = 30_000;
 
@@ -120,6 +127,21 @@ impl Bench<'_> {
         })?;
         self.note(row, total / f64::from(times));
         Ok(())
+    }
+
+    /// Waits until the server has done what it does behind its answers, such as making an index of
+    /// what came last: that is measured elsewhere (`bench search`), and would count here.
+    pub(super) fn settle(&self) {
+        let begun = Instant::now();
+        let mut before = self.target.cpu_seconds();
+        while begun.elapsed() < SETTLED_MAX {
+            std::thread::sleep(QUIET);
+            let now = self.target.cpu_seconds();
+            if now - before < QUIET_SECONDS_MAX {
+                return;
+            }
+            before = now;
+        }
     }
 
     pub(super) fn note(&mut self, row: &str, figure: f64) {
