@@ -158,6 +158,8 @@ impl Life {
             self.trace.event(format!("day {day}: {fate}"));
             house = self.day(house, fate).await?;
         }
+        house.empty_the_bins().await?;
+        verify::everybody(&house, &self.oracle).await?;
         self.disk = house.close().await?;
         self.flip().await?;
         self.sums.acknowledged = self.oracle.acknowledged();
@@ -282,6 +284,8 @@ impl Life {
                 Ok(())
             });
         }
+        let (tidy, times) = (Arc::clone(house), self.dice.below(4));
+        people.spawn(async move { tidy.tidy(times).await });
         for _ in 0..2 {
             people.spawn(person(0).send(4 + self.dice.below(12)));
         }

@@ -207,6 +207,13 @@ impl Log {
             .collect()
     }
 
+    /// Adds a record that forgets blobs.
+    pub(super) fn add_forgotten(&mut self, blobs: &[BlobId]) {
+        self.sequence += 1;
+        let numbers = (self.header.epoch, self.sequence, self.durable);
+        record::encode_forgotten(&mut self.buffer, blobs, numbers);
+    }
+
     /// Makes the group durable.
     pub(super) fn write(&mut self) -> Result<(), AppendError> {
         if let Err(error) = self.file.write_at(&self.buffer, self.len) {

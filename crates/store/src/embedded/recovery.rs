@@ -248,6 +248,9 @@ impl<'a> Follower<'a> {
         for blob in &entry.blobs {
             self.changes.blob(blob.blob, blob.located);
         }
+        for blob in &entry.forgotten {
+            self.changes.forget(*blob);
+        }
         self.sequence = behind.sequence;
         self.records += 1;
         if self.changes.octets() >= APPLY_OCTETS {
@@ -345,9 +348,7 @@ pub(super) fn sweep(bodies: &Bodies, dir: &Path, view: &View) -> Result<u64, Err
     if orphans.is_empty() {
         return Ok(0);
     }
-    for blob in references(&*bodies.disk, dir, since)? {
-        orphans.remove(&blob);
-    }
+    keep_referred(&*bodies.disk, dir, since, &mut orphans)?;
     for blob in &orphans {
         let removed = bodies.disk.remove(&bodies.path(*blob));
         removed.map_err(failed("sweeping the bodies"))?;
@@ -355,23 +356,37 @@ pub(super) fn sweep(bodies: &Bodies, dir: &Path, view: &View) -> Result<u64, Err
     Ok(orphans.len() as u64)
 }
 
-/// The bodies that the log refers to, from a segment on.
-fn references(disk: &dyn Disk, dir: &Path, since: u64) -> Result<Vec<BlobId>, Error> {
-    let mut found = Vec::new();
+/// Takes those out of the orphans that the log refers to, from a segment on, and does not forget
+/// behind that.
+fn keep_referred(
+    disk: &dyn Disk,
+    dir: &Path,
+    since: u64,
+    orphans: &mut BTreeSet<BlobId>,
+) -> Result<(), Error> {
+    let mut referred = BTreeSet::new();
     for segment in segment::list(disk, dir)? {
         let Some(header) = segment.header.filter(|header| header.number >= since) else {
             continue;
         };
         let start = (SEGMENT_HEADER_OCTETS, 0);
         segment::read(disk, &segment, header.epoch, start, &mut |_, _, body| {
-            let entry = Entry::decode(body, segment.number, 0);
-            let blobs = entry.map(|entry| entry.blobs).unwrap_or_default();
-            let bodies = blobs
-                .iter()
-                .filter(|blob| blob.located.place == Place::Body);
-            found.extend(bodies.map(|blob| blob.blob));
+            let Some(entry) = Entry::decode(body, segment.number, 0) else {
+                return Ok(());
+            };
+            let bodies = entry.blobs.iter();
+            let bodies = bodies.filter(|blob| blob.located.place == Place::Body);
+            referred.extend(
+                bodies
+                    .map(|blob| blob.blob)
+                    .filter(|it| orphans.contains(it)),
+            );
+            for blob in &entry.forgotten {
+                referred.remove(blob);
+            }
             Ok(())
         })?;
     }
-    Ok(found)
+    orphans.retain(|blob| !referred.contains(blob));
+    Ok(())
 }

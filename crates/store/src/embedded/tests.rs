@@ -1,19 +1,23 @@
 //! The store on a disk, on a disk that fails at each of its operations, and on damaged logs.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
+use mail::BlobRange;
 use tempfile::TempDir;
 
 use super::failing::{FailingDisk, Failure};
 use super::log::segment_path;
-use super::record::Place;
+use super::record::{Place, octets_max};
 use super::recovery::{Found, walk};
 use super::*;
-use crate::backend::{Staged, Write, Writes};
+use crate::backend::{Batch, CommitError, Direction, Staged, Store, Version, Write, Writes};
 use crate::disk::{Disk, RealDisk};
 use crate::packed::Packed;
 
 mod pieces;
+mod reclaiming;
 
 const AT: Partition = Partition(7);
 const TABLE: Table = Table(3);
@@ -206,6 +210,7 @@ async fn live(store: &Embedded, told: &mut Told) {
                 unsure = true;
             }
             Err(CommitError::Conflict) => panic!("nobody else writes here"),
+            Err(CommitError::Gone(blob)) => panic!("nothing went, but {blob}"),
             Err(CommitError::Full | CommitError::Failed(_)) => {}
         }
     }

@@ -24,7 +24,8 @@ pub(in crate::embedded) struct Changes {
     /// As they came.
     rows: Vec<(UserKey, Option<UserValue>)>,
     versions: BTreeMap<Partition, Version>,
-    blobs: BTreeMap<BlobId, Located>,
+    /// None for those that went.
+    blobs: BTreeMap<BlobId, Option<Located>>,
     octets: usize,
     /// Where a key is put together.
     key: Vec<u8>,
@@ -68,7 +69,11 @@ impl Changes {
     }
 
     pub(in crate::embedded) fn blob(&mut self, blob: BlobId, located: Located) {
-        self.blobs.insert(blob, located);
+        self.blobs.insert(blob, Some(located));
+    }
+
+    pub(in crate::embedded) fn forget(&mut self, blob: BlobId) {
+        self.blobs.insert(blob, None);
     }
 
     pub(in crate::embedded) fn version_of(&self, partition: Partition) -> Option<Version> {
@@ -76,7 +81,7 @@ impl Changes {
     }
 
     pub(in crate::embedded) fn has_blob(&self, blob: BlobId) -> bool {
-        self.blobs.contains_key(&blob)
+        self.blobs.get(&blob).is_some_and(Option::is_some)
     }
 
     pub(in crate::embedded) fn versions(&self) -> impl Iterator<Item = (Partition, Version)> {
@@ -105,11 +110,8 @@ impl Changes {
             each(Space::Versions, key.into(), Some(value.into()));
         }
         for (blob, located) in self.blobs {
-            each(
-                Space::Blobs,
-                blob.0.into(),
-                Some(located_octets(located).into()),
-            );
+            let value = located.map(|located| located_octets(located).into());
+            each(Space::Blobs, blob.0.into(), value);
         }
         for space in Space::ALL {
             each(space, MARK.into(), Some(sequence.to_be_bytes().into()));
