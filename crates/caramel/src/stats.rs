@@ -19,6 +19,7 @@ pub(crate) fn run(config: &Config, listing: &Listing) -> Result<(), Complaint> {
         ("log", held.log),
         ("bodies", held.bodies),
         ("view", held.view),
+        ("snapshots", held.snapshots),
         ("search", held.derived),
     ];
     if listing.json {

@@ -92,6 +92,26 @@ pub const TABLE: &[Row] = &[
         why: "The log has forgotten the body: recovery removes what is left of it.",
     },
     Row {
+        folder: "log",
+        kinds: &[Kind::Remove],
+        told: &[Told::Refused],
+        why: "A snapshot covers the segment: it stays until the next round, and nobody reads it.",
+    },
+    Row {
+        folder: "snapshots",
+        kinds: &[
+            Kind::Create,
+            Kind::Write,
+            Kind::Sync,
+            Kind::Rename,
+            Kind::SyncDir,
+            Kind::Remove,
+        ],
+        told: &[Told::Refused],
+        why: "No segment goes before a snapshot is durable and was read back. What is there of one \
+              goes at the next start; of two that are whole the newer counts.",
+    },
+    Row {
         folder: "view",
         kinds: &[
             Kind::Create,

@@ -27,6 +27,7 @@ mod reclaim;
 mod record;
 mod recovery;
 mod segment;
+mod snapshot;
 mod stage;
 mod stats;
 mod sweep;
@@ -34,7 +35,7 @@ mod touched;
 mod turns;
 mod view;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::future;
 use std::path::Path;
@@ -61,6 +62,7 @@ use self::offload::Work;
 use self::places::Places;
 use self::reader::Reader;
 use self::recovery::End;
+use self::snapshot::Base;
 use self::stats::Counters;
 use self::touched::Touched;
 use self::turns::Queue;
@@ -132,6 +134,8 @@ struct Inner {
     /// One at a time frees what is dead.
     reclaiming: tokio::sync::Mutex<()>,
     reclaimed: Mutex<Reclaimed>,
+    /// Segments that could not be emptied.
+    stuck: Mutex<BTreeSet<u64>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -159,12 +163,14 @@ impl Embedded {
         };
         let layout = Layout::enter(ground, dir)?;
         let counters = Arc::new(Counters::default());
-        let (view, from) = layout.open_view(settings.view_memory())?;
-        let (end, records) = recovery::replay(&**disk, &layout.log, from, &view)?;
+        snapshot::sweep(&**disk, &layout.snapshots)?;
+        let base = Base::find(&**disk, &layout.snapshots)?;
+        let (view, from) = layout.open_view(settings.view_memory(), &base)?;
+        let (end, records) = recovery::replay(&**disk, &layout.log, (&base, from), &view)?;
         let log = open_log(ground, &layout.log, &counters, &settings, end)?;
         let bodies = Bodies::new(Arc::clone(disk), Arc::clone(&counters), &layout.bodies);
         bodies.log_is_in(log.position().segment);
-        let orphans = recovery::sweep(&bodies, &layout.log, &view)?;
+        let orphans = recovery::sweep(&bodies, (&layout.log, base.floor(from)), &view)?;
         tracing::info!(records, orphans, end = ?log.position(), "the store is open");
         let derived = Files {
             disk: Arc::clone(disk),
@@ -184,7 +190,9 @@ impl Embedded {
             afloat: AtomicUsize::new(0),
             afloat_max: settings.inflow_octets,
         };
-        Self::begin(ground, &settings, log, reader, derived, records)
+        // What was restored or replayed is not durable in the view yet.
+        let behind = records + u64::from(from.is_none() && base != Base::Beginning);
+        Self::begin(ground, &settings, log, reader, derived, behind)
     }
 
     /// Lets the committer begin on what was opened.
@@ -194,7 +202,7 @@ impl Embedded {
         log: Log,
         reader: Reader,
         derived: Files,
-        records: u64,
+        behind: u64,
     ) -> Result<Self, Error> {
         let counters = Arc::clone(&reader.bodies.counters);
         let waiting = Arc::new(AtomicUsize::new(0));
@@ -217,8 +225,7 @@ impl Embedded {
                 octets: settings.checkpoint_octets,
                 idle: settings.checkpoint_idle,
             },
-            // What was replayed is not durable in the view yet.
-            behind: records,
+            behind,
         };
         let (queue, thread) = turns::begin(committer, &ground.pace, alarm)?;
         let inner = Inner {
@@ -232,6 +239,7 @@ impl Embedded {
             applying,
             reclaiming: tokio::sync::Mutex::default(),
             reclaimed: Mutex::default(),
+            stuck: Mutex::default(),
             thread: Mutex::new(thread),
         };
         Ok(Self {

@@ -7,10 +7,10 @@ use mail::BlobId;
 use tokio::sync::oneshot;
 
 use super::committer::Committer;
-use super::log::{AppendError, Log};
-use super::record::{Place, forgetting_octets};
+use super::log::{AppendError, Log, Position};
+use super::record::{Located, Place, forgetting_octets, octets_max};
 use super::view::{Changes, Frozen};
-use crate::backend::{CommitError, Error};
+use crate::backend::{Batch, CommitError, Error, Staged};
 
 /// Where the answer to a chore goes.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, Error>>;
@@ -18,19 +18,70 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, Error>>;
 /// A piece of such work.
 #[derive(Debug)]
 pub(super) enum Chore {
-    /// Tells the view as it is now.
-    Freeze(Answer<Frozen>),
+    /// Tells the view as it is now, and where the log ends.
+    Freeze(Answer<(Frozen, Position)>),
+    /// The same, with a view that is durable so far.
+    Settle(Answer<(Frozen, Position)>),
     /// Forgets blobs that are dead; tells those that were there and went.
     Forget(Vec<BlobId>, Answer<Vec<BlobId>>),
+    /// Copies blobs on that are still there, to the log's end; tells their octets.
+    CopyOn(Vec<Moving>, Answer<u64>),
+}
+
+/// A blob on its way to the log's end.
+#[derive(Debug)]
+pub(super) struct Moving {
+    /// Its octets.
+    pub(super) staged: Staged,
+    /// Where they were found.
+    pub(super) place: Place,
 }
 
 impl Committer {
     pub(super) fn chore(&mut self, chore: Chore) {
         // Whoever asked may have gone.
         match chore {
-            Chore::Freeze(answer) => drop(answer.send(Ok(self.view.frozen()))),
+            Chore::Freeze(answer) => drop(answer.send(self.freeze())),
+            Chore::Settle(answer) => {
+                // Where that fails the next start makes the view again, from the snapshot.
+                self.checkpoint_or_warn();
+                drop(answer.send(self.freeze()));
+            }
+            Chore::CopyOn(blobs, answer) => drop(answer.send(self.copy_on(blobs))),
             Chore::Forget(blobs, answer) => drop(answer.send(self.forget(blobs))),
         }
+    }
+
+    /// Where the store has stopped the view may lack what the log has.
+    fn freeze(&self) -> Result<(Frozen, Position), Error> {
+        match self.stopped.borrow().clone() {
+            Some(cause) => Err(refused(cause)),
+            None => Ok((self.view.frozen(), self.log.position())),
+        }
+    }
+
+    /// Those that were moved or forgotten meanwhile stay as they are.
+    fn copy_on(&mut self, blobs: Vec<Moving>) -> Result<u64, Error> {
+        let mut batch = Batch::default();
+        for Moving { staged, place } in blobs {
+            let len = staged.len;
+            if self.view.blob(staged.blob)? == Some(Located { len, place }) {
+                batch.blobs.push(staged);
+            }
+        }
+        if batch.blobs.is_empty() {
+            return Ok(0);
+        }
+        let places = self.append(octets_max(&batch), |log| log.add(&batch, &[]))?;
+        let mut changes = Changes::default();
+        let mut octets = 0;
+        for (staged, (blob, place)) in batch.blobs.iter().zip(places) {
+            let len = staged.len;
+            octets += len;
+            changes.blob(blob, Located { len, place });
+        }
+        self.show(changes)?;
+        Ok(octets)
     }
 
     /// The log says it first. Then the files go, and only then the view: whoever finds a blob in
@@ -71,7 +122,7 @@ impl Committer {
         if let Some(cause) = self.stopped.borrow().clone() {
             return Err(refused(cause));
         }
-        let written = self.log.begin(octets).and_then(|()| {
+        let written = self.log.begin_making_room(octets).and_then(|()| {
             self.bodies.log_is_in(self.log.position().segment);
             let added = add(&mut self.log);
             self.log.write().map(|()| added)

@@ -25,7 +25,7 @@ use fjall::{UserKey, UserValue};
 use mail::BlobId;
 
 pub(super) use self::changes::Changes;
-pub(super) use self::frozen::Frozen;
+pub(super) use self::frozen::{Frozen, Rows};
 pub(super) use self::rows::{located, split_key};
 
 use self::engine::Engine;
@@ -67,6 +67,15 @@ pub(super) enum Space {
 
 impl Space {
     pub(super) const ALL: [Self; 3] = [Self::Rows, Self::Versions, Self::Blobs];
+
+    /// What it is in a snapshot.
+    pub(super) const fn number(self) -> u8 {
+        match self {
+            Self::Rows => 0,
+            Self::Versions => 1,
+            Self::Blobs => 2,
+        }
+    }
 
     fn name(self) -> &'static str {
         match self {

@@ -12,14 +12,14 @@ fn mention(_: Partition, _: Table, value: &[u8]) -> Mention {
     name.map_or(Mention::Nothing, |name| Mention::Blob(BlobId(name)))
 }
 
-const HOW: Reclaim<'_> = Reclaim {
+pub(super) const HOW: Reclaim<'_> = Reclaim {
     mentions: mention,
     limit: &Unlimited,
     grace: Duration::ZERO,
 };
 
 /// A row about a blob, or none any more.
-fn about(from: u64, blob: BlobId, staged: Option<Staged>) -> Batch {
+pub(super) fn about(from: u64, blob: BlobId, staged: Option<Staged>) -> Batch {
     let write = Write::PutBeside {
         table: TABLE,
         key: Bytes::copy_from_slice(&blob.0),
@@ -28,7 +28,7 @@ fn about(from: u64, blob: BlobId, staged: Option<Staged>) -> Batch {
     changing(from, write, staged)
 }
 
-fn without(from: u64, blob: BlobId) -> Batch {
+pub(super) fn without(from: u64, blob: BlobId) -> Batch {
     let write = Write::Delete {
         table: TABLE,
         key: Bytes::copy_from_slice(&blob.0),
@@ -47,13 +47,13 @@ fn changing(from: u64, write: Write, staged: Option<Staged>) -> Batch {
     }
 }
 
-async fn stage(store: &Embedded, octets: &Bytes) -> Staged {
+pub(super) async fn stage(store: &Embedded, octets: &Bytes) -> Staged {
     let mut stage = store.stage();
     stage.write(octets.clone()).await.unwrap();
     stage.finish().await.unwrap()
 }
 
-fn whole(blob: BlobId, octets: &Bytes) -> BlobRange {
+pub(super) fn whole(blob: BlobId, octets: &Bytes) -> BlobRange {
     BlobRange {
         blob,
         offset: 0,

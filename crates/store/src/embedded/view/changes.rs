@@ -8,7 +8,7 @@ use std::fmt;
 use fjall::{UserKey, UserValue};
 use mail::BlobId;
 
-use super::rows::{located_octets, put_row_key};
+use super::rows::{located, located_octets, put_row_key};
 use super::{MARK, Space};
 use crate::backend::{Partition, Table, Version};
 use crate::embedded::hints::{self, Arrivals};
@@ -93,6 +93,28 @@ impl Changes {
     /// Octets of keys and values that were put in.
     pub(in crate::embedded) fn octets(&self) -> usize {
         self.octets
+    }
+
+    /// Adds a key as a view had it; none if it cannot be one.
+    pub(in crate::embedded) fn restore(
+        &mut self,
+        space: Space,
+        key: &[u8],
+        value: &[u8],
+    ) -> Option<()> {
+        self.octets += key.len() + value.len();
+        match space {
+            Space::Rows => self.rows.push((key.into(), Some(value.into()))),
+            Space::Versions => {
+                let partition = Partition(u64::from_be_bytes(key.try_into().ok()?));
+                self.version(
+                    partition,
+                    Version(u64::from_be_bytes(value.try_into().ok()?)),
+                );
+            }
+            Space::Blobs => self.blob(BlobId(key.try_into().ok()?), located(value)?),
+        }
+        Some(())
     }
 
     /// Takes the rows that were changed so far, and tells each one's new value.
