@@ -196,6 +196,16 @@ enum StoreCommand {
     },
     /// Makes the store's index anew from its log; no server may run.
     Rebuild,
+    /// Leaves out what is damaged in the middle of the log, so that the rest serves; no server may
+    /// run.
+    ///
+    /// `store check` says what is damaged. Without `--yes` it asks first. `audit --deep` then names
+    /// the letters that cannot be read any more.
+    Repair {
+        /// Does it without asking.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Shows what the store has: its files, how much of them is dead, and its rows by table.
     Stats(Listing),
     /// Frees now what no mailbox has any more.
@@ -318,6 +328,7 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         Command::Audit(asked) => audit::run(config, asked),
         Command::Store(StoreCommand::Check { deep }) => inspect::check(config, *deep),
         Command::Store(StoreCommand::Rebuild) => inspect::rebuild(config),
+        Command::Store(StoreCommand::Repair { yes }) => inspect::repair(config, *yes),
         Command::Store(StoreCommand::Stats(listing)) => stats::run(config, listing),
         Command::Store(StoreCommand::Reclaim(listing)) => reclaim::run(config, listing),
         Command::Cert(CertCommand::Ca) => certificate::authority(config),

@@ -26,6 +26,7 @@ mod reader;
 mod reclaim;
 mod record;
 mod recovery;
+mod repair;
 mod segment;
 mod snapshot;
 mod stage;
@@ -165,6 +166,9 @@ impl Embedded {
         let counters = Arc::new(Counters::default());
         snapshot::sweep(&**disk, &layout.snapshots)?;
         let base = Base::find(&**disk, &layout.snapshots)?;
+        if let Base::Damaged(path) = &base {
+            tracing::warn!(path = %path.display(), "a snapshot is damaged; a repair makes another");
+        }
         let (view, from) = layout.open_view(settings.view_memory(), &base)?;
         let (end, records) = recovery::replay(&**disk, &layout.log, (&base, from), &view)?;
         let log = open_log(ground, &layout.log, &counters, &settings, end)?;
@@ -323,6 +327,17 @@ impl Embedded {
         each: impl FnMut(Partition, Table, &[u8], &[u8]),
     ) -> Result<Report, Error> {
         check::check(ground, dir, &settings, each)
+    }
+
+    /// Leaves out what is damaged in the middle of the log of a store that is not open, so that
+    /// everything else serves; says what that is. A record that is left out before the view's end
+    /// has lost its bodies and no rows; behind it the rows as well.
+    ///
+    /// # Errors
+    ///
+    /// If the store is open, the disk says no, or a snapshot or the log's end is damaged.
+    pub fn repair(dir: &Path, settings: EmbeddedSettings) -> Result<Vec<String>, Error> {
+        repair::repair(&Ground::real(), dir, &settings)
     }
 
     /// Makes the view of a store that is not open again from its log, and removes what else can be

@@ -20,6 +20,7 @@ use crate::packed::Packed;
 
 mod pieces;
 mod reclaiming;
+mod repairing;
 mod shrinking;
 
 const AT: Partition = Partition(7);
