@@ -14,7 +14,9 @@ use crate::config::Config;
 use crate::dialogue::{self, Dialogue};
 use crate::parse::{self, Parse};
 use crate::verify::{self, VerifyDisk};
-use crate::{certificate, config, demo, directory, inspect, papers, serve, stats, transfer};
+use crate::{
+    certificate, config, demo, directory, inspect, papers, reclaim, serve, stats, transfer,
+};
 
 /// Electronic mail as one program: SMTP, IMAP and POP3.
 ///
@@ -194,8 +196,24 @@ enum StoreCommand {
     },
     /// Makes the store's index anew from its log; no server may run.
     Rebuild,
-    /// Shows what the store has: its files, and its rows by table.
+    /// Leaves out what is damaged in the middle of the log, so that the rest serves; no server may
+    /// run.
+    ///
+    /// `store check` says what is damaged. Without `--yes` it asks first. `audit --deep` then names
+    /// the letters that cannot be read any more.
+    Repair {
+        /// Does it without asking.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Shows what the store has: its files, how much of them is dead, and its rows by table.
     Stats(Listing),
+    /// Frees now what no mailbox has any more.
+    ///
+    /// A running server does this by itself (`[store] reclaim`). Where none runs the store is opened
+    /// for it. It writes at most two octets for each that it frees; where that is not enough to be
+    /// worth it, it leaves segments as they are.
+    Reclaim(Listing),
     /// Finds out whether a disk keeps what it acknowledges.
     ///
     /// It writes as the store does, measures how long the disk takes, and says whether that can be:
@@ -310,7 +328,9 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         Command::Audit(asked) => audit::run(config, asked),
         Command::Store(StoreCommand::Check { deep }) => inspect::check(config, *deep),
         Command::Store(StoreCommand::Rebuild) => inspect::rebuild(config),
+        Command::Store(StoreCommand::Repair { yes }) => inspect::repair(config, *yes),
         Command::Store(StoreCommand::Stats(listing)) => stats::run(config, listing),
+        Command::Store(StoreCommand::Reclaim(listing)) => reclaim::run(config, listing),
         Command::Cert(CertCommand::Ca) => certificate::authority(config),
         Command::Serve
         | Command::Store(StoreCommand::VerifyDisk(_))

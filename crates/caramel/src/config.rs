@@ -11,7 +11,9 @@ use std::time::Duration;
 use mail::{Address, Host};
 use net::Endpoint;
 use post::{Quota, TokenRules};
-use server::{AuditRhythm, Encrypted, Introspection, IntrospectionSettings, KeyFile, Protocol};
+use server::{
+    AuditRhythm, Encrypted, Introspection, IntrospectionSettings, KeyFile, Protocol, ReclaimRhythm,
+};
 
 use crate::complaint::Complaint;
 
@@ -168,6 +170,14 @@ impl Config {
         AuditRhythm {
             round: Duration::from_secs(self.number(&setting::AUDIT)),
             octets_per_second: self.number(&setting::AUDIT_RATE),
+        }
+    }
+
+    /// How what is dead is freed beside the work.
+    pub(crate) fn reclaim(&self) -> ReclaimRhythm {
+        ReclaimRhythm {
+            every: Duration::from_secs(self.number(&setting::RECLAIM)),
+            octets_per_second: self.number(&setting::RECLAIM_RATE),
         }
     }
 

@@ -26,6 +26,7 @@ mod logging;
 mod papers;
 mod parse;
 mod password;
+mod reclaim;
 mod serve;
 mod stats;
 mod transfer;

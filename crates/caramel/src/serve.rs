@@ -162,6 +162,7 @@ fn settings(config: &Config) -> Result<Settings, Complaint> {
         uid_only: config.offers_uid_only(),
         dialogues: config.allows_dialogue(),
         audit: config.audit(),
+        reclaim: config.reclaim(),
         grace: Duration::from_secs(config.stop_within_seconds()),
         ..Settings::new(config.hostname())
     })

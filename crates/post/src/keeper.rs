@@ -529,7 +529,7 @@ impl Future for Settling {
                         self.stopped.send_replace(true);
                     }
                     CommitError::Full => self.full.note(self.outside.instant()),
-                    CommitError::Conflict | CommitError::Failed(_) => {}
+                    CommitError::Conflict | CommitError::Gone(_) | CommitError::Failed(_) => {}
                 }
             }
         }

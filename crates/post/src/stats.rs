@@ -47,15 +47,6 @@ const TABLES: [(Table, &str); 10] = [
     (tables::ACL, "rights"),
 ];
 
-/// Those of the directory.
-const DIRECTORY: [Table; 5] = [
-    rows::HOUSE,
-    rows::DOMAINS,
-    rows::ACCOUNTS,
-    rows::ALIASES,
-    rows::SHARES,
-];
-
 impl Post {
     /// Counts what is kept: reads every row.
     ///
@@ -74,7 +65,7 @@ impl Post {
             (stats, maps.accounts.keys().copied().collect::<Vec<_>>())
         };
         let mut directory = TableStats::of("directory");
-        for table in DIRECTORY {
+        for table in rows::ALL {
             self.count(Partition::DIRECTORY, table, &mut directory, |_| {})
                 .await?;
         }

@@ -1,5 +1,5 @@
 //! The audit beside the work: rounds through all accounts, slowly, and what the command line asks
-//! of it at once. On a thread of its own that lets all others go first.
+//! of it at once; what is dead is freed there as well. On a thread of its own that lets all others go first.
 
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use crate::control::administer;
+use crate::reclaim::{self, ReclaimRhythm};
 
 /// Of so many messages each round reads one whole: so many rounds have read them all.
 pub(crate) const EVERY: u64 = 64;
@@ -44,7 +45,11 @@ pub(crate) struct Auditor(mpsc::Sender<Call>);
 
 impl Auditor {
     /// Starts the thread.
-    pub(crate) fn start(post: Post, rhythm: AuditRhythm, mut stop: Stop) -> Self {
+    pub(crate) fn start(
+        post: Post,
+        (rhythm, reclaim): (AuditRhythm, ReclaimRhythm),
+        mut stop: Stop,
+    ) -> Self {
         let (sender, calls) = mpsc::channel(CALLS_MAX);
         let runtime = Handle::current();
         let work = move || {
@@ -53,6 +58,7 @@ impl Auditor {
                 tokio::select! {
                     () = stop.asked() => {}
                     () = rounds(&post, rhythm) => {}
+                    () = reclaim::rounds(&post, reclaim) => {}
                     () = answer(&post, calls) => {}
                 }
             });
@@ -132,14 +138,14 @@ async fn round(post: &Post, rhythm: AuditRhythm, turn: u64) {
 
 /// So many octets in a second.
 #[derive(Debug)]
-struct Rate {
+pub(crate) struct Rate {
     octets_per_second: u64,
     /// When what was read so far may have been read.
     due: Mutex<Instant>,
 }
 
 impl Rate {
-    fn of(octets_per_second: u64) -> Self {
+    pub(crate) fn of(octets_per_second: u64) -> Self {
         Self {
             octets_per_second: octets_per_second.max(1),
             due: Mutex::new(Instant::now()),

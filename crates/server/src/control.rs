@@ -96,7 +96,10 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
 
 /// True for what may take minutes: it is done where it is in nobody's way.
 fn is_long(method: &str) -> bool {
-    matches!(method, "Audit/account" | "Audit/directory" | "Store/stats")
+    matches!(
+        method,
+        "Audit/account" | "Audit/directory" | "Store/stats" | "Store/reclaim"
+    )
 }
 
 /// The answer where there is nothing to tell.

@@ -11,6 +11,10 @@ use crate::backend::{
 };
 use crate::derived::Piece;
 
+mod reclaiming;
+
+pub use self::reclaiming::Unlimited;
+
 /// A promise that a store did not keep.
 #[derive(Debug, thiserror::Error)]
 pub enum Violation {
@@ -56,7 +60,9 @@ pub async fn conform(store: &dyn Store) -> Kept {
     a_conflict_keeps_no_blob(store, Partition(FIRST + 11)).await?;
     same_blob_twice(store, Partition(FIRST + 12)).await?;
     many_ranges(store, Partition(FIRST + 15)).await?;
-    derived(store, Partition(FIRST + 13), Partition(FIRST + 14)).await
+    derived(store, Partition(FIRST + 13), Partition(FIRST + 14)).await?;
+    // Last: to the suite no row of others mentions anything.
+    reclaiming::reclaim(store, Partition(FIRST + 16)).await
 }
 
 async fn rows(store: &dyn Store, at: Partition) -> Kept {

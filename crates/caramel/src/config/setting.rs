@@ -220,6 +220,12 @@ settings! {
          (`caramel audit --status`) and logged. `0s` for none.";
     AUDIT_RATE = ["store"] "audit_rate": Kind::Size, "\"4M\"", "\"4M\"",
         "How many octets the audit reads in a second at most.";
+    RECLAIM = ["store"] "reclaim": Kind::Span, "\"6h\"", "\"6h\"",
+        "How long the server rests before it frees again what no mailbox has any more: it asks all \
+         rows, forgets the letters that none mentions, and removes files. What it writes for that \
+         is at most twice what it frees. `0s` for never; `caramel store reclaim` does it at once.";
+    RECLAIM_RATE = ["store"] "reclaim_rate": Kind::Size, "\"16M\"", "\"16M\"",
+        "How many octets it reads and writes for that in a second at most.";
     ALLOW_DIALOGUE = ["privacy"] "allow_dialogue": Kind::Switch, "true", "false",
         "Lets whoever may use the control socket look on at conversations (`caramel dialogue`). \
          Passwords are never shown, and what is in messages only if that is asked for; that \

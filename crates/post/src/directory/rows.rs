@@ -19,6 +19,9 @@ pub(crate) const ALIASES: Table = Table(4);
 /// Who shares something with whom, by who is given it and who gives.
 pub(crate) const SHARES: Table = Table(5);
 
+/// All tables of the directory.
+pub(crate) const ALL: [Table; 5] = [HOUSE, DOMAINS, ACCOUNTS, ALIASES, SHARES];
+
 const VERSION: u8 = 1;
 /// An account with a quota of its own, or none.
 const ACCOUNT_QUOTA_VERSION: u8 = 2;

@@ -85,6 +85,12 @@ impl EmailRow {
         cut(value).unwrap_or((usize::MAX, 0, 0))
     }
 
+    /// The letter that a row is about.
+    pub(crate) fn blob(value: &[u8]) -> Option<BlobId> {
+        let (row, ..) = Self::begin(value)?;
+        Some(row.blob)
+    }
+
     /// What stands before the outline.
     fn begin(value: &[u8]) -> Option<(Self, Reader<'_>, u8)> {
         let versions = [VERSION_HINTED, VERSION_PREVIEW, VERSION];

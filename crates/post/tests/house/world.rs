@@ -16,8 +16,8 @@ use post::{
     Protocol, Recount, Rules, Sender,
 };
 use store::{
-    Batch, Boxed, CommitError, Derived, Direction, Memory, Page, Partition, Stage, Store, Table,
-    Version, Write,
+    Batch, Boxed, CommitError, Derived, Direction, Memory, Mentions, Page, Partition, RateLimit,
+    Reclaim, Reclaimed, Stage, Store, Survey, Table, Version, Write,
 };
 use tokio::sync::oneshot;
 
@@ -210,6 +210,22 @@ impl Store for Moody {
 
     fn derived(&self) -> &dyn Derived {
         self.memory.derived()
+    }
+
+    fn survey<'a>(
+        &'a self,
+        mentions: Mentions,
+        limit: &'a dyn RateLimit,
+    ) -> Boxed<'a, Result<Survey, store::Error>> {
+        self.memory.survey(mentions, limit)
+    }
+
+    fn reclaim<'a>(&'a self, how: Reclaim<'a>) -> Boxed<'a, Result<Reclaimed, store::Error>> {
+        self.memory.reclaim(how)
+    }
+
+    fn reclaimed(&self) -> Reclaimed {
+        self.memory.reclaimed()
     }
 }
 

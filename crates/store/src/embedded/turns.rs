@@ -117,6 +117,7 @@ impl Worker {
                         Duration::ZERO
                     };
                 }
+                Ok(Message::Chore(chore)) => self.committer.chore(chore),
                 Ok(Message::Checkpoint(answer)) => {
                     // Whoever asked may have gone.
                     drop(answer.send(self.committer.checkpoint()));
@@ -187,6 +188,7 @@ impl Task {
                     (group, left) = self.gather(request);
                     self.committer.serve(group);
                 }
+                Some(Message::Chore(chore)) => self.committer.chore(chore),
                 Some(Message::Checkpoint(answer)) => {
                     // Whoever asked may have gone.
                     drop(answer.send(self.committer.checkpoint()));
