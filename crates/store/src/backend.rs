@@ -3,12 +3,14 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use mail::{BlobId, BlobRange};
 
 use crate::derived::Derived;
 use crate::packed::Packed;
+use crate::snapshot::Snapshot;
 
 /// A future that can be handed around.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -324,6 +326,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// second may be prepared before the first is durable. When the future is ready with `Ok`,
     /// the batch is on the disk and every read sees it.
     fn commit(&self, batch: Batch) -> Boxed<'static, Result<(), CommitError>>;
+
+    /// All rows as they are now, between two commits: behind all that were asked for before.
+    fn snapshot(&self) -> Boxed<'_, Result<Arc<dyn Snapshot>, Error>>;
 
     /// The place for what can be made again.
     fn derived(&self) -> &dyn Derived;

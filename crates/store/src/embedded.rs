@@ -69,6 +69,7 @@ use crate::backend::{
 use crate::derived::Derived;
 use crate::disk::failed;
 use crate::packed;
+use crate::snapshot::Snapshot;
 
 /// A longer key is refused.
 pub const KEY_OCTETS_MAX: usize = 4096;
@@ -226,6 +227,8 @@ impl Embedded {
             },
             // What was replayed is not durable in the view yet.
             behind: records,
+            holds: Arc::default(),
+            work: reader.work,
         };
         let (queue, thread) = turns::begin(committer, &ground.pace, alarm)?;
         let inner = Inner {
@@ -461,6 +464,20 @@ impl Store for Embedded {
             }),
             Err(error) => Box::pin(future::ready(Err(error))),
         }
+    }
+
+    fn snapshot(&self) -> Boxed<'_, Result<Arc<dyn Snapshot>, Error>> {
+        Box::pin(async move {
+            let (answer, still) = oneshot::channel();
+            let closed = || Error::Engine {
+                doing: "taking a snapshot",
+                cause: "the store is closed".into(),
+            };
+            let sent = self.inner.queue.send(Message::Still(answer));
+            sent.map_err(|_| closed())?;
+            let still = still.await.ok().flatten().ok_or_else(closed)?;
+            Ok(Arc::new(still) as Arc<dyn Snapshot>)
+        })
     }
 
     fn derived(&self) -> &dyn Derived {

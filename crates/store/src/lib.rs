@@ -38,6 +38,7 @@ pub mod disk;
 pub mod embedded;
 mod memory;
 mod packed;
+mod snapshot;
 pub mod testing;
 pub mod verify;
 
@@ -49,3 +50,4 @@ pub use derived::{Derived, Piece};
 pub use embedded::{Embedded, EmbeddedSettings};
 pub use memory::Memory;
 pub use packed::Packed;
+pub use snapshot::{Hold, Holds, Snapshot, SnapshotPage, SnapshotRow};

@@ -17,6 +17,7 @@ use crate::backend::{
 };
 use crate::derived::{Derived, Piece};
 use crate::packed;
+use crate::snapshot::{Gather, Snapshot, SnapshotPage, SnapshotRow};
 
 /// A store in memory; clones share it.
 #[derive(Clone, Default)]
@@ -24,10 +25,14 @@ pub struct Memory {
     state: Arc<Mutex<State>>,
 }
 
+type Tables = BTreeMap<(Partition, Table), BTreeMap<Bytes, Bytes>>;
+
 #[derive(Default)]
 struct State {
     versions: HashMap<Partition, Version>,
-    tables: BTreeMap<(Partition, Table), BTreeMap<Bytes, Bytes>>,
+    /// How many there were.
+    commits: u64,
+    tables: Tables,
     blobs: HashMap<BlobId, Bytes>,
     derived: BTreeMap<(Partition, Piece), Bytes>,
 }
@@ -103,8 +108,45 @@ impl Store for Memory {
         Box::pin(async move { done })
     }
 
+    fn snapshot(&self) -> Boxed<'_, Result<Arc<dyn Snapshot>, Error>> {
+        let state = self.state();
+        let still: Arc<dyn Snapshot> = Arc::new(Still {
+            sequence: state.commits,
+            tables: state.tables.clone(),
+        });
+        Box::pin(async move { Ok(still) })
+    }
+
     fn derived(&self) -> &dyn Derived {
         self
+    }
+}
+
+/// What all rows were at an instant.
+#[derive(Debug)]
+struct Still {
+    sequence: u64,
+    tables: Tables,
+}
+
+impl Snapshot for Still {
+    fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    fn rows(&self, from: Bytes, octets: usize) -> Boxed<'_, Result<SnapshotPage, Error>> {
+        let mut gather = Gather::new(octets);
+        let rows = self.tables.iter().flat_map(|((partition, table), rows)| {
+            rows.iter().map(|(key, value)| SnapshotRow {
+                partition: *partition,
+                table: *table,
+                key,
+                value,
+            })
+        });
+        let mut rows = rows.filter(|row| row.name() >= from);
+        while rows.next().is_some_and(|row| gather.add(&row)) {}
+        Box::pin(async move { Ok(gather.page()) })
     }
 }
 
@@ -208,6 +250,7 @@ impl State {
                 return Err(CommitError::Conflict);
             }
         }
+        self.commits += 1;
         for staged in batch.blobs {
             if let Some(bytes) = staged.bytes {
                 self.blobs.entry(staged.blob).or_insert(bytes);

@@ -16,8 +16,8 @@ use post::{
     Protocol, Recount, Rules, Sender,
 };
 use store::{
-    Batch, Boxed, CommitError, Derived, Direction, Memory, Page, Partition, Stage, Store, Table,
-    Version, Write,
+    Batch, Boxed, CommitError, Derived, Direction, Memory, Page, Partition, Snapshot, Stage, Store,
+    Table, Version, Write,
 };
 use tokio::sync::oneshot;
 
@@ -206,6 +206,10 @@ impl Store for Moody {
         let (done, answer) = oneshot::channel();
         mood.waiting.push_back((batch, done));
         Box::pin(async move { answer.await.unwrap() })
+    }
+
+    fn snapshot(&self) -> Boxed<'_, Result<Arc<dyn Snapshot>, store::Error>> {
+        self.memory.snapshot()
     }
 
     fn derived(&self) -> &dyn Derived {

@@ -7,8 +7,8 @@ use ::mail::BlobRange;
 use bytes::Bytes;
 use server::Protocol;
 use store::{
-    Batch, Boxed, CommitError, Derived, Direction, Error, Memory, Page, Partition, Stage, Store,
-    Table, Version,
+    Batch, Boxed, CommitError, Derived, Direction, Error, Memory, Page, Partition, Snapshot, Stage,
+    Store, Table, Version,
 };
 
 use crate::mail::letter;
@@ -59,6 +59,10 @@ impl Store for Mortal {
             Some(failure) => Box::pin(async { Err(failure) }),
             None => self.memory.commit(batch),
         }
+    }
+
+    fn snapshot(&self) -> Boxed<'_, Result<Arc<dyn Snapshot>, Error>> {
+        self.memory.snapshot()
     }
 
     fn derived(&self) -> &dyn Derived {

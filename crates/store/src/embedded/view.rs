@@ -14,6 +14,7 @@ mod changes;
 mod engine;
 mod plain;
 mod rows;
+mod still;
 
 use std::ops::Bound;
 use std::path::Path;
@@ -24,10 +25,11 @@ use fjall::{UserKey, UserValue};
 use mail::BlobId;
 
 pub(super) use self::changes::Changes;
+pub(super) use self::still::Still;
 
 use self::engine::Engine;
 use self::plain::Plain;
-use self::rows::{Gathered, PREFIX_OCTETS, behind, located, row_key};
+use self::rows::{Gathered, PREFIX_OCTETS, behind, located, row_key, split};
 use super::ground::ViewForm;
 use super::record::Located;
 use crate::backend::{Cut, Direction, Error, Page, Partition, Table, Version, pieces};
@@ -228,11 +230,8 @@ impl View {
     ) -> Result<(), Error> {
         for row in self.all(Space::Rows) {
             let (key, value) = row?;
-            let split = key.split_first_chunk::<8>();
-            let split = split.and_then(|(partition, rest)| Some((partition, rest.split_first()?)));
-            if let Some((partition, (&table, rest))) = split {
-                let partition = Partition(u64::from_be_bytes(*partition));
-                each(partition, Table(table), rest, &value);
+            if let Some((partition, table, key)) = split(&key) {
+                each(partition, table, key, &value);
             }
         }
         Ok(())

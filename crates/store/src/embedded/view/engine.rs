@@ -134,12 +134,37 @@ impl Engine {
         done.map_err(failed("syncing the view"))
     }
 
+    /// The rows as they are now.
+    pub(super) fn still(&self) -> EngineStill {
+        EngineStill {
+            snapshot: self.db.snapshot(),
+            rows: self.rows.clone(),
+        }
+    }
+
     pub(super) fn all(
         &self,
         space: Space,
     ) -> impl Iterator<Item = Result<(UserKey, UserValue), Error>> + use<> {
         let rows = self.keyspace(space).iter();
         rows.map(|row| row.into_inner().map_err(failed("reading the view")))
+    }
+}
+
+/// What the engine's rows were at an instant.
+pub(super) struct EngineStill {
+    snapshot: fjall::Snapshot,
+    rows: Keyspace,
+}
+
+impl EngineStill {
+    /// Rows from a key on.
+    pub(super) fn from(
+        &self,
+        first: Vec<u8>,
+    ) -> impl Iterator<Item = Result<(UserKey, UserValue), Error>> + use<> {
+        let rows = self.snapshot.range(&self.rows, first..);
+        rows.map(|row| row.into_inner().map_err(failed("reading rows")))
     }
 }
 

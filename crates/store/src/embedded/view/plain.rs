@@ -25,7 +25,7 @@ use crate::backend::{Cut, Direction, Error, Page};
 use crate::disk::{Disk, failed, read_whole, replace};
 use crate::embedded::ground::Early;
 
-type Map = BTreeMap<UserKey, UserValue>;
+pub(super) type Map = BTreeMap<UserKey, UserValue>;
 
 /// The maps; clones share them.
 #[derive(Clone)]

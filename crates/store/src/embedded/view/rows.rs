@@ -73,6 +73,13 @@ pub(super) fn put_row_key(octets: &mut Vec<u8>, partition: Partition, table: Tab
     octets.extend_from_slice(key);
 }
 
+/// Partition, table and key of a row, as the view has them together.
+pub(super) fn split(octets: &[u8]) -> Option<(Partition, Table, &[u8])> {
+    let (partition, rest) = octets.split_first_chunk()?;
+    let (&table, key) = rest.split_first()?;
+    Some((Partition(u64::from_be_bytes(*partition)), Table(table), key))
+}
+
 /// The end of a table's keys.
 pub(super) fn behind(partition: Partition, table: Table) -> Bound<Vec<u8>> {
     if let Some(next) = table.0.checked_add(1) {
