@@ -112,6 +112,13 @@ impl EmailRow {
         Ok(Some(text.to_owned()))
     }
 
+    /// What its value says of the blob, and whether it has room for a hint.
+    pub(crate) fn mention(value: &[u8]) -> Option<(BlobId, u64, Option<Hint>)> {
+        let (row, _, version) = Self::begin(value)?;
+        let hint = (version == VERSION_HINTED).then_some(row.hint);
+        Some((row.blob, row.size, hint))
+    }
+
     pub(crate) fn delete(id: EmailId) -> Write {
         delete(EMAILS, email_key(id))
     }
