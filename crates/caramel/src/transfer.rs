@@ -9,9 +9,7 @@
 mod export;
 mod import;
 mod key;
-mod line;
 mod manifest;
-mod progress;
 mod sink;
 mod source;
 mod target;

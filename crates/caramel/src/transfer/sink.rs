@@ -6,9 +6,9 @@ use aws_lc_rs::digest::{self, SHA256};
 use mail::{FlagSet, Role, Timestamp, Uid, UidValidity};
 use serde_json::{Value, json};
 
-use super::line::Line;
-use super::progress::Progress;
 use crate::complaint::Complaint;
+use crate::line::Line;
+use crate::progress::Progress;
 
 /// Octets that are sent at a time.
 const PIECE_OCTETS_MAX: usize = 512 * 1024;

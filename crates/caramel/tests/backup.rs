@@ -1,0 +1,166 @@
+//! Backups with the real binary: beside a server, at rest, damaged, and the way back.
+#![expect(clippy::unwrap_used, clippy::string_slice, reason = "a test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+#[expect(dead_code, reason = "other tests use the rest")]
+#[path = "house/running.rs"]
+mod running;
+
+use running::House;
+
+fn send(house: &House, numbers: std::ops::Range<usize>) {
+    let mut lmtp = house.call("lmtp");
+    lmtp.say("LHLO there.example", &["250 "]);
+    for number in numbers {
+        lmtp.say("MAIL FROM:<>", &["250 "]);
+        lmtp.say("RCPT TO:<ada@test.localhost>", &["250 "]);
+        lmtp.say("DATA", &["354 "]);
+        let text = "some words ".repeat(number * 40);
+        let letter = format!("Subject: {number}\r\n\r\n{text}\r\n.");
+        assert!(lmtp.say(&letter, &["250 ", "4", "5"]).starts_with("250 "));
+    }
+}
+
+/// What a client sees of the inbox.
+fn inbox(house: &House) -> String {
+    let mut imap = house.call("imap");
+    imap.say("a LOGIN ada@test.localhost \"secret word\"", &["a "]);
+    let opened = imap.say("b EXAMINE INBOX", &["b "]);
+    let all = imap.say(
+        "c UID FETCH 1:* (FLAGS MODSEQ INTERNALDATE EMAILID BODY[])",
+        &["c "],
+    );
+    imap.say("d LOGOUT", &["d "]);
+    format!("{opened}{all}")
+}
+
+/// The same for all backups: no configuration is there.
+fn caramel(words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_caramel"));
+    command.env_remove("HOME").env_remove("XDG_DATA_HOME");
+    command.args(words).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
+    format!("{}{}", text(&output.stdout), text(&output.stderr))
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn packs(folder: &Path) -> Vec<PathBuf> {
+    let found = fs::read_dir(folder.join("bodies")).unwrap();
+    found.map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn mail_comes_back_as_it_was() {
+    let mut house = House::new();
+    let folder = house.folder.path().join("backups");
+    let create = ["backup", "create", text(&folder)];
+    house.done(&create, "");
+    house.start();
+    send(&house, 1..30);
+    let first = house.done(&create, "");
+    assert!(first.contains("1 accounts, 29 messages"), "{first}");
+    let name = first.split(':').next().unwrap().to_owned();
+    let before = inbox(&house);
+    assert!(
+        before.contains("29 EXISTS") && before.contains("EMAILID"),
+        "{before}"
+    );
+    // What is not there yet is not in it, and what has not changed is not written again.
+    send(&house, 30..33);
+    let second = house.done(&create, "");
+    assert!(second.contains("32 messages"), "{second}");
+    assert!(
+        second.contains("3 messages' bodies, 1 pieces of rows"),
+        "{second}"
+    );
+    let after = inbox(&house);
+    house.stop();
+    let third = house.done(&[&create[..], &["--json"]].concat(), "");
+    assert!(third.contains("\"written\":0"), "{third}");
+    let listed = said(&caramel(&["backup", "list", text(&folder)]));
+    assert_eq!(listed.lines().count(), 4, "{listed}");
+
+    let verified = caramel(&["backup", "verify", text(&folder)]);
+    assert!(verified.status.success(), "{}", said(&verified));
+    assert!(
+        said(&verified).contains("32 messages of "),
+        "{}",
+        said(&verified)
+    );
+    for (backup, expected) in [(Some(&name), &before), (None, &after)] {
+        // The house burns down.
+        fs::remove_dir_all(house.folder.path().join("data")).unwrap();
+        let data = house.folder.path().join("data");
+        let mut words = vec!["backup", "restore", text(&folder), "--to", text(&data)];
+        words.extend(
+            backup
+                .map(|name| ["--backup", name.as_str()])
+                .into_iter()
+                .flatten(),
+        );
+        let restored = caramel(&words);
+        assert!(restored.status.success(), "{}", said(&restored));
+        let written = data
+            .join("elsewhere")
+            .join(house.config().strip_prefix("/").unwrap());
+        assert_eq!(
+            fs::read(written).unwrap(),
+            fs::read(house.config()).unwrap()
+        );
+        // Not over what is there.
+        assert_eq!(caramel(&words).status.code(), Some(2));
+        house.start();
+        assert_eq!(&inbox(&house), expected);
+        house.stop();
+    }
+}
+
+#[test]
+fn what_is_lost_is_named_and_the_rest_is_there() {
+    let mut house = House::new();
+    let folder = house.folder.path().join("backups");
+    let create = ["backup", "create", text(&folder)];
+    house.start();
+    send(&house, 1..10);
+    house.done(&create, "");
+    let first = packs(&folder).pop().unwrap();
+    send(&house, 10..20);
+    house.done(&create, "");
+    house.stop();
+    // An octet of a body.
+    let mut octets = fs::read(&first).unwrap();
+    octets[3000] ^= 1;
+    fs::write(&first, octets).unwrap();
+    let verified = caramel(&["backup", "verify", text(&folder)]);
+    assert_eq!(verified.status.code(), Some(1));
+    let told = said(&verified);
+    assert!(told.contains("ada@test.localhost: the message "), "{told}");
+    assert!(told.contains("INBOX, UID 3: "), "{told}");
+    let data = house.folder.path().join("again");
+    let restored = caramel(&["backup", "restore", text(&folder), "--to", text(&data)]);
+    assert_eq!(restored.status.code(), Some(1));
+    assert!(
+        said(&restored).contains("18 messages of "),
+        "{}",
+        said(&restored)
+    );
+    // The store still has it.
+    fs::remove_file(first).unwrap();
+    let healed = house.done(&create, "");
+    assert!(healed.contains("9 messages' bodies"), "{healed}");
+    let verified = caramel(&["backup", "verify", text(&folder)]);
+    assert!(verified.status.success(), "{}", said(&verified));
+    assert_eq!(
+        caramel(&["backup", "list", text(&data)]).status.code(),
+        Some(1)
+    );
+}
