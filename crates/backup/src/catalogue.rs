@@ -22,6 +22,8 @@ const OPEN_MAX: usize = 32;
 pub(crate) struct Place {
     /// The pack, by its place in the list.
     pub(crate) pack: usize,
+    /// Which of its items it is.
+    pub(crate) at: usize,
     pub(crate) entry: Entry,
 }
 
@@ -75,7 +77,7 @@ impl<'r> Catalogue<'r> {
         Ok(())
     }
 
-    fn path(&self, pack: usize) -> String {
+    pub(crate) fn path(&self, pack: usize) -> String {
         let name = self.packs.get(pack).copied();
         let name = name.map(|name| name.to_string());
         format!("{}/{}", self.folder, name.unwrap_or_default())
@@ -98,7 +100,7 @@ impl<'r> Catalogue<'r> {
             };
             left.retain(|at| {
                 let found = wanted.get(*at).and_then(|digest| index.find(digest));
-                let place = found.map(|entry| Place { pack, entry });
+                let place = found.map(|(at, entry)| Place { pack, at, entry });
                 match places.get_mut(*at) {
                     Some(slot) if place.is_some() => *slot = place,
                     _ => return true,

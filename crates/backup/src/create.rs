@@ -13,65 +13,26 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use mail::{BlobRange, Timestamp};
 use post::Mention;
-use store::{Hint, SnapshotPage, SnapshotRow, Sought};
+use store::{Hint, SnapshotRow, Sought};
 
 use crate::catalogue::Catalogue;
 use crate::chunk::{Chunk, Cutter, digest};
 use crate::manifest::{Manifest, Part, Writer};
 use crate::pack::Packer;
 use crate::repository::Repository;
+use crate::source::{Extra, Source};
 use crate::{BODIES, Digest, Error, Outcome, ROWS};
 
 /// A pack of bodies ends with the body with which it has so many octets.
-const BODY_PACK_OCTETS: u64 = 64 << 20;
+pub(crate) const BODY_PACK_OCTETS: u64 = 64 << 20;
 /// The same for chunks of rows.
-const ROW_PACK_OCTETS: u64 = 16 << 20;
+pub(crate) const ROW_PACK_OCTETS: u64 = 16 << 20;
 /// Octets of rows that are asked for together.
 const WINDOW_OCTETS_MAX: usize = 16 << 20;
 /// Bodies that are asked for together, some hundred octets each.
 const WINDOW_BODIES_MAX: usize = 1 << 16;
 /// Octets of a body that are fetched at once.
 const PIECE_OCTETS: u64 = 1 << 20;
-
-/// Where rows come from.
-pub trait Rows {
-    /// Rows of one snapshot, from the one that `from` names on.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be read.
-    fn rows(&mut self, from: Bytes) -> Outcome<SnapshotPage>;
-}
-
-/// Where bodies come from.
-pub trait Bodies {
-    /// Fetches these pieces of bodies, and hands them over in their order; none for what is
-    /// damaged or not there.
-    ///
-    /// # Errors
-    ///
-    /// If nothing more can be fetched, or `taken` says so.
-    fn bodies(
-        &mut self,
-        wanted: &[Sought],
-        taken: &mut dyn FnMut(Option<Bytes>) -> Outcome<()>,
-    ) -> Outcome<()>;
-}
-
-/// What is backed up.
-pub trait Source: Rows + Bodies {
-    /// Told how far it is: so many messages more of so many octets were looked at.
-    fn passed(&mut self, messages: u64, octets: u64);
-}
-
-/// A file that belongs to what is kept and is not in the store.
-#[derive(Clone, Debug)]
-pub struct Extra {
-    /// Its path; relative to the data folder, or not.
-    pub path: String,
-    /// What is in it.
-    pub octets: Vec<u8>,
-}
 
 /// What was made.
 #[derive(Clone, Debug)]

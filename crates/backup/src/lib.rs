@@ -23,18 +23,22 @@ mod create;
 mod manifest;
 mod medium;
 mod pack;
+mod prune;
 mod repository;
 mod restore;
+mod source;
 mod verify;
 
 use std::fmt;
 use std::io;
 
-pub use create::{Bodies, Created, Extra, Rows, Source, create};
+pub use create::{Created, create};
 pub use manifest::{Manifest, Sums};
 pub use medium::{Draft, Folder, Medium, Object};
+pub use prune::{Pruned, prune};
 pub use repository::{Listed, Repository};
-pub use restore::{Flaw, Restored, files, restore};
+pub use restore::{Flaw, Restored, files, message, restore};
+pub use source::{Bodies, Extra, Rows, Source};
 pub use verify::compare;
 
 /// The folder of packs of bodies.

@@ -36,7 +36,7 @@ pub trait Medium: fmt::Debug + Send + Sync {
     ///
     /// As the place says.
     fn list(&self, folder: &str) -> io::Result<Vec<String>>;
-    /// Removes an object.
+    /// Removes an object, durably.
     ///
     /// # Errors
     ///
@@ -129,7 +129,12 @@ impl Medium for Folder {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.disk.remove(&self.root.join(name))
+        let path = self.root.join(name);
+        self.disk.remove(&path)?;
+        match path.parent() {
+            Some(folder) => self.disk.sync_dir(folder),
+            None => Ok(()),
+        }
     }
 
     fn hold(&self) -> io::Result<Box<dyn fmt::Debug>> {

@@ -205,13 +205,20 @@ impl Index {
         Ok(Self { octets })
     }
 
-    pub(crate) fn find(&self, digest: &Digest) -> Option<Entry> {
+    /// An item, and which one it is.
+    pub(crate) fn find(&self, digest: &Digest) -> Option<(usize, Entry)> {
         let (entries, _) = self.octets.as_chunks::<ENTRY_OCTETS>();
         let digest_of = |entry: &[u8; ENTRY_OCTETS]| entry.first_chunk().copied().map(Digest);
         let at = entries
             .binary_search_by_key(&Some(*digest), digest_of)
             .ok()?;
-        decode(entries.get(at)?)
+        Some((at, decode(entries.get(at)?)?))
+    }
+
+    /// All items, in their order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> {
+        let (entries, _) = self.octets.as_chunks();
+        entries.iter().filter_map(decode)
     }
 
     /// Octets that it takes in memory.

@@ -78,6 +78,12 @@ impl Repository {
         Err(Error::NoBackup("that is as old".to_owned()))
     }
 
+    /// Removes what there is under a name.
+    pub(crate) fn remove(&self, name: &str) -> Outcome<()> {
+        let doing = format!("removing {name}");
+        self.medium.remove(name).map_err(Error::medium(doing))
+    }
+
     /// The packs of a folder.
     pub(crate) fn packs(&self, folder: &str) -> Outcome<Vec<Digest>> {
         let names = self.medium.list(folder);

@@ -7,6 +7,7 @@
 //! Not here: which store (`caramel`), and what is in the rows (`post`).
 
 use std::collections::{HashMap, VecDeque};
+use std::io;
 
 use bytes::Bytes;
 use mail::BlobId;
@@ -15,9 +16,9 @@ use store::{Batch, Boxed, CommitError, Partition, Staged, Store, Version, Write,
 
 use crate::catalogue::{Catalogue, Place};
 use crate::chunk::{self, CHUNK_OCTETS_MAX, ChunkRow, digest};
-use crate::create::Extra;
 use crate::manifest::{Manifest, Part};
 use crate::repository::Repository;
+use crate::source::Extra;
 use crate::{BODIES, Digest, Error, Outcome, ROWS};
 
 /// Octets of chunks that are asked for together; one chunk may pass it.
@@ -101,6 +102,32 @@ pub fn files(
         }
     }
     Ok(files)
+}
+
+/// Tells the pieces of one message, whose name is the digest of its octets.
+///
+/// # Errors
+///
+/// If no pack has it, or it is damaged: that is known at the end.
+pub fn message(
+    repository: &Repository,
+    digest: Digest,
+    each: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> Outcome<()> {
+    let mut catalogue = Catalogue::open(repository, BODIES)?;
+    let place = catalogue.find(&[digest])?.into_iter().next().flatten();
+    let place = place.ok_or_else(|| {
+        let packs = catalogue.flaws.join("; ");
+        Error::damaged(
+            format!("message {digest}"),
+            format!("no pack has it; {packs}"),
+        )
+    })?;
+    let mut pieces = catalogue.pieces(place, PIECE_OCTETS)?;
+    while let Some(piece) = pieces.next()? {
+        each(&piece).map_err(Error::medium("writing a message"))?;
+    }
+    Ok(())
 }
 
 /// The work.

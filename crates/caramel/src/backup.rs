@@ -6,6 +6,7 @@
 //!
 //! Not here: what a repository looks like (`backup`), what a snapshot is (`store`).
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,11 +20,14 @@ use crate::cli::{Listing, say};
 use crate::complaint::Complaint;
 use crate::compose::moment;
 use crate::config::Config;
+use crate::files;
 
+mod account;
 mod create;
 mod extras;
 mod feed;
 mod list;
+mod prune;
 mod restore;
 mod verify;
 
@@ -48,11 +52,13 @@ pub(crate) enum BackupCommand {
     ///
     /// It ends with 1 where something is lost, damaged or different. No configuration is needed.
     Verify(verify::Verify),
-    /// Restores a backup into a data folder that has no store.
+    /// Restores all of a backup into a data folder that has no store, or an account, or a message.
     ///
-    /// What is damaged or lost is named, and the rest is restored; it ends with 1 then. No
-    /// configuration is needed.
-    Restore(restore::Restore),
+    /// What is damaged or lost is named, and the rest is restored; it ends with 1 then. Only for an
+    /// account a configuration is needed: that of the server it goes to.
+    Restore(Box<restore::Restore>),
+    /// Removes old backups, and what only they had.
+    Prune(prune::Prune),
 }
 
 impl BackupCommand {
@@ -62,7 +68,9 @@ impl BackupCommand {
             Self::Create(_) => None,
             Self::List { folder, listing } => Some(list::run(folder, listing)),
             Self::Verify(verify) => Some(verify::run(verify)),
+            Self::Restore(restore) if restore.needs_configuration() => None,
             Self::Restore(restore) => Some(restore::run(restore)),
+            Self::Prune(prune) => Some(prune::run(prune)),
         }
     }
 
@@ -70,7 +78,8 @@ impl BackupCommand {
     pub(crate) fn run(&self, config: &Config) -> Result<(), Complaint> {
         match self {
             Self::Create(create) => create::run(config, create),
-            Self::List { .. } | Self::Verify(_) | Self::Restore(_) => Ok(()),
+            Self::Restore(restore) => restore.run_with(config),
+            Self::List { .. } | Self::Verify(_) | Self::Prune(_) => Ok(()),
         }
     }
 }
@@ -136,5 +145,30 @@ fn tell_flaws(found: &Restored, post: &Post) -> Result<(), Complaint> {
     match found.flaw_count.saturating_sub(told) {
         0 => Ok(()),
         more => say(&format!("{more} more")),
+    }
+}
+
+/// A folder that goes when this does.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    /// Makes one that was not there.
+    fn make(named: Option<PathBuf>, folder: &Path) -> Result<Self, Complaint> {
+        let path = named.unwrap_or_else(|| folder.join("scratch"));
+        if path.exists() {
+            let what = format!("{} is there already", path.display());
+            let next = "remove it, or name another with --scratch";
+            return Err(Complaint::usage(what).next(next));
+        }
+        files::make_folder(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            tracing::warn!(%error, "the scratch store stays");
+        }
     }
 }

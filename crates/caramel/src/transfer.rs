@@ -10,7 +10,7 @@ mod export;
 mod import;
 mod key;
 mod manifest;
-mod sink;
+pub(crate) mod sink;
 mod source;
 mod target;
 mod verify;

@@ -164,3 +164,150 @@ fn what_is_lost_is_named_and_the_rest_is_there() {
         Some(1)
     );
 }
+
+/// A line of the inbox's status.
+fn status(house: &House, mailbox: &str) -> String {
+    let mut imap = house.call("imap");
+    imap.say("a LOGIN ada@test.localhost \"secret word\"", &["a "]);
+    let items = "(MESSAGES UNSEEN UIDNEXT UIDVALIDITY)";
+    imap.say(&format!("b STATUS \"{mailbox}\" {items}"), &["b "])
+}
+
+#[test]
+fn one_account_and_one_message_come_back_to_a_server_that_runs() {
+    let mut house = House::new();
+    let folder = house.folder.path().join("backups");
+    house.start();
+    send(&house, 1..8);
+    let mut imap = house.call("imap");
+    imap.say("a LOGIN ada@test.localhost \"secret word\"", &["a "]);
+    imap.say("b SELECT INBOX", &["b "]);
+    imap.say("c STORE 2,4 +FLAGS (\\Seen)", &["c "]);
+    imap.say("d STORE 1 +FLAGS (\\Deleted)", &["d "]);
+    imap.say("e EXPUNGE", &["e "]);
+    let before = status(&house, "INBOX");
+    assert!(before.contains("MESSAGES 6 UNSEEN 4 UIDNEXT 8"), "{before}");
+    house.done(&["backup", "create", text(&folder)], "");
+
+    // Everything is thrown away.
+    imap.say("f STORE 1:* +FLAGS (\\Deleted)", &["f "]);
+    imap.say("g EXPUNGE", &["g "]);
+    let restore = [
+        "backup",
+        "restore",
+        text(&folder),
+        "--account",
+        "ada@test.localhost",
+    ];
+    let told = house.done(&restore, "");
+    assert!(told.starts_with("6 messages"), "{told}");
+    // A mailbox that has had messages never gives their UIDs again: they are put beside it.
+    let below = told.trim_end().rsplit_once(" in ").unwrap().1;
+    let below = below.trim_end_matches('.');
+    assert!(below.starts_with("Restored/2"), "{told}");
+    let mailbox = format!("{below}/INBOX");
+    let there = status(&house, &mailbox);
+    assert!(there.contains("MESSAGES 6 UNSEEN 4"), "{there}");
+
+    // And only one of them.
+    let one = [&restore[..], &["--mailbox", "INBOX", "--uid", "3"]].concat();
+    house.done(&one, "");
+    let there = status(&house, &mailbox);
+    assert!(there.contains("MESSAGES 7 "), "{there}");
+
+    // Into an account that is new: as it was, UIDs and all.
+    let add = ["account", "add", "alan@test.localhost", "--password-stdin"];
+    house.done(&add, "secret word\n");
+    house.done(
+        &[&restore[..], &["--into", "alan@test.localhost"]].concat(),
+        "",
+    );
+    let mut imap = house.call("imap");
+    imap.say("a LOGIN alan@test.localhost \"secret word\"", &["a "]);
+    let items = "(MESSAGES UNSEEN UIDNEXT UIDVALIDITY)";
+    let alans = imap.say(&format!("b STATUS \"INBOX\" {items}"), &["b "]);
+    assert_eq!(alans, before);
+    let eve = [
+        "backup",
+        "restore",
+        text(&folder),
+        "--account",
+        "eve@test.localhost",
+    ];
+    assert_eq!(house.run(&eve, "").status.code(), Some(1));
+    assert!(!folder.join("scratch").exists());
+
+    // One message by its digest, without any server.
+    let stored = imap.say("c SELECT INBOX", &["c "]);
+    assert!(stored.contains("6 EXISTS"), "{stored}");
+    house.stop();
+    let digest = digest_of_one(&folder);
+    let message = caramel(&["backup", "restore", text(&folder), "--message", &digest]);
+    assert!(message.status.success(), "{}", said(&message));
+    assert!(said(&message).contains("Subject: "), "{}", said(&message));
+    let none = [
+        "backup",
+        "restore",
+        text(&folder),
+        "--message",
+        &"0".repeat(64),
+    ];
+    assert_eq!(caramel(&none).status.code(), Some(1));
+}
+
+/// The digest of the first item in the index of a pack of bodies.
+fn digest_of_one(folder: &Path) -> String {
+    let octets = fs::read(packs(folder).pop().unwrap()).unwrap();
+    let footer = &octets[octets.len() - 56..];
+    let index_at = u64::from_be_bytes(footer[8..16].try_into().unwrap());
+    let index = &octets[usize::try_from(index_at).unwrap()..];
+    index[..32]
+        .iter()
+        .map(|octet| format!("{octet:02x}"))
+        .collect()
+}
+
+#[test]
+fn old_backups_go_and_others_stay_whole() {
+    let mut house = House::new();
+    let folder = house.folder.path().join("backups");
+    let create = ["backup", "create", text(&folder)];
+    house.start();
+    for round in 0..4 {
+        send(&house, round * 5 + 1..round * 5 + 6);
+        house.done(&create, "");
+    }
+    house.stop();
+    let names = said(&caramel(&["backup", "list", text(&folder)]));
+    let trial = caramel(&["backup", "prune", text(&folder), "--keep", "2", "--dry-run"]);
+    assert!(
+        said(&trial).contains("2 backups would be removed."),
+        "{}",
+        said(&trial)
+    );
+    assert_eq!(said(&caramel(&["backup", "list", text(&folder)])), names);
+    // Of yesterday there is none.
+    let days = caramel(&["backup", "prune", text(&folder), "--days", "1"]);
+    assert!(said(&days).contains("0 backups"), "{}", said(&days));
+    let pruned = caramel(&["backup", "prune", text(&folder), "--keep", "2"]);
+    assert!(
+        said(&pruned).contains("2 backups and "),
+        "{}",
+        said(&pruned)
+    );
+    let left = said(&caramel(&["backup", "list", text(&folder)]));
+    assert!(
+        names.ends_with(&left) && left.lines().count() == 2,
+        "{left}"
+    );
+    for line in left.lines() {
+        let name = line.split(' ').next().unwrap();
+        let words = ["backup", "verify", text(&folder), "--backup", name];
+        let verified = caramel(&words);
+        assert!(verified.status.success(), "{}", said(&verified));
+    }
+    assert_eq!(
+        caramel(&["backup", "prune", text(&folder)]).status.code(),
+        Some(2)
+    );
+}

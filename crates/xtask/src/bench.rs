@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+mod backup;
 mod idle;
 mod imap;
 mod letter;
@@ -28,7 +29,7 @@ mod target;
 use table::Table;
 
 /// Runs one bench: `smtp`, `imap`, `idle`, `mailbox` (the part of `imap` with large mailboxes,
-/// beside the peer or alone), `lists`, `search` or `message`.
+/// beside the peer or alone), `lists`, `search`, `backup` or `message`.
 pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     if let ["message", rows @ ..] = words {
         let bench = ["bench", "--package", "message", "--bench", "reading", "--"];
@@ -42,6 +43,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     let mut table = Table::default();
     match words {
         ["smtp"] => smtp::run(&build(root)?, folder.path(), rounds, &mut table)?,
+        ["backup"] => backup::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["idle"] => idle::run(&build(root)?, folder.path(), &mut table)?,
         ["lists"] => lists::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["imap"] => {
@@ -60,7 +62,8 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
             imap::rows(peer.target(), &mut table)?;
         }
         _ => bail!(
-            "benches: smtp, imap, idle, mailbox [caramel|peer], lists, search, message; and peer"
+            "benches: smtp, imap, idle, mailbox [caramel|peer], lists, search, backup, message; \
+             and peer"
         ),
     }
     println!("{table}");

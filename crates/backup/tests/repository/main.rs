@@ -9,3 +9,4 @@
 mod broken;
 mod kept;
 mod life;
+mod pruned;

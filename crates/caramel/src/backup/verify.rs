@@ -1,17 +1,16 @@
 //! `caramel backup verify`.
 
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
 use tokio::runtime::Runtime;
 
-use super::{Which, complaint, open, restore, tell_flaws};
+use super::{Scratch, Which, complaint, open, restore, tell_flaws};
 use crate::cli::say;
 use crate::complaint::Complaint;
 use crate::progress::Progress;
-use crate::{audit, desk, files};
+use crate::{audit, desk};
 
 /// Which backup is verified.
 #[derive(Debug, Args)]
@@ -30,16 +29,9 @@ pub(crate) struct Verify {
 pub(super) fn run(verify: &Verify) -> Result<(), Complaint> {
     let repository = open(&verify.folder)?;
     let manifest = verify.which.find(&repository)?;
-    let beside = || verify.folder.join("scratch");
-    let scratch = verify.scratch.clone().unwrap_or_else(beside);
-    if scratch.exists() {
-        let what = format!("{} is there already", scratch.display());
-        return Err(Complaint::usage(what).next("remove it, or name another with --scratch"));
-    }
-    files::make_folder(&scratch)?;
-    let thrown_away = Scratch(scratch);
+    let thrown_away = Scratch::make(verify.scratch.clone(), &verify.folder)?;
     let config = restore::config_of(&thrown_away.0)?;
-    let restored = restore::store(&repository, &manifest, &config)?;
+    let restored = restore::store(&repository, &manifest, &config, None)?;
     let runtime = Runtime::new().context("starting")?;
     let (compared, flaws) = runtime.block_on(async {
         let (store, post) = desk::open(&config).await?;
@@ -79,16 +71,5 @@ pub(super) fn run(verify: &Verify) -> Result<(), Complaint> {
             Complaint::new(format!("{wrong} things are lost, damaged or different"))
                 .next("remove the packs that are named: the next backup writes what is still kept"),
         ),
-    }
-}
-
-/// A folder that goes when this does.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            tracing::warn!(%error, "the scratch store stays");
-        }
     }
 }
