@@ -1,9 +1,9 @@
 //! Removes backups, and what only they had.
 //!
 //! Whatever the others have is marked first; nothing is removed if that is not sure. Then packs of
-//! rows go, then those of bodies: a chunk is never there without the bodies that it mentions. A pack
-//! of which others need a part is written anew without the rest: of rows always, so that no chunk
-//! stays that nobody needs; of bodies where less than half of it is needed.
+//! rows go, then those of bodies: a chunk is never there without the bodies that it mentions. A
+//! pack of which others need a part is written anew without the rest: of rows always, so that no
+//! chunk stays that nobody needs; of bodies where less than half of it is needed.
 //!
 //! Not here: which backups (`caramel`).
 
@@ -67,8 +67,8 @@ impl Marks {
 ///
 /// # Errors
 ///
-/// If something that others need cannot be read; then nothing was removed. Or if the medium says no:
-/// then some of it may be gone, and what others need is there.
+/// If something that others need cannot be read; then nothing was removed. Or if the medium says
+/// no: then some of it may be gone, and what others need is there.
 pub fn prune(repository: &Repository, names: &[String]) -> Outcome<Pruned> {
     let _held = repository.hold()?;
     let mut rows = Catalogue::open(repository, ROWS)?;
