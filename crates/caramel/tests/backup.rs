@@ -268,6 +268,22 @@ fn digest_of_one(folder: &Path) -> String {
 }
 
 #[test]
+fn backups_in_the_data_folder_are_not_in_themselves() {
+    let house = House::new();
+    let folder = house.folder.path().join("data/backups");
+    for _ in 0..3 {
+        house.done(&["backup", "create", text(&folder)], "");
+    }
+    let listed = said(&caramel(&["backup", "list", text(&folder), "--json"]));
+    let files: Vec<&str> = listed.split("\"files\":").skip(1).collect();
+    assert_eq!(files.len(), 3, "{listed}");
+    assert!(
+        files.iter().all(|files| files.starts_with("1,")),
+        "{listed}"
+    );
+}
+
+#[test]
 fn old_backups_go_and_others_stay_whole() {
     let mut house = House::new();
     let folder = house.folder.path().join("backups");

@@ -39,7 +39,7 @@ pub(super) fn run(config: &Config, create: &Create) -> Result<(), Complaint> {
     let (Some(seconds), Some(sequence)) = (seconds, sequence) else {
         return Err(Complaint::new("the server's answer cannot be read"));
     };
-    let extras = extras::gather(config)?;
+    let extras = extras::gather(config, &create.folder)?;
     let mut progress = Progress::new(create.json);
     let held = Holdings::of(&config.store()).unwrap_or_default();
     progress.total = held.log.octets + held.bodies.octets;

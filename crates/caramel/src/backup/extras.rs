@@ -18,12 +18,13 @@ const DEPTH_MAX: usize = 4;
 /// Where files of other folders are put when a backup is restored.
 const ELSEWHERE: &str = "elsewhere";
 
-/// Reads them.
-pub(super) fn gather(config: &Config) -> Result<Vec<Extra>, Complaint> {
+/// Reads them; what lies in the backups' own folder is left out.
+pub(super) fn gather(config: &Config, backups: &Path) -> Result<Vec<Extra>, Complaint> {
+    let backups = std::path::absolute(backups).context("finding the folder")?;
     let mut extras = Vec::new();
     let mut paths = Vec::new();
     walk(config.data(), DEPTH_MAX, &mut |path| {
-        let ours = path != config.listeners_file() && !path.starts_with(config.store());
+        let ours = path != config.listeners_file() && !path.starts_with(&backups);
         if ours {
             paths.push(path.to_owned());
         }
