@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::audit::{self, Audit};
+use crate::backup::BackupCommand;
 use crate::complaint::Complaint;
 use crate::compose::{self, Compose};
 use crate::config::Config;
@@ -71,6 +72,9 @@ enum Command {
     /// A running server does this by itself, slowly (`[store] audit`); this asks for it now. Where
     /// no server runs the store is opened for it. It ends with 1 where something is not repaired.
     Audit(Audit),
+    /// Backups of everything: made beside the work, verified, restored.
+    #[command(subcommand)]
+    Backup(BackupCommand),
     /// Looks after the store.
     #[command(subcommand)]
     Store(StoreCommand),
@@ -285,6 +289,10 @@ impl Cli {
             Some(Command::Parse(parse)) => parse::run(&parse),
             Some(Command::Compose(compose)) => compose::run(&compose),
             Some(Command::Store(StoreCommand::VerifyDisk(asked))) => verify::run(&asked),
+            Some(Command::Backup(ref asked)) => match asked.run_without_configuration() {
+                Some(done) => done,
+                None => asked.run(&self.configuration()?),
+            },
             ref command => {
                 let config = self.configuration()?;
                 match command {
@@ -333,6 +341,7 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         Command::Store(StoreCommand::Reclaim(listing)) => reclaim::run(config, listing),
         Command::Cert(CertCommand::Ca) => certificate::authority(config),
         Command::Serve
+        | Command::Backup(_)
         | Command::Store(StoreCommand::VerifyDisk(_))
         | Command::Parse(_)
         | Command::Compose(_)

@@ -33,6 +33,8 @@ pub(crate) struct Config {
     values: Table,
     pub(crate) listeners: Vec<Listener>,
     data: PathBuf,
+    /// Where it was read, if it is a file.
+    file: Option<PathBuf>,
     /// How many following ports to try where one is taken.
     pub(crate) ports_max: u16,
     /// True if there is no file: two accounts and their mail are made.
@@ -53,7 +55,9 @@ pub(crate) fn read(path: &Path) -> Result<Config, Complaint> {
         let what = format!("{} cannot be read", path.display());
         Complaint::usage(what).because(error)
     })?;
-    parse(&path.display().to_string(), text)
+    let mut config = parse(&path.display().to_string(), text)?;
+    config.file = std::path::absolute(path).ok();
+    Ok(config)
 }
 
 /// Reads a configuration.
@@ -82,6 +86,7 @@ pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
             .map(|(listener, _)| listener.clone())
             .collect(),
         data,
+        file: None,
         ports_max: 0,
         is_demo: false,
     };
@@ -118,6 +123,18 @@ impl Config {
 
     pub(crate) fn data(&self) -> &Path {
         &self.data
+    }
+
+    /// All files that it is in and that it names.
+    pub(crate) fn all_files(&self) -> Vec<PathBuf> {
+        let mut files: Vec<PathBuf> = self.file.clone().into_iter().collect();
+        for value in ALL.iter().filter_map(|setting| self.value(setting)) {
+            match value.meaning {
+                Meaning::Path(path) if path.is_file() => files.push(path),
+                _ => {}
+            }
+        }
+        files
     }
 
     pub(crate) fn hostname(&self) -> Host {

@@ -152,7 +152,10 @@ impl Post {
     }
 
     /// The same where rows say where the messages may be.
-    pub(crate) async fn read_sought(&self, sought: Vec<Sought>) -> Outcome<Vec<Bytes>> {
+    ///
+    /// # Errors
+    /// As [`Post::read`].
+    pub async fn read_sought(&self, sought: Vec<Sought>) -> Outcome<Vec<Bytes>> {
         let read = self.inner.store.read_sought(sought).await;
         read.map_err(Error::reading("reading messages"))
     }

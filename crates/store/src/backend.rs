@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use mail::{BlobId, BlobRange};
@@ -10,6 +11,7 @@ use mail::{BlobId, BlobRange};
 use crate::derived::Derived;
 use crate::packed::Packed;
 use crate::reclaim::{Mentions, RateLimit, Reclaim, Reclaimed, Survey};
+use crate::snapshot::Snapshot;
 
 /// A future that can be handed around.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -331,6 +333,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// the batch is on the disk and every read sees it.
     fn commit(&self, batch: Batch) -> Boxed<'static, Result<(), CommitError>>;
 
+    /// All rows as they are now, between two commits: behind all that were asked for before.
+    fn snapshot(&self) -> Boxed<'_, Result<Arc<dyn Snapshot>, Error>>;
+
     /// The place for what can be made again.
     fn derived(&self) -> &dyn Derived;
 
@@ -342,7 +347,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     ) -> Boxed<'a, Result<Survey, Error>>;
 
     /// Frees what no row mentions, beside the work. Blobs that are younger than its beginning, or
-    /// were mentioned since, stay. Once at a time; a second call waits for the first.
+    /// were mentioned since, stay; so do all while there is a [`Snapshot`]. Once at a time; a second
+    /// call waits for the first.
     fn reclaim<'a>(&'a self, how: Reclaim<'a>) -> Boxed<'a, Result<Reclaimed, Error>>;
 
     /// What was freed since the store was opened.

@@ -230,6 +230,8 @@ impl Embedded {
                 idle: settings.checkpoint_idle,
             },
             behind,
+            holds: Arc::default(),
+            work: reader.work,
         };
         let (queue, thread) = turns::begin(committer, &ground.pace, alarm)?;
         let inner = Inner {

@@ -39,6 +39,7 @@ pub mod embedded;
 mod memory;
 mod packed;
 mod reclaim;
+mod snapshot;
 pub mod testing;
 pub mod verify;
 
@@ -51,3 +52,4 @@ pub use embedded::{Embedded, EmbeddedSettings};
 pub use memory::Memory;
 pub use packed::Packed;
 pub use reclaim::{Mention, Mentions, RateLimit, Reclaim, Reclaimed, SegmentUse, Survey, Use};
+pub use snapshot::{Hold, Holds, Snapshot, SnapshotPage, SnapshotRow};

@@ -18,6 +18,7 @@ use crate::backend::{
 use crate::derived::{Derived, Piece};
 use crate::packed;
 use crate::reclaim::{Mention, Mentions, RateLimit, Reclaim, Reclaimed, Survey};
+use crate::snapshot::{Gather, Hold, Holds, Snapshot, SnapshotPage, SnapshotRow};
 
 /// A store in memory; clones share it.
 #[derive(Clone, Default)]
@@ -25,13 +26,19 @@ pub struct Memory {
     state: Arc<Mutex<State>>,
 }
 
+type Tables = BTreeMap<(Partition, Table), BTreeMap<Bytes, Bytes>>;
+
 #[derive(Default)]
 struct State {
     versions: HashMap<Partition, Version>,
-    tables: BTreeMap<(Partition, Table), BTreeMap<Bytes, Bytes>>,
+    /// How many there were.
+    commits: u64,
+    tables: Tables,
     blobs: HashMap<BlobId, Bytes>,
     derived: BTreeMap<(Partition, Piece), Bytes>,
     reclaimed: Reclaimed,
+    /// What others still read.
+    holds: Arc<Holds>,
 }
 
 impl Memory {
@@ -105,6 +112,16 @@ impl Store for Memory {
         Box::pin(async move { done })
     }
 
+    fn snapshot(&self) -> Boxed<'_, Result<Arc<dyn Snapshot>, Error>> {
+        let state = self.state();
+        let still: Arc<dyn Snapshot> = Arc::new(Still {
+            sequence: state.commits,
+            tables: state.tables.clone(),
+            _hold: state.holds.hold(state.commits),
+        });
+        Box::pin(async move { Ok(still) })
+    }
+
     fn derived(&self) -> &dyn Derived {
         self
     }
@@ -125,6 +142,35 @@ impl Store for Memory {
 
     fn reclaimed(&self) -> Reclaimed {
         self.state().reclaimed
+    }
+}
+
+/// What all rows were at an instant.
+#[derive(Debug)]
+struct Still {
+    sequence: u64,
+    tables: Tables,
+    _hold: Hold,
+}
+
+impl Snapshot for Still {
+    fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    fn rows(&self, from: Bytes, octets: usize) -> Boxed<'_, Result<SnapshotPage, Error>> {
+        let mut gather = Gather::new(octets);
+        let rows = self.tables.iter().flat_map(|((partition, table), rows)| {
+            rows.iter().map(|(key, value)| SnapshotRow {
+                partition: *partition,
+                table: *table,
+                key,
+                value,
+            })
+        });
+        let mut rows = rows.filter(|row| row.name() >= from);
+        while rows.next().is_some_and(|row| gather.add(&row)) {}
+        Box::pin(async move { Ok(gather.page()) })
     }
 }
 
@@ -229,6 +275,7 @@ impl State {
             }
         }
         self.mentioned_are_there(&batch)?;
+        self.commits += 1;
         for staged in batch.blobs {
             if let Some(bytes) = staged.bytes {
                 self.blobs.entry(staged.blob).or_insert(bytes);
@@ -286,6 +333,12 @@ impl State {
         let (survey, mentioned) = self.survey(mentions);
         if survey.unreadable > 0 {
             return Err(Error::Damaged("a row that may mention any blob".into()));
+        }
+        if self.holds.since().is_some() {
+            return Ok(Reclaimed {
+                sweeps: 1,
+                ..Reclaimed::default()
+            });
         }
         self.blobs.retain(|blob, _| mentioned.contains(blob));
         let done = Reclaimed {

@@ -129,6 +129,13 @@ impl EmailRow {
         Sought { range, len, hint }
     }
 
+    /// What its value says of the blob, and whether it has room for a hint.
+    pub(crate) fn body(value: &[u8]) -> Option<(BlobId, u64, Option<Hint>)> {
+        let (row, _, version) = Self::begin(value)?;
+        let hint = (version == VERSION_HINTED).then_some(row.hint);
+        Some((row.blob, row.size, hint))
+    }
+
     pub(crate) fn delete(id: EmailId) -> Write {
         delete(EMAILS, email_key(id))
     }

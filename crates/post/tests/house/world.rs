@@ -17,7 +17,7 @@ use post::{
 };
 use store::{
     Batch, Boxed, CommitError, Derived, Direction, Memory, Mentions, Page, Partition, RateLimit,
-    Reclaim, Reclaimed, Stage, Store, Survey, Table, Version, Write,
+    Reclaim, Reclaimed, Snapshot, Stage, Store, Survey, Table, Version, Write,
 };
 use tokio::sync::oneshot;
 
@@ -206,6 +206,10 @@ impl Store for Moody {
         let (done, answer) = oneshot::channel();
         mood.waiting.push_back((batch, done));
         Box::pin(async move { answer.await.unwrap() })
+    }
+
+    fn snapshot(&self) -> Boxed<'_, Result<Arc<dyn Snapshot>, store::Error>> {
+        self.memory.snapshot()
     }
 
     fn derived(&self) -> &dyn Derived {

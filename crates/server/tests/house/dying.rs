@@ -8,7 +8,7 @@ use bytes::Bytes;
 use server::Protocol;
 use store::{
     Batch, Boxed, CommitError, Derived, Direction, Error, Memory, Mentions, Page, Partition,
-    RateLimit, Reclaim, Reclaimed, Stage, Store, Survey, Table, Version,
+    RateLimit, Reclaim, Reclaimed, Snapshot, Stage, Store, Survey, Table, Version,
 };
 
 use crate::mail::letter;
@@ -59,6 +59,10 @@ impl Store for Mortal {
             Some(failure) => Box::pin(async { Err(failure) }),
             None => self.memory.commit(batch),
         }
+    }
+
+    fn snapshot(&self) -> Boxed<'_, Result<Arc<dyn Snapshot>, Error>> {
+        self.memory.snapshot()
     }
 
     fn derived(&self) -> &dyn Derived {

@@ -17,13 +17,15 @@ use super::checkpoint;
 use super::chores::Chore;
 use super::hints::{self, Arrivals};
 use super::log::{AppendError, Log};
+use super::offload::Work;
 use super::record::{Located, Place};
 use super::stats::{Counters, add};
 use super::touched::Touched;
-use super::view::{Changes, View};
+use super::view::{Changes, Still, View};
 use crate::backend::{Batch, CommitError, Error, Partition, Version};
 use crate::disk::Disk;
 use crate::packed;
+use crate::snapshot::Holds;
 
 /// The most commits of one group.
 const GROUP_COMMITS_MAX: usize = 512;
@@ -44,6 +46,8 @@ pub(super) enum Message {
     Checkpoint(oneshot::Sender<Result<(), Error>>),
     /// Do a piece of what frees what is dead.
     Chore(Chore),
+    /// Tell the rows as they are behind what was asked before.
+    Still(oneshot::Sender<Option<Still>>),
     /// End, after all that was asked before.
     Close,
 }
@@ -110,6 +114,10 @@ pub(super) struct Committer {
     pub(super) rhythm: Rhythm,
     /// The log's octets since the view was last durable.
     pub(super) behind: u64,
+    /// What others still read.
+    pub(super) holds: Arc<Holds>,
+    /// Where they read it.
+    pub(super) work: Work,
 }
 
 impl Group {
@@ -155,6 +163,17 @@ impl Committer {
     /// After so long without a message the view is made durable; never if it is.
     pub(super) fn idle(&self) -> Option<Duration> {
         (self.behind > 0).then_some(self.rhythm.idle)
+    }
+
+    /// The rows as they are between two groups; none of a store that has stopped, as its view may
+    /// have a part of one.
+    pub(super) fn still(&self) -> Option<Still> {
+        if self.stopped.borrow().is_some() {
+            return None;
+        }
+        let sequence = self.log.position().sequence;
+        let hold = self.holds.hold(sequence);
+        Some(self.view.still(sequence, self.work, hold))
     }
 
     fn commit(&mut self, group: Vec<Request>) {

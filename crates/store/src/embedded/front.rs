@@ -19,6 +19,7 @@ use crate::backend::{
 use crate::derived::Derived;
 use crate::packed;
 use crate::reclaim::{Mentions, RateLimit, Reclaim, Reclaimed, Survey};
+use crate::snapshot::Snapshot;
 
 /// A longer key is refused.
 pub const KEY_OCTETS_MAX: usize = 4096;
@@ -140,6 +141,20 @@ impl Store for Embedded {
             }),
             Err(error) => Box::pin(future::ready(Err(error))),
         }
+    }
+
+    fn snapshot(&self) -> Boxed<'_, Result<Arc<dyn Snapshot>, Error>> {
+        Box::pin(async move {
+            let (answer, still) = oneshot::channel();
+            let closed = || Error::Engine {
+                doing: "taking a snapshot",
+                cause: "the store is closed".into(),
+            };
+            let sent = self.inner.queue.send(Message::Still(answer));
+            sent.map_err(|_| closed())?;
+            let still = still.await.ok().flatten().ok_or_else(closed)?;
+            Ok(Arc::new(still) as Arc<dyn Snapshot>)
+        })
     }
 
     fn derived(&self) -> &dyn Derived {

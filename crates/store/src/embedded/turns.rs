@@ -122,6 +122,7 @@ impl Worker {
                     // Whoever asked may have gone.
                     drop(answer.send(self.committer.checkpoint()));
                 }
+                Ok(Message::Still(answer)) => drop(answer.send(self.committer.still())),
                 Err(RecvTimeoutError::Timeout) => self.committer.checkpoint_or_warn(),
                 Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => {
                     return self.committer.close();
@@ -193,6 +194,7 @@ impl Task {
                     // Whoever asked may have gone.
                     drop(answer.send(self.committer.checkpoint()));
                 }
+                Some(Message::Still(answer)) => drop(answer.send(self.committer.still())),
                 Some(Message::Close) | None => return self.committer.close(),
             }
         }

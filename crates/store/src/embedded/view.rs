@@ -15,6 +15,7 @@ mod engine;
 mod frozen;
 mod plain;
 mod rows;
+mod still;
 
 use std::ops::Bound;
 use std::path::Path;
@@ -27,6 +28,7 @@ use mail::BlobId;
 pub(super) use self::changes::Changes;
 pub(super) use self::frozen::{Frozen, Rows};
 pub(super) use self::rows::{located, split_key};
+pub(super) use self::still::Still;
 
 use self::engine::Engine;
 use self::plain::Plain;

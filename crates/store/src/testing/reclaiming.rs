@@ -62,6 +62,7 @@ pub(super) async fn reclaim(store: &dyn Store, at: Partition) -> Kept {
         table: ABOUT,
         key: Bytes::from_static(key),
     };
+    let held = store.snapshot().await?;
     // Of the small ones as of the large ones the first goes.
     let went = batch(at, 4, vec![gone(b"0"), gone(b"2"), delete("never")]);
     store.commit(went).await?;
@@ -69,6 +70,9 @@ pub(super) async fn reclaim(store: &dyn Store, at: Partition) -> Kept {
     same("what is mentioned lives", &survey.blobs.live, &2)?;
     same("and its octets count", &survey.blobs.live_octets, &405_000)?;
     same("what is dead is found", &(survey.blobs.dead >= 2), &true)?;
+    let freed = store.reclaim(HOW).await?;
+    same("what a snapshot mentions is held", &freed.forgotten, &0)?;
+    drop(held);
     store.reclaim(HOW).await?;
     for (number, (name, body)) in names.iter().zip(&bodies).enumerate() {
         let range = BlobRange {

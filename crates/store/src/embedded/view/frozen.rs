@@ -44,6 +44,33 @@ impl Frozen {
             Self::Plain(plain) => gather(plain.range(space, range)),
         }
     }
+
+    /// Shows the keys from one on, until it is enough: `each` says false.
+    pub(in crate::embedded) fn each_from(
+        &self,
+        space: Space,
+        from: &[u8],
+        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        let range = (Bound::Included(from), Bound::Unbounded);
+        match self {
+            Self::Engine(engine) => show(engine.range(space, range), each),
+            Self::Plain(plain) => show(plain.range(space, range), each),
+        }
+    }
+}
+
+fn show(
+    rows: impl Iterator<Item = Result<(UserKey, UserValue), Error>>,
+    each: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool, Error>,
+) -> Result<(), Error> {
+    for row in rows {
+        let (key, value) = row?;
+        if !each(&key, &value)? {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn gather(rows: impl Iterator<Item = Result<(UserKey, UserValue), Error>>) -> Result<Rows, Error> {
