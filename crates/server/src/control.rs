@@ -19,6 +19,7 @@ use crate::visit::Visit;
 mod account;
 mod audit;
 mod transfer;
+mod undo;
 mod watch;
 
 use transfer::{PUT, PUT_OCTETS_MAX, Told, Transfer};
@@ -64,6 +65,9 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
     let arguments = Arguments(arguments);
     if method.starts_with("Account/") {
         return account::administer(post, method, &arguments).await;
+    }
+    if method.starts_with("Undo/") {
+        return undo::administer(post, method, &arguments).await;
     }
     if is_long(method) || method == "Audit/status" {
         return audit::administer(post, method, &arguments).await;
