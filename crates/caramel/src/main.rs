@@ -29,6 +29,7 @@ mod password;
 mod serve;
 mod stats;
 mod transfer;
+mod undo;
 mod verify;
 
 fn main() -> ExitCode {
