@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mail::Address;
+use post::Post;
 use server::Protocol;
 
 use crate::client::{Outcome, Trouble};
