@@ -14,6 +14,7 @@ use crate::compose::{self, Compose};
 use crate::config::Config;
 use crate::dialogue::{self, Dialogue};
 use crate::parse::{self, Parse};
+use crate::undo::{self, Purge, Undo};
 use crate::verify::{self, VerifyDisk};
 use crate::{
     certificate, config, demo, directory, inspect, papers, reclaim, serve, stats, transfer,
@@ -67,6 +68,16 @@ enum Command {
     Import(Box<transfer::Import>),
     /// Writes mailboxes as mbox files, a Maildir, or folders of messages.
     Export(Box<transfer::Export>),
+    /// Lists what was done in an account, by whom and by what, and undoes it.
+    ///
+    /// Without OPERATION it lists; with one it undoes it, and says what came back. Removing
+    /// messages, moving them, deleting and renaming mailboxes, and flags and copies of 32 messages
+    /// and more are operations; so is undoing. They are remembered for a while (`[undo]`).
+    Undo(Undo),
+    /// Forgets operations for good, so that nobody can undo them.
+    ///
+    /// What it removes, and a proof of it, is written down as an operation that stays.
+    Purge(Purge),
     /// Verifies what is kept of each account, repairs what can be, and names what cannot.
     ///
     /// A running server does this by itself, slowly (`[store] audit`); this asks for it now. Where
@@ -164,7 +175,8 @@ enum AccountCommand {
         #[command(flatten)]
         change: RightsChange,
     },
-    /// Removes an account: nobody logs in to it, nothing is delivered to it.
+    /// Removes an account: nobody logs in to it, nothing is delivered to it. As long as operations
+    /// are remembered, `caramel undo ADDRESS account` brings it back.
     Rm {
         /// Its address.
         address: String,
@@ -334,6 +346,8 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         Command::Import(import) => transfer::import(config, import),
         Command::Export(export) => transfer::export(config, export),
         Command::Audit(asked) => audit::run(config, asked),
+        Command::Undo(asked) => undo::run(config, asked),
+        Command::Purge(asked) => undo::purge(config, asked),
         Command::Store(StoreCommand::Check { deep }) => inspect::check(config, *deep),
         Command::Store(StoreCommand::Rebuild) => inspect::rebuild(config),
         Command::Store(StoreCommand::Repair { yes }) => inspect::repair(config, *yes),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use mail::{Address, Host};
 use net::Endpoint;
-use post::{Quota, TokenRules};
+use post::{Quota, TokenRules, UndoRules};
 use server::{
     AuditRhythm, Encrypted, Introspection, IntrospectionSettings, KeyFile, Protocol, ReclaimRhythm,
 };
@@ -198,6 +198,16 @@ impl Config {
         }
     }
 
+    /// For how long and how much what people do can be undone.
+    pub(crate) fn undo(&self) -> UndoRules {
+        UndoRules {
+            window: Duration::from_secs(self.number(&setting::UNDO_WINDOW)),
+            octets_max: self.number(&setting::UNDO_SIZE),
+            operations_max: usize::try_from(self.number(&setting::UNDO_OPERATIONS))
+                .unwrap_or(usize::MAX),
+        }
+    }
+
     pub(crate) fn message_size(&self) -> u64 {
         self.number(&setting::MESSAGE_SIZE)
     }
@@ -241,6 +251,10 @@ impl Config {
 
     pub(crate) fn offers_uid_only(&self) -> bool {
         self.is_on(&setting::UID_ONLY)
+    }
+
+    pub(crate) fn shows_removed_mail(&self) -> bool {
+        self.is_on(&setting::REMOVED_MAIL)
     }
 
     pub(crate) fn allows_dialogue(&self) -> bool {

@@ -33,6 +33,7 @@ mod reclaim;
 mod serve;
 mod stats;
 mod transfer;
+mod undo;
 mod verify;
 
 fn main() -> ExitCode {

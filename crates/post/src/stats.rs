@@ -34,7 +34,7 @@ pub struct TableStats {
 }
 
 /// The tables of accounts, as people call them.
-const TABLES: [(Table, &str); 10] = [
+const TABLES: [(Table, &str); 12] = [
     (tables::COUNTERS, "counters"),
     (tables::MAILBOXES, "mailboxes"),
     (tables::NEXT_UIDS, "next UIDs"),
@@ -45,6 +45,8 @@ const TABLES: [(Table, &str); 10] = [
     (tables::FLAG_RUNS, "flags of many"),
     (tables::METADATA, "notes"),
     (tables::ACL, "rights"),
+    (tables::HISTORY, "operations"),
+    (tables::GONE, "what operations did"),
 ];
 
 impl Post {

@@ -1,5 +1,6 @@
 //! The audit beside the work: rounds through all accounts, slowly, and what the command line asks
-//! of it at once; what is dead is freed there as well. On a thread of its own that lets all others go first.
+//! of it at once; what is dead is freed there as well, and what is too old to be undone forgotten.
+//! On a thread of its own that lets all others go first.
 
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
@@ -18,6 +19,8 @@ use crate::reclaim::{self, ReclaimRhythm};
 
 /// Of so many messages each round reads one whole: so many rounds have read them all.
 pub(crate) const EVERY: u64 = 64;
+/// How often operations are looked at that may be too old or too many to be remembered.
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
 /// Waits shorter than this are put together.
 const WAIT_MIN: Duration = Duration::from_millis(50);
 /// Calls of the command line that wait for their turn.
@@ -59,6 +62,7 @@ impl Auditor {
                     () = stop.asked() => {}
                     () = rounds(&post, rhythm) => {}
                     () = reclaim::rounds(&post, reclaim) => {}
+                    () = forget(&post) => {}
                     () = answer(&post, calls) => {}
                 }
             });
@@ -91,6 +95,29 @@ async fn answer(post: &Post, mut calls: mpsc::Receiver<Call>) {
         let answer = administer(post, &call.method, &call.arguments).await;
         // Whoever asked may have gone.
         drop(call.answer.send(answer));
+    }
+}
+
+/// Lets accounts forget what they need not remember any longer, again and again.
+async fn forget(post: &Post) {
+    loop {
+        sleep_until(Instant::now() + FORGET_EVERY).await;
+        let failed = |error: post::Error| tracing::warn!(%error, "not all was forgotten");
+        match post.forget_accounts().await {
+            Ok(0) => {}
+            Ok(accounts) => tracing::info!(accounts, "removed accounts were erased"),
+            Err(error) => failed(error),
+        }
+        for account in post.accounts() {
+            match post.forget_operations(account.id).await {
+                Ok(0) => {}
+                Ok(operations) => {
+                    let account = account.id.0;
+                    tracing::debug!(account, operations, "operations were forgotten");
+                }
+                Err(error) => failed(error),
+            }
+        }
     }
 }
 

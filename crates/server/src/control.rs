@@ -20,6 +20,7 @@ mod account;
 mod audit;
 mod backup;
 mod transfer;
+mod undo;
 mod watch;
 
 use backup::Backup;
@@ -68,6 +69,9 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
     let arguments = Arguments(arguments);
     if method.starts_with("Account/") {
         return account::administer(post, method, &arguments).await;
+    }
+    if method.starts_with("Undo/") {
+        return undo::administer(post, method, &arguments).await;
     }
     if is_long(method) || method == "Audit/status" {
         return audit::administer(post, method, &arguments).await;

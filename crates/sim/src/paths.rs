@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mail::Address;
+use post::Post;
 use server::Protocol;
 
 use crate::client::{Outcome, Trouble};
@@ -394,7 +395,7 @@ impl Stage {
         let post = &self.person.house.post;
         let done = match path {
             "add an account" => post.add_account(&parse(GUEST)?, PASSWORD).await.map(drop),
-            _ => post.remove_account(&parse(LEAVING)?).await,
+            _ => remove(post, &parse(LEAVING)?).await,
         };
         Ok(match done {
             Ok(()) => Told::Done,
@@ -442,6 +443,15 @@ impl Stage {
         verify::everybody(&house, &oracle).await?;
         Arc::new(house).close().await.map(drop)
     }
+}
+
+/// Removes an account for good.
+async fn remove(post: &Post, address: &Address) -> post::Outcome<()> {
+    post.remove_account(address).await?;
+    for removed in post.removed_accounts(Some(address)).await? {
+        post.purge_account(removed.id).await?;
+    }
+    Ok(())
 }
 
 fn parse(text: &str) -> Outcome<Address> {

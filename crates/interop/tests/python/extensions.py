@@ -58,7 +58,8 @@ def share():
     ada, alan = connect(ADA), connect(ALAN)
     for capability in "ACL", "RIGHTS=KXTE", "LIST-MYRIGHTS":
         assert capability in ada.capabilities, ada.capabilities
-    assert untagged(ada, "NAMESPACE", "NAMESPACE") == [b'(("" "/")) (("Other Users/" "/")) (("Shared/" "/"))']
+    assert untagged(ada, "NAMESPACE", "NAMESPACE") == [
+        b'(("" "/")) (("Other Users/" "/")) (("Shared/" "/")("Removed Mail/" "/"))']
     ok(ada.create("Plans"))
     ok(ada.append("Plans", None, None, b"Subject: tea\r\n\r\nAt five\r\n"))
     plans = f'"Other Users/{ADA}/Plans"'

@@ -34,4 +34,5 @@ mod shared;
 mod sharing;
 mod submission;
 mod token;
+mod undo;
 mod world;

@@ -13,7 +13,7 @@ use mail::{
 };
 use post::{
     Account, AtOnce, Audit, Data, Error, FetchPlan, Form, Item, Origin, Outcome, Outside, Post,
-    Protocol, Recount, Rules, Sender,
+    Protocol, Recount, Rules, Sender, UndoRules,
 };
 use store::{
     Batch, Boxed, CommitError, Derived, Direction, Memory, Mentions, Page, Partition, RateLimit,
@@ -247,6 +247,15 @@ pub(crate) fn rules() -> Rules {
         scram_iterations: 2,
         ..Rules::new(Host::parse("mx.example.org").unwrap())
     }
+}
+
+/// The same, and nothing that was done can be undone.
+pub(crate) fn rules_without_undo() -> Rules {
+    let undo = UndoRules {
+        window: Duration::ZERO,
+        ..UndoRules::default()
+    };
+    Rules { undo, ..rules() }
 }
 
 impl World {
