@@ -226,7 +226,8 @@ enum StoreCommand {
     Stats(Listing),
     /// Frees now what no mailbox has any more.
     ///
-    /// A running server does this by itself (`[store] reclaim`). Where none runs the store is opened
+    /// A running server does this by itself (`[store] reclaim`). Where none runs the store is
+    /// opened
     /// for it. It writes at most two octets for each that it frees; where that is not enough to be
     /// worth it, it leaves segments as they are.
     Reclaim(Listing),

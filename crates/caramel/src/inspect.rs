@@ -34,8 +34,8 @@ pub(crate) fn check(config: &Config, deep: bool) -> Result<(), Complaint> {
     Err(Complaint::new("the store is damaged")
         .because(format!("{} flaws", report.flaw_count))
         .next(
-            "the index: caramel store rebuild; what differs: caramel audit; a damaged log: a backup, \
-             or caramel store repair",
+            "the index: caramel store rebuild; what differs: caramel audit; a damaged log: a \
+             backup, or caramel store repair",
         ))
 }
 

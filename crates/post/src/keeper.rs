@@ -385,10 +385,8 @@ impl Post {
         if desks.iter().any(|desk| desk.ledger.is_none()) {
             return Tried::Away;
         }
-        let mut batch = Batch {
-            parts: Vec::new(),
-            blobs: blobs.to_vec(),
-        };
+        let (parts, blobs) = (Vec::new(), blobs.to_vec());
+        let mut batch = Batch { parts, blobs };
         let mut parties = Vec::new();
         let mut answers = Vec::new();
         for (index, (keeper, desk)) in keepers.iter().zip(&mut desks).enumerate() {

@@ -159,13 +159,7 @@ impl Ledger {
         })
         .await?;
         scan(store, partition, tables::VANISHED, |row| {
-            let line = tables::read_vanished(&row.key, &row.value)?;
-            if let Some(folder) = ledger.folders.get_mut(&line.1) {
-                folder.highest = folder.highest.max(line.0);
-            }
-            ledger.vanished_runs += line.2.ranges_count();
-            ledger.vanished.push_back(line);
-            Some(())
+            ledger.read_vanished(row)
         })
         .await?;
         ledger.load_lists(store, partition).await?;
@@ -180,6 +174,16 @@ impl Ledger {
         }
         ledger.happenings = Happenings::behind(ledger.counters.modseq);
         Ok(ledger)
+    }
+
+    fn read_vanished(&mut self, row: &Row) -> Option<()> {
+        let line = tables::read_vanished(&row.key, &row.value)?;
+        if let Some(folder) = self.folders.get_mut(&line.1) {
+            folder.highest = folder.highest.max(line.0);
+        }
+        self.vanished_runs += line.2.ranges_count();
+        self.vanished.push_back(line);
+        Some(())
     }
 
     /// Reads which operations are remembered, and adds the messages they name.

@@ -257,8 +257,8 @@ impl<'p> Plan<'p> {
             let text = match plan.missing {
                 0 => "There is nothing left to undo".to_owned(),
                 missing => format!(
-                    "None of its {missing} messages is where it left them; undo what was done later \
-                     first"
+                    "None of its {missing} messages is where it left them; undo what was done \
+                     later first"
                 ),
             };
             return Err(Error::cannot(text));

@@ -347,8 +347,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     ) -> Boxed<'a, Result<Survey, Error>>;
 
     /// Frees what no row mentions, beside the work. Blobs that are younger than its beginning, or
-    /// were mentioned since, stay; so do all while there is a [`Snapshot`]. Once at a time; a second
-    /// call waits for the first.
+    /// were mentioned since, stay; so do all while there is a [`Snapshot`]. Once at a time; a
+    /// second call waits for the first.
     fn reclaim<'a>(&'a self, how: Reclaim<'a>) -> Boxed<'a, Result<Reclaimed, Error>>;
 
     /// What was freed since the store was opened.

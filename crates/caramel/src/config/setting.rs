@@ -177,10 +177,10 @@ settings! {
          standard wants it refused (RFC 6855); `keep` takes it as it is, for moving in with \
          imapsync, mbsync, offlineimap and the like, which would leave such letters behind.";
     REMOVED_MAIL = ["imap"] "removed_mail": Kind::Switch, "true", "false",
-        "Shows people what was removed from their mailboxes, as long as it is remembered (`[undo]`), \
-         in mailboxes under `Removed Mail`: they are read only, and to copy a message from there is \
-         to bring it back. LIST tells them only to programs that ask for these names, or that \
-         subscribed to one.";
+        "Shows people what was removed from their mailboxes, as long as it is remembered \
+         (`[undo]`), in mailboxes under `Removed Mail`: they are read only, and to copy a message \
+         from there is to bring it back. LIST tells them only to programs that ask for these \
+         names, or that subscribed to one.";
     UID_ONLY = ["imap"] "uid_only": Kind::Switch, "false", "true",
         "Offers UIDONLY (RFC 9586), by which a program names letters by UID alone. Off unless \
          somebody asks for it: Microsoft's Outlook enables it wherever it is offered, goes on \

@@ -1,35 +1,38 @@
 //! What was done is remembered, and comes back.
 
-use std::time::Duration;
-
-use mail::{ModSeq, Timestamp, Uid, UidSet};
+use mail::{ModSeq, Uid, UidSet};
 use post::{
-    Account, Client, FlagAction, FlagChange, Operation, OperationKind, OperationState, Purge,
-    Query, Quota, Revert, Reverted, Rules, UndoRules, Why,
+    Account, Client, FlagAction, FlagChange, Operation, OperationKind, OperationState, Query,
+    Quota, Revert, Reverted, Why,
 };
 
 use crate::world::{
-    PEER, World, address, append, audited, flags, recounted, rules, rules_without_undo, uid, uids,
-    whole,
+    PEER, World, address, append, audited, flags, recounted, rules, uid, uids, whole,
 };
 
-const ALL: Revert<'static> = Revert {
+pub(crate) const ALL: Revert<'static> = Revert {
     into: None,
     over_quota: false,
     dry_run: false,
 };
 
-fn letter(number: u32) -> String {
+pub(crate) fn letter(number: u32) -> String {
     format!("Subject: letter {number}\r\n\r\nbody {number}\r\n")
 }
 
-async fn fill(account: &Account, mailbox: &str, count: u32) {
+pub(crate) async fn fill(account: &Account, mailbox: &str, count: u32) {
     for number in 1..=count {
         append(account, mailbox, &["$Work"], &letter(number)).await;
     }
 }
 
-async fn mark(account: &Account, mailbox: &str, which: &UidSet, action: FlagAction, name: &str) {
+pub(crate) async fn mark(
+    account: &Account,
+    mailbox: &str,
+    which: &UidSet,
+    action: FlagAction,
+    name: &str,
+) {
     let id = account.open(mailbox).await.unwrap().id;
     let change = FlagChange {
         action,
@@ -39,14 +42,14 @@ async fn mark(account: &Account, mailbox: &str, which: &UidSet, action: FlagActi
     account.store(id, which, &change).await.unwrap();
 }
 
-async fn expunge(account: &Account, mailbox: &str, which: &UidSet) {
+pub(crate) async fn expunge(account: &Account, mailbox: &str, which: &UidSet) {
     mark(account, mailbox, which, FlagAction::Add, "\\Deleted").await;
     let id = account.open(mailbox).await.unwrap().id;
     account.expunge(id, None).await.unwrap();
 }
 
 /// Subject's number, flags and email id of each message, by UID.
-async fn told(account: &Account, mailbox: &str) -> Vec<(u32, String, String)> {
+pub(crate) async fn told(account: &Account, mailbox: &str) -> Vec<(u32, String, String)> {
     let opened = account.open(mailbox).await.unwrap();
     let changes = account
         .changes(opened.id, ModSeq(0), Uid::MIN)
@@ -64,7 +67,7 @@ async fn told(account: &Account, mailbox: &str) -> Vec<(u32, String, String)> {
     told
 }
 
-async fn texts(account: &Account, mailbox: &str) -> Vec<String> {
+pub(crate) async fn texts(account: &Account, mailbox: &str) -> Vec<String> {
     told(account, mailbox)
         .await
         .into_iter()
@@ -72,27 +75,27 @@ async fn texts(account: &Account, mailbox: &str) -> Vec<String> {
         .collect()
 }
 
-async fn newest(account: &Account) -> Operation {
+pub(crate) async fn newest(account: &Account) -> Operation {
     account.operations().await.unwrap().remove(0)
 }
 
-async fn undo(account: &Account) -> Reverted {
+pub(crate) async fn undo(account: &Account) -> Reverted {
     let number = newest(account).await.number;
     account.revert(number, &ALL).await.unwrap()
 }
 
-fn why(outcome: Result<Reverted, post::Error>) -> Why {
+pub(crate) fn why(outcome: Result<Reverted, post::Error>) -> Why {
     outcome.unwrap_err().why()
 }
 
-async fn world() -> (World, Account) {
+pub(crate) async fn world() -> (World, Account) {
     let world = World::with(&["ada", "eve"], rules()).await;
     let ada = world.account("ada").await;
     (world, ada)
 }
 
 /// What a house says of an account is what it says after a restart, and the audit finds nothing.
-async fn holds(world: &World, mailboxes: &[&str]) {
+pub(crate) async fn holds(world: &World, mailboxes: &[&str]) {
     let ada = world.account("ada").await;
     let again = world.again().await;
     let there = again.account("ada").await;
@@ -162,15 +165,21 @@ async fn what_was_expunged_comes_back_with_its_flags_and_ids() {
     );
     assert_eq!(why(ada.revert(operation.number, &ALL).await), Why::Cannot);
     holds(&world, &["INBOX"]).await;
+}
 
+#[tokio::test]
+async fn undoing_can_be_undone() {
+    let (world, ada) = world().await;
+    fill(&ada, "INBOX", 5).await;
+    expunge(&ada, "INBOX", &uids(&[2, 4])).await;
+    undo(&ada).await;
+    let after = texts(&ada, "INBOX").await;
+    assert_eq!(after.len(), 5);
     // Undoing that takes them away again, and undoing this brings them back.
     undo(&ada).await;
     assert_eq!(ada.open("INBOX").await.unwrap().uids, uids(&[1, 3, 5]));
     undo(&ada).await;
-    assert_eq!(
-        texts(&ada, "INBOX").await,
-        after.iter().map(|one| one.1.clone()).collect::<Vec<_>>()
-    );
+    assert_eq!(texts(&ada, "INBOX").await, after);
     let states: Vec<_> = ada.operations().await.unwrap();
     assert!(
         states
@@ -538,457 +547,4 @@ async fn a_removed_account_comes_back_with_all_it_had() {
     assert_eq!(eve.shared_mailboxes().await.unwrap().len(), 1);
     assert!(again.post.removed_accounts(None).await.unwrap().is_empty());
     audited(&again.post).await;
-}
-
-#[tokio::test]
-async fn accounts_and_operations_are_forgotten_in_time() {
-    let small = Rules {
-        undo: UndoRules {
-            window: Duration::from_secs(100),
-            octets_max: 150,
-            operations_max: 5,
-        },
-        ..rules()
-    };
-    let world = World::with(&["ada", "eve"], small).await;
-    let ada = world.account("ada").await;
-    fill(&ada, "INBOX", 12).await;
-    // A copy keeps a message though its operation is forgotten.
-    let inbox = ada.open("INBOX").await.unwrap().id;
-    ada.copy(inbox, &uids(&[1]), "Archive").await.unwrap();
-    expunge(&ada, "INBOX", &uids(&[1, 2])).await;
-    let pass = |seconds| {
-        world
-            .made
-            .seconds
-            .fetch_add(seconds, std::sync::atomic::Ordering::Relaxed)
-    };
-    pass(100);
-    assert_eq!(world.post.forget_operations(ada.id()).await.unwrap(), 0);
-    expunge(&ada, "INBOX", &uids(&[3])).await;
-    pass(1);
-    assert_eq!(world.post.forget_operations(ada.id()).await.unwrap(), 1);
-    let left = ada.operations().await.unwrap();
-    assert_eq!((left.len(), left[0].messages), (1, 1));
-    assert_eq!(whole(&ada, "Archive", 1).await, letter(1));
-    holds(&world, &["INBOX", "Archive"]).await;
-    // Too many octets: the oldest go first.
-    for number in 4..=8 {
-        expunge(&ada, "INBOX", &uids(&[number])).await;
-    }
-    assert_eq!(world.post.forget_operations(ada.id()).await.unwrap(), 1);
-    let octets: u64 = ada
-        .operations()
-        .await
-        .unwrap()
-        .iter()
-        .map(|one| one.octets)
-        .sum();
-    assert!(octets <= 150, "{octets}");
-    // The newest stays, however large it is.
-    expunge(&ada, "INBOX", &uids(&[9, 10, 11, 12])).await;
-    world.post.forget_operations(ada.id()).await.unwrap();
-    let left = ada.operations().await.unwrap();
-    assert_eq!((left.len(), left[0].messages), (1, 4));
-    holds(&world, &["INBOX", "Archive"]).await;
-
-    let eve = address("eve");
-    world.post.remove_account(&eve).await.unwrap();
-    assert_eq!(world.post.forget_accounts().await.unwrap(), 0);
-    pass(101);
-    assert_eq!(world.post.forget_accounts().await.unwrap(), 1);
-    assert!(world.post.removed_accounts(None).await.unwrap().is_empty());
-    audited(&world.post).await;
-}
-
-#[tokio::test]
-async fn a_purge_is_final_and_says_so() {
-    let (world, ada) = world().await;
-    fill(&ada, "INBOX", 4).await;
-    let inbox = ada.open("INBOX").await.unwrap().id;
-    ada.copy(inbox, &uids(&[2]), "Archive").await.unwrap();
-    expunge(&ada, "INBOX", &uids(&[1, 2])).await;
-    expunge(&ada, "INBOX", &uids(&[3])).await;
-    let kept = newest(&ada).await;
-    let old = ada.operations().await.unwrap()[1].number;
-    let purged = ada.purge(Purge::One(old)).await.unwrap();
-    // The second letter is in the archive still.
-    assert_eq!(
-        (purged.operations.as_slice(), purged.bodies.len()),
-        (&[old][..], 1)
-    );
-    let statement = purged.statement("ada@example.org");
-    assert_eq!(purged.proof, *blake3::hash(statement.as_bytes()).as_bytes());
-    assert!(statement.contains(&blake3::hash(letter(1).as_bytes()).to_string()));
-    let told = newest(&ada).await;
-    assert_eq!(
-        (told.kind, told.proof),
-        (OperationKind::Purge, Some(purged.proof))
-    );
-    assert_eq!(told.state, OperationState::Final);
-    for number in [old, told.number] {
-        assert_eq!(why(ada.revert(number, &ALL).await), Why::Nonexistent);
-    }
-    let again = ada.purge(Purge::One(old)).await;
-    assert_eq!(again.unwrap_err().why(), Why::Nonexistent);
-    assert_eq!(whole(&ada, "Archive", 1).await, letter(2));
-    holds(&world, &["INBOX", "Archive"]).await;
-    assert_eq!(ada.revert(kept.number, &ALL).await.unwrap().messages, 1);
-
-    let before = Purge::Before(Timestamp::utc(0));
-    assert_eq!(ada.purge(before).await.unwrap().number, None);
-    expunge(&ada, "INBOX", &uids(&[4])).await;
-    let all = ada.purge(Purge::All).await.unwrap();
-    assert_eq!((all.operations.len(), all.bodies.len()), (3, 1));
-    let left = ada.operations().await.unwrap();
-    assert!(left.iter().all(|one| one.kind == OperationKind::Purge) && left.len() == 2);
-    holds(&world, &["INBOX", "Archive"]).await;
-}
-
-/// A random life, and what each mailbox held after each step of it.
-#[tokio::test]
-async fn every_moment_can_be_seen_again() {
-    const MAILBOXES: [&str; 4] = ["INBOX", "Archive", "Plans", "Plans too"];
-    let (world, ada) = world().await;
-    let mut dice = 7_u64;
-    let mut throw = |sides: u64| {
-        dice = dice
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (dice >> 33) % sides
-    };
-    let mut seen = Vec::new();
-    for step in 0..150_u32 {
-        let now = world
-            .made
-            .seconds
-            .fetch_add(10, std::sync::atomic::Ordering::Relaxed)
-            + 10;
-        let pick = usize::try_from(throw(4)).unwrap();
-        let mailbox = MAILBOXES[pick];
-        let Ok(opened) = ada.open(mailbox).await else {
-            ada.create(mailbox, None).await.unwrap();
-            continue;
-        };
-        let some: UidSet = opened.uids.iter().filter(|_| throw(3) == 0).collect();
-        match throw(9) {
-            0 | 1 => fill(&ada, mailbox, 3).await,
-            2 => expunge(&ada, mailbox, &some).await,
-            3 | 4 => {
-                let to = MAILBOXES[usize::try_from(throw(2)).unwrap()];
-                ada.relocate(opened.id, &some, to).await.unwrap();
-            }
-            5 if mailbox == "Plans" => drop(ada.rename("Plans", "Plans too").await),
-            6 if pick > 1 => drop(ada.delete(mailbox).await),
-            7 => {
-                ada.copy(opened.id, &some, "Archive").await.unwrap();
-            }
-            _ => {
-                let operations = ada.operations().await.unwrap();
-                let at = usize::try_from(throw(4)).unwrap();
-                if let Some(operation) = operations.get(at) {
-                    drop(ada.revert(operation.number, &ALL).await);
-                }
-            }
-        }
-        let moment = Timestamp::utc(1_700_000_000 + i64::try_from(now).unwrap());
-        for mailbox in MAILBOXES {
-            if ada.open(mailbox).await.is_ok() && step % 5 == 0 {
-                seen.push((moment, mailbox, ids(&ada, mailbox).await));
-            }
-        }
-    }
-    world
-        .made
-        .seconds
-        .fetch_add(10, std::sync::atomic::Ordering::Relaxed);
-    let kinds: Vec<_> = ada
-        .operations()
-        .await
-        .unwrap()
-        .iter()
-        .map(|one| one.kind)
-        .collect();
-    for kind in [
-        OperationKind::DeleteMailbox,
-        OperationKind::RenameMailbox,
-        OperationKind::Undo,
-    ] {
-        assert!(kinds.contains(&kind), "{kinds:?}");
-    }
-    assert!(seen.iter().any(|(.., ids)| ids.len() > 5));
-    for (moment, mailbox, expected) in &seen {
-        let past = ada.past(*moment, mailbox).await.unwrap();
-        let told: Vec<_> = past
-            .messages
-            .iter()
-            .map(|one| (one.uid, one.email))
-            .collect();
-        assert_eq!(told, *expected, "{mailbox} at {}", moment.seconds);
-        assert_eq!(past.lost, 0);
-    }
-    let (moment, mailbox, expected) = seen.iter().rfind(|(.., ids)| ids.len() > 5).unwrap();
-    let done = ada
-        .restore_past(*moment, mailbox, "Seen again", false)
-        .await
-        .unwrap();
-    assert_eq!(done.messages, expected.len() as u64);
-    let restored: Vec<_> = ids(&ada, "Seen again")
-        .await
-        .into_iter()
-        .map(|one| one.1)
-        .collect();
-    assert_eq!(
-        restored,
-        expected.iter().map(|one| one.1).collect::<Vec<_>>()
-    );
-    assert_eq!(newest(&ada).await.kind, OperationKind::Restore);
-    holds(&world, &["INBOX", "Archive", "Seen again"]).await;
-    undo(&ada).await;
-    assert!(ada.open("Seen again").await.unwrap().uids.is_empty());
-}
-
-async fn ids(account: &Account, mailbox: &str) -> Vec<(Uid, mail::EmailId)> {
-    let id = account.open(mailbox).await.unwrap().id;
-    let changes = account.changes(id, ModSeq(0), Uid::MIN).await.unwrap();
-    changes
-        .changed
-        .iter()
-        .map(|row| (row.uid, row.email))
-        .collect()
-}
-
-#[tokio::test]
-async fn flags_were_what_they_were_and_what_is_forgotten_is_not_told() {
-    let (world, ada) = world().await;
-    let start = Timestamp::utc(1_700_000_000);
-    let later = |seconds| Timestamp::utc(start.seconds + seconds);
-    let pass = |seconds| {
-        world
-            .made
-            .seconds
-            .fetch_add(seconds, std::sync::atomic::Ordering::Relaxed)
-    };
-    fill(&ada, "INBOX", 40).await;
-    pass(10);
-    let all = ada.open("INBOX").await.unwrap().uids;
-    mark(&ada, "INBOX", &all, FlagAction::Replace, "\\Seen").await;
-    pass(10);
-    let id = ada.open("INBOX").await.unwrap().id;
-    ada.relocate(id, &uids(&[1]), "Archive").await.unwrap();
-    let flags = async |seconds| {
-        let past = ada.past(later(seconds), "INBOX").await.unwrap();
-        past.messages[0].flags.to_string()
-    };
-    assert_eq!(
-        (flags(9).await.as_str(), flags(19).await.as_str()),
-        ("$Work", "\\Seen")
-    );
-    let past = ada.past(later(9), "INBOX").await.unwrap();
-    assert_eq!(ada.subjects(&past.messages).await.unwrap()[0], "letter 1");
-    let never = ada.past(later(9), "Nowhere").await;
-    assert_eq!(never.unwrap_err().why(), Why::Nonexistent);
-    let before = ada.past(later(-1), "INBOX").await;
-    assert_eq!(before.unwrap_err().why(), Why::Cannot);
-    expunge(&ada, "INBOX", &uids(&[2])).await;
-    pass(10);
-    ada.purge(Purge::One(newest(&ada).await.number))
-        .await
-        .unwrap();
-    assert_eq!(
-        ada.past(later(20), "INBOX").await.unwrap_err().why(),
-        Why::Cannot
-    );
-    assert_eq!(
-        ada.past(later(21), "INBOX").await.unwrap().messages.len(),
-        38
-    );
-    holds(&world, &["INBOX"]).await;
-}
-
-#[tokio::test]
-async fn removed_mail_is_seen_and_copied_back() {
-    let (world, ada) = world().await;
-    fill(&ada, "INBOX", 40).await;
-    assert_eq!(ada.removed_mailboxes().await.unwrap().len(), 0);
-    expunge(&ada, "INBOX", &uids(&[7, 3])).await;
-    ada.create("Plans", None).await.unwrap();
-    fill(&ada, "Plans", 1).await;
-    ada.delete("Plans").await.unwrap();
-    expunge(&ada, "INBOX", &uids(&[1])).await;
-    let listed = ada.removed_mailboxes().await.unwrap();
-    let names: Vec<&str> = listed
-        .iter()
-        .map(|(_, mailbox)| mailbox.name.as_str())
-        .collect();
-    assert_eq!(names, ["Removed Mail/INBOX", "Removed Mail/Plans"]);
-
-    let (removed, name) = ada.place("Removed Mail/INBOX").await.unwrap();
-    assert_eq!(name, "INBOX");
-    let opened = removed.open("INBOX").await.unwrap();
-    assert_eq!(
-        (opened.uids.len(), opened.rights.to_string().as_str()),
-        (3, "lr")
-    );
-    let seen = told(&removed, "INBOX").await;
-    assert_eq!(
-        seen.iter().map(|one| one.1.clone()).collect::<Vec<_>>(),
-        [letter(3), letter(7), letter(1)]
-    );
-    assert!(seen.iter().all(|one| one.2.ends_with(" $Work")), "{seen:?}");
-    // The session finds it again by the place it was told.
-    let same = ada.visit(removed.visited().unwrap()).unwrap();
-    assert_eq!(same.open("INBOX").await.unwrap().id, opened.id);
-    let found = removed
-        .search(opened.id, &Query::Text("letter 7".into()))
-        .await
-        .unwrap();
-    assert_eq!(found.uids, uids(&[2]));
-    // Quota and the account know nothing of it.
-    assert_eq!(ada.quota().await.unwrap().0.messages, 37);
-
-    // Nothing is changed there.
-    let one = uids(&[1]);
-    let refused = [
-        removed.expunge(opened.id, None).await.map(drop),
-        removed
-            .relocate_to(opened.id, &one, (&ada, "INBOX"))
-            .await
-            .map(drop),
-        ada.copy_to(
-            ada.open("INBOX").await.unwrap().id,
-            &one,
-            (&removed, "INBOX"),
-        )
-        .await
-        .map(drop),
-        removed.create("New", None).await.map(drop),
-        removed.delete("INBOX").await.map(drop),
-        removed.rename("INBOX", "New").await,
-        ada.create("Removed Mail/New", None).await.map(drop),
-    ];
-    for (at, refused) in refused.into_iter().enumerate() {
-        let why = refused.unwrap_err().why();
-        assert!(
-            matches!(why, Why::Policy | Why::TryCreate | Why::Cannot),
-            "{at}: {why:?}"
-        );
-    }
-
-    let before = told(&ada, "INBOX").await;
-    let copied = removed
-        .copy_to(opened.id, &uids(&[2, 3]), (&ada, "INBOX"))
-        .await
-        .unwrap();
-    assert_eq!(copied.pairs, [(uid(2), uid(41)), (uid(3), uid(42))]);
-    let after = told(&ada, "INBOX").await;
-    assert_eq!(after[..before.len()], before[..]);
-    // The same messages: the same ids.
-    let back: Vec<_> = after[before.len()..]
-        .iter()
-        .map(|one| (&one.1, &one.2))
-        .collect();
-    assert_eq!(back, [(&seen[1].1, &seen[1].2), (&seen[2].1, &seen[2].2)]);
-    holds(&world, &["INBOX"]).await;
-
-    // Who had it open goes on; whoever opens it after more was removed sees another generation.
-    removed
-        .copy_to(opened.id, &one, (&ada, "Archive"))
-        .await
-        .unwrap();
-    assert_eq!(
-        removed.open("INBOX").await.unwrap().uidvalidity,
-        opened.uidvalidity
-    );
-    expunge(&ada, "INBOX", &uids(&[2])).await;
-    assert_eq!(removed.open("INBOX").await.unwrap().uids.len(), 3);
-    let (again, name) = ada.place("Removed Mail/INBOX").await.unwrap();
-    let reopened = again.open(&name).await.unwrap();
-    assert!(reopened.uidvalidity > opened.uidvalidity && reopened.uids.len() == 4);
-    assert_eq!(removed.open("INBOX").await.unwrap().id, reopened.id);
-    assert_ne!(reopened.id, opened.id);
-    // What was undone or is forgotten is not among it.
-    undo(&ada).await;
-    ada.purge(Purge::One(ada.operations().await.unwrap()[2].number))
-        .await
-        .unwrap();
-    let (again, name) = ada.place("Removed Mail/INBOX").await.unwrap();
-    assert_eq!(again.open(&name).await.unwrap().uids.len(), 2);
-    // It is its owner's alone, and of those the house lets see it.
-    let eve = world.account("eve").await;
-    assert!(eve.visit(removed.id()).is_err());
-    assert!(
-        eve.place("Removed Mail/INBOX")
-            .await
-            .unwrap()
-            .0
-            .open("INBOX")
-            .await
-            .is_err()
-    );
-    let closed = world
-        .again_with(Rules {
-            removed_mail: false,
-            ..rules()
-        })
-        .await;
-    let ada = closed.account("ada").await;
-    assert!(ada.removed_mailboxes().await.unwrap().is_empty());
-    assert!(ada.place("Removed Mail/INBOX").await.is_err());
-    holds(&world, &["INBOX", "Archive"]).await;
-}
-
-/// Each commit of an undoing and of a purge fails once; what is not done is done by asking again.
-#[tokio::test]
-async fn a_failure_leaves_all_or_nothing_and_what_goes_on() {
-    let failed = || store::CommitError::Failed("so it was wanted".into());
-    for nth in 0..8 {
-        let (world, ada) = world().await;
-        fill(&ada, "INBOX", 40).await;
-        let most: Vec<u32> = (1..=38).collect();
-        expunge(&ada, "INBOX", &uids(&most)).await;
-        let number = newest(&ada).await.number;
-        world.store.fail(nth, failed());
-        let done = ada.revert(number, &ALL).await;
-        world.store.fail(u64::MAX, failed());
-        let there = ada.open("INBOX").await.unwrap().uids.len();
-        assert_eq!(there, if done.is_ok() { 40 } else { 2 }, "{nth}");
-        holds(&world, &["INBOX"]).await;
-        let all = ada.open("INBOX").await.unwrap().uids;
-        expunge(&ada, "INBOX", &all).await;
-        world.store.fail(nth, failed());
-        let purged = ada.purge(Purge::All).await;
-        world.store.fail(u64::MAX, failed());
-        if purged.is_err() {
-            holds(&world, &["INBOX"]).await;
-            world.post.forget_operations(ada.id()).await.unwrap();
-            ada.purge(Purge::All).await.unwrap();
-        }
-        let left = ada.operations().await.unwrap();
-        assert!(
-            left.iter().all(|one| one.kind == OperationKind::Purge),
-            "{left:?}"
-        );
-        holds(&world, &["INBOX"]).await;
-    }
-}
-
-#[tokio::test]
-async fn a_house_that_remembers_nothing_brings_nothing_back() {
-    let world = World::with(&["ada", "eve"], rules_without_undo()).await;
-    let ada = world.account("ada").await;
-    fill(&ada, "INBOX", 2).await;
-    expunge(&ada, "INBOX", &uids(&[1])).await;
-    assert!(ada.operations().await.unwrap().is_empty());
-    assert_eq!(why(ada.revert(ModSeq(3), &ALL).await), Why::Nonexistent);
-    world.post.remove_account(&address("eve")).await.unwrap();
-    assert!(world.post.removed_accounts(None).await.unwrap().is_empty());
-    // What was remembered before goes in time.
-    let remembering = world.again_with(rules()).await;
-    let ada = remembering.account("ada").await;
-    expunge(&ada, "INBOX", &uids(&[2])).await;
-    let world = remembering.again_with(rules_without_undo()).await;
-    let ada = world.account("ada").await;
-    assert_eq!(undo(&ada).await.messages, 1);
-    holds(&world, &["INBOX"]).await;
 }

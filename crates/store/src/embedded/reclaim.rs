@@ -12,11 +12,11 @@
 //!
 //! | after | what is there | why that is well |
 //! |---|---|---|
-//! | a record that forgets | files of bodies that are forgotten | the next start removes them: the log forgets them |
-//! | a record that copies on | a blob twice | the view has the later place; the other is dead |
+//! | a record that forgets | files of bodies that are forgotten | the next start removes them |
+//! | a record that copies on | a blob twice | the view has the later place |
 //! | a part of a snapshot | a draft | the next start removes it |
-//! | a snapshot | segments that nobody needs | the next round removes them, behind its own snapshot |
-//! | some of the segments | the others | none of them is needed: replay begins at the snapshot |
+//! | a snapshot | segments that nobody needs | the next round removes them |
+//! | some of the segments | the others | replay begins at the snapshot |
 //! | all of them | an older snapshot | the newest counts; the older goes in the next round |
 //!
 //! Not here: how each piece is done (`chores`, `snapshot`).

@@ -2,7 +2,8 @@
 //! log before it can go, as the view is made again from the snapshot and the log behind it.
 //!
 //! ```text
-//! file:   "caramsnp" format:u32 segment:u64 offset:u64 sequence:u64 crc:u32, frames, an empty frame
+//! file:   "caramsnp" format:u32 segment:u64 offset:u64 sequence:u64 crc:u32,
+//!         frames, an empty frame
 //! frame:  length:u32 crc:u32, then length octets: (space:u8 key:u32 value:u32 key value)*
 //! ```
 //!

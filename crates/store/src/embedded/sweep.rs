@@ -1,8 +1,8 @@
 //! A sweep: which blobs does no row of the view mention?
 //!
 //! The rows of one instant are asked, piece by piece. Of each blob eight octets are kept in memory
-//! meanwhile, so many at a time as there is room for. Names are hashes: two whose first eight octets
-//! are the same are taken for one, and if it is mentioned both stay.
+//! meanwhile, so many at a time as there is room for. Names are hashes: two whose first eight
+//! octets are the same are taken for one, and if it is mentioned both stay.
 //!
 //! Not here: what happens to those that are dead (`reclaim`).
 

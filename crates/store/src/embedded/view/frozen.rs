@@ -23,6 +23,9 @@ pub(in crate::embedded) enum Frozen {
     Plain(FrozenPlain),
 }
 
+/// Is shown a key with its value, and says whether to go on.
+type Each<'a> = dyn FnMut(&[u8], &[u8]) -> Result<bool, Error> + 'a;
+
 /// Keys with their values, by rising key.
 pub(in crate::embedded) type Rows = Vec<(UserKey, UserValue)>;
 
@@ -50,7 +53,7 @@ impl Frozen {
         &self,
         space: Space,
         from: &[u8],
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool, Error>,
+        each: &mut Each<'_>,
     ) -> Result<(), Error> {
         let range = (Bound::Included(from), Bound::Unbounded);
         match self {
@@ -62,7 +65,7 @@ impl Frozen {
 
 fn show(
     rows: impl Iterator<Item = Result<(UserKey, UserValue), Error>>,
-    each: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool, Error>,
+    each: &mut Each<'_>,
 ) -> Result<(), Error> {
     for row in rows {
         let (key, value) = row?;
