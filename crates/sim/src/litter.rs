@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use post::{Outcome, Pace, Reclaimed};
+use post::{Outcome, Pace, Purge, Reclaimed};
 use store::Boxed;
 
 use crate::Dice;
@@ -32,6 +32,20 @@ impl House {
         let done = self.post.reclaim(&walk, grace).await?;
         self.trace.event(format!("freed: {done:?}"));
         Ok(done)
+    }
+
+    /// Forgets what could be undone: what it removed is dead then.
+    pub(crate) async fn purge(&self) -> Outcome<()> {
+        let mut accounts = self.post.accounts();
+        accounts.sort_unstable_by_key(|account| account.id);
+        for account in accounts {
+            self.post
+                .account(account.id)
+                .await?
+                .purge(Purge::All)
+                .await?;
+        }
+        Ok(())
     }
 
     /// True once its store takes no more commits, though nobody may have tried one since.

@@ -318,7 +318,9 @@ impl Stage {
         };
         self.person.ask(&mut client, mark).await?;
         let gone = Change::Expunge { mailbox, uids };
-        self.person.ask(&mut client, gone).await.map(drop)
+        self.person.ask(&mut client, gone).await?;
+        let purged = self.person.house.purge().await;
+        purged.map_err(|error| Trouble::Wrong(format!("purging: {error}")))
     }
 
     async fn reclaim(&self) -> Told {

@@ -271,6 +271,11 @@ impl Life {
         let house = self.open().await?;
         self.trace.event("looked at".into());
         verify::everybody(&house, &self.oracle).await?;
+        // While nobody is there: who waits for news is woken in an order that is not drawn here.
+        if self.dice.percent(50) {
+            let purged = house.purge().await;
+            purged.map_err(|error| format!("purging: {error}"))?;
+        }
         Ok(Arc::new(house))
     }
 

@@ -440,7 +440,7 @@ def notify():
     assert watcher.line().startswith("* STATUS Lists/Milk (UIDVALIDITY ")
     ok(deliver.rename("Lists/Milk", "Lists/Cream"))
     assert watcher.line() == '* LIST (\\HasNoChildren) "/" Lists/Cream (OLDNAME (Lists/Milk))'
-    assert watcher.line().startswith("* STATUS Lists/Cream (UIDVALIDITY ")
+    assert watcher.line().startswith("* STATUS Lists/Cream (MESSAGES 0 UIDNEXT 1 UIDVALIDITY ")
     ok(deliver.subscribe("Lists/Cream"))
     assert watcher.line() == '* LIST (\\HasNoChildren \\Subscribed) "/" Lists/Cream'
     ok(deliver.delete("Lists/Cream"))
@@ -495,6 +495,8 @@ def notify_shared():
     assert alan.line() == f'* LIST (\\HasNoChildren) "/" {ideas} (OLDNAME ({plans}))'
     ok(ada.rename("Ideas", "Plans"))
     assert alan.line() == f'* LIST (\\HasNoChildren) "/" {plans} (OLDNAME ({ideas}))'
+    # Who hears a new name hears how many letters it holds.
+    assert alan.line().startswith(f"* STATUS {plans} (MESSAGES 1 UIDNEXT 2 ")
     ok(ada.deleteacl("Plans", ALAN))
     assert alan.line() == f'* LIST (\\NonExistent \\HasNoChildren \\NoAccess) "/" {plans}'
     ok(ada.append("Plans", None, None, b"Subject: hidden\r\n\r\n"))
