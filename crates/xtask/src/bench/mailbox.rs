@@ -17,6 +17,8 @@ use super::{mix, order, peer, pop3};
 
 /// Messages in the mailbox, unless `CARAMEL_MESSAGES` says otherwise.
 const MESSAGES: usize = 10_000;
+/// Messages that are appended and measured; more are put in unmeasured.
+const MEASURED_MESSAGES: usize = 100_000;
 /// Messages of one MULTIAPPEND.
 const TOGETHER: usize = 100;
 /// Messages that are appended one by one.
@@ -65,12 +67,12 @@ pub(crate) fn run(
             let place = folder.join(format!("mailbox-{round}"));
             std::fs::create_dir_all(&place)?;
             let (mut server, ours) = target::caramel(binary, &place)?;
-            rows(&ours, table)?;
+            rows(&ours, None, table)?;
             cold(&mut server, table)?;
         }
         if only.is_none_or(|only| only == "peer") {
             let peer = peer::Peer::start(&folder.join(format!("mailbox-peer-{round}")))?;
-            rows(peer.target(), table)?;
+            rows(peer.target(), Some(&peer), table)?;
         }
     }
     Ok(())
@@ -151,7 +153,7 @@ impl Bench<'_> {
 }
 
 /// Runs every row for one server.
-pub(super) fn rows(target: &Target, table: &mut Table) -> Result<()> {
+pub(super) fn rows(target: &Target, peer: Option<&peer::Peer>, table: &mut Table) -> Result<()> {
     let mut bench = Bench {
         target,
         table,
@@ -159,6 +161,9 @@ pub(super) fn rows(target: &Target, table: &mut Table) -> Result<()> {
     };
     let mut link = Link::imap(target.imap, &target.login("ada"))?;
     fill(&mut bench, &mut link)?;
+    drop(link);
+    fill_up(&bench, peer)?;
+    let mut link = Link::imap(target.imap, &target.login("ada"))?;
     order::memory(&mut bench, "filled");
     read(&mut bench, &mut link)?;
     order::memory(&mut bench, "read");
@@ -226,10 +231,27 @@ fn fill(bench: &mut Bench<'_>, link: &mut Link) -> Result<()> {
         (0..SINGLES).try_for_each(|number| append(link, "single", number..number + 1))
     })?;
     bench.note("APPEND, one by one, per message", cost);
-    let count = bench.messages;
+    let count = bench.messages.min(MEASURED_MESSAGES);
     let (cost, _) = bench.cost(count, || append(link, "INBOX", 0..count))?;
     bench.note("MULTIAPPEND, per message", cost);
     Ok(())
+}
+
+/// Puts in what is left: that nobody measures, and with the peer nothing is synced.
+fn fill_up(bench: &Bench<'_>, peer: Option<&peer::Peer>) -> Result<()> {
+    let rest = MEASURED_MESSAGES..bench.messages;
+    if rest.is_empty() {
+        return Ok(());
+    }
+    let work = || {
+        let target = bench.target;
+        let mut link = Link::imap(target.imap, &target.login("ada"))?;
+        append(&mut link, "INBOX", rest)
+    };
+    match peer {
+        Some(peer) => peer.hurried(work),
+        None => work(),
+    }
 }
 
 fn read(bench: &mut Bench<'_>, link: &mut Link) -> Result<()> {
