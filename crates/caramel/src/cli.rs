@@ -8,13 +8,17 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::audit::{self, Audit};
+use crate::backup::BackupCommand;
 use crate::complaint::Complaint;
 use crate::compose::{self, Compose};
 use crate::config::Config;
 use crate::dialogue::{self, Dialogue};
 use crate::parse::{self, Parse};
+use crate::undo::{self, Purge, Undo};
 use crate::verify::{self, VerifyDisk};
-use crate::{certificate, config, demo, directory, inspect, papers, serve, stats, transfer};
+use crate::{
+    certificate, config, demo, directory, inspect, papers, reclaim, serve, stats, transfer,
+};
 
 /// Electronic mail as one program: SMTP, IMAP and POP3.
 ///
@@ -64,11 +68,24 @@ enum Command {
     Import(Box<transfer::Import>),
     /// Writes mailboxes as mbox files, a Maildir, or folders of messages.
     Export(Box<transfer::Export>),
+    /// Lists what was done in an account, by whom and by what, and undoes it.
+    ///
+    /// Without OPERATION it lists; with one it undoes it, and says what came back. Removing
+    /// messages, moving them, deleting and renaming mailboxes, and flags and copies of 32 messages
+    /// and more are operations; so is undoing. They are remembered for a while (`[undo]`).
+    Undo(Undo),
+    /// Forgets operations for good, so that nobody can undo them.
+    ///
+    /// What it removes, and a proof of it, is written down as an operation that stays.
+    Purge(Purge),
     /// Verifies what is kept of each account, repairs what can be, and names what cannot.
     ///
     /// A running server does this by itself, slowly (`[store] audit`); this asks for it now. Where
     /// no server runs the store is opened for it. It ends with 1 where something is not repaired.
     Audit(Audit),
+    /// Backups of everything: made beside the work, verified, restored.
+    #[command(subcommand)]
+    Backup(BackupCommand),
     /// Looks after the store.
     #[command(subcommand)]
     Store(StoreCommand),
@@ -158,7 +175,8 @@ enum AccountCommand {
         #[command(flatten)]
         change: RightsChange,
     },
-    /// Removes an account: nobody logs in to it, nothing is delivered to it.
+    /// Removes an account: nobody logs in to it, nothing is delivered to it. As long as operations
+    /// are remembered, `caramel undo ADDRESS account` brings it back.
     Rm {
         /// Its address.
         address: String,
@@ -194,8 +212,25 @@ enum StoreCommand {
     },
     /// Makes the store's index anew from its log; no server may run.
     Rebuild,
-    /// Shows what the store has: its files, and its rows by table.
+    /// Leaves out what is damaged in the middle of the log, so that the rest serves; no server may
+    /// run.
+    ///
+    /// `store check` says what is damaged. Without `--yes` it asks first. `audit --deep` then names
+    /// the letters that cannot be read any more.
+    Repair {
+        /// Does it without asking.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Shows what the store has: its files, how much of them is dead, and its rows by table.
     Stats(Listing),
+    /// Frees now what no mailbox has any more.
+    ///
+    /// A running server does this by itself (`[store] reclaim`). Where none runs the store is
+    /// opened
+    /// for it. It writes at most two octets for each that it frees; where that is not enough to be
+    /// worth it, it leaves segments as they are.
+    Reclaim(Listing),
     /// Finds out whether a disk keeps what it acknowledges.
     ///
     /// It writes as the store does, measures how long the disk takes, and says whether that can be:
@@ -267,6 +302,10 @@ impl Cli {
             Some(Command::Parse(parse)) => parse::run(&parse),
             Some(Command::Compose(compose)) => compose::run(&compose),
             Some(Command::Store(StoreCommand::VerifyDisk(asked))) => verify::run(&asked),
+            Some(Command::Backup(ref asked)) => match asked.run_without_configuration() {
+                Some(done) => done,
+                None => asked.run(&self.configuration()?),
+            },
             ref command => {
                 let config = self.configuration()?;
                 match command {
@@ -308,11 +347,16 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         Command::Import(import) => transfer::import(config, import),
         Command::Export(export) => transfer::export(config, export),
         Command::Audit(asked) => audit::run(config, asked),
+        Command::Undo(asked) => undo::run(config, asked),
+        Command::Purge(asked) => undo::purge(config, asked),
         Command::Store(StoreCommand::Check { deep }) => inspect::check(config, *deep),
         Command::Store(StoreCommand::Rebuild) => inspect::rebuild(config),
+        Command::Store(StoreCommand::Repair { yes }) => inspect::repair(config, *yes),
         Command::Store(StoreCommand::Stats(listing)) => stats::run(config, listing),
+        Command::Store(StoreCommand::Reclaim(listing)) => reclaim::run(config, listing),
         Command::Cert(CertCommand::Ca) => certificate::authority(config),
         Command::Serve
+        | Command::Backup(_)
         | Command::Store(StoreCommand::VerifyDisk(_))
         | Command::Parse(_)
         | Command::Compose(_)

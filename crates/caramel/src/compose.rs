@@ -18,7 +18,7 @@ use crate::input;
 
 mod files;
 mod media;
-mod moment;
+pub(crate) mod moment;
 mod original;
 mod output;
 mod people;

@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use mail::{Address, Host};
 use net::Endpoint;
-use post::{Quota, TokenRules};
-use server::{AuditRhythm, Encrypted, Introspection, IntrospectionSettings, KeyFile, Protocol};
+use post::{Quota, TokenRules, UndoRules};
+use server::{
+    AuditRhythm, Encrypted, Introspection, IntrospectionSettings, KeyFile, Protocol, ReclaimRhythm,
+};
 
 use crate::complaint::Complaint;
 
@@ -32,6 +34,8 @@ pub(crate) struct Config {
     values: Table,
     pub(crate) listeners: Vec<Listener>,
     data: PathBuf,
+    /// Where it was read, if it is a file.
+    file: Option<PathBuf>,
     /// How many following ports to try where one is taken.
     pub(crate) ports_max: u16,
     /// True if there is no file: two accounts and their mail are made.
@@ -52,7 +56,9 @@ pub(crate) fn read(path: &Path) -> Result<Config, Complaint> {
         let what = format!("{} cannot be read", path.display());
         Complaint::usage(what).because(error)
     })?;
-    parse(&path.display().to_string(), text)
+    let mut config = parse(&path.display().to_string(), text)?;
+    config.file = std::path::absolute(path).ok();
+    Ok(config)
 }
 
 /// Reads a configuration.
@@ -82,6 +88,7 @@ pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
             .map(|(listener, _)| listener.clone())
             .collect(),
         data,
+        file: None,
         ports_max: 0,
         is_demo: false,
     };
@@ -118,6 +125,18 @@ impl Config {
 
     pub(crate) fn data(&self) -> &Path {
         &self.data
+    }
+
+    /// All files that it is in and that it names.
+    pub(crate) fn all_files(&self) -> Vec<PathBuf> {
+        let mut files: Vec<PathBuf> = self.file.clone().into_iter().collect();
+        for value in ALL.iter().filter_map(|setting| self.value(setting)) {
+            match value.meaning {
+                Meaning::Path(path) if path.is_file() => files.push(path),
+                _ => {}
+            }
+        }
+        files
     }
 
     pub(crate) fn hostname(&self) -> Host {
@@ -173,6 +192,24 @@ impl Config {
         }
     }
 
+    /// How what is dead is freed beside the work.
+    pub(crate) fn reclaim(&self) -> ReclaimRhythm {
+        ReclaimRhythm {
+            every: Duration::from_secs(self.number(&setting::RECLAIM)),
+            octets_per_second: self.number(&setting::RECLAIM_RATE),
+        }
+    }
+
+    /// For how long and how much what people do can be undone.
+    pub(crate) fn undo(&self) -> UndoRules {
+        UndoRules {
+            window: Duration::from_secs(self.number(&setting::UNDO_WINDOW)),
+            octets_max: self.number(&setting::UNDO_SIZE),
+            operations_max: usize::try_from(self.number(&setting::UNDO_OPERATIONS))
+                .unwrap_or(usize::MAX),
+        }
+    }
+
     pub(crate) fn message_size(&self) -> u64 {
         self.number(&setting::MESSAGE_SIZE)
     }
@@ -216,6 +253,10 @@ impl Config {
 
     pub(crate) fn offers_uid_only(&self) -> bool {
         self.is_on(&setting::UID_ONLY)
+    }
+
+    pub(crate) fn shows_removed_mail(&self) -> bool {
+        self.is_on(&setting::REMOVED_MAIL)
     }
 
     pub(crate) fn allows_dialogue(&self) -> bool {

@@ -137,6 +137,17 @@ fn next(method: &str, kind: &str) -> &'static str {
             | "Account/setQuota" | "Account/setRights",
             "Nonexistent",
         ) => "caramel account list",
+        ("Undo/revert" | "Undo/purge", "Nonexistent") => "caramel undo ACCOUNT lists what there is",
+        ("Undo/revert", "AlreadyExists") => "the same with --into NAME",
+        ("Undo/revert" | "Undo/asOf", "OverQuota") => {
+            "caramel account quota ACCOUNT; or the same with --over-quota"
+        }
+        ("Undo/revert", "Cannot") => "caramel undo ACCOUNT; or the same with --into MAILBOX",
+        ("Undo/restoreAccount", "AlreadyExists") => "the same with --into ANOTHER-ADDRESS",
+        ("Undo/restoreAccount", "Nonexistent") => {
+            "caramel undo ADDRESS; caramel domain add DOMAIN where its domain went as well"
+        }
+        ("Undo/list", "Nonexistent") => "caramel account list",
         ("Alias/remove", "Nonexistent") => "caramel alias list",
         ("Domain/remove", "Nonexistent") => "caramel domain list",
         ("Domain/remove", _) => "caramel account list; caramel alias list",

@@ -1,5 +1,6 @@
 //! Looking after a store that no server has open.
 
+use anyhow::Context as _;
 use post::Recount;
 use store::{Embedded, EmbeddedSettings};
 
@@ -32,7 +33,10 @@ pub(crate) fn check(config: &Config, deep: bool) -> Result<(), Complaint> {
     }
     Err(Complaint::new("the store is damaged")
         .because(format!("{} flaws", report.flaw_count))
-        .next("if only the index is wrong: caramel store rebuild; what differs: caramel audit"))
+        .next(
+            "the index: caramel store rebuild; what differs: caramel audit; a damaged log: a \
+             backup, or caramel store repair",
+        ))
 }
 
 /// Makes the index anew.
@@ -41,6 +45,33 @@ pub(crate) fn rebuild(config: &Config) -> Result<(), Complaint> {
     let rebuilt = Embedded::rebuild(&config.store(), EmbeddedSettings::default());
     let batches = rebuilt.map_err(|error| not_open(config, &error))?;
     say(&format!("The index was made anew from {batches} batches."))
+}
+
+/// Leaves out what is damaged in the middle of the log.
+pub(crate) fn repair(config: &Config, yes: bool) -> Result<(), Complaint> {
+    require_store(config)?;
+    if !yes && !confirmed()? {
+        return Err(Complaint::new("nothing was done").next("caramel store repair --yes"));
+    }
+    let lost = Embedded::repair(&config.store(), EmbeddedSettings::default());
+    let lost = lost.map_err(|error| not_open(config, &error))?;
+    for what in &lost {
+        say(&format!("left out: {what}"))?;
+    }
+    say("The store can be opened; the log is read from here on.")?;
+    say("Letters that cannot be read any more: caramel audit --deep")
+}
+
+fn confirmed() -> Result<bool, Complaint> {
+    say(
+        "Letters in damaged records are lost, unless you have a copy of the store to restore from.",
+    )?;
+    say("Leave them out, so that everything else serves? [y/N]")?;
+    let mut answer = String::new();
+    std::io::stdin()
+        .read_line(&mut answer)
+        .context("reading the answer")?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// Looking must not make a store where there is none.

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 mod audit;
+mod backup;
 mod certificate;
 mod cli;
 mod complaint;
@@ -22,13 +23,17 @@ mod directory;
 mod files;
 mod input;
 mod inspect;
+mod line;
 mod logging;
 mod papers;
 mod parse;
 mod password;
+mod progress;
+mod reclaim;
 mod serve;
 mod stats;
 mod transfer;
+mod undo;
 mod verify;
 
 fn main() -> ExitCode {

@@ -123,6 +123,8 @@ pub(crate) fn rules(config: &Config) -> Rules {
         message_octets_max: config.message_size(),
         recipients_max: to_usize(config.recipients()),
         quota: config.quota(),
+        undo: config.undo(),
+        removed_mail: config.shows_removed_mail(),
         scram_sha1: config.scram_sha1(),
         mailbox_memory_octets_max: to_usize(config.mailbox_memory()),
         // As much again is the store's, which takes what is streamed.
@@ -164,6 +166,7 @@ fn settings(config: &Config) -> Result<Settings, Complaint> {
         uid_only: config.offers_uid_only(),
         dialogues: config.allows_dialogue(),
         audit: config.audit(),
+        reclaim: config.reclaim(),
         grace: Duration::from_secs(config.stop_within_seconds()),
         ..Settings::new(config.hostname())
     })

@@ -8,7 +8,7 @@ use crate::cli::{Listing, say};
 use crate::complaint::Complaint;
 use crate::config::Config;
 use crate::desk::ask;
-use crate::inspect;
+use crate::{inspect, reclaim};
 
 /// Shows what the store has: its files, and its rows by table.
 pub(crate) fn run(config: &Config, listing: &Listing) -> Result<(), Complaint> {
@@ -19,6 +19,7 @@ pub(crate) fn run(config: &Config, listing: &Listing) -> Result<(), Complaint> {
         ("log", held.log),
         ("bodies", held.bodies),
         ("view", held.view),
+        ("snapshots", held.snapshots),
         ("search", held.derived),
     ];
     if listing.json {
@@ -46,11 +47,42 @@ pub(crate) fn run(config: &Config, listing: &Listing) -> Result<(), Complaint> {
     for (name, held) in files {
         line(name, held.files, "files", held.octets)?;
     }
+    used(kept.get("use").unwrap_or(&Value::Null))?;
+    reclaim::show(kept.get("reclaimed").unwrap_or(&Value::Null))?;
     let tables = kept.get("tables").and_then(Value::as_array);
     for table in tables.into_iter().flatten() {
         let name = table.get("name").and_then(Value::as_str);
         let of = |name: &str| table.get(name).and_then(Value::as_u64).unwrap_or_default();
         line(name.unwrap_or_default(), of("rows"), "rows ", of("octets"))?;
+    }
+    Ok(())
+}
+
+/// How much of each file is still mentioned by a row.
+fn used(used: &Value) -> Result<(), Complaint> {
+    let number = |of: &Value, name: &str| of.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let nothing = Value::Null;
+    for (name, what) in [
+        ("letters", "letters"),
+        ("bodies", "with a file of their own"),
+    ] {
+        let of = used.get(name).unwrap_or(&nothing);
+        say(&format!(
+            "  {what}: {} live, {} octets; {} dead, {} octets",
+            number(of, "live"),
+            number(of, "liveOctets"),
+            number(of, "dead"),
+            number(of, "deadOctets")
+        ))?;
+    }
+    let segments = used.get("segments").and_then(Value::as_array);
+    for segment in segments.into_iter().flatten() {
+        let (octets, live) = (number(segment, "octets"), number(segment, "liveOctets"));
+        say(&format!(
+            "  segment {:<14x} {octets:>16} octets, {} % live letters",
+            number(segment, "number"),
+            live.saturating_mul(100) / octets.max(1)
+        ))?;
     }
     Ok(())
 }

@@ -9,10 +9,8 @@
 mod export;
 mod import;
 mod key;
-mod line;
 mod manifest;
-mod progress;
-mod sink;
+pub(crate) mod sink;
 mod source;
 mod target;
 mod verify;

@@ -49,6 +49,31 @@ fn an_audit_is_asked_of_a_server_and_of_a_store() {
 }
 
 #[test]
+fn what_is_dead_is_freed_and_damage_left_out_when_somebody_asks() {
+    let mut house = House::new();
+    house.start();
+    let freed = house.done(&["store", "reclaim"], "");
+    assert!(
+        freed.starts_with("0 letters that no mailbox has any more"),
+        "{freed}"
+    );
+    let stats = house.done(&["store", "stats"], "");
+    assert!(
+        stats.contains("letters: 0 live, 0 octets; 0 dead"),
+        "{stats}"
+    );
+    house.stop();
+    let freed = house.done(&["store", "reclaim", "--json"], "");
+    assert!(freed.contains("\"sweeps\":1"), "{freed}");
+    let asked = house.run(&["store", "repair"], "no\n");
+    assert_eq!(asked.status.code(), Some(1));
+    let repaired = house.done(&["store", "repair", "--yes"], "");
+    assert!(repaired.contains("The store can be opened"), "{repaired}");
+    let checked = house.done(&["store", "check"], "");
+    assert!(checked.ends_with("sound\n"), "{checked}");
+}
+
+#[test]
 fn blocks_survive_where_nothing_is_cut() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("blocks");

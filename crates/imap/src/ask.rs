@@ -47,7 +47,10 @@ pub enum Ask {
     Unauthenticate,
     /// All mailboxes that the account may see and all names it is subscribed to.
     /// Answer: [`Answer::Mailboxes`].
-    List,
+    List {
+        /// Those of removed mail as well: without it they are told only where one is subscribed to.
+        removed: bool,
+    },
     /// The counts of one mailbox. Answer: [`Answer::Status`].
     Status {
         /// Its name.

@@ -17,6 +17,9 @@ pub struct Policy {
     pub inboxes: Vec<String>,
     /// What the names of mailboxes begin with that are nobody's own, if there are any (RFC 2342).
     pub shared: Option<String>,
+    /// What the names of mailboxes begin with that have what was removed from others, if there are
+    /// any. Only patterns that begin so find them.
+    pub removed: Option<String>,
     /// True if APPEND takes header fields beyond ASCII from whoever has not enabled UTF8=ACCEPT
     /// as well, against RFC 6855 §4.
     pub raw_headers: bool,
@@ -68,7 +71,8 @@ pub struct Policy {
 impl Policy {
     /// True for names of mailboxes that are not the user's own.
     pub(crate) fn is_others(&self, name: &str) -> bool {
-        let mut prefixes = self.other_users.iter().chain(&self.shared);
+        let prefixes = self.other_users.iter().chain(&self.shared);
+        let mut prefixes = prefixes.chain(&self.removed);
         prefixes.any(|prefix| name.starts_with(prefix))
     }
 
@@ -87,6 +91,7 @@ impl Default for Policy {
             other_users: None,
             inboxes: vec!["INBOX".to_owned()],
             shared: None,
+            removed: None,
             raw_headers: false,
             uid_only: false,
             starttls: true,

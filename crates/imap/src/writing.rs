@@ -109,13 +109,20 @@ pub(crate) fn string(out: &mut BytesMut, text: &[u8], utf8: bool) {
 }
 
 /// True if a text can stand between quotes as it is, as nearly all can; eight octets are looked at
-/// in one step.
+/// in one step, some of them twice.
 fn is_bland(text: &[u8]) -> bool {
-    let (words, rest) = text.as_chunks::<8>();
-    let mut last = [b' '; 8];
-    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-    let mut words = words.iter().chain([&last]);
-    words.all(|word| !has_special(u64::from_le_bytes(*word)))
+    if let Some(last) = text.last_chunk::<8>() {
+        let (words, _) = text.as_chunks::<8>();
+        let mut words = words.iter().chain([last]);
+        return words.all(|word| !has_special(u64::from_le_bytes(*word)));
+    }
+    if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        let [first, last] = [first, last].map(|half| u64::from(u32::from_le_bytes(*half)));
+        return !has_special(first << 32 | last);
+    }
+    let mut few = [b' '; 8];
+    few.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+    !has_special(u64::from_le_bytes(few))
 }
 
 /// True if there is an octet among these that is not ASCII, ends a line or a quoted string, or is

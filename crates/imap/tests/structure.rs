@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bytes::BytesMut;
-use imap::response::FetchLine;
+use imap::response::{FetchLine, PartKinds};
 use imap::{Names, Response};
 use mail::SeqNo;
 use message::{Outline, StoredOutline};
@@ -50,7 +50,7 @@ fn imaptest_agrees() {
             if name == "fetch-envelope" {
                 line.envelope(&mut out, &outline);
             } else {
-                line.body(&mut out, &outline);
+                line.body(&mut out, &outline, &mut PartKinds::default());
             }
             line.end(&mut out);
             let written = Response::parse(out.strip_suffix(b"\r\n").unwrap(), Names::Utf7);
@@ -71,11 +71,71 @@ fn global_messages_are_messages() {
         let outline = StoredOutline::from(&Outline::parse(whole.as_bytes()));
         let mut out = BytesMut::new();
         let mut line = FetchLine::begin(&mut out, SeqNo::MIN);
-        line.body_structure(&mut out, &outline);
+        line.body_structure(&mut out, &outline, &mut PartKinds::default());
         line.end(&mut out);
         let line = std::str::from_utf8(&out).unwrap().to_owned();
         assert!(line.contains("\"inside\""), "{line}");
         line.to_lowercase().replace(kind, "")
     });
     assert_eq!(told[0], told[1]);
+}
+
+/// Messages whose parts are of more kinds than are kept, alike and nearly alike.
+fn of_many_kinds() -> Vec<StoredOutline> {
+    let fields = [
+        "",
+        "Content-Type: text/plain; charset=utf-8\r\n",
+        "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n",
+        "Content-Type: text/html; charset=utf-8\r\n",
+        "Content-Type: text/plain; charset=\"a\\\"b\"\r\n",
+        "Content-Type: application/pdf; name*0=a; name*1=b\r\n",
+        "Content-Type: image/png\r\nContent-Disposition: attachment; filename=x\r\n",
+        "Content-Type: image/png\r\nContent-Disposition: attachment; filename=y\r\n",
+        "Content-Language: de, en\r\nContent-MD5: abc\r\nContent-Location: here\r\n",
+        "Content-Id: <1@x.example>\r\nContent-Description: what\r\n",
+        "Content-Type: message/rfc822\r\n\r\nSubject: in\r\n",
+    ];
+    let mut outlines = Vec::new();
+    for (at, first) in fields.iter().enumerate() {
+        for second in fields {
+            let text = "x\r\n".repeat(at);
+            let whole = format!(
+                "Content-Type: multipart/mixed; boundary=b{at}\r\n\r\n--b{at}\r\n{first}\r\n{text}\
+                 \r\n--b{at}\r\n{second}\r\n{text}y\r\n--b{at}--\r\n"
+            );
+            for message in [&whole, &format!("{second}\r\n{text}")] {
+                outlines.push(StoredOutline::from(&Outline::parse(message.as_bytes())));
+            }
+        }
+    }
+    outlines
+}
+
+#[test]
+fn parts_are_told_alike_whatever_was_told_before() {
+    let mut kinds = PartKinds::default();
+    let mut told = 0;
+    // Neighbours and strangers behind one another, told with and without the extension data.
+    let outlines = of_many_kinds();
+    for step in [1, 7, 50] {
+        let order = (0..outlines.len()).map(|at| at * step % outlines.len());
+        for (at, outline) in order.filter_map(|at| Some((at, outlines.get(at)?))) {
+            let mut lines = Vec::new();
+            for kinds in [&mut PartKinds::default(), &mut kinds] {
+                let mut out = BytesMut::new();
+                let mut line = FetchLine::begin(&mut out, SeqNo::MIN);
+                if at % 3 > 0 {
+                    assert!(line.body_structure(&mut out, outline, kinds));
+                }
+                if at % 3 < 2 {
+                    assert!(line.body(&mut out, outline, kinds));
+                }
+                line.end(&mut out);
+                lines.push(out);
+            }
+            assert_eq!(lines[0], lines[1]);
+            told += 1;
+        }
+    }
+    assert_eq!(told, 3 * 2 * 11 * 11);
 }

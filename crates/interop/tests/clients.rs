@@ -244,6 +244,24 @@ fn pop3_says_the_octets_that_python_counts() {
 }
 
 #[test]
+fn what_python_takes_away_comes_back() {
+    let server = Server::start().unwrap();
+    let ca = server.authority().unwrap();
+    let (binary, config) = (Server::binary(), server.config());
+    let imap = server.address("imap", Tls::Implicit).to_string();
+    let words = [
+        "-c",
+        include_str!("python/undo.py"),
+        binary.to_str().unwrap(),
+        config.to_str().unwrap(),
+        &ca,
+        &imap,
+        "2000",
+    ];
+    assert_eq!(run(&server, "python3", &words, "").out.trim(), "good");
+}
+
+#[test]
 fn another_password_ends_what_is_open() {
     let server = Server::start().unwrap();
     let ca = server.authority().unwrap();

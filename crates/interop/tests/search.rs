@@ -82,6 +82,9 @@ fn an_index_changes_no_answer() {
     server
         .command(&["account", "rm", "ada@test.localhost"], "")
         .unwrap();
+    server
+        .command(&["purge", "ada@test.localhost", "--removed-account"], "")
+        .unwrap();
     assert!(
         segments(&server).is_empty(),
         "mail that is gone leaves nothing behind"

@@ -205,6 +205,8 @@ mod written {
     /// What was wrong; else nothing.
     pub(super) const LENIENCIES: u8 = 32;
     pub(super) const ALL: u8 = 63;
+    /// Those that say what a part is, and not where.
+    pub(super) const KIND: u8 = TYPE | ENCODING | MORE;
 }
 
 const DEFAULT_ENCODING: &str = "7bit";

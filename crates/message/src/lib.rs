@@ -93,8 +93,8 @@ pub use scanner::{Scanned, Scanner};
 pub use section::{Located, Section, Specifier, filter_header};
 pub use status::{Action, DeliveryStatus, RecipientStatus, Typed};
 pub use stored::{
-    StoredAddress, StoredContent, StoredDigest, StoredDisposition, StoredList, StoredOutline,
-    StoredPart, StoredParts,
+    LeafKind, StoredAddress, StoredContent, StoredDigest, StoredDisposition, StoredKind,
+    StoredList, StoredOutline, StoredPart, StoredParts,
 };
 pub use table::{Kind, Table, Text};
 pub use text::{

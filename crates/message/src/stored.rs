@@ -121,6 +121,12 @@ impl<'a> StoredParts<'a> {
         self.reader.part().ok()
     }
 
+    /// Passes the next part if it is of one of these kinds, and tells how many octets its body
+    /// has, how many lines, and what stands beside its kind here.
+    pub fn part_like<'k, T>(&mut self, kinds: &'k [(LeafKind, T)]) -> Option<(u64, u64, &'k T)> {
+        self.reader.part_like(kinds)
+    }
+
     /// The digest of a message that is a part: it comes behind that part, before the message's
     /// root.
     pub fn digest(&mut self) -> Option<StoredDigest<'a>> {
@@ -221,6 +227,40 @@ pub struct StoredPart<'a> {
     pub lines: u64,
     pub leniencies: Leniencies,
     pub content: StoredContent,
+    /// All but the places and what was wrong; `None` where there is something in the part, and
+    /// where it cannot be told apart.
+    pub kind: Option<StoredKind<'a>>,
+}
+
+/// What parts are that are alike but for their places: as it is stored.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredKind<'a> {
+    pub(crate) flags: u8,
+    pub(crate) octets: &'a [u8],
+}
+
+/// The same, copied: to find parts that are alike ([`StoredParts::part_like`]).
+#[derive(Clone, Debug)]
+pub struct LeafKind {
+    pub(crate) flags: u8,
+    pub(crate) octets: Box<[u8]>,
+}
+
+impl From<StoredKind<'_>> for LeafKind {
+    fn from(kind: StoredKind<'_>) -> Self {
+        Self {
+            flags: kind.flags,
+            octets: kind.octets.into(),
+        }
+    }
+}
+
+impl LeafKind {
+    /// Octets it takes.
+    #[must_use]
+    pub const fn octets(&self) -> usize {
+        self.octets.len()
+    }
 }
 
 impl<'a> StoredPart<'a> {
@@ -246,6 +286,7 @@ impl<'a> StoredPart<'a> {
             lines: 0,
             leniencies: Leniencies::NONE,
             content: StoredContent::Leaf,
+            kind: None,
         }
     }
 

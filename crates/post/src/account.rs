@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::draft::Draft;
 use crate::happenings::Author;
+use crate::history::{Actor, Client};
 use crate::keeper::Keeper;
 use crate::ledger::Ledger;
 use crate::tables::{self, EmailRow};
@@ -32,6 +33,8 @@ pub struct Account {
     pub(crate) visitor: Option<AccountId>,
     /// This login, among all that change an account.
     pub(crate) author: Author,
+    /// Who that is, and by what, as operations are listed.
+    pub(crate) actor: Arc<Actor>,
     pub(crate) gauge: Arc<Gauge>,
 }
 
@@ -52,6 +55,18 @@ impl Account {
     #[must_use]
     pub const fn house(&self) -> &Post {
         &self.house
+    }
+
+    /// Says by what it is used from here on: operations are listed with it.
+    pub fn used_by(&mut self, client: Client) {
+        let who = self.actor.who.clone();
+        self.actor = Arc::new(Actor { who, client });
+    }
+
+    /// By what it is used.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.actor.client
     }
 
     /// Shows how far a search, a sort or a threading is that was begun with this or a clone of it.
@@ -179,7 +194,7 @@ impl Account {
         mut change: impl FnMut(&mut Draft<'_>) -> Outcome<T> + Send,
     ) -> Outcome<T> {
         let change = |draft: &mut Draft<'_>| {
-            draft.sign(self.author);
+            draft.sign(self.author, &self.actor);
             change(draft)
         };
         self.house.change(&self.keeper, &[], change).await

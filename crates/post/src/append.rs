@@ -12,7 +12,7 @@ use crate::access::Settable;
 use crate::draft::Filing;
 use crate::ledger::Ledger;
 use crate::spool::{Spool, Spooled, too_big};
-use crate::{Account, Error, Outcome, Post, Quota, Usage, Why};
+use crate::{Account, Error, OperationKind, Outcome, Post, Quota, Usage, Why};
 
 /// What taking a message out of a mailbox needs.
 pub(crate) const REMOVES: Rights =
@@ -202,7 +202,7 @@ impl Append {
         house
             .change(keeper, &blobs, |draft| {
                 let account = &self.account;
-                draft.sign(account.author);
+                draft.sign(account.author, &account.actor);
                 let mailbox = account.target(draft.ledger(), &self.to)?;
                 let folder = draft.ledger().folder(mailbox)?;
                 let uidvalidity = folder.row.uidvalidity;
@@ -212,6 +212,7 @@ impl Append {
                     is_there(account, draft.ledger(), source, uid)?;
                     // First, so that a full mailbox has room for what comes.
                     // RFC 8508 §3.4
+                    draft.call(OperationKind::Replace);
                     draft.remove(source, &UidSet::from_range(uid..=uid));
                 }
                 let mut uids = UidSet::new();

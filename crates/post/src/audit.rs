@@ -13,6 +13,7 @@ mod directory;
 mod judge;
 mod letters;
 mod memory;
+mod operations;
 mod place;
 mod shares;
 mod status;
@@ -140,6 +141,8 @@ pub enum Kind {
     Preview,
     /// What is in memory, against the rows.
     Memory,
+    /// What an operation did is not there any more: it cannot be undone.
+    Operation,
     /// A row that cannot be read.
     Unreadable,
     /// Who shares with whom, against the mailboxes' lists.
@@ -168,6 +171,7 @@ impl Kind {
             Self::Outline => "outline",
             Self::Preview => "preview",
             Self::Memory => "memory",
+            Self::Operation => "operation",
             Self::Unreadable => "unreadable",
             Self::Share => "share",
             Self::Directory => "directory",

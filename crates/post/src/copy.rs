@@ -10,7 +10,7 @@ use crate::append::REMOVES;
 use crate::draft::{Draft, Filing};
 use crate::mailbox::copy_entries;
 use crate::tables::{EmailRow, Entry};
-use crate::{Account, Error, Outcome, Quota, Rules, Usage, Why};
+use crate::{Account, Error, OperationKind, Outcome, Quota, Rules, Usage, Why};
 
 /// Messages that go to another account at once.
 const CARRIED_MESSAGES_MAX: usize = 10_000;
@@ -74,9 +74,15 @@ impl Account {
                     self.target(draft.ledger(), to)?;
                     let sizes = source.among(uids).map(|entry| entry.size.into());
                     draft.admit(quota, Usage::of(sizes))?;
-                    self.copy_into(draft, mailbox, uids, to, (rules, now))
+                    let (target, copied) =
+                        self.copy_into(draft, mailbox, uids, to, (rules, now))?;
+                    draft.record_copies(target, &copied.pairs);
+                    Ok(copied)
                 })
                 .await;
+        }
+        if self.is_removed_mail_of(there.id()) {
+            return self.bring_back(mailbox, uids, (there, to)).await;
         }
         let carried = self.carried(mailbox, uids, Rights::READ).await?;
         there
@@ -102,10 +108,10 @@ impl Account {
             return self
                 .change(|draft| {
                     self.folder(draft.ledger(), mailbox, REMOVES)?;
-                    let copied = self.copy_into(draft, mailbox, uids, to, (rules, now))?;
+                    let (target, copied) =
+                        self.copy_into(draft, mailbox, uids, to, (rules, now))?;
                     // Only what was copied goes: the copies in the same mailbox are not among it.
-                    let sources = copied.pairs.iter().map(|(source, _)| *source);
-                    draft.remove(mailbox, &sources.collect());
+                    draft.leave(mailbox, target, &copied.pairs);
                     Ok(copied)
                 })
                 .await;
@@ -119,7 +125,7 @@ impl Account {
             .position(|keeper| keeper.account == self.id());
         let done = house
             .change_all(&keepers, &[], |index, draft| {
-                draft.sign(self.author);
+                draft.sign(self.author, &self.actor);
                 if Some(index) == here {
                     self.let_go(draft, mailbox, &carried)?;
                     return Ok(None);
@@ -140,14 +146,14 @@ impl Account {
         uids: &UidSet,
         to: &str,
         (rules, now): (&Rules, Timestamp),
-    ) -> Outcome<Copied> {
+    ) -> Outcome<(MailboxId, Copied)> {
         self.folder(draft.ledger(), mailbox, Rights::READ)?;
         let target = self.target(draft.ledger(), to)?;
         let folder = draft.ledger().folder(target)?;
         let uidvalidity = folder.row.uidvalidity;
         let settable = Settable::by(self.rights(folder));
         let pairs = copy_entries(draft, mailbox, uids, (target, settable), (rules, now))?;
-        Ok(Copied { uidvalidity, pairs })
+        Ok((target, Copied { uidvalidity, pairs }))
     }
 
     /// What has to be known of messages to file them in another account.
@@ -213,6 +219,7 @@ impl Account {
             let uid = draft.file(target, filing, rules.mailbox_messages_max)?;
             pairs.push((entry.uid, uid));
         }
+        draft.record_copies(target, &pairs);
         Ok(Copied { uidvalidity, pairs })
     }
 
@@ -230,6 +237,7 @@ impl Account {
             return Err(Error::refused(Why::Expunged, 550, [5, 2, 0], text));
         }
         let uids = carried.iter().map(|one| one.entry.uid).collect();
+        draft.call(OperationKind::MoveAway);
         draft.remove(mailbox, &uids);
         Ok(())
     }

@@ -3,6 +3,7 @@
 mod aliases;
 mod compare;
 mod quota;
+mod removed;
 pub(crate) mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,8 @@ use mail::{AccountId, Address, Host, LocalPart, Role, Timestamp};
 use store::{Batch, Partition, Store, Version, Write, Writes};
 
 pub use crate::directory::aliases::{Alias, AliasSource};
-use crate::directory::rows::{AccountRow, HouseRow, Password, Scram};
+pub use crate::directory::removed::RemovedAccount;
+use crate::directory::rows::{AccountRow, HouseRow, Password, RemovedRow, Scram};
 use crate::draft::Draft;
 use crate::ledger::{Ledger, scan};
 use crate::{Error, Outcome, Outside, Post, Quota, Why};
@@ -61,6 +63,8 @@ pub(crate) struct Maps {
     pub(crate) aliases: BTreeMap<AliasSource, Vec<Address>>,
     /// Who may have been given something (0 for anyone), and by whom.
     pub(crate) shares: BTreeSet<(AccountId, AccountId)>,
+    /// Accounts that were removed and can come back.
+    pub(crate) removed: BTreeMap<AccountId, RemovedRow>,
 }
 
 impl Directory {
@@ -112,6 +116,11 @@ impl Directory {
             .accounts
             .get(&id)
             .is_some_and(AccountRow::is_shared)
+    }
+
+    /// True if it was removed and can come back.
+    pub(crate) fn is_removed(&self, id: AccountId) -> bool {
+        self.maps().removed.contains_key(&id)
     }
 
     fn maps_mut(&self) -> RwLockWriteGuard<'_, Maps> {
@@ -171,6 +180,8 @@ pub(crate) enum Edit {
     NoAlias(AliasSource),
     Share((AccountId, AccountId)),
     NoShare((AccountId, AccountId)),
+    Removed(AccountId, RemovedRow),
+    NoRemoved(AccountId),
 }
 
 impl Edit {
@@ -185,6 +196,8 @@ impl Edit {
             Self::NoAlias(source) => Alias::delete(source),
             Self::Share(share) => rows::put_share(*share),
             Self::NoShare(share) => rows::delete_share(*share),
+            Self::Removed(id, row) => row.put(*id),
+            Self::NoRemoved(id) => RemovedRow::delete(*id),
         }
     }
 
@@ -217,6 +230,12 @@ impl Edit {
             }
             Self::NoShare(share) => {
                 maps.shares.remove(&share);
+            }
+            Self::Removed(id, row) => {
+                maps.removed.insert(id, row);
+            }
+            Self::NoRemoved(id) => {
+                maps.removed.remove(&id);
             }
         }
     }
@@ -366,25 +385,6 @@ impl Post {
         .await
     }
 
-    /// Removes an account and its mail; who is logged in to it is not welcome any more.
-    ///
-    /// # Errors
-    /// [`Why::Nonexistent`], or if it cannot be stored.
-    pub async fn remove_account(&self, address: &Address) -> Outcome<()> {
-        let id = self
-            .edit(|maps| {
-                let (id, _) = maps.known(address)?;
-                let shares = maps.shares.iter().copied();
-                let its = shares.filter(|(to, by)| *to == id || *by == id);
-                let edits = std::iter::once(Edit::NoAccount(id)).chain(its.map(Edit::NoShare));
-                Ok((id, edits.collect(), None))
-            })
-            .await?;
-        let done = self.erase(id).await;
-        self.keeper(id).stir();
-        done
-    }
-
     /// Gives an account another password; who is logged in to it with the old one is not welcome
     /// any more.
     ///
@@ -434,35 +434,6 @@ impl Post {
         let store = self.inner.store.as_ref();
         self.inner.directory.change(store, change).await
     }
-
-    /// Deletes all rows of an account that the directory no longer knows.
-    pub(crate) async fn erase(&self, id: AccountId) -> Outcome<()> {
-        let keeper = self.keeper(id);
-        let store = self.inner.store.as_ref();
-        let version = store.version(keeper.partition()).await;
-        let mut writes = Vec::new();
-        for table in crate::tables::ALL {
-            scan(store, keeper.partition(), table, |row| {
-                let key = row.key.clone();
-                writes.push(Write::Delete { table, key });
-                Some(())
-            })
-            .await?;
-        }
-        let part = Writes {
-            partition: keeper.partition(),
-            from: version.map_err(Error::reading("removing an account"))?,
-            writes,
-        };
-        let batch = Batch {
-            parts: vec![part],
-            blobs: Vec::new(),
-        };
-        let done = store.commit(batch).await.map_err(Error::commit);
-        keeper.forget();
-        done?;
-        keeper.index.erase(store, keeper.partition()).await
-    }
 }
 
 async fn read(store: &dyn Store) -> Outcome<(Version, Maps)> {
@@ -498,6 +469,12 @@ async fn read(store: &dyn Store) -> Outcome<(Version, Maps)> {
         Some(())
     })
     .await?;
+    scan(store, at, rows::REMOVED, |row| {
+        let (id, row) = RemovedRow::read(&row.key, &row.value)?;
+        maps.removed.insert(id, row);
+        Some(())
+    })
+    .await?;
     Ok((version, maps))
 }
 
@@ -513,6 +490,7 @@ fn first_writes(id: AccountId, row: &AccountRow) -> Writes {
         draft.add_mailbox(name, role, row.created);
         draft.subscribe(name, true);
     }
+    draft.begin_to_remember(row.created);
     Writes {
         partition: Partition(id.0),
         from: Version::default(),

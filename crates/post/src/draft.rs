@@ -7,23 +7,28 @@ use mail::{
     UidValidity,
 };
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use store::Write;
 
 mod flags;
+mod history;
 mod list;
 mod mend;
+mod undo;
 
 pub(crate) use flags::Flagging;
+use history::Pen;
 use list::List;
 
 use crate::access::{self, Acl, Grantee};
 use crate::happenings::{Author, Happening, What};
+use crate::history::Actor;
 use crate::ledger::{Folder, KEYWORDS_MAX, Ledger, VANISHED_MAX, VANISHED_RUNS_MAX};
 use crate::metadata::WHOLE;
 use crate::sums::Sums;
-use crate::tables::{self, EmailRow, Entry, MailboxRow, SavedAt};
+use crate::tables::{self, EmailRow, Entry, MailboxRow, Part, Removed, SavedAt};
 use crate::{Error, Outcome, Quota, Usage};
 
 /// Memory is given back where so many times less would do.
@@ -42,6 +47,8 @@ pub(crate) struct Draft<'a> {
     author: Author,
     /// The mailbox above those that have no level above them, where that matters.
     root: Option<&'static str>,
+    /// What will be remembered of it; `None` where operations are not.
+    pen: Option<Pen>,
 }
 
 /// A message about to be filed.
@@ -66,12 +73,17 @@ impl<'a> Draft<'a> {
             filed: BTreeSet::new(),
             author: Author(0),
             root: None,
+            pen: None,
         }
     }
 
-    /// Says whose doing it is: they are not told of it as news.
-    pub(crate) const fn sign(&mut self, author: Author) {
+    /// Says whose doing it is: they are not told of it as news, and are named where operations are
+    /// listed.
+    pub(crate) fn sign(&mut self, author: Author, actor: &Arc<Actor>) {
         self.author = author;
+        if let Some(pen) = &mut self.pen {
+            pen.actor = Arc::clone(actor);
+        }
     }
 
     /// Notes for those who watch the account what happened to a mailbox.
@@ -106,6 +118,7 @@ impl<'a> Draft<'a> {
     /// Ends it: the writes, the counters among them, and the line; `None` if nothing changed.
     pub(crate) fn finish(mut self) -> Option<(Vec<Write>, ModSeq)> {
         let modseq = self.modseq?;
+        self.write_history(modseq);
         for id in std::mem::take(&mut self.filed) {
             if let Some(folder) = self.ledger.folders.get(&id) {
                 self.writes.push(tables::put_next_uid(id, folder.next_uid));
@@ -234,12 +247,29 @@ impl<'a> Draft<'a> {
         Ok(self.ledger.folder(mailbox)?.known_keywords(flags))
     }
 
-    /// Takes messages out of a mailbox; those that were nowhere else are gone.
+    /// Takes messages out of a mailbox; those that were nowhere else are gone, but for what is
+    /// remembered of them.
     pub(crate) fn remove(&mut self, mailbox: MailboxId, uids: &UidSet) {
-        let Some(folder) = self.ledger.folders.get_mut(&mailbox) else {
+        let gone = self.take_out(mailbox, uids);
+        if gone.is_empty() {
             return;
-        };
+        }
+        if self.remembers() {
+            // Its rows name these messages from now on.
+            let entries = gone;
+            self.record(Part::Removed(Removed { mailbox, entries }));
+            return;
+        }
+        self.forget_past(None);
+        self.unshare_all(gone.iter().map(|entry| entry.email));
+    }
+
+    /// Takes messages out of a mailbox; what becomes of them is the caller's affair.
+    fn take_out(&mut self, mailbox: MailboxId, uids: &UidSet) -> Vec<Entry> {
         let mut gone = Vec::new();
+        let Some(folder) = self.ledger.folders.get_mut(&mailbox) else {
+            return gone;
+        };
         folder.entries.retain(|entry| {
             let stays = !uids.contains(entry.uid);
             if !stays {
@@ -248,27 +278,35 @@ impl<'a> Draft<'a> {
             stays
         });
         if gone.is_empty() {
-            return;
+            return gone;
         }
         give_back(&mut folder.entries);
         folder.sums = Sums::of(&folder.entries);
         let removed: UidSet = gone.iter().map(|entry| entry.uid).collect();
         let modseq = self.modseq();
         self.release(mailbox, gone.iter().map(|entry| entry.modseq));
-        for entry in gone {
+        for entry in &gone {
             self.ledger.counters.usage.remove(entry.size.into());
             self.writes.push(Entry::delete(mailbox, entry.uid));
-            self.unshare(entry.email);
-        }
-        let shared = &mut self.ledger.shared;
-        if shared.len() < shared.capacity() / ROOMY {
-            shared.shrink_to_fit();
         }
         if let Some(folder) = self.ledger.folders.get_mut(&mailbox) {
             folder.highest = modseq;
         }
         self.happened(mailbox, What::Removed);
         self.remember_vanished(modseq, mailbox, removed);
+        gone
+    }
+
+    /// Takes one entry of each of these emails away; those that have none any more are gone.
+    pub(crate) fn unshare_all(&mut self, emails: impl Iterator<Item = EmailId>) {
+        self.modseq();
+        for email in emails {
+            self.unshare(email);
+        }
+        let shared = &mut self.ledger.shared;
+        if shared.len() < shared.capacity() / ROOMY {
+            shared.shrink_to_fit();
+        }
     }
 
     fn unshare(&mut self, email: EmailId) {
@@ -415,6 +453,7 @@ impl<'a> Draft<'a> {
         let acl = self.ledger.folders.get(&id);
         let acl = acl.map_or_else(Acl::new, |folder| folder.acl.clone());
         self.empty_mailbox(id);
+        self.record_deleted(id);
         self.clear_acl(id);
         self.clear_metadata(id);
         if let Some(folder) = self.ledger.folders.remove(&id) {
@@ -427,8 +466,22 @@ impl<'a> Draft<'a> {
         self.writes.push(tables::delete_next_uid(id));
     }
 
+    /// Deletes a mailbox with its messages, and leaves it as a level above others.
+    // RFC 9051 §6.3.5, RFC 4314 §4
+    pub(crate) fn hollow_mailbox(&mut self, id: MailboxId) {
+        self.empty_mailbox(id);
+        self.record_deleted(id);
+        self.clear_acl(id);
+        self.clear_metadata(id);
+        self.edit_mailbox(id, |row| {
+            row.selectable = false;
+            row.role = None;
+        });
+        self.happened(id, What::Emptied);
+    }
+
     /// Takes all messages out of a mailbox.
-    pub(crate) fn empty_mailbox(&mut self, id: MailboxId) {
+    fn empty_mailbox(&mut self, id: MailboxId) {
         let uids = self.ledger.folders.get(&id).map(Folder::uids);
         self.remove(id, &uids.unwrap_or_default());
     }

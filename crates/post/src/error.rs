@@ -154,6 +154,11 @@ impl Error {
                     fault => fault,
                 }
             }
+            // On its way to another account, or while it was made to be read better.
+            CommitError::Gone(_) => {
+                let text = "A message was removed meanwhile; please try again";
+                Self::refused(Why::Expunged, 450, [4, 2, 0], text)
+            }
             CommitError::Unknown(cause) => Self::Fault(Fault::Stopped(cause)),
         }
     }

@@ -345,7 +345,7 @@ impl Account {
     /// Keeps previews that were made, all in one step. That they are not kept is no reason not to
     /// show them.
     async fn keep_previews(&self, mailbox: MailboxId, made: Vec<(Uid, EmailId, EmailRow)>) {
-        if made.is_empty() {
+        if made.is_empty() || self.keeper.is_removed_mail() {
             return;
         }
         let kept = self.change(|draft| {
@@ -388,8 +388,10 @@ impl Account {
             outline: Some(stored.clone()),
             ..email.clone()
         };
-        self.change(|draft| learn(draft, (mailbox, uid, id), &known))
-            .await?;
+        if !self.keeper.is_removed_mail() {
+            self.change(|draft| learn(draft, (mailbox, uid, id), &known))
+                .await?;
+        }
         Ok(stored)
     }
 

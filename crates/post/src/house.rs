@@ -12,6 +12,7 @@ use crate::audit::Audited;
 use crate::budget::{Keepers, MailboxMemory};
 use crate::directory::Directory;
 use crate::happenings::Author;
+use crate::history::{Actor, Client};
 use crate::keeper::{Full, Keeper};
 use crate::login::Gate;
 use crate::search::Waiting;
@@ -38,6 +39,8 @@ pub(crate) struct Inner {
     pub(crate) full: Arc<Full>,
     /// One change at a time of who shares with whom.
     pub(crate) sharing: tokio::sync::Mutex<()>,
+    /// One at a time forgets operations.
+    pub(crate) forgetting: tokio::sync::Mutex<()>,
     /// Accounts whose index has fallen behind.
     pub(crate) waiting: Arc<Waiting>,
     /// What audits found.
@@ -74,6 +77,7 @@ impl Post {
                 gate,
                 full: Arc::default(),
                 sharing: tokio::sync::Mutex::default(),
+                forgetting: tokio::sync::Mutex::default(),
                 waiting: Arc::default(),
                 audited: Audited::default(),
                 imports: Arc::default(),
@@ -113,6 +117,10 @@ impl Post {
         let account = Account {
             keeper: self.keeper(id),
             house: self.clone(),
+            actor: Arc::new(Actor {
+                who: address.to_string(),
+                client: Client::command_line(),
+            }),
             address,
             salt,
             visitor: None,
@@ -152,7 +160,10 @@ impl Post {
     }
 
     /// The same where rows say where the messages may be.
-    pub(crate) async fn read_sought(&self, sought: Vec<Sought>) -> Outcome<Vec<Bytes>> {
+    ///
+    /// # Errors
+    /// As [`Post::read`].
+    pub async fn read_sought(&self, sought: Vec<Sought>) -> Outcome<Vec<Bytes>> {
         let read = self.inner.store.read_sought(sought).await;
         read.map_err(Error::reading("reading messages"))
     }

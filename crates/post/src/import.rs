@@ -241,11 +241,11 @@ impl Import {
         let blobs: Vec<Staged> = whole.iter().map(|(_, one)| one.staged.clone()).collect();
         let more = Usage::of(blobs.iter().map(|staged| staged.len));
         let notes_before = self.journal.as_ref().map_or(0, |journal| journal.notes);
-        let (source, author) = (self.source.key.1, self.account.author);
+        let (source, account) = (self.source.key.1, &self.account);
         let into = (self.mailbox, house.rules().mailbox_messages_max, now);
         let (imported, journal) = house
             .change(keeper, &blobs, |draft| {
-                draft.sign(author);
+                draft.sign(account.author, &account.actor);
                 draft.admit(quota, more)?;
                 let mut notes = notes_before;
                 let mut imported = Imported {

@@ -14,10 +14,12 @@ use mail::{AccountId, Instant, ModSeq};
 use store::{Batch, Boxed, CommitError, Partition, Staged, Version, Writes};
 use tokio::sync::watch;
 
+use crate::access::forbidden;
 use crate::arranged::Arranged;
 use crate::budget::Budget;
 use crate::draft::Draft;
 use crate::ledger::Ledger;
+use crate::removed::REMOVED_MAIL;
 use crate::search::{Index, Waiting};
 use crate::{Error, Outcome, Outside, Post};
 
@@ -99,7 +101,12 @@ impl Keeper {
     }
 
     pub(crate) const fn partition(&self) -> Partition {
-        Partition(self.account.0)
+        Partition(self.account.0 & !REMOVED_MAIL)
+    }
+
+    /// True if it keeps what was removed from an account: nothing is ever changed there.
+    pub(crate) const fn is_removed_mail(&self) -> bool {
+        self.account.0 & REMOVED_MAIL != 0
     }
 
     /// How many octets of memory the account takes, as was counted last.
@@ -188,7 +195,15 @@ impl Keeper {
         if self.desk().ledger.is_some() {
             return Ok(());
         }
-        let ledger = Ledger::load(house.inner.store.as_ref(), self.partition()).await?;
+        let owner = AccountId(self.partition().0);
+        if house.inner.directory.is_removed(owner) {
+            return Err(Error::nonexistent("There is no such account"));
+        }
+        let store = house.inner.store.as_ref();
+        let ledger = match self.is_removed_mail() {
+            true => Ledger::load_removed(store, self.partition()).await?,
+            false => Ledger::load(store, self.partition()).await?,
+        };
         let mut desk = self.desk();
         if ledger.version < desk.acknowledged {
             // A commit from before the memory was thrown away ended meanwhile: read again.
@@ -200,8 +215,10 @@ impl Keeper {
             version: ledger.durable,
         });
         self.publish(ledger.counters.modseq);
-        self.index
-            .notice(ledger.counters.email, ledger.counters.usage.messages);
+        if !self.is_removed_mail() {
+            self.index
+                .notice(ledger.counters.email, ledger.counters.usage.messages);
+        }
         desk.ledger = Some(Box::new(ledger));
         Ok(())
     }
@@ -368,10 +385,8 @@ impl Post {
         if desks.iter().any(|desk| desk.ledger.is_none()) {
             return Tried::Away;
         }
-        let mut batch = Batch {
-            parts: Vec::new(),
-            blobs: blobs.to_vec(),
-        };
+        let (parts, blobs) = (Vec::new(), blobs.to_vec());
+        let mut batch = Batch { parts, blobs };
         let mut parties = Vec::new();
         let mut answers = Vec::new();
         for (index, (keeper, desk)) in keepers.iter().zip(&mut desks).enumerate() {
@@ -380,6 +395,9 @@ impl Post {
                 return Tried::Away;
             };
             let mut draft = Draft::new(ledger);
+            if self.inner.rules.undo.is_on() {
+                draft.remember(self.inner.outside.now());
+            }
             match change(index, &mut draft) {
                 Ok(answer) => answers.push(answer),
                 Err(error) => {
@@ -393,6 +411,10 @@ impl Post {
                     }
                     return Tried::Answer(Err(error), Vec::new());
                 }
+            }
+            if keeper.is_removed_mail() && !draft.is_empty() {
+                keeper.discard(desk);
+                return Tried::Answer(Err(forbidden()), Vec::new());
             }
             if let Some((writes, modseq)) = draft.finish() {
                 batch.parts.push(Writes {
@@ -529,7 +551,7 @@ impl Future for Settling {
                         self.stopped.send_replace(true);
                     }
                     CommitError::Full => self.full.note(self.outside.instant()),
-                    CommitError::Conflict | CommitError::Failed(_) => {}
+                    CommitError::Conflict | CommitError::Gone(_) | CommitError::Failed(_) => {}
                 }
             }
         }

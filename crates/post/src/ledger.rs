@@ -13,8 +13,9 @@ use store::{Direction, Partition, Row, Store, Table, Version};
 use crate::access::{self, Acl};
 use crate::arranged::Arranged;
 use crate::happenings::Happenings;
+use crate::history::Known;
 use crate::sums::Sums;
-use crate::tables::{self, Counters, Entry, FlagRun, MailboxRow};
+use crate::tables::{self, Counters, Entry, FlagRun, MailboxRow, Part, Remembered};
 use crate::{Error, Fault, Outcome, Usage, Why};
 
 /// Removals remembered for each account, so that a client can catch up cheaply: so many changes...
@@ -44,6 +45,10 @@ pub(crate) struct Ledger {
     pub(crate) metadata_octets: usize,
     /// Emails with more than one entry, and how many.
     pub(crate) shared: HashMap<EmailId, u32>,
+    /// The operations that are remembered, by their lines.
+    pub(crate) history: BTreeMap<ModSeq, Known>,
+    /// What is known of all of them.
+    pub(crate) remembered: Remembered,
     /// Rows of flag runs.
     pub(crate) flag_runs: BTreeMap<(ModSeq, MailboxId), Held>,
     /// By rising mod-sequence.
@@ -147,19 +152,14 @@ impl Ledger {
         })
         .await?;
         ledger.recount(partition, usage);
+        ledger.load_history(store, partition, &mut emails).await?;
         ledger.shared = shared(emails);
         scan(store, partition, tables::FLAG_RUNS, |row| {
             ledger.read_flag_runs(row)
         })
         .await?;
         scan(store, partition, tables::VANISHED, |row| {
-            let line = tables::read_vanished(&row.key, &row.value)?;
-            if let Some(folder) = ledger.folders.get_mut(&line.1) {
-                folder.highest = folder.highest.max(line.0);
-            }
-            ledger.vanished_runs += line.2.ranges_count();
-            ledger.vanished.push_back(line);
-            Some(())
+            ledger.read_vanished(row)
         })
         .await?;
         ledger.load_lists(store, partition).await?;
@@ -174,6 +174,43 @@ impl Ledger {
         }
         ledger.happenings = Happenings::behind(ledger.counters.modseq);
         Ok(ledger)
+    }
+
+    fn read_vanished(&mut self, row: &Row) -> Option<()> {
+        let line = tables::read_vanished(&row.key, &row.value)?;
+        if let Some(folder) = self.folders.get_mut(&line.1) {
+            folder.highest = folder.highest.max(line.0);
+        }
+        self.vanished_runs += line.2.ranges_count();
+        self.vanished.push_back(line);
+        Some(())
+    }
+
+    /// Reads which operations are remembered, and adds the messages they name.
+    async fn load_history(
+        &mut self,
+        store: &dyn Store,
+        partition: Partition,
+        emails: &mut Vec<EmailId>,
+    ) -> Outcome<()> {
+        scan(store, partition, tables::HISTORY, |row| {
+            let (line, deed) = tables::read_deed(&row.key, &row.value)?;
+            self.history.insert(line, Known::of(&deed));
+            Some(())
+        })
+        .await?;
+        scan(store, partition, tables::GONE, |row| {
+            if let Part::Removed(removed) = tables::read_part(&row.value)? {
+                emails.extend(removed.entries.iter().map(|entry| entry.email));
+            }
+            Some(())
+        })
+        .await?;
+        scan(store, partition, tables::REMEMBERED, |row| {
+            self.remembered = tables::read_remembered(&row.value)?;
+            Some(())
+        })
+        .await
     }
 
     /// Reads what is no message's: subscriptions, notes, and what others may do.
@@ -228,6 +265,8 @@ impl Ledger {
             metadata: BTreeMap::new(),
             metadata_octets: 0,
             shared: HashMap::new(),
+            history: BTreeMap::new(),
+            remembered: Remembered::default(),
             flag_runs: BTreeMap::new(),
             vanished: VecDeque::new(),
             happenings: Happenings::default(),

@@ -210,19 +210,7 @@ impl Account {
                     "There are mailboxes below it; delete them first",
                 ));
             }
-            if has_children {
-                draft.empty_mailbox(id);
-                // RFC 4314 §4
-                draft.clear_acl(id);
-                draft.clear_metadata(id);
-                draft.edit_mailbox(id, |row| {
-                    row.selectable = false;
-                    row.role = None;
-                });
-                draft.happened(id, What::Emptied);
-            } else {
-                draft.delete_mailbox(id);
-            }
+            delete_or_hollow(draft, id);
             Ok(id)
         })
         .await
@@ -271,7 +259,7 @@ impl Account {
             room_for(ledger, std::iter::once(to.as_str()), rules)?;
             self.add_parents(draft, &to, now);
             for (id, name) in renamed {
-                draft.edit_mailbox(id, |row| row.name = name);
+                draft.rename_mailbox(id, name);
             }
             // RFC 5465 §5.4
             draft.happened(id, What::Renamed { from: from.clone() });
@@ -381,6 +369,19 @@ pub(crate) fn checked_name(name: &str, rules: &Rules) -> Outcome<String> {
     Ok(name)
 }
 
+/// Deletes a mailbox; with others below it, it stays as a level above them.
+pub(crate) fn delete_or_hollow(draft: &mut Draft<'_>, id: MailboxId) {
+    let ledger = draft.ledger();
+    let folder = ledger.folders.get(&id);
+    let has_children =
+        folder.is_some_and(|folder| below(ledger, &folder.row.name).next().is_some());
+    if has_children {
+        draft.hollow_mailbox(id);
+    } else {
+        draft.delete_mailbox(id);
+    }
+}
+
 /// The mailboxes below this name.
 fn below<'a>(
     ledger: &'a Ledger,
@@ -430,8 +431,8 @@ fn rename_inbox(
     draft.happened(target, What::Renamed { from });
     let uids = draft.ledger().folder(inbox)?.uids();
     let settable = Settable::by(Rights::ALL);
-    copy_entries(draft, inbox, &uids, (target, settable), (rules, now))?;
-    draft.remove(inbox, &uids);
+    let pairs = copy_entries(draft, inbox, &uids, (target, settable), (rules, now))?;
+    draft.leave(inbox, target, &pairs);
     // RFC 5464 §4.1
     if draft.metadata_fits(inbox, rules) {
         draft.copy_metadata(inbox, target);

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use mail::{BlobRange, MailboxId, Uid, UidSet};
 
 use crate::keeper::Keeper;
+use crate::tables::EmailRow;
 use crate::{Account, Error, Outcome, Why};
 
 /// An inbox locked for one POP3 connection; dropping it frees it and changes nothing.
@@ -90,6 +92,41 @@ impl Maildrop {
             offset: 0,
             len: row.size,
         })
+    }
+
+    /// The stored octets of the message at a place, whole, and of up to `behind` messages behind
+    /// it, as long as all together are no more than `octets_max`. That the first one has its place
+    /// in memory is the caller's affair.
+    ///
+    /// # Errors
+    /// As [`Maildrop::locate`], if it is the first that was removed; else what is told ends before
+    /// one that was.
+    pub async fn read(&self, place: usize, behind: usize, octets_max: u64) -> Outcome<Vec<Bytes>> {
+        let mut octets = 0_u64;
+        let mut uids = Vec::new();
+        let deposits = self.deposits.get(place..).unwrap_or_default();
+        for deposit in deposits.iter().take(behind.saturating_add(1)) {
+            octets = octets.saturating_add(deposit.octets);
+            if octets > octets_max && !uids.is_empty() {
+                break;
+            }
+            uids.push(deposit.uid);
+        }
+        let emails: Vec<_> = self
+            .account
+            .look(|ledger| {
+                let folder = ledger.folder(self.mailbox)?;
+                let found = uids.iter().map_while(|uid| folder.entry(*uid));
+                Ok::<_, Error>(found.map(|entry| entry.email).collect())
+            })
+            .await??;
+        let rows = self.account.email_rows(&emails, true).await?;
+        let found = rows.iter().map_while(Option::as_ref);
+        let sought: Vec<_> = found.map(EmailRow::sought).collect();
+        if sought.is_empty() {
+            return Err(removed());
+        }
+        self.account.house.read_sought(sought).await
     }
 
     /// Removes messages for good and frees the maildrop (the UPDATE state).

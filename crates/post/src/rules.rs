@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mail::Host;
 
-use crate::{Quota, TokenRules};
+use crate::{Quota, TokenRules, UndoRules};
 
 /// What becomes of submitted mail for domains that are not ours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -49,6 +49,11 @@ pub struct Rules {
     pub mailbox_depth_max: usize,
     /// How much an account may hold that has no limit of its own.
     pub quota: Quota,
+    /// For how long and how much what people do can be undone.
+    pub undo: UndoRules,
+    /// Lets people see what was removed from their mailboxes as long as that is remembered, in
+    /// mailboxes under `Removed Mail`.
+    pub removed_mail: bool,
     /// Messages one mailbox may have.
     pub mailbox_messages_max: usize,
     /// Names one account may be subscribed to.
@@ -113,6 +118,8 @@ impl Rules {
             mailbox_name_octets_max: 1000,
             mailbox_depth_max: 32,
             quota: Quota::default(),
+            undo: UndoRules::default(),
+            removed_mail: true,
             mailbox_messages_max: 10_000_000,
             subscriptions_max: 10_000,
             acl_entries_max: 100,

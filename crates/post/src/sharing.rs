@@ -56,8 +56,10 @@ impl Account {
     pub const OTHER_USERS: &'static str = "Other Users/";
     /// What the names of mailboxes in shared accounts begin with.
     pub const SHARED: &'static str = "Shared/";
-    /// Both.
-    pub const OTHERS: [&'static str; 2] = [Self::OTHER_USERS, Self::SHARED];
+    /// What the names of mailboxes begin with that have what was removed from the account's own.
+    pub const REMOVED_MAIL: &'static str = "Removed Mail/";
+    /// All of them.
+    pub const OTHERS: [&'static str; 3] = [Self::OTHER_USERS, Self::SHARED, Self::REMOVED_MAIL];
 
     /// What the names of an account's mailboxes begin with at others.
     const fn level(shared: bool) -> &'static str {
@@ -79,6 +81,13 @@ impl Account {
     /// [`crate::Why::Nonexistent`] if the name is of a user who shares nothing with this account.
     pub async fn place(&self, name: &str) -> Outcome<(Self, String)> {
         let own = || (self.clone(), name.to_owned());
+        if let Some(there) = name.strip_prefix(Self::REMOVED_MAIL) {
+            if self.look(|ledger| ledger.find(name).is_some()).await? {
+                return Ok(own());
+            }
+            let view = self.removed_mail().await?.ok_or_else(nowhere)?;
+            return Ok((view, there.to_owned()));
+        }
         let mut levels = [false, true].into_iter();
         let under =
             levels.find_map(|shared| Some((shared, name.strip_prefix(Self::level(shared))?)));
@@ -111,6 +120,9 @@ impl Account {
     /// # Errors
     /// [`crate::Why::Nonexistent`] if it is not there.
     pub fn visit(&self, owner: AccountId) -> Outcome<Self> {
+        if let Some(view) = self.removed_mail_of(owner) {
+            return Ok(view);
+        }
         self.house
             .inner
             .directory
@@ -361,7 +373,7 @@ impl Account {
     }
 
     /// Notes in the directory that an owner shares something with somebody, or no longer does.
-    async fn note(&self, share: (AccountId, AccountId), on: bool) -> Outcome<()> {
+    pub(crate) async fn note(&self, share: (AccountId, AccountId), on: bool) -> Outcome<()> {
         if self.house.inner.directory.maps().shares.contains(&share) == on {
             return Ok(());
         }

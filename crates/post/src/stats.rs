@@ -34,7 +34,7 @@ pub struct TableStats {
 }
 
 /// The tables of accounts, as people call them.
-const TABLES: [(Table, &str); 10] = [
+const TABLES: [(Table, &str); 12] = [
     (tables::COUNTERS, "counters"),
     (tables::MAILBOXES, "mailboxes"),
     (tables::NEXT_UIDS, "next UIDs"),
@@ -45,15 +45,8 @@ const TABLES: [(Table, &str); 10] = [
     (tables::FLAG_RUNS, "flags of many"),
     (tables::METADATA, "notes"),
     (tables::ACL, "rights"),
-];
-
-/// Those of the directory.
-const DIRECTORY: [Table; 5] = [
-    rows::HOUSE,
-    rows::DOMAINS,
-    rows::ACCOUNTS,
-    rows::ALIASES,
-    rows::SHARES,
+    (tables::HISTORY, "operations"),
+    (tables::GONE, "what operations did"),
 ];
 
 impl Post {
@@ -74,7 +67,7 @@ impl Post {
             (stats, maps.accounts.keys().copied().collect::<Vec<_>>())
         };
         let mut directory = TableStats::of("directory");
-        for table in DIRECTORY {
+        for table in rows::ALL {
             self.count(Partition::DIRECTORY, table, &mut directory, |_| {})
                 .await?;
         }

@@ -5,15 +5,29 @@
 use std::num::NonZeroU32;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use mail::{EmailId, Keyword, MailboxId, ModSeq, Role, Timestamp, Uid, UidSet, UidValidity};
+use mail::{EmailId, Keyword, MailboxId, ModSeq, Role, Timestamp, Uid, UidValidity};
 use store::{Table, Write};
 
 use crate::Usage;
 use crate::octets::{Reader, Writer};
 
 mod emails;
+mod history;
+mod lines;
+mod parts;
 
 pub(crate) use emails::{EmailRow, email_key};
+pub(crate) use history::{
+    Deed, Remembered, State, deed_key, delete_deed, put_deed, put_remembered, read_deed,
+    read_remembered,
+};
+pub(crate) use lines::{
+    delete_flag_runs, delete_vanished, put_flag_runs, put_vanished, read_flag_runs, read_vanished,
+};
+pub(crate) use parts::{
+    Deleted, Filed, Flagged, Moved, MovedRun, Part, ReflagRun, Removed, Renamed, delete_part,
+    part_range, put_part, read_part, read_part_key,
+};
 
 /// The account's counters: one row.
 pub(crate) const COUNTERS: Table = Table(1);
@@ -39,9 +53,15 @@ pub(crate) const ACL: Table = Table(12);
 pub(crate) const IMPORT_JOURNAL: Table = Table(20);
 /// Notes on messages that were imported, by source and number (`import`).
 pub(crate) const IMPORT_NOTES: Table = Table(21);
+/// Operations that can be undone, by the line of the ledger that did them.
+pub(crate) const HISTORY: Table = Table(30);
+/// What they took away or changed, by line and number.
+pub(crate) const GONE: Table = Table(31);
+/// What is known of all operations: one row, [`Remembered`].
+pub(crate) const REMEMBERED: Table = Table(32);
 
 /// All tables of an account.
-pub(crate) const ALL: [Table; 12] = [
+pub(crate) const ALL: [Table; 15] = [
     COUNTERS,
     MAILBOXES,
     NEXT_UIDS,
@@ -54,6 +74,9 @@ pub(crate) const ALL: [Table; 12] = [
     ACL,
     IMPORT_JOURNAL,
     IMPORT_NOTES,
+    HISTORY,
+    GONE,
+    REMEMBERED,
 ];
 
 const VERSION: u8 = 1;
@@ -120,6 +143,12 @@ const UNENDED: u8 = 0x80;
 pub(crate) struct SavedAt(NonZeroU32);
 
 impl SavedAt {
+    /// The moment that is so many seconds after the beginning of 1970.
+    fn from_seconds(seconds: i64) -> Option<Self> {
+        let seconds = u32::try_from(seconds).ok().and_then(NonZeroU32::new)?;
+        Some(Self(seconds))
+    }
+
     /// The moment, or the nearest there is.
     pub(crate) fn new(moment: Timestamp) -> Self {
         let seconds = u32::try_from(moment.seconds.max(1)).unwrap_or(u32::MAX);
@@ -180,6 +209,11 @@ impl Counters {
 
 impl MailboxRow {
     pub(crate) fn put(&self, id: MailboxId) -> Write {
+        put(MAILBOXES, mailbox_key(id), self.value())
+    }
+
+    /// The row's value.
+    fn value(&self) -> Bytes {
         let role = self.role.and_then(|role| position(&Role::ALL, &role));
         let mut writer = Writer::version(VERSION)
             .octets(self.name.as_bytes())
@@ -190,11 +224,14 @@ impl MailboxRow {
         for keyword in &self.keywords {
             writer = writer.octets(keyword.as_str().as_bytes());
         }
-        put(MAILBOXES, mailbox_key(id), writer.octets(b"").finish())
+        writer.octets(b"").finish()
     }
 
     pub(crate) fn read(key: &[u8], value: &[u8]) -> Option<(MailboxId, Self)> {
-        let id = read_mailbox_key(key)?;
+        Some((read_mailbox_key(key)?, Self::read_value(value)?))
+    }
+
+    fn read_value(value: &[u8]) -> Option<Self> {
         let mut reader = Reader::version(value, VERSION)?;
         let mut row = Self {
             name: reader.text()?.to_owned(),
@@ -215,7 +252,7 @@ impl MailboxRow {
             row.keywords.push(Keyword::parse(keyword)?);
         }
         reader.end()?;
-        Some((id, row))
+        Some(row)
     }
 
     pub(crate) fn delete(id: MailboxId) -> Write {
@@ -288,8 +325,7 @@ impl Entry {
         };
         if version == ENTRY_VERSION_SAVED {
             let seconds = entry.date_seconds.wrapping_add(reader.signed()?);
-            let seconds = u32::try_from(seconds).ok().and_then(NonZeroU32::new)?;
-            entry.saved = Some(SavedAt(seconds));
+            entry.saved = Some(SavedAt::from_seconds(seconds)?);
         }
         reader.end()?;
         Some((MailboxId(u64::from_be_bytes(*mailbox)), entry))
@@ -298,93 +334,6 @@ impl Entry {
     pub(crate) fn delete(mailbox: MailboxId, uid: Uid) -> Write {
         delete(ENTRIES, entry_key(mailbox, uid))
     }
-}
-
-/// A line about removed messages.
-pub(crate) fn put_vanished(modseq: ModSeq, mailbox: MailboxId, uids: &UidSet) -> Write {
-    let mut writer = Writer::version(VERSION);
-    let mut last = 0;
-    for range in uids.ranges() {
-        let (low, high) = (range.start().value(), range.end().value());
-        // A range never begins at 0 steps from the last, so 0 ends the row.
-        writer = writer
-            .number(u64::from(low - last))
-            .number(u64::from(high - low));
-        last = high;
-    }
-    let value = writer.number(0).finish();
-    put(VANISHED, vanished_key(modseq, mailbox), value)
-}
-
-pub(crate) fn read_vanished(key: &[u8], value: &[u8]) -> Option<(ModSeq, MailboxId, UidSet)> {
-    let (modseq, mailbox) = key.split_first_chunk::<8>()?;
-    let mut reader = Reader::version(value, VERSION)?;
-    let mut uids = UidSet::new();
-    let mut last = 0_u32;
-    loop {
-        let step = reader.small::<u32>()?;
-        if step == 0 {
-            break;
-        }
-        let low = last.checked_add(step)?;
-        last = low.checked_add(reader.small()?)?;
-        uids.insert_range(Uid::new(low)?..=Uid::new(last)?);
-    }
-    reader.end()?;
-    let modseq = ModSeq(u64::from_be_bytes(*modseq));
-    Some((modseq, read_mailbox_key(mailbox)?, uids))
-}
-
-pub(crate) fn delete_vanished(modseq: ModSeq, mailbox: MailboxId) -> Write {
-    delete(VANISHED, vanished_key(modseq, mailbox))
-}
-
-pub(crate) fn put_flag_runs(modseq: ModSeq, mailbox: MailboxId, runs: &[FlagRun]) -> Write {
-    let mut writer = Writer::version(VERSION);
-    let mut last = 0;
-    for run in runs {
-        let (low, high) = (run.low.value(), run.high.value());
-        writer = writer
-            .number(u64::from(low - last))
-            .number(u64::from(high - low))
-            .fixed(&[run.system])
-            .number(run.keywords);
-        last = high;
-    }
-    // No run begins at 0 steps from the last.
-    let value = writer.number(0).finish();
-    put(FLAG_RUNS, vanished_key(modseq, mailbox), value)
-}
-
-pub(crate) fn read_flag_runs(
-    key: &[u8],
-    value: &[u8],
-) -> Option<(ModSeq, MailboxId, Vec<FlagRun>)> {
-    let (modseq, mailbox) = key.split_first_chunk::<8>()?;
-    let mut reader = Reader::version(value, VERSION)?;
-    let mut runs = Vec::new();
-    let mut last = 0_u32;
-    loop {
-        let step = reader.small::<u32>()?;
-        if step == 0 {
-            break;
-        }
-        let low = last.checked_add(step)?;
-        last = low.checked_add(reader.small()?)?;
-        runs.push(FlagRun {
-            low: Uid::new(low)?,
-            high: Uid::new(last)?,
-            system: u8::from_be_bytes(reader.fixed()?),
-            keywords: reader.number()?,
-        });
-    }
-    reader.end()?;
-    let modseq = ModSeq(u64::from_be_bytes(*modseq));
-    Some((modseq, read_mailbox_key(mailbox)?, runs))
-}
-
-pub(crate) fn delete_flag_runs(modseq: ModSeq, mailbox: MailboxId) -> Write {
-    delete(FLAG_RUNS, vanished_key(modseq, mailbox))
 }
 
 pub(crate) fn put_subscription(name: &str) -> Write {
@@ -543,17 +492,6 @@ mod tests {
 
         let (key, value) = parts(put_next_uid(MailboxId(2), None));
         assert_eq!(read_next_uid(&key, &value), Some((MailboxId(2), None)));
-    }
-
-    #[test]
-    fn removals_come_back() {
-        let mut uids = UidSet::new();
-        for (low, high) in [(1, 1), (3, 9), (100, 4_000_000_000)] {
-            uids.insert_range(Uid::new(low).unwrap()..=Uid::new(high).unwrap());
-        }
-        let (key, value) = parts(put_vanished(ModSeq(5), MailboxId(6), &uids));
-        let read = read_vanished(&key, &value);
-        assert_eq!(read, Some((ModSeq(5), MailboxId(6), uids)));
     }
 
     #[test]

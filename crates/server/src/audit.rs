@@ -1,5 +1,6 @@
 //! The audit beside the work: rounds through all accounts, slowly, and what the command line asks
-//! of it at once. On a thread of its own that lets all others go first.
+//! of it at once; what is dead is freed there as well, and what is too old to be undone forgotten.
+//! On a thread of its own that lets all others go first.
 
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
@@ -14,9 +15,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use crate::control::administer;
+use crate::reclaim::{self, ReclaimRhythm};
 
 /// Of so many messages each round reads one whole: so many rounds have read them all.
 pub(crate) const EVERY: u64 = 64;
+/// How often operations are looked at that may be too old or too many to be remembered.
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
 /// Waits shorter than this are put together.
 const WAIT_MIN: Duration = Duration::from_millis(50);
 /// Calls of the command line that wait for their turn.
@@ -44,7 +48,11 @@ pub(crate) struct Auditor(mpsc::Sender<Call>);
 
 impl Auditor {
     /// Starts the thread.
-    pub(crate) fn start(post: Post, rhythm: AuditRhythm, mut stop: Stop) -> Self {
+    pub(crate) fn start(
+        post: Post,
+        (rhythm, reclaim): (AuditRhythm, ReclaimRhythm),
+        mut stop: Stop,
+    ) -> Self {
         let (sender, calls) = mpsc::channel(CALLS_MAX);
         let runtime = Handle::current();
         let work = move || {
@@ -53,6 +61,8 @@ impl Auditor {
                 tokio::select! {
                     () = stop.asked() => {}
                     () = rounds(&post, rhythm) => {}
+                    () = reclaim::rounds(&post, reclaim) => {}
+                    () = forget(&post) => {}
                     () = answer(&post, calls) => {}
                 }
             });
@@ -85,6 +95,29 @@ async fn answer(post: &Post, mut calls: mpsc::Receiver<Call>) {
         let answer = administer(post, &call.method, &call.arguments).await;
         // Whoever asked may have gone.
         drop(call.answer.send(answer));
+    }
+}
+
+/// Lets accounts forget what they need not remember any longer, again and again.
+async fn forget(post: &Post) {
+    loop {
+        sleep_until(Instant::now() + FORGET_EVERY).await;
+        let failed = |error: post::Error| tracing::warn!(%error, "not all was forgotten");
+        match post.forget_accounts().await {
+            Ok(0) => {}
+            Ok(accounts) => tracing::info!(accounts, "removed accounts were erased"),
+            Err(error) => failed(error),
+        }
+        for account in post.accounts() {
+            match post.forget_operations(account.id).await {
+                Ok(0) => {}
+                Ok(operations) => {
+                    let account = account.id.0;
+                    tracing::debug!(account, operations, "operations were forgotten");
+                }
+                Err(error) => failed(error),
+            }
+        }
     }
 }
 
@@ -132,14 +165,14 @@ async fn round(post: &Post, rhythm: AuditRhythm, turn: u64) {
 
 /// So many octets in a second.
 #[derive(Debug)]
-struct Rate {
+pub(crate) struct Rate {
     octets_per_second: u64,
     /// When what was read so far may have been read.
     due: Mutex<Instant>,
 }
 
 impl Rate {
-    fn of(octets_per_second: u64) -> Self {
+    pub(crate) fn of(octets_per_second: u64) -> Self {
         Self {
             octets_per_second: octets_per_second.max(1),
             due: Mutex::new(Instant::now()),

@@ -18,9 +18,12 @@ use crate::visit::Visit;
 
 mod account;
 mod audit;
+mod backup;
 mod transfer;
+mod undo;
 mod watch;
 
+use backup::Backup;
 use transfer::{PUT, PUT_OCTETS_MAX, Told, Transfer};
 use watch::{NEXT, WATCH, Watch};
 
@@ -34,6 +37,7 @@ pub(crate) fn converse(visit: Visit) -> impl Future<Output = ()> + Send + 'stati
         auditor: visit.hall.auditor.clone(),
         watch: Some(Watch::new(&visit.hall, visit.peer)),
         transfer: Transfer::default(),
+        backup: Backup::default(),
     };
     visit.converse(Desk::default(), house)
 }
@@ -48,6 +52,7 @@ pub async fn converse_alone(post: Post, socket: Socket) -> Result<(), net::Error
         auditor: None,
         watch: None,
         transfer: Transfer::default(),
+        backup: Backup::default(),
     };
     let mut stream = Stream::plain(socket, Encryption::None);
     let terms = Terms::new(Clock::start());
@@ -64,6 +69,9 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
     let arguments = Arguments(arguments);
     if method.starts_with("Account/") {
         return account::administer(post, method, &arguments).await;
+    }
+    if method.starts_with("Undo/") {
+        return undo::administer(post, method, &arguments).await;
     }
     if is_long(method) || method == "Audit/status" {
         return audit::administer(post, method, &arguments).await;
@@ -96,7 +104,10 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
 
 /// True for what may take minutes: it is done where it is in nobody's way.
 fn is_long(method: &str) -> bool {
-    matches!(method, "Audit/account" | "Audit/directory" | "Store/stats")
+    matches!(
+        method,
+        "Audit/account" | "Audit/directory" | "Store/stats" | "Store/reclaim"
+    )
 }
 
 /// The answer where there is nothing to tell.
@@ -195,6 +206,7 @@ struct House {
     /// What is said by others can be seen where a server runs.
     watch: Option<Watch>,
     transfer: Transfer,
+    backup: Backup,
 }
 
 impl net::House<Desk> for House {
@@ -216,6 +228,9 @@ impl net::House<Desk> for House {
             return transfer
                 .carry_out(&self.post, &method, &given, octets)
                 .await;
+        }
+        if Backup::knows(&method) {
+            return self.backup.carry_out(&self.post, &method, &given).await;
         }
         tracing::info!(method, "asked by the command line");
         if is_long(&method)
@@ -260,6 +275,8 @@ struct Desk {
     begun: Option<(Call, usize)>,
     reply: Option<Bytes>,
     /// What follows the reply.
+    behind: Bytes,
+    /// What follows that.
     splices: VecDeque<BlobRange>,
     /// The id of the call that conversations are looked at by.
     watch: Option<Value>,
@@ -342,6 +359,7 @@ impl wire::Session for Desk {
             Ok(told) if method == NEXT && told.value.is_null() => self.news = false,
             Ok(told) => {
                 self.reply(&method, &told.value, &id);
+                self.behind = told.behind;
                 self.splices.extend(told.octets);
                 if method == WATCH {
                     self.watch = Some(id);
@@ -366,6 +384,9 @@ impl wire::Session for Desk {
         loop {
             if let Some(reply) = self.reply.take() {
                 return Step::Write(reply);
+            }
+            if !self.behind.is_empty() {
+                return Step::Write(std::mem::take(&mut self.behind));
             }
             if let Some(range) = self.splices.pop_front() {
                 return Step::Splice(range);

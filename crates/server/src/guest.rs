@@ -7,14 +7,16 @@ use std::task::Poll;
 use bytes::Bytes;
 use mail::{BlobRange, Enhanced, ModSeq, Refusal};
 use net::{Fault, Onlooker, Peer};
-use post::{Account, Introspected, KeySet, Outcome, Post, TokenProof, Why, is_signed_token};
+use post::{
+    Account, Client, Introspected, KeySet, Outcome, Post, TokenProof, Why, is_signed_token,
+};
 use tokio::sync::watch;
 use wire::sasl::{Question, ScramHash, ScramKeys, Secret, TokenError, TokenStatus, Verdict};
 
 use crate::gallery::Seat;
 use crate::introspection::Introspection;
 use crate::key_file::KeyFile;
-use crate::settings::Settings;
+use crate::settings::{Protocol, Settings};
 
 /// A peer, and who it is logged in as.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub(crate) struct Guest {
     neighbours: Vec<Room>,
     /// Where others may see it.
     seat: Option<Box<Seat>>,
+    /// What it uses, as operations are listed.
+    client: Client,
 }
 
 /// What a token is judged by.
@@ -46,8 +50,14 @@ struct Room {
 }
 
 impl Guest {
-    pub(crate) fn new(post: Post, peer: Peer) -> Self {
+    pub(crate) fn new(post: Post, peer: Peer, protocol: Protocol) -> Self {
+        let client = Client {
+            protocol: protocol.name().to_owned(),
+            address: peer.address.map(|address| address.ip().to_canonical()),
+            name: String::new(),
+        };
         Self {
+            client,
             post,
             peer,
             token_keys: None,
@@ -63,6 +73,14 @@ impl Guest {
     pub(crate) fn seated(mut self, seat: Seat) -> Self {
         self.seat = Some(Box::new(seat));
         self
+    }
+
+    /// Hears what its program calls itself.
+    pub(crate) fn named(&mut self, name: &str) {
+        self.client = std::mem::take(&mut self.client).named(name);
+        if let Some(room) = &mut self.room {
+            room.account.used_by(self.client.clone());
+        }
     }
 
     /// Whoever looks on.
@@ -256,7 +274,8 @@ impl Guest {
 
     fn log_in(&mut self, account: Outcome<Account>) -> Verdict {
         match account {
-            Ok(account) => {
+            Ok(mut account) => {
+                account.used_by(self.client.clone());
                 let conn = self.peer.conn;
                 tracing::info!(%conn, account = %account.address(), "logged in");
                 if let Some(seat) = &mut self.seat {

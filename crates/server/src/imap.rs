@@ -36,6 +36,10 @@ pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
         other_users: Some(Account::OTHER_USERS.to_owned()),
         inboxes: hall.post.inboxes(),
         shared: Some(Account::SHARED.to_owned()),
+        removed: hall
+            .post
+            .shows_removed_mail()
+            .then(|| Account::REMOVED_MAIL.to_owned()),
         raw_headers: hall.settings.raw_headers,
         uid_only: hall.settings.uid_only,
         ..Policy::default()
@@ -111,9 +115,19 @@ impl net::House<Session> for House {
 }
 
 impl House {
-    fn note(&self, fields: &[(String, Option<String>)]) {
+    fn note(&mut self, fields: &[(String, Option<String>)]) {
         let conn = self.guest.peer.conn;
         tracing::debug!(%conn, ?fields, "the client names itself");
+        let value = |wanted: &str| {
+            let named = fields
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+            named.and_then(|(_, value)| value.as_deref())
+        };
+        if let Some(name) = value("name") {
+            let version = value("version").unwrap_or_default();
+            self.guest.named(format!("{name} {version}").trim());
+        }
     }
 
     async fn answer(&mut self, ask: Ask) -> Outcome<Answer> {
@@ -202,7 +216,7 @@ async fn goes_on(account: &Account, append: &mut Append, ask: Ask) -> Outcome<An
 /// Answers what is asked about mailboxes by their names.
 async fn mailboxes(account: &Account, ask: Ask) -> Outcome<Answer> {
     match ask {
-        Ask::List => return list::answer(account).await,
+        Ask::List { removed } => return list::answer(account, removed).await,
         Ask::Status { name } => return status(account, &name).await,
         Ask::Quota => return quota(account).await,
         ask @ (Ask::Metadata { .. } | Ask::SetMetadata { .. }) => {

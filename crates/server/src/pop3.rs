@@ -1,5 +1,7 @@
 //! What POP3 asks, answered by the post.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use mail::{BlobRange, UidSet};
 use net::Onlooker;
@@ -11,6 +13,9 @@ use crate::visit::{Hall, Visit};
 
 /// Octets of a message held at once for a connection.
 const PIECE_OCTETS_MAX: u64 = 64 * 1024;
+/// Messages that are read before they are asked for, at most: each may hold on to a few KiB of its
+/// neighbours as well.
+const AHEAD_MAX: usize = 31;
 
 /// What a session behind this door may do.
 fn policy(hall: &Hall) -> Policy {
@@ -29,6 +34,7 @@ pub(crate) fn converse(visit: Visit) -> impl Future<Output = ()> + Send + 'stati
         guest: visit.guest(),
         maildrop: None,
         rest: None,
+        ahead: Ahead::default(),
     };
     visit.converse(session, house)
 }
@@ -40,6 +46,37 @@ struct House {
     maildrop: Option<post::Maildrop>,
     /// What is left to send of a message.
     rest: Option<BlobRange>,
+    ahead: Ahead,
+}
+
+/// Messages that were read before they were asked for, for a peer that asks for one behind the
+/// other without waiting: no more of them than it took that way. While it is waited for there are
+/// none.
+#[derive(Debug, Default)]
+struct Ahead {
+    letters: VecDeque<Bytes>,
+    /// The place of the first of them.
+    next: usize,
+    /// How many were taken one behind the other since the peer was waited for.
+    taken: usize,
+}
+
+impl Ahead {
+    /// Takes the message at a place, if it was read.
+    fn take(&mut self, place: usize) -> Option<Bytes> {
+        if place != self.next {
+            *self = Self::default();
+        }
+        let letter = self.letters.pop_front()?;
+        self.pass(place);
+        Some(letter)
+    }
+
+    /// Notes that a message is taken.
+    const fn pass(&mut self, place: usize) {
+        self.next = place.saturating_add(1);
+        self.taken = self.taken.saturating_add(1);
+    }
 }
 
 impl net::House<Session> for House {
@@ -70,6 +107,7 @@ impl net::House<Session> for House {
     }
 
     fn rests(&mut self, whereabouts: &'static str, encrypted: bool) {
+        self.ahead = Ahead::default();
         self.guest.rests(whereabouts, encrypted);
     }
 }
@@ -89,18 +127,30 @@ impl House {
     async fn retrieve(&mut self, place: usize) -> Outcome<Answer> {
         let maildrop = self.maildrop.as_ref().ok_or_else(no_maildrop)?;
         let deposit = maildrop.deposits().get(place).ok_or_else(no_maildrop)?;
-        self.rest = Some(maildrop.locate(deposit.uid).await?);
-        self.more().await
+        self.rest = None;
+        if deposit.octets > PIECE_OCTETS_MAX {
+            self.ahead = Ahead::default();
+            self.rest = Some(maildrop.locate(deposit.uid).await?);
+            return self.more().await;
+        }
+        let bytes = match self.ahead.take(place) {
+            Some(letter) => letter,
+            None => {
+                let behind = self.ahead.taken.min(AHEAD_MAX);
+                let read = maildrop.read(place, behind, PIECE_OCTETS_MAX).await?;
+                self.ahead.letters = read.into();
+                self.ahead.pass(place);
+                self.ahead.letters.pop_front().unwrap_or_default()
+            }
+        };
+        let more = false;
+        Ok(Answer::Piece(Piece { bytes, more }))
     }
 
     async fn more(&mut self) -> Outcome<Answer> {
         let rest = self.rest.take().ok_or_else(no_maildrop)?;
         let part = rest.part(0, PIECE_OCTETS_MAX);
-        let bytes = if part.len == 0 {
-            Bytes::new()
-        } else {
-            self.guest.post.read(part).await?
-        };
+        let bytes = self.guest.post.read(part).await?;
         let rest = rest.part(part.len, rest.len);
         let more = rest.len > 0;
         self.rest = more.then_some(rest);

@@ -81,7 +81,11 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
     let stopper = Stopper::default();
     let clock = Clock::start();
     let gallery = Arc::new(Gallery::default());
-    let auditor = Auditor::start(post.clone(), settings.audit, stopper.listen());
+    let auditor = Auditor::start(
+        post.clone(),
+        (settings.audit, settings.reclaim),
+        stopper.listen(),
+    );
     let mut addresses = Vec::new();
     for (door, listener) in listeners {
         addresses.push((door.protocol, listener.endpoint().clone()));

@@ -10,6 +10,7 @@ use net::{Endpoint, Identity};
 use crate::audit::AuditRhythm;
 use crate::introspection::Introspection;
 use crate::key_file::KeyFile;
+use crate::reclaim::ReclaimRhythm;
 
 /// A server.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub struct Settings {
     pub dialogues: bool,
     /// How what is kept is verified beside the work.
     pub audit: AuditRhythm,
+    /// How what is dead is freed beside the work.
+    pub reclaim: ReclaimRhythm,
     /// How long connections may go on once the server has to stop.
     pub grace: Duration,
 }
@@ -105,6 +108,10 @@ impl Settings {
             audit: AuditRhythm {
                 round: Duration::from_secs(24 * 3600),
                 octets_per_second: 4 << 20,
+            },
+            reclaim: ReclaimRhythm {
+                every: Duration::from_secs(6 * 3600),
+                octets_per_second: 16 << 20,
             },
             grace: Duration::from_secs(10),
         }

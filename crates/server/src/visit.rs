@@ -112,7 +112,7 @@ impl Visit {
     pub(crate) fn guest(&self) -> Guest {
         let hall = &self.hall;
         let seat = hall.gallery.seat(self.peer, hall.beginning());
-        Guest::new(hall.post.clone(), self.peer)
+        Guest::new(hall.post.clone(), self.peer, hall.door.protocol)
             .seated(seat)
             .with_judges(&hall.settings)
     }

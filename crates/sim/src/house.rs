@@ -38,7 +38,7 @@ pub(crate) struct House {
     pub(crate) trace: Trace,
     entrances: [(Protocol, Entrance); 4],
     tasks: Tasks,
-    dice: Dice,
+    pub(crate) dice: Dice,
     /// Of a hundred connections so many are cut.
     pub(crate) cut_percent: u64,
 }

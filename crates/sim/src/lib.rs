@@ -18,6 +18,7 @@ mod disk;
 mod fill;
 mod house;
 mod imap;
+mod litter;
 pub mod network;
 pub mod oracle;
 mod outside;

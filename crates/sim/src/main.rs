@@ -65,6 +65,7 @@ fn path(name: &str) -> bool {
 fn worlds(from: u64, seeds: u64) -> bool {
     let begun = Instant::now();
     let (mut events, mut acknowledged, mut cuts, mut failures) = (0, 0, 0, 0);
+    let mut freed = 0;
     for (done, seed) in (1..).zip(from..from.saturating_add(seeds)) {
         match sim::run(seed) {
             Ok(tale) => {
@@ -72,6 +73,7 @@ fn worlds(from: u64, seeds: u64) -> bool {
                 acknowledged += tale.acknowledged;
                 cuts += tale.cuts;
                 failures += tale.failures;
+                freed += tale.freed_octets;
             }
             Err(broken) => {
                 println!("{broken}");
@@ -83,7 +85,7 @@ fn worlds(from: u64, seeds: u64) -> bool {
             let took = begun.elapsed().as_secs_f64();
             println!(
                 "{done} seeds, {took:.1} s: {events} events, {acknowledged} acknowledged, \
-                 {cuts} power cuts, {failures} failures"
+                 {cuts} power cuts, {failures} failures, {freed} octets freed"
             );
         }
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mail::Address;
+use post::Post;
 use server::Protocol;
 
 use crate::client::{Outcome, Trouble};
@@ -86,6 +87,32 @@ pub const TABLE: &[Row] = &[
         why: "No record names the body: it is refused, and recovery removes what is there of it.",
     },
     Row {
+        folder: "bodies",
+        kinds: &[Kind::Remove],
+        told: &[Told::Done],
+        why: "The log has forgotten the body: recovery removes what is left of it.",
+    },
+    Row {
+        folder: "log",
+        kinds: &[Kind::Remove],
+        told: &[Told::Refused],
+        why: "A snapshot covers the segment: it stays until the next round, and nobody reads it.",
+    },
+    Row {
+        folder: "snapshots",
+        kinds: &[
+            Kind::Create,
+            Kind::Write,
+            Kind::Sync,
+            Kind::Rename,
+            Kind::SyncDir,
+            Kind::Remove,
+        ],
+        told: &[Told::Refused],
+        why: "No segment goes before a snapshot is durable and was read back. What is there of one \
+              goes at the next start; of two that are whole the newer counts.",
+    },
+    Row {
         folder: "view",
         kinds: &[
             Kind::Create,
@@ -101,7 +128,7 @@ pub const TABLE: &[Row] = &[
 ];
 
 /// Each way to change something.
-pub const PATHS: [&str; 16] = [
+pub const PATHS: [&str; 17] = [
     "deliver",
     "deliver to many",
     "deliver a large body",
@@ -118,6 +145,7 @@ pub const PATHS: [&str; 16] = [
     "add an account",
     "remove an account",
     "roll and checkpoint",
+    "reclaim",
 ];
 
 /// Fails each operation of a path, in turn, in each way; says how many there are.
@@ -159,6 +187,12 @@ fn fail_once(path: &str, fault: Fault) -> Result<bool, String> {
     let runtime = runtime.map_err(|error| error.to_string())?;
     runtime.block_on(async {
         let stage = Stage::set(fault.passing).await?;
+        if path == "reclaim" {
+            stage
+                .litter()
+                .await
+                .map_err(|trouble| format!("{trouble:?}"))?;
+        }
         stage.person.house.disk.fail(Some(fault));
         let told = stage.act(path).await?;
         let failed = stage.person.house.disk.failed();
@@ -253,6 +287,7 @@ impl Stage {
                 let told = self.account(path).await;
                 return told.map_err(|trouble| format!("{trouble:?}"));
             }
+            "reclaim" => return Ok(self.reclaim().await),
             "pop3" => self.person.pop3(100).await,
             _ => self.change(path).await,
         };
@@ -261,6 +296,38 @@ impl Stage {
             Ok(false) => Ok(Told::Refused),
             Err(Trouble::Lost) => Ok(Told::Nothing),
             Err(Trouble::Wrong(what)) => Err(what),
+        }
+    }
+
+    /// Letters of which some have gone, in files of their own and in segments of the log.
+    async fn litter(&self) -> Outcome<()> {
+        for octets in [320_000, 25_000, 25_000, 25_000] {
+            self.deliver(vec![0], octets).await?;
+        }
+        for _ in 0..3 {
+            self.deliver(vec![2], 25_000).await?;
+        }
+        let mut client = self.person.login().await?;
+        look(&mut client, &self.person.oracle, 0, false).await?;
+        let (mailbox, uids) = ("INBOX".to_owned(), vec![4, 5, 6, 7]);
+        let mark = Change::Store {
+            mailbox: mailbox.clone(),
+            uids: uids.clone(),
+            sign: "+",
+            flags: ["\\Deleted".to_owned()].into(),
+        };
+        self.person.ask(&mut client, mark).await?;
+        let gone = Change::Expunge { mailbox, uids };
+        self.person.ask(&mut client, gone).await?;
+        let purged = self.person.house.purge().await;
+        purged.map_err(|error| Trouble::Wrong(format!("purging: {error}")))
+    }
+
+    async fn reclaim(&self) -> Told {
+        match self.person.house.reclaim().await {
+            Ok(_) => Told::Done,
+            Err(_) if self.person.house.store_has_stopped().await => Told::Nothing,
+            Err(_) => Told::Refused,
         }
     }
 
@@ -330,7 +397,7 @@ impl Stage {
         let post = &self.person.house.post;
         let done = match path {
             "add an account" => post.add_account(&parse(GUEST)?, PASSWORD).await.map(drop),
-            _ => post.remove_account(&parse(LEAVING)?).await,
+            _ => remove(post, &parse(LEAVING)?).await,
         };
         Ok(match done {
             Ok(()) => Told::Done,
@@ -374,8 +441,19 @@ impl Stage {
             let client = crate::imap::Client::login(line, GUEST, PASSWORD).await;
             client.map_err(|_| "who came is not let in")?;
         }
+        house.empty_the_bins().await?;
+        verify::everybody(&house, &oracle).await?;
         Arc::new(house).close().await.map(drop)
     }
+}
+
+/// Removes an account for good.
+async fn remove(post: &Post, address: &Address) -> post::Outcome<()> {
+    post.remove_account(address).await?;
+    for removed in post.removed_accounts(Some(address)).await? {
+        post.purge_account(removed.id).await?;
+    }
+    Ok(())
 }
 
 fn parse(text: &str) -> Outcome<Address> {

@@ -33,6 +33,8 @@ pub struct Tale {
     pub cuts: u64,
     /// Operations of a disk that failed.
     pub failures: u64,
+    /// Octets that were freed, of segments and of bodies.
+    pub freed_octets: u64,
 }
 
 /// A run in which something was not as it must be.
@@ -61,6 +63,7 @@ struct Sums {
     acknowledged: u64,
     cuts: u64,
     failures: u64,
+    freed_octets: u64,
 }
 
 /// Runs the world of a seed.
@@ -92,6 +95,7 @@ pub fn run(seed: u64) -> Result<Tale, Broken> {
             sums.acknowledged += one.acknowledged;
             sums.cuts += one.cuts;
             sums.failures += one.failures;
+            sums.freed_octets += one.freed_octets;
         }
         Ok(sums)
     };
@@ -110,6 +114,7 @@ pub fn run(seed: u64) -> Result<Tale, Broken> {
         acknowledged: sums.acknowledged,
         cuts: sums.cuts,
         failures: sums.failures,
+        freed_octets: sums.freed_octets,
     })
 }
 
@@ -158,6 +163,9 @@ impl Life {
             self.trace.event(format!("day {day}: {fate}"));
             house = self.day(house, fate).await?;
         }
+        house.empty_the_bins().await?;
+        self.sums.freed_octets += house.post.reclaimed().freed_octets;
+        verify::everybody(&house, &self.oracle).await?;
         self.disk = house.close().await?;
         self.flip().await?;
         self.sums.acknowledged = self.oracle.acknowledged();
@@ -252,6 +260,7 @@ impl Life {
         tokio::time::timeout(time, day).await.unwrap_or(Ok(()))?;
         people.shutdown().await;
         self.sums.failures += u64::from(house.disk.failed().is_some());
+        self.sums.freed_octets += house.post.reclaimed().freed_octets;
         house.disk.limit(None);
         if matches!(fate, Fate::Rest) {
             self.disk = house.close().await?;
@@ -262,6 +271,11 @@ impl Life {
         let house = self.open().await?;
         self.trace.event("looked at".into());
         verify::everybody(&house, &self.oracle).await?;
+        // While nobody is there: who waits for news is woken in an order that is not drawn here.
+        if self.dice.percent(50) {
+            let purged = house.purge().await;
+            purged.map_err(|error| format!("purging: {error}"))?;
+        }
         Ok(Arc::new(house))
     }
 
@@ -282,6 +296,8 @@ impl Life {
                 Ok(())
             });
         }
+        let (tidy, times) = (Arc::clone(house), self.dice.below(4));
+        people.spawn(async move { tidy.tidy(times).await });
         for _ in 0..2 {
             people.spawn(person(0).send(4 + self.dice.below(12)));
         }

@@ -34,4 +34,5 @@ paths! {
     add_an_account: "add an account", at least 2;
     remove_an_account: "remove an account", at least 4;
     roll_and_checkpoint: "roll and checkpoint", at least 20;
+    reclaim: "reclaim", at least 15;
 }

@@ -3,12 +3,15 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use mail::{BlobId, BlobRange};
 
 use crate::derived::Derived;
 use crate::packed::Packed;
+use crate::reclaim::{Mentions, RateLimit, Reclaim, Reclaimed, Survey};
+use crate::snapshot::Snapshot;
 
 /// A future that can be handed around.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -121,7 +124,8 @@ pub enum Write {
     },
     /// Sets a row about a blob. Behind its first octet the value has the blob's name, and behind
     /// that a [`Hint`]. If the batch brings the blob, and the store knows a hint, what is read has
-    /// that in its place; else it stays as it is.
+    /// that in its place; else it stays as it is. A blob that the batch does not bring has to be
+    /// there, or the commit fails with [`CommitError::Gone`].
     PutBeside {
         /// Its table.
         table: Table,
@@ -209,6 +213,10 @@ pub enum CommitError {
     /// There is no room. Nothing was written.
     #[error("the disk is full")]
     Full,
+    /// A row is about a blob that is not there, and the batch does not bring it. Nothing was
+    /// written.
+    #[error("blob {0} is gone")]
+    Gone(BlobId),
     /// Nothing was written, for another reason.
     #[error("not committed: {0}")]
     Failed(String),
@@ -325,6 +333,24 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// the batch is on the disk and every read sees it.
     fn commit(&self, batch: Batch) -> Boxed<'static, Result<(), CommitError>>;
 
+    /// All rows as they are now, between two commits: behind all that were asked for before.
+    fn snapshot(&self) -> Boxed<'_, Result<Arc<dyn Snapshot>, Error>>;
+
     /// The place for what can be made again.
     fn derived(&self) -> &dyn Derived;
+
+    /// Finds out what is used and what is dead, and changes nothing.
+    fn survey<'a>(
+        &'a self,
+        mentions: Mentions,
+        limit: &'a dyn RateLimit,
+    ) -> Boxed<'a, Result<Survey, Error>>;
+
+    /// Frees what no row mentions, beside the work. Blobs that are younger than its beginning, or
+    /// were mentioned since, stay; so do all while there is a [`Snapshot`]. Once at a time; a
+    /// second call waits for the first.
+    fn reclaim<'a>(&'a self, how: Reclaim<'a>) -> Boxed<'a, Result<Reclaimed, Error>>;
+
+    /// What was freed since the store was opened.
+    fn reclaimed(&self) -> Reclaimed;
 }

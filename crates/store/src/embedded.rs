@@ -5,13 +5,15 @@
 //! brought up to the log; a view that is lost is made again. Small blobs are in the records, large
 //! ones in files of their own.
 //!
-//! Not here: freeing what no row refers to any more; nothing is ever removed from the log.
+//! What no row mentions any more is freed beside the work, when it is asked for (`reclaim`).
 
 mod bodies;
 mod check;
 mod checkpoint;
+mod chores;
 mod committer;
 mod derived;
+mod front;
 mod ground;
 mod handles;
 mod hints;
@@ -21,34 +23,38 @@ mod log;
 mod offload;
 mod places;
 mod reader;
+mod reclaim;
 mod record;
 mod recovery;
+mod repair;
 mod segment;
+mod snapshot;
 mod stage;
 mod stats;
+mod sweep;
+mod touched;
 mod turns;
 mod view;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::future;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use bytes::Bytes;
-use mail::BlobRange;
 use tokio::sync::{oneshot, watch};
 
 pub use self::check::Report;
+pub use self::front::{BATCH_OCTETS_MAX, KEY_OCTETS_MAX};
 pub use self::ground::{Delay, Early, Epochs, Ground, Pace, ViewForm};
 pub use self::holdings::{Files as HeldFiles, Holdings};
 pub use self::stats::Stats;
 
 use self::bodies::Bodies;
-use self::committer::{Applying, Committer, Message, Request, Rhythm};
+use self::committer::{Applying, Committer, Message, Rhythm};
 use self::derived::Files;
 use self::handles::Handles;
 use self::layout::Layout;
@@ -56,30 +62,15 @@ use self::log::{Limits, Log};
 use self::offload::Work;
 use self::places::Places;
 use self::reader::Reader;
-use self::record::octets_max;
 use self::recovery::End;
-use self::stage::Inflow;
+use self::snapshot::Base;
 use self::stats::Counters;
+use self::touched::Touched;
 use self::turns::Queue;
 use self::view::ViewMemory;
-use crate::backend::{
-    Batch, Boxed, CommitError, Cut, Direction, Error, Page, Partition, Sought, Stage, Store, Table,
-    Version,
-};
-use crate::derived::Derived;
+use crate::backend::{Error, Partition, Table};
 use crate::disk::failed;
-use crate::packed;
-
-/// A longer key is refused.
-pub const KEY_OCTETS_MAX: usize = 4096;
-/// A larger batch is refused.
-pub const BATCH_OCTETS_MAX: usize = 64 << 20;
-/// So many keys are looked up without leaving the caller's thread.
-const GET_HERE_MAX: usize = 16;
-/// So many rows are scanned without leaving the caller's thread.
-const SCAN_HERE_MAX: usize = 256;
-/// So many octets are read without leaving the caller's thread.
-const READ_HERE_OCTETS_MAX: u64 = 64 << 10;
+use crate::reclaim::Reclaimed;
 
 /// What the owner of an embedded store may choose.
 #[derive(Clone, Copy, Debug)]
@@ -141,6 +132,11 @@ struct Inner {
     waiting_octets: usize,
     stopped: watch::Receiver<Option<String>>,
     applying: Arc<watch::Sender<Applying>>,
+    /// One at a time frees what is dead.
+    reclaiming: tokio::sync::Mutex<()>,
+    reclaimed: Mutex<Reclaimed>,
+    /// Segments that could not be emptied.
+    stuck: Mutex<BTreeSet<u64>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -168,12 +164,17 @@ impl Embedded {
         };
         let layout = Layout::enter(ground, dir)?;
         let counters = Arc::new(Counters::default());
-        let (view, from) = layout.open_view(settings.view_memory())?;
-        let (end, records) = recovery::replay(&**disk, &layout.log, from, &view)?;
+        snapshot::sweep(&**disk, &layout.snapshots)?;
+        let base = Base::find(&**disk, &layout.snapshots)?;
+        if let Base::Damaged(path) = &base {
+            tracing::warn!(path = %path.display(), "a snapshot is damaged; a repair makes another");
+        }
+        let (view, from) = layout.open_view(settings.view_memory(), &base)?;
+        let (end, records) = recovery::replay(&**disk, &layout.log, (&base, from), &view)?;
         let log = open_log(ground, &layout.log, &counters, &settings, end)?;
         let bodies = Bodies::new(Arc::clone(disk), Arc::clone(&counters), &layout.bodies);
         bodies.log_is_in(log.position().segment);
-        let orphans = recovery::sweep(&bodies, &layout.log, &view)?;
+        let orphans = recovery::sweep(&bodies, (&layout.log, base.floor(from)), &view)?;
         tracing::info!(records, orphans, end = ?log.position(), "the store is open");
         let derived = Files {
             disk: Arc::clone(disk),
@@ -189,10 +190,13 @@ impl Embedded {
             bodies: Arc::new(bodies),
             layout,
             work,
+            touched: Arc::new(Touched::default()),
             afloat: AtomicUsize::new(0),
             afloat_max: settings.inflow_octets,
         };
-        Self::begin(ground, &settings, log, reader, derived, records)
+        // What was restored or replayed is not durable in the view yet.
+        let behind = records + u64::from(from.is_none() && base != Base::Beginning);
+        Self::begin(ground, &settings, log, reader, derived, behind)
     }
 
     /// Lets the committer begin on what was opened.
@@ -202,7 +206,7 @@ impl Embedded {
         log: Log,
         reader: Reader,
         derived: Files,
-        records: u64,
+        behind: u64,
     ) -> Result<Self, Error> {
         let counters = Arc::clone(&reader.bodies.counters);
         let waiting = Arc::new(AtomicUsize::new(0));
@@ -220,12 +224,14 @@ impl Embedded {
             stopped: stop,
             applying: Arc::clone(&applying),
             versions: HashMap::new(),
+            touched: Arc::clone(&reader.touched),
             rhythm: Rhythm {
                 octets: settings.checkpoint_octets,
                 idle: settings.checkpoint_idle,
             },
-            // What was replayed is not durable in the view yet.
-            behind: records,
+            behind,
+            holds: Arc::default(),
+            work: reader.work,
         };
         let (queue, thread) = turns::begin(committer, &ground.pace, alarm)?;
         let inner = Inner {
@@ -237,6 +243,9 @@ impl Embedded {
             waiting_octets: settings.waiting_octets,
             stopped,
             applying,
+            reclaiming: tokio::sync::Mutex::default(),
+            reclaimed: Mutex::default(),
+            stuck: Mutex::default(),
             thread: Mutex::new(thread),
         };
         Ok(Self {
@@ -322,6 +331,17 @@ impl Embedded {
         check::check(ground, dir, &settings, each)
     }
 
+    /// Leaves out what is damaged in the middle of the log of a store that is not open, so that
+    /// everything else serves; says what that is. A record that is left out before the view's end
+    /// has lost its bodies and no rows; behind it the rows as well.
+    ///
+    /// # Errors
+    ///
+    /// If the store is open, the disk says no, or a snapshot or the log's end is damaged.
+    pub fn repair(dir: &Path, settings: EmbeddedSettings) -> Result<Vec<String>, Error> {
+        repair::repair(&Ground::real(), dir, &settings)
+    }
+
     /// Makes the view of a store that is not open again from its log, and removes what else can be
     /// made again; says how many batches the log has.
     ///
@@ -352,176 +372,7 @@ impl fmt::Debug for Embedded {
     }
 }
 
-impl Store for Embedded {
-    fn version(&self, partition: Partition) -> Boxed<'_, Result<Version, Error>> {
-        let mut applying = self.inner.applying.subscribe();
-        Box::pin(async move {
-            let is_held = |now: &Applying| match now {
-                Applying::Parts(parts) => parts.contains(&partition),
-                Applying::Nothing | Applying::Failed => false,
-            };
-            let now = applying.wait_for(|now| !is_held(now)).await;
-            if now.is_ok_and(|now| *now == Applying::Failed) {
-                let (doing, cause) = ("reading a version", "the store has stopped".into());
-                return Err(Error::Engine { doing, cause });
-            }
-            self.inner.reader.view.version(partition)
-        })
-    }
-
-    fn get(
-        &self,
-        partition: Partition,
-        table: Table,
-        keys: Vec<Bytes>,
-    ) -> Boxed<'_, Result<Vec<Option<Bytes>>, Error>> {
-        let reader = &self.inner.reader;
-        Box::pin(async move {
-            if keys.len() <= GET_HERE_MAX {
-                return reader.view.get(partition, table, &keys);
-            }
-            let (reader, work) = (Arc::clone(reader), reader.work);
-            work.run(move || reader.view.get(partition, table, &keys))
-                .await?
-        })
-    }
-
-    fn scan(
-        &self,
-        partition: Partition,
-        table: Table,
-        (from, to): (Bytes, Option<Bytes>),
-        limit: usize,
-        direction: Direction,
-    ) -> Boxed<'_, Result<Page, Error>> {
-        self.inner
-            .scan((partition, table), (from, to), limit, (direction, None))
-    }
-
-    fn scan_cut(
-        &self,
-        partition: Partition,
-        table: Table,
-        range: (Bytes, Option<Bytes>),
-        limit: usize,
-        cut: Cut,
-    ) -> Boxed<'_, Result<Page, Error>> {
-        let how = (Direction::Rising, Some(cut));
-        self.inner.scan((partition, table), range, limit, how)
-    }
-
-    fn stage(&self) -> Box<dyn Stage> {
-        Box::new(Inflow::new(Arc::clone(&self.inner.reader)))
-    }
-
-    fn read(&self, range: BlobRange) -> Boxed<'_, Result<Bytes, Error>> {
-        let reader = &self.inner.reader;
-        Box::pin(async move {
-            if range.len <= READ_HERE_OCTETS_MAX {
-                return reader.read(range);
-            }
-            let (reader, work) = (Arc::clone(reader), reader.work);
-            work.run(move || reader.read(range)).await?
-        })
-    }
-
-    fn read_many(&self, ranges: Vec<BlobRange>) -> Boxed<'_, Result<Vec<Bytes>, Error>> {
-        let reader = &self.inner.reader;
-        Box::pin(async move {
-            let octets = ranges
-                .iter()
-                .fold(0, |sum: u64, range| sum.saturating_add(range.len));
-            if octets <= READ_HERE_OCTETS_MAX {
-                return reader.read_many(&ranges);
-            }
-            let (reader, work) = (Arc::clone(reader), reader.work);
-            work.run(move || reader.read_many(&ranges)).await?
-        })
-    }
-
-    fn read_sought(&self, sought: Vec<Sought>) -> Boxed<'_, Result<Vec<Bytes>, Error>> {
-        let reader = &self.inner.reader;
-        Box::pin(async move {
-            let octets = sought
-                .iter()
-                .fold(0, |sum: u64, one| sum.saturating_add(one.range.len));
-            if octets <= READ_HERE_OCTETS_MAX {
-                return reader.read_sought(&sought);
-            }
-            let (reader, work) = (Arc::clone(reader), reader.work);
-            work.run(move || reader.read_sought(&sought)).await?
-        })
-    }
-
-    fn commit(&self, batch: Batch) -> Boxed<'static, Result<(), CommitError>> {
-        match self.inner.queue(batch) {
-            Ok(answer) => Box::pin(async move {
-                let lost = || CommitError::Unknown("the committer is gone".into());
-                answer.await.unwrap_or_else(|_| Err(lost()))
-            }),
-            Err(error) => Box::pin(future::ready(Err(error))),
-        }
-    }
-
-    fn derived(&self) -> &dyn Derived {
-        &self.inner.derived
-    }
-}
-
 impl Inner {
-    fn scan(
-        &self,
-        (partition, table): (Partition, Table),
-        (from, to): (Bytes, Option<Bytes>),
-        limit: usize,
-        how: (Direction, Option<Cut>),
-    ) -> Boxed<'_, Result<Page, Error>> {
-        let reader = Arc::clone(&self.reader);
-        let work = reader.work;
-        let scan = move || {
-            let range = (&from[..], to.as_deref());
-            reader.view.scan(partition, table, range, limit, how)
-        };
-        Box::pin(async move {
-            if limit <= SCAN_HERE_MAX {
-                return scan();
-            }
-            work.run(scan).await?
-        })
-    }
-
-    fn queue(
-        &self,
-        batch: Batch,
-    ) -> Result<oneshot::Receiver<Result<(), CommitError>>, CommitError> {
-        batch.well_formed()?;
-        let octets = octets_max(&batch);
-        if octets > BATCH_OCTETS_MAX {
-            let cause = format!("a batch of {octets} octets");
-            return Err(CommitError::Failed(cause));
-        }
-        let mut longest = 0;
-        for write in batch.parts.iter().flat_map(|part| &part.writes) {
-            packed::each(write, |change| longest = change.key.len().max(longest));
-        }
-        if longest > KEY_OCTETS_MAX {
-            return Err(CommitError::Failed("a key is too long".into()));
-        }
-        if self.waiting.load(Ordering::Relaxed) > self.waiting_octets {
-            return Err(CommitError::Failed("too much is waiting".into()));
-        }
-        let (answer, done) = oneshot::channel();
-        let request = Request {
-            batch,
-            octets,
-            answer,
-        };
-        self.waiting.fetch_add(octets, Ordering::Relaxed);
-        let sent = self.queue.send(Message::Commit(request));
-        sent.map_err(|_| CommitError::Failed("the store is closed".into()))?;
-        Ok(done)
-    }
-
     fn close(&self) {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         // If it is gone already there is nothing to close.

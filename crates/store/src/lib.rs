@@ -38,6 +38,8 @@ pub mod disk;
 pub mod embedded;
 mod memory;
 mod packed;
+mod reclaim;
+mod snapshot;
 pub mod testing;
 pub mod verify;
 
@@ -49,3 +51,5 @@ pub use derived::{Derived, Piece};
 pub use embedded::{Embedded, EmbeddedSettings};
 pub use memory::Memory;
 pub use packed::Packed;
+pub use reclaim::{Mention, Mentions, RateLimit, Reclaim, Reclaimed, SegmentUse, Survey, Use};
+pub use snapshot::{Hold, Holds, Snapshot, SnapshotPage, SnapshotRow};

@@ -3,7 +3,7 @@
 //! Not here: durability. It keeps the same promises about order, conflicts and blobs as a store
 //! on a disk, so that what holds here holds there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::ops::{Bound, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +17,8 @@ use crate::backend::{
 };
 use crate::derived::{Derived, Piece};
 use crate::packed;
+use crate::reclaim::{Mention, Mentions, RateLimit, Reclaim, Reclaimed, Survey};
+use crate::snapshot::{Gather, Hold, Holds, Snapshot, SnapshotPage, SnapshotRow};
 
 /// A store in memory; clones share it.
 #[derive(Clone, Default)]
@@ -24,12 +26,19 @@ pub struct Memory {
     state: Arc<Mutex<State>>,
 }
 
+type Tables = BTreeMap<(Partition, Table), BTreeMap<Bytes, Bytes>>;
+
 #[derive(Default)]
 struct State {
     versions: HashMap<Partition, Version>,
-    tables: BTreeMap<(Partition, Table), BTreeMap<Bytes, Bytes>>,
+    /// How many there were.
+    commits: u64,
+    tables: Tables,
     blobs: HashMap<BlobId, Bytes>,
     derived: BTreeMap<(Partition, Piece), Bytes>,
+    reclaimed: Reclaimed,
+    /// What others still read.
+    holds: Arc<Holds>,
 }
 
 impl Memory {
@@ -103,8 +112,65 @@ impl Store for Memory {
         Box::pin(async move { done })
     }
 
+    fn snapshot(&self) -> Boxed<'_, Result<Arc<dyn Snapshot>, Error>> {
+        let state = self.state();
+        let still: Arc<dyn Snapshot> = Arc::new(Still {
+            sequence: state.commits,
+            tables: state.tables.clone(),
+            _hold: state.holds.hold(state.commits),
+        });
+        Box::pin(async move { Ok(still) })
+    }
+
     fn derived(&self) -> &dyn Derived {
         self
+    }
+
+    fn survey<'a>(
+        &'a self,
+        mentions: Mentions,
+        _limit: &'a dyn RateLimit,
+    ) -> Boxed<'a, Result<Survey, Error>> {
+        let survey = self.state().survey(mentions).0;
+        Box::pin(async move { Ok(survey) })
+    }
+
+    fn reclaim<'a>(&'a self, how: Reclaim<'a>) -> Boxed<'a, Result<Reclaimed, Error>> {
+        let done = self.state().reclaim(how.mentions);
+        Box::pin(async move { done })
+    }
+
+    fn reclaimed(&self) -> Reclaimed {
+        self.state().reclaimed
+    }
+}
+
+/// What all rows were at an instant.
+#[derive(Debug)]
+struct Still {
+    sequence: u64,
+    tables: Tables,
+    _hold: Hold,
+}
+
+impl Snapshot for Still {
+    fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    fn rows(&self, from: Bytes, octets: usize) -> Boxed<'_, Result<SnapshotPage, Error>> {
+        let mut gather = Gather::new(octets);
+        let rows = self.tables.iter().flat_map(|((partition, table), rows)| {
+            rows.iter().map(|(key, value)| SnapshotRow {
+                partition: *partition,
+                table: *table,
+                key,
+                value,
+            })
+        });
+        let mut rows = rows.filter(|row| row.name() >= from);
+        while rows.next().is_some_and(|row| gather.add(&row)) {}
+        Box::pin(async move { Ok(gather.page()) })
     }
 }
 
@@ -208,6 +274,8 @@ impl State {
                 return Err(CommitError::Conflict);
             }
         }
+        self.mentioned_are_there(&batch)?;
+        self.commits += 1;
         for staged in batch.blobs {
             if let Some(bytes) = staged.bytes {
                 self.blobs.entry(staged.blob).or_insert(bytes);
@@ -220,6 +288,67 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    fn mentioned_are_there(&self, batch: &Batch) -> Result<(), CommitError> {
+        let mut outcome = Ok(());
+        for write in batch.parts.iter().flat_map(|part| &part.writes) {
+            packed::each(write, |change| {
+                let value = change.value.filter(|_| change.beside);
+                let name = value.and_then(|value| value.get(1..33)?.try_into().ok());
+                let Some(blob) = name.map(BlobId) else {
+                    return;
+                };
+                let is_brought = batch.blobs.iter().any(|staged| staged.blob == blob);
+                if !is_brought && !self.blobs.contains_key(&blob) {
+                    outcome = Err(CommitError::Gone(blob));
+                }
+            });
+        }
+        outcome
+    }
+
+    /// What is used and what is dead, and the names of those that are mentioned.
+    fn survey(&self, mentions: Mentions) -> (Survey, HashSet<BlobId>) {
+        let (mut survey, mut mentioned) = (Survey::default(), HashSet::new());
+        for ((partition, table), rows) in &self.tables {
+            for (key, value) in rows {
+                survey.row_octets += (key.len() + value.len()) as u64;
+                match mentions(*partition, *table, value) {
+                    Mention::Nothing => {}
+                    Mention::Blob(blob) => drop(mentioned.insert(blob)),
+                    Mention::Unreadable => survey.unreadable += 1,
+                }
+            }
+        }
+        for (blob, octets) in &self.blobs {
+            survey
+                .blobs
+                .count(mentioned.contains(blob), octets.len() as u64);
+        }
+        (survey, mentioned)
+    }
+
+    fn reclaim(&mut self, mentions: Mentions) -> Result<Reclaimed, Error> {
+        let (survey, mentioned) = self.survey(mentions);
+        if survey.unreadable > 0 {
+            return Err(Error::Damaged("a row that may mention any blob".into()));
+        }
+        if self.holds.since().is_some() {
+            return Ok(Reclaimed {
+                sweeps: 1,
+                ..Reclaimed::default()
+            });
+        }
+        self.blobs.retain(|blob, _| mentioned.contains(blob));
+        let done = Reclaimed {
+            sweeps: 1,
+            forgotten: survey.blobs.dead,
+            forgotten_octets: survey.blobs.dead_octets,
+            ..Reclaimed::default()
+        };
+        self.reclaimed = self.reclaimed.and(done);
+        Ok(done)
     }
 
     fn write(&mut self, partition: Partition, write: &Write) {

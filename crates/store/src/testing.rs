@@ -3,6 +3,8 @@
 //! Not here: what happens to a store that is killed or whose disk fails; only a store that has a
 //! disk can show that.
 
+mod snapshots;
+
 use bytes::Bytes;
 use mail::{BlobId, BlobRange};
 
@@ -10,6 +12,10 @@ use crate::backend::{
     Batch, CommitError, Direction, Error, Partition, Staged, Store, Table, Version, Write, Writes,
 };
 use crate::derived::Piece;
+
+mod reclaiming;
+
+pub use self::reclaiming::Unlimited;
 
 /// A promise that a store did not keep.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +62,10 @@ pub async fn conform(store: &dyn Store) -> Kept {
     a_conflict_keeps_no_blob(store, Partition(FIRST + 11)).await?;
     same_blob_twice(store, Partition(FIRST + 12)).await?;
     many_ranges(store, Partition(FIRST + 15)).await?;
-    derived(store, Partition(FIRST + 13), Partition(FIRST + 14)).await
+    snapshots::a_snapshot_stays_as_it_was(store, Partition(FIRST + 17)).await?;
+    derived(store, Partition(FIRST + 13), Partition(FIRST + 14)).await?;
+    // Last: to the suite no row of others mentions anything.
+    reclaiming::reclaim(store, Partition(FIRST + 16)).await
 }
 
 async fn rows(store: &dyn Store, at: Partition) -> Kept {

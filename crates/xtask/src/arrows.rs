@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("imap", &["wire", "message", "mail"]),
     ("store", &["mail"]),
     ("post", &["store", "message", "index", "mail"]),
+    ("backup", &["post", "store", "mail"]),
     ("net", &["wire", "mail"]),
     (
         "server",
@@ -25,7 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "caramel",
         &[
-            "server", "post", "store", "net", "imap", "message", "wire", "mail",
+            "server", "backup", "post", "store", "net", "imap", "message", "wire", "mail",
         ],
     ),
     ("interop", &[]),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+mod backup;
 mod idle;
 mod imap;
 mod letter;
@@ -29,7 +30,7 @@ mod target;
 use table::Table;
 
 /// Runs one bench: `smtp`, `imap`, `idle`, `mailbox` (the part of `imap` with large mailboxes,
-/// beside the peer or alone), `lists`, `search`, `message` or `store`.
+/// beside the peer or alone), `lists`, `search`, `backup`, `message` or `store`.
 pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     if let [room @ ("message" | "store"), rows @ ..] = words {
         let bench = if *room == "store" {
@@ -48,6 +49,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     let mut table = Table::default();
     match words {
         ["smtp"] => smtp::run(&build(root)?, folder.path(), rounds, &mut table)?,
+        ["backup"] => backup::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["idle"] => idle::run(&build(root)?, folder.path(), &mut table)?,
         ["lists"] => lists::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["imap"] => {
@@ -66,8 +68,8 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
             imap::rows(peer.target(), &mut table)?;
         }
         _ => bail!(
-            "benches: smtp, imap, idle, mailbox [caramel|peer], lists, search, message, \
-             store; and peer"
+            "benches: smtp, imap, idle, mailbox [caramel|peer], lists, search, backup, \
+             message, store; and peer"
         ),
     }
     println!("{table}");

@@ -4,7 +4,7 @@ use mail::Timestamp;
 use message::{Leniencies, Leniency, parse_date_noting};
 
 /// Reads a date of RFC 3339 or RFC 5322; what has to be guessed is none.
-pub(super) fn parse(text: &str) -> Result<Timestamp, &'static str> {
+pub(crate) fn parse(text: &str) -> Result<Timestamp, &'static str> {
     let mut noted = Leniencies::NONE;
     let moment = rfc3339(text).or_else(|| {
         let moment = parse_date_noting(text.trim().as_bytes(), &mut noted);

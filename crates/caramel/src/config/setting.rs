@@ -176,6 +176,11 @@ settings! {
          them, when a program that has not enabled UTF8=ACCEPT puts it into a mailbox. The \
          standard wants it refused (RFC 6855); `keep` takes it as it is, for moving in with \
          imapsync, mbsync, offlineimap and the like, which would leave such letters behind.";
+    REMOVED_MAIL = ["imap"] "removed_mail": Kind::Switch, "true", "false",
+        "Shows people what was removed from their mailboxes, as long as it is remembered \
+         (`[undo]`), in mailboxes under `Removed Mail`: they are read only, and to copy a message \
+         from there is to bring it back. LIST tells them only to programs that ask for these \
+         names, or that subscribed to one.";
     UID_ONLY = ["imap"] "uid_only": Kind::Switch, "false", "true",
         "Offers UIDONLY (RFC 9586), by which a program names letters by UID alone. Off unless \
          somebody asks for it: Microsoft's Outlook enables it wherever it is offered, goes on \
@@ -227,6 +232,22 @@ settings! {
         "After how many octets of log the view is made durable, from 64K on. After a crash the \
          rest is read again: less makes the next start faster, more means fewer waits for the \
          disk.";
+    RECLAIM = ["store"] "reclaim": Kind::Span, "\"6h\"", "\"6h\"",
+        "How long the server rests before it frees again what no mailbox has any more: it asks all \
+         rows, forgets the letters that none mentions, and removes files. What it writes for that \
+         is at most twice what it frees. `0s` for never; `caramel store reclaim` does it at once.";
+    RECLAIM_RATE = ["store"] "reclaim_rate": Kind::Size, "\"16M\"", "\"16M\"",
+        "How many octets it reads and writes for that in a second at most.";
+    UNDO_WINDOW = ["undo"] "window": Kind::Span, "\"30d\"", "\"14d\"",
+        "How long what was done in an account, and a removed account, can be undone \
+         (`caramel undo`). What is too old is forgotten within an hour. `0s` remembers nothing: \
+         what is removed then is gone at once.";
+    UNDO_SIZE = ["undo"] "size": Kind::Size, "\"10G\"", "\"2G\"",
+        "How many octets of removed messages are kept for each account, beside its quota. Beyond \
+         it the oldest operations are forgotten, within an hour; the newest stays, whatever its \
+         size.";
+    UNDO_OPERATIONS = ["undo"] "operations": Kind::Count, "10000", "1000",
+        "How many operations are remembered of each account; beyond it the oldest are forgotten.";
     ALLOW_DIALOGUE = ["privacy"] "allow_dialogue": Kind::Switch, "true", "false",
         "Lets whoever may use the control socket look on at conversations (`caramel dialogue`). \
          Passwords are never shown, and what is in messages only if that is asked for; that \
@@ -261,6 +282,10 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ("imap", "What IMAP does."),
     ("limits", "How much of anything there may be."),
     ("store", "How what is kept is looked after."),
+    (
+        "undo",
+        "What is remembered of what people and their programs do, so that it can be undone.",
+    ),
     ("privacy", "What may be seen of people's mail."),
     ("log", "What is logged."),
     ("relay", "Mail for domains that are not ours."),

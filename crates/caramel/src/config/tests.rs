@@ -42,6 +42,7 @@ fn the_example_is_right_and_the_rest_has_defaults() {
     assert_eq!(config.listeners[0].encrypted, Encrypted::StartTls);
     assert_eq!(config.message_size(), 50 << 20);
     assert_eq!(config.audit().round, Duration::from_secs(86_400));
+    assert_eq!(config.reclaim().octets_per_second, 16 << 20);
     assert!(config.tokens().is_none() && config.token_keys().is_none());
     assert!(!config.keeps_raw_headers());
     assert!(!config.captures() && !config.logs_json() && !config.scram_sha1());

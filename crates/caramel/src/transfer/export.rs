@@ -8,11 +8,11 @@ use message::mbox::Variant;
 use serde_json::{Value, json};
 
 use super::import::variant;
-use super::line::Line;
-use super::progress::Progress;
 use crate::cli::say;
 use crate::complaint::Complaint;
 use crate::config::Config;
+use crate::line::Line;
+use crate::progress::Progress;
 
 mod eml;
 mod maildir;

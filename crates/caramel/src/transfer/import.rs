@@ -10,8 +10,6 @@ use message::mbox::{Storing, Variant};
 use net::Clock;
 use serde_json::json;
 
-use super::line::Line;
-use super::progress::Progress;
 use super::sink::{Opened, Sink};
 use super::source::imap::{self, Login};
 use super::source::{self, Format};
@@ -21,6 +19,8 @@ use crate::cli::say;
 use crate::complaint::Complaint;
 use crate::config::Config;
 use crate::files;
+use crate::line::Line;
+use crate::progress::Progress;
 
 /// What is imported, and where to.
 #[derive(Debug, Args)]

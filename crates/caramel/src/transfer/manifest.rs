@@ -13,10 +13,10 @@ use net::Clock;
 use serde_json::{Value, json};
 
 use super::key;
-use super::line::Line;
 use super::sink::{Opened, hex};
 use crate::complaint::Complaint;
 use crate::input;
+use crate::line::Line;
 
 /// What is signed begins with this, so that no signature is good for something else.
 const PURPOSE: &[u8] = b"caramel manifest 1\n";

@@ -6,9 +6,9 @@ use aws_lc_rs::digest::{self, SHA256};
 use mail::{FlagSet, Role, Timestamp, Uid, UidValidity};
 use serde_json::{Value, json};
 
-use super::line::Line;
-use super::progress::Progress;
 use crate::complaint::Complaint;
+use crate::line::Line;
+use crate::progress::Progress;
 
 /// Octets that are sent at a time.
 const PIECE_OCTETS_MAX: usize = 512 * 1024;
@@ -22,39 +22,39 @@ const PLACE_LETTERS_MAX: usize = 500;
 
 /// A mailbox of a source.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Opening {
+pub(crate) struct Opening {
     /// What the source calls it.
-    pub(super) old: String,
+    pub(crate) old: String,
     /// Where its messages go.
-    pub(super) new: String,
+    pub(crate) new: String,
     /// The source's name: 32 hexadecimal digits.
-    pub(super) source: String,
-    pub(super) role: Option<Role>,
-    pub(super) subscribed: bool,
+    pub(crate) source: String,
+    pub(crate) role: Option<Role>,
+    pub(crate) subscribed: bool,
     /// Only if UIDs are to be kept.
-    pub(super) uidvalidity: Option<UidValidity>,
+    pub(crate) uidvalidity: Option<UidValidity>,
 }
 
 /// A mailbox that has been opened here.
 #[derive(Clone, Debug)]
-pub(super) struct Opened {
-    pub(super) opening: Opening,
-    pub(super) uidvalidity: u64,
+pub(crate) struct Opened {
+    pub(crate) opening: Opening,
+    pub(crate) uidvalidity: u64,
 }
 
 /// What a source knows of a message.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Facts {
-    pub(super) flags: FlagSet,
-    pub(super) date: Option<Timestamp>,
-    pub(super) uid: Option<Uid>,
+pub(crate) struct Facts {
+    pub(crate) flags: FlagSet,
+    pub(crate) date: Option<Timestamp>,
+    pub(crate) uid: Option<Uid>,
 }
 
 /// The hashes of a message.
-pub(super) struct Hashes {
+pub(crate) struct Hashes {
     blake3: blake3::Hasher,
     sha256: digest::Context,
-    pub(super) octets: u64,
+    pub(crate) octets: u64,
 }
 
 impl Default for Hashes {
@@ -68,14 +68,14 @@ impl Default for Hashes {
 }
 
 impl Hashes {
-    pub(super) fn pass(&mut self, octets: &[u8]) {
+    pub(crate) fn pass(&mut self, octets: &[u8]) {
         self.blake3.update(octets);
         self.sha256.update(octets);
         self.octets += u64::try_from(octets.len()).unwrap_or_default();
     }
 
     /// BLAKE3 and SHA-256, in hexadecimal.
-    pub(super) fn finish(self) -> (String, String) {
+    pub(crate) fn finish(self) -> (String, String) {
         let sha256 = self.sha256.finish();
         (
             self.blake3.finalize().to_hex().to_string(),
@@ -84,7 +84,7 @@ impl Hashes {
     }
 }
 
-pub(super) fn hex(octets: &[u8]) -> String {
+pub(crate) fn hex(octets: &[u8]) -> String {
     let mut text = String::with_capacity(octets.len() * 2);
     for octet in octets {
         // Writing into a string never fails.
@@ -94,11 +94,11 @@ pub(super) fn hex(octets: &[u8]) -> String {
 }
 
 /// Where messages go.
-pub(super) struct Sink {
+pub(crate) struct Sink {
     /// `None` for a trial.
     line: Option<Line>,
     account: String,
-    pub(super) progress: Progress,
+    pub(crate) progress: Progress,
     octets_max: u64,
     /// Octets that have not been sent, and what they are.
     waiting: Vec<u8>,
@@ -113,16 +113,16 @@ pub(super) struct Sink {
     hashes: Hashes,
     too_big: bool,
     /// Mailboxes so far.
-    pub(super) opened: Vec<Opened>,
+    pub(crate) opened: Vec<Opened>,
     /// What was imported before is imported once more.
-    pub(super) again: bool,
+    pub(crate) again: bool,
     /// Messages that were left out, being too large.
-    pub(super) left_out: u64,
-    pub(super) fewer_keywords: u64,
+    pub(crate) left_out: u64,
+    pub(crate) fewer_keywords: u64,
 }
 
 impl Sink {
-    pub(super) fn new(line: Option<Line>, account: &str, progress: Progress) -> Self {
+    pub(crate) fn new(line: Option<Line>, account: &str, progress: Progress) -> Self {
         Self {
             line,
             account: account.to_owned(),
@@ -145,12 +145,12 @@ impl Sink {
     }
 
     /// The connection, for what comes before and after messages.
-    pub(super) fn line(&mut self) -> Option<&mut Line> {
+    pub(crate) fn line(&mut self) -> Option<&mut Line> {
         self.line.as_mut()
     }
 
     /// Begins a mailbox; tells the mark that was committed last.
-    pub(super) fn open(&mut self, opening: &Opening) -> Result<Option<Value>, Complaint> {
+    pub(crate) fn open(&mut self, opening: &Opening) -> Result<Option<Value>, Complaint> {
         let Some(line) = &mut self.line else {
             return Ok(None);
         };
@@ -178,14 +178,14 @@ impl Sink {
     }
 
     /// Begins a message, at this place of the source.
-    pub(super) fn begin(&mut self, place: &str) {
+    pub(crate) fn begin(&mut self, place: &str) {
         self.place = place.chars().take(PLACE_LETTERS_MAX).collect();
         self.hashes = Hashes::default();
         self.too_big = false;
     }
 
     /// Adds octets of the message.
-    pub(super) fn octets(&mut self, octets: &[u8]) -> Result<(), Complaint> {
+    pub(crate) fn octets(&mut self, octets: &[u8]) -> Result<(), Complaint> {
         self.hashes.pass(octets);
         if self.hashes.octets > self.octets_max {
             self.too_big = true;
@@ -205,7 +205,7 @@ impl Sink {
     }
 
     /// Ends the message; behind it the source has been read up to this mark.
-    pub(super) fn end(&mut self, facts: &Facts, mark: &Value) -> Result<(), Complaint> {
+    pub(crate) fn end(&mut self, facts: &Facts, mark: &Value) -> Result<(), Complaint> {
         let hashes = std::mem::take(&mut self.hashes);
         let octets = hashes.octets;
         if self.too_big {
@@ -280,7 +280,7 @@ impl Sink {
 
     /// Ends the mailbox: all of it is on the disk then. The next message there will have at least
     /// this UID.
-    pub(super) fn close(&mut self, uidnext: Option<Uid>) -> Result<(), Complaint> {
+    pub(crate) fn close(&mut self, uidnext: Option<Uid>) -> Result<(), Complaint> {
         if !self.pieces.is_empty() || self.mark.is_some() {
             self.send(true)?;
         }

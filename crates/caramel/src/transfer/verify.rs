@@ -8,12 +8,12 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::key;
-use super::line::Line;
 use super::manifest;
 use super::sink::{Hashes, hex};
 use crate::cli::say;
 use crate::complaint::Complaint;
 use crate::config::Config;
+use crate::line::Line;
 
 /// Differences that are told one by one.
 const TOLD_MAX: u64 = 100;

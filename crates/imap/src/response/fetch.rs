@@ -5,6 +5,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use mail::{Flag, FlagSet, ModSeq, SeqNo, Timestamp, Uid};
 use message::{Digest, Part, Section, Specifier, StoredOutline};
 
+use super::kinds::PartKinds;
 use super::{structure, write_flags};
 use crate::command::search::object_id;
 use crate::command::section as spec;
@@ -131,14 +132,24 @@ impl FetchLine {
 
     /// Writes the tree of parts without extension data; false, and nothing, where the outline was
     /// read without them or they cannot be read.
-    pub fn body(&mut self, out: &mut BytesMut, outline: &StoredOutline) -> bool {
-        self.tree(out, b"BODY ", outline, false)
+    pub fn body(
+        &mut self,
+        out: &mut BytesMut,
+        outline: &StoredOutline,
+        kinds: &mut PartKinds,
+    ) -> bool {
+        self.tree(out, b"BODY ", outline, (false, kinds))
     }
 
     /// Writes the tree of parts; false, and nothing, where the outline was read without them or
     /// they cannot be read.
-    pub fn body_structure(&mut self, out: &mut BytesMut, outline: &StoredOutline) -> bool {
-        self.tree(out, b"BODYSTRUCTURE ", outline, true)
+    pub fn body_structure(
+        &mut self,
+        out: &mut BytesMut,
+        outline: &StoredOutline,
+        kinds: &mut PartKinds,
+    ) -> bool {
+        self.tree(out, b"BODYSTRUCTURE ", outline, (true, kinds))
     }
 
     fn tree(
@@ -146,14 +157,14 @@ impl FetchLine {
         out: &mut BytesMut,
         name: &[u8],
         outline: &StoredOutline,
-        extended: bool,
+        (extended, kinds): (bool, &mut PartKinds),
     ) -> bool {
         let Some(mut parts) = outline.parts() else {
             return false;
         };
         let (before, begun) = (out.len(), self.begun);
         self.name(out, name);
-        let told = structure::write_body(out, &mut parts, extended).is_some();
+        let told = structure::write_body(out, &mut parts, extended, kinds).is_some();
         if !told {
             out.truncate(before);
             self.begun = begun;
@@ -372,10 +383,12 @@ impl FetchData {
                 line.envelope(out, &StoredOutline::of(digest, &Part::default()));
             }
             Self::Body(root) => {
-                line.body(out, &StoredOutline::of(&Digest::default(), root));
+                let outline = StoredOutline::of(&Digest::default(), root);
+                line.body(out, &outline, &mut PartKinds::default());
             }
             Self::BodyStructure(root) => {
-                line.body_structure(out, &StoredOutline::of(&Digest::default(), root));
+                let outline = StoredOutline::of(&Digest::default(), root);
+                line.body_structure(out, &outline, &mut PartKinds::default());
             }
             Self::Section {
                 section,

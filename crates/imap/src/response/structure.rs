@@ -11,6 +11,7 @@ use message::{
     StoredContent, StoredDigest, StoredList, StoredPart, StoredParts,
 };
 
+use super::kinds::PartKinds;
 use crate::cursor::{Cursor, Read};
 use crate::writing;
 
@@ -81,26 +82,31 @@ pub(super) fn write_body(
     out: &mut BytesMut,
     parts: &mut StoredParts<'_>,
     extended: bool,
+    kinds: &mut PartKinds,
 ) -> Option<()> {
-    write_within(out, parts, extended, DEPTH_MAX)
+    write_within(out, parts, extended, (DEPTH_MAX, kinds))
 }
 
 fn write_within(
     out: &mut BytesMut,
     parts: &mut StoredParts<'_>,
     extended: bool,
-    depth: usize,
+    (depth, kinds): (usize, &mut PartKinds),
 ) -> Option<()> {
     let depth = depth.checked_sub(1)?;
-    let part = parts.part()?;
     out.put_u8(b'(');
+    if kinds.write(out, parts, extended) {
+        out.put_u8(b')');
+        return Some(());
+    }
+    let part = parts.part()?;
     if let StoredContent::Multipart(count) = part.content {
         // At least one part, says the grammar.
         if count == 0 {
             out.put_slice(b"(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0)");
         }
         for _ in 0..count {
-            write_within(out, parts, extended, depth)?;
+            write_within(out, parts, extended, (depth, kinds))?;
         }
         out.put_u8(b' ');
         string(out, part.subtype);
@@ -110,30 +116,53 @@ fn write_within(
             write_extension(out, part);
         }
     } else {
-        write_basic(out, &part);
-        let message = part.content == StoredContent::Message;
-        if message {
-            out.put_u8(b' ');
-            write_envelope(out, parts.digest()?);
-            out.put_u8(b' ');
-            write_within(out, parts, extended, depth)?;
-        }
-        if part.media == b"text" || message {
-            out.put_u8(b' ');
-            writing::number(out, part.lines);
-        }
-        if extended && has_extension(&part) {
-            out.put_u8(b' ');
-            nstring(out, part.md5);
-            write_extension(out, part);
-        } else if extended {
-            out.put_slice(b" NIL NIL NIL NIL");
-        }
+        write_single(out, parts, part, extended, (depth, kinds))?;
     }
     out.put_u8(b')');
     Some(())
 }
 
+/// Writes a part that is no multipart.
+fn write_single(
+    out: &mut BytesMut,
+    parts: &mut StoredParts<'_>,
+    part: StoredPart<'_>,
+    extended: bool,
+    (depth, kinds): (usize, &mut PartKinds),
+) -> Option<()> {
+    let begin = out.len();
+    write_basic(out, &part);
+    let front = begin..out.len();
+    writing::number(out, part.body.len);
+    let message = part.content == StoredContent::Message;
+    if message {
+        out.put_u8(b' ');
+        write_envelope(out, parts.digest()?);
+        out.put_u8(b' ');
+        write_within(out, parts, extended, (depth, kinds))?;
+    }
+    let has_lines = part.media == b"text" || message;
+    if has_lines {
+        out.put_u8(b' ');
+        writing::number(out, part.lines);
+    }
+    let (behind, kind) = (out.len(), part.kind);
+    if extended && has_extension(&part) {
+        out.put_u8(b' ');
+        nstring(out, part.md5);
+        write_extension(out, part);
+    } else if extended {
+        out.put_slice(b" NIL NIL NIL NIL");
+    }
+    // Without the extension data half of what is told is not known.
+    if let Some(kind) = kind.filter(|_| extended) {
+        let pieces = (out.get(front)?, out.get(behind..)?);
+        kinds.learn(kind, pieces, has_lines);
+    }
+    Some(())
+}
+
+/// Writes all up to how many octets the body has.
 fn write_basic(out: &mut BytesMut, part: &StoredPart<'_>) {
     string(out, part.media);
     out.put_u8(b' ');
@@ -147,7 +176,6 @@ fn write_basic(out: &mut BytesMut, part: &StoredPart<'_>) {
     out.put_u8(b' ');
     string(out, part.encoding);
     out.put_u8(b' ');
-    writing::number(out, part.body.len);
 }
 
 /// True for the few parts that have any of the extension data.

@@ -15,7 +15,7 @@ use crate::ask::{
 };
 use crate::command::{Fetch, FetchItem, Partial};
 use crate::diagram::Verb;
-use crate::response::{Code, FetchLine, Status};
+use crate::response::{Code, FetchLine, PartKinds, Status};
 use crate::{SequenceSet, Tag};
 
 /// Characters a preview has at most.
@@ -124,6 +124,7 @@ impl Session {
         let Some(open) = self.state.open_mut() else {
             return lack;
         };
+        let mut kinds = PartKinds::default();
         let mut marked = UidSet::new();
         let mut marked_at = ModSeq::default();
         for row in rows {
@@ -139,6 +140,7 @@ impl Session {
             }
             let line = Line {
                 out: &mut self.output,
+                kinds: &mut kinds,
                 condstore: self.condstore,
                 uid_only: self.uid_only,
                 place: open.mailbox,
@@ -299,6 +301,7 @@ pub(super) struct Lack {
 /// One FETCH line on its way out.
 struct Line<'a> {
     out: &'a mut Output,
+    kinds: &'a mut PartKinds,
     condstore: bool,
     uid_only: bool,
     place: Place,
@@ -342,8 +345,10 @@ impl Line<'_> {
         let out = self.out.buffer();
         match (item, &row.outline) {
             (FetchItem::Envelope, Some(outline)) => return line.envelope(out, outline),
-            (FetchItem::Body, Some(outline)) => return line.body(out, outline),
-            (FetchItem::BodyStructure, Some(outline)) => return line.body_structure(out, outline),
+            (FetchItem::Body, Some(outline)) => return line.body(out, outline, self.kinds),
+            (FetchItem::BodyStructure, Some(outline)) => {
+                return line.body_structure(out, outline, self.kinds);
+            }
             (FetchItem::Flags, _) => line.flags(out, &row.flags, false),
             (FetchItem::InternalDate, _) => line.internal_date(out, row.internal_date),
             (FetchItem::Rfc822Size, _) => line.size(out, row.size_octets),

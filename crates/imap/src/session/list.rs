@@ -30,12 +30,20 @@ impl Session {
             let status = Status::ok("Done");
             return self.conclude(tag, Verb::List, status, Moment::Free, false);
         }
-        self.wait(Ask::List, Wait::Mailboxes(tag, Asked::List(list)));
+        let hidden = self.policy.removed.as_deref();
+        let removed = list
+            .patterns
+            .iter()
+            .any(|pattern| asks_for(hidden, &list.reference, pattern));
+        self.wait(
+            Ask::List { removed },
+            Wait::Mailboxes(tag, Asked::List(list)),
+        );
     }
 
     pub(super) fn lsub(&mut self, tag: Tag, reference: String, pattern: String) {
         let asked = Asked::Lsub { reference, pattern };
-        self.wait(Ask::List, Wait::Mailboxes(tag, asked));
+        self.wait(Ask::List { removed: false }, Wait::Mailboxes(tag, asked));
     }
 
     pub(super) fn take_mailboxes(&mut self, tag: Tag, asked: &Asked, mailboxes: &[Listed]) {
@@ -52,7 +60,7 @@ impl Session {
             }
             Asked::List(list) => self.tell_next(Box::new(ListTelling {
                 tag,
-                lines: lines(&mailboxes, list),
+                lines: lines(&mailboxes, list, self.policy.removed.as_deref()),
                 returning: list.returning.clone(),
             })),
         }
@@ -126,11 +134,22 @@ impl Session {
     }
 }
 
-/// The lines a LIST is answered with.
-fn lines(mailboxes: &[&Listed], list: &List) -> VecDeque<Line> {
+/// True for a pattern that begins as the names of removed mail do: no other finds these, or
+/// programs that take all there is would take what was thrown away as well.
+fn asks_for(hidden: Option<&str>, reference: &str, pattern: &str) -> bool {
+    let asked = format!("{reference}{pattern}");
+    hidden.is_some_and(|hidden| asked.starts_with(hidden.trim_end_matches('/')))
+}
+
+/// The lines a LIST is answered with; of the names that begin as those that are hidden, none but
+/// those asked for or subscribed to.
+fn lines(mailboxes: &[&Listed], list: &List, hidden: Option<&str>) -> VecDeque<Line> {
     let patterns = list.patterns.iter();
-    let patterns: Vec<Pattern> = patterns
-        .map(|pattern| Pattern::below(&list.reference, pattern))
+    let patterns: Vec<(Pattern, bool)> = patterns
+        .map(|pattern| {
+            let asked = asks_for(hidden, &list.reference, pattern);
+            (Pattern::below(&list.reference, pattern), asked)
+        })
         .collect();
     let parents = parents(mailboxes, |mailbox| mailbox.exists);
     let chosen_below = parents_of_chosen(mailboxes, list);
@@ -138,7 +157,9 @@ fn lines(mailboxes: &[&Listed], list: &List) -> VecDeque<Line> {
         .iter()
         .filter(|mailbox| {
             let name = Name::new(&mailbox.name);
-            patterns.iter().any(|pattern| pattern.matches(&name))
+            let shown = mailbox.subscribed || !asks_for(hidden, "", &mailbox.name);
+            let mut patterns = patterns.iter();
+            patterns.any(|(pattern, asked)| (shown || *asked) && pattern.matches(&name))
         })
         .filter_map(|mailbox| {
             let recursive =

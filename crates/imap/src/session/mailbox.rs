@@ -85,10 +85,11 @@ impl Session {
             prefix: prefix.clone(),
             delimiter: Some('/'),
         };
+        let shared = self.policy.shared.iter().chain(&self.policy.removed);
         self.write(&Response::Namespace(Namespaces {
             personal: vec![namespace(&String::new())],
             others: self.policy.other_users.iter().map(namespace).collect(),
-            shared: self.policy.shared.iter().map(namespace).collect(),
+            shared: shared.map(namespace).collect(),
         }));
         let status = Status::ok("Done");
         self.conclude(tag, Verb::Namespace, status, Moment::Free, false);

@@ -108,7 +108,7 @@ impl Session {
         if self.state.open().is_none() && roaming.sources.iter().all(known) {
             self.take_sources(roaming, &[]);
         } else {
-            self.wait(Ask::List, Wait::Sources(roaming));
+            self.wait(Ask::List { removed: false }, Wait::Sources(roaming));
         }
     }
 

@@ -86,7 +86,10 @@ impl Session {
     /// From here on news is told behind these marks; first how everything stands.
     pub(super) fn watching(&mut self, tag: Tag, status: bool, mut watch: Box<Watch>, news: News) {
         watch.marks = news.marks;
-        self.wait(Ask::List, Wait::WatchList { tag, status, watch });
+        self.wait(
+            Ask::List { removed: false },
+            Wait::WatchList { tag, status, watch },
+        );
     }
 
     pub(super) fn take_watched(
@@ -222,7 +225,7 @@ impl Session {
         if telling.named.is_empty() {
             self.tell_all(&telling.others);
         } else {
-            self.wait(Ask::List, Wait::NewsList(telling));
+            self.wait(Ask::List { removed: false }, Wait::NewsList(telling));
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the server's end writes.
 
 use bytes::BytesMut;
-use imap::response::{FetchData, FetchLine, Status};
+use imap::response::{FetchData, FetchLine, PartKinds, Status};
 use imap::{Names, Response};
 use mail::{Flag, FlagSet, SeqNo, Uid};
 use message::{Outline, Section, Specifier, StoredOutline, Wanted};
@@ -199,7 +199,7 @@ fn a_message_is_described_as_rfc_9051_says() {
     let mut line = FetchLine::begin(&mut out, SeqNo::MIN);
     let outline = StoredOutline::from(&outline);
     line.envelope(&mut out, &outline);
-    line.body_structure(&mut out, &outline);
+    line.body_structure(&mut out, &outline, &mut PartKinds::default());
     line.end(&mut out);
     let ada = "((\"=?utf-8?q?Ad=C3=A9?=\" NIL \"ada\" \"example.org\")(NIL NIL \"bob\" \"\"))";
     let expected = format!(
@@ -226,7 +226,10 @@ fn what_was_not_read_of_an_outline_is_left_out() {
         let mut out = BytesMut::new();
         let mut line = FetchLine::begin(&mut out, SeqNo::MIN);
         assert_eq!(line.envelope(&mut out, &outline), digest);
-        assert_eq!(line.body(&mut out, &outline), parts);
+        assert_eq!(
+            line.body(&mut out, &outline, &mut PartKinds::default()),
+            parts
+        );
         line.end(&mut out);
         let expected = format!("* 1 FETCH ({expected})\r\n");
         assert_eq!(String::from_utf8_lossy(&out), expected);
@@ -252,8 +255,8 @@ fn what_is_damaged_in_an_outline_is_left_out_whole() {
         damaged += 1;
         let mut out = BytesMut::new();
         let mut line = FetchLine::begin(&mut out, SeqNo::MIN);
-        assert!(!line.body_structure(&mut out, &outline));
-        assert!(!line.body(&mut out, &outline));
+        assert!(!line.body_structure(&mut out, &outline, &mut PartKinds::default()));
+        assert!(!line.body(&mut out, &outline, &mut PartKinds::default()));
         assert!(line.is_empty());
         line.uid(&mut out, Uid::MIN);
         line.end(&mut out);

@@ -42,6 +42,9 @@ const LETTERS: [&str; 3] = [
     "Subject: Three\r\n\r\nshort\r\n",
 ];
 
+/// What the names of removed mail begin with.
+const REMOVED: &str = "Removed Mail/";
+
 /// A session, and how far the ledger moved.
 #[derive(Debug)]
 pub(crate) struct Visitor {
@@ -89,6 +92,7 @@ pub(crate) fn stage(script: &str) -> (Visitor, Made) {
         clear_passwords: says("# clear"),
         other_users: says("# shared").then(|| "Other Users/".to_owned()),
         shared: says("# shared").then(|| "Shared/".to_owned()),
+        removed: says("# removed").then(|| REMOVED.to_owned()),
         raw_headers: says("# raw headers"),
         uid_only: says("# uid only"),
         command_octets_max: 2000,
@@ -129,6 +133,9 @@ pub(crate) fn stage(script: &str) -> (Visitor, Made) {
     made.hasty = hasty.collect();
     if says("# shared") {
         made.share();
+    }
+    if says("# removed") {
+        made.throw_away();
     }
     if says("# limited") {
         made.quota.octets_max = Some(500_000);
@@ -264,7 +271,7 @@ impl Made {
         Ok(match ask {
             Ask::Sasl(question) => Answer::Verdict(verdict(&question)),
             Ask::Identity(_) | Ask::Unauthenticate => Answer::Done,
-            Ask::List => Answer::Mailboxes(self.listed()),
+            Ask::List { removed } => Answer::Mailboxes(self.listed(removed)),
             Ask::Status { name } => Answer::Status(self.named(&name)?.status()),
             Ask::Quota => Answer::Quota(self.quota),
             Ask::Metadata {
@@ -378,7 +385,7 @@ impl Made {
         Ok(())
     }
 
-    fn listed(&self) -> Vec<Listed> {
+    fn listed(&self, removed: bool) -> Vec<Listed> {
         let listed = |mailbox: &Mailbox| Listed {
             place: Some(mailbox.place()),
             name: mailbox.name.clone(),
@@ -389,7 +396,11 @@ impl Made {
             rights: mailbox.rights,
         };
         let seen = |mailbox: &&Mailbox| mailbox.rights.contains(Rights::LOOKUP);
-        let mut all: Vec<Listed> = self.mailboxes.iter().filter(seen).map(listed).collect();
+        let is_removed = |name: &String| name.starts_with(REMOVED);
+        let removed = removed || self.subscribed.iter().any(is_removed);
+        let told = |mailbox: &&Mailbox| removed || !is_removed(&mailbox.name);
+        let all = self.mailboxes.iter().filter(seen).filter(told);
+        let mut all: Vec<Listed> = all.map(listed).collect();
         for name in &self.subscribed {
             if !all.iter().any(|mailbox| mailbox.name == *name) {
                 all.push(Listed {

@@ -30,6 +30,16 @@ impl Made {
         team.rights = Rights::parse("lri").unwrap();
     }
 
+    /// One message was removed from the inbox.
+    pub(super) fn throw_away(&mut self) {
+        self.create("Removed Mail/INBOX", None);
+        let modseq = self.modseq;
+        let removed = self.mailboxes.last_mut().unwrap();
+        removed.owner = Some(AccountId(42));
+        removed.rights = Rights::parse("lr").unwrap();
+        removed.push(1, FlagSet::new(), modseq, None);
+    }
+
     pub(super) fn respond_rights(&mut self, ask: Ask) -> Result<Answer, Refused> {
         Ok(match ask {
             Ask::MyRights { name } => Answer::Rights(self.named(&name)?.rights),

@@ -63,7 +63,7 @@ impl House {
                 assert_eq!((user.as_str(), password.0.as_str()), ("ada", "wörd \"x\""));
                 Answer::Verdict(Verdict::Accepted)
             }
-            Ask::List => Answer::Mailboxes(vec![Listed {
+            Ask::List { .. } => Answer::Mailboxes(vec![Listed {
                 place: None,
                 name: "INBOX".to_owned(),
                 role: None,

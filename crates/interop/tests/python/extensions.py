@@ -58,7 +58,8 @@ def share():
     ada, alan = connect(ADA), connect(ALAN)
     for capability in "ACL", "RIGHTS=KXTE", "LIST-MYRIGHTS":
         assert capability in ada.capabilities, ada.capabilities
-    assert untagged(ada, "NAMESPACE", "NAMESPACE") == [b'(("" "/")) (("Other Users/" "/")) (("Shared/" "/"))']
+    assert untagged(ada, "NAMESPACE", "NAMESPACE") == [
+        b'(("" "/")) (("Other Users/" "/")) (("Shared/" "/")("Removed Mail/" "/"))']
     ok(ada.create("Plans"))
     ok(ada.append("Plans", None, None, b"Subject: tea\r\n\r\nAt five\r\n"))
     plans = f'"Other Users/{ADA}/Plans"'
@@ -439,7 +440,7 @@ def notify():
     assert watcher.line().startswith("* STATUS Lists/Milk (UIDVALIDITY ")
     ok(deliver.rename("Lists/Milk", "Lists/Cream"))
     assert watcher.line() == '* LIST (\\HasNoChildren) "/" Lists/Cream (OLDNAME (Lists/Milk))'
-    assert watcher.line().startswith("* STATUS Lists/Cream (UIDVALIDITY ")
+    assert watcher.line().startswith("* STATUS Lists/Cream (MESSAGES 0 UIDNEXT 1 UIDVALIDITY ")
     ok(deliver.subscribe("Lists/Cream"))
     assert watcher.line() == '* LIST (\\HasNoChildren \\Subscribed) "/" Lists/Cream'
     ok(deliver.delete("Lists/Cream"))
@@ -494,6 +495,8 @@ def notify_shared():
     assert alan.line() == f'* LIST (\\HasNoChildren) "/" {ideas} (OLDNAME ({plans}))'
     ok(ada.rename("Ideas", "Plans"))
     assert alan.line() == f'* LIST (\\HasNoChildren) "/" {plans} (OLDNAME ({ideas}))'
+    # Who hears a new name hears how many letters it holds.
+    assert alan.line().startswith(f"* STATUS {plans} (MESSAGES 1 UIDNEXT 2 ")
     ok(ada.deleteacl("Plans", ALAN))
     assert alan.line() == f'* LIST (\\NonExistent \\HasNoChildren \\NoAccess) "/" {plans}'
     ok(ada.append("Plans", None, None, b"Subject: hidden\r\n\r\n"))

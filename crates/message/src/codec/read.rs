@@ -5,7 +5,8 @@ use crate::Error;
 use crate::leniency::{Leniencies, Leniency};
 use crate::part::Span;
 use crate::stored::{
-    StoredAddress, StoredContent, StoredDigest, StoredDisposition, StoredList, StoredPart,
+    LeafKind, StoredAddress, StoredContent, StoredDigest, StoredDisposition, StoredKind,
+    StoredList, StoredPart,
 };
 
 /// Composite parts inside one another that are read back: more than are ever written, and no more
@@ -290,12 +291,44 @@ impl<'a> Reader<'a> {
         if self.version < VERSION_PLACED {
             self.kind_of(&mut part, flags)?;
             self.places_of(&mut part, flags)?;
-        } else {
-            self.places_of(&mut part, flags)?;
-            self.kind_of(&mut part, flags)?;
+            part.content = self.content()?;
+            return Ok(part);
         }
+        self.places_of(&mut part, flags)?;
+        let behind_places = self.rest;
+        self.kind_of(&mut part, flags)?;
         part.content = self.content()?;
+        let octets = behind_places.len() - self.rest.len();
+        part.kind = behind_places
+            .get(..octets)
+            .filter(|_| part.content == StoredContent::Leaf)
+            .map(|octets| StoredKind {
+                flags: flags & written::KIND,
+                octets,
+            });
         Ok(part)
+    }
+
+    /// Reads a part of one of these kinds: how long its body is and its lines, and what stands
+    /// beside the kind. Another part is not even begun.
+    pub(crate) fn part_like<'k, T>(
+        &mut self,
+        kinds: &'k [(LeafKind, T)],
+    ) -> Option<(u64, u64, &'k T)> {
+        if self.version < VERSION_PLACED {
+            return None;
+        }
+        let mut reader = self.clone();
+        let flags = reader.flags().ok()?;
+        let mut part = StoredPart::new(&[], &[], Self::no_parameters());
+        reader.places_of(&mut part, flags).ok()?;
+        let is_it = |kind: &LeafKind| {
+            kind.flags == flags & written::KIND && reader.rest.starts_with(&kind.octets)
+        };
+        let (kind, beside) = kinds.iter().find(|(kind, _)| is_it(kind))?;
+        reader.take(kind.octets.len()).ok()?;
+        *self = reader;
+        Some((part.body.len, part.lines, beside))
     }
 
     /// Reads of a part where its header and its body are, and maybe more.

@@ -51,7 +51,9 @@ impl Post {
         let gone: Vec<AccountId> = {
             let maps = self.inner.directory.maps();
             let all = (1..=maps.newest()).map(AccountId);
-            all.filter(|id| !maps.accounts.contains_key(id)).collect()
+            let stays =
+                |id: &AccountId| maps.accounts.contains_key(id) || maps.removed.contains_key(id);
+            all.filter(|id| !stays(id)).collect()
         };
         for some in gone.chunks(GONE_MAX) {
             audit.pace.spend(count(some.len() * 64)).await;
@@ -124,6 +126,8 @@ fn is_readable(table: store::Table, row: &store::Row) -> bool {
         tables::FLAG_RUNS => tables::read_flag_runs(key, value).is_some(),
         tables::METADATA => tables::read_metadata(key, value).is_some(),
         tables::ACL => access::read(key, value).is_some(),
+        tables::HISTORY => tables::read_deed(key, value).is_some(),
+        tables::GONE => tables::read_part(value).is_some(),
         _ => true,
     }
 }

@@ -10,6 +10,7 @@ use super::walk::Piece;
 use super::{Kind, Mend, Place, Suspect};
 use crate::Usage;
 use crate::access;
+use crate::history::Known;
 use crate::ledger::Ledger;
 use crate::metadata::WHOLE;
 use crate::tables::{self, Counters, EmailRow, Entry, MailboxRow};
@@ -84,6 +85,13 @@ impl Judge<'_> {
             tables::FLAG_RUNS => tables::read_flag_runs(key, value).map(|(modseq, id, _)| {
                 let held = self.ledger.flag_runs.contains_key(&(modseq, id));
                 self.of_mailbox(table, key, id, held);
+            }),
+            tables::HISTORY => tables::read_deed(key, value).map(|(line, deed)| {
+                let held = self.ledger.history.get(&line) == Some(&Known::of(&deed));
+                self.held(table, Place::Account, held);
+            }),
+            tables::REMEMBERED => tables::read_remembered(value).map(|told| {
+                self.held(table, Place::Account, self.ledger.remembered == told);
             }),
             // Those of a mailbox that is gone stay until they are forgotten.
             tables::VANISHED => tables::read_vanished(key, value).map(|_| {
@@ -191,6 +199,7 @@ impl Judge<'_> {
             (tables::METADATA, notes.map(|(_, kept)| kept.len()).sum()),
             (tables::ACL, acl.sum()),
             (tables::FLAG_RUNS, ledger.flag_runs.len()),
+            (tables::HISTORY, ledger.history.len()),
             (tables::VANISHED, ledger.vanished.len()),
         ];
         for (table, held) in held {

@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 use mail::{EmailId, MailboxId, ModSeq};
 use store::Version;
 
+use super::operations::Parts;
 use super::walk::Auditor;
 use super::{Kind, Mend, Place, Suspect};
 use crate::Outcome;
@@ -24,10 +25,12 @@ const TRIES_MAX: usize = 4;
 
 /// What a walk through the memory of one version adds up to.
 #[derive(Debug, Default)]
-struct Walked {
-    emails: Vec<EmailId>,
+pub(super) struct Walked {
+    pub(super) emails: Vec<EmailId>,
     /// Entries by the line that says their flags.
     lines: HashMap<(ModSeq, MailboxId), usize>,
+    /// Rows of what operations did.
+    pub(super) parts: Parts,
 }
 
 impl Auditor<'_> {
@@ -40,6 +43,7 @@ impl Auditor<'_> {
             self.findings.mailboxes += 1;
             self.folder(id, &mut walked).await?;
         }
+        self.gone(&mut walked).await?;
         walked.emails.sort_unstable();
         let judged = self.beside(begun, |ledger| whole(ledger, &walked)).await?;
         match judged {
@@ -182,6 +186,7 @@ fn whole(ledger: &Ledger, walked: &Walked) -> Vec<Suspect> {
     if held != found.collect() {
         suspect("rows of flags are counted wrong in memory");
     }
+    walked.parts.judge(ledger, &mut suspects);
     suspects
 }
 

@@ -218,7 +218,7 @@ impl<'a> Auditor<'a> {
         let store = self.account.house.inner.store.as_ref();
         let partition = self.account.keeper.partition();
         let mut piece = Piece::default();
-        let apart = [tables::ENTRIES, tables::EMAILS];
+        let apart = [tables::ENTRIES, tables::EMAILS, tables::GONE];
         for table in tables::ALL.into_iter().filter(|one| !apart.contains(one)) {
             scan(store, partition, table, |row| {
                 piece.small.push((table, row.clone()));
@@ -411,8 +411,13 @@ impl Suspect {
     }
 
     /// True if the account has to be read anew once this is repaired.
-    const fn asks_for_reading(&self) -> bool {
-        matches!(self.mend, Mend::Forget | Mend::Revive(_))
+    fn asks_for_reading(&self) -> bool {
+        match self.mend {
+            Mend::Forget | Mend::Revive(_) => true,
+            // Messages are counted that it names.
+            Mend::Row(table, _) => table == tables::GONE,
+            _ => false,
+        }
     }
 
     /// True if there may be more to repair once this is.

@@ -16,7 +16,7 @@ impl Directory {
         let _writing = self.writing.lock().await;
         let (_, kept) = read(store).await?;
         let rows = kept.accounts.len() + kept.domains.len() + kept.aliases.len();
-        let octets = (rows + kept.shares.len()) * ROW_OCTETS;
+        let octets = (rows + kept.shares.len() + kept.removed.len()) * ROW_OCTETS;
         Ok((octets, kept == *self.maps()))
     }
 

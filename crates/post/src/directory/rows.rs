@@ -18,6 +18,11 @@ pub(crate) const ALIASES: Table = Table(4);
 
 /// Who shares something with whom, by who is given it and who gives.
 pub(crate) const SHARES: Table = Table(5);
+/// Accounts that were removed and can come back, by id.
+pub(crate) const REMOVED: Table = Table(6);
+
+/// All tables of the directory.
+pub(crate) const ALL: [Table; 6] = [HOUSE, DOMAINS, ACCOUNTS, ALIASES, SHARES, REMOVED];
 
 const VERSION: u8 = 1;
 /// An account with a quota of its own, or none.
@@ -45,6 +50,15 @@ pub(crate) struct AccountRow {
     pub(crate) password: Option<Password>,
     /// Its own; `None` where the house's rule says so.
     pub(crate) quota: Option<Quota>,
+}
+
+/// An account that was removed and can come back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RemovedRow {
+    pub(crate) when: Timestamp,
+    pub(crate) row: AccountRow,
+    /// Who shared with whom, as far as it was concerned.
+    pub(crate) shares: Vec<(AccountId, AccountId)>,
 }
 
 /// What is kept of a password; `Debug` does not show it.
@@ -164,6 +178,10 @@ impl AccountRow {
     }
 
     pub(crate) fn put(&self, id: AccountId) -> Write {
+        put(ACCOUNTS, account_key(id), self.write())
+    }
+
+    fn write(&self) -> Writer {
         let sha1 = self.password.as_ref().map(|kept| kept.scram_sha1.as_ref());
         let version = match sha1 {
             None => ACCOUNT_SHARED_VERSION,
@@ -185,10 +203,14 @@ impl AccountRow {
         if let Some(Some(scram)) = sha1 {
             value = scram.write(value);
         }
-        put(ACCOUNTS, account_key(id), value)
+        value
     }
 
     pub(crate) fn read(key: &[u8], value: &[u8]) -> Option<(AccountId, Self)> {
+        Some((read_account_key(key)?, Self::read_value(value)?))
+    }
+
+    fn read_value(value: &[u8]) -> Option<Self> {
         const VERSIONS: [u8; 4] = [
             VERSION,
             ACCOUNT_QUOTA_VERSION,
@@ -221,12 +243,46 @@ impl AccountRow {
             password.scram_sha1 = Some(Box::new(Scram::read(&mut reader)?));
         }
         reader.end()?;
-        Some((AccountId(u64::from_be_bytes(key.try_into().ok()?)), row))
+        Some(row)
     }
 
     pub(crate) fn delete(id: AccountId) -> Write {
         Write::Delete {
             table: ACCOUNTS,
+            key: account_key(id),
+        }
+    }
+}
+
+impl RemovedRow {
+    pub(crate) fn put(&self, id: AccountId) -> Write {
+        let mut value = Writer::version(VERSION)
+            .signed(self.when.seconds)
+            .octets(&self.row.write().finish());
+        for (to, by) in &self.shares {
+            value = value.number(1).number(to.0).number(by.0);
+        }
+        put(REMOVED, account_key(id), value.number(0))
+    }
+
+    pub(crate) fn read(key: &[u8], value: &[u8]) -> Option<(AccountId, Self)> {
+        let mut reader = Reader::version(value, VERSION)?;
+        let mut removed = Self {
+            when: Timestamp::utc(reader.signed()?),
+            row: AccountRow::read_value(reader.octets()?)?,
+            shares: Vec::new(),
+        };
+        while reader.number()? != 0 {
+            let share = (AccountId(reader.number()?), AccountId(reader.number()?));
+            removed.shares.push(share);
+        }
+        reader.end()?;
+        Some((read_account_key(key)?, removed))
+    }
+
+    pub(crate) fn delete(id: AccountId) -> Write {
+        Write::Delete {
+            table: REMOVED,
             key: account_key(id),
         }
     }
@@ -295,6 +351,10 @@ fn alias_key(source: &AliasSource) -> Bytes {
 
 fn account_key(id: AccountId) -> Bytes {
     Bytes::copy_from_slice(&id.0.to_be_bytes())
+}
+
+fn read_account_key(key: &[u8]) -> Option<AccountId> {
+    Some(AccountId(u64::from_be_bytes(key.try_into().ok()?)))
 }
 
 fn text(text: &str) -> Bytes {
@@ -376,7 +436,17 @@ mod tests {
                 let (key, value) = parts(account.put(AccountId(7)));
                 assert_eq!(value.first(), Some(&version));
                 let read = AccountRow::read(&key, &value);
-                assert_eq!(read, Some((AccountId(7), account)));
+                assert_eq!(read, Some((AccountId(7), account.clone())));
+                let removed = RemovedRow {
+                    when: Timestamp::utc(77),
+                    row: account,
+                    shares: vec![(AccountId(0), AccountId(7)), (AccountId(7), AccountId(2))],
+                };
+                let (key, value) = parts(removed.put(AccountId(7)));
+                assert_eq!(
+                    RemovedRow::read(&key, &value),
+                    Some((AccountId(7), removed))
+                );
             }
         }
         // A row from before there were quotas.

@@ -9,7 +9,7 @@ use mail::{MailboxId, ModSeq, Uid, UidSet};
 use super::Draft;
 use crate::happenings::What;
 use crate::ledger::Held;
-use crate::tables::{self, FlagRun};
+use crate::tables::{self, Entry, FlagRun, ReflagRun};
 
 /// From so many messages on a change is written as runs.
 const RUN_MESSAGES_MIN: usize = 32;
@@ -32,13 +32,15 @@ impl Draft<'_> {
             return self.ledger.counters.modseq;
         }
         let modseq = self.modseq();
+        let many = flaggings.len() >= RUN_MESSAGES_MIN;
+        let remembered = self.remembers_flags(many);
         let Some(folder) = self.ledger.folders.get_mut(&mailbox) else {
             return modseq;
         };
         folder.highest = modseq;
         folder.flagged = modseq;
-        let many = flaggings.len() >= RUN_MESSAGES_MIN;
         let (mut before, mut runs) = (Vec::with_capacity(flaggings.len()), Vec::new());
+        let mut reflagged = Vec::new();
         let mut at = 0;
         for flagging in flaggings {
             let Some(next) = folder.position(at, flagging.uid) else {
@@ -48,6 +50,9 @@ impl Draft<'_> {
                 continue;
             };
             before.push(entry.modseq);
+            if remembered {
+                reflag(&mut reflagged, entry, flagging, next == at);
+            }
             folder.sums.flag(next, entry, flagging.system);
             entry.system = flagging.system;
             entry.keywords = flagging.keywords;
@@ -60,6 +65,7 @@ impl Draft<'_> {
             at = next + 1;
         }
         self.happened(mailbox, What::Flagged);
+        self.record_flags(mailbox, &reflagged);
         let entries = before.len();
         self.release(mailbox, before.into_iter());
         if let (Some(first), Some(last)) = (runs.first(), runs.last()) {
@@ -117,6 +123,25 @@ impl Draft<'_> {
     fn drop_runs(&mut self, modseq: ModSeq, mailbox: MailboxId) {
         self.ledger.flag_runs.remove(&(modseq, mailbox));
         self.writes.push(tables::delete_flag_runs(modseq, mailbox));
+    }
+}
+
+/// Adds a message to the last run, if it had and has the same flags and none is between them.
+fn reflag(runs: &mut Vec<ReflagRun>, entry: &Entry, flagging: &Flagging, follows: bool) {
+    let before = (entry.system, entry.keywords);
+    let after = (flagging.system, flagging.keywords);
+    match runs.last_mut() {
+        Some(run) if follows && (run.before, run.after) == (before, after) => {
+            run.high = flagging.uid;
+            run.messages += 1;
+        }
+        _ => runs.push(ReflagRun {
+            low: flagging.uid,
+            high: flagging.uid,
+            messages: 1,
+            before,
+            after,
+        }),
     }
 }
 

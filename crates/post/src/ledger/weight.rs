@@ -7,6 +7,7 @@ use mail::{EmailId, Keyword, MailboxId, ModSeq, Rights, UidSet};
 
 use super::{Folder, Held, Ledger};
 use crate::access::Grantee;
+use crate::history::Known;
 use crate::tables::Entry;
 
 /// Octets that a small thing of its own costs besides what is in it.
@@ -30,6 +31,7 @@ impl Ledger {
             + self.metadata.values().map(notes).sum::<usize>()
             + self.metadata_octets
             + table::<EmailId, u32>(self.shared.capacity())
+            + tree::<ModSeq, Known>(self.history.len())
             + tree::<(ModSeq, MailboxId), Held>(self.flag_runs.len())
             + self.vanished.capacity() * size_of::<(ModSeq, MailboxId, UidSet)>()
             + vanished

@@ -66,6 +66,7 @@ impl Account {
     /// # Errors
     /// If the store cannot be read, or has no room.
     pub async fn index(&self, ids_min: u64) -> Outcome<u64> {
+        self.renew_index().await;
         let mut messages = 0;
         loop {
             let covered = self.shelf().await?.covered();
@@ -82,6 +83,33 @@ impl Account {
         }
         self.tidy().await?;
         Ok(messages)
+    }
+
+    /// Throws the index away if messages came back that it may have dropped: it is made anew.
+    pub(crate) async fn renew_index(&self) {
+        if !matches!(
+            self.look(|ledger| ledger.remembered.unindexed).await,
+            Ok(true)
+        ) {
+            return;
+        }
+        let (index, store) = (&self.keeper.index, self.house.inner.store.as_ref());
+        let erased = index.erase(store, self.keeper.partition()).await;
+        index.done(0);
+        let renewed = match erased {
+            Ok(()) => {
+                let renewed = self.change(|draft| {
+                    draft.indexed();
+                    Ok(())
+                });
+                renewed.await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = renewed {
+            // It is not believed meanwhile.
+            tracing::warn!(account = self.id().0, %error, "an index was not made anew");
+        }
     }
 
     /// Makes segments of the ids from `first` to `last`, whose emails are these.

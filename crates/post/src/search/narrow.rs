@@ -106,6 +106,12 @@ impl Account {
     /// Asks the index what it can say of a query about any mailbox of the account.
     pub async fn narrowed(&self, query: &Query) -> Narrowed {
         let mut narrowed = Narrowed::default();
+        if !matches!(
+            self.look(|ledger| ledger.remembered.unindexed).await,
+            Ok(false)
+        ) {
+            return narrowed;
+        }
         let mut keys = Vec::new();
         gather(query, &mut keys);
         for wanted in keys {

@@ -1,9 +1,9 @@
 //! The rows of messages, whatever mailboxes they are in.
 
 use bytes::Bytes;
-use mail::{BlobId, EmailId};
+use mail::{BlobId, BlobRange, EmailId};
 use message::Outline;
-use store::{Hint, Write};
+use store::{Hint, Sought, Write};
 
 use super::{EMAILS, VERSION, delete};
 use crate::Fault;
@@ -85,6 +85,12 @@ impl EmailRow {
         cut(value).unwrap_or((usize::MAX, 0, 0))
     }
 
+    /// The letter that a row is about.
+    pub(crate) fn blob(value: &[u8]) -> Option<BlobId> {
+        let (row, ..) = Self::begin(value)?;
+        Some(row.blob)
+    }
+
     /// What stands before the outline.
     fn begin(value: &[u8]) -> Option<(Self, Reader<'_>, u8)> {
         let versions = [VERSION_HINTED, VERSION_PREVIEW, VERSION];
@@ -110,6 +116,24 @@ impl EmailRow {
         };
         let text = std::str::from_utf8(preview).map_err(|_| Fault::Row("a preview"))?;
         Ok(Some(text.to_owned()))
+    }
+
+    /// The octets of the message, whole, and where the store says they may be.
+    pub(crate) const fn sought(&self) -> Sought {
+        let range = BlobRange {
+            blob: self.blob,
+            offset: 0,
+            len: self.size,
+        };
+        let (len, hint) = (self.size, self.hint);
+        Sought { range, len, hint }
+    }
+
+    /// What its value says of the blob, and whether it has room for a hint.
+    pub(crate) fn body(value: &[u8]) -> Option<(BlobId, u64, Option<Hint>)> {
+        let (row, _, version) = Self::begin(value)?;
+        let hint = (version == VERSION_HINTED).then_some(row.hint);
+        Some((row.blob, row.size, hint))
     }
 
     pub(crate) fn delete(id: EmailId) -> Write {

@@ -6,7 +6,8 @@ use post::{Alias, AliasSource, Elsewhere, Rules, Tls, Why};
 use store::Partition;
 
 use crate::world::{
-    World, address, append, cost, deliver, origin, recipient, rules, sender, told, uids, whole,
+    World, address, append, cost, deliver, origin, recipient, rules, rules_without_undo, sender,
+    told, uids, whole,
 };
 
 const LETTER: &str = "From: bob@elsewhere.example\r\nSubject: Tea\r\n\r\nAt five?\r\n";
@@ -313,7 +314,7 @@ async fn the_bare_postmaster_is_somebody() {
 
 #[tokio::test]
 async fn a_removed_account_is_gone_with_its_mail() {
-    let world = World::with(&["ada", "eve"], rules()).await;
+    let world = World::with(&["ada", "eve"], rules_without_undo()).await;
     world.deliver(&["ada"], LETTER).await.unwrap();
     let ada = world.account("ada").await;
     let id = ada.id();

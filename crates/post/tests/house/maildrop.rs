@@ -41,6 +41,19 @@ async fn a_maildrop_is_for_one() {
         LETTER.as_bytes()
     );
 
+    let together = u64::try_from(LETTER.len() * 2).unwrap();
+    for (behind, octets_max, count) in [
+        (0, together, 1),
+        (1, together, 2),
+        (9, together, 2),
+        (9, together - 1, 1),
+        (9, 1, 1),
+        (9, u64::MAX, 3),
+    ] {
+        let read = maildrop.read(0, behind, octets_max).await.unwrap();
+        assert_eq!(read, vec![LETTER; count], "{behind}, {octets_max}");
+    }
+
     // Another session may take a message away meanwhile.
     let remove = change(FlagAction::Add, &["\\Deleted"]);
     ada.store(inbox, &uids(&[2]), &remove).await.unwrap();
@@ -49,6 +62,9 @@ async fn a_maildrop_is_for_one() {
         maildrop.locate(uid(2)).await.unwrap_err().why(),
         Why::Nonexistent
     );
+    let gone = maildrop.read(1, 9, u64::MAX).await.unwrap_err();
+    assert_eq!(gone.why(), Why::Nonexistent);
+    assert_eq!(maildrop.read(0, 9, u64::MAX).await.unwrap(), [LETTER]);
     maildrop.update(&uids(&[1, 2])).await.unwrap();
 
     let again = world.again().await.account("ada").await;

@@ -5,7 +5,7 @@ use mail::{FlagSet, MailboxId, ModSeq, Timestamp};
 use message::{Section, Specifier};
 use post::{Account, Data, FetchPlan, FlagAction, FlagChange, Form, Item, Query, Why};
 
-use crate::world::{World, append, flags, rules, text, uid, uids, whole};
+use crate::world::{World, append, flags, rules, rules_without_undo, text, uid, uids, whole};
 
 const MIXED: &str = "From: Bob <bob@elsewhere.example>\r\nTo: ada@example.org\r\n\
     Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nDate: Sat, 1 Jan 2022 23:30:00 -0500\r\n\
@@ -114,7 +114,7 @@ async fn a_mailbox_has_room_for_some_keywords() {
 
 #[tokio::test]
 async fn copies_share_what_is_stored() {
-    let world = World::with(&["ada"], rules()).await;
+    let world = World::with(&["ada"], rules_without_undo()).await;
     let (ada, inbox) = ada(&world).await;
     for number in 0..3 {
         append(

@@ -10,7 +10,7 @@ use mail::{Flag, MailboxId};
 use post::{Account, FlagAction, FlagChange, Query, Within};
 use store::{Partition, Piece, Store as _};
 
-use crate::world::{World, flags, rules, uids};
+use crate::world::{World, flags, rules, rules_without_undo, uids};
 
 const WORDS: [&str; 18] = [
     "tea",
@@ -309,7 +309,7 @@ async fn an_index_of_another_log_is_not_believed() {
 
 #[tokio::test]
 async fn what_is_gone_leaves_the_index() {
-    let world = World::with(&["ada", "bob"], rules()).await;
+    let world = World::with(&["ada", "bob"], rules_without_undo()).await;
     let ada = world.account("ada").await;
     let mut state = 9;
     deliver(&world, &mut state, 100).await;

@@ -13,11 +13,11 @@ use mail::{
 };
 use post::{
     Account, AtOnce, Audit, Data, Error, FetchPlan, Form, Item, Origin, Outcome, Outside, Post,
-    Protocol, Recount, Rules, Sender,
+    Protocol, Recount, Rules, Sender, UndoRules,
 };
 use store::{
-    Batch, Boxed, CommitError, Derived, Direction, Memory, Page, Partition, Stage, Store, Table,
-    Version, Write,
+    Batch, Boxed, CommitError, Derived, Direction, Memory, Mentions, Page, Partition, RateLimit,
+    Reclaim, Reclaimed, Snapshot, Stage, Store, Survey, Table, Version, Write,
 };
 use tokio::sync::oneshot;
 
@@ -208,8 +208,28 @@ impl Store for Moody {
         Box::pin(async move { answer.await.unwrap() })
     }
 
+    fn snapshot(&self) -> Boxed<'_, Result<Arc<dyn Snapshot>, store::Error>> {
+        self.memory.snapshot()
+    }
+
     fn derived(&self) -> &dyn Derived {
         self.memory.derived()
+    }
+
+    fn survey<'a>(
+        &'a self,
+        mentions: Mentions,
+        limit: &'a dyn RateLimit,
+    ) -> Boxed<'a, Result<Survey, store::Error>> {
+        self.memory.survey(mentions, limit)
+    }
+
+    fn reclaim<'a>(&'a self, how: Reclaim<'a>) -> Boxed<'a, Result<Reclaimed, store::Error>> {
+        self.memory.reclaim(how)
+    }
+
+    fn reclaimed(&self) -> Reclaimed {
+        self.memory.reclaimed()
     }
 }
 
@@ -227,6 +247,15 @@ pub(crate) fn rules() -> Rules {
         scram_iterations: 2,
         ..Rules::new(Host::parse("mx.example.org").unwrap())
     }
+}
+
+/// The same, and nothing that was done can be undone.
+pub(crate) fn rules_without_undo() -> Rules {
+    let undo = UndoRules {
+        window: Duration::ZERO,
+        ..UndoRules::default()
+    };
+    Rules { undo, ..rules() }
 }
 
 impl World {

@@ -1,12 +1,13 @@
-//! What the command line asks about the audit, and what is kept.
+//! What the command line asks about the audit, and about what is kept and what is dead.
 
 use post::{AtOnce, Audit, AuditStatus, Difference, Findings, Post};
 use serde_json::{Map, Value, json};
 
 use super::{Arguments, refused, unknown};
 use crate::audit::EVERY;
+use crate::reclaim;
 
-/// Carries out one method of `Audit`, or `Store/stats`.
+/// Carries out one method of `Audit` or `Store`.
 pub(super) async fn administer(
     post: &Post,
     method: &str,
@@ -25,6 +26,10 @@ pub(super) async fn administer(
     let found = match method {
         "Audit/status" => return Ok(status(&post.audit_status())),
         "Store/stats" => return stats(post).await,
+        "Store/reclaim" => {
+            let is_alone = is("isAlone").unwrap_or(false);
+            return reclaim::now(post, is_alone).await.map_err(refused);
+        }
         "Audit/directory" => post.audit_directory(&audit).await,
         "Audit/account" => {
             let address = arguments.address("address")?;
@@ -91,6 +96,7 @@ fn status(status: &AuditStatus) -> Value {
 
 async fn stats(post: &Post) -> Result<Value, Value> {
     let stats = post.stats().await.map_err(refused)?;
+    let survey = post.survey(&AtOnce).await.map_err(refused)?;
     let tables = stats
         .tables
         .iter()
@@ -103,5 +109,7 @@ async fn stats(post: &Post) -> Result<Value, Value> {
         "messagesOctets": stats.usage.octets,
         "tables": tables.collect::<Vec<_>>(),
         "audit": status(&post.audit_status()),
+        "use": reclaim::survey(&survey),
+        "reclaimed": reclaim::reclaimed(&post.reclaimed()),
     }))
 }

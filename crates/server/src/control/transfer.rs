@@ -15,17 +15,20 @@ pub(super) const PUT: &str = "Import/put";
 /// Octets that may follow one call.
 pub(super) const PUT_OCTETS_MAX: usize = 1024 * 1024;
 
-/// What is told, and the stored octets behind it.
+/// What is told, and the octets behind it: some that are here, and stored ones.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     pub(super) value: Value,
+    pub(super) behind: Bytes,
     pub(super) octets: Vec<BlobRange>,
 }
 
 impl From<Value> for Told {
     fn from(value: Value) -> Self {
-        let octets = Vec::new();
-        Self { value, octets }
+        Self {
+            value,
+            ..Self::default()
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! The mailboxes told for LIST and LSUB: the account's own, and what others share with it.
+//! The mailboxes told for LIST and LSUB: the account's own, what others share with it, and
+//! what was removed from it.
 
 use std::collections::HashSet;
 
@@ -7,7 +8,7 @@ use imap::ask::{Listed, Place};
 use mail::{AccountId, Rights};
 use post::{Account, Mailbox, Outcome};
 
-pub(super) async fn answer(account: &Account) -> Outcome<Answer> {
+pub(super) async fn answer(account: &Account, removed: bool) -> Outcome<Answer> {
     let own = account.mailboxes().await?.into_iter();
     let mut listed: Vec<Listed> = own.map(|mailbox| told(None, mailbox)).collect();
     let shared = account.shared_mailboxes().await?;
@@ -16,8 +17,13 @@ pub(super) async fn answer(account: &Account) -> Outcome<Answer> {
             .into_iter()
             .map(|(owner, mailbox)| told(Some(owner), mailbox)),
     );
-    let mut known: HashSet<String> = listed.iter().map(|mailbox| mailbox.name.clone()).collect();
     let subscriptions: HashSet<String> = account.subscriptions().await?.into_iter().collect();
+    let is_removed = |name: &String| name.starts_with(Account::REMOVED_MAIL);
+    if removed || subscriptions.iter().any(is_removed) {
+        let removed = account.removed_mailboxes().await?.into_iter();
+        listed.extend(removed.map(|(view, mailbox)| told(Some(view), mailbox)));
+    }
+    let mut known: HashSet<String> = listed.iter().map(|mailbox| mailbox.name.clone()).collect();
     for level in levels(&known) {
         known.insert(level.clone());
         listed.push(level_of(level));

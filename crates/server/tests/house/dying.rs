@@ -7,8 +7,8 @@ use ::mail::BlobRange;
 use bytes::Bytes;
 use server::Protocol;
 use store::{
-    Batch, Boxed, CommitError, Derived, Direction, Error, Memory, Page, Partition, Stage, Store,
-    Table, Version,
+    Batch, Boxed, CommitError, Derived, Direction, Error, Memory, Mentions, Page, Partition,
+    RateLimit, Reclaim, Reclaimed, Snapshot, Stage, Store, Survey, Table, Version,
 };
 
 use crate::mail::letter;
@@ -61,8 +61,28 @@ impl Store for Mortal {
         }
     }
 
+    fn snapshot(&self) -> Boxed<'_, Result<Arc<dyn Snapshot>, Error>> {
+        self.memory.snapshot()
+    }
+
     fn derived(&self) -> &dyn Derived {
         self.memory.derived()
+    }
+
+    fn survey<'a>(
+        &'a self,
+        mentions: Mentions,
+        limit: &'a dyn RateLimit,
+    ) -> Boxed<'a, Result<Survey, Error>> {
+        self.memory.survey(mentions, limit)
+    }
+
+    fn reclaim<'a>(&'a self, how: Reclaim<'a>) -> Boxed<'a, Result<Reclaimed, Error>> {
+        self.memory.reclaim(how)
+    }
+
+    fn reclaimed(&self) -> Reclaimed {
+        self.memory.reclaimed()
     }
 }
 

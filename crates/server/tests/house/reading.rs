@@ -2,7 +2,7 @@
 
 use server::Protocol;
 
-use crate::mail::{deliver, submit};
+use crate::mail::{deliver, letter, submit};
 use crate::town::{PASSWORD, Talk, Town};
 
 /// Logged in by IMAP, with INBOX open.
@@ -45,6 +45,54 @@ async fn a_letter_is_read_by_imap_and_removed_by_pop3() {
     // What one door acknowledged, the next command at another sees.
     imap.tell("d noop\r\n", "* 1 EXPUNGE").await;
     imap.hear("d OK").await;
+}
+
+/// Some letters are small and some are too large to be read with others, or at once.
+async fn deliver_all_sizes(town: &Town, letters: usize) {
+    let mut lmtp = hand_over(town).await;
+    for number in 1..=letters {
+        let more = match number % 9 {
+            0 => 100 << 10,
+            5 => 20 << 10,
+            _ => number,
+        };
+        let letter = letter(number) + &"y".repeat(more);
+        let transaction = format!(
+            "MAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\nBDAT {} LAST\r\n{letter}",
+            letter.len()
+        );
+        lmtp.say(&transaction).await;
+        for _ in 0..3 {
+            lmtp.hear("250 ").await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_asked_for_without_waiting_are_those_that_are_asked_for_one_by_one() {
+    let town = Town::found().await;
+    deliver_all_sizes(&town, 30).await;
+    let (mut pop3, _) = town.collect("alice").await;
+    let mut alone = vec![String::new()];
+    for number in 1..=30 {
+        let retrieved = pop3.tell(&format!("RETR {number}\r\n"), ".\r\n").await;
+        assert!(retrieved.contains(&format!("Subject: letter {number}\r\n")));
+        alone.push(retrieved);
+    }
+    let rising = (1..=30).collect();
+    let falling = (1..=30).rev().collect();
+    let mixed = vec![
+        3, 4, 5, 6, 7, 8, 8, 9, 10, 11, 12, 2, 3, 4, 5, 6, 30, 29, 1, 2, 3, 4,
+    ];
+    for places in [rising, falling, mixed] {
+        let _: &Vec<usize> = &places;
+        let asked = places.iter().map(|number| format!("RETR {number}\r\n"));
+        pop3.say(&asked.collect::<String>()).await;
+        for number in places {
+            let heard = pop3.hear(".\r\n").await;
+            assert!(heard == alone[number], "letter {number} of a pipeline");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

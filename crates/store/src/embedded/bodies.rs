@@ -18,7 +18,7 @@ use mail::BlobId;
 
 use super::stats::Counters;
 use crate::backend::Error;
-use crate::disk::{Cursor, Disk, DiskFile, failed};
+use crate::disk::{Cursor, Disk, DiskFile, failed, gone};
 
 /// Octets of a body's header.
 pub(super) const BODY_HEADER_OCTETS: u64 = 64;
@@ -96,6 +96,11 @@ impl Bodies {
     pub(super) fn has(&self, blob: BlobId, len: u64) -> bool {
         let found = self.disk.len(&self.path(blob));
         found.is_ok_and(|found| found == BODY_HEADER_OCTETS.saturating_add(len))
+    }
+
+    /// Removes a body's file, if it is there.
+    pub(super) fn remove(&self, blob: BlobId) -> io::Result<()> {
+        gone(self.disk.remove(&self.path(blob))).map(drop)
     }
 
     /// Removes the drafts that a crash left behind.

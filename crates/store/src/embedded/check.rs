@@ -15,12 +15,13 @@ use super::checkpoint;
 use super::derived;
 use super::ground::Ground;
 use super::layout::Layout;
-use super::record::{BlobEntry, Place};
-use super::recovery::{Follower, Found, replay, walk};
-use super::segment;
+use super::record::{BlobEntry, Entry, Place, RECORD_HEADER_OCTETS, SEGMENT_HEADER_OCTETS};
+use super::recovery::{Follower, Found, replay, restore, walk};
+use super::segment::{self, Segment};
+use super::snapshot::{self, Base};
 use super::view::{OpenError, View};
 use crate::backend::{Error, Partition, Table};
-use crate::disk::{failed, gone};
+use crate::disk::{Disk, failed, gone};
 
 /// Flaws that are told one by one; of the others only the number.
 const FLAWS_MAX: usize = 100;
@@ -112,10 +113,19 @@ pub(super) fn check(
     let bodies = Bodies::new(Arc::clone(&ground.disk), Arc::default(), &layout.bodies);
     let mut report = Report::default();
     let fresh = open_scratch(ground, &scratch, settings)?;
-    let last = check_log(ground, &layout, &fresh, &mut report)?;
-    check_blobs(&fresh, &bodies, &mut report)?;
+    let base = Base::find(&*ground.disk, &layout.snapshots)?;
+    let mut inline = Inline::default();
+    let last = check_log(ground, &layout, (&base, &fresh), &mut report, &mut inline)?;
+    inline.0.sort_unstable();
+    check_blobs(&fresh, &bodies, &inline, &mut report)?;
     if report.is_sound() {
-        match check_view(ground, &layout, (&fresh, last), settings, &mut report) {
+        match check_view(
+            ground,
+            &layout,
+            (&base, &fresh, last),
+            settings,
+            &mut report,
+        ) {
             // Of itself it says that it is damaged, or only that it cannot be read.
             Err(Error::Damaged(cause) | Error::Engine { cause, .. }) => {
                 report.flaw(format!("the view cannot be read: {cause}"));
@@ -144,7 +154,8 @@ pub(super) fn rebuild(
     let disk = &*ground.disk;
     disk.make_dir(&scratch).map_err(failed("making the view"))?;
     let view = open_scratch(ground, &scratch.join("db"), settings)?;
-    let (end, records) = replay(&*ground.disk, &layout.log, None, &view)?;
+    let base = Base::find(disk, &layout.snapshots)?;
+    let (end, records) = replay(disk, &layout.log, (&base, None), &view)?;
     view.persist()?;
     drop(view);
     if let Some(end) = end {
@@ -161,23 +172,44 @@ pub(super) fn rebuild(
     Ok(records)
 }
 
+/// Where there are blobs in the log that are what their names say: segment and octet.
+#[derive(Debug, Default)]
+struct Inline(Vec<(u64, u64)>);
+
 /// Gives the number of the last record.
 fn check_log(
     ground: &Ground,
     layout: &Layout,
-    fresh: &View,
+    (base, fresh): (&Base, &View),
     report: &mut Report,
+    inline: &mut Inline,
 ) -> Result<u64, Error> {
-    for segment in segment::list(&*ground.disk, &layout.log)? {
+    let disk = &*ground.disk;
+    let mut from = None;
+    match base {
+        Base::Beginning => {}
+        Base::Damaged(path) => report.flaw(snapshot::damaged(path).to_string()),
+        Base::Snapshot(path, position) => {
+            from = Some(*position);
+            match restore(disk, (path, *position), fresh) {
+                Err(Error::Damaged(what)) => report.flaw(what),
+                restored => restored?,
+            }
+        }
+    }
+    for segment in segment::list(disk, &layout.log)? {
         report.segments += 1;
         report.octets += segment.len;
+        if from.is_some_and(|from| segment.number <= from.segment) {
+            check_old(disk, &segment, inline)?;
+        }
     }
     let mut follower = Follower::new(fresh);
-    let end = walk(&*ground.disk, &layout.log, None, &mut |found| {
+    let end = walk(disk, &layout.log, (base.floor(from), from), &mut |found| {
         match found {
             Found::Record(behind, entry) => {
                 for blob in &entry.blobs {
-                    check_inline(blob, report);
+                    inline.check(blob, report);
                 }
                 follower.follow(behind, &entry)?;
             }
@@ -188,29 +220,82 @@ fn check_log(
     follower.apply()?;
     report.records = follower.records;
     report.torn_octets = end.as_ref().map_or(0, |end| end.torn);
-    Ok(end.map_or(0, |end| end.position.sequence))
+    let before = from.map_or(0, |from| from.sequence);
+    Ok(end.map_or(before, |end| end.position.sequence))
 }
 
-fn check_inline(blob: &BlobEntry<'_>, report: &mut Report) {
-    let Some(octets) = blob.octets else {
-        return;
+/// Looks for blobs in a segment before the snapshot: what else is in it is not needed, so what is
+/// damaged is only told where it is a blob that somebody needs.
+fn check_old(disk: &dyn Disk, segment: &Segment, inline: &mut Inline) -> Result<(), Error> {
+    let Some(header) = segment.header else {
+        return Ok(());
     };
-    if *blake3::hash(octets).as_bytes() != blob.blob.0 {
-        let (name, place) = (blob.blob, blob.located.place);
-        report.flaw(format!(
-            "blob {name} at {place:?} is not what its name says"
-        ));
+    let mut offset = SEGMENT_HEADER_OCTETS;
+    loop {
+        let start = (offset, 0);
+        let run = segment::read(disk, segment, header.epoch, start, &mut |at, _, body| {
+            let body_at = at + RECORD_HEADER_OCTETS as u64;
+            let entry = Entry::decode(body, segment.number, body_at);
+            let blobs = entry.map(|entry| entry.blobs).unwrap_or_default();
+            for blob in &blobs {
+                // One that is damaged is told where somebody needs it.
+                inline.add(blob);
+            }
+            Ok(())
+        })?;
+        match segment::search(disk, segment, header.epoch, run.offset)? {
+            Some((next, _)) => offset = next,
+            None => return Ok(()),
+        }
     }
 }
 
-fn check_blobs(fresh: &View, bodies: &Bodies, report: &mut Report) -> Result<(), Error> {
+impl Inline {
+    /// Notes a blob in a record; false if it is not what its name says.
+    fn add(&mut self, blob: &BlobEntry<'_>) -> bool {
+        let (Some(octets), Place::Log { segment, offset }) = (blob.octets, blob.located.place)
+        else {
+            return true;
+        };
+        let is_whole = *blake3::hash(octets).as_bytes() == blob.blob.0;
+        if is_whole {
+            self.0.push((segment, offset));
+        }
+        is_whole
+    }
+
+    fn check(&mut self, blob: &BlobEntry<'_>, report: &mut Report) {
+        if !self.add(blob) {
+            let (name, place) = (blob.blob, blob.located.place);
+            report.flaw(format!(
+                "blob {name} at {place:?} is not what its name says"
+            ));
+        }
+    }
+}
+
+fn check_blobs(
+    fresh: &View,
+    bodies: &Bodies,
+    inline: &Inline,
+    report: &mut Report,
+) -> Result<(), Error> {
     for found in fresh.blobs() {
         let (blob, located) = found?;
         report.blobs += 1;
         report.blob_octets += located.len;
-        if located.place == Place::Body {
-            let flaw = bodies.flaw(blob, located.len);
-            flaw.into_iter().for_each(|flaw| report.flaw(flaw));
+        match located.place {
+            Place::Body => {
+                let flaw = bodies.flaw(blob, located.len);
+                flaw.into_iter().for_each(|flaw| report.flaw(flaw));
+            }
+            Place::Log { segment, offset } => {
+                if inline.0.binary_search(&(segment, offset)).is_err() {
+                    report.flaw(format!(
+                        "blob {blob} is not in segment {segment:x} at {offset}"
+                    ));
+                }
+            }
         }
     }
     let is_orphan = |blob: BlobId| -> Result<bool, Error> {
@@ -227,11 +312,11 @@ fn check_blobs(fresh: &View, bodies: &Bodies, report: &mut Report) -> Result<(),
 fn check_view(
     ground: &Ground,
     layout: &Layout,
-    (fresh, last): (&View, u64),
+    (base, fresh, last): (&Base, &View, u64),
     settings: &EmbeddedSettings,
     report: &mut Report,
 ) -> Result<(), Error> {
-    let (view, from) = layout.open_view(settings.view_memory())?;
+    let (view, from) = layout.open_view(settings.view_memory(), base)?;
     // Before anything is replayed: a start goes on behind the checkpoint and does not see it.
     let (_, applied) = view.marks()?;
     if applied > last {
@@ -240,7 +325,7 @@ fn check_view(
         ));
         return Ok(());
     }
-    match replay(&*ground.disk, &layout.log, from, &view) {
+    match replay(&*ground.disk, &layout.log, (base, from), &view) {
         Ok(_) => {}
         Err(Error::Damaged(what)) => {
             report.flaw(what);

@@ -14,14 +14,18 @@ use tokio::sync::{oneshot, watch};
 
 use super::bodies::Bodies;
 use super::checkpoint;
-use super::hints::Arrivals;
+use super::chores::Chore;
+use super::hints::{self, Arrivals};
 use super::log::{AppendError, Log};
+use super::offload::Work;
 use super::record::{Located, Place};
 use super::stats::{Counters, add};
-use super::view::{Changes, View};
+use super::touched::Touched;
+use super::view::{Changes, Still, View};
 use crate::backend::{Batch, CommitError, Error, Partition, Version};
 use crate::disk::Disk;
 use crate::packed;
+use crate::snapshot::Holds;
 
 /// The most commits of one group.
 const GROUP_COMMITS_MAX: usize = 512;
@@ -40,6 +44,10 @@ pub(super) enum Message {
     Commit(Request),
     /// Make the view durable.
     Checkpoint(oneshot::Sender<Result<(), Error>>),
+    /// Do a piece of what frees what is dead.
+    Chore(Chore),
+    /// Tell the rows as they are behind what was asked before.
+    Still(oneshot::Sender<Option<Still>>),
     /// End, after all that was asked before.
     Close,
 }
@@ -101,9 +109,15 @@ pub(super) struct Committer {
     pub(super) stopped: watch::Sender<Option<String>>,
     pub(super) applying: Arc<watch::Sender<Applying>>,
     pub(super) versions: HashMap<Partition, Version>,
+    /// What is mentioned beside a sweep.
+    pub(super) touched: Arc<Touched>,
     pub(super) rhythm: Rhythm,
     /// The log's octets since the view was last durable.
     pub(super) behind: u64,
+    /// What others still read.
+    pub(super) holds: Arc<Holds>,
+    /// Where they read it.
+    pub(super) work: Work,
 }
 
 impl Group {
@@ -149,6 +163,17 @@ impl Committer {
     /// After so long without a message the view is made durable; never if it is.
     pub(super) fn idle(&self) -> Option<Duration> {
         (self.behind > 0).then_some(self.rhythm.idle)
+    }
+
+    /// The rows as they are between two groups; none of a store that has stopped, as its view may
+    /// have a part of one.
+    pub(super) fn still(&self) -> Option<Still> {
+        if self.stopped.borrow().is_some() {
+            return None;
+        }
+        let sequence = self.log.position().sequence;
+        let hold = self.holds.hold(sequence);
+        Some(self.view.still(sequence, self.work, hold))
     }
 
     fn commit(&mut self, group: Vec<Request>) {
@@ -282,15 +307,41 @@ impl Committer {
                     .map_err(|error| unread(&error))?
                     .is_some();
             if known {
+                self.touched.note(staged.blob);
                 present.push(staged.blob);
             } else if staged.bytes.is_none() && !self.bodies.has(staged.blob, staged.len) {
                 let cause = format!("blob {} was not staged here", staged.blob);
                 return Err(CommitError::Failed(cause));
             }
         }
+        self.mentioned_are_there(batch, changes)?;
         let places = self.log.add(batch, &present);
         note(batch, &present, &places, changes);
         Ok(places)
+    }
+
+    /// Refuses a batch with a row about a blob that is not there, and that it does not bring.
+    fn mentioned_are_there(&self, batch: &Batch, changes: &Changes) -> Result<(), CommitError> {
+        let mut brought = Arrivals::new(&batch.blobs, |staged| (staged.blob, Place::Body));
+        let mut outcome = Ok(());
+        for write in batch.parts.iter().flat_map(|part| &part.writes) {
+            packed::each(write, |change| {
+                let value = change.value.filter(|_| change.beside);
+                let Some(blob) = value.and_then(hints::name) else {
+                    return;
+                };
+                if outcome.is_err() || brought.find(blob).is_some() || changes.has_blob(blob) {
+                    return;
+                }
+                self.touched.note(blob);
+                outcome = match self.view.blob(blob) {
+                    Ok(Some(_)) => Ok(()),
+                    Ok(None) => Err(CommitError::Gone(blob)),
+                    Err(error) => Err(unread(&error)),
+                };
+            });
+        }
+        outcome
     }
 
     fn version(&mut self, partition: Partition, changes: &Changes) -> Result<Version, CommitError> {
@@ -309,7 +360,7 @@ impl Committer {
     }
 
     /// Takes no more commits: a disk that did not sync once is not trusted again.
-    fn stop(&mut self, cause: String) -> CommitError {
+    pub(super) fn stop(&mut self, cause: String) -> CommitError {
         self.stopped.send_if_modified(|stopped| {
             let first = stopped.is_none();
             if first {

@@ -30,6 +30,12 @@ pub(super) struct Handles {
 }
 
 impl Handles {
+    /// Keeps the file of a source no longer: whoever has it goes on reading.
+    pub(super) fn forget(&self, source: Source) {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(files.remove(&source));
+    }
+
     /// The file of a source, opened if it is not.
     pub(super) fn open(
         &self,

@@ -60,6 +60,12 @@ impl<'a, T> Arrivals<'a, T> {
     }
 }
 
+/// The blob that a row's value is about.
+pub(super) fn name(value: &[u8]) -> Option<BlobId> {
+    let name = value.get(NAME_AT..)?.first_chunk::<NAME_OCTETS>()?;
+    Some(BlobId(*name))
+}
+
 /// A row's value with its hint, if it has room for one and `find` knows the blob's place.
 pub(super) fn filled(value: &[u8], find: impl FnOnce(BlobId) -> Option<Place>) -> Option<Vec<u8>> {
     let (front, rest) = value.split_at_checked(NAME_AT)?;

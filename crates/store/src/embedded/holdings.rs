@@ -13,6 +13,8 @@ pub struct Holdings {
     pub bodies: Files,
     /// The view's.
     pub view: Files,
+    /// Snapshots of the view, behind which segments were removed.
+    pub snapshots: Files,
     /// What else can be made again.
     pub derived: Files,
 }
@@ -41,6 +43,7 @@ impl Holdings {
             log: count("log")?,
             bodies: count("bodies")?,
             view: count("view")?,
+            snapshots: count("snapshots")?,
             derived: count("derived")?,
         })
     }

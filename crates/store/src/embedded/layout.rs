@@ -7,6 +7,7 @@
 //! view/checkpoint    how far the view is durable
 //! view/db/           the view; may be deleted
 //! view/damaged       there if a part of the view could not be read; it goes with the view
+//! snapshots/         the view at one instant: the truth behind which segments were removed
 //! derived/           what else can be made again; may be deleted
 //! ```
 //!
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use super::checkpoint;
 use super::ground::Ground;
 use super::log::Position;
+use super::snapshot::Base;
 use super::view::{DAMAGED, OpenError, View, ViewMemory};
 use crate::backend::Error;
 use crate::disk::{Disk, DiskFile, failed, gone};
@@ -30,6 +32,7 @@ pub(super) struct Layout {
     pub(super) log: PathBuf,
     pub(super) bodies: PathBuf,
     pub(super) view: PathBuf,
+    pub(super) snapshots: PathBuf,
     pub(super) derived: PathBuf,
     pub(super) root: PathBuf,
     ground: Ground,
@@ -46,13 +49,14 @@ impl Layout {
             log: root.join("log"),
             bodies: root.join("bodies"),
             view: root.join("view"),
+            snapshots: root.join("snapshots"),
             derived: root.join("derived"),
             root: root.to_owned(),
             ground: ground.clone(),
             _lock: lock(disk, &root.join("lock"))?,
         };
         let make = || -> io::Result<()> {
-            for dir in [&layout.log, &layout.bodies, &layout.view] {
+            for dir in [&layout.log, &layout.bodies, &layout.view, &layout.snapshots] {
                 disk.make_dir(dir)?;
             }
             disk.sync_dir(root)?;
@@ -67,13 +71,19 @@ impl Layout {
 
     /// Opens the view, and says from where on the log is not in it.
     ///
-    /// A view that is damaged, or has less than its checkpoint says, is thrown away: the log has
-    /// everything.
-    pub(super) fn open_view(&self, memory: ViewMemory) -> Result<(View, Option<Position>), Error> {
+    /// A view that is damaged, or has less than its checkpoint or a snapshot says, is thrown away:
+    /// the snapshot and the log have everything.
+    pub(super) fn open_view(
+        &self,
+        memory: ViewMemory,
+        base: &Base,
+    ) -> Result<(View, Option<Position>), Error> {
         let checkpoint = checkpoint::read(&*self.ground.disk, &self.view);
-        match usable(&self.ground, &self.view, memory, checkpoint)? {
-            Ok(view) => return Ok((view, checkpoint)),
-            Err(flaw) => tracing::warn!(flaw, "the view is made again from the log"),
+        if !base.is_beyond(checkpoint) {
+            match usable(&self.ground, &self.view, memory, checkpoint)? {
+                Ok(view) => return Ok((view, checkpoint)),
+                Err(flaw) => tracing::warn!(flaw, "the view is made again from the log"),
+            }
         }
         self.remove_view()?;
         match usable(&self.ground, &self.view, memory, None)? {

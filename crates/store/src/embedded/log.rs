@@ -148,12 +148,21 @@ impl Log {
 
     /// Makes ready for a group of at most so many octets.
     pub(super) fn begin(&mut self, octets_max: usize) -> Result<(), AppendError> {
+        self.begin_within(octets_max, self.limits.reserve_octets)
+    }
+
+    /// The same for what makes room in the end: half of what is kept for the view is enough.
+    pub(super) fn begin_making_room(&mut self, octets_max: usize) -> Result<(), AppendError> {
+        self.begin_within(octets_max, self.limits.reserve_octets / 2)
+    }
+
+    fn begin_within(&mut self, octets_max: usize, reserve_octets: u64) -> Result<(), AppendError> {
         self.buffer.clear();
         self.buffer.shrink_to(BUFFER_OCTETS_KEPT);
         let octets = octets_max as u64;
         let room = self.file.room();
         let room = room.map_err(|error| AppendError::NotWritten(not_written(&error)))?;
-        if room < octets.saturating_add(self.limits.reserve_octets) {
+        if room < octets.saturating_add(reserve_octets) {
             return Err(AppendError::NotWritten(CommitError::Full));
         }
         let full = self.len.saturating_add(octets) > self.limits.segment_octets;
@@ -205,6 +214,13 @@ impl Log {
             .into_iter()
             .map(|(blob, at)| (blob, place(at)))
             .collect()
+    }
+
+    /// Adds a record that forgets blobs.
+    pub(super) fn add_forgotten(&mut self, blobs: &[BlobId]) {
+        self.sequence += 1;
+        let numbers = (self.header.epoch, self.sequence, self.durable);
+        record::encode_forgotten(&mut self.buffer, blobs, numbers);
     }
 
     /// Makes the group durable.

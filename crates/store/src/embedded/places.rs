@@ -1,7 +1,8 @@
 //! Where blobs are that were read lately, so that the next reader need not look into the view.
 //!
-//! A blob that is there stays where it is: nothing is ever removed from the log, and a body keeps
-//! its name. So what is known here cannot become wrong while the store is open.
+//! What is known here may be out of date: a blob may have been moved or forgotten since. Whoever
+//! does not find the file asks the view; what is found is right, as numbers of segments are never
+//! used again.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -102,6 +103,11 @@ impl Places {
         let found = found.collect();
         self.learn(&fresh);
         found
+    }
+
+    /// Lets go of what is known of a blob.
+    pub(super) fn forget(&self, blob: BlobId) {
+        self.lock().remove(&blob);
     }
 
     fn learn(&self, fresh: &[(BlobId, Located)]) {

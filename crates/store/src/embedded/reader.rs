@@ -2,12 +2,12 @@
 //!
 //! Not here: on which thread (`embedded`).
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
-use mail::BlobRange;
+use mail::{BlobId, BlobRange};
 
 use super::bodies::{BODY_HEADER_OCTETS, Bodies};
 use super::handles::{Handles, Source};
@@ -17,6 +17,7 @@ use super::log::segment_path;
 use super::offload::Work;
 use super::places::Places;
 use super::record::{Located, Place};
+use super::touched::Touched;
 use super::view::View;
 use crate::backend::{Error, Sought};
 use crate::disk::{DiskFile, failed};
@@ -25,6 +26,9 @@ use crate::disk::{DiskFile, failed};
 const GAP_OCTETS_MAX: u64 = 4 << 10;
 /// Octets read with one call where ranges are read together; a longer range is read alone.
 const RUN_OCTETS_MAX: u64 = 64 << 10;
+/// So often blobs are looked up anew whose file was gone when it was opened: each time they were
+/// moved in between.
+const TRIES_MAX: usize = 4;
 
 /// What reading needs; it may outlive the store by the length of one read.
 pub(super) struct Reader {
@@ -34,10 +38,27 @@ pub(super) struct Reader {
     pub(super) bodies: Arc<Bodies>,
     pub(super) layout: Layout,
     pub(super) work: Work,
+    /// What is mentioned beside a sweep.
+    pub(super) touched: Arc<Touched>,
     /// Octets of blobs on their way that are in memory.
     pub(super) afloat: AtomicUsize,
     /// Beyond so many each has less.
     pub(super) afloat_max: usize,
+}
+
+/// Why octets were not read.
+#[derive(Debug)]
+enum Miss {
+    /// The file is gone: the blob was moved or forgotten since it was looked up.
+    Gone(io::Error),
+    /// For another reason.
+    Failed(Error),
+}
+
+impl From<Error> for Miss {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
 }
 
 /// Neighbours in one file that are read with one call.
@@ -70,9 +91,16 @@ impl Run {
 impl Reader {
     pub(super) fn read(&self, range: BlobRange) -> Result<Bytes, Error> {
         let located = self.places.find(range.blob, |blob| self.view.blob(blob))?;
-        let run = run(range, located)?;
-        let octets = self.read_run(run)?;
-        checked(range, located, octets)
+        match self.read_one(range, located) {
+            Err(Miss::Gone(_)) => self.read_moved(&[range])?.pop().ok_or_else(lost),
+            Err(Miss::Failed(error)) => Err(error),
+            Ok(octets) => Ok(octets),
+        }
+    }
+
+    fn read_one(&self, range: BlobRange, located: Located) -> Result<Bytes, Miss> {
+        let octets = self.read_run(run(range, located)?)?;
+        Ok(checked(range, located, octets)?)
     }
 
     /// Octets of many ranges, in their order. Each may hold on to those of its neighbours, and to
@@ -80,7 +108,37 @@ impl Reader {
     pub(super) fn read_many(&self, ranges: &[BlobRange]) -> Result<Vec<Bytes>, Error> {
         let blobs = ranges.iter().map(|range| range.blob);
         let located = self.places.find_many(blobs, |blob| self.view.blob(blob))?;
-        self.read_located(ranges.iter().copied().zip(located))
+        match self.read_located(ranges.iter().copied().zip(located)) {
+            Err(Miss::Gone(_)) => self.read_moved(ranges),
+            Err(Miss::Failed(error)) => Err(error),
+            Ok(octets) => Ok(octets),
+        }
+    }
+
+    /// The same where a file was gone: asks the view where the blobs are now.
+    fn read_moved(&self, ranges: &[BlobRange]) -> Result<Vec<Bytes>, Error> {
+        let mut gone = lost();
+        for _ in 0..TRIES_MAX {
+            ranges
+                .iter()
+                .for_each(|range| self.places.forget(range.blob));
+            let blobs = ranges.iter().map(|range| range.blob);
+            let located = self.places.find_many(blobs, |blob| self.view.blob(blob))?;
+            match self.read_located(ranges.iter().copied().zip(located)) {
+                Err(Miss::Gone(error)) => gone = failed("reading a blob")(error),
+                Err(Miss::Failed(error)) => return Err(error),
+                Ok(octets) => return Ok(octets),
+            }
+        }
+        Err(gone)
+    }
+
+    /// Lets go of what is known of blobs that are not there any more.
+    pub(super) fn forget(&self, blobs: &[BlobId]) {
+        for blob in blobs {
+            self.places.forget(*blob);
+            self.handles.forget(Source::Body(*blob));
+        }
     }
 
     /// The same; where a hint is of use, nothing is looked up.
@@ -103,7 +161,14 @@ impl Reader {
             let located = known.or_else(|| found.next())?;
             Some((one.range, located))
         });
-        self.read_located(located)
+        match self.read_located(located) {
+            Err(Miss::Gone(_)) => {
+                let ranges: Vec<_> = sought.iter().map(|one| one.range).collect();
+                self.read_moved(&ranges)
+            }
+            Err(Miss::Failed(error)) => Err(error),
+            Ok(octets) => Ok(octets),
+        }
     }
 
     /// Where a blob is, if its hint says so and that segment is still there; `there` is the last
@@ -127,7 +192,7 @@ impl Reader {
     fn read_located(
         &self,
         ranges: impl Iterator<Item = (BlobRange, Located)>,
-    ) -> Result<Vec<Bytes>, Error> {
+    ) -> Result<Vec<Bytes>, Miss> {
         let pieces = ranges.map(|(range, located)| Ok((range, located, run(range, located)?)));
         let pieces = pieces.collect::<Result<Vec<_>, Error>>()?;
         let mut read = Vec::with_capacity(pieces.len());
@@ -146,14 +211,18 @@ impl Reader {
         Ok(read)
     }
 
-    fn read_run(&self, run: Run) -> Result<Bytes, Error> {
+    fn read_run(&self, run: Run) -> Result<Bytes, Miss> {
         let path = || match run.source {
             Source::Segment(segment) => segment_path(&self.layout.log, segment),
             Source::Body(blob) => self.bodies.path(blob),
         };
+        let failed = failed("reading a blob");
         let file = self.handles.open(&*self.bodies.disk, run.source, path);
-        let octets = file.and_then(|file| read_exact(&*file, run));
-        octets.map_err(failed("reading a blob"))
+        let file = file.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Miss::Gone(error),
+            _ => Miss::Failed(failed(error)),
+        })?;
+        Ok(read_exact(&*file, run).map_err(failed)?)
     }
 }
 
@@ -185,9 +254,14 @@ fn checked(range: BlobRange, located: Located, octets: Bytes) -> Result<Bytes, E
     Ok(octets)
 }
 
+/// What is said where nothing else was.
+fn lost() -> Error {
+    failed("reading a blob")(ErrorKind::NotFound.into())
+}
+
 /// Reads a run into memory that was not zeroed for nothing.
 fn read_exact(file: &dyn DiskFile, run: Run) -> io::Result<Bytes> {
-    let missing = || io::Error::from(io::ErrorKind::UnexpectedEof);
+    let missing = || io::Error::from(ErrorKind::UnexpectedEof);
     let len = usize::try_from(run.to - run.from).map_err(|_| missing())?;
     let mut octets = Vec::with_capacity(len);
     while octets.len() < len {
@@ -195,7 +269,7 @@ fn read_exact(file: &dyn DiskFile, run: Run) -> io::Result<Bytes> {
         match file.read_behind(&mut octets, at) {
             Ok(0) => return Err(missing()),
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }

@@ -8,11 +8,14 @@
 //! record:  "CRec" length:u32 sequence:u64 durable:u64 format:u32 crc:u32, then length octets
 //! body:    parts:u32 (partition:u64 version:u64 changes:u32 change*)*
 //!          blobs:u32 (hash:32 place:u8 len:u64)*, octets of the inline blobs
+//! place:   0 in the record, 1 in a file of its own, 2 nowhere any more
 //! ```
 //!
 //! `durable` is the last sequence number that was synced when the record was written. A record
 //! that is missing or invalid although a later one calls it durable was lost by the disk; any
 //! other invalid end is a group that was being written when the power went.
+//!
+//! A record without parts is about blobs alone: those that were copied on, or are forgotten.
 
 use mail::BlobId;
 
@@ -32,6 +35,7 @@ const SEGMENT_MAGIC: [u8; 8] = *b"caramlog";
 const FORMAT: u32 = 1;
 const INLINE: u8 = 0;
 const OWN_FILE: u8 = 1;
+const FORGOTTEN: u8 = 2;
 
 /// What a segment says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,6 +172,8 @@ pub(super) struct Entry<'a> {
     pub(super) parts: Vec<PartEntry<'a>>,
     /// What blobs came.
     pub(super) blobs: Vec<BlobEntry<'a>>,
+    /// What blobs went.
+    pub(super) forgotten: Vec<BlobId>,
 }
 
 impl<'a> Entry<'a> {
@@ -182,8 +188,12 @@ impl<'a> Entry<'a> {
         let heads = (0..count)
             .map(|_| Some((BlobId(reader.array()?), reader.u8()?, reader.u64()?)))
             .collect::<Option<Vec<_>>>()?;
+        let went = |(_, place, len): &(BlobId, u8, u64)| (*place, *len) == (FORGOTTEN, 0);
+        let forgotten = heads.iter().filter(|head| went(head));
+        let forgotten = forgotten.map(|(blob, ..)| *blob).collect();
         let blobs = heads
             .into_iter()
+            .filter(|head| !went(head))
             .map(|(blob, place, len)| {
                 let at = u64::try_from(body.len() - reader.0.len()).ok()?;
                 let offset = offset + at;
@@ -203,7 +213,11 @@ impl<'a> Entry<'a> {
                 })
             })
             .collect::<Option<_>>()?;
-        reader.0.is_empty().then_some(Self { parts, blobs })
+        reader.0.is_empty().then_some(Self {
+            parts,
+            blobs,
+            forgotten,
+        })
     }
 }
 
@@ -290,6 +304,25 @@ pub(super) fn encode(
     }
     seal(buffer, start, header);
     inline
+}
+
+/// At most how many octets a record has that forgets so many blobs.
+pub(super) const fn forgetting_octets(blobs: usize) -> usize {
+    RECORD_HEADER_OCTETS + 8 + 41 * blobs
+}
+
+/// Appends a record that forgets blobs.
+pub(super) fn encode_forgotten(buffer: &mut Vec<u8>, blobs: &[BlobId], header: (u64, u64, u64)) {
+    let start = buffer.len();
+    buffer.resize(start + RECORD_HEADER_OCTETS, 0);
+    buffer.extend_from_slice(&count(0));
+    buffer.extend_from_slice(&count(blobs.len()));
+    for blob in blobs {
+        buffer.extend_from_slice(&blob.0);
+        buffer.push(FORGOTTEN);
+        buffer.extend_from_slice(&0_u64.to_be_bytes());
+    }
+    seal(buffer, start, header);
 }
 
 /// Writes the header of the record that begins at `start` and ends with the buffer.

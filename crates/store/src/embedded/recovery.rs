@@ -6,7 +6,7 @@
 //!
 //! Not here: looking at every blob (`check`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -19,6 +19,7 @@ use super::record::{
     BlobEntry, Entry, Place, RECORD_HEADER_OCTETS, SEGMENT_HEADER_OCTETS, SegmentHeader,
 };
 use super::segment::{self, Segment};
+use super::snapshot::{self, Base};
 use super::view::{Changes, View};
 use crate::backend::Error;
 use crate::disk::{Cursor, Disk, failed};
@@ -62,14 +63,16 @@ pub(super) struct Follower<'a> {
     pub(super) records: u64,
 }
 
-/// Walks the log from a position, or from its beginning; none if there is no log at all.
+/// Walks the log from a position, or from its beginning; none if there is no log at all. What is
+/// before the floor may be there or not.
 pub(super) fn walk(
     disk: &dyn Disk,
     dir: &Path,
-    from: Option<Position>,
+    (floor, from): (u64, Option<Position>),
     each: &mut dyn FnMut(Found<'_>) -> Result<(), Error>,
 ) -> Result<Option<End>, Error> {
     let mut segments = segment::list(disk, dir)?;
+    segments.retain(|segment| segment.number >= floor);
     let start = from.map_or(0, |from| from.segment);
     let keep = segments
         .iter()
@@ -78,9 +81,12 @@ pub(super) fn walk(
     let kept = keep.unwrap_or(0) + 1;
     let empty = segments.split_off(kept.min(segments.len()));
     let Some(first) = segments.first() else {
+        if floor > 1 {
+            each(Found::Damage(format!("segment {floor:x} is missing")))?;
+        }
         return Ok(None);
     };
-    if first.number != 1 {
+    if first.number != floor {
         let lost = format!("the log begins at segment {:x}", first.number);
         each(Found::Damage(lost))?;
     }
@@ -248,6 +254,9 @@ impl<'a> Follower<'a> {
         for blob in &entry.blobs {
             self.changes.blob(blob.blob, blob.located);
         }
+        for blob in &entry.forgotten {
+            self.changes.forget(*blob);
+        }
         self.sequence = behind.sequence;
         self.records += 1;
         if self.changes.octets() >= APPLY_OCTETS {
@@ -266,18 +275,53 @@ impl<'a> Follower<'a> {
     }
 }
 
-/// Brings the view up to the log, from a position or from the beginning.
+/// Puts all that a snapshot has into an empty view.
+pub(super) fn restore(
+    disk: &dyn Disk,
+    (path, position): (&Path, Position),
+    view: &View,
+) -> Result<(), Error> {
+    let mut changes = Changes::default();
+    snapshot::load(disk, path, &mut |space, key, value| {
+        let known = changes.restore(space, key, value);
+        known.ok_or_else(|| snapshot::damaged(path))?;
+        if changes.octets() >= APPLY_OCTETS {
+            view.apply(std::mem::take(&mut changes), position.sequence)?;
+        }
+        Ok(())
+    })?;
+    view.apply(changes, position.sequence)
+}
+
+/// Brings the view up to the log: from a position, or, if it is empty, from the snapshot or the
+/// beginning. Says where the log ends, and how many records were followed.
 pub(super) fn replay(
     disk: &dyn Disk,
     dir: &Path,
-    from: Option<Position>,
+    (base, from): (&Base, Option<Position>),
     view: &View,
 ) -> Result<(Option<End>, u64), Error> {
+    let mut start = from;
+    if from.is_none() {
+        match base {
+            Base::Beginning => {}
+            Base::Damaged(path) => return Err(snapshot::damaged(path)),
+            Base::Snapshot(path, position) => {
+                restore(disk, (path, *position), view)?;
+                start = Some(*position);
+            }
+        }
+    }
     let mut follower = Follower::new(view);
-    let end = walk(disk, dir, from, &mut |found| match found {
-        Found::Record(behind, entry) => follower.follow(behind, &entry),
-        Found::Damage(what) => Err(Error::Damaged(what)),
-    })?;
+    let end = walk(
+        disk,
+        dir,
+        (base.floor(start), start),
+        &mut |found| match found {
+            Found::Record(behind, entry) => follower.follow(behind, &entry),
+            Found::Damage(what) => Err(Error::Damaged(what)),
+        },
+    )?;
     follower.apply()?;
     let records = follower.records;
     let sequence = end.as_ref().map_or(0, |end| end.position.sequence);
@@ -325,10 +369,15 @@ pub(super) fn settle(disk: &dyn Disk, dir: &Path, end: &End) -> Result<(), Error
 
 /// Removes bodies that no record refers to.
 ///
-/// The view is asked first, but only the log's word is enough to remove anything.
-pub(super) fn sweep(bodies: &Bodies, dir: &Path, view: &View) -> Result<u64, Error> {
+/// The view is asked first, but only the log's word is enough to remove anything: what came before
+/// its first segment that has to be there goes only if a record forgets it.
+pub(super) fn sweep(
+    bodies: &Bodies,
+    (dir, floor): (&Path, u64),
+    view: &View,
+) -> Result<u64, Error> {
     bodies.remove_drafts()?;
-    let mut orphans = BTreeSet::new();
+    let mut orphans = BTreeMap::new();
     let mut since = u64::MAX;
     for blob in bodies.names()? {
         if view
@@ -339,39 +388,54 @@ pub(super) fn sweep(bodies: &Bodies, dir: &Path, view: &View) -> Result<u64, Err
         }
         if let Some(header) = bodies.header(blob) {
             since = since.min(header.segment);
-            orphans.insert(blob);
+            orphans.insert(blob, header.segment >= floor);
         }
     }
     if orphans.is_empty() {
         return Ok(0);
     }
-    for blob in references(&*bodies.disk, dir, since)? {
-        orphans.remove(&blob);
-    }
-    for blob in &orphans {
+    keep_referred(&*bodies.disk, dir, since, &mut orphans)?;
+    for blob in orphans.keys() {
         let removed = bodies.disk.remove(&bodies.path(*blob));
         removed.map_err(failed("sweeping the bodies"))?;
     }
     Ok(orphans.len() as u64)
 }
 
-/// The bodies that the log refers to, from a segment on.
-fn references(disk: &dyn Disk, dir: &Path, since: u64) -> Result<Vec<BlobId>, Error> {
-    let mut found = Vec::new();
+/// Takes those out of the orphans that the log refers to, from a segment on, and does not forget
+/// behind that; and those that may be referred to by what is not there any more.
+fn keep_referred(
+    disk: &dyn Disk,
+    dir: &Path,
+    since: u64,
+    orphans: &mut BTreeMap<BlobId, bool>,
+) -> Result<(), Error> {
+    let (mut referred, mut forgotten) = (BTreeSet::new(), BTreeSet::new());
     for segment in segment::list(disk, dir)? {
         let Some(header) = segment.header.filter(|header| header.number >= since) else {
             continue;
         };
         let start = (SEGMENT_HEADER_OCTETS, 0);
         segment::read(disk, &segment, header.epoch, start, &mut |_, _, body| {
-            let entry = Entry::decode(body, segment.number, 0);
-            let blobs = entry.map(|entry| entry.blobs).unwrap_or_default();
-            let bodies = blobs
-                .iter()
-                .filter(|blob| blob.located.place == Place::Body);
-            found.extend(bodies.map(|blob| blob.blob));
+            let Some(entry) = Entry::decode(body, segment.number, 0) else {
+                return Ok(());
+            };
+            let bodies = entry.blobs.iter();
+            let bodies = bodies.filter(|blob| blob.located.place == Place::Body);
+            referred.extend(
+                bodies
+                    .map(|blob| blob.blob)
+                    .filter(|it| orphans.contains_key(it)),
+            );
+            for blob in &entry.forgotten {
+                referred.remove(blob);
+                if orphans.contains_key(blob) {
+                    forgotten.insert(*blob);
+                }
+            }
             Ok(())
         })?;
     }
-    Ok(found)
+    orphans.retain(|blob, known| !referred.contains(blob) && (*known || forgotten.contains(blob)));
+    Ok(())
 }

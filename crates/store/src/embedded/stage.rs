@@ -158,6 +158,8 @@ impl Stage for Inflow {
 
 /// Makes a draft durable, unless its blob is there already.
 fn keep(reader: &Reader, mut draft: Draft, rest: &[u8], blob: BlobId) -> Result<(), Error> {
+    // Said before it is asked: what is there now is still there when the batch comes.
+    reader.touched.note(blob);
     if reader.view.blob(blob)?.is_some() {
         return Ok(());
     }

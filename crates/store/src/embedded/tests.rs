@@ -1,19 +1,27 @@
 //! The store on a disk, on a disk that fails at each of its operations, and on damaged logs.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
+use mail::BlobRange;
 use tempfile::TempDir;
 
 use super::failing::{FailingDisk, Failure};
 use super::log::segment_path;
-use super::record::Place;
+use super::record::{Place, octets_max};
 use super::recovery::{Found, walk};
 use super::*;
-use crate::backend::{Staged, Write, Writes};
+use crate::backend::{
+    Batch, CommitError, Direction, Hint, Sought, Staged, Store, Version, Write, Writes,
+};
 use crate::disk::{Disk, RealDisk};
 use crate::packed::Packed;
 
 mod pieces;
+mod reclaiming;
+mod repairing;
+mod shrinking;
 
 const AT: Partition = Partition(7);
 const TABLE: Table = Table(3);
@@ -206,6 +214,7 @@ async fn live(store: &Embedded, told: &mut Told) {
                 unsure = true;
             }
             Err(CommitError::Conflict) => panic!("nobody else writes here"),
+            Err(CommitError::Gone(blob)) => panic!("nothing went, but {blob}"),
             Err(CommitError::Full | CommitError::Failed(_)) => {}
         }
     }
@@ -401,6 +410,8 @@ async fn a_failed_sync_is_final() {
     }
     assert!(store.stopped().await.contains("does not answer"));
     assert_eq!(store.version(AT).await.unwrap(), Version(1));
+    // Its view may lack what the log has: no snapshot is made of it, and nothing goes.
+    assert!(store.reclaim(reclaiming::HOW).await.is_err());
 }
 
 fn owner(disk: Arc<dyn Disk>) -> (Arc<dyn Disk>, Epochs) {
@@ -425,7 +436,7 @@ fn log_of(dir: &Path, groups: &[u64]) -> (Vec<u8>, Vec<u64>) {
         log.write().unwrap();
     }
     let mut ends = vec![record::SEGMENT_HEADER_OCTETS];
-    let end = walk(&RealDisk, dir, None, &mut |found| {
+    let end = walk(&RealDisk, dir, (1, None), &mut |found| {
         ends.extend(match found {
             Found::Record(behind, _) => Some(behind.offset),
             Found::Damage(what) => panic!("{what}"),
@@ -443,7 +454,7 @@ fn records_seen(dir: &Path, octets: &[u8]) -> Option<u64> {
     std::fs::write(segment_path(dir, 1), octets).unwrap();
     let mut records = 0;
     let mut expected = 1;
-    let end = walk(&RealDisk, dir, None, &mut |found| match found {
+    let end = walk(&RealDisk, dir, (1, None), &mut |found| match found {
         Found::Record(behind, entry) => {
             assert_eq!(behind.sequence, expected);
             assert_eq!(entry.parts[0].changes.len(), 2);

@@ -117,10 +117,12 @@ impl Worker {
                         Duration::ZERO
                     };
                 }
+                Ok(Message::Chore(chore)) => self.committer.chore(chore),
                 Ok(Message::Checkpoint(answer)) => {
                     // Whoever asked may have gone.
                     drop(answer.send(self.committer.checkpoint()));
                 }
+                Ok(Message::Still(answer)) => drop(answer.send(self.committer.still())),
                 Err(RecvTimeoutError::Timeout) => self.committer.checkpoint_or_warn(),
                 Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => {
                     return self.committer.close();
@@ -187,10 +189,12 @@ impl Task {
                     (group, left) = self.gather(request);
                     self.committer.serve(group);
                 }
+                Some(Message::Chore(chore)) => self.committer.chore(chore),
                 Some(Message::Checkpoint(answer)) => {
                     // Whoever asked may have gone.
                     drop(answer.send(self.committer.checkpoint()));
                 }
+                Some(Message::Still(answer)) => drop(answer.send(self.committer.still())),
                 Some(Message::Close) | None => return self.committer.close(),
             }
         }

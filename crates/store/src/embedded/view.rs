@@ -12,8 +12,10 @@
 
 mod changes;
 mod engine;
+mod frozen;
 mod plain;
 mod rows;
+mod still;
 
 use std::ops::Bound;
 use std::path::Path;
@@ -24,10 +26,13 @@ use fjall::{UserKey, UserValue};
 use mail::BlobId;
 
 pub(super) use self::changes::Changes;
+pub(super) use self::frozen::{Frozen, Rows};
+pub(super) use self::rows::{located, split_key};
+pub(super) use self::still::Still;
 
 use self::engine::Engine;
 use self::plain::Plain;
-use self::rows::{Gathered, PREFIX_OCTETS, behind, located, row_key};
+use self::rows::{Gathered, PREFIX_OCTETS, behind, row_key};
 use super::ground::ViewForm;
 use super::record::Located;
 use crate::backend::{Cut, Direction, Error, Page, Partition, Table, Version, pieces};
@@ -59,14 +64,23 @@ pub(super) struct ViewMemory {
 
 /// Which of the three.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Space {
+pub(super) enum Space {
     Rows,
     Versions,
     Blobs,
 }
 
 impl Space {
-    const ALL: [Self; 3] = [Self::Rows, Self::Versions, Self::Blobs];
+    pub(super) const ALL: [Self; 3] = [Self::Rows, Self::Versions, Self::Blobs];
+
+    /// What it is in a snapshot.
+    pub(super) const fn number(self) -> u8 {
+        match self {
+            Self::Rows => 0,
+            Self::Versions => 1,
+            Self::Blobs => 2,
+        }
+    }
 
     fn name(self) -> &'static str {
         match self {
@@ -213,6 +227,14 @@ impl View {
         }
     }
 
+    /// All of it as it is now.
+    pub(super) fn frozen(&self) -> Frozen {
+        match self {
+            Self::Engine(engine) => Frozen::Engine(engine.frozen()),
+            Self::Plain(plain) => Frozen::Plain(plain.frozen()),
+        }
+    }
+
     /// Every key with its value, marks left out, as one ordered list per keyspace.
     pub(super) fn contents(
         &self,
@@ -231,11 +253,8 @@ impl View {
     ) -> Result<(), Error> {
         for row in self.all(Space::Rows) {
             let (key, value) = row?;
-            let split = key.split_first_chunk::<8>();
-            let split = split.and_then(|(partition, rest)| Some((partition, rest.split_first()?)));
-            if let Some((partition, (&table, rest))) = split {
-                let partition = Partition(u64::from_be_bytes(*partition));
-                each(partition, Table(table), rest, &value);
+            if let Some((partition, table, rest)) = split_key(&key) {
+                each(partition, table, rest, &value);
             }
         }
         Ok(())

@@ -86,18 +86,23 @@ impl Link {
         }
     }
 
-    /// Hears octet by octet until `whole` says so.
-    pub(crate) fn each(&mut self, mut whole: impl FnMut(u8) -> bool) -> Result<()> {
-        loop {
-            let count = self.stream.read(&mut self.piece)?;
-            if count == 0 {
+    /// Hears until so many ends of something have come; none of them overlaps the next.
+    pub(crate) fn ends(&mut self, end: &[u8], count: usize) -> Result<()> {
+        self.heard.clear();
+        let mut left = count;
+        while left > 0 {
+            let octets = self.stream.read(&mut self.piece)?;
+            if octets == 0 {
                 bail!("the server closed the connection");
             }
-            let heard = self.piece.get(..count).unwrap_or_default();
-            if heard.iter().any(|octet| whole(*octet)) {
-                return Ok(());
-            }
+            self.heard
+                .extend(self.piece.get(..octets).unwrap_or_default());
+            left = left.saturating_sub(memchr::memmem::find_iter(&self.heard, end).count());
+            // The rest of it may come with the next piece.
+            let passed = self.heard.len().saturating_sub(end.len().saturating_sub(1));
+            self.heard.drain(..passed);
         }
+        Ok(())
     }
 }
 

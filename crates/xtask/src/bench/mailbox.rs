@@ -17,6 +17,8 @@ use super::{mix, order, peer, pop3};
 
 /// Messages in the mailbox, unless `CARAMEL_MESSAGES` says otherwise.
 const MESSAGES: usize = 10_000;
+/// Messages that are appended and measured; more are put in unmeasured.
+const MEASURED_MESSAGES: usize = 100_000;
 /// Messages of one MULTIAPPEND.
 const TOGETHER: usize = 100;
 /// Messages that are appended one by one.
@@ -25,6 +27,13 @@ const SINGLES: usize = 1000;
 const AGAIN: Duration = Duration::from_millis(600);
 /// As often at most.
 const AGAIN_MAX: u32 = 20_000;
+/// A server is quiet if it takes next to no processor time for so long: longer than it waits before
+/// it begins with what nobody waits for.
+const QUIET: Duration = Duration::from_millis(1200);
+/// Processor time that is next to none, seconds.
+const QUIET_SECONDS_MAX: f64 = 0.02;
+/// It is not waited for longer.
+const SETTLED_MAX: Duration = Duration::from_secs(60);
 /// Messages whose every one-time step is measured once more would take too long above this.
 const CYCLE_MESSAGES: usize = 30_000;
 
@@ -58,12 +67,12 @@ pub(crate) fn run(
             let place = folder.join(format!("mailbox-{round}"));
             std::fs::create_dir_all(&place)?;
             let (mut server, ours) = target::caramel(binary, &place)?;
-            rows(&ours, table)?;
+            rows(&ours, None, table)?;
             cold(&mut server, table)?;
         }
         if only.is_none_or(|only| only == "peer") {
             let peer = peer::Peer::start(&folder.join(format!("mailbox-peer-{round}")))?;
-            rows(peer.target(), table)?;
+            rows(peer.target(), Some(&peer), table)?;
         }
     }
     Ok(())
@@ -122,6 +131,21 @@ impl Bench<'_> {
         Ok(())
     }
 
+    /// Waits until the server has done what it does behind its answers, such as making an index of
+    /// what came last: that is measured elsewhere (`bench search`), and would count here.
+    pub(super) fn settle(&self) {
+        let begun = Instant::now();
+        let mut before = self.target.cpu_seconds();
+        while begun.elapsed() < SETTLED_MAX {
+            std::thread::sleep(QUIET);
+            let now = self.target.cpu_seconds();
+            if now - before < QUIET_SECONDS_MAX {
+                return;
+            }
+            before = now;
+        }
+    }
+
     pub(super) fn note(&mut self, row: &str, figure: f64) {
         let row = format!("{row}, CPU µs");
         self.table.note(&row, self.target.name, figure);
@@ -129,7 +153,7 @@ impl Bench<'_> {
 }
 
 /// Runs every row for one server.
-pub(super) fn rows(target: &Target, table: &mut Table) -> Result<()> {
+pub(super) fn rows(target: &Target, peer: Option<&peer::Peer>, table: &mut Table) -> Result<()> {
     let mut bench = Bench {
         target,
         table,
@@ -137,6 +161,9 @@ pub(super) fn rows(target: &Target, table: &mut Table) -> Result<()> {
     };
     let mut link = Link::imap(target.imap, &target.login("ada"))?;
     fill(&mut bench, &mut link)?;
+    drop(link);
+    fill_up(&bench, peer)?;
+    let mut link = Link::imap(target.imap, &target.login("ada"))?;
     order::memory(&mut bench, "filled");
     read(&mut bench, &mut link)?;
     order::memory(&mut bench, "read");
@@ -204,10 +231,27 @@ fn fill(bench: &mut Bench<'_>, link: &mut Link) -> Result<()> {
         (0..SINGLES).try_for_each(|number| append(link, "single", number..number + 1))
     })?;
     bench.note("APPEND, one by one, per message", cost);
-    let count = bench.messages;
+    let count = bench.messages.min(MEASURED_MESSAGES);
     let (cost, _) = bench.cost(count, || append(link, "INBOX", 0..count))?;
     bench.note("MULTIAPPEND, per message", cost);
     Ok(())
+}
+
+/// Puts in what is left: that nobody measures, and with the peer nothing is synced.
+fn fill_up(bench: &Bench<'_>, peer: Option<&peer::Peer>) -> Result<()> {
+    let rest = MEASURED_MESSAGES..bench.messages;
+    if rest.is_empty() {
+        return Ok(());
+    }
+    let work = || {
+        let target = bench.target;
+        let mut link = Link::imap(target.imap, &target.login("ada"))?;
+        append(&mut link, "INBOX", rest)
+    };
+    match peer {
+        Some(peer) => peer.hurried(work),
+        None => work(),
+    }
 }
 
 fn read(bench: &mut Bench<'_>, link: &mut Link) -> Result<()> {

@@ -14,6 +14,7 @@ pub(super) fn rows(bench: &mut Bench<'_>) -> Result<()> {
     let mut link = Link::imap(bench.target.imap, &login)?;
     append(&mut link, "INBOX", 0..MESSAGES)?;
     drop(link);
+    bench.settle();
     let all: String = (1..=MESSAGES)
         .map(|number| format!("RETR {number}\r\n"))
         .collect();
@@ -56,14 +57,5 @@ fn quit(link: &mut Link) -> Result<()> {
 
 /// Hears so many replies of several lines: each ends with a dot on a line of its own.
 fn multilines(link: &mut Link, count: usize) -> Result<()> {
-    let mut ended = 0;
-    let mut window = [0_u8; 5];
-    link.each(|octet| {
-        window.rotate_left(1);
-        window[4] = octet;
-        if &window == b"\r\n.\r\n" {
-            ended += 1;
-        }
-        ended == count
-    })
+    link.ends(b"\r\n.\r\n", count)
 }

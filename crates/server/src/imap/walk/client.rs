@@ -158,7 +158,7 @@ impl Client {
         Self {
             session: Session::new(Arc::new(policy)),
             house: House {
-                guest: Guest::new(post.clone(), peer),
+                guest: Guest::new(post.clone(), peer, crate::Protocol::Imap),
                 append: None,
             },
             incoming: Incoming::default(),

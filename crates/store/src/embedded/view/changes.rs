@@ -8,7 +8,7 @@ use std::fmt;
 use fjall::{UserKey, UserValue};
 use mail::BlobId;
 
-use super::rows::{located_octets, put_row_key};
+use super::rows::{located, located_octets, put_row_key};
 use super::{MARK, Space};
 use crate::backend::{Partition, Table, Version};
 use crate::embedded::hints::{self, Arrivals};
@@ -24,7 +24,8 @@ pub(in crate::embedded) struct Changes {
     /// As they came.
     rows: Vec<(UserKey, Option<UserValue>)>,
     versions: BTreeMap<Partition, Version>,
-    blobs: BTreeMap<BlobId, Located>,
+    /// None for those that went.
+    blobs: BTreeMap<BlobId, Option<Located>>,
     octets: usize,
     /// Where a key is put together.
     key: Vec<u8>,
@@ -68,7 +69,11 @@ impl Changes {
     }
 
     pub(in crate::embedded) fn blob(&mut self, blob: BlobId, located: Located) {
-        self.blobs.insert(blob, located);
+        self.blobs.insert(blob, Some(located));
+    }
+
+    pub(in crate::embedded) fn forget(&mut self, blob: BlobId) {
+        self.blobs.insert(blob, None);
     }
 
     pub(in crate::embedded) fn version_of(&self, partition: Partition) -> Option<Version> {
@@ -76,7 +81,7 @@ impl Changes {
     }
 
     pub(in crate::embedded) fn has_blob(&self, blob: BlobId) -> bool {
-        self.blobs.contains_key(&blob)
+        self.blobs.get(&blob).is_some_and(Option::is_some)
     }
 
     pub(in crate::embedded) fn versions(&self) -> impl Iterator<Item = (Partition, Version)> {
@@ -88,6 +93,28 @@ impl Changes {
     /// Octets of keys and values that were put in.
     pub(in crate::embedded) fn octets(&self) -> usize {
         self.octets
+    }
+
+    /// Adds a key as a view had it; none if it cannot be one.
+    pub(in crate::embedded) fn restore(
+        &mut self,
+        space: Space,
+        key: &[u8],
+        value: &[u8],
+    ) -> Option<()> {
+        self.octets += key.len() + value.len();
+        match space {
+            Space::Rows => self.rows.push((key.into(), Some(value.into()))),
+            Space::Versions => {
+                let partition = Partition(u64::from_be_bytes(key.try_into().ok()?));
+                self.version(
+                    partition,
+                    Version(u64::from_be_bytes(value.try_into().ok()?)),
+                );
+            }
+            Space::Blobs => self.blob(BlobId(key.try_into().ok()?), located(value)?),
+        }
+        Some(())
     }
 
     /// Takes the rows that were changed so far, and tells each one's new value.
@@ -105,11 +132,8 @@ impl Changes {
             each(Space::Versions, key.into(), Some(value.into()));
         }
         for (blob, located) in self.blobs {
-            each(
-                Space::Blobs,
-                blob.0.into(),
-                Some(located_octets(located).into()),
-            );
+            let value = located.map(|located| located_octets(located).into());
+            each(Space::Blobs, blob.0.into(), value);
         }
         for space in Space::ALL {
             each(space, MARK.into(), Some(sequence.to_be_bytes().into()));

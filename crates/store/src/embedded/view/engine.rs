@@ -163,6 +163,13 @@ impl Engine {
         done.map_err(failed("syncing the view"))
     }
 
+    pub(super) fn frozen(&self) -> FrozenEngine {
+        FrozenEngine {
+            engine: self.clone(),
+            snapshot: self.db.snapshot(),
+        }
+    }
+
     pub(super) fn all(
         &self,
         space: Space,
@@ -210,6 +217,25 @@ impl Alarm {
         if let Err(error) = replace(&*self.disk, &self.dir, DAMAGED, cause.as_bytes()) {
             tracing::error!(%error, "that could not be noted: caramel store rebuild");
         }
+    }
+}
+
+/// The engine as it was at one instant.
+pub(in crate::embedded) struct FrozenEngine {
+    engine: Engine,
+    snapshot: fjall::Snapshot,
+}
+
+impl FrozenEngine {
+    pub(super) fn range(
+        &self,
+        space: Space,
+        range: (Bound<&[u8]>, Bound<&[u8]>),
+    ) -> impl Iterator<Item = Result<(UserKey, UserValue), Error>> + use<> {
+        let rows = self
+            .snapshot
+            .range::<&[u8], _>(self.engine.keyspace(space), range);
+        rows.map(|row| row.into_inner().map_err(failed("reading the view")))
     }
 }
 

@@ -143,8 +143,26 @@ impl Plain {
         )
     }
 
+    pub(super) fn frozen(&self) -> FrozenPlain {
+        FrozenPlain(Box::new(self.lock().clone()))
+    }
+
     pub(super) fn all(&self, space: Space) -> Map {
         map(&self.lock(), space).clone()
+    }
+}
+
+/// The maps as they were at one instant.
+pub(in crate::embedded) struct FrozenPlain(Box<[Map; 3]>);
+
+impl FrozenPlain {
+    pub(super) fn range(
+        &self,
+        space: Space,
+        range: (Bound<&[u8]>, Bound<&[u8]>),
+    ) -> impl Iterator<Item = Result<(UserKey, UserValue), Error>> {
+        let rows = map(&self.0, space).range::<[u8], _>(range);
+        rows.map(|(key, value)| Ok((key.clone(), value.clone())))
     }
 }
 

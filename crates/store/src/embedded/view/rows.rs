@@ -73,6 +73,17 @@ pub(super) fn put_row_key(octets: &mut Vec<u8>, partition: Partition, table: Tab
     octets.extend_from_slice(key);
 }
 
+/// Takes a row's key apart.
+pub(in crate::embedded) fn split_key(key: &[u8]) -> Option<(Partition, Table, &[u8])> {
+    let (partition, rest) = key.split_first_chunk::<8>()?;
+    let (&table, rest) = rest.split_first()?;
+    Some((
+        Partition(u64::from_be_bytes(*partition)),
+        Table(table),
+        rest,
+    ))
+}
+
 /// The end of a table's keys.
 pub(super) fn behind(partition: Partition, table: Table) -> Bound<Vec<u8>> {
     if let Some(next) = table.0.checked_add(1) {
@@ -93,7 +104,7 @@ pub(super) fn located_octets(located: Located) -> Vec<u8> {
     octets
 }
 
-pub(super) fn located(octets: &[u8]) -> Option<Located> {
+pub(in crate::embedded) fn located(octets: &[u8]) -> Option<Located> {
     let (len, rest) = octets.split_first_chunk()?;
     let place = if rest.is_empty() {
         Place::Body

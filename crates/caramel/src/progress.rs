@@ -10,19 +10,19 @@ const EVERY: Duration = Duration::from_millis(500);
 
 /// What has been done, and what is said of it.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     json: bool,
     terminal: bool,
     began: Instant,
     told: Instant,
     /// Octets of all sources, where that is known.
-    pub(super) total: u64,
-    pub(super) messages: u64,
-    pub(super) octets: u64,
+    pub(crate) total: u64,
+    pub(crate) messages: u64,
+    pub(crate) octets: u64,
 }
 
 impl Progress {
-    pub(super) fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool) -> Self {
         let now = Instant::now();
         Self {
             json,
@@ -36,8 +36,13 @@ impl Progress {
     }
 
     /// One more message of so many octets.
-    pub(super) fn message(&mut self, octets: u64) {
-        self.messages += 1;
+    pub(crate) fn message(&mut self, octets: u64) {
+        self.add(1, octets);
+    }
+
+    /// So many messages more, of so many octets.
+    pub(crate) fn add(&mut self, messages: u64, octets: u64) {
+        self.messages += messages;
         self.octets += octets;
         if self.told.elapsed() >= EVERY {
             self.told = Instant::now();
@@ -60,17 +65,18 @@ impl Progress {
             // What it says is of no use to whoever closed it.
             drop(write!(
                 io::stderr(),
-                "\r[{:<20}] {} messages, {} MB, {} messages/s ",
+                "\r[{:<20}] {} messages, {} MB, {} messages/s, {} MB/s ",
                 "#".repeat(bar),
                 self.messages,
                 self.octets / 1_000_000,
                 self.messages / seconds,
+                self.octets / 1_000_000 / seconds,
             ));
         }
     }
 
     /// Says something that is not about how far it is.
-    pub(super) fn say(&self, words: &str) {
+    pub(crate) fn say(&self, words: &str) {
         self.clear();
         match self.json {
             true => self.event(&json!({ "event": "note", "text": words })),
@@ -79,21 +85,21 @@ impl Progress {
     }
 
     /// Says what programs want to read.
-    pub(super) fn event(&self, event: &Value) {
+    pub(crate) fn event(&self, event: &Value) {
         if self.json {
             drop(writeln!(io::stdout(), "{event}"));
         }
     }
 
     /// Takes the changing line away.
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         if self.terminal && !self.json {
             drop(write!(io::stderr(), "\r\u{1b}[K"));
         }
     }
 
     /// The words at the end.
-    pub(super) fn sum(&self) -> String {
+    pub(crate) fn sum(&self) -> String {
         let seconds = self.began.elapsed();
         format!(
             "{} messages, {} octets, in {}.{:01} s",

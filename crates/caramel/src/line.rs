@@ -17,18 +17,18 @@ use crate::desk;
 
 /// A connection, one call after the other.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(crate) struct Line {
     input: BufReader<UnixStream>,
     output: UnixStream,
-    /// A call has been made whose answer has not been read.
-    pending: bool,
+    /// Calls that have been made whose answers have not been read.
+    pending: usize,
     /// The thread that has the store open.
     keeper: Option<JoinHandle<()>>,
 }
 
 impl Line {
     /// Connects to the server, or opens the store.
-    pub(super) fn open(config: &Config) -> Result<Self, Complaint> {
+    pub(crate) fn open(config: &Config) -> Result<Self, Complaint> {
         let (output, keeper) = match desk::connect(config)? {
             Some(stream) => (stream, None),
             None => {
@@ -40,40 +40,54 @@ impl Line {
         Ok(Self {
             input,
             output,
-            pending: false,
+            pending: 0,
             keeper,
         })
     }
 
     /// Asks, and waits for the answer.
-    pub(super) fn call(&mut self, method: &str, arguments: &Value) -> Result<Value, Complaint> {
+    pub(crate) fn call(&mut self, method: &str, arguments: &Value) -> Result<Value, Complaint> {
         self.send(method, arguments, &[])?;
         Ok(self.answer()?.unwrap_or_default())
     }
 
     /// Asks, with octets behind the call; waits for the answer to what was asked before, so that
     /// both ends work at the same time. That answer is given back.
-    pub(super) fn send(
+    pub(crate) fn send(
         &mut self,
         method: &str,
         arguments: &Value,
         octets: &[u8],
     ) -> Result<Option<Value>, Complaint> {
         let before = self.answer()?;
-        let mut call = json!([method, arguments, "0"]).to_string();
-        call.push('\n');
-        let sent = self.output.write_all(call.as_bytes());
-        let sent = sent.and_then(|()| self.output.write_all(octets));
-        sent.context("telling the server")?;
-        self.pending = true;
+        self.ask(method, arguments)?;
+        self.output
+            .write_all(octets)
+            .context("telling the server")?;
         Ok(before)
     }
 
+    /// Asks, whatever is still to be answered. Who asks much without listening waits for ever.
+    pub(crate) fn ask(&mut self, method: &str, arguments: &Value) -> Result<(), Complaint> {
+        let mut call = json!([method, arguments, "0"]).to_string();
+        call.push('\n');
+        let sent = self.output.write_all(call.as_bytes());
+        sent.context("telling the server")?;
+        self.pending += 1;
+        Ok(())
+    }
+
     /// The answer that is still to come, if there is one.
-    pub(super) fn answer(&mut self) -> Result<Option<Value>, Complaint> {
-        if !std::mem::take(&mut self.pending) {
-            return Ok(None);
+    pub(crate) fn answer(&mut self) -> Result<Option<Value>, Complaint> {
+        match self.pending {
+            0 => Ok(None),
+            _ => self.hear()?.map(Some),
         }
+    }
+
+    /// The next answer; the inner error is one.
+    pub(crate) fn hear(&mut self) -> Result<Result<Value, Complaint>, Complaint> {
+        self.pending = self.pending.saturating_sub(1);
         let mut line = String::new();
         let read = self.input.read_line(&mut line);
         if read.context("listening to the server")? == 0 {
@@ -84,13 +98,13 @@ impl Line {
             serde_json::from_str(&line).context("reading the answer")?;
         if name == "error" {
             let said = answer.get("description").and_then(Value::as_str);
-            return Err(Complaint::new(said.unwrap_or("the server said no")));
+            return Ok(Err(Complaint::new(said.unwrap_or("the server said no"))));
         }
-        Ok(Some(answer))
+        Ok(Ok(answer))
     }
 
     /// Reads octets behind an answer, piece by piece.
-    pub(super) fn octets(
+    pub(crate) fn octets(
         &mut self,
         len: u64,
         mut piece: impl FnMut(&[u8]) -> io::Result<()>,

@@ -1,0 +1,12 @@
+//! Repositories on a disk that fails, and of houses that go on living.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+
+mod broken;
+mod kept;
+mod life;
+mod pruned;

@@ -1,0 +1,238 @@
+//! The store as others see it: what is asked of it, and on which thread it is done.
+
+use std::future;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use bytes::Bytes;
+use mail::BlobRange;
+use tokio::sync::oneshot;
+
+use super::committer::{Applying, Message, Request};
+use super::record::octets_max;
+use super::stage::Inflow;
+use super::{Embedded, Inner};
+use crate::backend::{
+    Batch, Boxed, CommitError, Cut, Direction, Error, Page, Partition, Sought, Stage, Store, Table,
+    Version,
+};
+use crate::derived::Derived;
+use crate::packed;
+use crate::reclaim::{Mentions, RateLimit, Reclaim, Reclaimed, Survey};
+use crate::snapshot::Snapshot;
+
+/// A longer key is refused.
+pub const KEY_OCTETS_MAX: usize = 4096;
+/// A larger batch is refused.
+pub const BATCH_OCTETS_MAX: usize = 64 << 20;
+/// So many keys are looked up without leaving the caller's thread.
+const GET_HERE_MAX: usize = 16;
+/// So many rows are scanned without leaving the caller's thread.
+const SCAN_HERE_MAX: usize = 256;
+/// So many octets are read without leaving the caller's thread.
+const READ_HERE_OCTETS_MAX: u64 = 64 << 10;
+
+impl Store for Embedded {
+    fn version(&self, partition: Partition) -> Boxed<'_, Result<Version, Error>> {
+        let mut applying = self.inner.applying.subscribe();
+        Box::pin(async move {
+            let is_held = |now: &Applying| match now {
+                Applying::Parts(parts) => parts.contains(&partition),
+                Applying::Nothing | Applying::Failed => false,
+            };
+            let now = applying.wait_for(|now| !is_held(now)).await;
+            if now.is_ok_and(|now| *now == Applying::Failed) {
+                let (doing, cause) = ("reading a version", "the store has stopped".into());
+                return Err(Error::Engine { doing, cause });
+            }
+            self.inner.reader.view.version(partition)
+        })
+    }
+
+    fn get(
+        &self,
+        partition: Partition,
+        table: Table,
+        keys: Vec<Bytes>,
+    ) -> Boxed<'_, Result<Vec<Option<Bytes>>, Error>> {
+        let reader = &self.inner.reader;
+        Box::pin(async move {
+            if keys.len() <= GET_HERE_MAX {
+                return reader.view.get(partition, table, &keys);
+            }
+            let (reader, work) = (Arc::clone(reader), reader.work);
+            work.run(move || reader.view.get(partition, table, &keys))
+                .await?
+        })
+    }
+
+    fn scan(
+        &self,
+        partition: Partition,
+        table: Table,
+        (from, to): (Bytes, Option<Bytes>),
+        limit: usize,
+        direction: Direction,
+    ) -> Boxed<'_, Result<Page, Error>> {
+        self.inner
+            .scan((partition, table), (from, to), limit, (direction, None))
+    }
+
+    fn scan_cut(
+        &self,
+        partition: Partition,
+        table: Table,
+        range: (Bytes, Option<Bytes>),
+        limit: usize,
+        cut: Cut,
+    ) -> Boxed<'_, Result<Page, Error>> {
+        let how = (Direction::Rising, Some(cut));
+        self.inner.scan((partition, table), range, limit, how)
+    }
+
+    fn stage(&self) -> Box<dyn Stage> {
+        Box::new(Inflow::new(Arc::clone(&self.inner.reader)))
+    }
+
+    fn read(&self, range: BlobRange) -> Boxed<'_, Result<Bytes, Error>> {
+        let reader = &self.inner.reader;
+        Box::pin(async move {
+            if range.len <= READ_HERE_OCTETS_MAX {
+                return reader.read(range);
+            }
+            let (reader, work) = (Arc::clone(reader), reader.work);
+            work.run(move || reader.read(range)).await?
+        })
+    }
+
+    fn read_many(&self, ranges: Vec<BlobRange>) -> Boxed<'_, Result<Vec<Bytes>, Error>> {
+        let reader = &self.inner.reader;
+        Box::pin(async move {
+            let octets = ranges
+                .iter()
+                .fold(0, |sum: u64, range| sum.saturating_add(range.len));
+            if octets <= READ_HERE_OCTETS_MAX {
+                return reader.read_many(&ranges);
+            }
+            let (reader, work) = (Arc::clone(reader), reader.work);
+            work.run(move || reader.read_many(&ranges)).await?
+        })
+    }
+
+    fn read_sought(&self, sought: Vec<Sought>) -> Boxed<'_, Result<Vec<Bytes>, Error>> {
+        let reader = &self.inner.reader;
+        Box::pin(async move {
+            let octets = sought
+                .iter()
+                .fold(0, |sum: u64, one| sum.saturating_add(one.range.len));
+            if octets <= READ_HERE_OCTETS_MAX {
+                return reader.read_sought(&sought);
+            }
+            let (reader, work) = (Arc::clone(reader), reader.work);
+            work.run(move || reader.read_sought(&sought)).await?
+        })
+    }
+
+    fn commit(&self, batch: Batch) -> Boxed<'static, Result<(), CommitError>> {
+        match self.inner.queue(batch) {
+            Ok(answer) => Box::pin(async move {
+                let lost = || CommitError::Unknown("the committer is gone".into());
+                answer.await.unwrap_or_else(|_| Err(lost()))
+            }),
+            Err(error) => Box::pin(future::ready(Err(error))),
+        }
+    }
+
+    fn snapshot(&self) -> Boxed<'_, Result<Arc<dyn Snapshot>, Error>> {
+        Box::pin(async move {
+            let (answer, still) = oneshot::channel();
+            let closed = || Error::Engine {
+                doing: "taking a snapshot",
+                cause: "the store is closed".into(),
+            };
+            let sent = self.inner.queue.send(Message::Still(answer));
+            sent.map_err(|_| closed())?;
+            let still = still.await.ok().flatten().ok_or_else(closed)?;
+            Ok(Arc::new(still) as Arc<dyn Snapshot>)
+        })
+    }
+
+    fn derived(&self) -> &dyn Derived {
+        &self.inner.derived
+    }
+
+    fn survey<'a>(
+        &'a self,
+        mentions: Mentions,
+        limit: &'a dyn RateLimit,
+    ) -> Boxed<'a, Result<Survey, Error>> {
+        Box::pin(self.inner.survey(mentions, limit))
+    }
+
+    fn reclaim<'a>(&'a self, how: Reclaim<'a>) -> Boxed<'a, Result<Reclaimed, Error>> {
+        Box::pin(async move { self.inner.reclaim(&how).await })
+    }
+
+    fn reclaimed(&self) -> Reclaimed {
+        *self
+            .inner
+            .reclaimed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn scan(
+        &self,
+        (partition, table): (Partition, Table),
+        (from, to): (Bytes, Option<Bytes>),
+        limit: usize,
+        how: (Direction, Option<Cut>),
+    ) -> Boxed<'_, Result<Page, Error>> {
+        let reader = Arc::clone(&self.reader);
+        let work = reader.work;
+        let scan = move || {
+            let range = (&from[..], to.as_deref());
+            reader.view.scan(partition, table, range, limit, how)
+        };
+        Box::pin(async move {
+            if limit <= SCAN_HERE_MAX {
+                return scan();
+            }
+            work.run(scan).await?
+        })
+    }
+
+    fn queue(
+        &self,
+        batch: Batch,
+    ) -> Result<oneshot::Receiver<Result<(), CommitError>>, CommitError> {
+        batch.well_formed()?;
+        let octets = octets_max(&batch);
+        if octets > BATCH_OCTETS_MAX {
+            let cause = format!("a batch of {octets} octets");
+            return Err(CommitError::Failed(cause));
+        }
+        let mut longest = 0;
+        for write in batch.parts.iter().flat_map(|part| &part.writes) {
+            packed::each(write, |change| longest = change.key.len().max(longest));
+        }
+        if longest > KEY_OCTETS_MAX {
+            return Err(CommitError::Failed("a key is too long".into()));
+        }
+        if self.waiting.load(Ordering::Relaxed) > self.waiting_octets {
+            return Err(CommitError::Failed("too much is waiting".into()));
+        }
+        let (answer, done) = oneshot::channel();
+        let request = Request {
+            batch,
+            octets,
+            answer,
+        };
+        self.waiting.fetch_add(octets, Ordering::Relaxed);
+        let sent = self.queue.send(Message::Commit(request));
+        sent.map_err(|_| CommitError::Failed("the store is closed".into()))?;
+        Ok(done)
+    }
+}
