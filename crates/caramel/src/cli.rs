@@ -94,9 +94,9 @@ enum Command {
     ///
     /// A server does the same at its start. With `--dry-run` nothing is changed or locked, and a
     /// server may run: it says what the first start would rewrite, what room that needs, and
-    /// whether the release before can read the store afterwards. It ends with 0 where nothing is
-    /// rewritten or all was, with 3 where `--dry-run` says that something would be, and with 1
-    /// where a later release wrote the store: that is left as it is.
+    /// whether an older release that reads the store now still does afterwards. It ends with 0
+    /// where nothing is rewritten or all was, with 3 where `--dry-run` says that something would
+    /// be, and with 1 where a later release wrote the store: that is left as it is.
     Upgrade(Upgrade),
     /// Certificates.
     #[command(subcommand)]

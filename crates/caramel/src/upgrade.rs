@@ -36,7 +36,7 @@ struct Report {
     forms: Vec<Form>,
     /// What the first start rewrites, in words.
     rewrites: Vec<String>,
-    /// True if nothing is there that the release before does not know.
+    /// True if whichever release reads it now does so after a start as well.
     older_reads: bool,
     room_needed: u64,
     room: u64,
@@ -208,7 +208,7 @@ impl Report {
             say(&format!("{name:<22} {found:<34} read: {read}"))?;
         }
         say(match self.older_reads {
-            true => "The release before reads it as well, now and after a start.",
+            true => "Every release that reads it now reads it after a start as well.",
             false => {
                 "Releases from before stores had a number cannot be relied on to read it after a \
                  start: make a backup first."
