@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::dialogue::{self, Dialogue};
 use crate::parse::{self, Parse};
 use crate::undo::{self, Purge, Undo};
+use crate::upgrade::{self, Upgrade};
 use crate::verify::{self, VerifyDisk};
 use crate::{
     certificate, config, demo, directory, inspect, papers, reclaim, serve, stats, transfer,
@@ -89,6 +90,14 @@ enum Command {
     /// Looks after the store.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Says which forms the parts of the store have, and brings them to this release's.
+    ///
+    /// A server does the same at its start. With `--dry-run` nothing is changed or locked, and a
+    /// server may run: it says what the first start would rewrite, what room that needs, and
+    /// whether an older release that reads the store now still does afterwards. It ends with 0
+    /// where nothing is rewritten or all was, with 3 where `--dry-run` says that something would
+    /// be, and with 1 where a later release wrote the store: that is left as it is.
+    Upgrade(Upgrade),
     /// Certificates.
     #[command(subcommand)]
     Cert(CertCommand),
@@ -354,6 +363,7 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         Command::Store(StoreCommand::Repair { yes }) => inspect::repair(config, *yes),
         Command::Store(StoreCommand::Stats(listing)) => stats::run(config, listing),
         Command::Store(StoreCommand::Reclaim(listing)) => reclaim::run(config, listing),
+        Command::Upgrade(asked) => upgrade::run(config, asked),
         Command::Cert(CertCommand::Ca) => certificate::authority(config),
         Command::Serve
         | Command::Backup(_)

@@ -74,6 +74,10 @@ fn confirmed() -> Result<bool, Complaint> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
+/// What helps where a later release wrote the store.
+pub(crate) const NEWER: &str = "start the release that wrote it, or restore a backup from before \
+                                that; nothing was changed";
+
 /// Looking must not make a store where there is none.
 pub(crate) fn require_store(config: &Config) -> Result<(), Complaint> {
     let store = config.store();
@@ -91,5 +95,8 @@ pub(crate) fn not_open(config: &Config, error: &store::Error) -> Complaint {
         config.store().display()
     ))
     .because(error)
-    .next("if a server runs on this folder, stop it first")
+    .next(match error {
+        store::Error::Newer { .. } => NEWER,
+        _ => "if a server runs on this folder, stop it first",
+    })
 }

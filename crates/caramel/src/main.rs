@@ -34,6 +34,7 @@ mod serve;
 mod stats;
 mod transfer;
 mod undo;
+mod upgrade;
 mod verify;
 
 fn main() -> ExitCode {

@@ -50,7 +50,7 @@ pub use document::{Document, RUNS_MAX};
 pub use gram::{Condition, bare_conditions, conditions, is_one_run};
 pub use lookup::{Found, Lists, Places, RANGE_RUNS_MAX};
 pub use merge::merge;
-pub use segment::{IDS_MAX, Segment};
+pub use segment::{FORM, IDS_MAX, Segment};
 
 /// A segment is not what was written: it must be made again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

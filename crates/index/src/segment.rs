@@ -19,6 +19,8 @@ use crate::rice::write_number;
 
 /// Says what it is, and in the last octet the version of the form.
 const MAGIC: [u8; 8] = *b"ngramsg\x01";
+/// The version of the form.
+pub const FORM: u32 = 1;
 /// Octets of the head.
 const HEAD_OCTETS: usize = 128;
 /// Ids one segment may cover: a set of them takes 2 MiB.

@@ -45,6 +45,8 @@ pub(crate) const TELLS: Rights = Rights::from_bits(
 );
 
 const VERSION: u8 = 1;
+/// Versions of rows that are read.
+pub(crate) const VERSIONS: &[u8] = &[VERSION];
 
 /// An entry's row.
 pub(crate) fn put(mailbox: MailboxId, grantee: Grantee, rights: Rights) -> Write {

@@ -67,6 +67,14 @@ pub enum Fault {
     /// A row is not what we write.
     #[error("a row of {0} cannot be read")]
     Row(&'static str),
+    /// A later release wrote a row.
+    #[error("a row of {name} is of version {version}, which a later release wrote")]
+    NewerRow {
+        /// The table.
+        name: &'static str,
+        /// The row's version.
+        version: u8,
+    },
     /// The engine died in the middle of a commit; the server has to stop.
     #[error("the store has stopped: {0}")]
     Stopped(String),

@@ -9,6 +9,7 @@
 mod journal;
 
 pub use journal::ImportNote;
+pub(crate) use journal::VERSIONS;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};

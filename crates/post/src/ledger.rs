@@ -16,7 +16,7 @@ use crate::happenings::Happenings;
 use crate::history::Known;
 use crate::sums::Sums;
 use crate::tables::{self, Counters, Entry, FlagRun, MailboxRow, Part, Remembered};
-use crate::{Error, Fault, Outcome, Usage, Why};
+use crate::{Error, Fault, Outcome, Usage, Why, row_form};
 
 /// Removals remembered for each account, so that a client can catch up cheaply: so many changes...
 pub(crate) const VANISHED_MAX: usize = 1024;
@@ -493,12 +493,24 @@ pub(crate) async fn scan(
             .await
             .map_err(Error::reading("reading a table"))?;
         for row in &page.rows {
-            each(row).ok_or(Fault::Row("an account"))?;
+            each(row).ok_or_else(|| unread(partition, table, row))?;
         }
         let Some(last) = page.rows.last().filter(|_| page.more) else {
             return Ok(());
         };
         // The smallest key behind the last one.
         from = [&last.key, &[0][..]].concat().into();
+    }
+}
+
+/// Why a row is not read: a later release wrote it, or it is damaged.
+fn unread(partition: Partition, table: Table, row: &Row) -> Fault {
+    let form = row_form(partition, table);
+    match (form, row.value.first()) {
+        (Some(form), Some(version)) if form.versions.last() < Some(version) => Fault::NewerRow {
+            name: form.name,
+            version: *version,
+        },
+        _ => Fault::Row("an account"),
     }
 }

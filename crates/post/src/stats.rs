@@ -5,7 +5,7 @@ use store::{Partition, Table};
 
 use crate::directory::rows;
 use crate::ledger::scan;
-use crate::{Outcome, Post, Usage, tables};
+use crate::{Outcome, Post, ROW_FORMS, Usage, tables};
 
 /// What a house keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,22 +33,6 @@ pub struct TableStats {
     pub octets: u64,
 }
 
-/// The tables of accounts, as people call them.
-const TABLES: [(Table, &str); 12] = [
-    (tables::COUNTERS, "counters"),
-    (tables::MAILBOXES, "mailboxes"),
-    (tables::NEXT_UIDS, "next UIDs"),
-    (tables::ENTRIES, "messages in mailboxes"),
-    (tables::EMAILS, "messages"),
-    (tables::VANISHED, "removals"),
-    (tables::SUBSCRIPTIONS, "subscriptions"),
-    (tables::FLAG_RUNS, "flags of many"),
-    (tables::METADATA, "notes"),
-    (tables::ACL, "rights"),
-    (tables::HISTORY, "operations"),
-    (tables::GONE, "what operations did"),
-];
-
 impl Post {
     /// Counts what is kept: reads every row.
     ///
@@ -72,8 +56,8 @@ impl Post {
                 .await?;
         }
         stats.tables.push(directory);
-        for (table, name) in TABLES {
-            let mut counted = TableStats::of(name);
+        for form in ROW_FORMS.iter().filter(|form| !form.is_of_directory) {
+            let (table, mut counted) = (form.table, TableStats::of(form.name));
             for AccountId(id) in accounts.iter().copied() {
                 let usage = &mut stats.usage;
                 let each = |row: &store::Row| {

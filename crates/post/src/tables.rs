@@ -16,7 +16,7 @@ mod history;
 mod lines;
 mod parts;
 
-pub(crate) use emails::{EmailRow, email_key};
+pub(crate) use emails::{EmailRow, VERSIONS as EMAIL_VERSIONS, email_key};
 pub(crate) use history::{
     Deed, Remembered, State, deed_key, delete_deed, put_deed, put_remembered, read_deed,
     read_remembered,
@@ -84,6 +84,13 @@ const VERSION: u8 = 1;
 const VERSION_COUNTED: u8 = 2;
 /// [`Entry`] as it is written where it is known when the message was put into the mailbox.
 const ENTRY_VERSION_SAVED: u8 = 2;
+
+/// Versions of rows that are read, where there is no more to say.
+pub(crate) const VERSIONS: &[u8] = &[VERSION];
+/// Versions of [`Counters`] that are read.
+pub(crate) const COUNTERS_VERSIONS: [u8; 2] = [VERSION, VERSION_COUNTED];
+/// Versions of [`Entry`] that are read.
+pub(crate) const ENTRY_VERSIONS: [u8; 2] = [VERSION, ENTRY_VERSION_SAVED];
 
 /// What an account counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -186,7 +193,7 @@ impl Counters {
     }
 
     pub(crate) fn read(value: &[u8]) -> Option<Self> {
-        let (mut reader, version) = Reader::either(value, &[VERSION, VERSION_COUNTED])?;
+        let (mut reader, version) = Reader::either(value, &COUNTERS_VERSIONS)?;
         let mut counters = Self {
             modseq: ModSeq(reader.number()?),
             email: reader.number()?,
@@ -308,7 +315,7 @@ impl Entry {
 
     pub(crate) fn read(key: &[u8], value: &[u8]) -> Option<(MailboxId, Self)> {
         let (mailbox, uid) = key.split_first_chunk::<8>()?;
-        let (mut reader, version) = Reader::either(value, &[VERSION, ENTRY_VERSION_SAVED])?;
+        let (mut reader, version) = Reader::either(value, &ENTRY_VERSIONS)?;
         let (email, modseq) = (EmailId(reader.number()?), ModSeq(reader.number()?));
         let [bits] = reader.fixed()?;
         let mut entry = Self {

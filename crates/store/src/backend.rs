@@ -239,6 +239,16 @@ pub enum Error {
     /// Octets are not what was written.
     #[error("damaged: {0}")]
     Damaged(String),
+    /// A later release wrote it, and this one does not know its form: nothing was changed.
+    #[error("{what} is of version {found}, which a later release wrote; this one reads {known}")]
+    Newer {
+        /// Which part of the store.
+        what: String,
+        /// Its version.
+        found: u32,
+        /// The last version that is known.
+        known: u32,
+    },
     /// There is no such blob.
     #[error("no blob {0}")]
     NoBlob(BlobId),

@@ -13,6 +13,7 @@ mod checkpoint;
 mod chores;
 mod committer;
 mod derived;
+mod forms;
 mod front;
 mod ground;
 mod handles;
@@ -48,6 +49,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 pub use self::check::Report;
+pub use self::forms::{Each as EachSeen, Form, Forms, Seen};
 pub use self::front::{BATCH_OCTETS_MAX, KEY_OCTETS_MAX};
 pub use self::ground::{Delay, Early, Epochs, Ground, Pace, ViewForm};
 pub use self::holdings::{Files as HeldFiles, Holdings};
@@ -145,8 +147,8 @@ impl Embedded {
     ///
     /// # Errors
     ///
-    /// If another process has it open, if the disk says no, or if the log is damaged anywhere but
-    /// at an end that was never acknowledged. Then nothing was changed.
+    /// If another process has it open, if a later release wrote it, if the disk says no, or if the
+    /// log is damaged anywhere but at an end that was never acknowledged. Then nothing was changed.
     pub fn open(dir: &Path, settings: EmbeddedSettings) -> Result<Self, Error> {
         Self::open_on(&Ground::real(), dir, settings)
     }
@@ -329,6 +331,16 @@ impl Embedded {
         each: impl FnMut(Partition, Table, &[u8], &[u8]),
     ) -> Result<Report, Error> {
         check::check(ground, dir, &settings, each)
+    }
+
+    /// Says which versions of each form a store has, and tells `each` what else has versions: rows
+    /// and derived pieces. Nothing is changed or locked; a process may have the store open.
+    ///
+    /// # Errors
+    ///
+    /// If the disk says no, or the newest snapshot is damaged.
+    pub fn forms(dir: &Path, each: &mut EachSeen<'_>) -> Result<Forms, Error> {
+        forms::survey(&Ground::real(), dir, each)
     }
 
     /// Leaves out what is damaged in the middle of the log of a store that is not open, so that

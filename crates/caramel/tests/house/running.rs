@@ -171,9 +171,12 @@ impl Drop for House {
     }
 }
 
-/// The binary, with its data below the folder whatever happens.
+/// The binary, with its data below the folder whatever happens; another one where
+/// `CARAMEL_BINARY` names it.
 fn caramel(folder: &TempDir) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_caramel"));
+    let other = std::env::var_os("CARAMEL_BINARY");
+    let built = || env!("CARGO_BIN_EXE_caramel").into();
+    let mut command = Command::new(other.unwrap_or_else(built));
     command
         .env("XDG_DATA_HOME", folder.path())
         .env("CARAMEL_LOG", "info");

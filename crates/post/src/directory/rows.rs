@@ -31,6 +31,15 @@ const ACCOUNT_QUOTA_VERSION: u8 = 2;
 const ACCOUNT_SHA1_VERSION: u8 = 3;
 /// An account that is shared: no password.
 const ACCOUNT_SHARED_VERSION: u8 = 4;
+/// Versions of rows that are read, where there is no more to say.
+pub(crate) const VERSIONS: &[u8] = &[VERSION];
+/// Versions of [`AccountRow`] that are read.
+pub(crate) const ACCOUNT_VERSIONS: [u8; 4] = [
+    VERSION,
+    ACCOUNT_QUOTA_VERSION,
+    ACCOUNT_SHA1_VERSION,
+    ACCOUNT_SHARED_VERSION,
+];
 
 /// The directory's own row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -211,13 +220,7 @@ impl AccountRow {
     }
 
     fn read_value(value: &[u8]) -> Option<Self> {
-        const VERSIONS: [u8; 4] = [
-            VERSION,
-            ACCOUNT_QUOTA_VERSION,
-            ACCOUNT_SHA1_VERSION,
-            ACCOUNT_SHARED_VERSION,
-        ];
-        let (mut reader, version) = Reader::either(value, &VERSIONS)?;
+        let (mut reader, version) = Reader::either(value, &ACCOUNT_VERSIONS)?;
         let mut row = Self {
             address: Address::parse(reader.text()?).ok()?,
             created: Timestamp::utc(reader.signed()?),

@@ -14,6 +14,8 @@ const SOURCES_MAX: usize = 10_000;
 /// Notes that are read, or forgotten, at a time.
 const NOTES_PAGE: usize = 500;
 const VERSION: u8 = 1;
+/// Versions of rows that are read.
+pub(crate) const VERSIONS: &[u8] = &[VERSION];
 
 /// How far a source has been read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,6 +13,8 @@ use crate::octets::{Reader, Writer};
 const VERSION_PREVIEW: u8 = 2;
 /// [`EmailRow`] as it is written: with room for the store's hint, with or without a preview.
 const VERSION_HINTED: u8 = 3;
+/// Versions that are read.
+pub(crate) const VERSIONS: [u8; 3] = [VERSION, VERSION_PREVIEW, VERSION_HINTED];
 
 /// A message, shared by its entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,8 +95,7 @@ impl EmailRow {
 
     /// What stands before the outline.
     fn begin(value: &[u8]) -> Option<(Self, Reader<'_>, u8)> {
-        let versions = [VERSION_HINTED, VERSION_PREVIEW, VERSION];
-        let (mut reader, version) = Reader::either(value, &versions)?;
+        let (mut reader, version) = Reader::either(value, &VERSIONS)?;
         let row = Self {
             blob: BlobId(reader.fixed()?),
             hint: match version {

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mail::BlobId;
 
+use super::forms;
 use super::stats::Counters;
 use crate::backend::Error;
 use crate::disk::{Cursor, Disk, DiskFile, failed, gone};
@@ -23,7 +24,11 @@ use crate::disk::{Cursor, Disk, DiskFile, failed, gone};
 /// Octets of a body's header.
 pub(super) const BODY_HEADER_OCTETS: u64 = 64;
 
-const MAGIC: [u8; 12] = *b"carambdy\0\0\0\x01";
+/// What its file begins with, before the version.
+pub(super) const NAME: [u8; 8] = *b"carambdy";
+/// The version of its form.
+pub(super) const FORMAT: u32 = 1;
+const MAGIC: [u8; 12] = forms::magic(NAME, FORMAT);
 const DRAFT: &str = "draft-";
 
 /// The directory of bodies.

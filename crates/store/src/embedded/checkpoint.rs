@@ -6,11 +6,16 @@
 
 use std::path::Path;
 
+use super::forms;
 use super::log::Position;
 use crate::backend::Error;
 use crate::disk::{Disk, failed, read_whole, replace};
 
-const MAGIC: [u8; 12] = *b"caramchk\0\0\0\x01";
+/// What its file begins with, before the version.
+pub(super) const FORM_NAME: [u8; 8] = *b"caramchk";
+/// The version of its form.
+pub(super) const FORMAT: u32 = 1;
+const MAGIC: [u8; 12] = forms::magic(FORM_NAME, FORMAT);
 pub(super) const NAME: &str = "checkpoint";
 
 /// The position that the view is durable up to; none if there is no valid one.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! lock               held while the store is open
+//! format             the number of the folder's form (`forms`)
 //! log/               the segments: the truth
 //! bodies/            large blobs, part of the truth
 //! view/checkpoint    how far the view is durable
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::checkpoint;
+use super::forms;
 use super::ground::Ground;
 use super::log::Position;
 use super::snapshot::Base;
@@ -44,6 +46,7 @@ impl Layout {
     pub(super) fn enter(ground: &Ground, root: &Path) -> Result<Self, Error> {
         let failed = failed("making the store's directory");
         let disk = &*ground.disk;
+        forms::guard(disk, root)?;
         disk.make_dir(root).map_err(&failed)?;
         let layout = Self {
             log: root.join("log"),
@@ -66,6 +69,7 @@ impl Layout {
             }
         };
         make().map_err(failed)?;
+        forms::mark(disk, root)?;
         Ok(layout)
     }
 

@@ -31,8 +31,10 @@ pub(super) const RECORD_MAGIC: [u8; 4] = *b"CRec";
 /// A record says it is longer: it is not a record.
 pub(super) const BODY_OCTETS_MAX: usize = 256 << 20;
 
-const SEGMENT_MAGIC: [u8; 8] = *b"caramlog";
-const FORMAT: u32 = 1;
+/// What a segment begins with.
+pub(super) const SEGMENT_MAGIC: [u8; 8] = *b"caramlog";
+/// The version of segments and records.
+pub(super) const FORMAT: u32 = 1;
 const INLINE: u8 = 0;
 const OWN_FILE: u8 = 1;
 const FORGOTTEN: u8 = 2;
@@ -88,6 +90,8 @@ pub(super) struct RecordHeader {
     pub(super) sequence: u64,
     /// The last sequence number that was durable when this was written.
     pub(super) durable: u64,
+    /// The version of its form; that of a later release only says that it is one.
+    pub(super) format: u32,
     signed: [u8; 28],
     crc: u32,
 }
@@ -102,13 +106,15 @@ impl RecordHeader {
         let len = usize::try_from(reader.u32()?).ok()?;
         let sequence = reader.u64()?;
         let durable = reader.u64()?;
-        if reader.u32()? != FORMAT || len > BODY_OCTETS_MAX {
+        let format = reader.u32()?;
+        if format < FORMAT || len > BODY_OCTETS_MAX {
             return None;
         }
         Some(Self {
             len,
             sequence,
             durable,
+            format,
             signed,
             crc: reader.u32()?,
         })

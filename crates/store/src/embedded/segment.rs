@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::log::segment_path;
 use super::record::{
-    RECORD_HEADER_OCTETS, RECORD_MAGIC, RecordHeader, SEGMENT_HEADER_OCTETS, SegmentHeader,
+    FORMAT, RECORD_HEADER_OCTETS, RECORD_MAGIC, RecordHeader, SEGMENT_HEADER_OCTETS, SegmentHeader,
 };
 use crate::backend::Error;
 use crate::disk::{Cursor, Disk, failed};
@@ -112,6 +112,14 @@ pub(super) fn read(
         body.resize(header.len, 0);
         if !fill(&mut file, &mut body).map_err(&failed)? || !header.fits(epoch, &body) {
             return Ok(run);
+        }
+        if header.format > FORMAT {
+            // It is whole: nothing to be cut off as torn, or left out as damaged.
+            return Err(Error::Newer {
+                what: format!("a record in {}", segment.path.display()),
+                found: header.format,
+                known: FORMAT,
+            });
         }
         if group_durable != Some(header.durable) {
             group_durable = Some(header.durable);

@@ -17,12 +17,17 @@ use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::forms;
 use super::log::Position;
 use super::view::{Frozen, Rows, Space};
 use crate::backend::Error;
 use crate::disk::{Cursor, Disk, DiskFile, failed, gone};
 
-const MAGIC: [u8; 12] = *b"caramsnp\0\0\0\x01";
+/// What its file begins with, before the version.
+pub(super) const NAME: [u8; 8] = *b"caramsnp";
+/// The version of its form.
+pub(super) const FORMAT: u32 = 1;
+const MAGIC: [u8; 12] = forms::magic(NAME, FORMAT);
 const HEADER_OCTETS: usize = 40;
 const FRAME_HEADER_OCTETS: usize = 8;
 /// A frame that says it is longer is damaged. One row can be as large as a batch.

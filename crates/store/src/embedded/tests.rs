@@ -343,7 +343,7 @@ async fn a_power_loss_at_every_operation() {
 #[tokio::test]
 async fn a_disk_that_lies_about_syncs_loses_mail() {
     for lose_view in [false, true] {
-        assert_eq!(power_fails_after(30, true, lose_view).await, Some(false));
+        assert_eq!(power_fails_after(36, true, lose_view).await, Some(false));
     }
 }
 
