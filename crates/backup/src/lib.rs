@@ -27,6 +27,7 @@ mod pack;
 mod prune;
 mod repository;
 mod restore;
+mod show;
 mod source;
 mod verify;
 
@@ -40,6 +41,7 @@ pub use medium::{Draft, Folder, Medium, Object};
 pub use prune::{Pruned, prune};
 pub use repository::{Listed, Repository};
 pub use restore::{Flaw, Restored, message, restore};
+pub use show::{Content, show};
 pub use source::{Bodies, Rows, Source};
 pub use verify::compare;
 
