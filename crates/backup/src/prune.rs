@@ -250,8 +250,8 @@ enum Stop {
     Other(Error),
 }
 
-/// Leaves a pack as it is, and names it. Only one of bodies: a chunk of rows that nobody needs would
-/// be believed to have its bodies there.
+/// Leaves a pack as it is, and names it. Only one of bodies: a chunk of rows that nobody needs
+/// would be believed to have its bodies there.
 fn stay(folder: &str, error: Error, pruned: &mut Pruned) -> Outcome<()> {
     if folder != BODIES {
         return Err(error);

@@ -38,8 +38,8 @@ pub enum Content {
 ///
 /// # Errors
 ///
-/// If the repository cannot be read, or `each` says so; rows that are damaged or lost are in what is
-/// returned, and do not count.
+/// If the repository cannot be read, or `each` says so; rows that are damaged or lost are in what
+/// is returned, and do not count.
 pub fn show(
     repository: &Repository,
     manifest: &Manifest,
