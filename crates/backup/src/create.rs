@@ -17,10 +17,11 @@ use store::{Hint, SnapshotRow, Sought};
 
 use crate::catalogue::Catalogue;
 use crate::chunk::{Chunk, Cutter, digest};
+use crate::extra::{self, Extra};
 use crate::manifest::{Manifest, Part, Writer};
 use crate::pack::Packer;
 use crate::repository::Repository;
-use crate::source::{Extra, Source};
+use crate::source::Source;
 use crate::{BODIES, Digest, Error, Outcome, ROWS};
 
 /// A pack of bodies ends with the body with which it has so many octets.
@@ -49,9 +50,11 @@ pub struct Created {
     pub flaws: Vec<String>,
     /// The bodies that could not be had, as far as they are told one by one.
     pub lost: Vec<Digest>,
+    /// The files that could not be read and why, as far as they are told one by one.
+    pub unread: Vec<String>,
 }
 
-/// Bodies that are told one by one; of the others only the number.
+/// Bodies, and files, that are told one by one; of the others only the number.
 const LOST_MAX: usize = 100;
 
 /// What a window gathers.
@@ -75,9 +78,11 @@ struct Maker<'r, 's> {
     body_count: u64,
     chunk_count: u64,
     lost: HashSet<Digest>,
+    unread: Vec<String>,
 }
 
-/// Makes a backup of what was at a moment, the commit `sequence` the last.
+/// Makes a backup of what was at a moment, the commit `sequence` the last. The files beside the
+/// store are asked for one by one, and each is closed before the next.
 ///
 /// # Errors
 ///
@@ -85,7 +90,7 @@ struct Maker<'r, 's> {
 pub fn create(
     repository: &Repository,
     source: &mut dyn Source,
-    extras: &[Extra],
+    extras: &mut dyn Iterator<Item = Extra>,
     (made, host, sequence): (Timestamp, &str, u64),
 ) -> Outcome<Created> {
     let _held = repository.hold()?;
@@ -103,6 +108,7 @@ pub fn create(
         body_count: 0,
         chunk_count: 0,
         lost: HashSet::new(),
+        unread: Vec::new(),
     };
     for extra in extras {
         maker.file(extra)?;
@@ -132,13 +138,23 @@ fn has_gaps(repository: &Repository, packs: &[Digest]) -> Outcome<bool> {
 }
 
 impl Maker<'_, '_> {
-    fn file(&mut self, extra: &Extra) -> Outcome<()> {
-        let digest = Digest::of(&extra.octets);
-        let known = self.rows.0.find(&[digest])?;
-        if known.iter().all(Option::is_none) {
-            self.put_rows(digest, &extra.octets)?;
+    fn file(&mut self, Extra { path, content }: Extra) -> Outcome<()> {
+        let put = match content {
+            Ok(mut content) => extra::put(&mut *content, self.repository, &mut self.rows)?,
+            Err(error) => Err(error),
+        };
+        if self.rows.1.is_full() {
+            self.finish_rows()?;
         }
-        self.writer.file(&extra.path, digest)
+        match put {
+            Ok(digest) => self.writer.file(&path, digest),
+            Err(error) => {
+                if self.unread.len() < LOST_MAX {
+                    self.unread.push(format!("{path}: {error}"));
+                }
+                self.writer.unread(&path, &error.to_string())
+            }
+        }
     }
 
     fn all_rows(&mut self) -> Outcome<()> {
@@ -290,6 +306,7 @@ impl Maker<'_, '_> {
             chunks: self.chunk_count,
             flaws: [bodies.flaws, rows.flaws].concat(),
             lost,
+            unread: self.unread,
         })
     }
 }

@@ -20,12 +20,14 @@
 mod catalogue;
 mod chunk;
 mod create;
+mod extra;
 mod manifest;
 mod medium;
 mod pack;
 mod prune;
 mod repository;
 mod restore;
+mod show;
 mod source;
 mod verify;
 
@@ -33,12 +35,14 @@ use std::fmt;
 use std::io;
 
 pub use create::{Created, create};
+pub use extra::{Extra, files};
 pub use manifest::{Manifest, Sums};
 pub use medium::{Draft, Folder, Medium, Object};
 pub use prune::{Pruned, prune};
 pub use repository::{Listed, Repository};
-pub use restore::{Flaw, Restored, files, message, restore};
-pub use source::{Bodies, Extra, Rows, Source};
+pub use restore::{Flaw, Restored, message, restore};
+pub use show::{Content, show};
+pub use source::{Bodies, Rows, Source};
 pub use verify::compare;
 
 /// The folder of packs of bodies.

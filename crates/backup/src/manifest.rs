@@ -36,6 +36,8 @@ pub struct Sums {
     pub files: u64,
     /// Bodies that the store itself could not give.
     pub lost: u64,
+    /// Files beside the store that could not be read.
+    pub unread: u64,
 }
 
 /// A backup that was opened: its lines have the digest that they should have.
@@ -65,6 +67,13 @@ pub(crate) enum Part {
         path: String,
         /// What is in it.
         digest: Digest,
+    },
+    /// A file beside the store that could not be read.
+    Unread {
+        /// Its path.
+        path: String,
+        /// What the disk said.
+        why: String,
     },
     /// A body that rows mention and the store did not have.
     Lost(Digest),
@@ -134,6 +143,11 @@ impl Writer {
         self.line(&json!({ "file": path, "digest": digest.to_string() }))
     }
 
+    pub(crate) fn unread(&mut self, path: &str, why: &str) -> Outcome<()> {
+        self.sums.unread += 1;
+        self.line(&json!({ "unread": path, "why": why }))
+    }
+
     pub(crate) fn lost(&mut self, digest: Digest) -> Outcome<()> {
         self.sums.lost += 1;
         self.line(&json!({ "lost": digest.to_string() }))
@@ -173,6 +187,7 @@ fn sums_line(sums: &Sums) -> Value {
         "chunks": sums.chunks,
         "files": sums.files,
         "lost": sums.lost,
+        "unread": sums.unread,
     })
 }
 
@@ -262,6 +277,11 @@ fn part(line: &Value) -> Option<Part> {
         let (path, digest) = (path.to_owned(), digest("digest")?);
         return Some(Part::File { path, digest });
     }
+    if let Some(path) = line.get("unread").and_then(Value::as_str) {
+        let why = line.get("why").and_then(Value::as_str).unwrap_or_default();
+        let (path, why) = (path.to_owned(), why.to_owned());
+        return Some(Part::Unread { path, why });
+    }
     if let Some(names) = line.get("packs").and_then(Value::as_array) {
         let packs = names.iter().map(|name| Digest::parse(name.as_str()?));
         return Some(Part::Packs(packs.collect::<Option<_>>()?));
@@ -283,6 +303,7 @@ fn sums_of(line: &Value) -> Sums {
         chunks: of("chunks"),
         files: of("files"),
         lost: of("lost"),
+        unread: of("unread"),
     }
 }
 

@@ -3,7 +3,8 @@
 //! Whatever the others have is marked first; nothing is removed if that is not sure. Then packs of
 //! rows go, then those of bodies: a chunk is never there without the bodies that it mentions. A
 //! pack of which others need a part is written anew without the rest: of rows always, so that no
-//! chunk stays that nobody needs; of bodies where less than half of it is needed.
+//! chunk stays that nobody needs; of bodies where less than half of it is needed. A pack of bodies
+//! of which a needed one cannot be read stays as it is.
 //!
 //! Not here: which backups (`caramel`).
 
@@ -25,7 +26,7 @@ const WINDOW_MAX: usize = 1 << 16;
 const PIECE_OCTETS: usize = 1 << 20;
 
 /// What was removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
     /// Backups.
     pub backups: u64,
@@ -35,6 +36,15 @@ pub struct Pruned {
     pub octets: u64,
     /// Octets that were written anew.
     pub written: u64,
+    /// What is wrong with packs that stay as they are.
+    pub flaws: Vec<String>,
+}
+
+/// What the backups that stay name.
+#[derive(Default)]
+struct Needed {
+    chunks: Vec<Digest>,
+    files: Vec<Digest>,
 }
 
 /// Which items of which packs are needed: a bit for each.
@@ -75,8 +85,15 @@ pub fn prune(repository: &Repository, names: &[String]) -> Outcome<Pruned> {
     let mut bodies = Catalogue::open(repository, BODIES)?;
     let (mut row_marks, mut body_marks) = (Marks::default(), Marks::default());
     let needed = needed(repository, names)?;
-    mark(&mut rows, &needed, &mut row_marks)?;
-    mark_bodies(&mut rows, &mut bodies, &needed, &mut body_marks)?;
+    // All of them are written anew or removed, so each has to be readable.
+    (0..rows.packs().len()).try_for_each(|pack| rows.index(pack).map(drop))?;
+    mark(&mut rows, &needed.chunks, &mut row_marks)?;
+    mark(&mut rows, &needed.files, &mut row_marks)?;
+    read_files(&mut rows, &needed.files)?;
+    mark_bodies(&mut rows, &mut bodies, &needed.chunks, &mut body_marks)?;
+    if let Some(flaw) = rows.flaws.first() {
+        return Err(Error::damaged("the repository", flaw.clone()));
+    }
     let mut pruned = Pruned::default();
     for name in names {
         repository.remove(&format!("{MANIFESTS}/{name}"))?;
@@ -88,8 +105,8 @@ pub fn prune(repository: &Repository, names: &[String]) -> Outcome<Pruned> {
 }
 
 /// The chunks and files of the backups that stay.
-fn needed(repository: &Repository, names: &[String]) -> Outcome<Vec<Digest>> {
-    let mut needed = HashSet::new();
+fn needed(repository: &Repository, names: &[String]) -> Outcome<Needed> {
+    let (mut chunks, mut files) = (HashSet::new(), HashSet::new());
     for listed in repository.backups()? {
         if names.contains(&listed.name) {
             continue;
@@ -97,12 +114,17 @@ fn needed(repository: &Repository, names: &[String]) -> Outcome<Vec<Digest>> {
         let manifest = Manifest::open(repository, &listed.name)?;
         let mut parts = manifest.parts(repository)?;
         while let Some(part) = parts.next()? {
-            if let Part::Chunk { digest, .. } | Part::File { digest, .. } = part {
-                needed.insert(digest);
-            }
+            match part {
+                Part::Chunk { digest, .. } => chunks.insert(digest),
+                Part::File { digest, .. } => files.insert(digest),
+                _ => false,
+            };
         }
     }
-    Ok(needed.into_iter().collect())
+    Ok(Needed {
+        chunks: chunks.into_iter().collect(),
+        files: files.into_iter().collect(),
+    })
 }
 
 /// Marks what is needed, as far as it is there.
@@ -111,11 +133,19 @@ fn mark(catalogue: &mut Catalogue<'_>, needed: &[Digest], marks: &mut Marks) -> 
         let places = catalogue.find(window)?;
         places.iter().flatten().for_each(|place| marks.set(place));
     }
-    match catalogue.flaws.first() {
-        None => Ok(()),
-        // What is in it nobody knows.
-        Some(flaw) => Err(Error::damaged("the repository", flaw.clone())),
+    Ok(())
+}
+
+/// Reads the files that are needed, as far as they are there: what is damaged would stop the work
+/// later.
+fn read_files(rows: &mut Catalogue<'_>, files: &[Digest]) -> Outcome<()> {
+    for window in files.chunks(WINDOW_MAX) {
+        for place in rows.find(window)?.into_iter().flatten() {
+            let mut pieces = rows.pieces(place, PIECE_OCTETS)?;
+            while pieces.next()?.is_some() {}
+        }
     }
+    Ok(())
 }
 
 /// Marks the bodies that needed chunks mention.
@@ -129,10 +159,11 @@ fn mark_bodies(
     for some in needed.chunks(WINDOW_MAX) {
         for place in rows.find(some)?.into_iter().flatten() {
             let octets = rows.read(place, CHUNK_OCTETS_MAX)?;
-            // A file is no chunk.
-            let Some((partition, chunk_rows)) = chunk::read(&octets) else {
-                continue;
-            };
+            let read = chunk::read(&octets);
+            let (partition, chunk_rows) = read.ok_or_else(|| {
+                let what = format!("{} in {}", place.entry.digest, rows.path(place.pack));
+                Error::damaged(what, "it is no chunk")
+            })?;
             for row in chunk_rows {
                 let mentioned = stored_body(partition, row.table, row.value);
                 window.extend(mentioned.map(|mention| digest(mention.blob)));
@@ -160,7 +191,13 @@ fn sweep(
     let mut packer = Packer::new(folder, octets_max);
     let mut emptied = Vec::new();
     for pack in 0..catalogue.packs().len() {
-        let index = catalogue.index(pack)?;
+        let index = match catalogue.index(pack) {
+            Ok(index) => index,
+            Err(error) => {
+                stay(folder, error, pruned)?;
+                continue;
+            }
+        };
         let (mut kept, mut gone) = (0, 0);
         for (at, entry) in index.entries().enumerate() {
             match marks.has(pack, at) {
@@ -175,15 +212,18 @@ fn sweep(
         if is_all_needed || (folder == BODIES && kept > gone) {
             continue;
         }
-        for (at, entry) in index.entries().enumerate() {
-            if marks.has(pack, at) {
-                copy(
-                    repository,
-                    catalogue,
-                    &mut packer,
-                    Place { pack, at, entry },
-                )?;
+        let needed = index.entries().enumerate();
+        let needed = needed.filter(|(at, _)| marks.has(pack, *at));
+        let mut places = needed.map(|(at, entry)| Place { pack, at, entry });
+        let copied = places.try_for_each(|place| copy(repository, catalogue, &mut packer, place));
+        match copied {
+            Ok(()) => {}
+            Err(Stop::Unread(error)) => {
+                packer.abandon();
+                stay(folder, error, pruned)?;
+                continue;
             }
+            Err(Stop::Other(error)) => return Err(error),
         }
         emptied.push(catalogue.path(pack));
         pruned.octets += gone;
@@ -202,19 +242,40 @@ fn sweep(
     Ok(())
 }
 
+/// Why an item was not copied.
+enum Stop {
+    /// It cannot be read.
+    Unread(Error),
+    /// Nothing more can be written.
+    Other(Error),
+}
+
+/// Leaves a pack as it is, and names it. Only one of bodies: a chunk of rows that nobody needs
+/// would be believed to have its bodies there.
+fn stay(folder: &str, error: Error, pruned: &mut Pruned) -> Outcome<()> {
+    if folder != BODIES {
+        return Err(error);
+    }
+    pruned
+        .flaws
+        .push(format!("{error}; the pack stays as it is"));
+    Ok(())
+}
+
 fn copy(
     repository: &Repository,
     catalogue: &mut Catalogue<'_>,
     packer: &mut Packer,
     place: Place,
-) -> Outcome<()> {
-    let mut pieces = catalogue.pieces(place, PIECE_OCTETS)?;
-    while let Some(piece) = pieces.next()? {
-        packer.write(repository, &piece)?;
+) -> Result<(), Stop> {
+    let pieces = catalogue.pieces(place, PIECE_OCTETS);
+    let mut pieces = pieces.map_err(Stop::Unread)?;
+    while let Some(piece) = pieces.next().map_err(Stop::Unread)? {
+        packer.write(repository, &piece).map_err(Stop::Other)?;
     }
     packer.end(Some(place.entry.digest));
     if packer.is_full() {
-        packer.finish()?;
+        packer.finish().map_err(Stop::Other)?;
     }
     Ok(())
 }

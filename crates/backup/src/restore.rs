@@ -18,7 +18,6 @@ use crate::catalogue::{Catalogue, Place};
 use crate::chunk::{self, CHUNK_OCTETS_MAX, ChunkRow, digest};
 use crate::manifest::{Manifest, Part};
 use crate::repository::Repository;
-use crate::source::Extra;
 use crate::{BODIES, Digest, Error, Outcome, ROWS};
 
 /// Octets of chunks that are asked for together; one chunk may pass it.
@@ -31,8 +30,6 @@ const COMMITS_MAX: usize = 3;
 const WHOLE_OCTETS_MAX: u64 = 256 << 10;
 /// Octets of a larger one that are in memory at once.
 const PIECE_OCTETS: usize = 1 << 20;
-/// A file beside the store is not larger.
-const FILE_OCTETS_MAX: u64 = 64 << 20;
 /// Flaws that are told one by one.
 const FLAWS_MAX: usize = 100;
 
@@ -68,40 +65,32 @@ impl Restored {
             self.flaws.push(Flaw { partition, what });
         }
     }
-}
 
-/// The files beside the store.
-///
-/// # Errors
-///
-/// If the repository cannot be read; a file that is damaged or lost is told as a flaw.
-pub fn files(
-    repository: &Repository,
-    manifest: &Manifest,
-    restored: &mut Restored,
-) -> Outcome<Vec<Extra>> {
-    let mut catalogue = Catalogue::open(repository, ROWS)?;
-    let mut files = Vec::new();
-    let mut parts = manifest.parts(repository)?;
-    while let Some(part) = parts.next()? {
-        let Part::File { path, digest } = part else {
-            continue;
-        };
-        let place = catalogue.find(&[digest])?.into_iter().next().flatten();
+    /// Reads a chunk of rows of a partition; what is damaged or lost is a flaw.
+    pub(crate) fn chunk(
+        &mut self,
+        rows: &mut Catalogue<'_>,
+        (partition, digest): (Partition, Digest),
+        place: Option<Place>,
+    ) -> Outcome<Option<Bytes>> {
+        let none = |why: &str| Error::damaged(format!("chunk {digest}"), why);
         let read = match place {
-            Some(place) => catalogue.read(place, FILE_OCTETS_MAX),
-            None => Err(Error::damaged(&path, "no pack has it")),
+            Some(place) => rows.read(place, CHUNK_OCTETS_MAX),
+            None => Err(none("no pack has it")),
         };
+        let read = read.and_then(|octets| match chunk::read(&octets) {
+            Some((of, _)) if of == partition => Ok(octets),
+            _ => Err(none("it is none of this account")),
+        });
         match read {
-            Ok(octets) => files.push(Extra {
-                path,
-                octets: octets.to_vec(),
-            }),
-            Err(error) if error.is_loss() => restored.flaw(None, error.to_string()),
-            Err(error) => return Err(error),
+            Ok(octets) => Ok(Some(octets)),
+            Err(error) if error.is_loss() => {
+                self.flaw(Some(partition), format!("rows are lost: {error}"));
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
     }
-    Ok(files)
 }
 
 /// Tells the pieces of one message, whose name is the digest of its octets.
@@ -185,7 +174,7 @@ pub async fn restore(
                     octets_in_it = 0;
                 }
             }
-            Part::File { .. } | Part::Lost(_) | Part::Packs(_) => {}
+            Part::File { .. } | Part::Unread { .. } | Part::Lost(_) | Part::Packs(_) => {}
         }
     }
     filler.fill(&window, passed).await?;
@@ -202,26 +191,11 @@ impl Filler<'_> {
         let digests: Vec<Digest> = window.iter().map(|(_, digest)| *digest).collect();
         let places = self.rows.find(&digests)?;
         for ((partition, digest), place) in window.iter().zip(places) {
-            let read = match place {
-                Some(place) => self.rows.read(place, CHUNK_OCTETS_MAX),
-                None => Err(Error::damaged(format!("chunk {digest}"), "no pack has it")),
-            };
-            let chunk = match read {
-                Ok(chunk) => chunk,
-                Err(error) if error.is_loss() => {
-                    let what = format!("rows are lost: {error}");
-                    self.restored.flaw(Some(*partition), what);
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            let rows = chunk::read(&chunk).filter(|(of, _)| of == partition);
-            let Some((_, rows)) = rows else {
-                let what = format!("rows are lost: {digest} is no chunk");
-                self.restored.flaw(Some(*partition), what);
-                continue;
-            };
-            self.put(*partition, &rows, passed).await?;
+            let of = (*partition, *digest);
+            let octets = self.restored.chunk(&mut self.rows, of, place)?;
+            if let Some((_, rows)) = octets.as_deref().and_then(chunk::read) {
+                self.put(*partition, &rows, passed).await?;
+            }
         }
         Ok(())
     }

@@ -5,15 +5,6 @@ use store::{SnapshotPage, Sought};
 
 use crate::Outcome;
 
-/// A file that belongs to what is kept and is not in the store.
-#[derive(Clone, Debug)]
-pub struct Extra {
-    /// Its path; relative to the data folder, or not.
-    pub path: String,
-    /// What is in it.
-    pub octets: Vec<u8>,
-}
-
 /// What is backed up.
 pub trait Source: Rows + Bodies {
     /// Told how far it is: so many messages more of so many octets were looked at.

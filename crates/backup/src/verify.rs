@@ -32,7 +32,7 @@ impl Expected {
                 Part::Chunk { digest, .. } => {
                     return Ok(self.partition.map(|partition| (partition, digest)));
                 }
-                Part::File { .. } | Part::Lost(_) | Part::Packs(_) => {}
+                Part::File { .. } | Part::Unread { .. } | Part::Lost(_) | Part::Packs(_) => {}
             }
         }
         Ok(None)

@@ -132,7 +132,8 @@ impl Config {
         let mut files: Vec<PathBuf> = self.file.clone().into_iter().collect();
         for value in ALL.iter().filter_map(|setting| self.value(setting)) {
             match value.meaning {
-                Meaning::Path(path) if path.is_file() => files.push(path),
+                // One that cannot be looked at is named by whoever reads it.
+                Meaning::Path(path) if !path.is_dir() => files.push(path),
                 _ => {}
             }
         }

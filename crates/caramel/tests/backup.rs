@@ -283,6 +283,164 @@ fn backups_in_the_data_folder_are_not_in_themselves() {
     );
 }
 
+/// All files below a folder, the store left out.
+fn files_of(data: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut folders = vec![data.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(data).unwrap().to_owned();
+            if path.is_dir() && name != Path::new("store") {
+                folders.push(path);
+            } else if path.is_file() {
+                found.push((name, fs::read(path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn whatever_lies_beside_the_store_comes_back() {
+    let mut house = House::new();
+    let data = house.folder.path().join("data");
+    let write = |name: &str, octets: &[u8]| {
+        let path = data.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, octets).unwrap();
+    };
+    // Larger than anything that is held at once; with the names of what is left out elsewhere.
+    let large: Vec<u8> = (0..5_000_000_u32).flat_map(u32::to_be_bytes).collect();
+    write("manifests/of the whole company", &large);
+    write("manifests/store", b"not the store");
+    write("manifests/lock", b"not its lock");
+    write("lock", b"nor this");
+    write("a/b/c/d/e/f/store/deep", b"");
+    let other = house.folder.path().join("other");
+    fs::write(&other, "another's").unwrap();
+    std::os::unix::fs::symlink(&other, data.join("linked")).unwrap();
+    std::os::unix::fs::symlink(&data, data.join("a/round")).unwrap();
+    let folder = data.join("backups");
+    let create = ["backup", "create", text(&folder)];
+    house.start();
+    house.done(&create, "");
+    let again = house.done(&create, "");
+    assert!(again.contains(" 0 octets written"), "{again}");
+    house.stop();
+    let verified = caramel(&["backup", "verify", text(&folder)]);
+    assert!(verified.status.success(), "{}", said(&verified));
+    let kept = house.folder.path().join("kept");
+    fs::rename(&folder, &kept).unwrap();
+    fs::remove_file(data.join("a/round")).unwrap();
+    let before = files_of(&data);
+    assert!(before.len() > 6 && before.iter().any(|(_, octets)| *octets == large));
+    fs::remove_dir_all(&data).unwrap();
+    let restored = caramel(&["backup", "restore", text(&kept), "--to", text(&data)]);
+    assert!(restored.status.success(), "{}", said(&restored));
+    fs::remove_dir_all(data.join("elsewhere")).unwrap();
+    assert!(files_of(&data) == before);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let house = House::new();
+    let data = house.folder.path().join("data");
+    let folder = house.folder.path().join("backups");
+    let create = ["backup", "create", text(&folder)];
+    std::os::unix::fs::symlink("nowhere", data.join("key.pem")).unwrap();
+    let made = house.run(&create, "");
+    assert_eq!(made.status.code(), Some(1));
+    assert!(
+        said(&made).contains("the file key.pem: "),
+        "{}",
+        said(&made)
+    );
+    let verified = caramel(&["backup", "verify", text(&folder)]);
+    assert_eq!(verified.status.code(), Some(1));
+    assert!(
+        said(&verified).contains("the file key.pem "),
+        "{}",
+        said(&verified)
+    );
+    fs::remove_file(data.join("key.pem")).unwrap();
+    // Backups of another kind are no part of what is kept; who has them there is told.
+    let second = data.join("more backups");
+    house.done(&["backup", "create", text(&second)], "");
+    let told = house.done(&create, "");
+    assert!(
+        told.contains("more backups has backups, and is left out"),
+        "{told}"
+    );
+    let verified = caramel(&["backup", "verify", text(&folder)]);
+    assert!(verified.status.success(), "{}", said(&verified));
+}
+
+#[test]
+fn what_a_backup_holds_is_shown() {
+    let mut house = House::new();
+    let folder = house.folder.path().join("backups");
+    house.start();
+    send(&house, 1..8);
+    let mut imap = house.call("imap");
+    imap.say("a LOGIN ada@test.localhost \"secret word\"", &["a "]);
+    imap.say("b CREATE Work", &["b "]);
+    imap.say("c SELECT INBOX", &["c "]);
+    imap.say("d COPY 2:3 Work", &["d "]);
+    imap.say("e STORE 1 +FLAGS (\\Deleted)", &["e "]);
+    imap.say("f EXPUNGE", &["f "]);
+    let status = |name: &str, imap: &mut running::Talk| {
+        let told = imap.say(&format!("g STATUS {name} (SIZE)"), &["g "]);
+        let size = told.split("SIZE ").nth(1).unwrap();
+        size.split(')').next().unwrap().to_owned()
+    };
+    let (inbox, work) = (status("INBOX", &mut imap), status("Work", &mut imap));
+    house.done(
+        &["account", "add", "alan@test.localhost", "--password-stdin"],
+        "secret word\n",
+    );
+    house.done(&["backup", "create", text(&folder)], "");
+    house.stop();
+    let shown = caramel(&["backup", "show", text(&folder)]);
+    assert!(shown.status.success(), "{}", said(&shown));
+    let shown = said(&shown);
+    for line in [
+        "ada@test.localhost: 8 messages".to_owned(),
+        format!("  INBOX: 6 messages, {inbox} octets"),
+        format!("  Work: 2 messages, {work} octets"),
+        "alan@test.localhost: 0 messages".to_owned(),
+    ] {
+        assert!(
+            shown.lines().any(|one| one.starts_with(&line)),
+            "{line}: {shown}"
+        );
+    }
+    assert!(shown.contains("caramel.toml"), "{shown}");
+    let shown = said(&caramel(&["backup", "show", text(&folder), "--json"]));
+    let ada = shown
+        .lines()
+        .find(|line| line.starts_with("{\"account\":\"ada@"));
+    for (name, messages, octets) in [("INBOX", 6, &inbox), ("Work", 2, &work)] {
+        let part = format!("{{\"messages\":{messages},\"name\":\"{name}\",\"octets\":{octets}}}");
+        assert!(ada.unwrap().contains(&part), "{part}: {shown}");
+    }
+    // A damaged piece of rows is named, and what there was in it does not count.
+    let rows = fs::read_dir(folder.join("rows")).unwrap();
+    for path in rows.map(|entry| entry.unwrap().path()) {
+        let mut octets = fs::read(&path).unwrap();
+        let at = octets
+            .windows(8)
+            .position(|some| some == b"carachk1")
+            .unwrap();
+        octets[at + 40] ^= 1;
+        fs::write(path, octets).unwrap();
+    }
+    let shown = caramel(&["backup", "show", text(&folder)]);
+    assert_eq!(shown.status.code(), Some(1));
+    assert!(said(&shown).contains("rows are lost: "), "{}", said(&shown));
+}
+
 #[test]
 fn old_backups_go_and_others_stay_whole() {
     let mut house = House::new();

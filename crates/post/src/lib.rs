@@ -119,7 +119,7 @@ mod undo;
 pub use account::Account;
 pub use append::{Append, Appended};
 pub use audit::{AtOnce, Audit, AuditStatus, Difference, Findings, Kind, Pace};
-pub use backup::{StoredBody, stored_body};
+pub use backup::{AccountContents, Inventory, MailboxContents, StoredBody, stored_body};
 pub use budget::MailboxMemory;
 pub use changes::{Changed, Changes, Snapshot};
 pub use copy::Copied;

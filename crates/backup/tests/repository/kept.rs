@@ -1,10 +1,14 @@
 //! A store with something in it, as a source; and what there is in one, for comparing.
 
+use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use ::mail::{BlobRange, Timestamp};
-use backup::{Bodies, Created, Error, Extra, Folder, Outcome, Repository, Restored, Rows, Source};
+use backup::{
+    Bodies, Created, Draft, Error, Extra, Folder, Object, Outcome, Repository, Restored, Rows,
+    Source,
+};
 use bytes::Bytes;
 use sim::{Dice, SimDisk, Trace};
 use store::disk::Disk;
@@ -90,17 +94,30 @@ pub(crate) fn repository(disk: &SimDisk) -> Repository {
     Repository::new(Box::new(Folder::new(disk, Path::new("/backups"))))
 }
 
+pub(crate) fn extra(path: &str, content: impl Object + 'static) -> Extra {
+    Extra {
+        path: path.to_owned(),
+        content: Ok(Box::new(content)),
+    }
+}
+
+pub(crate) fn create_with(
+    repository: &Repository,
+    source: &mut Still,
+    extras: impl IntoIterator<Item = Extra>,
+    seconds: i64,
+) -> Outcome<Created> {
+    let about = (Timestamp::utc(seconds), "mx.example.org", 1);
+    backup::create(repository, source, &mut extras.into_iter(), about)
+}
+
 pub(crate) fn create(
     repository: &Repository,
     source: &mut Still,
     seconds: i64,
 ) -> Outcome<Created> {
-    let extras = [Extra {
-        path: "keys/one".to_owned(),
-        octets: b"secret".to_vec(),
-    }];
-    let about = (Timestamp::utc(seconds), "mx.example.org", 1);
-    backup::create(repository, source, &extras, about)
+    let extras = [extra("keys/one", io::Cursor::new(b"secret"))];
+    create_with(repository, source, extras, seconds)
 }
 
 /// The last backup, in a new store.
@@ -110,15 +127,56 @@ pub(crate) fn restored(repository: &Repository) -> Outcome<(Memory, Restored)> {
     let mut passed = |_, _| {};
     let restored = backup::restore(repository, &manifest, &store, None, &mut passed);
     let mut restored = now(restored)?;
-    let files = backup::files(repository, &manifest, &mut restored)?;
+    let files = files(repository, &mut restored)?;
     if restored.flaw_count == 0 {
-        assert_eq!(files.len(), 1);
-        assert_eq!(
-            (files[0].path.as_str(), &files[0].octets[..]),
-            ("keys/one", &b"secret"[..])
-        );
+        assert_eq!(files, [("keys/one".to_owned(), b"secret".to_vec())]);
     }
     Ok((store, restored))
+}
+
+/// What was given back, by path.
+type Given = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+
+struct Giving {
+    given: Given,
+    octets: Vec<u8>,
+}
+
+impl io::Write for Giving {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.octets.write(octets)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Draft for Giving {
+    fn keep(self: Box<Self>, name: &str) -> io::Result<()> {
+        let mut given = self.given.lock().unwrap();
+        given.push((name.to_owned(), self.octets));
+        Ok(())
+    }
+}
+
+/// The files of the last backup.
+pub(crate) fn files(
+    repository: &Repository,
+    restored: &mut Restored,
+) -> Outcome<Vec<(String, Vec<u8>)>> {
+    let manifest = repository.manifest(None)?;
+    let given = Given::default();
+    let mut begin = || -> io::Result<Box<dyn Draft>> {
+        Ok(Box::new(Giving {
+            given: Arc::clone(&given),
+            octets: Vec::new(),
+        }))
+    };
+    let paths = backup::files(repository, &manifest, restored, &mut begin)?;
+    let given = std::mem::take(&mut *given.lock().unwrap());
+    assert!(given.iter().map(|(path, _)| path).eq(&paths));
+    Ok(given)
 }
 
 /// All rows of a store, hints left out, and behind each its body, if it has one.

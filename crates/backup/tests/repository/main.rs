@@ -7,6 +7,7 @@
 )]
 
 mod broken;
+mod files;
 mod kept;
 mod life;
 mod pruned;

@@ -124,6 +124,60 @@ fn wherever_it_is_broken_off_others_are_whole() {
     }
 }
 
+/// Two backups; of each pack of bodies the second needs a little.
+fn half_needed(disk: &SimDisk, store: &Memory) -> Vec<String> {
+    let repository = repository(disk);
+    for moment in [100, 200] {
+        let numbers = moment..moment + 20;
+        let bodies = numbers.map(|number| (number, noise(2000, number)));
+        put(store, 1, bodies);
+        let seconds = i64::try_from(moment).unwrap();
+        create(&repository, &mut Still::of(store), seconds).unwrap();
+    }
+    for moment in [100, 200] {
+        delete(store, 1, moment + 3..moment + 20);
+    }
+    create(&repository, &mut Still::of(store), 300).unwrap();
+    let backups = repository.backups().unwrap();
+    backups.into_iter().map(|one| one.name).collect()
+}
+
+#[test]
+fn a_damaged_pack_of_bodies_stays_and_the_others_are_done() {
+    let mut stays = 0;
+    for damaged in 0..2 {
+        for part in 0..40 {
+            let (store, disk) = (Memory::new(), disk(1));
+            let names = half_needed(&disk, &store);
+            let packs = disk.list(Path::new("/backups/bodies")).unwrap();
+            assert_eq!(packs.len(), 2);
+            let path = &packs[damaged];
+            assert!(disk.flip(path, disk.len(path).unwrap() * part / 40, 1));
+            let repository = repository(&disk);
+            let pruned = backup::prune(&repository, &names[..2]).unwrap();
+            assert_eq!(pruned.backups, 2);
+            // The other one is written anew without what nobody needs.
+            assert!(disk.len(&packs[1 - damaged]).is_err(), "{pruned:?}");
+            let told = path.strip_prefix("/backups").unwrap();
+            let is_told = |flaw: &String| flaw.contains(told.to_str().unwrap());
+            assert_eq!(disk.len(path).is_ok(), pruned.flaws.iter().any(is_told));
+            assert_eq!(disk.len(path).is_ok(), !pruned.flaws.is_empty());
+            stays += pruned.flaws.len();
+            let (copy, found) = restored(&repository).unwrap();
+            let is_whole = contents_now(&copy) == contents_now(&store);
+            assert_eq!(is_whole, found.flaws.is_empty());
+            assert!(is_whole || disk.len(path).is_ok(), "{found:?}");
+            // Once it is taken out, what it had is written again.
+            drop(disk.remove(path));
+            create(&repository, &mut Still::of(&store), 400).unwrap();
+            let (copy, found) = restored(&repository).unwrap();
+            assert_eq!(found.flaws, []);
+            assert!(contents_now(&copy) == contents_now(&store));
+        }
+    }
+    assert!((2..80).contains(&stays), "{stays}");
+}
+
 #[test]
 fn nothing_goes_where_it_is_not_sure_what_is_needed() {
     let mut refusals = 0;

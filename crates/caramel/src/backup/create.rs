@@ -39,14 +39,20 @@ pub(super) fn run(config: &Config, create: &Create) -> Result<(), Complaint> {
     let (Some(seconds), Some(sequence)) = (seconds, sequence) else {
         return Err(Complaint::new("the server's answer cannot be read"));
     };
-    let extras = extras::gather(config, &create.folder)?;
+    let found = extras::find(config, &create.folder)?;
+    for other in &found.left_out {
+        if !create.json {
+            say(&format!("{} has backups, and is left out", other.display()))?;
+        }
+    }
+    let mut extras = found.files(config.data());
     let mut progress = Progress::new(create.json);
     let held = Holdings::of(&config.store()).unwrap_or_default();
     progress.total = held.log.octets + held.bodies.octets;
     let mut feed = Feed::new(line, progress, create.rate);
     let host = config.hostname().to_string();
     let about = (Timestamp::utc(seconds), host.as_str(), sequence);
-    let made = backup::create(&repository(&create.folder), &mut feed, &extras, about);
+    let made = backup::create(&repository(&create.folder), &mut feed, &mut extras, about);
     feed.progress().clear();
     let made = made.map_err(|error| match feed.broken() {
         // What it says is what happened; the other is what came of it.
@@ -72,6 +78,7 @@ fn tell(create: &Create, made: &Created, progress: &Progress) -> Result<(), Comp
             "chunksWritten": made.chunks,
             "lost": lost,
             "flaws": made.flaws,
+            "unread": made.unread,
         })
         .to_string())?;
     } else {
@@ -91,11 +98,20 @@ fn tell(create: &Create, made: &Created, progress: &Progress) -> Result<(), Comp
         for lost in &made.lost {
             say(&format!("the message {lost} cannot be read in the store"))?;
         }
+        for unread in &made.unread {
+            say(&format!("the file {unread}"))?;
+        }
     }
-    match sums.lost {
-        0 => Ok(()),
-        lost => Err(Complaint::new(format!("{lost} messages could not be read"))
-            .because("the backup has everything else")
-            .next("caramel audit --deep")),
+    let complain = |what: String| Complaint::new(what).because("the backup has everything else");
+    match (sums.lost, sums.unread) {
+        (0, 0) => Ok(()),
+        (0, files) => Err(complain(format!("{files} files could not be read"))),
+        (lost, 0) => {
+            Err(complain(format!("{lost} messages could not be read")).next("caramel audit --deep"))
+        }
+        (lost, files) => Err(complain(format!(
+            "{lost} messages and {files} files could not be read"
+        ))
+        .next("caramel audit --deep")),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use backup::Repository;
+use backup::{Manifest, Repository};
 use serde_json::json;
 
 use super::open;
@@ -30,9 +30,15 @@ pub(super) fn run(folder: &Path, listing: &Listing) -> Result<(), Complaint> {
 
 fn show(repository: &Repository, name: &str, json: bool) -> anyhow::Result<()> {
     let manifest = repository.manifest(Some(name))?;
+    Ok(say(&line(&manifest, json))?)
+}
+
+/// A backup, on a line.
+pub(super) fn line(manifest: &Manifest, json: bool) -> String {
+    let name = manifest.name();
     let sums = manifest.sums();
     let made = manifest.made().to_rfc3339().to_string();
-    let line = match json {
+    match json {
         true => json!({
             "backup": name,
             "made": made,
@@ -43,10 +49,11 @@ fn show(repository: &Repository, name: &str, json: bool) -> anyhow::Result<()> {
             "rows": sums.rows,
             "files": sums.files,
             "lost": sums.lost,
+            "unread": sums.unread,
         })
         .to_string(),
         false => format!(
-            "{name}  {} accounts, {} messages, {} octets of mail, {}{}",
+            "{name}  {} accounts, {} messages, {} octets of mail, {}{}{}",
             sums.accounts,
             sums.messages,
             sums.message_octets,
@@ -54,8 +61,11 @@ fn show(repository: &Repository, name: &str, json: bool) -> anyhow::Result<()> {
             match sums.lost {
                 0 => String::new(),
                 lost => format!("; {lost} messages could not be read in the store"),
+            },
+            match sums.unread {
+                0 => String::new(),
+                unread => format!("; {unread} files could not be read"),
             }
         ),
-    };
-    Ok(say(&line)?)
+    }
 }

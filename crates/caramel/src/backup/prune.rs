@@ -56,8 +56,17 @@ pub(super) fn run(prune: &Prune) -> Result<(), Complaint> {
         return say(&format!("{} backups would be removed.", names.len()));
     }
     let pruned = backup::prune(&repository, &names).map_err(complain)?;
+    for flaw in &pruned.flaws {
+        say(flaw)?;
+    }
     say(&format!(
         "{} backups and {} packs removed, {} octets of what was in them; {} octets written anew.",
         pruned.backups, pruned.packs, pruned.octets, pruned.written
-    ))
+    ))?;
+    match pruned.flaws.len() {
+        0 => Ok(()),
+        damaged => Err(Complaint::new(format!("{damaged} packs cannot be read"))
+            .because("they stay as they are")
+            .next("caramel backup verify FOLDER")),
+    }
 }

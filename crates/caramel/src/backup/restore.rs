@@ -17,7 +17,7 @@ use crate::progress::Progress;
 use crate::{desk, files};
 
 /// The store while it is not whole.
-const DRAFT: &str = "store.part";
+pub(super) const DRAFT: &str = "store.part";
 
 /// What is restored, and where to.
 #[derive(Debug, Args)]
@@ -96,11 +96,12 @@ fn whole(restore: &Restore, repository: &Repository, to: &Path) -> Result<(), Co
     }
     files::make_folder(config.data())?;
     let mut found = store(repository, &manifest, &config, None)?;
-    let extras = backup::files(repository, &manifest, &mut found);
-    for extra in extras.map_err(|error| complaint(&error))? {
-        let path = extras::put_back(config.data(), &extra)?;
-        if Path::new(&extra.path).is_absolute() {
-            say(&format!("{} is in {}", extra.path, path.display()))?;
+    let mut begin = || extras::begin(&config);
+    let paths = backup::files(repository, &manifest, &mut found, &mut begin);
+    for path in paths.map_err(|error| complaint(&error))? {
+        if Path::new(&path).is_absolute() {
+            let place = extras::place((config.data(), &config.store()), &path);
+            say(&format!("{path} is in {}", place.display()))?;
         }
     }
     let runtime = Runtime::new().context("starting")?;

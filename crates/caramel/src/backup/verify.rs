@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio::runtime::Runtime;
 
-use super::{Scratch, Which, complaint, open, restore, tell_flaws};
+use super::{Scratch, Which, complaint, extras, open, restore, tell_flaws};
 use crate::cli::say;
 use crate::complaint::Complaint;
 use crate::progress::Progress;
@@ -50,7 +50,9 @@ pub(super) fn run(verify: &Verify) -> Result<(), Complaint> {
     })?;
     drop(runtime);
     let mut lost = restored.clone();
-    backup::files(&repository, &manifest, &mut lost).map_err(|error| complaint(&error))?;
+    let mut begin = || Ok(extras::nowhere());
+    let files = backup::files(&repository, &manifest, &mut lost, &mut begin);
+    files.map_err(|error| complaint(&error))?;
     for flaw in lost.flaws.iter().skip(restored.flaws.len()) {
         say(&flaw.what)?;
     }
