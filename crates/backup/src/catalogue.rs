@@ -120,8 +120,8 @@ impl<'r> Catalogue<'r> {
             .packs
             .get(pack)
             .ok_or_else(|| Error::damaged("a list", "too short"))?;
-        let path = self.path(pack);
-        let index = Arc::new(Index::read(self.object(pack)?, name, &path)?);
+        let (path, repository) = (self.path(pack), self.repository);
+        let index = Arc::new(Index::read(self.object(pack)?, repository, name, &path)?);
         if self.cached_octets + index.octets() <= CACHE_OCTETS_MAX {
             self.cached_octets += index.octets();
             self.indexes.insert(pack, Arc::clone(&index));

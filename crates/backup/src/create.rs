@@ -100,10 +100,10 @@ pub fn create(
         repository,
         source,
         writer: Writer::begin(repository, made, host, sequence)?,
-        bodies: (bodies, Packer::new(BODIES, BODY_PACK_OCTETS)),
+        bodies: (bodies, Packer::new(repository, BODIES, BODY_PACK_OCTETS)),
         rows: (
             Catalogue::open(repository, ROWS)?,
-            Packer::new(ROWS, ROW_PACK_OCTETS),
+            Packer::new(repository, ROWS, ROW_PACK_OCTETS),
         ),
         body_count: 0,
         chunk_count: 0,

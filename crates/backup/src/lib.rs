@@ -9,6 +9,7 @@
 //! rows/PACK          chunks of rows, and files, in the same form
 //! manifests/BACKUP   what there was at one moment
 //! drafts/            what has no name yet; removed by whoever writes next
+//! seal               where all of it is enciphered: what tells the right key
 //! lock               held by whoever writes
 //! ```
 //!
@@ -27,6 +28,7 @@ mod pack;
 mod prune;
 mod repository;
 mod restore;
+mod seal;
 mod show;
 mod source;
 mod verify;
@@ -41,6 +43,7 @@ pub use medium::{Draft, Folder, Medium, Object};
 pub use prune::{Pruned, prune};
 pub use repository::{Listed, Repository};
 pub use restore::{Flaw, Restored, message, restore};
+pub use seal::Key;
 pub use show::{Content, show};
 pub use source::{Bodies, Rows, Source};
 pub use verify::compare;
@@ -49,6 +52,8 @@ pub use verify::compare;
 const BODIES: &str = "bodies";
 /// The folder of packs of rows.
 const ROWS: &str = "rows";
+/// What says that a repository is sealed.
+const SEAL: &str = "seal";
 /// The folder of manifests.
 const MANIFESTS: &str = "manifests";
 
@@ -98,6 +103,15 @@ pub enum Error {
     /// Somebody else writes to the repository.
     #[error("another backup is being written here")]
     Busy,
+    /// A repository that was begun with a key, and no key.
+    #[error("these backups are encrypted: they need their key")]
+    Sealed,
+    /// A repository that was begun with another key.
+    #[error("the key is not the one of these backups")]
+    WrongKey,
+    /// A repository that was begun without a key, and a key.
+    #[error("these backups were begun without a key")]
+    Unsealed,
     /// There is no such backup.
     #[error("there is no backup {0}")]
     NoBackup(String),

@@ -1,6 +1,6 @@
 //! Where a repository lies: whole objects under names, written once.
 //!
-//! Not here: what is in them (`pack`, `manifest`).
+//! Not here: what is in them (`pack`, `manifest`), and that nobody else can read it (`seal`).
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom, Write};

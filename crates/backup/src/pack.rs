@@ -3,11 +3,11 @@
 //! ```text
 //! pack:  magic:8, items, index, footer
 //! index: (digest:32 offset:u64 len:u64)*, rising
-//! footer: items:u64 index_at:u64 digest_of_index:32 magic:8
+//! footer: items:u64 index_at:u64 name:32 magic:8
 //! ```
 //!
-//! A pack's name is the digest of its index, which has the digests of its items: so who knows the
-//! name knows every octet.
+//! A pack's name is the digest of its index (a keyed one where it is sealed), which has the digests
+//! of its items: so who knows the name knows every octet.
 //!
 //! Not here: which packs there are (`catalogue`).
 
@@ -15,7 +15,8 @@ use std::collections::HashSet;
 use std::io::{SeekFrom, Write};
 
 use crate::medium::{Draft, Object};
-use crate::repository::Repository;
+use crate::repository::{self, Repository};
+use crate::seal::Key;
 use crate::{Digest, Error, Outcome};
 
 /// Items of a pack at most: its index is read whole.
@@ -37,6 +38,7 @@ pub(crate) struct Entry {
 pub(crate) struct Packer {
     folder: &'static str,
     octets_max: u64,
+    key: Option<Key>,
     draft: Option<Box<dyn Draft>>,
     at: u64,
     entries: Vec<Entry>,
@@ -52,10 +54,11 @@ pub(crate) struct Packer {
 
 impl Packer {
     /// Packs for a folder, each of about so many octets.
-    pub(crate) fn new(folder: &'static str, octets_max: u64) -> Self {
+    pub(crate) fn new(repository: &Repository, folder: &'static str, octets_max: u64) -> Self {
         Self {
             folder,
             octets_max,
+            key: repository.key(),
             draft: None,
             at: 0,
             entries: Vec::new(),
@@ -132,7 +135,7 @@ impl Packer {
         self.known.clear();
         entries.sort_unstable_by_key(|entry| entry.digest);
         let index = encode(&entries);
-        let name = Digest::of(&index);
+        let name = repository::name(self.key.as_ref(), &index);
         let mut footer = (entries.len() as u64).to_be_bytes().to_vec();
         footer.extend_from_slice(&self.at.to_be_bytes());
         footer.extend_from_slice(&name.0);
@@ -177,7 +180,12 @@ pub(crate) struct Index {
 
 impl Index {
     /// Reads and verifies the index of a pack with this name.
-    pub(crate) fn read(object: &mut dyn Object, name: Digest, path: &str) -> Outcome<Self> {
+    pub(crate) fn read(
+        object: &mut dyn Object,
+        repository: &Repository,
+        name: Digest,
+        path: &str,
+    ) -> Outcome<Self> {
         let doing = || format!("reading {path}");
         let damaged = |why: &str| Error::damaged(path, why);
         let len = object
@@ -199,7 +207,7 @@ impl Index {
         let items = items.ok_or_else(|| damaged("it has too many items"))?;
         let mut octets = vec![0; items * ENTRY_OCTETS];
         read_at(object, index_at, &mut octets).map_err(Error::medium(doing()))?;
-        if Digest::of(&octets) != name {
+        if repository.name(&octets) != name {
             return Err(damaged("its index is not what its name says"));
         }
         Ok(Self { octets })

@@ -188,7 +188,7 @@ fn sweep(
         ROWS => ROW_PACK_OCTETS,
         _ => BODY_PACK_OCTETS,
     };
-    let mut packer = Packer::new(folder, octets_max);
+    let mut packer = Packer::new(repository, folder, octets_max);
     let mut emptied = Vec::new();
     for pack in 0..catalogue.packs().len() {
         let index = match catalogue.index(pack) {

@@ -1,15 +1,25 @@
 //! The repository: its packs and its backups.
 
 use std::fmt;
+use std::io::{self, ErrorKind, Read as _, Write as _};
 
 use crate::manifest::Manifest;
 use crate::medium::{Draft, Medium, Object};
-use crate::{Digest, Error, MANIFESTS, Outcome};
+use crate::seal::{Key, Sealed};
+use crate::{BODIES, Digest, Error, MANIFESTS, Outcome, ROWS, SEAL};
 
 /// A repository on a medium.
 #[derive(Debug)]
 pub struct Repository {
     medium: Box<dyn Medium>,
+    key: Option<Key>,
+}
+
+/// How a repository and a key fit.
+enum Fit {
+    Right,
+    /// There is no repository yet.
+    New,
 }
 
 /// A backup that there is.
@@ -23,15 +33,94 @@ impl Repository {
     /// The repository on a medium; there need be none yet.
     #[must_use]
     pub fn new(medium: Box<dyn Medium>) -> Self {
-        Self { medium }
+        Self { medium, key: None }
+    }
+
+    /// The same for one that nobody without the key can read.
+    #[must_use]
+    pub fn sealed(medium: Box<dyn Medium>, key: Key) -> Self {
+        let sealed = Sealed {
+            inner: medium,
+            key: key.clone(),
+        };
+        Self {
+            medium: Box::new(sealed),
+            key: Some(key),
+        }
+    }
+
+    /// Says whether this key, or none, is right for what there is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Sealed`], [`Error::WrongKey`], [`Error::Unsealed`]; or if the medium says no.
+    pub fn check_key(&self) -> Outcome<()> {
+        self.fit().map(drop)
+    }
+
+    fn fit(&self) -> Outcome<Fit> {
+        let seal = self.opens(SEAL)?;
+        if self.key.is_none() {
+            return match seal {
+                Some(_) => Err(Error::Sealed),
+                None => Ok(Fit::Right),
+            };
+        }
+        let mut is_right = seal == Some(true);
+        let backups = self.backups()?;
+        for one in &backups {
+            // The seal may be damaged or gone: any backup tells the key as well.
+            is_right = is_right || self.opens(&format!("{MANIFESTS}/{}", one.name))? == Some(true);
+        }
+        let is_empty =
+            backups.is_empty() && self.packs(BODIES)?.is_empty() && self.packs(ROWS)?.is_empty();
+        match seal {
+            _ if is_right => Ok(Fit::Right),
+            Some(_) => Err(Error::WrongKey),
+            None if is_empty => Ok(Fit::New),
+            None => Err(Error::Unsealed),
+        }
+    }
+
+    /// True if an object can be read; none if there is none.
+    fn opens(&self, name: &str) -> Outcome<Option<bool>> {
+        let read = self.medium.open(name).and_then(|mut object| {
+            let mut octet = [0];
+            object.read_exact(&mut octet)
+        });
+        match read {
+            Ok(()) => Ok(Some(true)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                let error = Error::medium(format!("opening {name}"))(error);
+                match error.is_loss() {
+                    true => Ok(Some(false)),
+                    false => Err(error),
+                }
+            }
+        }
+    }
+
+    /// The name of a pack with this index.
+    pub(crate) fn name(&self, index: &[u8]) -> Digest {
+        name(self.key.as_ref(), index)
+    }
+
+    pub(crate) fn key(&self) -> Option<Key> {
+        self.key.clone()
     }
 
     /// Keeps all others from writing.
     pub(crate) fn hold(&self) -> Outcome<Box<dyn fmt::Debug>> {
-        self.medium.hold().map_err(|error| match error.kind() {
-            std::io::ErrorKind::WouldBlock => Error::Busy,
+        let held = self.medium.hold().map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock => Error::Busy,
             _ => Error::medium("opening the repository")(error),
-        })
+        })?;
+        if let Fit::New = self.fit()? {
+            let sealed = self.begin()?;
+            keep_seal(sealed).map_err(Error::medium("writing the seal"))?;
+        }
+        Ok(held)
     }
 
     /// The backups, the oldest first.
@@ -104,4 +193,15 @@ impl Repository {
         let doing = format!("opening {name}");
         self.medium.open(name).map_err(Error::medium(doing))
     }
+}
+
+/// A pack's name is the digest of its index: a keyed one where nobody else is to tell what is in
+/// it.
+pub(crate) fn name(key: Option<&Key>, index: &[u8]) -> Digest {
+    key.map_or_else(|| Digest::of(index), |key| key.name(index))
+}
+
+fn keep_seal(mut draft: Box<dyn Draft>) -> io::Result<()> {
+    draft.write_all(b"caramel backups\n")?;
+    draft.keep(SEAL)
 }

@@ -66,6 +66,19 @@ impl Restored {
         }
     }
 
+    /// Names the packs in which what is lost may have been, before all else.
+    fn packs(&mut self, flaws: &[String]) {
+        if self.flaw_count > 0 {
+            self.flaw_count += flaws.len() as u64;
+            let packs = flaws.iter().map(|what| Flaw {
+                partition: None,
+                what: what.clone(),
+            });
+            self.flaws.splice(0..0, packs);
+            self.flaws.truncate(FLAWS_MAX);
+        }
+    }
+
     /// Reads a chunk of rows of a partition; what is damaged or lost is a flaw.
     pub(crate) fn chunk(
         &mut self,
@@ -316,6 +329,8 @@ impl Filler<'_> {
         for commit in self.commits {
             commit.await?;
         }
+        self.restored.packs(&self.rows.flaws);
+        self.restored.packs(&self.bodies.flaws);
         Ok(self.restored)
     }
 }

@@ -26,6 +26,7 @@ mod account;
 mod create;
 mod extras;
 mod feed;
+mod key;
 mod list;
 mod prune;
 mod restore;
@@ -43,10 +44,15 @@ pub(crate) enum BackupCommand {
     Create(create::Create),
     /// Lists the backups in a folder.
     List {
-        /// The folder.
-        folder: PathBuf,
+        #[command(flatten)]
+        place: Place,
         #[command(flatten)]
         listing: Listing,
+    },
+    /// Makes a key for backups that nobody without it can read.
+    Key {
+        /// The file, which is not there yet.
+        file: PathBuf,
     },
     /// Shows what one backup holds: accounts, mailboxes with messages and octets, and files.
     ///
@@ -71,7 +77,8 @@ impl BackupCommand {
     pub(crate) fn run_without_configuration(&self) -> Option<Result<(), Complaint>> {
         match self {
             Self::Create(_) => None,
-            Self::List { folder, listing } => Some(list::run(folder, listing)),
+            Self::List { place, listing } => Some(list::run(place, listing)),
+            Self::Key { file } => Some(key::make(file)),
             Self::Show(show) => Some(show::run(show)),
             Self::Verify(verify) => Some(verify::run(verify)),
             Self::Restore(restore) if restore.needs_configuration() => None,
@@ -85,7 +92,11 @@ impl BackupCommand {
         match self {
             Self::Create(create) => create::run(config, create),
             Self::Restore(restore) => restore.run_with(config),
-            Self::List { .. } | Self::Show(_) | Self::Verify(_) | Self::Prune(_) => Ok(()),
+            Self::List { .. }
+            | Self::Key { .. }
+            | Self::Show(_)
+            | Self::Verify(_)
+            | Self::Prune(_) => Ok(()),
         }
     }
 }
@@ -111,22 +122,56 @@ impl Which {
     }
 }
 
-/// The repository in a folder that is there.
-fn open(folder: &Path) -> Result<Repository, Complaint> {
-    if !folder.join("manifests").is_dir() {
-        let what = format!("there is no backup in {}", folder.display());
-        return Err(Complaint::new(what).next("caramel backup create FOLDER"));
-    }
-    Ok(repository(folder))
+/// Where backups are.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Place {
+    /// The folder with the backups.
+    folder: PathBuf,
+    /// The file with their key, where they are encrypted.
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
 }
 
-fn repository(folder: &Path) -> Repository {
-    Repository::new(Box::new(Folder::new(Arc::new(RealDisk), folder)))
+impl Place {
+    /// The repository, if there is one.
+    fn open(&self) -> Result<Repository, Complaint> {
+        if !self.folder.join("manifests").is_dir() {
+            let what = format!("there is no backup in {}", self.folder.display());
+            return Err(Complaint::new(what).next("caramel backup create FOLDER"));
+        }
+        self.repository()
+    }
+
+    /// The repository; there need be none yet.
+    fn repository(&self) -> Result<Repository, Complaint> {
+        let medium = Box::new(Folder::new(Arc::new(RealDisk), &self.folder));
+        let repository = match &self.key {
+            None => Repository::new(medium),
+            Some(file) => Repository::sealed(medium, key::read(file)?),
+        };
+        let checked = repository.check_key();
+        checked.map_err(|error| complaint(&error))?;
+        Ok(repository)
+    }
+
+    /// A folder for a store that is thrown away. Beside backups that are encrypted it is not made
+    /// unasked: what is in it is not.
+    fn scratch(&self, named: Option<PathBuf>) -> Result<Scratch, Complaint> {
+        if self.key.is_some() && named.is_none() {
+            return Err(
+                Complaint::usage("where may mail lie that is not encrypted?")
+                    .next("--scratch DIR: it is removed afterwards"),
+            );
+        }
+        Scratch::make(named, &self.folder)
+    }
 }
 
 fn complaint(error: &backup::Error) -> Complaint {
     let complaint = Complaint::new(error.to_string());
     match error {
+        backup::Error::Sealed => complaint.next("--key FILE"),
+        backup::Error::Unsealed => complaint.next("another folder, or no --key"),
         backup::Error::NoBackup(_) => complaint.next("caramel backup list FOLDER"),
         backup::Error::Damaged { .. } => complaint.next("caramel backup list FOLDER: an older one"),
         _ => complaint,

@@ -9,6 +9,9 @@ use std::process::{Command, Output};
 #[path = "house/running.rs"]
 mod running;
 
+#[path = "backup/locked.rs"]
+mod locked;
+
 use running::House;
 
 fn send(house: &House, numbers: std::ops::Range<usize>) {

@@ -11,3 +11,4 @@ mod files;
 mod kept;
 mod life;
 mod pruned;
+mod sealed;

@@ -15,7 +15,7 @@ use store::Partition;
 use tokio::runtime::Runtime;
 
 use super::restore::{self, Restore};
-use super::{Scratch, complaint, tell_flaws};
+use super::{complaint, tell_flaws};
 use crate::cli::say;
 use crate::complaint::Complaint;
 use crate::config::Config;
@@ -51,7 +51,7 @@ pub(super) fn run(
 ) -> Result<(), Complaint> {
     let parsed = Address::parse(address);
     let parsed = parsed.map_err(|_| Complaint::usage(format!("{address} is not an address")))?;
-    let thrown_away = Scratch::make(restore.scratch.clone(), &restore.folder)?;
+    let thrown_away = restore.place.scratch(restore.scratch.clone())?;
     let scratch = restore::config_of(&thrown_away.0)?;
     fill(repository, manifest, &scratch, &parsed)?;
     let mut from = Line::open(&scratch)?;

@@ -1,7 +1,5 @@
 //! `caramel backup create`.
 
-use std::path::PathBuf;
-
 use backup::Created;
 use clap::Args;
 use mail::Timestamp;
@@ -9,7 +7,7 @@ use serde_json::{Value, json};
 use store::embedded::Holdings;
 
 use super::feed::Feed;
-use super::{complaint, extras, repository};
+use super::{Place, complaint, extras};
 use crate::cli::say;
 use crate::complaint::Complaint;
 use crate::config::{self, Config};
@@ -19,8 +17,8 @@ use crate::progress::Progress;
 /// What is backed up, and where to.
 #[derive(Debug, Args)]
 pub(crate) struct Create {
-    /// The folder; it is made if it is not there.
-    folder: PathBuf,
+    #[command(flatten)]
+    place: Place,
     /// Octets that are read in a second at most: 20M. Without it, as many as there are.
     #[arg(long, value_name = "OCTETS", value_parser = config::octets)]
     rate: Option<u64>,
@@ -32,6 +30,7 @@ pub(crate) struct Create {
 /// Makes a backup.
 pub(super) fn run(config: &Config, create: &Create) -> Result<(), Complaint> {
     net::let_others_go_first();
+    let repository = create.place.repository()?;
     let mut line = Line::open(config)?;
     let begun = line.call("Backup/begin", &json!({}))?;
     let seconds = begun.get("seconds").and_then(Value::as_i64);
@@ -39,7 +38,7 @@ pub(super) fn run(config: &Config, create: &Create) -> Result<(), Complaint> {
     let (Some(seconds), Some(sequence)) = (seconds, sequence) else {
         return Err(Complaint::new("the server's answer cannot be read"));
     };
-    let found = extras::find(config, &create.folder)?;
+    let found = extras::find(config, &create.place.folder)?;
     for other in &found.left_out {
         if !create.json {
             say(&format!("{} has backups, and is left out", other.display()))?;
@@ -52,7 +51,7 @@ pub(super) fn run(config: &Config, create: &Create) -> Result<(), Complaint> {
     let mut feed = Feed::new(line, progress, create.rate);
     let host = config.hostname().to_string();
     let about = (Timestamp::utc(seconds), host.as_str(), sequence);
-    let made = backup::create(&repository(&create.folder), &mut feed, &mut extras, about);
+    let made = backup::create(&repository, &mut feed, &mut extras, about);
     feed.progress().clear();
     let made = made.map_err(|error| match feed.broken() {
         // What it says is what happened; the other is what came of it.

@@ -1,17 +1,15 @@
 //! `caramel backup list`.
 
-use std::path::Path;
-
 use backup::{Manifest, Repository};
 use serde_json::json;
 
-use super::open;
+use super::Place;
 use crate::cli::{Listing, say};
 use crate::complaint::Complaint;
 
 /// Lists the backups in a folder.
-pub(super) fn run(folder: &Path, listing: &Listing) -> Result<(), Complaint> {
-    let repository = open(folder)?;
+pub(super) fn run(place: &Place, listing: &Listing) -> Result<(), Complaint> {
+    let repository = place.open()?;
     let listed = repository
         .backups()
         .map_err(|error| super::complaint(&error))?;

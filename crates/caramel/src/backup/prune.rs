@@ -1,12 +1,10 @@
 //! `caramel backup prune`.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use mail::Timestamp;
 use net::Clock;
 
-use super::{complaint, open};
+use super::{Place, complaint};
 use crate::cli::say;
 use crate::complaint::Complaint;
 
@@ -16,8 +14,8 @@ const DAY: i64 = 86_400;
 /// Which backups stay.
 #[derive(Debug, Args)]
 pub(crate) struct Prune {
-    /// The folder.
-    folder: PathBuf,
+    #[command(flatten)]
+    place: Place,
     /// So many of the newest stay.
     #[arg(long, value_name = "NUMBER", required_unless_present = "days")]
     keep: Option<usize>,
@@ -31,7 +29,7 @@ pub(crate) struct Prune {
 
 /// Removes the others.
 pub(super) fn run(prune: &Prune) -> Result<(), Complaint> {
-    let repository = open(&prune.folder)?;
+    let repository = prune.place.open()?;
     let complain = |error: backup::Error| complaint(&error);
     let listed = repository.backups().map_err(complain)?;
     // The last one always stays.

@@ -9,7 +9,7 @@ use clap::Args;
 use store::{Embedded, EmbeddedSettings, Partition};
 use tokio::runtime::Runtime;
 
-use super::{Which, account, complaint, extras, open, tell_flaws};
+use super::{Place, Which, account, complaint, extras, tell_flaws};
 use crate::cli::say;
 use crate::complaint::Complaint;
 use crate::config::{self, Config};
@@ -22,8 +22,8 @@ pub(super) const DRAFT: &str = "store.part";
 /// What is restored, and where to.
 #[derive(Debug, Args)]
 pub(crate) struct Restore {
-    /// The folder with the backups.
-    pub(super) folder: PathBuf,
+    #[command(flatten)]
+    pub(super) place: Place,
     /// The data folder that all of it becomes; it has no store yet.
     #[arg(
         long, value_name = "DIR", required_unless_present_any = ["account", "message"],
@@ -43,7 +43,8 @@ pub(crate) struct Restore {
     /// Only the message with this UID; may be given several times.
     #[arg(long, value_name = "UID", requires = "mailbox")]
     pub(super) uid: Vec<u32>,
-    /// Where the store is made that is thrown away. Without it, `scratch` in the folder.
+    /// Where the store is made that is thrown away. Without it, `scratch` in the folder; with a
+    /// key it has to be named.
     #[arg(long, value_name = "DIR", requires = "account")]
     pub(super) scratch: Option<PathBuf>,
     /// One message, to standard output, by its digest: `caramel audit` names those it lacks.
@@ -68,7 +69,7 @@ impl Restore {
 
     /// Restores an account into that house.
     pub(super) fn run_with(&self, config: &Config) -> Result<(), Complaint> {
-        let repository = open(&self.folder)?;
+        let repository = self.place.open()?;
         let manifest = self.which.find(&repository)?;
         let address = self.account.as_deref().unwrap_or_default();
         account::run(config, self, (&repository, &manifest), address)
@@ -77,7 +78,7 @@ impl Restore {
 
 /// Restores a whole backup, or one message.
 pub(super) fn run(restore: &Restore) -> Result<(), Complaint> {
-    let repository = open(&restore.folder)?;
+    let repository = restore.place.open()?;
     if let Some(digest) = restore.message {
         return account::message(&repository, digest, restore.output.as_deref());
     }

@@ -1,7 +1,6 @@
 //! `caramel backup show`.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use backup::{Content, Flaw};
 use clap::Args;
@@ -9,15 +8,15 @@ use post::AccountContents;
 use serde_json::{Value, json};
 use store::Partition;
 
-use super::{Which, complaint, list, open};
+use super::{Place, Which, complaint, list};
 use crate::cli::{Listing, say};
 use crate::complaint::Complaint;
 
 /// Which backup is shown.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// The folder with the backups.
-    folder: PathBuf,
+    #[command(flatten)]
+    place: Place,
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
@@ -26,7 +25,7 @@ pub(crate) struct Show {
 
 /// Shows what a backup holds.
 pub(super) fn run(show: &Show) -> Result<(), Complaint> {
-    let repository = open(&show.folder)?;
+    let repository = show.place.open()?;
     let manifest = show.which.find(&repository)?;
     let as_json = show.listing.json;
     say(&list::line(&manifest, as_json))?;

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio::runtime::Runtime;
 
-use super::{Scratch, Which, complaint, extras, open, restore, tell_flaws};
+use super::{Place, Which, complaint, extras, restore, tell_flaws};
 use crate::cli::say;
 use crate::complaint::Complaint;
 use crate::progress::Progress;
@@ -15,21 +15,21 @@ use crate::{audit, desk};
 /// Which backup is verified.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// The folder with the backups.
-    folder: PathBuf,
+    #[command(flatten)]
+    place: Place,
     #[command(flatten)]
     which: Which,
     /// Where the store is made that is thrown away; it takes as much room as all mail does.
-    /// Without it, `scratch` in the folder.
+    /// Without it, `scratch` in the folder; with a key it has to be named.
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
 }
 
 /// Restores into a scratch store and compares.
 pub(super) fn run(verify: &Verify) -> Result<(), Complaint> {
-    let repository = open(&verify.folder)?;
+    let repository = verify.place.open()?;
     let manifest = verify.which.find(&repository)?;
-    let thrown_away = Scratch::make(verify.scratch.clone(), &verify.folder)?;
+    let thrown_away = verify.place.scratch(verify.scratch.clone())?;
     let config = restore::config_of(&thrown_away.0)?;
     let restored = restore::store(&repository, &manifest, &config, None)?;
     let runtime = Runtime::new().context("starting")?;
