@@ -226,14 +226,19 @@ impl Read for FileObject {
     }
 }
 
+/// Where a seek leads in an object of so many octets, from a place in it.
+pub(crate) fn sought(to: SeekFrom, at: u64, len: u64) -> io::Result<u64> {
+    let place = match to {
+        SeekFrom::Start(place) => Some(place),
+        SeekFrom::End(by) => len.checked_add_signed(by),
+        SeekFrom::Current(by) => at.checked_add_signed(by),
+    };
+    Ok(place.ok_or(io::ErrorKind::InvalidInput)?)
+}
+
 impl Seek for FileObject {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let at = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::End(by) => self.len.checked_add_signed(by),
-            SeekFrom::Current(by) => self.at.checked_add_signed(by),
-        };
-        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        self.at = sought(to, self.at, self.len)?;
         Ok(self.at)
     }
 }

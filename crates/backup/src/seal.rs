@@ -18,7 +18,7 @@ use std::io::{self, Read as _, Seek, SeekFrom, Write};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
 use crate::Digest;
-use crate::medium::{Draft, Medium, Object};
+use crate::medium::{Draft, Medium, Object, sought};
 
 /// Octets of what a frame says.
 const FRAME_OCTETS: usize = 64 << 10;
@@ -252,12 +252,7 @@ impl io::Read for SealedObject {
 
 impl Seek for SealedObject {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let at = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::End(by) => self.len.checked_add_signed(by),
-            SeekFrom::Current(by) => self.at.checked_add_signed(by),
-        };
-        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        self.at = sought(to, self.at, self.len)?;
         Ok(self.at)
     }
 }

@@ -82,7 +82,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn sign(&mut self, author: Author, actor: &Arc<Actor>) {
         self.author = author;
         if let Some(pen) = &mut self.pen {
-            pen.actor = Arc::clone(actor);
+            pen.actor = Some(Arc::clone(actor));
         }
     }
 

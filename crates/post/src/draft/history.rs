@@ -21,7 +21,8 @@ const COPIES_MIN: usize = 32;
 #[derive(Debug)]
 pub(super) struct Pen {
     now: Timestamp,
-    pub(super) actor: Arc<Actor>,
+    /// Whose doing it is; nobody in particular where none has signed, as with what is delivered.
+    pub(super) actor: Option<Arc<Actor>>,
     /// What it is; where nobody said so, what its first part is.
     kind: Option<OperationKind>,
     undoes: Option<ModSeq>,
@@ -35,7 +36,7 @@ impl Draft<'_> {
     pub(crate) fn remember(&mut self, now: Timestamp) {
         self.pen = Some(Pen {
             now,
-            actor: Arc::default(),
+            actor: None,
             kind: None,
             undoes: None,
             names: None,
@@ -272,7 +273,7 @@ impl Draft<'_> {
             kind: kind.unwrap_or(OperationKind::Expunge),
             state: State::Done,
             when: pen.now,
-            actor: pen.actor,
+            actor: pen.actor.unwrap_or_default(),
             messages,
             octets,
             mailbox,
