@@ -427,6 +427,8 @@ pub enum Why {
     TooBig,
     /// Another limit of the house.
     Limit,
+    /// The message is not what was stored.
+    Damaged,
     /// Our fault; it may work later.
     Unavailable,
 }

@@ -58,6 +58,7 @@ impl Append {
             Data::Nothing | Data::Size(_) | Data::UnknownEncoding => {
                 return Err(Error::nonexistent("The message has no such part"));
             }
+            Data::Damaged => return Err(Error::damaged()),
         };
         self.room(range.len).await?;
         let mut copied = 0;

@@ -41,6 +41,8 @@ pub enum Why {
     TooBig,
     /// Another has it for itself: POP3 and IMAP `IN-USE`.
     InUse,
+    /// Its octets are not those that were stored: IMAP `CORRUPTION`, POP3 `SYS/PERM`.
+    Damaged,
     /// The transfer encoding cannot be undone: IMAP `UNKNOWN-CTE`.
     UnknownEncoding,
     /// Name or password is wrong: IMAP `AUTHENTICATIONFAILED`, POP3 `AUTH`.
@@ -149,6 +151,25 @@ impl Error {
             store::Error::Full => Self::commit(CommitError::Full),
             cause => Self::Fault(Fault::Store { doing, cause }),
         }
+    }
+
+    /// As [`Error::reading`], of messages: that one is damaged is told to whoever asks for it.
+    pub(crate) fn reading_message(cause: store::Error) -> Self {
+        match cause {
+            store::Error::Damaged(cause) => {
+                tracing::error!(%cause, "a message is damaged");
+                match Self::damaged() {
+                    Self::Refused(why, refusal) => Self::Refused(why, refusal.because(cause)),
+                    fault => fault,
+                }
+            }
+            cause => Self::reading("reading a message")(cause),
+        }
+    }
+
+    pub(crate) fn damaged() -> Self {
+        let text = "The message is damaged where it is stored";
+        Self::refused(Why::Damaged, 554, [5, 3, 0], text)
     }
 
     pub(crate) fn commit(error: CommitError) -> Self {

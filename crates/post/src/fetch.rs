@@ -12,6 +12,8 @@ use message::{
     Wanted, decode_transfer,
 };
 
+use store::Sought;
+
 use self::headers::Headers;
 use crate::draft::{Draft, Flagging, bit};
 use crate::ledger::Folder;
@@ -122,6 +124,8 @@ pub enum Data {
     Size(u64),
     /// The transfer encoding is not known, or the part has none: IMAP `UNKNOWN-CTE`.
     UnknownEncoding,
+    /// The message's octets are not those that were stored.
+    Damaged,
 }
 
 /// A page of rows.
@@ -153,6 +157,7 @@ impl Account {
         let mut kept = 0;
         let mut octets = 0;
         let mut made = Vec::new();
+        let mut told = Vec::new();
         let mut headers = Headers::default();
         let parts_only = !plan.outline.digest && plan.preview.is_none() && !plan.thread;
         let read = self.email_rows(&emails, parts_only).await?;
@@ -170,6 +175,10 @@ impl Account {
             };
             headers.begin_row(kept);
             octets += self.fill(mailbox, row, &email, plan, &mut headers).await?;
+            if plan.items.iter().any(tells_body) {
+                octets = octets.saturating_add(email.size);
+                told.push(email.sought());
+            }
             if plan.preview == Some(Preview::Made) && email.preview.is_none() {
                 octets += self.make_preview(mailbox, row, email, &mut made).await?;
             }
@@ -183,7 +192,36 @@ impl Account {
         self.read_headers(&mut headers, &mut page.rows, plan)
             .await?;
         self.keep_previews(mailbox, made).await;
+        if !told.is_empty() {
+            self.find_damage(mailbox, told, &mut page.rows, plan)
+                .await?;
+        }
         Ok(page)
+    }
+
+    /// Looks whether the messages of which text is told are what was stored, before the first
+    /// octet of them is on its way: of a damaged one no text is told.
+    async fn find_damage(
+        &self,
+        mailbox: MailboxId,
+        told: Vec<Sought>,
+        rows: &mut [FetchRow],
+        plan: &FetchPlan,
+    ) -> Outcome<()> {
+        let sound = self.house.sound(told).await?;
+        for (row, is_sound) in rows.iter_mut().zip(sound) {
+            if is_sound {
+                continue;
+            }
+            let (account, uid) = (self.address(), row.uid);
+            tracing::error!(%account, %mailbox, %uid, "a message is damaged");
+            for (item, data) in plan.items.iter().zip(&mut row.data) {
+                if tells_body(item) {
+                    *data = Data::Damaged;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The rows without text.
@@ -522,6 +560,11 @@ fn header_of(email: &EmailRow, outline: &Outline, item: &Item) -> Option<BlobRan
 /// True for what needs no outline: the message as it is.
 fn is_whole(item: &Item) -> bool {
     item.section.parts.is_empty() && item.section.specifier == Specifier::All
+}
+
+/// True for what is more than a header.
+const fn tells_body(item: &Item) -> bool {
+    matches!(item.section.specifier, Specifier::All | Specifier::Text)
 }
 
 /// True for what the places of the message's header and body are not enough for.

@@ -144,10 +144,10 @@ impl Post {
     /// Octets of a stored message; at most as many as the caller wants in memory.
     ///
     /// # Errors
-    /// If the store cannot read them.
+    /// [`crate::Why::Damaged`] if a message that is read whole is not what was stored, or a fault.
     pub async fn read(&self, range: BlobRange) -> Outcome<Bytes> {
         let read = self.inner.store.read(range).await;
-        read.map_err(Error::reading("reading a message"))
+        read.map_err(Error::reading_message)
     }
 
     /// Octets of many stored ranges, in their order; at most as many as the caller wants in memory.
@@ -156,7 +156,7 @@ impl Post {
     /// As [`Post::read`].
     pub async fn read_many(&self, ranges: Vec<BlobRange>) -> Outcome<Vec<Bytes>> {
         let read = self.inner.store.read_many(ranges).await;
-        read.map_err(Error::reading("reading messages"))
+        read.map_err(Error::reading_message)
     }
 
     /// The same where rows say where the messages may be.
@@ -165,7 +165,13 @@ impl Post {
     /// As [`Post::read`].
     pub async fn read_sought(&self, sought: Vec<Sought>) -> Outcome<Vec<Bytes>> {
         let read = self.inner.store.read_sought(sought).await;
-        read.map_err(Error::reading("reading messages"))
+        read.map_err(Error::reading_message)
+    }
+
+    /// Tells of each of many stored messages whether its octets are those that were stored.
+    pub(crate) async fn sound(&self, sought: Vec<Sought>) -> Outcome<Vec<bool>> {
+        let sound = self.inner.store.sound(sought).await;
+        sound.map_err(Error::reading("comparing messages"))
     }
 
     /// The one keeper of an account.

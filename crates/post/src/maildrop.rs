@@ -78,7 +78,8 @@ impl Maildrop {
     /// The stored octets of a message.
     ///
     /// # Errors
-    /// [`crate::Why::Nonexistent`] if another session removed it meanwhile.
+    /// [`crate::Why::Nonexistent`] if another session removed it meanwhile, [`crate::Why::Damaged`]
+    /// if its octets are not those that were stored.
     pub async fn locate(&self, uid: Uid) -> Outcome<BlobRange> {
         let entry = self
             .account
@@ -87,11 +88,11 @@ impl Maildrop {
             .ok_or_else(removed)?;
         let rows = self.account.emails(&[entry.email]).await?;
         let row = rows.into_iter().flatten().next().ok_or_else(removed)?;
-        Ok(BlobRange {
-            blob: row.blob,
-            offset: 0,
-            len: row.size,
-        })
+        let sought = row.sought();
+        match self.account.house.sound(vec![sought]).await?.first() {
+            Some(true) => Ok(sought.range),
+            _ => Err(Error::damaged()),
+        }
     }
 
     /// The stored octets of the message at a place, whole, and of up to `behind` messages behind
@@ -126,7 +127,14 @@ impl Maildrop {
         if sought.is_empty() {
             return Err(removed());
         }
-        self.account.house.read_sought(sought).await
+        match self.account.house.read_sought(sought.clone()).await {
+            // Perhaps one behind it.
+            Err(error) if error.why() == Why::Damaged && sought.len() > 1 => {
+                let first = sought.into_iter().take(1).collect();
+                self.account.house.read_sought(first).await
+            }
+            read => read,
+        }
     }
 
     /// Removes messages for good and frees the maildrop (the UPDATE state).

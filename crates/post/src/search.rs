@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use mail::{EmailId, Flag, MailboxId, ModSeq, Rights, ThreadId, Timestamp, UidSet};
 use message::{FuzzyNeedle, Needle, Outline, header_text, search_text};
 
@@ -21,7 +22,7 @@ use crate::draft::bit;
 use crate::fetch::at;
 use crate::ledger::Folder;
 use crate::tables::{EmailRow, Entry, SavedAt};
-use crate::{Account, Error, Outcome};
+use crate::{Account, Error, Outcome, Why};
 
 pub use self::narrow::Narrowed;
 
@@ -224,13 +225,22 @@ impl Account {
         query: &Query,
     ) -> Outcome<Option<Met>> {
         let outline = self.outline(mailbox, entry.uid, entry.email, row).await?;
-        let (outline, octets) = match depth(query) {
-            Depth::Outline => (outline, bytes::Bytes::new()),
+        let read = match depth(query) {
+            Depth::Outline => Ok((outline, Bytes::new())),
             Depth::Header => {
                 let header = at(row, outline.root.header);
-                (outline, self.house.read(header).await?)
+                let read = self.house.read(header).await;
+                read.map(|octets| (outline, octets))
             }
-            Depth::Body => self.texts(row, outline).await?,
+            Depth::Body => self.texts(row, outline).await,
+        };
+        let (outline, octets) = match read {
+            // A damaged message has no text any more; the others are found all the same.
+            Err(error) if error.why() == Why::Damaged => {
+                let outline = self.outline(mailbox, entry.uid, entry.email, row).await?;
+                (outline, Bytes::new())
+            }
+            read => read?,
         };
         let thread = match query.names_thread() {
             true => {

@@ -444,6 +444,7 @@ fn refused(error: &Error) -> Refused {
         post::Why::Limit => Why::Limit,
         post::Why::OverQuota => Why::OverQuota,
         post::Why::TooBig => Why::TooBig,
+        post::Why::Damaged => Why::Damaged,
         post::Why::InUse => Why::InUse,
         post::Why::AuthenticationFailed | post::Why::AuthorizationFailed | post::Why::Policy => {
             Why::NoPermission

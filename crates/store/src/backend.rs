@@ -336,6 +336,10 @@ pub trait Store: Send + Sync + fmt::Debug {
         self.read_many(sought.into_iter().map(|one| one.range).collect())
     }
 
+    /// Tells of each blob whether its octets can be read and are those that were written, without
+    /// holding a large one in memory. Of those that were looked at lately this is known.
+    fn sound(&self, sought: Vec<Sought>) -> Boxed<'_, Result<Vec<bool>, Error>>;
+
     /// Makes a batch durable.
     ///
     /// It is queued when this is *called*: two calls in order are two commits in order, and the

@@ -30,6 +30,7 @@ mod recovery;
 mod repair;
 mod segment;
 mod snapshot;
+mod sound;
 mod stage;
 mod stats;
 mod sweep;
@@ -66,6 +67,7 @@ use self::places::Places;
 use self::reader::Reader;
 use self::recovery::End;
 use self::snapshot::Base;
+use self::sound::Sound;
 use self::stats::Counters;
 use self::touched::Touched;
 use self::turns::Queue;
@@ -189,6 +191,7 @@ impl Embedded {
             view,
             handles: Handles::default(),
             places: Places::default(),
+            sound: Sound::default(),
             bodies: Arc::new(bodies),
             layout,
             work,

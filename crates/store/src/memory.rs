@@ -12,8 +12,8 @@ use bytes::{Bytes, BytesMut};
 use mail::{BlobId, BlobRange};
 
 use crate::backend::{
-    Batch, Boxed, CommitError, Direction, Error, Page, Partition, Row, Stage, Staged, Store, Table,
-    Version, Write,
+    Batch, Boxed, CommitError, Direction, Error, Page, Partition, Row, Sought, Stage, Staged,
+    Store, Table, Version, Write,
 };
 use crate::derived::{Derived, Piece};
 use crate::packed;
@@ -105,6 +105,12 @@ impl Store for Memory {
     fn read(&self, range: BlobRange) -> Boxed<'_, Result<Bytes, Error>> {
         let octets = self.state().octets(range);
         Box::pin(async move { octets })
+    }
+
+    fn sound(&self, sought: Vec<Sought>) -> Boxed<'_, Result<Vec<bool>, Error>> {
+        let found = sought.iter().map(|one| self.state().octets(one.range));
+        let sound = found.map(|octets| octets.is_ok()).collect();
+        Box::pin(async move { Ok(sound) })
     }
 
     fn commit(&self, batch: Batch) -> Boxed<'static, Result<(), CommitError>> {

@@ -69,6 +69,8 @@ struct Message {
     flags: FlagSet,
     date: Timestamp,
     octets: u64,
+    /// True if its octets are not there any more.
+    damaged: bool,
 }
 
 /// What writes messages.
@@ -111,26 +113,49 @@ pub(crate) fn run(config: &Config, export: &Export) -> Result<(), Complaint> {
     };
     let mut progress = Progress::new(export.json);
     progress.total = mailboxes.iter().map(|mailbox| mailbox.octets).sum();
+    let mut damaged = Vec::new();
     for mailbox in &mailboxes {
         writer.mailbox(mailbox)?;
-        one(&mut line, export, mailbox, (writer.as_mut(), &mut progress))?;
+        let lost = one(&mut line, export, mailbox, (writer.as_mut(), &mut progress))?;
         writer.close()?;
+        damaged.extend(lost.into_iter().map(|uid| (mailbox.name.as_str(), uid)));
     }
     progress.clear();
     let (messages, octets) = (progress.messages, progress.octets);
-    let told = json!({ "event": "done", "messages": messages, "octets": octets });
+    let lost = damaged
+        .iter()
+        .map(|(mailbox, uid)| json!([mailbox, uid.value()]));
+    let told = json!({
+        "event": "done",
+        "messages": messages,
+        "octets": octets,
+        "damaged": lost.collect::<Vec<_>>(),
+    });
     match export.json {
         true => say(&told.to_string()),
         false => say(&format!("{}.", progress.sum())),
-    }
+    }?;
+    let Some((mailbox, uid)) = damaged.first() else {
+        return Ok(());
+    };
+    let count = damaged.len();
+    let what = format!("left out, as it is damaged where it is stored: {mailbox}, UID {uid}");
+    let what = match count {
+        1 => what,
+        _ => format!("{count} messages are {what}, and others"),
+    };
+    Err(Complaint::new(what)
+        .next("caramel audit --deep: all that are damaged; restore them from a backup"))
 }
 
+/// Writes a mailbox; tells which of its messages are damaged, and are left out.
 fn one(
     line: &mut Line,
     export: &Export,
     mailbox: &Mailbox,
     (writer, progress): (&mut dyn Writer, &mut Progress),
-) -> Result<(), Complaint> {
+) -> Result<Vec<Uid>, Complaint> {
+    let mut damaged = Vec::new();
     let mut after = None;
     loop {
         let arguments = json!({
@@ -144,14 +169,18 @@ fn one(
             let Some(message) = message(row) else {
                 return Err(Complaint::new("the server's answer cannot be read"));
             };
+            after = Some(message.uid);
+            if message.damaged {
+                damaged.push(message.uid);
+                continue;
+            }
             writer.begin(&message)?;
             line.octets(message.octets, |piece| writer.octets(piece))?;
             writer.end(&message)?;
             progress.message(message.octets);
-            after = Some(message.uid);
         }
         if page.get("more").is_none_or(Value::is_null) {
-            return Ok(());
+            return Ok(damaged);
         }
     }
 }
@@ -198,6 +227,7 @@ fn message(row: &Value) -> Option<Message> {
         flags: flags.collect(),
         date: Timestamp::utc(row.get("date")?.as_i64()?),
         octets: row.get("octets")?.as_u64()?,
+        damaged: row.get("damaged")?.as_bool()?,
     })
 }
 

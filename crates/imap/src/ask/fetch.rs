@@ -94,4 +94,6 @@ pub enum PieceData {
     Nil,
     /// Its transfer encoding is not known (RFC 9051 UNKNOWN-CTE).
     UnknownCte,
+    /// The message's octets are not those that were stored.
+    Damaged,
 }

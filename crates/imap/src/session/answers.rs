@@ -282,6 +282,7 @@ fn refusal(refused: Refused) -> Status {
         Why::NoPermission => Code::NoPerm,
         Why::OverQuota => Code::OverQuota,
         Why::TooBig => Code::TooBig,
+        Why::Damaged => Code::Corruption,
         Why::Limit => Code::Limit,
         Why::Unavailable => Code::Unavailable,
     };

@@ -81,6 +81,7 @@ impl Session {
             | Why::InUse
             | Why::OverQuota
             | Why::TooBig
+            | Why::Damaged
             | Why::Limit
             | Why::Unavailable => status,
         };

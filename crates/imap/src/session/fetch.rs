@@ -48,8 +48,7 @@ impl Session {
             told: false,
             uids,
             plan: Arc::new(plan),
-            unknown_cte: false,
-            unreadable: false,
+            lack: Lack::default(),
         });
         if fetching.fetch.vanished {
             self.ask_vanished(fetching);
@@ -79,15 +78,10 @@ impl Session {
             return self.fault();
         };
         if fetching.uids.is_empty() {
-            let status = if fetching.unreadable {
-                Status::no("Something kept about a message is damaged").with(Code::ServerBug)
-            } else if fetching.unknown_cte {
-                // RFC 3516 §4.3
-                Status::no("A transfer encoding is not known").with(Code::UnknownCte)
-            } else if fetching.finds_nothing() {
-                gone()
-            } else {
-                Status::ok("Done")
+            let status = match fetching.lack.status() {
+                Some(status) => status,
+                None if fetching.finds_nothing() => gone(),
+                None => Status::ok("Done"),
             };
             let Fetching {
                 tag, fetch, plan, ..
@@ -111,8 +105,7 @@ impl Session {
     ) {
         let lack = self.tell_rows(&fetching.fetch, rows);
         fetching.told |= !rows.is_empty();
-        fetching.unknown_cte |= lack.unknown_cte;
-        fetching.unreadable |= lack.unreadable;
+        fetching.lack.add(lack);
         fetching.uids = beyond(&fetching.uids, reached);
         self.task = Task::Ready;
         self.go_on_fetching(fetching);
@@ -145,9 +138,7 @@ impl Session {
                 uid_only: self.uid_only,
                 place: open.mailbox,
             };
-            let one = line.write(seq, row, fetch);
-            lack.unknown_cte |= one.unknown_cte;
-            lack.unreadable |= one.unreadable;
+            lack.add(line.write(seq, row, fetch));
         }
         if !marked.is_empty() {
             open.told.push((marked, marked_at));
@@ -296,6 +287,39 @@ pub(super) struct Lack {
     unknown_cte: bool,
     /// Something of an outline that is damaged.
     unreadable: bool,
+    /// The text of messages that are damaged: the first of them, and how many there are.
+    damaged: Option<(Uid, u32)>,
+}
+
+impl Lack {
+    /// Adds what others lack, which come behind.
+    const fn add(&mut self, other: Self) {
+        self.unknown_cte |= other.unknown_cte;
+        self.unreadable |= other.unreadable;
+        self.damaged = match (self.damaged, other.damaged) {
+            (Some((first, count)), Some((_, more))) => Some((first, count.saturating_add(more))),
+            (None, damaged) | (damaged, None) => damaged,
+        };
+    }
+
+    /// What the command hears that asked for it.
+    fn status(self) -> Option<Status> {
+        Some(if let Some((uid, count)) = self.damaged {
+            let text = match count {
+                1 => format!("The message with UID {uid} is damaged where it is stored"),
+                _ => format!("{count} messages are damaged, the first has UID {uid}"),
+            };
+            // RFC 5530 §3
+            Status::no(text).with(Code::Corruption)
+        } else if self.unreadable {
+            Status::no("Something kept about a message is damaged").with(Code::ServerBug)
+        } else if self.unknown_cte {
+            // RFC 3516 §4.3
+            Status::no("A transfer encoding is not known").with(Code::UnknownCte)
+        } else {
+            return None;
+        })
+    }
 }
 
 /// One FETCH line on its way out.
@@ -321,7 +345,11 @@ impl Line<'_> {
         }
         for item in items {
             if tells_piece(item) {
-                lack.unknown_cte |= self.piece(&mut line, item, pieces.next());
+                match pieces.next() {
+                    Some(PieceData::UnknownCte) => lack.unknown_cte = true,
+                    Some(PieceData::Damaged) => lack.damaged = Some((row.uid, 1)),
+                    data => self.piece(&mut line, item, data),
+                }
             } else {
                 lack.unreadable |= !self.plain(&mut line, item, row);
             }
@@ -363,19 +391,18 @@ impl Line<'_> {
         true
     }
 
-    fn piece(&mut self, line: &mut FetchLine, item: &FetchItem, data: Option<&PieceData>) -> bool {
+    fn piece(&mut self, line: &mut FetchLine, item: &FetchItem, data: Option<&PieceData>) {
         let out = self.out.buffer();
         let octets = match data {
-            Some(PieceData::UnknownCte) => return true,
             Some(PieceData::Size(octets)) => {
                 if let FetchItem::BinarySize(part) = item {
                     line.binary_size(out, part, *octets);
                 }
-                return false;
+                return;
             }
             Some(PieceData::Bytes(bytes)) => Some(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
             Some(PieceData::Blob(range)) => Some(range.len),
-            Some(PieceData::Nil) | None => None,
+            _ => None,
         };
         match (item, octets) {
             (FetchItem::Rfc822, octets) => line.rfc822(out, &Specifier::All, octets.unwrap_or(0)),
@@ -413,6 +440,5 @@ impl Line<'_> {
             Some(PieceData::Blob(range)) if range.len > 0 => self.out.splice(*range),
             _ => {}
         }
-        false
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mail::{FlagSet, ModSeq, Rights, Timestamp, Uid, UidSet, UidValidity};
 use wire::sasl::Exchange;
 
+use super::fetch::Lack;
 use super::multi_search::Roaming;
 use super::newcomers::Newcomers;
 use super::notify::Telling;
@@ -347,10 +348,8 @@ pub(super) struct Fetching {
     /// True once something of one was told.
     pub(super) told: bool,
     pub(super) plan: Arc<FetchPlan>,
-    /// True once a transfer encoding could not be undone.
-    pub(super) unknown_cte: bool,
-    /// True once something kept about a message could not be read.
-    pub(super) unreadable: bool,
+    /// What could not be told of them.
+    pub(super) lack: Lack,
 }
 
 /// A STORE on its way.

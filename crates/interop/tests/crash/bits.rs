@@ -45,9 +45,6 @@ enum Check {
 enum Start {
     /// It serves all letters but these, and names them.
     Serves(&'static [u32]),
-    /// It serves all letters, this one with the wrong bit: it is so large that it is sent before
-    /// all of it was read. Whoever audits the store learns of it.
-    Alters(u32),
     /// It serves all letters but this, and knows nothing of it.
     Forgets(u32),
     /// It says this, and serves nothing.
@@ -124,7 +121,7 @@ const CASES: [Case; 27] = [
     case("large letter's name", "bodies", At::Octet(20), BODY, ALL, ALL),
     case("large letter's checksum", "bodies", At::Octet(62), BODY, ALL, ALL),
     case("large letter", "bodies", At::Octet(5000), Check::Flaw("is not what its name says"),
-         Start::Alters(4), Start::Alters(4)),
+         Start::Serves(&[4]), Start::Serves(&[4])),
     case("checkpoint's magic", "view/checkpoint", At::Octet(3), Check::Sound, ALL, ALL),
     case("checkpoint's position", "view/checkpoint", At::Octet(27), Check::Sound, ALL, ALL),
     case("checkpoint's checksum", "view/checkpoint", At::Octet(38), Check::Sound, ALL, ALL),
@@ -233,9 +230,6 @@ impl Pristine {
             (Start::Serves(wanted), Ok((lost, altered))) => {
                 lost == wanted && altered.is_empty() && lost.iter().all(|uid| self.names(*uid))
             }
-            (Start::Alters(wanted), Ok((lost, altered))) => {
-                lost.is_empty() && altered == &[*wanted] && self.names(*wanted)
-            }
             (Start::Forgets(wanted), Ok((lost, altered))) => {
                 lost == &[*wanted] && altered.is_empty() && !self.names(*wanted)
             }
@@ -271,14 +265,61 @@ fn position(octets: &[u8], what: &[u8]) -> usize {
     windows.position(|window| window == what).unwrap()
 }
 
-/// The letters that the server gives.
-///
-/// One that is damaged costs the connection in the middle of its response: the others need not be
-/// behind it.
+/// The letters that the server gives. Of those that are damaged it says so, and gives all others.
 fn read(server: &Server) -> BTreeMap<u32, String> {
-    let uids = 1..=u32::try_from(LETTERS.len()).unwrap();
-    uids.filter_map(|uid| Some((uid, read_one(server, uid)?)))
-        .collect()
+    let mut talk = open(server);
+    let lines = talk.imap("UID FETCH 1:* (UID BODY.PEEK[])").unwrap();
+    let (end, told) = lines.split_last().unwrap();
+    let uid_of = |line: &String| {
+        let uid = line.split_once("(UID ")?.1.split([' ', ')']).next()?;
+        uid.parse().ok()
+    };
+    let uids: Vec<u32> = told.iter().filter_map(uid_of).collect();
+    let letters = told.iter().filter(|line| line.contains("Subject: "));
+    let letters: BTreeMap<_, _> = letters
+        .filter_map(|line| Some((uid_of(line)?, line.clone())))
+        .collect();
+    let damaged: Vec<_> = uids
+        .iter()
+        .filter(|uid| !letters.contains_key(uid))
+        .collect();
+    match damaged.as_slice() {
+        [] => assert!(end.starts_with("t OK"), "{end}"),
+        [uid, ..] => {
+            let said = format!("t NO [CORRUPTION] The message with UID {uid} is damaged");
+            assert!(end.starts_with(&said), "{end}");
+            retrieve(server, &uids, &damaged);
+            // A search goes on without it.
+            let found = talk.imap("UID SEARCH BODY \"of no other letter\"").unwrap();
+            let found: Vec<_> = found.first().unwrap().split(' ').skip(2).collect();
+            let there: Vec<_> = letters.keys().map(ToString::to_string).collect();
+            assert_eq!(found, there);
+        }
+    }
+    letters
+}
+
+/// By POP3 the same are told, and the same are refused.
+fn retrieve(server: &Server, uids: &[u32], damaged: &[&u32]) {
+    let (mut talk, _) = Talk::open(server.address("pop3", Tls::Starttls)).unwrap();
+    let mut say = |line: &str| {
+        talk.send(format!("{line}\r\n").as_bytes()).unwrap();
+        let said = talk.hear().unwrap();
+        if line.starts_with("RETR") && said.starts_with("+OK") {
+            while talk.hear().unwrap() != "." {}
+        }
+        said
+    };
+    assert!(say("USER ada@test.localhost").starts_with("+OK"));
+    assert!(say("PASS secret").starts_with("+OK"));
+    for (at, uid) in uids.iter().enumerate() {
+        let said = say(&format!("RETR {}", at + 1));
+        let wanted = match damaged.contains(&uid) {
+            true => "-ERR [SYS/PERM] The message is damaged",
+            false => "+OK",
+        };
+        assert!(said.starts_with(wanted), "UID {uid}: {said}");
+    }
 }
 
 /// A connection with the inbox open.
@@ -288,13 +329,6 @@ fn open(server: &Server) -> Talk {
     let selected = talk.imap("SELECT INBOX").unwrap();
     assert!(selected.last().unwrap().starts_with("t OK"), "{selected:?}");
     talk
-}
-
-fn read_one(server: &Server, uid: u32) -> Option<String> {
-    let mut talk = open(server);
-    let lines = talk.imap(&format!("UID FETCH {uid} (UID BODY.PEEK[])"));
-    let mut lines = lines.unwrap_or_default().into_iter();
-    lines.find(|line| line.contains("Subject: "))
 }
 
 #[test]

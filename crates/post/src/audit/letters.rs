@@ -14,7 +14,7 @@ use super::{Kind, Mend, Place, Suspect};
 use crate::fetch::{at, whole};
 use crate::spool::End;
 use crate::tables::{self, Counters, EmailRow};
-use crate::{Error, Outcome};
+use crate::{Error, Outcome, Why};
 
 /// Octets of a body that are read at a time.
 const PIECE_OCTETS: u64 = 1 << 20;
@@ -168,6 +168,9 @@ impl Auditor<'_> {
                     self.ends.unended.push(id);
                 }
                 learnt(id, email, &read, suspects);
+            }
+            Err(Error::Refused(Why::Damaged, refusal)) => {
+                suspects.push(damaged(place, &refusal.cause));
             }
             Err(Error::Fault(fault)) => suspects.push(damaged(place, &fault.to_string())),
             Err(error) => return Err(error),

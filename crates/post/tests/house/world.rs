@@ -17,7 +17,7 @@ use post::{
 };
 use store::{
     Batch, Boxed, CommitError, Derived, Direction, Memory, Mentions, Page, Partition, RateLimit,
-    Reclaim, Reclaimed, Snapshot, Stage, Store, Survey, Table, Version, Write,
+    Reclaim, Reclaimed, Snapshot, Sought, Stage, Store, Survey, Table, Version, Write,
 };
 use tokio::sync::oneshot;
 
@@ -194,6 +194,10 @@ impl Store for Moody {
     fn read(&self, range: BlobRange) -> Boxed<'_, Result<Bytes, store::Error>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         self.memory.read(range)
+    }
+
+    fn sound(&self, sought: Vec<Sought>) -> Boxed<'_, Result<Vec<bool>, store::Error>> {
+        self.memory.sound(sought)
     }
 
     fn commit(&self, batch: Batch) -> Boxed<'static, Result<(), CommitError>> {

@@ -248,17 +248,20 @@ async fn messages(account: &Account, arguments: &Arguments<'_>) -> Result<Told, 
     let mut told = Told::default();
     let mut list = Vec::new();
     for row in page.rows {
-        let Some(Data::Stored(range)) = row.data.first() else {
-            return Err(error("serverFail", "A message is not stored"));
+        let range = match row.data.first() {
+            Some(Data::Stored(range)) => Some(*range),
+            Some(Data::Damaged) => None,
+            _ => return Err(error("serverFail", "A message is not stored")),
         };
         list.push(json!({
             "uid": row.uid.value(),
-            "octets": range.len,
+            "octets": range.map_or(0, |range| range.len),
+            "damaged": range.is_none(),
             "flags": words(&row.flags),
             "date": row.date.seconds,
             "zone": row.date.zone_minutes,
         }));
-        told.octets.push(*range);
+        told.octets.extend(range);
     }
     told.value = json!({
         "list": list,

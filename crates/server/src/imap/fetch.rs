@@ -69,5 +69,6 @@ fn piece_data(data: Data) -> PieceData {
         Data::Octets(bytes) => PieceData::Bytes(bytes),
         Data::Size(octets) => PieceData::Size(octets),
         Data::UnknownEncoding => PieceData::UnknownCte,
+        Data::Damaged => PieceData::Damaged,
     }
 }

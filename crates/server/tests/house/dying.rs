@@ -8,7 +8,7 @@ use bytes::Bytes;
 use server::Protocol;
 use store::{
     Batch, Boxed, CommitError, Derived, Direction, Error, Memory, Mentions, Page, Partition,
-    RateLimit, Reclaim, Reclaimed, Snapshot, Stage, Store, Survey, Table, Version,
+    RateLimit, Reclaim, Reclaimed, Snapshot, Sought, Stage, Store, Survey, Table, Version,
 };
 
 use crate::mail::letter;
@@ -52,6 +52,10 @@ impl Store for Mortal {
 
     fn read(&self, range: BlobRange) -> Boxed<'_, Result<Bytes, Error>> {
         self.memory.read(range)
+    }
+
+    fn sound(&self, sought: Vec<Sought>) -> Boxed<'_, Result<Vec<bool>, Error>> {
+        self.memory.sound(sought)
     }
 
     fn commit(&self, batch: Batch) -> Boxed<'static, Result<(), CommitError>> {

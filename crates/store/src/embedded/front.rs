@@ -133,6 +133,20 @@ impl Store for Embedded {
         })
     }
 
+    fn sound(&self, sought: Vec<Sought>) -> Boxed<'_, Result<Vec<bool>, Error>> {
+        let reader = &self.inner.reader;
+        Box::pin(async move {
+            let octets = sought
+                .iter()
+                .fold(0, |sum: u64, one| sum.saturating_add(one.len));
+            if octets <= READ_HERE_OCTETS_MAX {
+                return reader.sound(&sought);
+            }
+            let (reader, work) = (Arc::clone(reader), reader.work);
+            work.run(move || reader.sound(&sought)).await?
+        })
+    }
+
     fn commit(&self, batch: Batch) -> Boxed<'static, Result<(), CommitError>> {
         match self.inner.queue(batch) {
             Ok(answer) => Box::pin(async move {

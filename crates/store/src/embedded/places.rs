@@ -25,7 +25,7 @@ pub(super) struct Places {
 /// Spreads names that are hashes already: a few of their octets are enough, folded with a number
 /// that is drawn anew each time, so that nobody can choose bodies whose names fall together.
 #[derive(Clone, Copy, Debug)]
-struct Seed(u64);
+pub(super) struct Seed(u64);
 
 impl Default for Seed {
     fn default() -> Self {
@@ -43,7 +43,7 @@ impl BuildHasher for Seed {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Fold(u64);
+pub(super) struct Fold(u64);
 
 impl Hasher for Fold {
     fn write(&mut self, octets: &[u8]) {

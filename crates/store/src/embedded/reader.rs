@@ -17,6 +17,7 @@ use super::log::segment_path;
 use super::offload::Work;
 use super::places::Places;
 use super::record::{Located, Place};
+use super::sound::Sound;
 use super::touched::Touched;
 use super::view::View;
 use crate::backend::{Error, Sought};
@@ -35,6 +36,7 @@ pub(super) struct Reader {
     pub(super) view: View,
     pub(super) handles: Handles,
     pub(super) places: Places,
+    pub(super) sound: Sound,
     pub(super) bodies: Arc<Bodies>,
     pub(super) layout: Layout,
     pub(super) work: Work,
