@@ -172,7 +172,6 @@ pub(super) fn rows(target: &Target, peer: Option<&peer::Peer>, table: &mut Table
     write(&mut bench, &mut link)?;
     order::memory(&mut bench, "written");
     drop(link);
-    bench.settle();
     mix::rows(&mut bench)?;
     if target.pop3.is_some() {
         pop3::rows(&mut bench)?;
