@@ -51,6 +51,19 @@ impl StoredOutline {
         }
     }
 
+    /// Takes what stands before [`Outline::parts_at`]: nothing but the digest will be told.
+    #[must_use]
+    pub const fn of_digest(octets: Bytes) -> Self {
+        Self {
+            parts_at: Some(octets.len()),
+            octets,
+            wanted: Wanted {
+                digest: true,
+                parts: false,
+            },
+        }
+    }
+
     /// An outline made of these, as it would be stored.
     #[must_use]
     pub fn of(digest: &Digest, root: &Part) -> Self {
@@ -97,6 +110,10 @@ impl StoredOutline {
     pub fn to_outline(&self) -> Result<Outline, Error> {
         match self.parts_at {
             None => Outline::decode_parts(&self.octets, self.wanted.parts),
+            Some(at) if at == self.octets.len() && !self.wanted.parts => Ok(Outline {
+                digest: Digest::decode(&self.octets)?,
+                ..Outline::default()
+            }),
             Some(_) => Outline::decode_some(&self.octets, self.wanted),
         }
     }

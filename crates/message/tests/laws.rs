@@ -286,6 +286,13 @@ fn halves(stored: &[u8], outline: &Outline) {
     assert_eq!(alone.to_outline().unwrap().root, outline.root);
     assert!(alone.digest().is_none());
     assert!(alone.parts().is_some());
+    // So does its digest.
+    let alone = StoredOutline::of_digest(stored[..at].to_vec().into());
+    let digest_alone = alone.to_outline().unwrap();
+    assert_eq!(digest_alone.digest, outline.digest);
+    assert_eq!(digest_alone.root, Outline::default().root);
+    assert!(alone.digest().is_some());
+    assert!(alone.parts().is_none());
 }
 
 /// What is shown of stored octets without copying them is the outline.
