@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mail::{AccountId, Address, EmailId, Gauge, ModSeq};
-use store::Direction;
+use store::{Cut, Direction, Page, Table};
 use tokio::sync::watch;
 
 use crate::draft::Draft;
@@ -12,7 +12,7 @@ use crate::happenings::Author;
 use crate::history::{Actor, Client};
 use crate::keeper::Keeper;
 use crate::ledger::Ledger;
-use crate::tables::{self, EmailRow};
+use crate::tables::{self, DigestRow, EmailRow};
 use crate::{Error, Fault, Outcome, Post};
 
 /// From so many emails on it is asked whether a scan finds them.
@@ -107,41 +107,64 @@ impl Account {
 
     /// The rows of emails, `None` for those that are gone.
     pub(crate) async fn emails(&self, emails: &[EmailId]) -> Outcome<Vec<Option<EmailRow>>> {
-        self.email_rows(emails, false).await
+        // One removed meanwhile lacks its row then, and not the rest.
+        let digests = self.digest_rows(emails).await?;
+        let rows = self
+            .rows(tables::EMAILS, emails, None, EmailRow::read)
+            .await?;
+        let both = rows.into_iter().zip(digests);
+        Ok(both.map(|(row, rest)| Some(row?.with(rest))).collect())
     }
 
-    /// The same; with `parts_only`, those where that costs less are [`EmailRow::bare`].
-    pub(crate) async fn email_rows(
+    /// The same for whoever needs no more than the parts: those are [`EmailRow::bare`] of which
+    /// that can be read alone.
+    pub(crate) async fn bare_emails(&self, emails: &[EmailId]) -> Outcome<Vec<Option<EmailRow>>> {
+        let cut: Cut = EmailRow::parts_only;
+        self.rows(tables::EMAILS, emails, Some(cut), EmailRow::read_cut)
+            .await
+    }
+
+    /// The digests and previews of emails that have them in rows of their own.
+    pub(crate) async fn digest_rows(&self, emails: &[EmailId]) -> Outcome<Vec<Option<DigestRow>>> {
+        self.rows(tables::DIGESTS, emails, None, DigestRow::read)
+            .await
+    }
+
+    /// Rows of emails, as far as they are there, and as much of them as is wanted.
+    async fn rows<T: Send>(
         &self,
+        table: Table,
         emails: &[EmailId],
-        parts_only: bool,
-    ) -> Outcome<Vec<Option<EmailRow>>> {
+        cut: Option<Cut>,
+        read: fn(&Bytes) -> Option<T>,
+    ) -> Outcome<Vec<Option<T>>> {
+        let read = |value: &Bytes| match read(value) {
+            None => Err(Fault::Row("an email").into()),
+            row => Ok(row),
+        };
         if let Some(ends) = neighbours(emails) {
-            return self.emails_between(ends, emails, parts_only).await;
+            let page = self.rows_between(table, ends, cut).await?;
+            return find(&page, emails, read);
         }
         let keys = emails.iter().map(|email| tables::email_key(*email));
         let store = self.house.inner.store.as_ref();
         let values = store
-            .get(self.keeper.partition(), tables::EMAILS, keys.collect())
+            .get(self.keeper.partition(), table, keys.collect())
             .await
             .map_err(Error::reading("reading messages' rows"))?;
-        let read = |value: Option<Bytes>| match value {
-            None => Ok(None),
-            Some(value) => match EmailRow::read(&value) {
-                None => Err(Fault::Row("an email").into()),
-                row => Ok(row),
-            },
-        };
-        values.into_iter().map(read).collect()
+        let values = values.iter();
+        values
+            .map(|value| value.as_ref().map_or(Ok(None), read))
+            .collect()
     }
 
-    /// The same for emails that lie close together: one scan finds them for much less.
-    async fn emails_between(
+    /// Rows of emails that lie close together: one scan finds them for much less.
+    async fn rows_between(
         &self,
+        table: Table,
         (first, last): (EmailId, EmailId),
-        emails: &[EmailId],
-        parts_only: bool,
-    ) -> Outcome<Vec<Option<EmailRow>>> {
+        cut: Option<Cut>,
+    ) -> Outcome<Page> {
         let range = (
             tables::email_key(first),
             last.0
@@ -150,42 +173,12 @@ impl Account {
         );
         let store = self.house.inner.store.as_ref();
         let span = usize::try_from(last.0 - first.0).unwrap_or(usize::MAX);
-        let (at, table, limit) = (
-            self.keeper.partition(),
-            tables::EMAILS,
-            span.saturating_add(1),
-        );
-        let page = match parts_only {
-            true => store.scan_cut(at, table, range, limit, EmailRow::parts_only),
-            false => store.scan(at, table, range, limit, Direction::Rising),
+        let (at, limit) = (self.keeper.partition(), span.saturating_add(1));
+        let page = match cut {
+            Some(cut) => store.scan_cut(at, table, range, limit, cut),
+            None => store.scan(at, table, range, limit, Direction::Rising),
         };
-        let page = page
-            .await
-            .map_err(Error::reading("reading messages' rows"))?;
-        let read_row = match parts_only {
-            true => EmailRow::read_cut,
-            false => EmailRow::read,
-        };
-        let mut next = 0;
-        let read = |email: &EmailId| {
-            let key = email.0.to_be_bytes();
-            // Most are asked for in their order.
-            let is_next = page.rows.get(next).is_some_and(|row| *row.key == key);
-            if !is_next {
-                let found = page.rows.binary_search_by(|row| (*row.key).cmp(&key));
-                let Ok(at) = found else { return Ok(None) };
-                next = at;
-            }
-            let Some(row) = page.rows.get(next) else {
-                return Ok(None);
-            };
-            next += 1;
-            match read_row(&row.value) {
-                None => Err(Fault::Row("an email").into()),
-                row => Ok(row),
-            }
-        };
-        emails.iter().map(read).collect()
+        page.await.map_err(Error::reading("reading messages' rows"))
     }
 
     /// Changes it in one durable step.
@@ -199,6 +192,31 @@ impl Account {
         };
         self.house.change(&self.keeper, &[], change).await
     }
+}
+
+/// Reads the rows of emails, each by its key.
+fn find<T>(
+    page: &Page,
+    emails: &[EmailId],
+    read: impl Fn(&Bytes) -> Outcome<Option<T>>,
+) -> Outcome<Vec<Option<T>>> {
+    let mut next = 0;
+    let one = |email: &EmailId| {
+        let key = email.0.to_be_bytes();
+        // Most are asked for in their order.
+        let is_next = page.rows.get(next).is_some_and(|row| *row.key == key);
+        if !is_next {
+            let found = page.rows.binary_search_by(|row| (*row.key).cmp(&key));
+            let Ok(at) = found else { return Ok(None) };
+            next = at;
+        }
+        let Some(row) = page.rows.get(next) else {
+            return Ok(None);
+        };
+        next += 1;
+        read(&row.value)
+    };
+    emails.iter().map(one).collect()
 }
 
 /// The first and the last of emails that lie close together.

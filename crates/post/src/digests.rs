@@ -42,15 +42,45 @@ impl Account {
         for (at, batch) in entries.chunks(READ_AT_ONCE).enumerate() {
             self.gauge.show(at * READ_AT_ONCE, entries.len());
             let emails: Vec<_> = batch.iter().map(|entry| entry.email).collect();
-            for (entry, row) in batch.iter().zip(self.emails(&emails).await?) {
-                let Some(row) = row else { continue };
-                let which = (mailbox, entry.uid, entry.email);
-                each(entry, &self.digest(which, &row, wanted).await?);
+            let known = self.kept_digests(&emails, wanted).await?;
+            let lacking = emails.iter().zip(&known);
+            let lacking = lacking.filter(|(_, digest)| digest.is_none());
+            let lacking: Vec<_> = lacking.map(|(email, _)| *email).collect();
+            let mut rows = match lacking.is_empty() {
+                true => Vec::new(),
+                false => self.emails(&lacking).await?,
+            }
+            .into_iter();
+            for (entry, digest) in batch.iter().zip(known) {
+                if let Some(digest) = digest {
+                    each(entry, &digest);
+                } else if let Some(row) = rows.next().flatten() {
+                    let which = (mailbox, entry.uid, entry.email);
+                    each(entry, &self.digest(which, &row, wanted).await?);
+                }
             }
             // There may be a million; others want to be served meanwhile.
             yield_now().await;
         }
         Ok(())
+    }
+
+    /// The digests that stand in rows of their own and say what is wanted.
+    async fn kept_digests(
+        &self,
+        emails: &[EmailId],
+        wanted: Wanted,
+    ) -> Outcome<Vec<Option<Digest>>> {
+        let rows = self.digest_rows(emails).await?;
+        let read = rows.into_iter().map(|row| match row {
+            None => Ok(None),
+            Some(row) => {
+                let digest = Digest::decode(&row.head).map_err(|_| Fault::Row("a digest"))?;
+                let has_all = wanted == Wanted::Fields || digest.references.is_some();
+                Ok(has_all.then_some(digest))
+            }
+        });
+        read.collect()
     }
 
     /// What a message's conversation is called.

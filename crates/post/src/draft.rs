@@ -160,14 +160,14 @@ impl<'a> Draft<'a> {
         self.modseq();
         self.ledger.counters.email += 1;
         let id = EmailId(self.ledger.counters.email);
-        self.writes.push(row.put(id));
+        self.writes.extend(row.put(id));
         id
     }
 
-    /// Writes a message's row anew: its outline or its preview is known now.
+    /// Writes a message's rows anew: its outline or its preview is known now.
     pub(crate) fn learn(&mut self, id: EmailId, row: &EmailRow) {
         self.modseq();
-        self.writes.push(row.put(id));
+        self.writes.extend(row.put(id));
     }
 
     /// Checks that the account may hold so much more.
@@ -315,7 +315,7 @@ impl<'a> Draft<'a> {
             Some(_) => {
                 self.ledger.shared.remove(&email);
             }
-            None => self.writes.push(EmailRow::delete(email)),
+            None => self.writes.extend(EmailRow::delete(email)),
         }
     }
 

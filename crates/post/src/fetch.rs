@@ -20,6 +20,7 @@ use crate::ledger::Folder;
 use crate::tables::{EmailRow, Entry, SavedAt};
 use crate::{Account, Fault, Outcome};
 
+mod digests;
 mod headers;
 
 /// Octets of a message that are read at a time for its outline.
@@ -40,14 +41,6 @@ pub struct FetchPlan {
     pub mark_seen: bool,
     /// Only messages that changed after this one (CHANGEDSINCE).
     pub changed_since: Option<ModSeq>,
-}
-
-impl FetchPlan {
-    /// True if memory has all of it.
-    const fn is_light(&self) -> bool {
-        let text = self.outline.any() || self.preview.is_some() || !self.items.is_empty();
-        !text && !self.thread
-    }
 }
 
 /// When the first words of a message's text are wanted (RFC 8970).
@@ -154,13 +147,18 @@ impl Account {
             return Ok(page);
         }
         let emails: Vec<_> = page.rows.iter().map(|row| row.email).collect();
+        if plan.is_of_digests() && self.tell_digests(&mut page, &emails, plan).await? {
+            return Ok(page);
+        }
         let mut kept = 0;
         let mut octets = 0;
         let mut made = Vec::new();
         let mut told = Vec::new();
         let mut headers = Headers::default();
-        let parts_only = !plan.outline.digest && plan.preview.is_none() && !plan.thread;
-        let read = self.email_rows(&emails, parts_only).await?;
+        let read = match plan.is_of_parts() {
+            true => self.bare_emails(&emails).await?,
+            false => self.emails(&emails).await?,
+        };
         for (at, email) in read.into_iter().enumerate() {
             // A message removed since the page was made is left out like one removed before.
             let Some(email) = email else { continue };

@@ -250,7 +250,7 @@ impl Account {
             None => Vec::new(),
             Some(_) => step.iter().flat_map(|(_, _, part)| named(part)).collect(),
         };
-        let rows = self.emails(&ids).await?;
+        let rows = self.bare_emails(&ids).await?;
         let mut known: Vec<(EmailId, EmailRow)> = ids
             .into_iter()
             .zip(rows)

@@ -61,6 +61,7 @@ pub const ROW_FORMS: [RowForm; rows::ALL.len() + tables::ALL.len()] = [
     account(tables::EMAILS, "messages", &tables::EMAIL_VERSIONS),
     account(tables::VANISHED, "removals", tables::VERSIONS),
     account(tables::SUBSCRIPTIONS, "subscriptions", tables::VERSIONS),
+    account(tables::DIGESTS, "digests", tables::VERSIONS),
     account(tables::FLAG_RUNS, "flags of many", tables::VERSIONS),
     account(tables::METADATA, "notes", tables::VERSIONS),
     account(tables::ACL, "rights", access::VERSIONS),

@@ -86,7 +86,7 @@ impl Maildrop {
             .look(|ledger| Ok::<_, Error>(ledger.folder(self.mailbox)?.entry(uid).copied()))
             .await??
             .ok_or_else(removed)?;
-        let rows = self.account.emails(&[entry.email]).await?;
+        let rows = self.account.bare_emails(&[entry.email]).await?;
         let row = rows.into_iter().flatten().next().ok_or_else(removed)?;
         let sought = row.sought();
         match self.account.house.sound(vec![sought]).await?.first() {
@@ -121,7 +121,7 @@ impl Maildrop {
                 Ok::<_, Error>(found.map(|entry| entry.email).collect())
             })
             .await??;
-        let rows = self.account.email_rows(&emails, true).await?;
+        let rows = self.account.bare_emails(&emails).await?;
         let found = rows.iter().map_while(Option::as_ref);
         let sought: Vec<_> = found.map(EmailRow::sought).collect();
         if sought.is_empty() {

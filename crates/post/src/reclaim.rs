@@ -92,7 +92,8 @@ mod tests {
             bare: false,
             preview: None,
         };
-        let Write::PutBeside { table, value, .. } = row.put(EmailId(1)) else {
+        let write = row.put(EmailId(1)).next();
+        let Some(Write::PutBeside { table, value, .. }) = write else {
             panic!("no row about a letter");
         };
         let account = Partition(3);
@@ -103,7 +104,10 @@ mod tests {
             let older = [&[version][..], &[8; 32], &[9, 0, 0]].concat();
             assert_eq!(told(table, &older), Mention::Blob(BlobId([8; 32])));
         }
-        let later = [&[4][..], value.get(1..).unwrap_or_default()].concat();
+        // As version 4 has it, with a part of no kind.
+        let newest = [&[4][..], &[8; 32], &[0; 8], &[9, 0]].concat();
+        assert_eq!(told(table, &newest), Mention::Blob(BlobId([8; 32])));
+        let later = [&[5][..], value.get(1..).unwrap_or_default()].concat();
         for unreadable in [&later[..], &[], &[1; 20]] {
             assert_eq!(told(table, unreadable), Mention::Unreadable);
         }

@@ -16,7 +16,7 @@ mod history;
 mod lines;
 mod parts;
 
-pub(crate) use emails::{EmailRow, VERSIONS as EMAIL_VERSIONS, email_key};
+pub(crate) use emails::{DigestRow, EmailRow, VERSIONS as EMAIL_VERSIONS, email_key};
 pub(crate) use history::{
     Deed, Remembered, State, deed_key, delete_deed, put_deed, put_remembered, read_deed,
     read_remembered,
@@ -37,12 +37,14 @@ pub(crate) const MAILBOXES: Table = Table(2);
 pub(crate) const NEXT_UIDS: Table = Table(3);
 /// Messages in mailboxes, by mailbox and UID.
 pub(crate) const ENTRIES: Table = Table(4);
-/// Messages, by email id.
+/// Messages, by email id: where they are, and their parts.
 pub(crate) const EMAILS: Table = Table(5);
 /// What was removed, by mod-sequence and mailbox.
 pub(crate) const VANISHED: Table = Table(6);
 /// Names subscribed to.
 pub(crate) const SUBSCRIPTIONS: Table = Table(7);
+/// The digests and previews of messages, by email id: what their rows do not have.
+pub(crate) const DIGESTS: Table = Table(8);
 /// Flags of many messages that one change set, by mod-sequence and mailbox.
 pub(crate) const FLAG_RUNS: Table = Table(10);
 /// Notes on mailboxes, by mailbox (0 for the whole account) and entry.
@@ -61,7 +63,7 @@ pub(crate) const GONE: Table = Table(31);
 pub(crate) const REMEMBERED: Table = Table(32);
 
 /// All tables of an account.
-pub(crate) const ALL: [Table; 15] = [
+pub(crate) const ALL: [Table; 16] = [
     COUNTERS,
     MAILBOXES,
     NEXT_UIDS,
@@ -69,6 +71,7 @@ pub(crate) const ALL: [Table; 15] = [
     EMAILS,
     VANISHED,
     SUBSCRIPTIONS,
+    DIGESTS,
     FLAG_RUNS,
     METADATA,
     ACL,

@@ -7,7 +7,7 @@ use super::walk::count;
 use super::{Audit, Difference, Findings, Kind, unreadable};
 use crate::directory::{Edit, Maps};
 use crate::ledger::scan;
-use crate::tables::{self, Counters, EmailRow, Entry, MailboxRow};
+use crate::tables::{self, Counters, DigestRow, EmailRow, Entry, MailboxRow};
 use crate::{Outcome, Post, access};
 
 /// Accounts that are gone and asked for at a time.
@@ -121,6 +121,7 @@ fn is_readable(table: store::Table, row: &store::Row) -> bool {
         tables::NEXT_UIDS => tables::read_next_uid(key, value).is_some(),
         tables::ENTRIES => Entry::read(key, value).is_some(),
         tables::EMAILS => EmailRow::read(value).is_some(),
+        tables::DIGESTS => DigestRow::read(value).is_some(),
         tables::VANISHED => tables::read_vanished(key, value).is_some(),
         tables::SUBSCRIPTIONS => std::str::from_utf8(key).is_ok(),
         tables::FLAG_RUNS => tables::read_flag_runs(key, value).is_some(),

@@ -3,17 +3,19 @@
 //! Of each body its end is asked for: whether it is there, and as long as its row says. Some are
 //! read whole, and all that was made of them is made again.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use mail::{BlobRange, EmailId};
 use message::view::{Bodies, preview_of, preview_spans};
 use message::{Limits, Scanner};
-use store::{Direction, Row};
+use store::{Direction, Page, Row, Table};
 
 use super::walk::{Auditor, EMAILS_MAX, behind, count, octets};
 use super::{Kind, Mend, Place, Suspect};
 use crate::fetch::{at, whole};
 use crate::spool::End;
-use crate::tables::{self, Counters, EmailRow};
+use crate::tables::{self, Counters, DigestRow, EmailRow};
 use crate::{Error, Outcome, Why};
 
 /// Octets of a body that are read at a time.
@@ -48,30 +50,29 @@ impl Auditor<'_> {
         let mut next = None;
         for _ in 0..TRIES_MAX {
             let seen = self.version().await?;
-            let store = self.account.house.inner.store.as_ref();
-            let partition = self.account.keeper.partition();
-            let range = (from.clone(), None);
-            let page = store.scan(
-                partition,
-                tables::EMAILS,
-                range,
-                EMAILS_MAX,
-                Direction::Rising,
-            );
-            let page = page.await.map_err(Error::reading("reading a table"))?;
+            let emails = self.rows(tables::EMAILS, from).await?;
+            let digests = self.rows(tables::DIGESTS, from).await?;
+            // As far as both were read.
+            let ends = [&emails, &digests].into_iter().filter(|page| page.more);
+            let ends = ends.filter_map(|page| page.rows.last());
+            let end = ends.map(|row| row.key.clone()).min();
+            let is_within = |row: &Row| end.as_ref().is_none_or(|end| row.key <= *end);
             let newest = self.account.look(|ledger| ledger.counters.email).await?;
             let mut suspects = Vec::new();
-            for row in &page.rows {
+            let digests = digests.rows.into_iter().filter(is_within);
+            let mut digests: BTreeMap<_, _> = digests.map(|row| (row.key, row.value)).collect();
+            for row in emails.rows.iter().filter(|row| is_within(row)) {
                 self.spend(count(octets(row))).await;
-                self.letter(row, newest, &mut suspects).await?;
+                let rest = digests.remove(&row.key);
+                self.letter(row, rest.as_ref(), newest, &mut suspects)
+                    .await?;
             }
-            let last = page.rows.last().filter(|_| page.more);
-            let is_new = |row: &Row| {
-                let id = row.key.as_ref().try_into().map(u64::from_be_bytes);
+            suspects.extend(digests.keys().filter_map(|key| self.stray(key)));
+            let is_new = |key: &Bytes| {
+                let id = key.as_ref().try_into().map(u64::from_be_bytes);
                 id.is_ok_and(|id| id > self.horizon.email && id <= newest)
             };
-            let last = last.filter(|row| !is_new(row));
-            next = last.map(|row| behind(&row.key));
+            next = end.filter(|key| !is_new(key)).map(|key| behind(&key));
             if self.settle(seen, suspects).await? {
                 return Ok(next);
             }
@@ -80,7 +81,38 @@ impl Auditor<'_> {
         Ok(next)
     }
 
-    async fn letter(&mut self, row: &Row, newest: u64, suspects: &mut Vec<Suspect>) -> Outcome<()> {
+    async fn rows(&self, table: Table, from: &Bytes) -> Outcome<Page> {
+        let store = self.account.house.inner.store.as_ref();
+        let partition = self.account.keeper.partition();
+        let range = (from.clone(), None);
+        let page = store.scan(partition, table, range, EMAILS_MAX, Direction::Rising);
+        page.await.map_err(Error::reading("reading a table"))
+    }
+
+    /// A digest whose message has no row. If the message is in a mailbox, that is named with its
+    /// entry.
+    fn stray(&self, key: &Bytes) -> Option<Suspect> {
+        let id = key.as_ref().try_into().map(u64::from_be_bytes);
+        let Ok(id) = id.map(EmailId) else {
+            let what = "the row of a digest cannot be read".to_owned();
+            let mend = Mend::Row(tables::DIGESTS, key.clone());
+            return Some(Suspect::of(Kind::Unreadable, Place::Account, what, mend));
+        };
+        if self.emails.binary_search(&id).is_ok() {
+            return None;
+        }
+        let what = format!("the digest of message {} is there, and not its row", id.0);
+        let mend = Mend::Email(id);
+        Some(Suspect::of(Kind::OrphanEmail, Place::Account, what, mend))
+    }
+
+    async fn letter(
+        &mut self,
+        row: &Row,
+        rest: Option<&Bytes>,
+        newest: u64,
+        suspects: &mut Vec<Suspect>,
+    ) -> Outcome<()> {
         let id = row.key.as_ref().try_into().map(u64::from_be_bytes);
         let (Ok(id), Some(email)) = (id.map(EmailId), EmailRow::read(&row.value)) else {
             let what = "the row of a message cannot be read".to_owned();
@@ -108,13 +140,16 @@ impl Auditor<'_> {
             suspects.push(Suspect::of(Kind::OrphanEmail, place, what, Mend::Email(id)));
             return Ok(());
         }
-        self.body(id, email, suspects).await
+        let rest = rest.and_then(DigestRow::read);
+        let is_half = email.bare && rest.is_none();
+        self.body(id, (email.with(rest), is_half), suspects).await
     }
 
+    /// Judges a body; what was made of it has to be made again where half of it is not there.
     async fn body(
         &mut self,
         id: EmailId,
-        mut email: EmailRow,
+        (mut email, is_half): (EmailRow, bool),
         suspects: &mut Vec<Suspect>,
     ) -> Outcome<()> {
         if self.ends.to >= id && id != EmailId(0) {
@@ -153,7 +188,7 @@ impl Auditor<'_> {
                 }
             }
         }
-        if !self.is_chosen(id) {
+        if !self.is_chosen(id) && !is_half {
             return Ok(());
         }
         self.findings.read += 1;
@@ -167,7 +202,10 @@ impl Auditor<'_> {
                 if read.unended {
                     self.ends.unended.push(id);
                 }
-                learnt(id, email, &read, suspects);
+                match is_half {
+                    true => suspects.push(made_again(id, &email, read)),
+                    false => learnt(id, email, &read, suspects),
+                }
             }
             Err(Error::Refused(Why::Damaged, refusal)) => {
                 suspects.push(damaged(place, &refusal.cause));
@@ -262,6 +300,18 @@ fn learnt(id: EmailId, mut email: EmailRow, read: &Read, suspects: &mut Vec<Susp
         let mend = Mend::Learn(id, Box::new(email.clone()));
         suspects.push(Suspect::of(kind, Place::Email(id), what.to_owned(), mend));
     }
+}
+
+/// What was made of a body, of which half was kept.
+fn made_again(id: EmailId, email: &EmailRow, read: Read) -> Suspect {
+    let known = EmailRow {
+        outline: Some(read.outline),
+        preview: Some(read.preview.into()),
+        ..email.clone()
+    };
+    let what = "its digest is not there, or cannot be read".to_owned();
+    let mend = Mend::Learn(id, Box::new(known));
+    Suspect::of(Kind::Outline, Place::Email(id), what, mend)
 }
 
 fn damaged(place: Place, how: &str) -> Suspect {

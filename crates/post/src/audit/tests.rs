@@ -11,7 +11,7 @@ use store::{Write, Writes};
 use super::*;
 use crate::access::{self, Grantee};
 use crate::directory::rows;
-use crate::tables::{self, Entry, FlagRun, MailboxRow};
+use crate::tables::{self, DigestRow, Entry, FlagRun, MailboxRow};
 use crate::{Account, Outside, Rules};
 
 const DATE: Timestamp = Timestamp::utc(1_700_000_000);
@@ -129,7 +129,9 @@ async fn entry(store: &Memory, ada: AccountId) -> Entry {
 
 async fn email(store: &Memory, ada: AccountId) -> EmailRow {
     let rows = rows(store, ada, tables::EMAILS).await;
-    EmailRow::read(&rows[0].value).unwrap()
+    let row = EmailRow::read(&rows[0].value).unwrap();
+    let rows = self::rows(store, ada, tables::DIGESTS).await;
+    row.with(DigestRow::read(&rows[0].value))
 }
 
 async fn counters(store: &Memory, ada: AccountId) -> Counters {
@@ -321,19 +323,19 @@ async fn what_is_told_of_a_letter_is_what_it_has() {
         ..row.clone()
     };
     let outline = [(Kind::Outline, true)];
-    judge("an outline", case([wrong.put(EmailId(1))], &outline)).await;
+    judge("an outline", case(wrong.put(EmailId(1)), &outline)).await;
     let wrong = EmailRow {
         preview: Some(Bytes::from_static(b"nonsense")),
         ..row.clone()
     };
     let preview = [(Kind::Preview, true)];
-    judge("a preview", case([wrong.put(EmailId(1))], &preview)).await;
+    judge("a preview", case(wrong.put(EmailId(1)), &preview)).await;
     let wrong = EmailRow {
         size: row.size - 1,
         ..row.clone()
     };
     let size = [(Kind::Size, true)];
-    judge("a row's size", case([wrong.put(EmailId(1))], &size)).await;
+    judge("a row's size", case(wrong.put(EmailId(1)), &size)).await;
 }
 
 #[tokio::test]
@@ -345,7 +347,7 @@ async fn a_letter_that_cannot_be_read_is_named_and_stays() {
         ..row.clone()
     };
     let found = [(Kind::NoBody, false)];
-    judge("no body", case([missing.put(EmailId(1))], &found)).await;
+    judge("no body", case(missing.put(EmailId(1)), &found)).await;
     let mut false_body = Staged::of(Bytes::from(LETTER.replace("five", "nine")));
     false_body.blob = BlobId([8; 32]);
     let damaged = EmailRow {
@@ -355,12 +357,12 @@ async fn a_letter_that_cannot_be_read_is_named_and_stays() {
     };
     let damaged = Case {
         blobs: vec![false_body],
-        ..case([damaged.put(EmailId(1))], &[(Kind::DamagedBody, false)])
+        ..case(damaged.put(EmailId(1)), &[(Kind::DamagedBody, false)])
     };
     judge("a damaged body", damaged).await;
     // It is in the inbox and in the archive.
     let found = [(Kind::NoEmail, false), (Kind::NoEmail, false)];
-    judge("no row", case([EmailRow::delete(EmailId(1))], &found)).await;
+    judge("no row", case(EmailRow::delete(EmailId(1)), &found)).await;
     let garbage = Write::Put {
         table: tables::EMAILS,
         key: tables::email_key(EmailId(2)),
@@ -388,8 +390,35 @@ async fn rows_of_letters_in_no_mailbox_go() {
         ..counters(&store, ada).await
     };
     let found = [(Kind::OrphanEmail, true)];
-    let planted = case([row.put(EmailId(9)), told.put()], &found);
+    let planted = case(row.put(EmailId(9)).chain([told.put()]), &found);
     judge("an orphan", planted).await;
+}
+
+#[tokio::test]
+async fn half_of_a_message_s_rows_is_made_again_or_goes() {
+    let (store, ada) = house().await;
+    let key = |id| tables::email_key(EmailId(id));
+    let (table, outline) = (tables::DIGESTS, [(Kind::Outline, true)]);
+    let gone = Write::Delete { table, key: key(1) };
+    judge("no digest", case([gone], &outline)).await;
+    let damaged = Write::Put {
+        table,
+        key: key(1),
+        value: Bytes::from_static(b"\xff"),
+    };
+    judge("a damaged digest", case([damaged], &outline)).await;
+    let stray = Write::Put {
+        table,
+        key: key(9),
+        value: rows(&store, ada, table).await[0].value.clone(),
+    };
+    let nameless = Write::Put {
+        table,
+        key: Bytes::from_static(b"key"),
+        value: Bytes::new(),
+    };
+    let found = [(Kind::OrphanEmail, true), (Kind::Unreadable, true)];
+    judge("digests of nothing", case([stray, nameless], &found)).await;
 }
 
 #[tokio::test]

@@ -218,7 +218,12 @@ impl<'a> Auditor<'a> {
         let store = self.account.house.inner.store.as_ref();
         let partition = self.account.keeper.partition();
         let mut piece = Piece::default();
-        let apart = [tables::ENTRIES, tables::EMAILS, tables::GONE];
+        let apart = [
+            tables::ENTRIES,
+            tables::EMAILS,
+            tables::DIGESTS,
+            tables::GONE,
+        ];
         for table in tables::ALL.into_iter().filter(|one| !apart.contains(one)) {
             scan(store, partition, table, |row| {
                 piece.small.push((table, row.clone()));

@@ -27,6 +27,11 @@ impl List {
         }
     }
 
+    /// Adds some behind the others.
+    pub(super) fn extend(&mut self, writes: impl IntoIterator<Item = Write>) {
+        writes.into_iter().for_each(|write| self.push(write));
+    }
+
     /// All of them.
     pub(super) fn into_writes(self) -> Vec<Write> {
         self.0

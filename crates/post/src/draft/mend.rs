@@ -50,10 +50,10 @@ impl Draft<'_> {
         self.writes.push(Write::Delete { table, key });
     }
 
-    /// Removes the row of a message that is in no mailbox.
+    /// Removes the rows of a message that is in no mailbox.
     pub(crate) fn drop_email(&mut self, id: EmailId) {
         self.modseq();
-        self.writes.push(EmailRow::delete(id));
+        self.writes.extend(EmailRow::delete(id));
     }
 
     /// Makes a mailbox with an id that was given before, for messages that the store has under it.

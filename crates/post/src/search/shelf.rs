@@ -252,7 +252,7 @@ impl Account {
         if segment.newest != 0 && !segment.mark.ends_with(&SEARCH_TEXT_VERSION.to_be_bytes()) {
             return Err(Mute::Outdated);
         }
-        let rows = self.emails(&[EmailId(segment.newest)]).await;
+        let rows = self.bare_emails(&[EmailId(segment.newest)]).await;
         match rows.as_deref() {
             Ok([Some(row)]) if mark(row) != segment.mark => Err(Mute::Foreign),
             Ok(_) | Err(_) => Ok(segment),

@@ -156,12 +156,10 @@ async fn the_thread_of_the_last_arrival_comes_last() {
 /// their digest is. It had no preview.
 fn outdated(value: &Bytes, text: &str, references: &[u8]) -> Bytes {
     let outline = Outline::parse(text.as_bytes()).encode();
-    // Behind it stands that there is a preview, and that it is empty.
-    let at = value.len() - 2 - outline.len();
-    assert_eq!(
-        (value[0], &value[at..]),
-        (3, &[&outline[..], b"\x01\0"].concat()[..])
-    );
+    let parts = &outline[Outline::parts_at(&outline).unwrap()..];
+    // Before it stand the version, the blob's name, a hint, and the size.
+    assert_eq!(value[0], 4);
+    let size = value[41..].strip_suffix(parts).unwrap();
     let cut = outline
         .windows(references.len())
         .position(|octets| octets == references)
@@ -170,9 +168,7 @@ fn outdated(value: &Bytes, text: &str, references: &[u8]) -> Bytes {
     older.extend_from_slice(&outline[cut + references.len()..]);
     older[0] = 2;
     older.remove(1);
-    // The blob's name, then no hint.
-    let mut row = [&value[..33], &value[41..at - 1]].concat();
-    row[0] = 1;
+    let mut row = [&[1], &value[1..33], size].concat();
     row.push(u8::try_from(older.len()).unwrap());
     row.extend(older);
     row.into()
