@@ -32,7 +32,6 @@ struct Planted {
 }
 
 /// One text in place of another.
-#[derive(Debug, PartialEq)]
 struct Edit {
     file: PathBuf,
     old: String,
