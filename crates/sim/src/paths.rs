@@ -360,7 +360,10 @@ impl Stage {
             moved,
         };
         let change = match path {
-            "append" => return self.person.put(&mut client, "work", 2000).await,
+            "append" => {
+                let letter = self.person.oracle.write(2000);
+                return self.person.put(&mut client, "work", letter).await;
+            }
             "store" => Change::Store {
                 mailbox: inbox(),
                 uids: vec![1, 3],
