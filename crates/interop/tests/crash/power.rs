@@ -42,8 +42,8 @@ impl Powered {
         let mut is_new = false;
         work(&mut self.server, world, seed, |server, count| {
             count.wait_for(50 + Dice(seed * 7919 + 1).below(400));
-            if seed % 2 == 0 {
-                freed::wait(server, seed % 4 == 0);
+            if seed.is_multiple_of(2) {
+                freed::wait(server, seed.is_multiple_of(4));
             }
             // Nothing is acknowledged behind this; what was, may yet be on its way to a client.
             freeze(server.pid());
