@@ -18,6 +18,7 @@ use crate::backend::{
 use crate::disk::{Disk, RealDisk};
 use crate::packed::Packed;
 
+mod compressing;
 mod pieces;
 mod reclaiming;
 mod repairing;
@@ -31,6 +32,7 @@ fn small() -> EmbeddedSettings {
         cache_octets: 1 << 20,
         segment_octets: 4096,
         reserve_octets: 0,
+        compress: false,
         ..EmbeddedSettings::default()
     }
 }
