@@ -96,7 +96,15 @@ pub const TABLE: &[Row] = &[
         folder: "log",
         kinds: &[Kind::Remove],
         told: &[Told::Refused],
-        why: "A snapshot covers the segment: it stays until the next round, and nobody reads it.",
+        why: "A snapshot covers the segment: it stays until the next round, and nobody reads it. Or \
+              it was compressed, and has the same octets as the file that came in its place.",
+    },
+    Row {
+        folder: "log",
+        kinds: &[Kind::Rename],
+        told: &[Told::Refused],
+        why: "A compressed segment has no name yet: recovery removes the draft, and the segment it \
+              was made from is there.",
     },
     Row {
         folder: "snapshots",

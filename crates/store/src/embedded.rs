@@ -5,7 +5,8 @@
 //! brought up to the log; a view that is lost is made again. Small blobs are in the records, large
 //! ones in files of their own.
 //!
-//! What no row mentions any more is freed beside the work, when it is asked for (`reclaim`).
+//! What no row mentions any more is freed beside the work, when it is asked for (`reclaim`), and
+//! segments to which nothing is written any more are compressed (`compress`).
 
 mod bodies;
 mod check;

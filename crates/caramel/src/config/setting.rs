@@ -238,6 +238,11 @@ settings! {
          is at most twice what it frees. `0s` for never; `caramel store reclaim` does it at once.";
     RECLAIM_RATE = ["store"] "reclaim_rate": Kind::Size, "\"16M\"", "\"16M\"",
         "How many octets it reads and writes for that in a second at most.";
+    COMPRESS = ["store"] "compress": Kind::Switch, "true", "false",
+        "Whether files of the log to which nothing is written any more are compressed when what is \
+         dead was freed, as fast as `reclaim_rate` allows. A file that would not become a tenth \
+         shorter stays as it is. Letters above 256K have files of their own, which are not \
+         compressed.";
     UNDO_WINDOW = ["undo"] "window": Kind::Span, "\"30d\"", "\"14d\"",
         "How long what was done in an account, and a removed account, can be undone \
          (`caramel undo`). What is too old is forgotten within an hour. `0s` remembers nothing: \

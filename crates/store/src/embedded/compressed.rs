@@ -3,16 +3,16 @@
 //!
 //! ```text
 //! file:   head, blocks, head, octets of the head:u32, crc:u32
-//! head:   "caramzlg" format:u32 octets:u64 block:u32 dictionary:u32, the dictionary,
-//!         octets of each block as it is stored:u32*, crc:u32
+//! head:   "caramzlg" format:u32 octets:u64 block:u32 dictionary:u32, zeros up to 32,
+//!         the segment's header:64, the dictionary, octets of each block as it is stored:u32*, crc:u32
 //! block:  crc:u32, then a frame of zstd (RFC 8878); or, where that would not be shorter, the octets
 //!         as they are
 //! ```
 //!
 //! `octets` are those of the segment, `block` those of each of its blocks but the last, which may be
 //! shorter. The dictionary is trained on the segment itself; nothing outside the file is needed to
-//! read it. A block's checksum covers its number and what is stored. The head is there twice, so
-//! that a damaged octet costs one block at most.
+//! read it. A block's checksum covers its number and what is stored. The head is there twice, and has
+//! the segment's header once more, so that a damaged octet costs the records of a block at most.
 //!
 //! Not here: which segments are compressed, and when the longer file goes (`compress`).
 
@@ -41,6 +41,7 @@ pub(super) const DICTIONARY_OCTETS_MAX: usize = 16 << 10;
 const LEVEL: i32 = 3;
 
 const FIXED_OCTETS: usize = 32;
+const FIRST_OCTETS: usize = 64;
 const BLOCK_HEAD_OCTETS: usize = 4;
 const TRAILER_OCTETS: u64 = 8;
 /// A head that says it is longer is damaged.
@@ -72,6 +73,8 @@ pub(super) struct Compressed {
 struct Head {
     octets: u64,
     block_octets: u32,
+    /// The first octets of the segment.
+    first: [u8; FIRST_OCTETS],
     dictionary: Vec<u8>,
     /// Where each block begins in the file, and where the last one ends.
     edges: Vec<u32>,
@@ -82,6 +85,8 @@ pub(super) struct Encoder {
     compressor: Compressor<'static>,
     dictionary: Vec<u8>,
     octets: u64,
+    /// The first octets of the first block.
+    first: Vec<u8>,
     stored: Vec<u32>,
 }
 
@@ -124,15 +129,20 @@ impl Compressed {
         }
         drop(last);
         let octets = match self.inflate(number) {
-            Err(error) if is_damage(&error) && self.damage == Damage::Shows => {
-                vec![u8::MAX; self.block_len(number)]
-            }
+            Err(error) if is_damage(&error) && self.damage == Damage::Shows => self.blank(number),
             inflated => inflated?,
         };
         let octets: Arc<[u8]> = octets.into();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         *last = Some((number, Arc::clone(&octets)));
         Ok(octets)
+    }
+
+    /// What is shown of a block that is damaged.
+    fn blank(&self, number: usize) -> Vec<u8> {
+        let first = self.head.first.iter().filter(|_| number == 0);
+        let octets = first.copied().chain(std::iter::repeat(u8::MAX));
+        octets.take(self.block_len(number)).collect()
     }
 
     /// Octets of a block that is inflated.
@@ -223,7 +233,7 @@ impl DiskFile for Compressed {
 }
 
 impl Head {
-    fn encode(octets: u64, dictionary: &[u8], stored: &[u32]) -> Vec<u8> {
+    fn encode(octets: u64, first: &[u8], dictionary: &[u8], stored: &[u32]) -> Vec<u8> {
         let mut head = MAGIC.to_vec();
         head.extend_from_slice(&octets.to_be_bytes());
         for number in [BLOCK_OCTETS, dictionary.len()] {
@@ -231,6 +241,8 @@ impl Head {
             head.extend_from_slice(&number.to_be_bytes());
         }
         head.resize(FIXED_OCTETS, 0);
+        head.extend_from_slice(first);
+        head.resize(FIXED_OCTETS + FIRST_OCTETS, 0);
         head.extend_from_slice(dictionary);
         for stored in stored {
             head.extend_from_slice(&stored.to_be_bytes());
@@ -247,6 +259,7 @@ impl Head {
         }
         let (fixed, rest) = signed.split_at_checked(FIXED_OCTETS)?;
         let (octets, block_octets, dictionary) = fixed_part(fixed)?;
+        let (first, rest) = rest.split_first_chunk()?;
         let (dictionary, stored) = rest.split_at_checked(dictionary)?;
         let (stored, []) = stored.as_chunks::<4>() else {
             return None;
@@ -264,6 +277,7 @@ impl Head {
         Some(Self {
             octets,
             block_octets,
+            first: *first,
             dictionary: dictionary.to_vec(),
             edges,
         })
@@ -310,7 +324,7 @@ fn head_octets(fixed: &[u8]) -> Option<usize> {
     let (octets, block, dictionary) = fixed_part(fixed)?;
     let blocks = usize::try_from(octets.div_ceil(u64::from(block))).ok()?;
     let len = blocks.checked_mul(4)?.checked_add(dictionary)?;
-    let len = len.checked_add(FIXED_OCTETS + 4)?;
+    let len = len.checked_add(FIXED_OCTETS + FIRST_OCTETS + 4)?;
     (len <= HEAD_OCTETS_MAX).then_some(len)
 }
 
@@ -321,6 +335,7 @@ impl Encoder {
             compressor: Compressor::with_dictionary(LEVEL, &dictionary)?,
             dictionary,
             octets,
+            first: Vec::new(),
             stored: Vec::new(),
         })
     }
@@ -328,12 +343,15 @@ impl Encoder {
     /// Where the first block begins.
     pub(super) fn begin(&self) -> u64 {
         let blocks = self.octets.div_ceil(BLOCK_OCTETS as u64);
-        let fixed = (FIXED_OCTETS + self.dictionary.len() + 4) as u64;
+        let fixed = (FIXED_OCTETS + FIRST_OCTETS + self.dictionary.len() + 4) as u64;
         fixed.saturating_add(blocks.saturating_mul(4))
     }
 
     /// Appends the next block as it is stored.
     pub(super) fn add(&mut self, block: &[u8], stored: &mut Vec<u8>) -> io::Result<()> {
+        if self.stored.is_empty() {
+            self.first = block.iter().take(FIRST_OCTETS).copied().collect();
+        }
         let compressed = self.compressor.compress(block)?;
         let shorter = match compressed.len() < block.len() {
             true => &compressed,
@@ -348,7 +366,7 @@ impl Encoder {
 
     /// The head for the front, and what goes behind the last block.
     pub(super) fn heads(&self) -> (Vec<u8>, Vec<u8>) {
-        let head = Head::encode(self.octets, &self.dictionary, &self.stored);
+        let head = Head::encode(self.octets, &self.first, &self.dictionary, &self.stored);
         let len = u32::try_from(head.len()).unwrap_or(u32::MAX).to_be_bytes();
         let crc = crc32fast::hash(&len).to_be_bytes();
         let end = [&head[..], &len, &crc].concat();

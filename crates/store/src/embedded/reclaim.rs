@@ -19,7 +19,8 @@
 //! | some of the segments | the others | replay begins at the snapshot |
 //! | all of them | an older snapshot | the newest counts; the older goes in the next round |
 //!
-//! Not here: how each piece is done (`chores`, `snapshot`).
+//! Not here: how each piece is done (`chores`, `snapshot`), and how what stays becomes shorter
+//! (`compress`).
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, MutexGuard, PoisonError};

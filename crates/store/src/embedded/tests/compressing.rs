@@ -320,6 +320,35 @@ async fn a_damaged_octet_costs_a_block_at_most() {
     assert!(costly > 20, "{costly}");
 }
 
+/// The records of one block are lost, and those behind it are not, not even where it had the
+/// segment's header.
+#[tokio::test]
+async fn what_is_damaged_can_be_left_out_as_in_any_segment() {
+    for at in [200, 9000] {
+        let mut town = Town::found().await;
+        town.store().reclaim(HOW).await.unwrap();
+        town.close();
+        let path = town.log("zlog").remove(1);
+        let mut octets = std::fs::read(&path).unwrap();
+        octets[at] ^= 4;
+        std::fs::write(&path, octets).unwrap();
+        town.lose_the_view();
+        assert!(matches!(town.open(), Err(Error::Damaged(_))));
+        let lost = Embedded::repair(town.dir.path(), settings(true)).unwrap();
+        assert_eq!(lost.len(), 1, "{lost:?}");
+        town.open().unwrap();
+        let mut missed = 0;
+        for (blob, octets) in &town.letters {
+            match town.store().read(whole(*blob, octets)).await {
+                Ok(read) => assert_eq!(read, octets),
+                Err(Error::NoBlob(_)) => missed += octets.len(),
+                Err(other) => panic!("{other}"),
+            }
+        }
+        assert!(0 < missed && missed < 2 * BLOCK_OCTETS, "{at}: {missed}");
+    }
+}
+
 /// Both heads gone: then it is a segment whose header is damaged.
 #[tokio::test]
 async fn a_file_without_its_heads_is_told() {
