@@ -33,7 +33,7 @@ use crate::reclaim::{RateLimit, Reclaimed};
 /// Octets that are compressed, or compared, at a time.
 const STEP_OCTETS: u64 = 1 << 20;
 /// Blocks that are looked at before a segment is compressed, and from which the dictionary is made.
-const SAMPLES_MAX: u64 = 256;
+const SAMPLES_MAX: u64 = 512;
 /// A dictionary is made from so many blocks, or none is.
 const SAMPLES_MIN: usize = 8;
 /// A segment of which more than so much of a hundred would be left stays as it is.

@@ -16,6 +16,7 @@
 //!
 //! Not here: which segments are compressed, and when the longer file goes (`compress`).
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, ErrorKind, Read as _};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,7 +35,7 @@ pub(super) const FORMAT: u32 = 1;
 const MAGIC: [u8; 12] = forms::magic(NAME, FORMAT);
 
 /// Octets of a block before it is compressed: what is inflated for one small letter at most.
-pub(super) const BLOCK_OCTETS: usize = 16 << 10;
+pub(super) const BLOCK_OCTETS: usize = 8 << 10;
 /// Octets of a dictionary at most.
 pub(super) const DICTIONARY_OCTETS_MAX: usize = 16 << 10;
 /// How hard zstd tries: more costs three times the time for two per cent.
@@ -48,6 +49,11 @@ const TRAILER_OCTETS: u64 = 8;
 const HEAD_OCTETS_MAX: usize = 16 << 20;
 /// A longer segment stays as it is: positions in the file are of 32 bits.
 pub(super) const OCTETS_MAX: u64 = 1 << 31;
+
+thread_local! {
+    /// What zstd needs to inflate a block, some 160 KiB: making it anew would take longer than that.
+    static CONTEXT: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
+}
 
 /// What is read where a block is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,9 +183,9 @@ impl Compressed {
             return Ok(stored.to_vec());
         }
         let mut octets = Vec::with_capacity(len);
-        let inflated = DCtx::try_create()
-            .ok_or(ErrorKind::OutOfMemory)?
-            .decompress_using_ddict(&mut octets, stored, self.dictionary.as_ddict());
+        let inflated = CONTEXT.with_borrow_mut(|context| {
+            context.decompress_using_ddict(&mut octets, stored, self.dictionary.as_ddict())
+        });
         if inflated != Ok(len) {
             return Err(damaged("a block cannot be inflated"));
         }

@@ -85,7 +85,7 @@ impl FailingDisk {
                 forever,
                 unsynced: Mutex::default(),
                 lying,
-                bin: TempDir::new().unwrap(),
+                bin: super::tests::tempdir(),
                 removed: AtomicU64::new(0),
             }),
         }

@@ -12,7 +12,7 @@ use crate::disk::DiskFile;
 
 /// Open files kept; above that all are let go.
 const FILES_MAX: usize = 256;
-/// Compressed ones among them, of some hundred thousand octets of memory each.
+/// Compressed ones among them, of some 120 KiB of memory each.
 const COMPRESSED_MAX: usize = 64;
 
 /// A file that blobs are read from.

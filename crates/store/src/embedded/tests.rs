@@ -38,7 +38,7 @@ fn small() -> EmbeddedSettings {
 }
 
 /// In memory where that is possible: what is synced does not matter here, only when.
-fn tempdir() -> TempDir {
+pub(super) fn tempdir() -> TempDir {
     TempDir::new_in("/dev/shm")
         .or_else(|_| TempDir::new())
         .unwrap()

@@ -1,6 +1,7 @@
 //! Sealed segments become shorter, and what is in them is what it was, whatever fails meanwhile.
 
 use super::reclaiming::{HOW, about, stage, whole, without};
+use super::shrinking::copy;
 use super::*;
 use crate::embedded::compressed::{self, BLOCK_OCTETS, Compressed, Damage, Encoder};
 use crate::embedded::holdings::Holdings;
@@ -377,21 +378,24 @@ async fn a_file_without_its_heads_is_told() {
 /// Frees and compresses on a disk that fails after some operations, and then loses its power; says
 /// what was done, if nothing failed.
 async fn fails_after(
+    before: &Town,
     n: u64,
-    failure: Failure,
-    forever: bool,
+    (failure, forever): (Failure, bool),
     lose_view: bool,
 ) -> Option<Reclaimed> {
-    let mut town = Town::found().await;
-    town.loses(30).await;
-    town.close();
+    let dir = tempdir();
+    copy(before.dir.path(), dir.path());
     let disk = FailingDisk::new(failure, forever);
     let ground = Ground {
         disk: Arc::new(disk.clone()),
         ..Ground::real()
     };
-    let store = Embedded::open_on(&ground, town.dir.path(), settings(true)).unwrap();
-    town.store = Some(store);
+    let mut town = Town {
+        store: Some(Embedded::open_on(&ground, dir.path(), settings(true)).unwrap()),
+        dir,
+        letters: before.letters.clone(),
+        version: before.version,
+    };
     disk.fail_after(n);
     let done = town.store().reclaim(HOW).await;
     let failed = disk.has_failed();
@@ -411,15 +415,18 @@ async fn fails_after(
 
 #[tokio::test]
 async fn a_disk_that_fails_at_each_operation_loses_nothing() {
-    for (failure, forever, lose_view) in [
-        (Failure::Full, false, false),
-        (Failure::Broken, false, true),
-        (Failure::Broken, true, false),
-        (Failure::Broken, true, true),
+    let mut before = Town::of((0..50).map(|seed| letter(seed, 11_000))).await;
+    before.loses(9).await;
+    before.close();
+    for (how, lose_view) in [
+        ((Failure::Full, false), false),
+        ((Failure::Broken, false), true),
+        ((Failure::Broken, true), false),
+        ((Failure::Broken, true), true),
     ] {
         let mut n = 0;
         let done = loop {
-            if let Some(done) = fails_after(n, failure, forever, lose_view).await {
+            if let Some(done) = fails_after(&before, n, how, lose_view).await {
                 break done;
             }
             n += 1;
