@@ -96,8 +96,8 @@ pub const TABLE: &[Row] = &[
         folder: "log",
         kinds: &[Kind::Remove],
         told: &[Told::Refused],
-        why: "A snapshot covers the segment: it stays until the next round, and nobody reads it. Or \
-              it was compressed, and has the same octets as the file that came in its place.",
+        why: "A snapshot covers the segment: it stays until the next round, and nobody reads it. \
+              Or it was compressed: then it has the octets of the file that came in its place.",
     },
     Row {
         folder: "log",

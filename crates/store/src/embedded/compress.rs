@@ -1,9 +1,9 @@
 //! Puts sealed segments into less room, beside the work.
 //!
-//! A segment to which nothing is written any more is copied, compressed, into another file; that is
-//! made durable, and compared with the segment octet for octet; then it gets its name, and only then
-//! the longer file goes. Positions stay what they were, so no row, no place and no record changes.
-//! One that would not become shorter stays as it is.
+//! A segment to which nothing is written any more is copied, compressed, into another file; that
+//! is made durable, and compared with the segment octet for octet; then it gets its name, and only
+//! then the longer file goes. Positions stay what they were, so no row, no place and no record
+//! changes. One that would not become shorter stays as it is.
 //!
 //! What a power cut leaves:
 //!

@@ -1,18 +1,19 @@
-//! A sealed segment in less room: the same octets at the same positions, in blocks of which each is
-//! compressed for itself, so that a letter is read without the rest.
+//! A sealed segment in less room: the same octets at the same positions, in blocks of which each
+//! is compressed for itself, so that a letter is read without the rest.
 //!
 //! ```text
 //! file:   head, blocks, head, octets of the head:u32, crc:u32
 //! head:   "caramzlg" format:u32 octets:u64 block:u32 dictionary:u32, zeros up to 32,
-//!         the segment's header:64, the dictionary, octets of each block as it is stored:u32*, crc:u32
-//! block:  crc:u32, then a frame of zstd (RFC 8878); or, where that would not be shorter, the octets
-//!         as they are
+//!         the segment's header:64, the dictionary, octets of each block as stored:u32*, crc:u32
+//! block:  crc:u32, then a frame of zstd (RFC 8878); or, where that would not be shorter, the
+//!         octets as they are
 //! ```
 //!
-//! `octets` are those of the segment, `block` those of each of its blocks but the last, which may be
-//! shorter. The dictionary is trained on the segment itself; nothing outside the file is needed to
-//! read it. A block's checksum covers its number and what is stored. The head is there twice, and has
-//! the segment's header once more, so that a damaged octet costs the records of a block at most.
+//! `octets` are those of the segment, `block` those of each of its blocks but the last, which may
+//! be shorter. The dictionary is trained on the segment itself; nothing outside the file is needed
+//! to read it. A block's checksum covers its number and what is stored. The head is there twice,
+//! and has the segment's header once more, so that a damaged octet costs the records of a block at
+//! most.
 //!
 //! Not here: which segments are compressed, and when the longer file goes (`compress`).
 
@@ -51,7 +52,8 @@ const HEAD_OCTETS_MAX: usize = 16 << 20;
 pub(super) const OCTETS_MAX: u64 = 1 << 31;
 
 thread_local! {
-    /// What zstd needs to inflate a block, some 160 KiB: making it anew would take longer than that.
+    /// What zstd needs to inflate a block, some 160 KiB: making it anew would take longer than
+    /// inflating.
     static CONTEXT: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
 }
 

@@ -1,5 +1,5 @@
-//! Reading segments: which there are, and their records up to the first that is not valid. One that
-//! was compressed is read as the one it was; where both are there the compressed one does not count.
+//! Reading segments: which there are, and their records up to the first that is not valid. One
+//! that was compressed is read as the one it was; where both are there the longer one counts.
 //!
 //! Not here: what an invalid record means; that is for `recovery` to judge.
 

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 fn settings(compress: bool) -> EmbeddedSettings {
     EmbeddedSettings {
-        segment_octets: 100_000,
+        segment_octets: 50_000,
         compress,
         ..small()
     }
@@ -415,8 +415,8 @@ async fn fails_after(
 
 #[tokio::test]
 async fn a_disk_that_fails_at_each_operation_loses_nothing() {
-    let mut before = Town::of((0..50).map(|seed| letter(seed, 11_000))).await;
-    before.loses(9).await;
+    let mut before = Town::of((0..24).map(|seed| letter(seed, 11_000))).await;
+    before.loses(5).await;
     before.close();
     for (how, lose_view) in [
         ((Failure::Full, false), false),
