@@ -72,7 +72,8 @@ impl Town {
 
     /// Letters in some five segments.
     async fn found() -> Self {
-        Self::of((0..180).map(|seed| letter(seed, 1500 + 70 * (seed as usize % 60)))).await
+        Self::of((0..180).map(|seed| letter(seed, 1500 + 70 * usize::try_from(seed % 60).unwrap())))
+            .await
     }
 
     async fn gets(&mut self, octets: Bytes) {
