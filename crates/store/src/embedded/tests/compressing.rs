@@ -326,12 +326,13 @@ async fn a_damaged_octet_costs_a_block_at_most() {
 /// segment's header.
 #[tokio::test]
 async fn what_is_damaged_can_be_left_out_as_in_any_segment() {
-    for at in [200, 9000] {
+    for is_first in [true, false] {
         let mut town = Town::found().await;
         town.store().reclaim(HOW).await.unwrap();
         town.close();
         let path = town.log("zlog").remove(1);
         let mut octets = std::fs::read(&path).unwrap();
+        let at = if is_first { 200 } else { octets.len() / 2 };
         octets[at] ^= 4;
         std::fs::write(&path, octets).unwrap();
         town.lose_the_view();
