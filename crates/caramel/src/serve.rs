@@ -110,6 +110,7 @@ pub(crate) fn store_settings(config: &Config) -> EmbeddedSettings {
         waiting_octets: to_usize(config.waiting_memory()),
         segment_octets: config.segment(),
         checkpoint_octets: config.checkpoint(),
+        compress: config.compresses(),
         ..EmbeddedSettings::default()
     }
 }

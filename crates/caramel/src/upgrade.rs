@@ -114,7 +114,7 @@ fn survey(config: &Config) -> Result<Report, Complaint> {
     let mut rewrites = Vec::new();
     let mut room_needed = serve::store_settings(config).reserve_octets;
     if !is_marked {
-        rewrites.push("the store gets a number (some octets)".to_owned());
+        rewrites.push("the store gets another number (some octets)".to_owned());
     }
     if found.view_is_made_anew {
         let octets = found.row_octets.saturating_mul(VIEW_FACTOR);
@@ -210,8 +210,8 @@ impl Report {
         say(match self.older_reads {
             true => "Every release that reads it now reads it after a start as well.",
             false => {
-                "Releases from before stores had a number cannot be relied on to read it after a \
-                 start: make a backup first."
+                "Releases of a lower number refuse it after a start, and those from before stores \
+                 had a number cannot be relied on to read it: make a backup first."
             }
         })?;
         let (needed, room) = (self.room_needed, self.room);

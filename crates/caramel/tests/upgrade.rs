@@ -25,7 +25,13 @@ use mail_kept::{ADA, said};
 use running::House;
 
 /// Each with what is in the folder's number file: the first was written before there was one.
-const STORES: [(&str, &str); 2] = [("2026-11-26-morning", "0"), ("2026-11-26-evening", "1")];
+const STORES: [(&str, &str); 3] = [
+    ("2026-11-26-morning", "0"),
+    ("2026-11-26-evening", "1"),
+    ("2026-11-27-night", NUMBER),
+];
+/// The number that this release writes.
+const NUMBER: &str = "2";
 
 fn kept(name: &str) -> PathBuf {
     let stores = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/stores");
@@ -74,9 +80,9 @@ fn opens(name: &str, number: &str, has_view: bool) {
     assert_eq!(found(&report, "folder"), number);
     assert_eq!(report["newer"].as_array().unwrap().len(), 0, "{report}");
     let rewrites = report["rewrites"].as_array().unwrap().len();
-    assert_eq!(rewrites > 0, number == "0" || !has_view, "{report}");
+    assert_eq!(rewrites > 0, number != NUMBER || !has_view, "{report}");
     assert_eq!(code, Some(if rewrites > 0 { 3 } else { 0 }), "{report}");
-    assert_eq!(report["olderReads"], number != "0");
+    assert_eq!(report["olderReads"], number == NUMBER);
 
     house.start();
     let told = mail_kept::told(&house);
@@ -98,7 +104,10 @@ fn opens(name: &str, number: &str, has_view: bool) {
     let upgraded = house.done(&["upgrade"], "");
     assert!(upgraded.contains("Nothing is rewritten."), "{upgraded}");
     let (report, code) = dry_run(&house);
-    assert_eq!((found(&report, "folder"), code), ("1".to_owned(), Some(0)));
+    assert_eq!(
+        (found(&report, "folder"), code),
+        (NUMBER.to_owned(), Some(0))
+    );
 
     house.start();
     let told = mail_kept::told(&house);
@@ -158,8 +167,13 @@ fn a_store_is_written_where_one_is_asked_for() {
         mail_kept::litter(&store_of(&house));
         house.done(&["store", "reclaim"], "");
         house.start();
-        mail_kept::deliver(&house, &[mail_kept::BOB], "Subject: behind it\r\n\r\nhere");
+        let long = "a line of the letter behind it\r\n".repeat(3000);
+        let letter = format!("Subject: behind it\r\n\r\n{long}here");
+        mail_kept::deliver(&house, &[mail_kept::BOB], &letter);
         house.stop();
+        // What it is in is sealed by this, and compressed.
+        mail_kept::litter(&store_of(&house));
+        house.done(&["store", "reclaim"], "");
         mail_kept::litter(&store_of(&house));
     }
     packed::pack(&store_of(&house), &kept(&name).join("store.zlib"));
@@ -264,15 +278,25 @@ fn is_refused(house: &House, form: &str, opens: bool) {
     }
 }
 
-const NEWEST: &str = "2026-11-26-evening";
+#[test]
+fn a_compressed_segment_of_a_later_release_is_named() {
+    let house = copy_of("2026-11-27-night");
+    let (path, mut octets) = first(&store_of(&house).join("log"));
+    assert!(octets.starts_with(b"caramzlg"), "it is compressed");
+    octets[8..12].copy_from_slice(&2_u32.to_be_bytes());
+    fs::write(&path, octets).unwrap();
+    is_refused(&house, "compressed segments", false);
+}
+
+const PLAIN: &str = "2026-11-26-evening";
 
 #[test]
 fn files_of_a_later_release_are_named_and_left_as_they_are() {
-    let house = copy_of(NEWEST);
+    let house = copy_of(PLAIN);
     let store = store_of(&house);
-    fs::write(store.join("format"), "caramel store 2\nwhat else it says\n").unwrap();
+    fs::write(store.join("format"), "caramel store 3\nwhat else it says\n").unwrap();
     is_refused(&house, "folder", false);
-    fs::write(store.join("format"), "caramel store 1\n").unwrap();
+    fs::write(store.join("format"), format!("caramel store {NUMBER}\n")).unwrap();
 
     for (form, folder, opens) in [
         ("segments", "log", false),

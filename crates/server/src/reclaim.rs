@@ -43,6 +43,7 @@ pub(crate) async fn rounds(post: &Post, rhythm: ReclaimRhythm) {
                 files = done.files,
                 freed_octets = done.freed_octets,
                 copied_octets = done.copied_octets,
+                compressed = done.compressed,
                 "what was dead is freed"
             ),
             Err(error) => tracing::warn!(%error, "not all that is dead was freed"),
@@ -67,6 +68,9 @@ pub(crate) fn reclaimed(done: &Reclaimed) -> Value {
         "freedOctets": done.freed_octets,
         "copiedOctets": done.copied_octets,
         "snapshotOctets": done.snapshot_octets,
+        "compressed": done.compressed,
+        "compressedFromOctets": done.compressed_from_octets,
+        "compressedToOctets": done.compressed_to_octets,
     })
 }
 
@@ -84,6 +88,7 @@ pub(crate) fn survey(survey: &Survey) -> Value {
         json!({
             "number": segment.number,
             "octets": segment.octets,
+            "storedOctets": segment.stored_octets,
             "liveOctets": segment.live_octets,
         })
     });
