@@ -120,6 +120,9 @@ fn try_out(trial: &Trial) -> Result<(), Complaint> {
         for action in &outcome.actions {
             say(&format!("{}\t{}", show::words(action), action.cause))?;
         }
+        for note in &outcome.notes {
+            say(&format!("({})\t{}:{}", note.text, note.script, note.line))?;
+        }
     }
     match outcome.fault {
         None => Ok(()),

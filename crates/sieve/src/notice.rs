@@ -147,13 +147,13 @@ fn capitalised(name: &str) -> String {
 }
 
 impl Notice {
-    /// The notice of a message; none of one that is a notice itself.
+    /// The notice of a message; or why there is none.
     pub(crate) fn new(
         world: &Circumstances,
         letter: Mailto,
         asked: Asked,
         copy: Option<Filing>,
-    ) -> Option<Self> {
+    ) -> Result<Self, &'static str> {
         let header = world.letter.header();
         let auto = Letter::values(header, "auto-submitted");
         let is_answer = |value: &String| {
@@ -162,7 +162,7 @@ impl Notice {
         };
         // RFC 5436 §2.7
         if auto.iter().any(is_answer) {
-            return None;
+            return Err("a program has sent the message");
         }
         let owner = world.addresses.first().cloned().or_else(|| {
             let recipient = &world.envelope.as_ref()?.recipient;
@@ -177,7 +177,7 @@ impl Notice {
         let subject = asked.message.or_else(|| letter.subject.clone());
         let subject = subject.or_else(|| Letter::values(header, "subject").into_iter().next());
         let everybody = letter.to.iter().chain(&letter.cc).chain(&letter.bcc);
-        Some(Self {
+        Ok(Self {
             recipients: everybody.cloned().collect(),
             sender: from.clone().filter(|_| !null),
             subject: subject.unwrap_or_else(|| "New message".to_owned()),

@@ -85,11 +85,21 @@ pub(crate) fn is_mime_entity(reason: &str) -> bool {
     reason.get(..header.offset()).is_some_and(str::is_ascii)
 }
 
-/// The answer to a message, if it is to get one.
-pub(crate) fn reply(world: &Circumstances, asked: Asked, copy: Option<Filing>) -> Option<Reply> {
-    let envelope = world.envelope.as_ref()?;
+/// The answer to a message; or why it gets none.
+pub(crate) fn reply(
+    world: &Circumstances,
+    asked: Asked,
+    copy: Option<Filing>,
+) -> Result<Reply, &'static str> {
+    let envelope = world
+        .envelope
+        .as_ref()
+        .ok_or("it was not delivered, but stored")?;
     // RFC 5230 §4: a message from nobody is answered to nobody.
-    let to = envelope.reverse_path.address()?;
+    let to = envelope
+        .reverse_path
+        .address()
+        .ok_or("it comes from nobody")?;
     let mut own = asked.own;
     own.extend(world.addresses.iter().cloned());
     if let ForwardPath::Address(recipient) = &envelope.recipient.forward_path {
@@ -97,17 +107,20 @@ pub(crate) fn reply(world: &Circumstances, asked: Asked, copy: Option<Filing>) -
     }
     let header = world.letter.header();
     let is_own = |address: &Address| own.iter().any(|one| is_same(one, address));
-    if is_own(to) || is_machine(to) || is_automatic(header) {
-        return None;
+    if is_own(to) {
+        return Err("the owner has sent it");
     }
-    let addressed = addressed(header, is_own)?;
+    if is_machine(to) || is_automatic(header) {
+        return Err("a program or a list has sent it");
+    }
+    let addressed = addressed(header, is_own).ok_or("it is not addressed to the owner")?;
     let from = match &asked.from {
         Some(from) => parse_addresses(from.as_bytes(), ADDRESSES_MAX),
         // The owner answers as the one who was written to.
         None => parse_addresses(addressed.written().as_bytes(), 1),
     };
     let thread = ["Message-ID", "References", "In-Reply-To"].map(str::to_owned);
-    Some(Reply {
+    Ok(Reply {
         to: to.clone(),
         handle: match asked.handle {
             Some(handle) => format!("handle:{handle}"),

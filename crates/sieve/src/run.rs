@@ -43,16 +43,18 @@ pub struct Outcome {
     pub actions: Vec<Action>,
     /// What went wrong.
     pub fault: Option<Trouble>,
+    /// Why nothing came of commands that were carried out: an answer that is not due.
+    pub notes: Vec<Trouble>,
 }
 
-/// What went wrong while a script ran.
+/// What went wrong, or what is to be said, of a line of a script.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Trouble {
     /// The script's name.
     pub script: Arc<str>,
     /// The line of the command.
     pub line: u32,
-    /// What is wrong.
+    /// What is to be said.
     pub text: String,
 }
 
@@ -75,6 +77,7 @@ pub struct Run {
     /// The internal variable of RFC 5232 §3.
     flags: FlagSet,
     actions: Vec<Action>,
+    notes: Vec<Trouble>,
     implicit_keep: bool,
     /// `vacation` was executed, whether or not an answer is due.
     has_answered: bool,
@@ -185,6 +188,7 @@ impl Run {
             globals: HashMap::new(),
             loops: Vec::new(),
             actions: Vec::new(),
+            notes: Vec::new(),
             implicit_keep: true,
             has_answered: false,
             preserved: Vec::new(),
@@ -335,6 +339,7 @@ impl Run {
         self.outcome = Some(Outcome {
             actions: done,
             fault: None,
+            notes: std::mem::take(&mut self.notes),
         });
     }
 
@@ -361,6 +366,7 @@ impl Run {
                 line,
                 text,
             }),
+            notes: std::mem::take(&mut self.notes),
         });
     }
 

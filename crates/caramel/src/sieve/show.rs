@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use ::sieve::{Action, Cause, Deed, Fault, Filing, Outcome};
+use ::sieve::{Action, Cause, Deed, Fault, Filing, Outcome, Trouble};
 use mail::FlagSet;
 use serde_json::{Map, Value, json};
 
@@ -79,10 +79,12 @@ fn place(filing: &Filing) -> &str {
 /// All actions, and what went wrong.
 pub(super) fn json(outcome: &Outcome) -> Value {
     let actions: Vec<Value> = outcome.actions.iter().map(one).collect();
-    let fault = outcome.fault.as_ref().map(
-        |trouble| json!({ "script": &*trouble.script, "line": trouble.line, "text": trouble.text }),
-    );
-    json!({ "actions": actions, "fault": fault })
+    let of = |said: &Trouble| {
+        let Trouble { script, line, text } = said;
+        json!({ "script": &**script, "line": line, "text": text })
+    };
+    let notes: Vec<Value> = outcome.notes.iter().map(of).collect();
+    json!({ "actions": actions, "fault": outcome.fault.as_ref().map(of), "notes": notes })
 }
 
 fn one(action: &Action) -> Value {

@@ -15,7 +15,7 @@ use crate::script::Command;
 use super::tests::full_name;
 use super::values::read_flags;
 use super::variables::modified;
-use super::{Flow, Run, Tried};
+use super::{Flow, Run, Tried, Trouble};
 
 impl Run {
     pub(super) fn act(&mut self, command: &Command) -> Tried<Flow> {
@@ -71,6 +71,19 @@ impl Run {
                 line,
             },
             None => Cause::Implicit,
+        }
+    }
+
+    /// Notes why nothing comes of a command.
+    fn note(&mut self, line: u32, text: String) {
+        if let Some(frame) = self.frames.last()
+            && self.notes.len() < self.limits.actions_max
+        {
+            self.notes.push(Trouble {
+                script: Arc::clone(&frame.script.name),
+                line,
+                text,
+            });
         }
     }
 
@@ -274,10 +287,13 @@ impl Run {
         }
         let copy = self.copy(command)?;
         self.has_answered = true;
-        if let Some(reply) = reply::reply(&self.world, asked, copy) {
-            self.push(Deed::Vacation(Box::new(reply)), command.line, false)?;
+        match reply::reply(&self.world, asked, copy) {
+            Ok(reply) => self.push(Deed::Vacation(Box::new(reply)), command.line, false),
+            Err(why) => {
+                self.note(command.line, format!("no answer is due: {why}"));
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     // RFC 5230 §4.1, RFC 6131 §2
@@ -320,8 +336,12 @@ impl Run {
             importance,
             message,
         };
-        let Some(notice) = Notice::new(&self.world, letter, asked, copy) else {
-            return Ok(());
+        let notice = match Notice::new(&self.world, letter, asked, copy) {
+            Ok(notice) => notice,
+            Err(why) => {
+                self.note(command.line, format!("no notice is due: {why}"));
+                return Ok(());
+            }
         };
         let same = |action: &Action| match &action.deed {
             // RFC 5436 §2.7

@@ -75,6 +75,24 @@ fn answers_of_who_is_away() {
     assert_eq!(house().lines(vacation, world), ["keep"]);
 }
 
+#[test]
+fn why_there_is_no_answer() {
+    for (letter, why) in [
+        ("From: a@b\nTo: x@y\n\n", "it is not addressed to the owner"),
+        (
+            "From: a@b\nTo: grace@example.net\nList-Id: x\n\n",
+            "a program or a list has sent it",
+        ),
+    ] {
+        let outcome = house().run(
+            "require \"vacation\";\nvacation \"x\";",
+            circumstances(letter),
+        );
+        let notes: Vec<String> = outcome.notes.iter().map(ToString::to_string).collect();
+        assert_eq!(notes, [format!("main:2: no answer is due: {why}")]);
+    }
+}
+
 // RFC 5230 §4.2, §5
 #[test]
 fn how_an_answer_is_written_and_told_from_others() {
