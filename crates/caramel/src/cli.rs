@@ -14,6 +14,7 @@ use crate::compose::{self, Compose};
 use crate::config::Config;
 use crate::dialogue::{self, Dialogue};
 use crate::parse::{self, Parse};
+use crate::sieve::{self, SieveCommand};
 use crate::undo::{self, Purge, Undo};
 use crate::upgrade::{self, Upgrade};
 use crate::verify::{self, VerifyDisk};
@@ -110,6 +111,9 @@ enum Command {
     /// Its text comes from standard input unless an option says otherwise. Nothing is sent: what is
     /// written goes on to curl, sendmail, or a folder. No configuration is needed.
     Compose(Box<Compose>),
+    /// Filter scripts: checked, tried on a message, tested. No configuration is needed.
+    #[command(subcommand)]
+    Sieve(SieveCommand),
     /// Writes the man pages into a folder, or the first to standard output.
     Man {
         /// The folder; `-` for standard output.
@@ -310,6 +314,7 @@ impl Cli {
             Some(Command::Completions { shell }) => papers::completions(shell),
             Some(Command::Parse(parse)) => parse::run(&parse),
             Some(Command::Compose(compose)) => compose::run(&compose),
+            Some(Command::Sieve(command)) => sieve::run(&command),
             Some(Command::Store(StoreCommand::VerifyDisk(asked))) => verify::run(&asked),
             Some(Command::Backup(ref asked)) => match asked.run_without_configuration() {
                 Some(done) => done,
@@ -370,6 +375,7 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         | Command::Store(StoreCommand::VerifyDisk(_))
         | Command::Parse(_)
         | Command::Compose(_)
+        | Command::Sieve(_)
         | Command::Man { .. }
         | Command::Completions { .. } => Ok(()),
     }

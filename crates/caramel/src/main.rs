@@ -31,6 +31,7 @@ mod password;
 mod progress;
 mod reclaim;
 mod serve;
+mod sieve;
 mod stats;
 mod transfer;
 mod undo;

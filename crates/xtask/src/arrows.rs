@@ -10,6 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &["mail"]),
     ("message", &["mail"]),
     ("index", &[]),
+    ("sieve", &["message", "mail"]),
     ("smtp", &["wire", "mail"]),
     ("pop3", &["wire", "mail"]),
     ("imap", &["wire", "message", "mail"]),
@@ -26,7 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "caramel",
         &[
-            "server", "backup", "post", "store", "net", "imap", "message", "wire", "mail",
+            "server", "backup", "post", "store", "net", "imap", "sieve", "message", "wire", "mail",
         ],
     ),
     ("interop", &[]),
@@ -35,7 +36,9 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that may neither look at a clock nor touch a socket or a disk.
-pub(crate) const PURE: &[&str] = &["mail", "wire", "message", "index", "smtp", "imap", "pop3"];
+pub(crate) const PURE: &[&str] = &[
+    "mail", "wire", "message", "index", "sieve", "smtp", "imap", "pop3",
+];
 
 /// Libraries a pure room may use: those that only compute.
 const COMPUTE: &[&str] = &[
@@ -48,6 +51,7 @@ const COMPUTE: &[&str] = &[
     "html5gum",
     "idna",
     "memchr",
+    "regex",
     "sha1",
     "sha2",
     "subtle",
