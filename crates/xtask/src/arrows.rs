@@ -9,6 +9,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mail", &[]),
     ("wire", &["mail"]),
     ("message", &["mail"]),
+    ("trust", &["message", "mail"]),
     ("index", &[]),
     ("smtp", &["wire", "mail"]),
     ("pop3", &["wire", "mail"]),
@@ -26,7 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "caramel",
         &[
-            "server", "backup", "post", "store", "net", "imap", "message", "wire", "mail",
+            "server", "backup", "post", "store", "net", "imap", "trust", "message", "wire", "mail",
         ],
     ),
     ("interop", &[]),
@@ -35,10 +36,13 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that may neither look at a clock nor touch a socket or a disk.
-pub(crate) const PURE: &[&str] = &["mail", "wire", "message", "index", "smtp", "imap", "pop3"];
+pub(crate) const PURE: &[&str] = &[
+    "mail", "wire", "message", "trust", "index", "smtp", "imap", "pop3",
+];
 
 /// Libraries a pure room may use: those that only compute.
 const COMPUTE: &[&str] = &[
+    "aws-lc-rs",
     "base64",
     "base64-turbo",
     "bytes",
@@ -48,11 +52,17 @@ const COMPUTE: &[&str] = &[
     "html5gum",
     "idna",
     "memchr",
+    "quick-xml",
+    "rustls-pki-types",
+    "rustls-webpki",
+    "serde",
+    "serde_json",
     "sha1",
     "sha2",
     "subtle",
     "thiserror",
     "unicode-normalization",
+    "x509-parser",
 ];
 
 /// Adds a complaint for every arrow that is not on the list.
