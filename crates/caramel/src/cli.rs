@@ -13,9 +13,12 @@ use crate::complaint::Complaint;
 use crate::compose::{self, Compose};
 use crate::config::Config;
 use crate::dialogue::{self, Dialogue};
+use crate::dkim::{self, DkimCommand};
 use crate::parse::{self, Parse};
+use crate::sieve::{self, SieveCommand};
 use crate::undo::{self, Purge, Undo};
 use crate::upgrade::{self, Upgrade};
+use crate::verdicts::{self, TrustCommand};
 use crate::verify::{self, VerifyDisk};
 use crate::{
     certificate, config, demo, directory, inspect, papers, reclaim, serve, stats, transfer,
@@ -110,6 +113,21 @@ enum Command {
     /// Its text comes from standard input unless an option says otherwise. Nothing is sent: what is
     /// written goes on to curl, sendmail, or a folder. No configuration is needed.
     Compose(Box<Compose>),
+    /// Filter scripts: checked, tried on a message, tested. No configuration is needed.
+    #[command(subcommand)]
+    Sieve(SieveCommand),
+    /// Keys for signing letters, signatures, and what they are worth (DKIM).
+    ///
+    /// No configuration is needed, and nothing is looked up: DNS is what `--zone` and `--record`
+    /// say.
+    #[command(subcommand)]
+    Dkim(DkimCommand),
+    /// Says who sent a letter and whether they may: SPF, DKIM, DMARC, ARC.
+    ///
+    /// No configuration is needed, and nothing is looked up: DNS is what `--zone` and `--record`
+    /// say.
+    #[command(subcommand)]
+    Trust(Box<TrustCommand>),
     /// Writes the man pages into a folder, or the first to standard output.
     Man {
         /// The folder; `-` for standard output.
@@ -310,6 +328,9 @@ impl Cli {
             Some(Command::Completions { shell }) => papers::completions(shell),
             Some(Command::Parse(parse)) => parse::run(&parse),
             Some(Command::Compose(compose)) => compose::run(&compose),
+            Some(Command::Sieve(command)) => sieve::run(&command),
+            Some(Command::Dkim(asked)) => dkim::run(&asked),
+            Some(Command::Trust(asked)) => verdicts::run(&asked),
             Some(Command::Store(StoreCommand::VerifyDisk(asked))) => verify::run(&asked),
             Some(Command::Backup(ref asked)) => match asked.run_without_configuration() {
                 Some(done) => done,
@@ -370,6 +391,9 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         | Command::Store(StoreCommand::VerifyDisk(_))
         | Command::Parse(_)
         | Command::Compose(_)
+        | Command::Sieve(_)
+        | Command::Dkim(_)
+        | Command::Trust(_)
         | Command::Man { .. }
         | Command::Completions { .. } => Ok(()),
     }

@@ -201,6 +201,11 @@ impl Config {
         }
     }
 
+    /// True if files of the log are compressed once they are complete.
+    pub(crate) fn compresses(&self) -> bool {
+        self.is_on(&setting::COMPRESS)
+    }
+
     /// For how long and how much what people do can be undone.
     pub(crate) fn undo(&self) -> UndoRules {
         UndoRules {

@@ -16,10 +16,12 @@ mod cli;
 mod complaint;
 mod compose;
 mod config;
+mod crlf;
 mod demo;
 mod desk;
 mod dialogue;
 mod directory;
+mod dkim;
 mod files;
 mod input;
 mod inspect;
@@ -31,11 +33,14 @@ mod password;
 mod progress;
 mod reclaim;
 mod serve;
+mod sieve;
 mod stats;
 mod transfer;
 mod undo;
 mod upgrade;
+mod verdicts;
 mod verify;
+mod zone;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();

@@ -33,5 +33,11 @@ pub(crate) fn show(done: &Value) -> Result<(), Complaint> {
         of("freedOctets"),
         of("copiedOctets"),
         of("snapshotOctets")
+    ))?;
+    say(&format!(
+        "{} files of the log compressed, from {} octets to {}.",
+        of("compressed"),
+        of("compressedFromOctets"),
+        of("compressedToOctets")
     ))
 }

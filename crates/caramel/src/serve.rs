@@ -10,6 +10,7 @@ use serde_json::json;
 use server::{Door, Encrypted, Introspection, KeyFile, Protocol, Running, Settings};
 use store::EmbeddedSettings;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
 
 use crate::complaint::Complaint;
 use crate::config::{Config, encrypted_name};
@@ -55,6 +56,8 @@ async fn serve(config: &Config) -> Result<(), Complaint> {
     // Nobody is to come any more: the list must not outlive the doors.
     std::fs::remove_file(config.listeners_file()).unwrap_or_default();
     running.stop().await;
+    // It may have died while others were on their way out, or been the last to hear of it.
+    let died = died || timeout(Duration::ZERO, store.stopped()).await.is_ok();
     store.close();
     if died {
         return Err(
@@ -107,6 +110,7 @@ pub(crate) fn store_settings(config: &Config) -> EmbeddedSettings {
         waiting_octets: to_usize(config.waiting_memory()),
         segment_octets: config.segment(),
         checkpoint_octets: config.checkpoint(),
+        compress: config.compresses(),
         ..EmbeddedSettings::default()
     }
 }

@@ -78,8 +78,13 @@ fn used(used: &Value) -> Result<(), Complaint> {
     let segments = used.get("segments").and_then(Value::as_array);
     for segment in segments.into_iter().flatten() {
         let (octets, live) = (number(segment, "octets"), number(segment, "liveOctets"));
+        let stored = number(segment, "storedOctets");
+        let compressed = match stored < octets {
+            true => format!(", compressed to {stored}"),
+            false => String::new(),
+        };
         say(&format!(
-            "  segment {:<14x} {octets:>16} octets, {} % live letters",
+            "  segment {:<14x} {octets:>16} octets, {} % live letters{compressed}",
             number(segment, "number"),
             live.saturating_mul(100) / octets.max(1)
         ))?;

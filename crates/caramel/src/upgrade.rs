@@ -209,7 +209,10 @@ impl Report {
         }
         say(match self.older_reads {
             true => "Every release that reads it now reads it after a start as well.",
-            false => "Older releases do not read it after a start any more: make a backup first.",
+            false => {
+                "Releases of a lower number refuse it after a start, and those from before stores \
+                 had a number cannot be relied on to read it: make a backup first."
+            }
         })?;
         let (needed, room) = (self.room_needed, self.room);
         say(&format!("Room needed: {needed} octets; there are {room}."))?;

@@ -25,13 +25,14 @@ use mail_kept::{ADA, said};
 use running::House;
 
 /// Each with what is in the folder's number file: the first was written before there was one.
-const STORES: [(&str, &str); 3] = [
+const STORES: [(&str, &str); 4] = [
     ("2026-11-26-morning", "0"),
     ("2026-11-26-evening", "1"),
-    ("2026-11-27", NUMBER),
+    ("2026-11-27-night", "2"),
+    ("2026-11-27-morning", NUMBER),
 ];
-/// What this release writes there.
-const NUMBER: &str = "2";
+/// The number that this release writes.
+const NUMBER: &str = "3";
 
 fn kept(name: &str) -> PathBuf {
     let stores = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/stores");
@@ -167,8 +168,13 @@ fn a_store_is_written_where_one_is_asked_for() {
         mail_kept::litter(&store_of(&house));
         house.done(&["store", "reclaim"], "");
         house.start();
-        mail_kept::deliver(&house, &[mail_kept::BOB], "Subject: behind it\r\n\r\nhere");
+        let long = "a line of the letter behind it\r\n".repeat(3000);
+        let letter = format!("Subject: behind it\r\n\r\n{long}here");
+        mail_kept::deliver(&house, &[mail_kept::BOB], &letter);
         house.stop();
+        // What it is in is sealed by this, and compressed.
+        mail_kept::litter(&store_of(&house));
+        house.done(&["store", "reclaim"], "");
         mail_kept::litter(&store_of(&house));
     }
     packed::pack(&store_of(&house), &kept(&name).join("store.zlib"));
@@ -273,13 +279,23 @@ fn is_refused(house: &House, form: &str, opens: bool) {
     }
 }
 
-const NEWEST: &str = "2026-11-27";
+#[test]
+fn a_compressed_segment_of_a_later_release_is_named() {
+    let house = copy_of("2026-11-27-night");
+    let (path, mut octets) = first(&store_of(&house).join("log"));
+    assert!(octets.starts_with(b"caramzlg"), "it is compressed");
+    octets[8..12].copy_from_slice(&2_u32.to_be_bytes());
+    fs::write(&path, octets).unwrap();
+    is_refused(&house, "compressed segments", false);
+}
+
+const PLAIN: &str = "2026-11-26-evening";
 
 #[test]
 fn files_of_a_later_release_are_named_and_left_as_they_are() {
-    let house = copy_of(NEWEST);
+    let house = copy_of(PLAIN);
     let store = store_of(&house);
-    fs::write(store.join("format"), "caramel store 3\nwhat else it says\n").unwrap();
+    fs::write(store.join("format"), "caramel store 4\nwhat else it says\n").unwrap();
     is_refused(&house, "folder", false);
     fs::write(store.join("format"), format!("caramel store {NUMBER}\n")).unwrap();
 

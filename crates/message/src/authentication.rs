@@ -85,6 +85,102 @@ impl AuthenticationResults {
     }
 }
 
+/// Columns a line of a field has at most (RFC 5322 §2.1.1), the field's name included.
+const COLUMNS_MAX: usize = 78;
+/// Columns of `Authentication-Results: `.
+const NAME_COLUMNS: usize = 24;
+
+impl AuthenticationResults {
+    // RFC 8601 §2.2
+    /// Writes a field's value, each result on a line of its own. Control characters are left out.
+    #[must_use]
+    pub fn write(&self) -> String {
+        let mut field = Folded {
+            text: String::new(),
+            column: NAME_COLUMNS,
+        };
+        let server = match self.server.contains('=') {
+            true => quoted(&self.server),
+            false => value(&self.server),
+        };
+        field.push(&server);
+        if self.version != VERSION {
+            field.push(&format!(" {}", self.version));
+        }
+        if self.results.is_empty() {
+            field.push("; none");
+        }
+        for one in &self.results {
+            field.push(";");
+            field.fold();
+            field.push(&one.method);
+            if one.version != 1 {
+                field.push(&format!("/{}", one.version));
+            }
+            field.push(&format!("={}", one.result));
+            if let Some(reason) = &one.reason {
+                field.word(&format!("reason={}", quoted(reason)));
+            }
+            for property in &one.properties {
+                let dot = if property.kind.is_empty() { "" } else { "." };
+                let (kind, name) = (&property.kind, &property.name);
+                field.word(&format!("{kind}{dot}{name}={}", value(&property.value)));
+            }
+        }
+        field.text
+    }
+}
+
+/// A value that is being written.
+struct Folded {
+    text: String,
+    column: usize,
+}
+
+impl Folded {
+    fn push(&mut self, text: &str) {
+        self.text += text;
+        self.column += text.chars().count();
+    }
+
+    fn fold(&mut self) {
+        self.text += "\r\n\t";
+        self.column = 8;
+    }
+
+    /// Adds a word behind a space or a line end.
+    fn word(&mut self, word: &str) {
+        if self.column + 1 + word.chars().count() >= COLUMNS_MAX {
+            self.fold();
+        } else {
+            self.push(" ");
+        }
+        self.push(word);
+    }
+}
+
+/// A value as it may stand alone: a token, a name or an address; anything else in quotes.
+fn value(text: &str) -> String {
+    let plain = |octet: u8| {
+        octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`{|}~/=:@".contains(&octet) || octet >= 0x80
+    };
+    match !text.is_empty() && text.bytes().all(plain) {
+        true => text.to_owned(),
+        false => quoted(text),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for letter in text.chars().filter(|letter| !letter.is_control()) {
+        if matches!(letter, '"' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(letter);
+    }
+    quoted + "\""
+}
+
 /// Reads all statements; empty if the only one is `none`.
 fn results(scan: &mut Scan<'_>) -> Option<Vec<AuthenticationResult>> {
     let mut results = Vec::new();
@@ -235,6 +331,58 @@ mod tests {
             }
         }
         Some(text)
+    }
+
+    // RFC 8601 §2.2.
+    #[test]
+    fn results_are_read_as_they_were_written() {
+        let results = AuthenticationResults {
+            server: "mx.example".to_owned(),
+            version: 1,
+            results: vec![
+                AuthenticationResult {
+                    method: "dkim".to_owned(),
+                    version: 1,
+                    result: "fail".to_owned(),
+                    reason: Some("\"so\"; (it) \\seems".to_owned()),
+                    properties: [
+                        ("header", "d", "a.example"),
+                        ("header", "b", "Ab/+c="),
+                        ("policy", "iprev", "2001:db8::1"),
+                        ("smtp", "mailfrom", "a; b@\u{e4}.example"),
+                        ("", "action", ""),
+                    ]
+                    .map(|(kind, name, value)| AuthenticationProperty {
+                        kind: kind.to_owned(),
+                        name: name.to_owned(),
+                        value: value.to_owned(),
+                    })
+                    .to_vec(),
+                },
+                AuthenticationResult {
+                    method: "spf".to_owned(),
+                    version: 2,
+                    result: "pass".to_owned(),
+                    ..AuthenticationResult::default()
+                },
+            ],
+        };
+        let written = results.write();
+        assert_eq!(
+            AuthenticationResults::parse(written.as_bytes()),
+            Some(results)
+        );
+        assert!(
+            written.lines().skip(1).all(|line| line.len() < COLUMNS_MAX),
+            "{written}"
+        );
+        let none = AuthenticationResults::parse(b"mx.example; none").unwrap_or_default();
+        assert_eq!(none.write(), "mx.example; none");
+        let hostile = AuthenticationResults {
+            server: "a\r\nSubject: b".to_owned(),
+            ..none
+        };
+        assert_eq!(hostile.write(), "\"aSubject: b\"; none");
     }
 
     // RFC 8601 appendix B.

@@ -12,14 +12,14 @@ use message::{
     Wanted, decode_transfer,
 };
 
-use store::Sought;
-
+use self::damage::tells_body;
 use self::headers::Headers;
 use crate::draft::{Draft, Flagging, bit};
 use crate::ledger::Folder;
 use crate::tables::{EmailRow, Entry, SavedAt};
-use crate::{Account, Fault, Outcome};
+use crate::{Account, Fault, Outcome, Why};
 
+mod damage;
 mod digests;
 mod headers;
 
@@ -178,7 +178,12 @@ impl Account {
                 told.push(email.sought());
             }
             if plan.preview == Some(Preview::Made) && email.preview.is_none() {
-                octets += self.make_preview(mailbox, row, email, &mut made).await?;
+                let preview = self.make_preview(mailbox, row, email, &mut made).await;
+                octets += match preview {
+                    // A damaged message has none.
+                    Err(error) if error.why() == Why::Damaged => 0,
+                    octets => octets?,
+                };
             }
             kept += 1;
             if headers.are_many() {
@@ -195,31 +200,6 @@ impl Account {
                 .await?;
         }
         Ok(page)
-    }
-
-    /// Looks whether the messages of which text is told are what was stored, before the first
-    /// octet of them is on its way: of a damaged one no text is told.
-    async fn find_damage(
-        &self,
-        mailbox: MailboxId,
-        told: Vec<Sought>,
-        rows: &mut [FetchRow],
-        plan: &FetchPlan,
-    ) -> Outcome<()> {
-        let sound = self.house.sound(told).await?;
-        for (row, is_sound) in rows.iter_mut().zip(sound) {
-            if is_sound {
-                continue;
-            }
-            let (account, uid) = (self.address(), row.uid);
-            tracing::error!(%account, %mailbox, %uid, "a message is damaged");
-            for (item, data) in plan.items.iter().zip(&mut row.data) {
-                if tells_body(item) {
-                    *data = Data::Damaged;
-                }
-            }
-        }
-        Ok(())
     }
 
     /// The rows without text.
@@ -329,7 +309,10 @@ impl Account {
                             octets += headers.note(at, range, email);
                             Data::Nothing
                         }
-                        None => self.data(email, outline, item).await?,
+                        None => match self.data(email, outline, item).await {
+                            Err(error) if error.why() == Why::Damaged => Data::Damaged,
+                            data => data?,
+                        },
                     }
                 }
                 _ if item.form == Form::DecodedSize => Data::Size(email.size),
@@ -558,11 +541,6 @@ fn header_of(email: &EmailRow, outline: &Outline, item: &Item) -> Option<BlobRan
 /// True for what needs no outline: the message as it is.
 fn is_whole(item: &Item) -> bool {
     item.section.parts.is_empty() && item.section.specifier == Specifier::All
-}
-
-/// True for what is more than a header.
-const fn tells_body(item: &Item) -> bool {
-    matches!(item.section.specifier, Specifier::All | Specifier::Text)
 }
 
 /// True for what the places of the message's header and body are not enough for.

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::audit::Rate;
 
-/// So long what is dead can still be read by those who were reading it.
+/// So long what is dead can still be read by those who were reading it, at most.
 const GRACE: Duration = Duration::from_secs(60);
 
 /// How what is dead is freed beside the work.
@@ -22,6 +22,13 @@ pub struct ReclaimRhythm {
     pub octets_per_second: u64,
 }
 
+impl ReclaimRhythm {
+    /// How long what is dead can still be read. Whoever frees every second waits no minute.
+    fn grace(self) -> Duration {
+        GRACE.min(self.every)
+    }
+}
+
 /// One round after the other, for ever.
 pub(crate) async fn rounds(post: &Post, rhythm: ReclaimRhythm) {
     if rhythm.every.is_zero() {
@@ -30,12 +37,13 @@ pub(crate) async fn rounds(post: &Post, rhythm: ReclaimRhythm) {
     loop {
         sleep(rhythm.every).await;
         let pace = Rate::of(rhythm.octets_per_second);
-        match post.reclaim(&pace, GRACE).await {
+        match post.reclaim(&pace, rhythm.grace()).await {
             Ok(done) => tracing::info!(
                 forgotten = done.forgotten,
                 files = done.files,
                 freed_octets = done.freed_octets,
                 copied_octets = done.copied_octets,
+                compressed = done.compressed,
                 "what was dead is freed"
             ),
             Err(error) => tracing::warn!(%error, "not all that is dead was freed"),
@@ -60,6 +68,9 @@ pub(crate) fn reclaimed(done: &Reclaimed) -> Value {
         "freedOctets": done.freed_octets,
         "copiedOctets": done.copied_octets,
         "snapshotOctets": done.snapshot_octets,
+        "compressed": done.compressed,
+        "compressedFromOctets": done.compressed_from_octets,
+        "compressedToOctets": done.compressed_to_octets,
     })
 }
 
@@ -77,6 +88,7 @@ pub(crate) fn survey(survey: &Survey) -> Value {
         json!({
             "number": segment.number,
             "octets": segment.octets,
+            "storedOctets": segment.stored_octets,
             "liveOctets": segment.live_octets,
         })
     });
@@ -87,4 +99,21 @@ pub(crate) fn survey(survey: &Survey) -> Value {
         "rowOctets": survey.row_octets,
         "unreadable": survey.unreadable,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_dead_stays_for_a_minute_or_for_a_rest() {
+        let grace = |seconds| {
+            let rhythm = ReclaimRhythm {
+                every: Duration::from_secs(seconds),
+                octets_per_second: 1,
+            };
+            rhythm.grace().as_secs()
+        };
+        assert_eq!([6 * 3600, 61, 60, 1].map(grace), [60, 60, 60, 1]);
+    }
 }

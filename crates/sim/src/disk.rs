@@ -21,6 +21,10 @@ use store::disk::{Disk, DiskFile};
 use self::image::{Image, Node};
 use crate::{Dice, Trace};
 
+/// Writes that fail though all of their octets were written, of a hundred that the device does not
+/// answer.
+const WHOLE_PERCENT: u64 = 30;
+
 /// A kind of operation that changes the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -47,7 +51,7 @@ pub enum Kind {
 pub enum Failure {
     /// There is no room; a write stops in the middle.
     Full,
-    /// The device does not answer; a write stops in the middle.
+    /// The device does not answer; a write stops in the middle, or was done.
     Broken,
 }
 
@@ -333,7 +337,11 @@ impl DiskFile for SimFile {
             }
             Err(failure) => failure,
         };
-        let part = state.dice.place(octets.len() + 1);
+        // At times all of it is written, and only the answer was bad.
+        let part = match failure {
+            Failure::Broken if state.dice.percent(WHOLE_PERCENT) => octets.len(),
+            _ => state.dice.place(octets.len() + 1),
+        };
         let (part, _) = octets.split_at(part);
         state.image.write(self.inode, part, at);
         Err(error(failure))

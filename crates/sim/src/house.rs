@@ -55,6 +55,7 @@ fn settings() -> EmbeddedSettings {
         checkpoint_octets: 96 << 10,
         checkpoint_idle: Duration::from_secs(30),
         reserve_octets: 4096,
+        compress: true,
         ..EmbeddedSettings::default()
     }
 }

@@ -65,7 +65,7 @@ fn path(name: &str) -> bool {
 fn worlds(from: u64, seeds: u64) -> bool {
     let begun = Instant::now();
     let (mut events, mut acknowledged, mut cuts, mut failures) = (0, 0, 0, 0);
-    let mut freed = 0;
+    let (mut freed, mut compressed) = (0, 0);
     for (done, seed) in (1..).zip(from..from.saturating_add(seeds)) {
         match sim::run(seed) {
             Ok(tale) => {
@@ -74,6 +74,7 @@ fn worlds(from: u64, seeds: u64) -> bool {
                 cuts += tale.cuts;
                 failures += tale.failures;
                 freed += tale.freed_octets;
+                compressed += tale.compressed;
             }
             Err(broken) => {
                 println!("{broken}");
@@ -85,7 +86,8 @@ fn worlds(from: u64, seeds: u64) -> bool {
             let took = begun.elapsed().as_secs_f64();
             println!(
                 "{done} seeds, {took:.1} s: {events} events, {acknowledged} acknowledged, \
-                 {cuts} power cuts, {failures} failures, {freed} octets freed"
+                 {cuts} power cuts, {failures} failures, {freed} octets freed, {compressed} \
+                 segments compressed"
             );
         }
     }

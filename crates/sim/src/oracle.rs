@@ -11,13 +11,14 @@ mod account;
 mod change;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use self::account::{Letter, Mailbox};
 pub use self::change::Change;
 
 use self::account::{Account, Known};
-use crate::fill;
+use crate::{Dice, fill};
 
 /// One look at a mailbox.
 #[derive(Clone, Debug)]
@@ -33,7 +34,7 @@ pub struct Glimpse {
 }
 
 /// One letter as it was seen.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Seen {
     /// Its UID.
     pub uid: u64,
@@ -45,6 +46,17 @@ pub struct Seen {
     pub token: String,
     /// What is behind its header; empty if that was not looked at.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (uid, modseq, token) = (self.uid, self.modseq, &self.token);
+        let (flags, octets) = (&self.flags, self.body.len());
+        write!(
+            f,
+            "UID {uid} {token} {flags:?}, MODSEQ {modseq}, {octets} octets"
+        )
+    }
 }
 
 /// What became of a letter from outside.
@@ -69,6 +81,8 @@ struct State {
     letters: BTreeMap<String, (Vec<usize>, Fate)>,
     /// Octets each letter was written with.
     sizes: BTreeMap<String, usize>,
+    /// Letters that owners put in themselves, each once.
+    appended: Vec<String>,
     tokens: u64,
     /// Things that clients were told they had done.
     acknowledged: u64,
@@ -100,6 +114,15 @@ impl Oracle {
         state.sizes.insert(token.clone(), octets);
         let text = fill::letter(&token, octets);
         (token, text)
+    }
+
+    /// A letter that somebody put in before, whatever became of it: the same octets.
+    #[must_use]
+    pub fn write_again(&self, dice: &Dice) -> Option<(String, String)> {
+        let state = self.lock();
+        let token = dice.of(&state.appended)?;
+        let text = fill::letter(token, *state.sizes.get(token)?);
+        Some((token.clone(), text))
     }
 
     /// A letter's last octets are about to be sent.
@@ -149,7 +172,13 @@ impl Oracle {
 
     /// An owner is about to ask for a change.
     pub fn asking(&self, account: usize, change: Change) {
-        if let Some(account) = self.lock().accounts.get_mut(account) {
+        let mut state = self.lock();
+        if let Change::Append { token, .. } = &change
+            && !state.appended.contains(token)
+        {
+            state.appended.push(token.clone());
+        }
+        if let Some(account) = state.accounts.get_mut(account) {
             account.doubt = Some(change);
         }
     }

@@ -15,6 +15,9 @@ use crate::{Dice, imap, pop3, smtp};
 const NAMES: [&str; 4] = ["work", "home", "old", "lists"];
 /// Flags that people set.
 const FLAGS: [&str; 5] = ["\\Seen", "\\Flagged", "\\Answered", "\\Deleted", "note"];
+/// Letters that are put in though they were before, of a hundred: one that died may come back
+/// while it is being freed.
+const AGAIN_PERCENT: u64 = 25;
 /// Letters that one command is about, at most.
 const LETTERS_MAX: usize = 4;
 
@@ -227,8 +230,10 @@ impl Person {
     }
 
     async fn append(&self, client: &mut imap::Client, name: &str) -> Outcome<()> {
-        let octets = octets(&self.dice);
-        self.put(client, name, octets).await.map(drop)
+        let again = self.dice.percent(AGAIN_PERCENT);
+        let again = again.then(|| self.oracle.write_again(&self.dice)).flatten();
+        let letter = again.unwrap_or_else(|| self.oracle.write(octets(&self.dice)));
+        self.put(client, name, letter).await.map(drop)
     }
 
     /// Appends a letter; true if that was done.
@@ -236,9 +241,8 @@ impl Person {
         &self,
         client: &mut imap::Client,
         name: &str,
-        octets: usize,
+        (token, text): (String, String),
     ) -> Outcome<bool> {
-        let (token, text) = self.oracle.write(octets);
         let flags = self.flags();
         let listed = Vec::from_iter(flags.iter().map(String::as_str)).join(" ");
         self.note(format_args!(

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use post::Reclaimed;
 use store::disk::Disk as _;
 use tokio::task::JoinSet;
 
@@ -35,6 +36,8 @@ pub struct Tale {
     pub failures: u64,
     /// Octets that were freed, of segments and of bodies.
     pub freed_octets: u64,
+    /// Segments that were compressed.
+    pub compressed: u64,
 }
 
 /// A run in which something was not as it must be.
@@ -64,6 +67,14 @@ struct Sums {
     cuts: u64,
     failures: u64,
     freed_octets: u64,
+    compressed: u64,
+}
+
+impl Sums {
+    fn free(&mut self, done: Reclaimed) {
+        self.freed_octets += done.freed_octets;
+        self.compressed += done.compressed;
+    }
 }
 
 /// Runs the world of a seed.
@@ -96,6 +107,7 @@ pub fn run(seed: u64) -> Result<Tale, Broken> {
             sums.cuts += one.cuts;
             sums.failures += one.failures;
             sums.freed_octets += one.freed_octets;
+            sums.compressed += one.compressed;
         }
         Ok(sums)
     };
@@ -115,6 +127,7 @@ pub fn run(seed: u64) -> Result<Tale, Broken> {
         cuts: sums.cuts,
         failures: sums.failures,
         freed_octets: sums.freed_octets,
+        compressed: sums.compressed,
     })
 }
 
@@ -164,7 +177,7 @@ impl Life {
             house = self.day(house, fate).await?;
         }
         house.empty_the_bins().await?;
-        self.sums.freed_octets += house.post.reclaimed().freed_octets;
+        self.sums.free(house.post.reclaimed());
         verify::everybody(&house, &self.oracle).await?;
         self.disk = house.close().await?;
         self.flip().await?;
@@ -260,7 +273,7 @@ impl Life {
         tokio::time::timeout(time, day).await.unwrap_or(Ok(()))?;
         people.shutdown().await;
         self.sums.failures += u64::from(house.disk.failed().is_some());
-        self.sums.freed_octets += house.post.reclaimed().freed_octets;
+        self.sums.free(house.post.reclaimed());
         house.disk.limit(None);
         if matches!(fate, Fate::Rest) {
             self.disk = house.close().await?;

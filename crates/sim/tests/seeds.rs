@@ -5,15 +5,19 @@ const SEEDS: std::ops::Range<u64> = 0..8;
 
 #[test]
 fn nothing_acknowledged_is_lost() {
-    let mut freed = 0;
+    let (mut freed, mut compressed) = (0, 0);
     for seed in SEEDS {
         match sim::run(seed) {
-            Ok(tale) => freed += tale.freed_octets,
+            Ok(tale) => {
+                freed += tale.freed_octets;
+                compressed += tale.compressed;
+            }
             Err(broken) => panic!("{broken}"),
         }
     }
     // Segments of the log among it: whoever frees nothing loses nothing.
     assert!(freed > 1 << 20, "{freed}");
+    assert!(compressed > 10, "{compressed}");
 }
 
 #[test]

@@ -5,13 +5,16 @@
 //! brought up to the log; a view that is lost is made again. Small blobs are in the records, large
 //! ones in files of their own.
 //!
-//! What no row mentions any more is freed beside the work, when it is asked for (`reclaim`).
+//! What no row mentions any more is freed beside the work, when it is asked for (`reclaim`), and
+//! segments to which nothing is written any more are compressed (`compress`).
 
 mod bodies;
 mod check;
 mod checkpoint;
 mod chores;
 mod committer;
+mod compress;
+mod compressed;
 mod derived;
 mod forms;
 mod front;
@@ -95,6 +98,9 @@ pub struct EmbeddedSettings {
     pub checkpoint_idle: Duration,
     /// Commits are refused when less room is left on the disk: the view needs some to follow.
     pub reserve_octets: u64,
+    /// Whether segments to which nothing is written any more are compressed, when what is dead is
+    /// freed.
+    pub compress: bool,
 }
 
 impl Default for EmbeddedSettings {
@@ -108,6 +114,7 @@ impl Default for EmbeddedSettings {
             checkpoint_octets: 64 << 20,
             checkpoint_idle: Duration::from_secs(30),
             reserve_octets: 64 << 20,
+            compress: true,
         }
     }
 }
@@ -141,6 +148,9 @@ struct Inner {
     reclaimed: Mutex<Reclaimed>,
     /// Segments that could not be emptied.
     stuck: Mutex<BTreeSet<u64>>,
+    compresses: bool,
+    /// Segments that would not become shorter.
+    stout: Mutex<BTreeSet<u64>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -169,6 +179,7 @@ impl Embedded {
         let layout = Layout::enter(ground, dir)?;
         let counters = Arc::new(Counters::default());
         snapshot::sweep(&**disk, &layout.snapshots)?;
+        compress::sweep(&**disk, &layout.log)?;
         let base = Base::find(&**disk, &layout.snapshots)?;
         if let Base::Damaged(path) = &base {
             tracing::warn!(path = %path.display(), "a snapshot is damaged; a repair makes another");
@@ -251,6 +262,8 @@ impl Embedded {
             reclaiming: tokio::sync::Mutex::default(),
             reclaimed: Mutex::default(),
             stuck: Mutex::default(),
+            compresses: settings.compress,
+            stout: Mutex::default(),
             thread: Mutex::new(thread),
         };
         Ok(Self {
@@ -420,6 +433,7 @@ fn open_log(
     let counts = Arc::clone(counters);
     let log = match end {
         Some(end) => {
+            recovery::refuse_sealed(&end)?;
             recovery::settle(&*ground.disk, dir, &end)?;
             Log::resume(owner, dir, counts, limits, (end.header, end.position))
         }

@@ -63,8 +63,10 @@ pub struct Survey {
 pub struct SegmentUse {
     /// Its number.
     pub number: u64,
-    /// Octets of its file.
+    /// Its octets.
     pub octets: u64,
+    /// Octets of its file: fewer where it was compressed.
+    pub stored_octets: u64,
     /// Octets of blobs in it that rows mention.
     pub live_octets: u64,
 }
@@ -111,6 +113,12 @@ pub struct Reclaimed {
     pub copied_octets: u64,
     /// Octets of snapshots, behind which segments can go.
     pub snapshot_octets: u64,
+    /// Segments of the log that were compressed.
+    pub compressed: u64,
+    /// Octets that their files had.
+    pub compressed_from_octets: u64,
+    /// Octets that their files have now: so many were written.
+    pub compressed_to_octets: u64,
 }
 
 impl Reclaimed {
@@ -125,6 +133,13 @@ impl Reclaimed {
             freed_octets: self.freed_octets.saturating_add(more.freed_octets),
             copied_octets: self.copied_octets.saturating_add(more.copied_octets),
             snapshot_octets: self.snapshot_octets.saturating_add(more.snapshot_octets),
+            compressed: self.compressed.saturating_add(more.compressed),
+            compressed_from_octets: self
+                .compressed_from_octets
+                .saturating_add(more.compressed_from_octets),
+            compressed_to_octets: self
+                .compressed_to_octets
+                .saturating_add(more.compressed_to_octets),
         }
     }
 }

@@ -9,7 +9,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mail", &[]),
     ("wire", &["mail"]),
     ("message", &["mail"]),
+    ("trust", &["message", "mail"]),
     ("index", &[]),
+    ("sieve", &["message", "mail"]),
     ("smtp", &["wire", "mail"]),
     ("pop3", &["wire", "mail"]),
     ("imap", &["wire", "message", "mail"]),
@@ -26,7 +28,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "caramel",
         &[
-            "server", "backup", "post", "store", "net", "imap", "message", "wire", "mail",
+            "server", "backup", "post", "store", "net", "imap", "sieve", "trust", "message",
+            "wire", "mail",
         ],
     ),
     ("interop", &[]),
@@ -35,10 +38,13 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that may neither look at a clock nor touch a socket or a disk.
-pub(crate) const PURE: &[&str] = &["mail", "wire", "message", "index", "smtp", "imap", "pop3"];
+pub(crate) const PURE: &[&str] = &[
+    "mail", "wire", "message", "trust", "index", "sieve", "smtp", "imap", "pop3",
+];
 
 /// Libraries a pure room may use: those that only compute.
 const COMPUTE: &[&str] = &[
+    "aws-lc-rs",
     "base64",
     "base64-turbo",
     "bytes",
@@ -48,11 +54,18 @@ const COMPUTE: &[&str] = &[
     "html5gum",
     "idna",
     "memchr",
+    "quick-xml",
+    "regex",
+    "rustls-pki-types",
+    "rustls-webpki",
+    "serde",
+    "serde_json",
     "sha1",
     "sha2",
     "subtle",
     "thiserror",
     "unicode-normalization",
+    "x509-parser",
 ];
 
 /// Adds a complaint for every arrow that is not on the list.

@@ -38,8 +38,8 @@ cargo xtask bench message      reading messages beside mail-parser and mailparse
 cargo xtask bench store        durable commits a second beside what the disk could do
 cargo xtask fuzz message       mutated messages, in release: [--inputs N] [--seed S]
 cargo xtask sim                seeded worlds: [--seeds N] [--from S] [--seed S]; with --paths each
-                               operation of each path fails once; with --planted [NAME…] defects
-                               are planted in a copy, and looked for";
+                               operation of each path fails once; with --planted [--seeds N]
+                               [NAME…] defects are planted in a copy, and looked for in N worlds";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();

@@ -20,6 +20,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("mutt", "mutt"),
     ("neomutt", "neomutt"),
     ("offlineimap", "offlineimap3"),
+    ("opendkim-testmsg", "opendkim-tools"),
     ("openssl", "openssl"),
     ("python3", "python3"),
     ("s-nail", "s-nail"),
@@ -35,6 +36,14 @@ const LIBRARIES: &[(&str, &str)] = &[
     ("IO::Socket::SSL", "libio-socket-ssl-perl"),
     ("Mail::IMAPClient", "libmail-imapclient-perl"),
     ("Net::SSLeay", "libnet-ssleay-perl"),
+];
+
+/// Python's libraries they need, likewise; dkimpy seals only with the first and does Ed25519 only
+/// with the last, and its package merely suggests both.
+const PYTHON_LIBRARIES: &[(&str, &str)] = &[
+    ("authres", "python3-authres"),
+    ("dkim", "python3-dkim"),
+    ("nacl", "python3-nacl"),
 ];
 
 /// Runs cargo with the given words and environment, and fails if it fails.
@@ -80,8 +89,12 @@ pub(crate) fn ensure() -> Result<()> {
 fn missing() -> Vec<&'static str> {
     let programs = NEEDED.iter().filter(|(program, _)| !present(program));
     let libraries = LIBRARIES.iter().filter(|(library, _)| !loads(library));
+    let python = PYTHON_LIBRARIES
+        .iter()
+        .filter(|(library, _)| !imports(library));
     programs
         .chain(libraries)
+        .chain(python)
         .map(|&(_, package)| package)
         .collect()
 }
@@ -90,6 +103,15 @@ fn missing() -> Vec<&'static str> {
 fn loads(library: &str) -> bool {
     let status = Command::new("perl")
         .args([&format!("-M{library}"), "-e", "1"])
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
+}
+
+/// True if Python finds the library.
+fn imports(library: &str) -> bool {
+    let status = Command::new("python3")
+        .args(["-c", &format!("import {library}")])
         .stderr(Stdio::null())
         .status();
     status.is_ok_and(|status| status.success())

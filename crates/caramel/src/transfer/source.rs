@@ -10,9 +10,9 @@ use mail::Timestamp;
 use super::sink::Sink;
 use super::target::Target;
 use crate::complaint::Complaint;
+use crate::crlf;
 use crate::input;
 
-mod crlf;
 mod files;
 pub(super) mod imap;
 mod maildir;

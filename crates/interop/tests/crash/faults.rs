@@ -169,9 +169,10 @@ fn failing(name: &'static str, faults: &[Fault]) {
         // All clients were sent away; killed it is not yet, unless above.
         assert!(!server.stop(), "{how}: it ended as if all were well");
         drop(strace);
+        tally.freed.blow(server);
         tally.compared += restart(server, world);
         if seed % ROUNDS_PER_STORE == 0 || seed == rounds {
-            tally.store(world);
+            tally.store(server, world);
             store = None;
         }
     }
@@ -219,7 +220,7 @@ fn what_was_acknowledged_survives_a_full_disk() {
         server.kill();
         fs::remove_file(ballast.unwrap()).unwrap();
         tally.compared += restart(&mut server, &mut world);
-        tally.store(&world);
+        tally.store(&server, &world);
     }
     tally.tell(rounds);
 }

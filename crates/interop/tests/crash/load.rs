@@ -98,12 +98,13 @@ pub(crate) fn work(
     });
 }
 
-/// A letter that says its token in its subject and at its very end, and how long it is.
-fn letter(dice: &mut Dice) -> (String, String) {
+/// A letter that says its token in its subject and at its very end, and how long it is. One that
+/// `stays` is small or has a file of its own: what is in the log's segments is removed soon.
+fn letter(dice: &mut Dice, stays: bool) -> (String, String) {
     let token = format!("token{}", TOKENS.fetch_add(1, Ordering::Relaxed));
     let lines = match dice.below(20) {
         0 => 8000,
-        1..=3 => 300,
+        1..=3 if !stays => 300,
         _ => 5,
     };
     let body = LINE.repeat(lines);
@@ -129,7 +130,7 @@ fn reader(
     for _ in 0..OPERATIONS_MAX {
         let uids: Vec<u32> = mailbox.messages.keys().copied().collect();
         let chosen = uids
-            .get(usize::try_from(dice.below(64)).unwrap_or_default())
+            .get(usize::try_from(dice.below(24)).unwrap_or_default())
             .copied();
         match (dice.below(4), chosen) {
             (0 | 1, Some(uid)) => {
@@ -159,7 +160,7 @@ fn reader(
 }
 
 fn append(talk: &mut Talk, name: &str, mailbox: &mut Mailbox, dice: &mut Dice) -> io::Result<()> {
-    let (token, text) = letter(dice);
+    let (token, text) = letter(dice, false);
     mailbox.pending = Some(Pending::Append(token.clone()));
     talk.send(format!("t APPEND {name} {{{}+}}\r\n{text}\r\n", text.len()).as_bytes())?;
     let lines = talk.imap_response()?;
@@ -192,7 +193,7 @@ fn sender(
     let (mut talk, _) = Talk::open(address)?;
     talk.smtp("EHLO test.localhost")?;
     for _ in 0..OPERATIONS_MAX {
-        let (token, text) = letter(dice);
+        let (token, text) = letter(dice, true);
         letters.lock().unwrap().pending.insert(token.clone());
         let to = ["ada@test.localhost", "alan@test.localhost"];
         let reply = talk.deliver("x@elsewhere.example", &to, &text)?;

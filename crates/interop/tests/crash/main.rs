@@ -10,6 +10,7 @@
 mod bits;
 mod disk;
 mod faults;
+mod freed;
 mod load;
 mod oracle;
 mod power;
@@ -21,15 +22,18 @@ use std::time::Instant;
 
 use interop::Server;
 
+use self::freed::Freed;
 use self::load::{Dice, work};
 use self::oracle::World;
 
 /// Rounds on one store; then a new one is begun, as each round reads all of it.
 const ROUNDS_PER_STORE: u64 = 25;
 
-/// Small files, many checkpoints and little memory for the view, so that what happens falls into
-/// the making of them as well.
+/// Small files, many checkpoints, little memory for the view, and what is removed is freed at once,
+/// so that what happens falls into all of that as well.
 const SMALL: &str = "[store]\nsegment = \"128K\"\ncheckpoint = \"64K\"\n\
+                     reclaim = \"1s\"\nreclaim_rate = \"1G\"\n\
+                     [undo]\nwindow = \"0s\"\n\
                      [limits]\nview_memory = \"1M\"\n";
 
 /// How many rounds are asked for.
@@ -44,6 +48,7 @@ struct Tally {
     begun: Instant,
     acknowledged: usize,
     compared: usize,
+    freed: Freed,
 }
 
 impl Tally {
@@ -53,11 +58,13 @@ impl Tally {
             begun: Instant::now(),
             acknowledged: 0,
             compared: 0,
+            freed: Freed::default(),
         }
     }
 
     /// A store's rounds are over.
-    fn store(&mut self, world: &World) {
+    fn store(&mut self, server: &Server, world: &World) {
+        self.freed.store(server);
         let acknowledged = world.acknowledged();
         assert!(acknowledged > 0, "nothing was done");
         self.acknowledged += acknowledged;
@@ -71,14 +78,17 @@ impl Tally {
             self.compared,
             self.begun.elapsed().as_secs()
         );
+        self.freed.tell(self.name);
     }
 }
 
-/// After it was ended: checks the store at rest, starts on it, and compares.
+/// After it was ended: checks the store at rest, starts on it, compares, and tidies up.
 fn restart(server: &mut Server, world: &mut World) -> usize {
     server.command(&["store", "check"], "").unwrap();
     server.run().unwrap();
-    world.compare(server).sound()
+    let compared = world.compare(server).sound();
+    world.tidy(server).unwrap();
+    compared
 }
 
 fn crashes(name: &'static str, drop_view: bool) {
@@ -91,18 +101,24 @@ fn crashes(name: &'static str, drop_view: bool) {
         work(server, world, seed, |server, count| {
             // The blow falls at a different moment of the work each time.
             count.wait_for(100 + Dice(seed * 7919 + 1).below(1000));
+            if seed % 2 == 0 {
+                freed::wait(server, seed % 4 == 0);
+            }
             server.kill();
         });
+        tally.freed.blow(server);
         if drop_view {
             fs::remove_dir_all(server.data().join("store/view")).unwrap();
         }
         tally.compared += restart(server, world);
         if seed % ROUNDS_PER_STORE == 0 || seed == rounds {
-            tally.store(world);
+            tally.store(server, world);
             store = None;
         }
     }
     tally.tell(rounds);
+    // The fourth round waits until something has gone.
+    assert!(rounds < 4 || tally.freed.is_some(), "nothing was freed");
 }
 
 #[test]

@@ -7,14 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Mutex;
 
-use interop::{Server, Talk, Tls};
+use interop::{Server, Talk, Tls, expect};
 
 use crate::load::{LINE, READERS};
+
+/// Letters that may be in an INBOX before it is emptied: then most segments of the log are dead.
+const LETTERS_MAX: usize = 300;
 
 /// What all clients know together.
 pub(crate) struct World {
     pub(crate) mailboxes: Vec<Mailbox>,
     pub(crate) letters: Mutex<Letters>,
+    /// Letters that were acknowledged, found, and removed.
+    removed: usize,
 }
 
 /// What one reader knows of its mailbox: acknowledged, and what was on its way at the end.
@@ -78,6 +83,7 @@ impl World {
         Self {
             mailboxes: vec![Mailbox::default(); READERS],
             letters: Mutex::default(),
+            removed: 0,
         }
     }
 
@@ -88,7 +94,28 @@ impl World {
             .iter()
             .map(|mailbox| mailbox.known.len())
             .sum();
-        known + self.letters.lock().unwrap().acknowledged.len()
+        known + self.removed + self.letters.lock().unwrap().acknowledged.len()
+    }
+
+    /// Empties the INBOXes where much is in them; none of it may come back.
+    pub(crate) fn tidy(&mut self, server: &Server) -> io::Result<()> {
+        let acknowledged = &mut self.letters.get_mut().unwrap().acknowledged;
+        if acknowledged.len() <= LETTERS_MAX {
+            return Ok(());
+        }
+        for user in ["ada", "alan"] {
+            let mut talk = login(server, user)?;
+            for command in [
+                "SELECT INBOX",
+                "STORE 1:* +FLAGS.SILENT (\\Deleted)",
+                "EXPUNGE",
+            ] {
+                expect(talk.imap(command)?.last(), "t OK")?;
+            }
+        }
+        self.removed += acknowledged.len();
+        acknowledged.clear();
+        Ok(())
     }
 
     /// Compares all there is with all there may be, and takes over what became of the pending.

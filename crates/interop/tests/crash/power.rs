@@ -13,7 +13,7 @@ use crate::load::{Dice, work};
 use crate::oracle::World;
 use crate::strace::{SYNCS, Strace, freeze};
 use crate::view::files;
-use crate::{ROUNDS_PER_STORE, SMALL, Tally, restart, rounds};
+use crate::{ROUNDS_PER_STORE, SMALL, Tally, freed, restart, rounds};
 
 /// A server whose data are on a disk of their own.
 struct Powered {
@@ -42,6 +42,9 @@ impl Powered {
         let mut is_new = false;
         work(&mut self.server, world, seed, |server, count| {
             count.wait_for(50 + Dice(seed * 7919 + 1).below(400));
+            if seed.is_multiple_of(2) {
+                freed::wait(server, seed.is_multiple_of(4));
+            }
             // Nothing is acknowledged behind this; what was, may yet be on its way to a client.
             freeze(server.pid());
             is_new = has_new_names(&store);
@@ -51,19 +54,17 @@ impl Powered {
         self.disk.become_copy();
         is_new
     }
-
-    /// Segments of its log.
-    fn segments(&self) -> usize {
-        files(&self.server.data().join("store/log")).len()
-    }
 }
 
-/// True if a segment was just begun, a checkpoint is on its way, or a large letter is.
+/// True if a segment was just begun, or a checkpoint, a snapshot or a large letter is on its way.
 fn has_new_names(store: &Path) -> bool {
     let log = files(&store.join("log"));
     let last = log.last().and_then(|path| path.metadata().ok());
     last.is_some_and(|last| last.len() <= 64)
         || store.join("view/checkpoint.new").exists()
+        || files(&store.join("snapshots"))
+            .iter()
+            .any(|path| path.extension().is_some_and(|end| end == "new"))
         || files(&store.join("bodies"))
             .iter()
             .any(|path| path.to_string_lossy().contains("draft-"))
@@ -73,7 +74,7 @@ fn has_new_names(store: &Path) -> bool {
 fn what_was_acknowledged_survives_a_power_cut() {
     let rounds = rounds("CARAMEL_CUTS", 3);
     let mut tally = Tally::new("power cut");
-    let (mut store, mut new_names, mut segments) = (None, 0, 0);
+    let (mut store, mut new_names) = (None, 0);
     for seed in 1..=rounds {
         if store.is_none() {
             let Some(powered) = Powered::start() else {
@@ -85,17 +86,19 @@ fn what_was_acknowledged_survives_a_power_cut() {
             return;
         };
         new_names += u32::from(powered.cut(world, seed));
+        tally.freed.blow(&powered.server);
         tally.compared += restart(&mut powered.server, world);
         if seed % ROUNDS_PER_STORE == 0 || seed == rounds {
-            segments += powered.segments();
-            tally.store(world);
+            tally.store(&powered.server, world);
             store = None;
         }
     }
-    let each = segments as u64 / rounds.max(1);
+    let each = tally.freed.begun() / rounds.max(1);
     assert!(each > 0, "no cut could fall between segments");
     eprintln!("power cut: {new_names} fell on new names; {each} segments were begun a round");
     tally.tell(rounds);
+    // The fourth round waits until something has gone.
+    assert!(rounds < 4 || tally.freed.is_some(), "nothing was freed");
 }
 
 /// The same without a single sync: if nothing were lost then, the cut would show nothing.

@@ -66,9 +66,10 @@ fn a_damaged_view_is_never_believed() {
         // Nobody may have read what is damaged: the check reads all.
         let is_told = dice.below(2) == 0 && is_told_by_the_server(server, world, &what);
         told += usize::from(is_told || is_told_by_the_check(server, &what));
+        tally.freed.blow(server);
         tally.compared += restart(server, world);
         if seed % ROUNDS_PER_STORE == 0 || seed == rounds {
-            tally.store(world);
+            tally.store(server, world);
             store = None;
         }
     }

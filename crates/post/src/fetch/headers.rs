@@ -9,7 +9,7 @@ use store::Sought;
 
 use super::{Data, FetchPlan, FetchRow, slice};
 use crate::tables::EmailRow;
-use crate::{Account, Outcome};
+use crate::{Account, Outcome, Why};
 
 /// Octets of headers that are read together at most; what does not fit is read alone, at once.
 const TOGETHER_OCTETS_MAX: u64 = 64 * 1024;
@@ -71,29 +71,47 @@ impl Account {
         if waiting.is_empty() {
             return Ok(());
         }
-        let sought = waiting.iter().map(|header| header.sought).collect();
-        let read = self.house.read_sought(sought).await?;
+        let sought: Vec<_> = waiting.iter().map(|header| header.sought).collect();
+        let read = match self.house.read_sought(sought.clone()).await {
+            Err(error) if error.why() == Why::Damaged => self.read_one_by_one(sought).await?,
+            read => read?.into_iter().map(Some).collect(),
+        };
         // In one piece of memory, as they are told and let go together.
         let mut kept = Vec::new();
         let mut ends = Vec::with_capacity(waiting.len());
         for (header, octets) in waiting.iter().zip(read) {
-            if let Some(item) = plan.items.get(header.item) {
-                item.section.filter(&octets, &mut kept);
+            if let (Some(item), Some(octets)) = (plan.items.get(header.item), &octets) {
+                item.section.filter(octets, &mut kept);
             }
-            ends.push(kept.len());
+            ends.push((kept.len(), octets.is_none()));
         }
         let kept = Bytes::from(kept);
         let mut begin = 0;
-        for (header, end) in waiting.iter().zip(ends) {
+        for (header, (end, is_damaged)) in waiting.iter().zip(ends) {
             let fields = kept.slice(begin..end);
             begin = end;
             let told = rows
                 .get_mut(header.row)
                 .and_then(|row| row.data.get_mut(header.item));
             if let (Some(told), Some(item)) = (told, plan.items.get(header.item)) {
-                *told = Data::Octets(slice(fields, item.range));
+                *told = match is_damaged {
+                    true => Data::Damaged,
+                    false => Data::Octets(slice(fields, item.range)),
+                };
             }
         }
         Ok(())
+    }
+
+    /// The same where one of them is damaged: that is `None`.
+    async fn read_one_by_one(&self, sought: Vec<Sought>) -> Outcome<Vec<Option<Bytes>>> {
+        let mut read = Vec::with_capacity(sought.len());
+        for one in sought {
+            read.push(match self.house.read_sought(vec![one]).await {
+                Err(error) if error.why() == Why::Damaged => None,
+                octets => octets?.pop(),
+            });
+        }
+        Ok(read)
     }
 }

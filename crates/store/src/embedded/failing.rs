@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use tempfile::TempDir;
+
 use crate::disk::{Disk, DiskFile, RealDisk};
 
 /// How an operation fails.
@@ -38,6 +40,9 @@ struct Plan {
     unsynced: Mutex<Vec<(PathBuf, Undo)>>,
     /// True if syncs do nothing.
     lying: bool,
+    /// What was removed, until that is durable.
+    bin: TempDir,
+    removed: AtomicU64,
 }
 
 /// How to take an operation back.
@@ -54,6 +59,8 @@ enum Undo {
     Create,
     /// The file had this name.
     Rename(PathBuf),
+    /// The file was there: it is kept under this name.
+    Remove(PathBuf),
 }
 
 /// The octets that a disk writes together.
@@ -78,6 +85,8 @@ impl FailingDisk {
                 forever,
                 unsynced: Mutex::default(),
                 lying,
+                bin: super::tests::tempdir(),
+                removed: AtomicU64::new(0),
             }),
         }
     }
@@ -172,6 +181,8 @@ impl Undo {
         let (at, mut old, len, new) = match self {
             Self::Create if lost() => return std::fs::remove_file(path).or(Ok(())),
             Self::Rename(from) if lost() => return std::fs::rename(path, from).or(Ok(())),
+            Self::Remove(kept) if lost() => return std::fs::rename(kept, path).or(Ok(())),
+            Self::Remove(kept) => return std::fs::remove_file(kept).or(Ok(())),
             Self::Create | Self::Rename(_) => return Ok(()),
             Self::Write { at, old, len, new } => (at, old, len, new),
         };
@@ -231,6 +242,12 @@ impl Disk for FailingDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.plan.pass()?;
+        let number = self.plan.removed.fetch_add(1, Ordering::SeqCst);
+        let kept = self.plan.bin.path().join(number.to_string());
+        if path.exists() {
+            std::fs::copy(path, &kept)?;
+            self.plan.remember(path, Undo::Remove(kept));
+        }
         RealDisk.remove(path)
     }
 

@@ -17,8 +17,9 @@ use std::path::{Path, PathBuf};
 
 use super::bodies;
 use super::checkpoint;
+use super::compressed;
 use super::ground::Ground;
-use super::log::Position;
+use super::log::{COMPRESSED, PLAIN, Position};
 use super::record::{self, Entry, RECORD_HEADER_OCTETS, SEGMENT_HEADER_OCTETS, SegmentHeader};
 use super::segment::{self, Segment};
 use super::snapshot::{self, Base};
@@ -27,7 +28,7 @@ use crate::backend::{Error, Partition, Table};
 use crate::disk::{Cursor, Disk, failed, replace};
 
 /// The folder's number, as this release writes it.
-pub(super) const FOLDER: u32 = 2;
+pub(super) const FOLDER: u32 = 3;
 /// The file that has it.
 const NAME: &str = "format";
 const WORDS: &str = "caramel store ";
@@ -58,7 +59,8 @@ pub struct Form {
 /// What a store has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forms {
-    /// `folder`, `segments`, `records`, `snapshots`, `bodies`, `checkpoint`.
+    /// `folder`, `segments`, `compressed segments`, `records`, `snapshots`, `bodies`,
+    /// `checkpoint`.
     pub forms: Vec<Form>,
     /// True if the next start makes the view anew.
     pub view_is_made_anew: bool,
@@ -117,9 +119,13 @@ pub(super) fn guard(disk: &dyn Disk, root: &Path) -> Result<(), Error> {
         Some(_) | None => Ok(()),
     };
     newer("the store".into(), folder(disk, root)?, FOLDER)?;
-    for path in files(disk, &root.join("log"), "log")? {
+    for path in files(disk, &root.join("log"), PLAIN)? {
         let found = version(disk, &path, &record::SEGMENT_MAGIC)?;
         newer(path.display().to_string(), found, record::FORMAT)?;
+    }
+    for path in files(disk, &root.join("log"), COMPRESSED)? {
+        let found = version(disk, &path, &compressed::NAME)?;
+        newer(path.display().to_string(), found, compressed::FORMAT)?;
     }
     for path in files(disk, &root.join("snapshots"), "snap")? {
         let found = version(disk, &path, &snapshot::NAME)?;
@@ -204,6 +210,10 @@ pub(super) fn survey(ground: &Ground, root: &Path, each: &mut Each<'_>) -> Resul
         row_octets: 0,
         folder: Form::new("folder", (0, FOLDER)),
         segments: Form::new("segments", (record::FORMAT, record::FORMAT)),
+        compressed: Form::new(
+            "compressed segments",
+            (compressed::FORMAT, compressed::FORMAT),
+        ),
         records: Form::new("records", (record::FORMAT, record::FORMAT)),
         snapshots: Form::new("snapshots", (snapshot::FORMAT, snapshot::FORMAT)),
         bodies: Form::new("bodies", (bodies::FORMAT, bodies::FORMAT)),
@@ -222,6 +232,7 @@ pub(super) fn survey(ground: &Ground, root: &Path, each: &mut Each<'_>) -> Resul
         forms: vec![
             survey.folder,
             survey.segments,
+            survey.compressed,
             survey.records,
             survey.snapshots,
             survey.bodies,
@@ -237,6 +248,7 @@ struct Survey<'s, 'e> {
     row_octets: u64,
     folder: Form,
     segments: Form,
+    compressed: Form,
     records: Form,
     snapshots: Form,
     bodies: Form,
@@ -288,12 +300,21 @@ impl Survey<'_, '_> {
             })?;
         }
         let log = self.root.join("log");
-        let paths = files(self.disk, &log, "log")?;
-        for path in &paths {
+        let (plain, shorter) = (
+            files(self.disk, &log, PLAIN)?,
+            files(self.disk, &log, COMPRESSED)?,
+        );
+        for path in &plain {
             let found = version(self.disk, path, &record::SEGMENT_MAGIC)?;
             found.into_iter().for_each(|found| self.segments.add(found));
         }
-        let segments = match paths.is_empty() {
+        for path in &shorter {
+            let found = version(self.disk, path, &compressed::NAME)?;
+            found
+                .into_iter()
+                .for_each(|found| self.compressed.add(found));
+        }
+        let segments = match plain.is_empty() && shorter.is_empty() {
             true => Vec::new(),
             false => segment::list(self.disk, &log)?,
         };

@@ -3,7 +3,7 @@
 //! ```text
 //! lock               held while the store is open
 //! format             the number of the folder's form (`forms`)
-//! log/               the segments: the truth
+//! log/               the segments, some of them compressed: the truth
 //! bodies/            large blobs, part of the truth
 //! view/checkpoint    how far the view is durable
 //! view/db/           the view; may be deleted

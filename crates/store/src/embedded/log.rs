@@ -26,6 +26,11 @@ const FILL_OCTETS: u64 = 128 << 10;
 /// A larger group grows the file: writing its octets twice would cost more than it saves.
 const FILL_GROUP_OCTETS_MAX: u64 = 8 << 10;
 
+/// What the file of a segment ends with.
+pub(super) const PLAIN: &str = "log";
+/// The same of one that was compressed.
+pub(super) const COMPRESSED: &str = "zlog";
+
 /// A place between two records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Position {
@@ -276,7 +281,12 @@ impl Log {
 
 /// The file of a segment.
 pub(super) fn segment_path(dir: &Path, number: u64) -> PathBuf {
-    dir.join(format!("{number:016x}.log"))
+    dir.join(format!("{number:016x}.{PLAIN}"))
+}
+
+/// The file of a segment that was compressed.
+pub(super) fn compressed_path(dir: &Path, number: u64) -> PathBuf {
+    dir.join(format!("{number:016x}.{COMPRESSED}"))
 }
 
 /// Makes an empty segment that is durable, name and all.

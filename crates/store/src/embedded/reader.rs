@@ -10,13 +10,14 @@ use bytes::Bytes;
 use mail::{BlobId, BlobRange};
 
 use super::bodies::{BODY_HEADER_OCTETS, Bodies};
+use super::compressed::is_damage;
 use super::handles::{Handles, Source};
 use super::hints;
 use super::layout::Layout;
-use super::log::segment_path;
 use super::offload::Work;
 use super::places::Places;
 use super::record::{Located, Place};
+use super::segment;
 use super::sound::Sound;
 use super::touched::Touched;
 use super::view::View;
@@ -180,11 +181,7 @@ impl Reader {
         if let Place::Log { segment, .. } = place
             && *there != Some(segment)
         {
-            let path = || segment_path(&self.layout.log, segment);
-            let disk = &*self.bodies.disk;
-            self.handles
-                .open(disk, Source::Segment(segment), path)
-                .ok()?;
+            self.file(Source::Segment(segment)).ok()?;
             *there = Some(segment);
         }
         let len = sought.len;
@@ -213,14 +210,21 @@ impl Reader {
         Ok(read)
     }
 
+    /// The file that blobs are read from.
+    fn file(&self, source: Source) -> io::Result<Arc<dyn DiskFile>> {
+        let disk = &*self.bodies.disk;
+        self.handles.open(source, || match source {
+            Source::Segment(number) => segment::open(disk, &self.layout.log, number),
+            Source::Body(blob) => Ok((disk.open(&self.bodies.path(blob))?, false)),
+        })
+    }
+
     fn read_run(&self, run: Run) -> Result<Bytes, Miss> {
-        let path = || match run.source {
-            Source::Segment(segment) => segment_path(&self.layout.log, segment),
-            Source::Body(blob) => self.bodies.path(blob),
+        let failed = |error: io::Error| match is_damage(&error) {
+            true => Error::Damaged(format!("{:?}: {error}", run.source)),
+            false => failed("reading a blob")(error),
         };
-        let failed = failed("reading a blob");
-        let file = self.handles.open(&*self.bodies.disk, run.source, path);
-        let file = file.map_err(|error| match error.kind() {
+        let file = self.file(run.source).map_err(|error| match error.kind() {
             ErrorKind::NotFound => Miss::Gone(error),
             _ => Miss::Failed(failed(error)),
         })?;

@@ -19,7 +19,8 @@
 //! | some of the segments | the others | replay begins at the snapshot |
 //! | all of them | an older snapshot | the newest counts; the older goes in the next round |
 //!
-//! Not here: how each piece is done (`chores`, `snapshot`).
+//! Not here: how each piece is done (`chores`, `snapshot`), and how what stays becomes shorter
+//! (`compress`).
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -32,7 +33,7 @@ use super::Inner;
 use super::chores::{Answer, Chore, Moving};
 use super::committer::Message;
 use super::handles::Source;
-use super::log::{Position, segment_path};
+use super::log::Position;
 use super::record::{Entry, Located, Place, RECORD_HEADER_OCTETS, SEGMENT_HEADER_OCTETS};
 use super::segment::{self, Segment};
 use super::snapshot;
@@ -86,7 +87,10 @@ impl Inner {
     pub(super) async fn reclaim(&self, how: &Reclaim<'_>) -> Result<Reclaimed, Error> {
         let _one_at_a_time = self.reclaiming.lock().await;
         let mut done = Reclaimed::default();
-        let ended = self.free(how, &mut done).await;
+        let mut ended = self.free(how, &mut done).await;
+        if ended.is_ok() {
+            ended = self.compress(how.limit, &mut done).await;
+        }
         let sums = &mut *self
             .reclaimed
             .lock()
@@ -127,7 +131,7 @@ impl Inner {
         self.stuck.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn segments(&self) -> Result<Vec<Segment>, Error> {
+    pub(super) fn segments(&self) -> Result<Vec<Segment>, Error> {
         segment::list(&*self.reader.bodies.disk, &self.reader.layout.log)
     }
 
@@ -243,10 +247,10 @@ impl Inner {
             if segment.number >= position.segment || used.contains(&segment.number) {
                 continue;
             }
-            gone(disk.remove(&segment_path(dir, segment.number))).map_err(&failed)?;
+            gone(disk.remove(&segment.path)).map_err(&failed)?;
             self.reader.handles.forget(Source::Segment(segment.number));
             done.files += 1;
-            done.freed_octets += segment.len;
+            done.freed_octets += segment.stored;
         }
         disk.sync_dir(dir).map_err(failed)
     }
@@ -290,6 +294,7 @@ impl Inner {
         let segments = segments.iter().map(|segment| SegmentUse {
             number: segment.number,
             octets: segment.len,
+            stored_octets: segment.stored,
             live_octets: 0,
         });
         Ok(Survey {
@@ -408,13 +413,20 @@ fn victims(survey: &Survey, open: u64, stuck: &BTreeSet<u64>) -> BTreeSet<u64> {
     let mut worth = 0;
     for (count, segment) in (1..).zip(&sealed) {
         written = written.saturating_add(segment.live_octets);
-        freed = freed.saturating_add(segment.octets.saturating_sub(segment.live_octets));
+        freed = freed.saturating_add(dead_octets(segment));
         if written <= freed.saturating_mul(WRITTEN_PER_FREED) {
             worth = count;
         }
     }
     let chosen = sealed.iter().take(worth);
     chosen.map(|segment| segment.number).collect()
+}
+
+/// Octets of a segment's file that nobody needs: of a compressed one, its share of what is stored.
+fn dead_octets(segment: &SegmentUse) -> u64 {
+    let dead = segment.octets.saturating_sub(segment.live_octets);
+    let share = u128::from(dead) * u128::from(segment.stored_octets);
+    u64::try_from(share / u128::from(segment.octets.max(1))).unwrap_or(u64::MAX)
 }
 
 impl Doomed {

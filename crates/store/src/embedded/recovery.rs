@@ -334,6 +334,16 @@ pub(super) fn replay(
     Ok((end, records))
 }
 
+/// Refuses a log that ends in a segment which was compressed: something was behind it.
+pub(super) fn refuse_sealed(end: &End) -> Result<(), Error> {
+    if end.segment.is_compressed {
+        let number = end.segment.number;
+        let lost = format!("the log ends with segment {number:x}, behind which there were others");
+        return Err(Error::Damaged(lost));
+    }
+    Ok(())
+}
+
 /// Cuts what is behind the end, and makes what is before it durable.
 pub(super) fn settle(disk: &dyn Disk, dir: &Path, end: &End) -> Result<(), Error> {
     let failed = failed("settling the log's end");

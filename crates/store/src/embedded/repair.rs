@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use super::EmbeddedSettings;
 use super::checkpoint;
+use super::compress;
 use super::ground::Ground;
 use super::layout::Layout;
 use super::log::Position;
-use super::recovery::{Follower, Found, restore, settle, walk};
+use super::recovery::{Follower, Found, refuse_sealed, restore, settle, walk};
 use super::segment;
 use super::snapshot::{self, Base};
 use super::view::{Frozen, Space, View};
@@ -29,6 +30,7 @@ pub(super) fn repair(
     let layout = Layout::enter(ground, dir)?;
     let disk = &*ground.disk;
     snapshot::sweep(disk, &layout.snapshots)?;
+    compress::sweep(disk, &layout.log)?;
     let base = Base::find(disk, &layout.snapshots)?;
     let (view, mut from) = layout.open_view(settings.view_memory(), &base)?;
     if from.is_none() {
@@ -63,6 +65,7 @@ pub(super) fn repair(
     {
         return Err(Error::Damaged("the log's end is damaged".into()));
     }
+    refuse_sealed(&end)?;
     settle(disk, &layout.log, &end)?;
     view.persist()?;
     checkpoint::write(disk, &layout.view, end.position)?;

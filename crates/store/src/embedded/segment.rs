@@ -1,16 +1,20 @@
-//! Reading segments: which there are, and their records up to the first that is not valid.
+//! Reading segments: which there are, and their records up to the first that is not valid. One
+//! that was compressed is read as the one it was; where both are there the longer one counts.
 //!
 //! Not here: what an invalid record means; that is for `recovery` to judge.
 
-use std::io::{self, BufReader, Read};
+use std::collections::BTreeMap;
+use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::log::segment_path;
+use super::compressed::{self, Compressed, Damage};
+use super::log::{COMPRESSED, PLAIN, compressed_path, segment_path};
 use super::record::{
     FORMAT, RECORD_HEADER_OCTETS, RECORD_MAGIC, RecordHeader, SEGMENT_HEADER_OCTETS, SegmentHeader,
 };
 use crate::backend::Error;
-use crate::disk::{Cursor, Disk, failed};
+use crate::disk::{Cursor, Disk, DiskFile, failed};
 
 const READ_OCTETS: usize = 1 << 20;
 
@@ -23,45 +27,101 @@ pub(super) struct Segment {
     pub(super) path: PathBuf,
     /// What it says of itself; none if that is not valid.
     pub(super) header: Option<SegmentHeader>,
-    /// Octets of its file.
+    /// Its octets.
     pub(super) len: u64,
+    /// Octets of its file: fewer where it was compressed.
+    pub(super) stored: u64,
+    /// True if it was compressed.
+    pub(super) is_compressed: bool,
     /// True if there is no record in it, not even a damaged one.
     pub(super) is_empty: bool,
 }
 
-/// The segments in a directory, in order.
-pub(super) fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<Segment>, Error> {
-    let failed = failed("listing the log");
-    let mut numbers = Vec::new();
-    for path in disk.list(dir).map_err(&failed)? {
-        let name = path.file_name().and_then(|name| name.to_str());
-        let number = name.and_then(|name| name.strip_suffix(".log"));
-        if let Some(number) = number.and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
-            numbers.push(number);
-        }
-    }
-    numbers.sort_unstable();
-    let segment = |number| {
-        let path = segment_path(dir, number);
-        let file = disk.open(&path)?;
-        let len = file.len()?;
+impl Segment {
+    fn of(
+        disk: &dyn Disk,
+        path: PathBuf,
+        (number, is_compressed): (u64, bool),
+    ) -> io::Result<Self> {
+        let stored = disk.len(&path)?;
+        let mut segment = Self {
+            number,
+            path,
+            header: None,
+            len: stored,
+            stored,
+            is_compressed,
+            is_empty: false,
+        };
+        let file = match segment.open(disk) {
+            Err(error) if is_compressed && compressed::is_damage(&error) => return Ok(segment),
+            opened => opened?,
+        };
+        segment.len = file.len()?;
         let mut file = Cursor::new(&*file, 0);
         let mut head = Vec::new();
         file.by_ref()
             .take(SEGMENT_HEADER_OCTETS)
             .read_to_end(&mut head)?;
-        let header = SegmentHeader::decode(&head).filter(|header| header.number == number);
-        let is_empty = zeros_to_the_end(&mut file)?;
-        Ok(Segment {
-            number,
-            path,
-            header,
-            len,
-            is_empty,
-        })
-    };
-    let segments: io::Result<Vec<_>> = numbers.into_iter().map(segment).collect();
+        segment.header = SegmentHeader::decode(&head).filter(|header| header.number == number);
+        segment.is_empty = zeros_to_the_end(&mut file)?;
+        Ok(segment)
+    }
+
+    /// Its octets, for whoever walks along them.
+    pub(super) fn open(&self, disk: &dyn Disk) -> io::Result<Arc<dyn DiskFile>> {
+        let file = disk.open(&self.path)?;
+        if !self.is_compressed {
+            return Ok(file);
+        }
+        Ok(Arc::new(Compressed::open(file, Damage::Shows)?))
+    }
+}
+
+/// The octets of a segment, for whoever wants a letter; true if it was compressed.
+pub(super) fn open(
+    disk: &dyn Disk,
+    dir: &Path,
+    number: u64,
+) -> io::Result<(Arc<dyn DiskFile>, bool)> {
+    match disk.open(&segment_path(dir, number)) {
+        // The compressed one is there before the other goes.
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let file = disk.open(&compressed_path(dir, number))?;
+            Ok((Arc::new(Compressed::open(file, Damage::Fails)?), true))
+        }
+        opened => Ok((opened?, false)),
+    }
+}
+
+/// The segments in a directory, in order.
+pub(super) fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<Segment>, Error> {
+    let failed = failed("listing the log");
+    let mut found: BTreeMap<u64, (bool, PathBuf)> = BTreeMap::new();
+    for path in disk.list(dir).map_err(&failed)? {
+        let Some((number, is_compressed)) = parse_name(&path) else {
+            continue;
+        };
+        if !is_compressed || !found.contains_key(&number) {
+            found.insert(number, (is_compressed, path));
+        }
+    }
+    let segments = found
+        .into_iter()
+        .map(|(number, (is_compressed, path))| Segment::of(disk, path, (number, is_compressed)));
+    let segments: io::Result<Vec<_>> = segments.collect();
     segments.map_err(failed)
+}
+
+/// The number of the segment that a file has, and whether it is compressed.
+fn parse_name(path: &Path) -> Option<(u64, bool)> {
+    let (stem, kind) = (path.file_stem()?.to_str()?, path.extension()?.to_str()?);
+    let is_compressed = match kind {
+        PLAIN => false,
+        COMPRESSED => true,
+        _ => return None,
+    };
+    Some((u64::from_str_radix(stem, 16).ok()?, is_compressed))
 }
 
 /// What is done with a valid record: where it begins, its header, its body.
@@ -87,7 +147,7 @@ pub(super) fn read(
     each: &mut Each<'_>,
 ) -> Result<Run, Error> {
     let failed = failed("reading the log");
-    let file = disk.open(&segment.path).map_err(&failed)?;
+    let file = segment.open(disk).map_err(&failed)?;
     let mut file = BufReader::with_capacity(READ_OCTETS, Cursor::new(&*file, offset));
     let mut run = Run {
         offset,
@@ -134,7 +194,7 @@ pub(super) fn read(
 /// True if nothing but zeros is behind a position: written ahead of a log that ended before.
 pub(super) fn is_blank(disk: &dyn Disk, segment: &Segment, offset: u64) -> Result<bool, Error> {
     let blank = || {
-        let file = disk.open(&segment.path)?;
+        let file = segment.open(disk)?;
         zeros_to_the_end(&mut Cursor::new(&*file, offset))
     };
     blank().map_err(failed("reading the log"))
@@ -163,7 +223,7 @@ pub(super) fn search(
     offset: u64,
 ) -> Result<Option<(u64, u64)>, Error> {
     let failed = failed("searching the log");
-    let file = disk.open(&segment.path).map_err(&failed)?;
+    let file = segment.open(disk).map_err(&failed)?;
     let mut octets = Vec::new();
     Cursor::new(&*file, offset)
         .read_to_end(&mut octets)
@@ -204,7 +264,7 @@ fn valid(octets: &[u8], epoch: u64) -> Option<(RecordHeader, usize)> {
 fn fill(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
     match file.read_exact(buffer) {
         Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -18,6 +18,7 @@ use crate::backend::{
 use crate::disk::{Disk, RealDisk};
 use crate::packed::Packed;
 
+mod compressing;
 mod pieces;
 mod reclaiming;
 mod repairing;
@@ -31,12 +32,13 @@ fn small() -> EmbeddedSettings {
         cache_octets: 1 << 20,
         segment_octets: 4096,
         reserve_octets: 0,
+        compress: false,
         ..EmbeddedSettings::default()
     }
 }
 
 /// In memory where that is possible: what is synced does not matter here, only when.
-fn tempdir() -> TempDir {
+pub(super) fn tempdir() -> TempDir {
     TempDir::new_in("/dev/shm")
         .or_else(|_| TempDir::new())
         .unwrap()

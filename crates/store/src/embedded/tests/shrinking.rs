@@ -168,7 +168,7 @@ async fn a_view_from_before_the_snapshot_is_made_again() {
     town.is_whole().await;
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for path in RealDisk.list(from).unwrap() {
         let target = to.join(path.file_name().unwrap());

@@ -1,21 +1,20 @@
 //! A message out of a file: its lines get the ends that they have on the wire.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 
 /// Octets read at a time.
 const READ_OCTETS: usize = 128 * 1024;
 
-/// Reads a file in pieces, every line end made CRLF.
-pub(super) fn read<E: From<io::Error>>(
-    mut file: File,
+/// Reads a file, or standard input, in pieces, every line end made CRLF.
+pub(crate) fn read<E: From<io::Error>>(
+    mut input: impl Read,
     mut piece: impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut buffer = vec![0; READ_OCTETS];
     let mut out = Vec::with_capacity(READ_OCTETS * 2);
     let mut cr = false;
     loop {
-        let read = file.read(&mut buffer)?;
+        let read = input.read(&mut buffer)?;
         if read == 0 {
             return Ok(());
         }
@@ -26,7 +25,7 @@ pub(super) fn read<E: From<io::Error>>(
 }
 
 /// Adds octets with every line end made CRLF; `cr` is true if the last octet before was CR.
-fn mend(octets: &[u8], cr: &mut bool, out: &mut Vec<u8>) {
+pub(crate) fn mend(octets: &[u8], cr: &mut bool, out: &mut Vec<u8>) {
     for line in octets.split_inclusive(|octet| *octet == b'\n') {
         match line.strip_suffix(b"\n") {
             Some(text) => {

@@ -1,0 +1,209 @@
+//! What a script is told of the message and of how it came.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mail::{Address, FlagSet, Recipient, Ret, ReversePath, Timestamp};
+use message::{Header, Outline, Part};
+
+/// A message with its outline.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    octets: Bytes,
+    outline: Arc<Outline>,
+    /// The header, where it was changed.
+    header: Option<Bytes>,
+    /// The whole, where that was asked for since the last change.
+    whole: Option<Bytes>,
+}
+
+impl Letter {
+    /// A message whose outline is there.
+    #[must_use]
+    pub const fn new(octets: Bytes, outline: Arc<Outline>) -> Self {
+        Self {
+            octets,
+            outline,
+            header: None,
+            whole: None,
+        }
+    }
+
+    /// Reads a message.
+    #[must_use]
+    pub fn parse(octets: Bytes) -> Self {
+        let outline = Arc::new(Outline::parse(&octets));
+        Self::new(octets, outline)
+    }
+
+    /// The header's fields as they are now, the blank line behind them included.
+    pub(crate) fn header(&self) -> &[u8] {
+        match &self.header {
+            Some(header) => header,
+            None => self.outline.root.header.of(&self.octets),
+        }
+    }
+
+    pub(crate) fn body(&self) -> &[u8] {
+        self.outline.root.body.of(&self.octets)
+    }
+
+    /// The octets that spans of [`Letter::root`] lie in.
+    pub(crate) fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    pub(crate) fn root(&self) -> &Part {
+        &self.outline.root
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.header().len() + self.body().len()
+    }
+
+    /// Puts another header in front of the body; how the body is read stays the same
+    /// (RFC 5293 §7).
+    pub(crate) fn set_header(&mut self, header: Vec<u8>) {
+        self.header = Some(header.into());
+        self.whole = None;
+    }
+
+    /// The message as it is now.
+    pub fn whole(&mut self) -> Bytes {
+        if self.header.is_none() {
+            return self.octets.clone();
+        }
+        let whole = self.whole.take();
+        let whole = whole.unwrap_or_else(|| [self.header(), self.body()].concat().into());
+        self.whole = Some(whole.clone());
+        whole
+    }
+
+    /// The header of a part: of the whole message, or of one inside.
+    pub(crate) fn header_of(&self, part: &Part) -> &[u8] {
+        if part.header == self.root().header {
+            self.header()
+        } else {
+            part.header.of(&self.octets)
+        }
+    }
+
+    /// The values of all fields with this name, decoded, trimmed and on one line.
+    pub(crate) fn values(header: &[u8], name: &str) -> Vec<String> {
+        let fields = Header::parse(header).filter(|field| field.is(name));
+        let values = fields.map(|field| match message::decode_words(&field.unfolded()) {
+            Cow::Borrowed(text) => text.trim().to_owned(),
+            Cow::Owned(text) => text.trim().to_owned(),
+        });
+        values.collect()
+    }
+
+    /// The part with this number, counted from the outside in and from the first to the last.
+    pub(crate) fn part(&self, number: usize) -> Option<&Part> {
+        self.root().walk().nth(number)
+    }
+}
+
+/// Parts inside a part.
+pub(crate) fn inside(part: &Part) -> usize {
+    part.walk().count().saturating_sub(1)
+}
+
+/// How the message came, and for whom.
+#[derive(Clone, Debug)]
+pub struct Circumstances {
+    /// The message.
+    pub letter: Letter,
+    /// The envelope; none where the message was not delivered but stored (RFC 6785 §4.6): a test
+    /// of it is then an error.
+    pub envelope: Option<Envelope>,
+    /// The owner's addresses, the one to write from first.
+    pub addresses: Vec<Address>,
+    /// What a script may know of its surroundings, names in lower case (RFC 5183, RFC 6785 §4).
+    pub environment: Vec<(String, String)>,
+    /// What a spam filter says, if one was asked.
+    pub spam: Option<Spam>,
+    /// What a virus scanner says, from 1 (clean) to 5 (certainly infected), if one was asked
+    /// (RFC 5235 §2.3).
+    pub virus: Option<u8>,
+    /// Where a detail begins in a local part (RFC 5233 §4): the first of these that is found.
+    pub separators: Vec<String>,
+    /// The flags the message has before anything is done.
+    pub flags: FlagSet,
+}
+
+/// What a spam filter says (RFC 5235 §2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spam {
+    /// How likely it is spam: 0 to 100.
+    pub percent: u8,
+}
+
+/// The envelope as one recipient's script sees it.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    /// Who hears of failures.
+    pub reverse_path: ReversePath,
+    /// The one recipient whose script it is.
+    pub recipient: Recipient,
+    /// How much of the message a report returns.
+    pub ret: Option<Ret>,
+    /// The sender's name for the envelope, decoded.
+    pub envid: Option<String>,
+    /// Who has submitted it: AUTH of RFC 4954 §5.
+    pub auth: Option<String>,
+    /// Until when it is to be delivered (RFC 2852).
+    pub by: Option<By>,
+}
+
+/// The BY parameter of MAIL (RFC 2852 §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct By {
+    /// The seconds that are left.
+    pub seconds: i64,
+    /// When they are over.
+    pub time: Timestamp,
+    /// True if the message goes back then.
+    pub returns: bool,
+    /// True if each relay reports.
+    pub trace: bool,
+}
+
+impl Circumstances {
+    /// A message of which nothing else is known.
+    #[must_use]
+    pub fn new(letter: Letter) -> Self {
+        Self {
+            letter,
+            envelope: None,
+            addresses: Vec::new(),
+            environment: Vec::new(),
+            spam: None,
+            virus: None,
+            separators: vec!["+".to_owned()],
+            flags: FlagSet::new(),
+        }
+    }
+
+    /// The value of an item of the environment; none where it is not known.
+    pub(crate) fn item(&self, name: &str) -> Option<&str> {
+        let mut items = self.environment.iter();
+        let found = items.find(|(item, _)| item.eq_ignore_ascii_case(name));
+        if let Some((_, value)) = found {
+            return Some(value);
+        }
+        // RFC 6785 §4.2: empty where it makes no sense.
+        let empty = [
+            "imap.user",
+            "imap.email",
+            "imap.cause",
+            "imap.mailbox",
+            "imap.changedflags",
+        ];
+        empty
+            .iter()
+            .any(|item| item.eq_ignore_ascii_case(name))
+            .then_some("")
+    }
+}

@@ -1,0 +1,412 @@
+//! What tests compare: addresses, fields, the envelope, flags, scores.
+
+use mail::{Flag, LocalPart, Notify, Ret, ReversePath};
+use message::{Content, Correspondent, Header, Part, parse_addresses};
+
+use crate::circumstances::{By, Envelope, Letter};
+use crate::compare::Match;
+use crate::date::{self, Part as DatePart};
+use crate::language::{Tag, Verb};
+use crate::script::Command;
+use crate::template::Template;
+
+use super::tests::indexed;
+use super::{OCTETS_A_STEP, Run, Tried};
+
+/// Addresses looked at of one field.
+const ADDRESSES_MAX: usize = 1000;
+
+/// Values, and what `:count` says of them.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) values: Vec<String>,
+    pub(super) count: usize,
+}
+
+impl Found {
+    pub(super) fn one(value: String) -> Self {
+        // RFC 5490, RFC 5435 §5: an empty value counts as none.
+        let count = usize::from(!value.is_empty());
+        let values = vec![value];
+        Self { values, count }
+    }
+
+    pub(super) const fn all(values: Vec<String>) -> Self {
+        let count = values.len();
+        Self { values, count }
+    }
+}
+
+/// Which part of an address is compared (RFC 5228 §2.7.4, RFC 5233 §4).
+struct AddressPart<'a> {
+    tag: Tag,
+    separators: &'a [String],
+}
+
+impl AddressPart<'_> {
+    /// The part; none where the address has no such part.
+    fn of(&self, local: &str, host: &str) -> Option<String> {
+        let detail = || {
+            let found = self
+                .separators
+                .iter()
+                .filter(|separator| !separator.is_empty());
+            let found = found.filter_map(|separator| {
+                local
+                    .find(separator.as_str())
+                    .map(|at| (at, separator.len()))
+            });
+            found.min()
+        };
+        match self.tag {
+            Tag::LocalPart => Some(local.to_owned()),
+            Tag::Domain => Some(host.to_owned()),
+            Tag::User => {
+                let end = detail().map_or(local.len(), |(at, _)| at);
+                local.get(..end).map(str::to_owned)
+            }
+            Tag::Detail => {
+                let (at, octets) = detail()?;
+                local.get(at + octets..).map(str::to_owned)
+            }
+            _ => {
+                // Quoted where it must be.
+                let local =
+                    LocalPart::new(local).map_or_else(|| local.to_owned(), |one| one.to_string());
+                let at = if host.is_empty() { "" } else { "@" };
+                Some(format!("{local}{at}{host}"))
+            }
+        }
+    }
+}
+
+impl Run {
+    fn address_part<'a>(&'a self, command: &Command) -> AddressPart<'a> {
+        let parts = [Tag::LocalPart, Tag::Domain, Tag::User, Tag::Detail];
+        let given = parts.into_iter().find(|tag| command.has(*tag));
+        AddressPart {
+            tag: given.unwrap_or(Tag::All),
+            separators: &self.world.separators,
+        }
+    }
+
+    /// The parts whose headers a test looks at: the message, or those `:mime` names.
+    // RFC 5703 §4
+    fn parts(&self, command: &Command) -> Vec<&Part> {
+        let current = self.loops.last().map_or(0, |one| one.current);
+        let number = if command.has(Tag::Mime) { current } else { 0 };
+        let Some(part) = self.world.letter.part(number) else {
+            return Vec::new();
+        };
+        if command.has(Tag::AnyChild) {
+            part.walk().collect()
+        } else {
+            vec![part]
+        }
+    }
+
+    /// Uses up steps for looking through headers for so many names.
+    pub(super) fn look_at_headers(&mut self, command: &Command, names: usize) -> Tried<()> {
+        let headers = self.headers(command);
+        let pieces: usize = headers.iter().map(|header| 1 + header.len() / 4096).sum();
+        // Finding the part takes its time, too.
+        let parts = self.loops.last().map_or(0, |one| one.current) / 64;
+        let steps = pieces.saturating_mul(names).saturating_add(parts);
+        self.spend(u64::try_from(steps).unwrap_or(u64::MAX))
+    }
+
+    /// The headers a test looks at.
+    pub(super) fn headers(&self, command: &Command) -> Vec<&[u8]> {
+        let parts = self.parts(command).into_iter();
+        parts
+            .map(|part| self.world.letter.header_of(part))
+            .collect()
+    }
+
+    // RFC 5228 §5.1
+    pub(super) fn addresses(&mut self, command: &Command) -> Tried<Found> {
+        let names = self.expand_all(command.texts(0))?;
+        self.look_at_headers(command, names.len())?;
+        let mut fields: Vec<&[u8]> = Vec::new();
+        for header in self.headers(command) {
+            for name in &names {
+                let named = Header::parse(header).filter(|field| field.is(name));
+                fields.extend(named.map(|field| field.value));
+            }
+        }
+        let part = self.address_part(command);
+        let mut found = Found::default();
+        for value in indexed(command, fields) {
+            for one in parse_addresses(value, ADDRESSES_MAX) {
+                let Correspondent::Mailbox { local, host, .. } = &one else {
+                    continue;
+                };
+                let local = String::from_utf8_lossy(local);
+                let host = String::from_utf8_lossy(host);
+                found.count += 1;
+                found.values.extend(part.of(&local, &host));
+            }
+        }
+        Ok(found)
+    }
+
+    // RFC 5228 §5.7, RFC 5703 §4.1
+    pub(super) fn fields(&mut self, command: &Command) -> Tried<Found> {
+        let names = self.expand_all(command.texts(0))?;
+        let parameters = self.expand_all(command.tagged(Tag::Param))?;
+        self.look_at_headers(command, names.len())?;
+        let mut fields: Vec<(&str, String)> = Vec::new();
+        for header in self.headers(command) {
+            for name in &names {
+                let values = Letter::values(header, name).into_iter();
+                fields.extend(values.map(|value| (name.as_str(), value)));
+            }
+        }
+        let fields = indexed(command, fields);
+        let wants = [Tag::Type, Tag::Subtype, Tag::ContentType, Tag::Param];
+        let Some(want) = wants.into_iter().find(|tag| command.has(*tag)) else {
+            return Ok(Found::all(
+                fields.into_iter().map(|(_, value)| value).collect(),
+            ));
+        };
+        let mut found = Found::default();
+        for (name, value) in fields {
+            let values = super::mime::aspects(name, &value, want, &parameters);
+            found.count += values.iter().flatten().count();
+            // RFC 5703 §4.1: blank where there is no such thing.
+            found
+                .values
+                .extend(values.into_iter().map(Option::unwrap_or_default));
+        }
+        Ok(found)
+    }
+
+    // RFC 5228 §5.4
+    pub(super) fn envelope(&mut self, command: &Command) -> Tried<bool> {
+        let names = self.expand_all(command.texts(0))?;
+        let zone = self.tagged(command, Tag::Zone)?;
+        if self.world.envelope.is_none() {
+            // RFC 6785 §4.6
+            return Err("there is no envelope here".into());
+        }
+        let now = match &zone {
+            None if names
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case("bytimeabsolute")) =>
+            {
+                Some(self.now()?)
+            }
+            _ => None,
+        };
+        let mut found = Found::default();
+        let part = self.address_part(command);
+        if let Some(envelope) = &self.world.envelope {
+            for name in &names {
+                let name = name.to_ascii_lowercase();
+                let values = envelope_values(envelope, &part, &name, |by| {
+                    let mut time = by.time;
+                    let minutes = zone.as_deref().and_then(date::zone_minutes);
+                    time.zone_minutes = minutes
+                        .or_else(|| now.map(|now| now.zone_minutes))
+                        .unwrap_or_default();
+                    DatePart::Iso8601.of(time)
+                });
+                found.count += values.len();
+                found.values.extend(values);
+            }
+        }
+        self.judge(command, found)
+    }
+
+    /// The flags of some variables, or of the internal one.
+    // RFC 5232 §4
+    pub(super) fn flag_names(&mut self, command: &Command) -> Tried<Found> {
+        let variables = command.texts(0);
+        if variables.is_empty() {
+            let names = self.flags.iter().map(|flag| flag.to_string());
+            return Ok(Found::all(names.collect()));
+        }
+        let mut values = Vec::new();
+        for variable in variables {
+            let name = self.variable(variable)?;
+            let flags = read_flags([self.value(&name)]);
+            values.extend(flags.iter().map(|flag| flag.to_string()));
+        }
+        Ok(Found::all(values))
+    }
+
+    /// Compares flags with keys that are lists of flags themselves.
+    pub(super) fn judge_flags(&mut self, command: &Command, found: Found) -> Tried<bool> {
+        if matches!(
+            command.comparing.kind,
+            Match::Count(_) | Match::Regex | Match::List
+        ) {
+            return self.judge(command, found);
+        }
+        let mut keys = Vec::new();
+        for key in command.texts(1) {
+            let key = self.expand(key)?;
+            for word in key.split_ascii_whitespace() {
+                keys.push(Template {
+                    pieces: vec![crate::template::Piece::Literal(word.into())],
+                    written: Box::default(),
+                });
+            }
+        }
+        self.judge_by(command, found, &keys)
+    }
+
+    // RFC 5235 §2
+    pub(super) fn scores(&self, command: &Command) -> Found {
+        if command.verb == Verb::VirusTest {
+            let value = self.world.virus.unwrap_or_default().min(5);
+            return Found {
+                values: vec![value.to_string()],
+                count: usize::from(value > 0),
+            };
+        }
+        let percent = self.world.spam.map(|spam| spam.percent.min(100));
+        let value = match (percent, command.has(Tag::Percent)) {
+            (None, _) => 0,
+            (Some(percent), true) => percent,
+            // 0 % is 1, and only 100 % is 10.
+            (Some(percent), false) => {
+                let tenths = u16::from(percent) * 9 / 100 + 1;
+                u8::try_from(tenths).unwrap_or(10)
+            }
+        };
+        Found {
+            values: vec![value.to_string()],
+            count: usize::from(percent.is_some()),
+        }
+    }
+
+    // RFC 5173 §5
+    pub(super) fn body(&mut self, command: &Command) -> Tried<Found> {
+        let types = match command.tag(Tag::Content) {
+            Some(_) => Some(self.expand_all(command.tagged(Tag::Content))?),
+            None => None,
+        };
+        let wanted = |part: &Part| match &types {
+            None => part.media == "text" && part.content == Content::Leaf,
+            Some(types) => types.iter().any(|wanted| is_type(part, wanted)),
+        };
+        let letter = &self.world.letter;
+        let (mut octets, mut parts) = (0, 0_u64);
+        for part in letter.root().walk() {
+            parts += 1;
+            if command.has(Tag::Raw) {
+                octets = letter.root().body.len;
+            } else if part.content == Content::Leaf && wanted(part) {
+                octets += part.body.len;
+            }
+        }
+        self.spend(octets / OCTETS_A_STEP + parts / 64)?;
+        let letter = &self.world.letter;
+        let has_body = letter.header().ends_with(b"\r\n\r\n")
+            || letter.header().ends_with(b"\n\n")
+            || matches!(letter.header(), b"\r\n" | b"\n");
+        if !has_body {
+            return Ok(Found::default());
+        }
+        let mut values = Vec::new();
+        if command.has(Tag::Raw) {
+            values.push(String::from_utf8_lossy(letter.body()).into_owned());
+        } else {
+            for part in letter.root().walk() {
+                match &types {
+                    _ if !wanted(part) => {}
+                    None => values.push(message::part_text(part, letter.octets())),
+                    Some(_) => super::mime::contents(part, letter.octets(), &mut values),
+                }
+            }
+        }
+        Ok(Found::all(values))
+    }
+}
+
+/// Reads lists of flags; what is no flag is passed over.
+// RFC 5232 §2.1
+pub(super) fn read_flags<'a>(texts: impl IntoIterator<Item = &'a str>) -> mail::FlagSet {
+    let words = texts.into_iter().flat_map(str::split_ascii_whitespace);
+    words.filter_map(Flag::parse).collect()
+}
+
+/// True for a part of the type that `:content` names.
+// RFC 5173 §5.2
+fn is_type(part: &Part, wanted: &str) -> bool {
+    match wanted.split_once('/') {
+        None if wanted.is_empty() => true,
+        None => part.media.eq_ignore_ascii_case(wanted),
+        Some((media, subtype)) => {
+            !media.is_empty()
+                && !subtype.is_empty()
+                && part.media.eq_ignore_ascii_case(media)
+                && part.subtype.eq_ignore_ascii_case(subtype)
+        }
+    }
+}
+
+/// The values of one part of the envelope.
+fn envelope_values(
+    envelope: &Envelope,
+    part: &AddressPart<'_>,
+    name: &str,
+    absolute: impl Fn(&By) -> String,
+) -> Vec<String> {
+    let addressed = |address: Option<&mail::Address>, null: &str| match address {
+        // RFC 5228 §5.4: the null path is empty, whichever part is asked for.
+        None => vec![null.to_owned()],
+        Some(address) => {
+            let local = address.local.as_str();
+            part.of(local, &address.host.to_string())
+                .into_iter()
+                .collect()
+        }
+    };
+    let by = envelope.by.as_ref();
+    let value = match name {
+        "from" => {
+            return match &envelope.reverse_path {
+                ReversePath::Null => vec![String::new()],
+                ReversePath::Address(address) => addressed(Some(address), ""),
+            };
+        }
+        "to" => return addressed(envelope.recipient.forward_path.address(), "postmaster"),
+        "auth" => envelope.auth.clone(),
+        "notify" => return notify_values(envelope.recipient.notify),
+        "orcpt" => envelope.recipient.orcpt.clone(),
+        "ret" => envelope.ret.map(|ret| {
+            let name = match ret {
+                Ret::Full => "FULL",
+                Ret::Headers => "HDRS",
+            };
+            name.to_owned()
+        }),
+        "envid" => envelope.envid.clone(),
+        "bytimeabsolute" => by.map(absolute),
+        "bytimerelative" => by.map(|by| by.seconds.to_string()),
+        "bymode" => by.map(|by| if by.returns { "return" } else { "notify" }.to_owned()),
+        "bytrace" => by.map(|by| if by.trace { "true" } else { "false" }.to_owned()),
+        _ => None,
+    };
+    value.into_iter().collect()
+}
+
+// RFC 6009 §4
+fn notify_values(notify: Option<Notify>) -> Vec<String> {
+    let names: Vec<&str> = match notify {
+        None => Vec::new(),
+        Some(Notify::Never) => vec!["NEVER"],
+        Some(Notify::On {
+            success,
+            failure,
+            delay,
+        }) => {
+            let all = [(success, "SUCCESS"), (failure, "FAILURE"), (delay, "DELAY")];
+            let given = all.into_iter().filter(|(given, _)| *given);
+            given.map(|(_, name)| name).collect()
+        }
+    };
+    names.into_iter().map(str::to_owned).collect()
+}
