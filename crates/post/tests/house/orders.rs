@@ -205,6 +205,23 @@ async fn references_of_old_outlines_are_read_in_the_header() {
     assert_eq!(threads, [place(Some(1), 0), place(Some(2), 1)]);
     let conversations = conversations(&account, "INBOX").await;
     assert_eq!(conversations[0], conversations[1]);
+    // An envelope is told of either, alone and beside the other.
+    let plan = FetchPlan {
+        outline: message::Wanted {
+            digest: true,
+            parts: false,
+        },
+        ..FetchPlan::default()
+    };
+    let subjects = [None, Some(b"x".to_vec())];
+    for wanted in [&[1_u32][..], &[2], &[1, 2]] {
+        let page = account.fetch(inbox, &uids(wanted), None, &plan).await;
+        for (row, uid) in page.unwrap().rows.iter().zip(wanted) {
+            let outline = row.outline.as_ref().unwrap().to_outline().unwrap();
+            assert_eq!(row.uid.value(), *uid);
+            assert_eq!(outline.digest.subject, subjects[*uid as usize - 1]);
+        }
+    }
 }
 
 /// What the conversation of each message of a mailbox is called, as FETCH tells it; SEARCH finds
