@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use mail::{AccountId, Address, EmailId, Gauge, ModSeq};
 use store::{Cut, Direction, Page, Table};
-use tokio::sync::watch;
 
 use crate::draft::Draft;
+use crate::feed::Watch;
 use crate::happenings::Author;
 use crate::history::{Actor, Client};
 use crate::keeper::Keeper;
@@ -88,8 +88,8 @@ impl Account {
 
     /// Tells when the ledger moves: changes right after each commit is durable.
     #[must_use]
-    pub fn modseq_watch(&self) -> watch::Receiver<ModSeq> {
-        self.keeper.modseq.subscribe()
+    pub fn modseq_watch(&self) -> Watch<ModSeq> {
+        self.keeper.modseq.watch()
     }
 
     /// The last line of its ledger.

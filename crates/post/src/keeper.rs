@@ -18,6 +18,7 @@ use crate::access::forbidden;
 use crate::arranged::Arranged;
 use crate::budget::Budget;
 use crate::draft::Draft;
+use crate::feed::Feed;
 use crate::ledger::Ledger;
 use crate::removed::REMOVED_MAIL;
 use crate::search::{Index, Waiting};
@@ -32,8 +33,8 @@ pub(crate) struct Keeper {
     turn: tokio::sync::Mutex<()>,
     desk: Mutex<Desk>,
     loading: tokio::sync::Mutex<()>,
-    settled: watch::Sender<Settled>,
-    pub(crate) modseq: watch::Sender<ModSeq>,
+    settled: Feed<Settled>,
+    pub(crate) modseq: Feed<ModSeq>,
     /// True while a POP3 connection has the inbox for itself.
     pub(crate) maildrop: AtomicBool,
     /// When it was last asked for, in asks of the whole house.
@@ -89,8 +90,8 @@ impl Keeper {
             turn: tokio::sync::Mutex::default(),
             desk: Mutex::default(),
             loading: tokio::sync::Mutex::default(),
-            settled: watch::Sender::new(Settled::default()),
-            modseq: watch::Sender::new(ModSeq::default()),
+            settled: Feed::default(),
+            modseq: Feed::default(),
             maildrop: AtomicBool::new(false),
             used: AtomicU64::new(budget.ask()),
             pins: AtomicUsize::new(0),
@@ -162,7 +163,7 @@ impl Keeper {
 
     /// Wakes whoever watches, though the ledger has not moved.
     pub(crate) fn stir(&self) {
-        self.modseq.send_modify(|_| {});
+        self.modseq.change(|_| true);
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk> {
@@ -179,7 +180,7 @@ impl Keeper {
         desk.generation += 1;
         desk.ledger = None;
         self.weigh(0);
-        self.settled.send_replace(Settled {
+        self.settled.set(Settled {
             generation: desk.generation,
             version: Version::default(),
         });
@@ -210,7 +211,7 @@ impl Keeper {
             return Ok(());
         }
         self.weigh(ledger.octets());
-        self.settled.send_replace(Settled {
+        self.settled.set(Settled {
             generation: desk.generation,
             version: ledger.durable,
         });
@@ -224,7 +225,7 @@ impl Keeper {
     }
 
     fn publish(&self, modseq: ModSeq) {
-        self.modseq.send_if_modified(|known| {
+        self.modseq.change(|known| {
             let moved = modseq > *known;
             *known = modseq.max(*known);
             moved
@@ -233,11 +234,12 @@ impl Keeper {
 
     /// Waits until the disk has what was seen; false if it never will.
     async fn settle(&self, seen: Settled) -> bool {
-        let mut news = self.settled.subscribe();
-        let now = news
-            .wait_for(|now| now.generation != seen.generation || now.version >= seen.version)
-            .await;
-        now.is_ok_and(|now| now.generation == seen.generation)
+        let is_reached = |now: Settled| {
+            let is_away = now.generation != seen.generation;
+            is_away || now.version >= seen.version
+        };
+        let now = self.settled.until(is_reached).await;
+        now.generation == seen.generation
     }
 }
 
@@ -480,7 +482,7 @@ impl Party {
                 let counters = &ledger.counters;
                 let index = &self.keeper.index;
                 index.notice(counters.email, counters.usage.messages);
-                self.keeper.settled.send_replace(Settled {
+                self.keeper.settled.set(Settled {
                     generation,
                     version: ledger.durable,
                 });

@@ -59,6 +59,7 @@ impl Auditor {
             net::let_others_go_first();
             runtime.block_on(async {
                 tokio::select! {
+                    biased;
                     () = stop.asked() => {}
                     () = rounds(&post, rhythm) => {}
                     () = reclaim::rounds(&post, reclaim) => {}

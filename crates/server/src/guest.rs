@@ -8,9 +8,8 @@ use bytes::Bytes;
 use mail::{BlobRange, Enhanced, ModSeq, Refusal};
 use net::{Fault, Onlooker, Peer};
 use post::{
-    Account, Client, Introspected, KeySet, Outcome, Post, TokenProof, Why, is_signed_token,
+    Account, Client, Introspected, KeySet, Outcome, Post, TokenProof, Watch, Why, is_signed_token,
 };
-use tokio::sync::watch;
 use wire::sasl::{Question, ScramHash, ScramKeys, Secret, TokenError, TokenStatus, Verdict};
 
 use crate::gallery::Seat;
@@ -46,7 +45,7 @@ enum Evidence {
 #[derive(Debug)]
 struct Room {
     account: Account,
-    ledger: watch::Receiver<ModSeq>,
+    ledger: Watch<ModSeq>,
 }
 
 impl Guest {
@@ -341,8 +340,8 @@ impl Room {
     }
 
     fn news(&mut self) -> Option<ModSeq> {
-        let moved = self.ledger.has_changed().unwrap_or(false);
-        moved.then(|| *self.ledger.borrow_and_update())
+        let moved = self.ledger.has_moved();
+        moved.then(|| self.ledger.take())
     }
 }
 
@@ -365,10 +364,9 @@ async fn any_moved(rooms: &mut [Room]) {
 
 /// Waits until an account's ledger moves.
 async fn moved(room: Option<&mut Room>) -> ModSeq {
-    if let Some(room) = room
-        && room.ledger.changed().await.is_ok()
-    {
-        return *room.ledger.borrow_and_update();
-    }
-    std::future::pending().await
+    let Some(room) = room else {
+        return std::future::pending().await;
+    };
+    room.ledger.moved().await;
+    room.ledger.take()
 }

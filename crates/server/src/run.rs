@@ -179,6 +179,7 @@ fn attend(listener: Listener, hall: Arc<Hall>, gate: Arc<Gate>, stop: Stop) {
 async fn refresh(identity: Identity, mut stop: Stop) {
     loop {
         tokio::select! {
+            biased;
             () = stop.asked() => return,
             () = tokio::time::sleep(REFRESH_EVERY) => {}
         }
@@ -196,6 +197,7 @@ fn index(post: Post, mut stop: Stop) {
         net::let_others_go_first();
         runtime.block_on(async {
             tokio::select! {
+                biased;
                 () = stop.asked() => {}
                 () = post.keep_index(|| tokio::time::sleep(INDEX_PAUSE)) => {}
             }

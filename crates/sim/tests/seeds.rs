@@ -22,7 +22,8 @@ fn nothing_acknowledged_is_lost() {
 
 #[test]
 fn the_same_seed_is_the_same_run() {
-    for seed in 100..102 {
+    // In the first two idle sessions of one account are woken together.
+    for seed in [101, 146, 186] {
         let (one, other) = (sim::run(seed).unwrap(), sim::run(seed).unwrap());
         assert_eq!((one.events, one.hash), (other.events, other.hash));
         assert_ne!(one.hash, sim::run(seed + 1000).unwrap().hash);

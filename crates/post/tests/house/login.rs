@@ -47,17 +47,17 @@ async fn another_password_ends_what_is_open() {
     let (ada, eve) = (world.account("ada").await, world.account("eve").await);
     let post = &world.post;
     let mut stirred = ada.modseq_watch();
-    stirred.mark_unchanged();
+    stirred.take();
     assert!(ada.is_welcome());
     // The same word again is another password: whoever changes it wants to be alone.
     post.set_password(&address("ada"), "ada").await.unwrap();
-    assert!(!ada.is_welcome() && stirred.has_changed().unwrap());
+    assert!(!ada.is_welcome() && stirred.has_moved());
     assert!(world.account("ada").await.is_welcome());
     let mut stirred = eve.modseq_watch();
-    stirred.mark_unchanged();
+    stirred.take();
     assert!(eve.is_welcome());
     post.remove_account(&address("eve")).await.unwrap();
-    assert!(!eve.is_welcome() && stirred.has_changed().unwrap());
+    assert!(!eve.is_welcome() && stirred.has_moved());
 }
 
 #[tokio::test]
