@@ -274,7 +274,7 @@ fn no_record_does_harm() {
         prop_assert_eq!(verdicts, []);
         drop(dkim::KeyRecord::parse(&octets));
         if let Some(record) = dmarc::Record::parse(&octets) {
-            prop_assert!(octets.starts_with(b"v") || octets.starts_with(b" "));
+            prop_assert!(octets.trim_ascii_start().starts_with(b"v"));
             prop_assert!(record.aggregate.iter().all(|uri| !uri.contains(['!', ','])));
         }
         if let Ok(policy) = mta_sts::Policy::parse(&octets) {
