@@ -80,6 +80,7 @@ impl Account {
     async fn piece(&self, mailbox: MailboxId, uid: Uid, item: Item) -> Outcome<Data> {
         let plan = FetchPlan {
             items: vec![item],
+            in_place: true,
             ..FetchPlan::default()
         };
         let one = UidSet::from_range(uid..=uid);

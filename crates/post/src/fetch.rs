@@ -25,6 +25,9 @@ mod headers;
 
 /// Octets of a message that are read at a time for its outline.
 const SCAN_OCTETS_MAX: u64 = 1024 * 1024;
+/// Octets of messages in a page that tells their text: what is in memory until a slow reader took
+/// it.
+const TEXT_OCTETS_MAX: u64 = 2 * 1024 * 1024;
 
 /// What to read of each message. Flags, size and dates come always: they cost nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +42,9 @@ pub struct FetchPlan {
     pub items: Vec<Item>,
     /// True if reading sets `\Seen`: the row then has the new flags.
     pub mark_seen: bool,
+    /// True if text is told as a place ([`Data::Stored`]) however small it is, for whoever reads it
+    /// later and piece by piece.
+    pub in_place: bool,
     /// Only messages that changed after this one (CHANGEDSINCE).
     pub changed_since: Option<ModSeq>,
 }
@@ -155,6 +161,7 @@ impl Account {
         let mut made = Vec::new();
         let mut told = Vec::new();
         let mut headers = Headers::default();
+        let octets_max = self.octets_max(plan);
         let read = match plan.is_of_parts() {
             true => self.bare_emails(&emails).await?,
             false => self.emails(&emails).await?,
@@ -162,7 +169,7 @@ impl Account {
         for (at, email) in read.into_iter().enumerate() {
             // A message removed since the page was made is left out like one removed before.
             let Some(email) = email else { continue };
-            if octets > self.house.rules().section_octets_max {
+            if octets > octets_max {
                 let last = page.rows.get(..kept).and_then(<[FetchRow]>::last);
                 page.more_after = last.map(|row| row.uid);
                 break;
@@ -200,6 +207,15 @@ impl Account {
                 .await?;
         }
         Ok(page)
+    }
+
+    /// Octets after which a page ends.
+    fn octets_max(&self, plan: &FetchPlan) -> u64 {
+        let octets_max = self.house.rules().section_octets_max;
+        match !plan.in_place && plan.items.iter().any(tells_body) {
+            true => octets_max.min(TEXT_OCTETS_MAX),
+            false => octets_max,
+        }
     }
 
     /// The rows without text.

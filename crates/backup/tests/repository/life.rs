@@ -124,6 +124,7 @@ async fn seen(post: &Post) -> Vec<String> {
                     form: Form::Stored,
                     range: None,
                 }],
+                in_place: true,
                 ..FetchPlan::default()
             };
             let page = account.fetch(opened.id, &opened.uids, None, &plan).await;

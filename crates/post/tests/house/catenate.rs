@@ -12,7 +12,7 @@ use crate::world::{World, address, append, rules, uid, whole};
 
 const LETTER: &str = "Subject: Tea\r\n\r\nhi\r\n";
 
-fn part(specifier: Specifier, range: Option<(u64, u64)>) -> Item {
+pub(crate) fn part(specifier: Specifier, range: Option<(u64, u64)>) -> Item {
     Item {
         section: Section {
             parts: Vec::new(),

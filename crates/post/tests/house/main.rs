@@ -36,6 +36,7 @@ mod search;
 mod shared;
 mod sharing;
 mod submission;
+mod texts;
 mod token;
 mod undo;
 mod world;

@@ -398,7 +398,7 @@ async fn a_fetch_comes_in_pages_and_marks_what_it_read() {
     );
     assert!(
         rows.iter()
-            .all(|row| matches!(row.data[0], Data::Stored(range) if range.len == 4))
+            .all(|row| matches!(&row.data[0], Data::Octets(text) if text.len() == 4))
     );
     assert_eq!(ada.status("INBOX").await.unwrap().unseen, 1);
     let changed = FetchPlan {

@@ -238,6 +238,7 @@ async fn messages(account: &Account, arguments: &Arguments<'_>) -> Result<Told, 
             form: Form::Stored,
             range: None,
         }],
+        in_place: true,
         ..FetchPlan::default()
     };
     let after = arguments.uid("after");

@@ -19,6 +19,7 @@ pub(super) async fn answer(
         }),
         thread: plan.thread,
         items: plan.pieces.iter().map(item).collect(),
+        in_place: false,
         mark_seen: plan.mark_seen,
         changed_since: plan.changed_since,
     };
