@@ -13,7 +13,7 @@ use super::letter::letter;
 use super::link::Link;
 use super::table::Table;
 use super::target::{self, Target};
-use super::{mix, order, peer, pop3};
+use super::{mix, order, peer, pop3, raw};
 
 /// Messages in the mailbox, unless `CARAMEL_MESSAGES` says otherwise.
 const MESSAGES: usize = 10_000;
@@ -23,6 +23,8 @@ const MEASURED_MESSAGES: usize = 100_000;
 const TOGETHER: usize = 100;
 /// Messages that are appended one by one.
 const SINGLES: usize = 1000;
+/// The row of those; beside it stands the least that a durable answer costs here.
+const SINGLE_ROW: &str = "APPEND, one by one, per message";
 /// What can be done again is, for so long: the kernel counts processor time in steps of 10 ms.
 const AGAIN: Duration = Duration::from_millis(600);
 /// As often at most.
@@ -68,6 +70,8 @@ pub(crate) fn run(
             std::fs::create_dir_all(&place)?;
             let (mut server, ours) = target::caramel(binary, &place)?;
             rows(&ours, None, table)?;
+            let raw = raw::answers(&place, &letter(0), SINGLES)?;
+            table.note(&format!("{SINGLE_ROW}, CPU µs"), "raw", raw);
             cold(&mut server, table)?;
         }
         if only.is_none_or(|only| only == "peer") {
@@ -168,7 +172,9 @@ pub(super) fn rows(target: &Target, peer: Option<&peer::Peer>, table: &mut Table
     order::memory(&mut bench, "filled");
     read(&mut bench, &mut link)?;
     order::memory(&mut bench, "read");
-    order::rows(&mut bench, &mut link)?;
+    drop(link);
+    order::rows(&mut bench, peer)?;
+    let mut link = Link::imap(target.imap, &target.login("ada"))?;
     write(&mut bench, &mut link)?;
     order::memory(&mut bench, "written");
     drop(link);
@@ -231,7 +237,7 @@ fn fill(bench: &mut Bench<'_>, link: &mut Link) -> Result<()> {
     let (cost, _) = bench.cost(SINGLES, || {
         (0..SINGLES).try_for_each(|number| append(link, "single", number..number + 1))
     })?;
-    bench.note("APPEND, one by one, per message", cost);
+    bench.note(SINGLE_ROW, cost);
     let count = bench.messages.min(MEASURED_MESSAGES);
     let (cost, _) = bench.cost(count, || append(link, "INBOX", 0..count))?;
     bench.note("MULTIAPPEND, per message", cost);
@@ -272,6 +278,7 @@ fn read(bench: &mut Bench<'_>, link: &mut Link) -> Result<()> {
 
 fn write(bench: &mut Bench<'_>, link: &mut Link) -> Result<()> {
     let count = bench.messages;
+    link.run("SELECT INBOX")?;
     bench.again("STORE 1:* FLAGS, per message", count, |time| {
         let sign = if time % 2 == 0 { '+' } else { '-' };
         link.run(&format!("STORE 1:* {sign}FLAGS (\\Flagged)"))

@@ -105,6 +105,23 @@ impl Peer {
         self.restart_dovecot()
     }
 
+    /// Takes away what Dovecot keeps of an INBOX beside its index: what it is asked then, it is
+    /// asked for the first time. Of use only while nobody has the mailbox open.
+    pub(crate) fn forget(&self, login: &str) -> Result<()> {
+        let user = login.split('@').next().unwrap_or(login);
+        let folder = self.path(&format!("mail/{user}/mailboxes/INBOX/dbox-Mails"));
+        for file in fs::read_dir(folder).context("Dovecot's INBOX")? {
+            let path = file?.path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "cache")
+            {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
     fn restart_dovecot(&self) -> Result<()> {
         sh("doveadm", &["-c", &self.dovecot(), "reload"])?;
         self.wait()
