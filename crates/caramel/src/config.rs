@@ -18,11 +18,12 @@ use server::{
 use crate::complaint::Complaint;
 
 mod memory;
+mod outside;
 mod setting;
 mod store;
 mod written;
 
-use setting::{ALL, SECTIONS, Setting};
+use setting::{ALL, LISTS, SECTIONS, Setting};
 use written::{Meaning, Table, Value, Written};
 
 /// How far the clock of whoever issues tokens may be from ours, seconds.
@@ -70,6 +71,7 @@ pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
     check_tokens(&mut written);
     memory::check(&mut written);
     store::check(&mut written);
+    outside::check(&mut written);
     let data = match written
         .values
         .get(&(setting::DATA.section, setting::DATA.key))
@@ -327,7 +329,7 @@ impl Config {
         let mut text = String::new();
         for (section, _) in SECTIONS
             .iter()
-            .filter(|(section, _)| *section != "listener")
+            .filter(|(section, _)| !LISTS.contains(section))
         {
             if !section.is_empty() {
                 let _written = writeln!(text, "\n[{section}]");
@@ -422,7 +424,7 @@ pub(crate) const fn encrypted_name(encrypted: Encrypted) -> &'static str {
 
 fn listeners(written: &mut Written) -> Vec<(Listener, Range<usize>)> {
     let mut listeners = Vec::new();
-    for (table, span) in std::mem::take(&mut written.listeners) {
+    for (table, span) in written.take_list("listener") {
         let value = |setting: &Setting| {
             let given = table.get(&(setting.section, setting.key)).cloned();
             given
@@ -582,7 +584,7 @@ fn reference() -> String {
     for (section, words) in SECTIONS {
         let title = match *section {
             "" => "The top".to_owned(),
-            "listener" => "`[[listener]]`".to_owned(),
+            list if LISTS.contains(&list) => format!("`[[{list}]]`"),
             section => format!("`[{section}]`"),
         };
         let _written = writeln!(page, "\n## {title}\n\n{words}\n");

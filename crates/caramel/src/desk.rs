@@ -208,7 +208,7 @@ pub(crate) async fn open(config: &Config) -> Result<(Embedded, Post), Complaint>
     files::make_folder(config.data())?;
     let store = Embedded::open(&config.store(), serve::store_settings(config));
     let store = store.map_err(|error| inspect::not_open(config, &error))?;
-    let world = World::open().context("starting the workers")?;
+    let world = World::open_asking(config.dns()).context("starting the workers")?;
     let rules: Rules = serve::rules(config);
     let post = Post::open(Arc::new(store.clone()), Arc::new(world), rules).await;
     let post = post.context("opening the post office")?;

@@ -2,12 +2,14 @@
 //!
 //! Not here: any of the house's own code. What these tests see is what anybody's program sees.
 
+mod dns;
 mod dovecot;
 pub mod process;
 mod program;
 mod server;
 mod talk;
 
+pub use dns::NameServer;
 pub use dovecot::Dovecot;
 pub use program::{Ended, program, python_with};
 pub use server::{Error, Server, Tls};

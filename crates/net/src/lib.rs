@@ -6,13 +6,14 @@
 //! reads a socket.
 //!
 //! RFC 8446 and 5246 by rustls, RFC 9266 (channel binding), RFC 3207 §4.2 by the driver's order,
-//! RFC 4978 (COMPRESS) around any stream.
+//! RFC 4978 (COMPRESS) around any stream; RFC 1035 (DNS) by hickory.
 
 mod alarm;
 mod authority;
 mod client;
 mod clock;
 mod deflate;
+mod dns;
 mod drive;
 mod error;
 mod form;
@@ -27,6 +28,7 @@ mod tls;
 pub use authority::{Authority, Certified};
 pub use client::{Calling, call, connect};
 pub use clock::Clock;
+pub use dns::{DnsData, DnsFound, DnsKind, DnsSettings, Resolver};
 pub use drive::{End, Terms, drive};
 pub use error::Error;
 pub use form::{FormError, FormPlace, form, form_word};

@@ -15,6 +15,7 @@ mod guest;
 mod imap;
 mod introspection;
 mod key_file;
+mod names;
 mod outside;
 mod pop3;
 mod reclaim;

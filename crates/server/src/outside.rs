@@ -1,4 +1,4 @@
-//! The real world, as the post sees it: the clock, chance, processors.
+//! The real world, as the post sees it: the clock, chance, names, processors.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -7,8 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use mail::{Instant, Timestamp};
-use net::Clock;
+use net::{Clock, DnsSettings, Resolver};
 use tokio::runtime::Handle;
+use trust::{Answer, Question};
+
+use crate::names;
 
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -19,6 +22,7 @@ const WAITING_MAX: usize = 256;
 #[derive(Debug)]
 pub struct World {
     clock: Clock,
+    resolver: Resolver,
     runtime: Handle,
     heavy: Pool,
     long: Pool,
@@ -57,9 +61,15 @@ impl World {
     /// Heavy work gets half of the processors, so that a flood of logins leaves room for mail; long
     /// work as many, so that it is not in the way of logins either.
     pub fn open() -> std::io::Result<Self> {
+        Self::open_asking(DnsSettings::default())
+    }
+
+    /// The same, and other servers are asked about names.
+    pub fn open_asking(dns: DnsSettings) -> std::io::Result<Self> {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             clock: Clock::start(),
+            resolver: Resolver::new(dns),
             runtime: Handle::current(),
             heavy: Pool::start("heavy", processors.div_ceil(2))?,
             long: Pool::start("long", processors.div_ceil(2))?,
@@ -82,6 +92,13 @@ impl post::Outside for World {
             tracing::error!("the system has no randomness");
             std::process::abort();
         }
+    }
+
+    fn ask<'a>(
+        &'a self,
+        question: &'a Question,
+    ) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>> {
+        Box::pin(names::ask(&self.resolver, question))
     }
 
     fn run_heavy(&self, work: Work) {

@@ -16,13 +16,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("pop3", &["wire", "mail"]),
     ("imap", &["wire", "message", "mail"]),
     ("store", &["mail"]),
-    ("post", &["store", "message", "index", "mail"]),
+    ("post", &["store", "trust", "message", "index", "mail"]),
     ("backup", &["post", "store", "mail"]),
     ("net", &["wire", "mail"]),
     (
         "server",
         &[
-            "post", "net", "smtp", "imap", "pop3", "message", "wire", "mail", "store",
+            "post", "net", "trust", "smtp", "imap", "pop3", "message", "wire", "mail", "store",
         ],
     ),
     (

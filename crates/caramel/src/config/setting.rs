@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     Size,
     /// A time span.
     Span,
+    /// Where a server answers: an address, with a port if it is not the usual one.
+    Server,
     /// A number from 1.
     Count,
     /// On or off.
@@ -42,6 +44,8 @@ pub(crate) enum Kind {
     Https,
     /// One of these words.
     Word(&'static [&'static str]),
+    /// Any number of these.
+    Many(&'static Self),
 }
 
 impl Kind {
@@ -53,6 +57,10 @@ impl Kind {
             Self::Path => "a path: \"/var/lib/caramel\"".to_owned(),
             Self::Size => "octets, or a number with K, M or G: \"50M\"".to_owned(),
             Self::Span => "a number with s, m, h or d: \"10s\"".to_owned(),
+            Self::Server => {
+                "an address, with a port if it is not 53: \"192.0.2.53\", \"[::1]:5353\"".to_owned()
+            }
+            Self::Many(one) => format!("a list in brackets, each of them {}", one.expected()),
             Self::Count => "a number from 1".to_owned(),
             Self::Switch => "true or false".to_owned(),
             Self::Endpoint => {
@@ -263,10 +271,20 @@ settings! {
         "\"info\"", "How much is logged, to standard error.";
     FORMAT = ["log"] "format": Kind::Word(&["text", "json"]), "\"text\"", "\"json\"",
         "How it is logged: lines for people, or JSON for programs.";
+    DNS_SERVERS = ["dns"] "servers": Kind::Many(&Kind::Server), "",
+        "[\"127.0.0.1\", \"[::1]:5353\"]",
+        "The servers that are asked, the first first. Without it, those that `/etc/resolv.conf` \
+         names when they are first needed. One on this machine or in its network is best: what it \
+         says is believed.";
+    DNS_TIMEOUT = ["dns"] "timeout": Kind::Span, "\"5s\"", "\"5s\"",
+        "How long one question may take before it counts as unanswered.";
     RELAY_MODE = ["relay"] "mode": Kind::Word(&["refuse", "capture"]), "\"refuse\"", "\"capture\"",
         "What becomes of mail for elsewhere: it is refused, or kept in the sender's own mailbox \
          `Captured`, its envelope in `X-Caramel-Captured-` fields, for trying things out.";
 }
+
+/// The sections that are lists: each entry is a table of its own.
+pub(crate) const LISTS: [&str; 1] = ["listener"];
 
 /// What the sections are, for the reference.
 pub(crate) const SECTIONS: &[(&str, &str)] = &[
@@ -295,5 +313,9 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ),
     ("privacy", "What may be seen of people's mail."),
     ("log", "What is logged."),
+    (
+        "dns",
+        "Who is asked about names. Answers are remembered as long as they say, a day at most.",
+    ),
     ("relay", "Mail for domains that are not ours."),
 ];

@@ -11,8 +11,11 @@ use net::Endpoint;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::setting::{ALL, Kind, SECTIONS, Setting};
+use super::setting::{ALL, Kind, LISTS, SECTIONS, Setting};
 use crate::complaint::Complaint;
+
+/// Where name servers answer (RFC 1035 §4.2).
+const DNS_PORT: u16 = 53;
 
 /// A file's values, each understood by itself.
 #[derive(Debug)]
@@ -21,11 +24,15 @@ pub(crate) struct Written {
     name: String,
     text: String,
     pub(super) values: Table,
-    pub(super) listeners: Vec<(Table, Range<usize>)>,
+    /// Entries of sections that are lists.
+    lists: Vec<(&'static str, Entry)>,
     flaws: Vec<Flaw>,
 }
 
-/// The values of one table, or of all but the listeners', by section and key.
+/// An entry of a list, and where it is written.
+pub(super) type Entry = (Table, Range<usize>);
+
+/// The values of one table, or of all but those in lists, by section and key.
 pub(super) type Table = BTreeMap<(&'static str, &'static str), Value>;
 
 /// A value.
@@ -60,6 +67,8 @@ pub(super) enum Meaning {
     /// One of the words there are, a name, or a URL.
     Word(String),
     Switch(bool),
+    Server(SocketAddr),
+    Many(Vec<Self>),
 }
 
 /// Something wrong at a place.
@@ -77,7 +86,7 @@ impl Written {
             name: name.to_owned(),
             text,
             values: Table::new(),
-            listeners: Vec::new(),
+            lists: Vec::new(),
             flaws: Vec::new(),
         };
         let text = std::mem::take(&mut written.text);
@@ -157,14 +166,14 @@ impl Written {
                 .filter(|section| !section.is_empty())
                 .find(|known| *known == name);
             match (section, value.get_ref()) {
-                (Some("listener"), DeValue::Array(listeners)) => {
-                    for listener in listeners {
-                        self.listener(text, listener);
+                (Some(list), DeValue::Array(entries)) if LISTS.contains(&list) => {
+                    for entry in entries {
+                        self.entry(text, list, entry);
                     }
                 }
-                (Some("listener"), _) => {
-                    let hint = "each listener is a table: [[listener]]";
-                    self.flaw(key.span(), "listener is not a list".to_owned(), hint);
+                (Some(list), _) if LISTS.contains(&list) => {
+                    let hint = format!("each {list} is a table: [[{list}]]");
+                    self.flaw(key.span(), format!("{list} is not a list"), hint);
                 }
                 (Some(section), DeValue::Table(inner)) => {
                     let read = self.section(text, section, inner);
@@ -182,17 +191,27 @@ impl Written {
         }
     }
 
-    fn listener(&mut self, text: &str, listener: &Spanned<DeValue<'_>>) {
-        match listener.get_ref() {
+    fn entry(&mut self, text: &str, list: &'static str, entry: &Spanned<DeValue<'_>>) {
+        match entry.get_ref() {
             DeValue::Table(table) => {
-                let read = self.section(text, "listener", table);
-                self.listeners.push((read, listener.span()));
+                let read = self.section(text, list, table);
+                self.lists.push((list, (read, entry.span())));
             }
             _ => {
-                let hint = "each listener is a table: [[listener]]";
-                self.flaw(listener.span(), "this is not a table".to_owned(), hint);
+                let hint = format!("each {list} is a table: [[{list}]]");
+                self.flaw(entry.span(), "this is not a table".to_owned(), hint);
             }
         }
+    }
+
+    /// The entries of a list, in their order; they are told once.
+    pub(super) fn take_list(&mut self, list: &str) -> Vec<Entry> {
+        let (taken, left) = std::mem::take(&mut self.lists)
+            .into_iter()
+            .partition(|(name, _)| *name == list);
+        self.lists = left;
+        let taken: Vec<(&str, Entry)> = taken;
+        taken.into_iter().map(|(_, entry)| entry).collect()
     }
 
     fn section(&mut self, text: &str, section: &str, table: &DeTable<'_>) -> Table {
@@ -255,8 +274,12 @@ pub(super) fn default(setting: &Setting) -> Option<Value> {
 }
 
 fn understand(setting: &Setting, value: &DeValue<'_>) -> Option<Meaning> {
+    meaning(setting.kind, value)
+}
+
+fn meaning(kind: Kind, value: &DeValue<'_>) -> Option<Meaning> {
     let text = value.as_str();
-    Some(match setting.kind {
+    Some(match kind {
         Kind::Host => match Host::parse(text?).ok()? {
             host @ Host::Domain(_) => Meaning::Host(host),
             Host::Ip(_) => return None,
@@ -281,6 +304,12 @@ fn understand(setting: &Setting, value: &DeValue<'_>) -> Option<Meaning> {
         }
         Kind::Switch => Meaning::Switch(value.as_bool()?),
         Kind::Endpoint => Meaning::Endpoint(endpoint(text?)?),
+        Kind::Server => Meaning::Server(server(text?)?),
+        Kind::Many(kind) => {
+            let entries = value.as_array()?.iter();
+            let all = entries.map(|entry| meaning(*kind, entry.get_ref()));
+            Meaning::Many(all.collect::<Option<_>>()?)
+        }
     })
 }
 
@@ -320,6 +349,12 @@ fn endpoint(text: &str) -> Option<Endpoint> {
             .then(|| Endpoint::Unix(path.into()));
     }
     text.parse::<SocketAddr>().ok().map(Endpoint::Tcp)
+}
+
+/// The address of a name server.
+fn server(text: &str) -> Option<SocketAddr> {
+    let bare = || Some(SocketAddr::new(text.parse().ok()?, DNS_PORT));
+    text.parse().ok().or_else(bare)
 }
 
 /// The known word that is at most two letters away.
