@@ -34,6 +34,26 @@ pub fn cpu_seconds(roots: &[u32]) -> f64 {
     tree(roots).into_iter().filter_map(cpu_seconds_of).sum()
 }
 
+/// Time that the threads of this name took in these processes and in all that came from them,
+/// seconds. Threads that have ended do not count.
+#[must_use]
+pub fn thread_seconds(roots: &[u32], name: &str) -> f64 {
+    let of = |pid: u32| {
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter();
+        let tasks = tasks.flatten().flatten().map(|task| task.path());
+        let named = tasks.filter(|task| {
+            let comm = fs::read_to_string(task.join("comm"));
+            comm.is_ok_and(|comm| comm.trim_end() == name)
+        });
+        let nanoseconds = named.filter_map(|task| {
+            let text = fs::read_to_string(task.join("schedstat")).ok()?;
+            text.split_whitespace().next()?.parse::<f64>().ok()
+        });
+        nanoseconds.sum::<f64>()
+    };
+    tree(roots).into_iter().map(of).sum::<f64>() / 1e9
+}
+
 /// The costs of these processes and of all that came from them.
 #[must_use]
 pub fn cost(roots: &[u32]) -> Cost {

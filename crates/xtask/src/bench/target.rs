@@ -40,6 +40,12 @@ impl Target {
         process::cpu_seconds(&self.roots)
     }
 
+    /// What of it went into the index of texts, seconds: our own server makes it beside the rest,
+    /// and it has a bench of its own.
+    pub(crate) fn index_seconds(&self) -> f64 {
+        process::thread_seconds(&self.roots, "index")
+    }
+
     /// The name a user logs in with.
     pub(crate) fn login(&self, user: &str) -> String {
         if self.full_names {
