@@ -129,7 +129,8 @@ impl Writer {
     ) -> Outcome<()> {
         if self.partition != Some(partition) {
             self.partition = Some(partition);
-            self.sums.accounts += u64::from(partition != Partition::DIRECTORY);
+            let is_account = ![Partition::DIRECTORY, Partition::QUEUE].contains(&partition);
+            self.sums.accounts += u64::from(is_account);
             self.line(&json!({ "partition": partition.0 }))?;
         }
         self.sums.chunks += 1;

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::dialogue::{self, Dialogue};
 use crate::dkim::{self, DkimCommand};
 use crate::parse::{self, Parse};
+use crate::queue::{self, QueueCommand};
 use crate::sieve::{self, SieveCommand};
 use crate::undo::{self, Purge, Undo};
 use crate::upgrade::{self, Upgrade};
@@ -57,6 +58,9 @@ enum Command {
     /// Addresses that lead to accounts.
     #[command(subcommand)]
     Alias(AliasCommand),
+    /// Letters that wait to leave for other hosts.
+    #[command(subcommand)]
+    Queue(QueueCommand),
     /// Lists the connections that are open.
     Connections(Listing),
     /// Shows what is being said, live, as a dialogue.
@@ -372,6 +376,7 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         }
         Command::Alias(AliasCommand::List(listing)) => directory::list_aliases(config, listing),
         Command::Alias(AliasCommand::Rm { source }) => directory::remove_alias(config, source),
+        Command::Queue(asked) => queue::run(config, asked),
         Command::Connections(listing) => dialogue::connections(config, listing),
         Command::Dialogue(dialogue) => dialogue::run(config, dialogue),
         Command::Import(import) => transfer::import(config, import),

@@ -19,6 +19,7 @@ use crate::complaint::Complaint;
 
 mod memory;
 mod outside;
+mod relay;
 mod setting;
 mod store;
 mod written;
@@ -34,6 +35,8 @@ const TOKEN_LEEWAY_SECONDS: u64 = 60;
 pub(crate) struct Config {
     values: Table,
     pub(crate) listeners: Vec<Listener>,
+    /// The tables of `[[relay.route]]`.
+    routes: Vec<Table>,
     data: PathBuf,
     /// Where it was read, if it is a file.
     file: Option<PathBuf>,
@@ -72,6 +75,9 @@ pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
     memory::check(&mut written);
     store::check(&mut written);
     outside::check(&mut written);
+    let routes = written.take_list("relay.route");
+    let routes: Vec<Table> = routes.into_iter().map(|(route, _)| route).collect();
+    relay::check(&mut written, &routes);
     let data = match written
         .values
         .get(&(setting::DATA.section, setting::DATA.key))
@@ -89,6 +95,7 @@ pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
             .iter()
             .map(|(listener, _)| listener.clone())
             .collect(),
+        routes,
         data,
         file: None,
         ports_max: 0,
@@ -247,10 +254,6 @@ impl Config {
         self.number(&setting::STOP_WITHIN)
     }
 
-    pub(crate) fn captures(&self) -> bool {
-        self.word(&setting::RELAY_MODE) == "capture"
-    }
-
     pub(crate) fn scram_sha1(&self) -> bool {
         self.is_on(&setting::SCRAM_SHA1)
     }
@@ -350,6 +353,7 @@ impl Config {
                 encrypted_name(listener.encrypted),
             );
         }
+        self.show_routes(&mut text);
         text
     }
 

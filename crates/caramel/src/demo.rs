@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn its_configuration_is_right() {
         let config = configuration().unwrap();
-        assert!(config.listeners.len() >= 7 && config.captures());
+        assert!(config.listeners.len() >= 7 && config.elsewhere() == post::Elsewhere::Capture);
     }
 
     #[test]

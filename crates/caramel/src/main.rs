@@ -31,6 +31,7 @@ mod papers;
 mod parse;
 mod password;
 mod progress;
+mod queue;
 mod reclaim;
 mod serve;
 mod sieve;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use net::Endpoint;
-use post::{Elsewhere, Rules};
+use post::Rules;
 use serde_json::json;
 use server::{Door, Encrypted, Introspection, KeyFile, Protocol, Running, Settings};
 use store::EmbeddedSettings;
@@ -94,7 +94,7 @@ fn not_started(error: &server::Error) -> Complaint {
             }
             _ => "is the port taken? ss -ltnp shows who listens",
         },
-        server::Error::NoIdentity(_) => "caramel config show",
+        server::Error::NoIdentity(_) | server::Error::Relay(_) => "caramel config show",
     };
     Complaint::new("the server cannot start")
         .because(error)
@@ -117,12 +117,11 @@ pub(crate) fn store_settings(config: &Config) -> EmbeddedSettings {
 
 /// What the post office is told.
 pub(crate) fn rules(config: &Config) -> Rules {
-    let elsewhere = match config.captures() {
-        true => Elsewhere::Capture,
-        false => Elsewhere::Refuse,
-    };
     Rules {
-        elsewhere,
+        elsewhere: config.elsewhere(),
+        trusted_networks: config.trusted_networks(),
+        sends_per_hour_max: config.sends_per_hour(),
+        queue: config.queue(),
         postmaster: config.postmaster(),
         message_octets_max: config.message_size(),
         recipients_max: to_usize(config.recipients()),
@@ -171,6 +170,7 @@ fn settings(config: &Config) -> Result<Settings, Complaint> {
         dialogues: config.allows_dialogue(),
         audit: config.audit(),
         reclaim: config.reclaim(),
+        relay: config.relay()?,
         grace: Duration::from_secs(config.stop_within_seconds()),
         ..Settings::new(config.hostname())
     })

@@ -83,7 +83,7 @@ pub(crate) fn run(config: &Config, asked: &Upgrade) -> Result<(), Complaint> {
 
 fn survey(config: &Config) -> Result<Report, Complaint> {
     let dir = config.store();
-    let mut tables: BTreeMap<(bool, u8), Form> = BTreeMap::new();
+    let mut tables: BTreeMap<(Partition, u8), Form> = BTreeMap::new();
     let mut index = Form {
         is_derived: true,
         ..form("search index", (1, post::INDEX_FORM.0))
@@ -91,7 +91,12 @@ fn survey(config: &Config) -> Result<Report, Complaint> {
     let mut pieces_made_anew = 0_u64;
     let mut each = |seen: Seen<'_>| match seen {
         Seen::Row(partition, table, value) => {
-            let key = (partition != Partition::DIRECTORY, table.0);
+            // All accounts together, behind the directory and before the queue.
+            let of = match post::TableOwner::of(partition) {
+                post::TableOwner::Account => Partition(1),
+                post::TableOwner::Directory | post::TableOwner::Queue => partition,
+            };
+            let key = (of, table.0);
             let form = tables
                 .entry(key)
                 .or_insert_with(|| row_form(partition, table));

@@ -48,6 +48,10 @@ id! {
     /// One message's way through the house, from MAIL to its last event.
     JourneyId
 }
+id! {
+    /// One letter for one destination in the queue; never used again.
+    QueueId
+}
 
 /// An immutable blob, named by the BLAKE3 hash of its octets.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -10,6 +10,7 @@ use mail::{Address, BlobId, MailboxId};
 use store::{Hint, Partition, Snapshot, Table};
 
 use crate::directory::rows::{self, AccountRow, RemovedRow};
+use crate::queue;
 use crate::tables::{self, EmailRow, Entry, MailboxRow};
 use crate::{Error, Outcome, Post};
 
@@ -28,10 +29,15 @@ pub struct StoredBody {
 /// a body that nothing mentions is in no backup.
 #[must_use]
 pub fn stored_body(partition: Partition, table: Table, value: &[u8]) -> Option<StoredBody> {
-    if partition == Partition::DIRECTORY || table != tables::EMAILS {
-        return None;
-    }
-    let (blob, octets, hint) = EmailRow::body(value)?;
+    let (blob, octets, hint) = match (partition, table) {
+        (Partition::DIRECTORY, _) => return None,
+        (Partition::QUEUE, queue::LETTERS) => {
+            let (blob, octets, hint) = queue::Entry::body(value)?;
+            (blob, octets, Some(hint))
+        }
+        (_, tables::EMAILS) => EmailRow::body(value)?,
+        _ => return None,
+    };
     Some(StoredBody { blob, octets, hint })
 }
 
@@ -133,7 +139,8 @@ impl Inventory {
     }
 
     fn leave(&mut self) -> Option<AccountContents> {
-        let partition = self.at.take().filter(|at| *at != Partition::DIRECTORY)?;
+        let is_account = |at: &Partition| ![Partition::DIRECTORY, Partition::QUEUE].contains(at);
+        let partition = self.at.take().filter(is_account)?;
         let known = self.accounts.remove(&partition);
         Some(AccountContents {
             partition,

@@ -9,25 +9,48 @@ use message::SEARCH_TEXT_VERSION;
 use store::{Partition, Table};
 
 use crate::directory::rows;
-use crate::{access, import, tables};
+use crate::{access, import, queue, tables};
 
 /// A table, and the versions of its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowForm {
     /// What its rows are.
     pub name: &'static str,
-    /// True for a table of the directory, false for one that each account has.
-    pub is_of_directory: bool,
+    /// Whose table it is.
+    pub owner: TableOwner,
     /// The table.
     pub table: Table,
     /// The versions that are read, rising.
     pub versions: &'static [u8],
 }
 
+/// Whose rows a table has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableOwner {
+    /// The directory's.
+    Directory,
+    /// Each account's.
+    Account,
+    /// The queue's.
+    Queue,
+}
+
+impl TableOwner {
+    /// Whose rows a partition has.
+    #[must_use]
+    pub fn of(partition: Partition) -> Self {
+        match partition {
+            Partition::DIRECTORY => Self::Directory,
+            Partition::QUEUE => Self::Queue,
+            _ => Self::Account,
+        }
+    }
+}
+
 const fn directory(table: Table, name: &'static str, versions: &'static [u8]) -> RowForm {
     RowForm {
         name,
-        is_of_directory: true,
+        owner: TableOwner::Directory,
         table,
         versions,
     }
@@ -36,14 +59,23 @@ const fn directory(table: Table, name: &'static str, versions: &'static [u8]) ->
 const fn account(table: Table, name: &'static str, versions: &'static [u8]) -> RowForm {
     RowForm {
         name,
-        is_of_directory: false,
+        owner: TableOwner::Account,
         table,
         versions,
     }
 }
 
+const fn of_queue(table: Table, name: &'static str) -> RowForm {
+    RowForm {
+        name,
+        owner: TableOwner::Queue,
+        table,
+        versions: queue::VERSIONS,
+    }
+}
+
 /// All tables with the versions of their rows.
-pub const ROW_FORMS: [RowForm; rows::ALL.len() + tables::ALL.len()] = [
+pub const ROW_FORMS: [RowForm; rows::ALL.len() + tables::ALL.len() + queue::ALL.len()] = [
     directory(rows::HOUSE, "house", rows::VERSIONS),
     directory(rows::DOMAINS, "domains", rows::VERSIONS),
     directory(rows::ACCOUNTS, "accounts", &rows::ACCOUNT_VERSIONS),
@@ -70,14 +102,18 @@ pub const ROW_FORMS: [RowForm; rows::ALL.len() + tables::ALL.len()] = [
     account(tables::HISTORY, "operations", tables::VERSIONS),
     account(tables::GONE, "what operations did", tables::VERSIONS),
     account(tables::REMEMBERED, "operations in all", tables::VERSIONS),
+    of_queue(queue::COUNTS, "counts of the queue"),
+    of_queue(queue::LETTERS, "letters in the queue"),
+    of_queue(queue::DUE, "letters by time"),
+    of_queue(queue::DESTINATIONS, "letters by destination"),
 ];
 
 /// The form of a table's rows; none for a table that is not known.
 #[must_use]
 pub fn row_form(partition: Partition, table: Table) -> Option<&'static RowForm> {
-    let is_of_directory = partition == Partition::DIRECTORY;
+    let owner = TableOwner::of(partition);
     let mut forms = ROW_FORMS.iter();
-    forms.find(|form| (form.is_of_directory, form.table) == (is_of_directory, table))
+    forms.find(|form| (form.owner, form.table) == (owner, table))
 }
 
 /// The versions of the search index's form, and of the texts that are in it, that are used.
@@ -107,12 +143,13 @@ mod tests {
         let manual = include_str!("../../../docs/upgrade.md");
         let here = rows::ALL.map(|table| (Partition::DIRECTORY, table));
         let there = tables::ALL.map(|table| (Partition(1), table));
-        for (partition, table) in here.into_iter().chain(there) {
+        let waiting = queue::ALL.map(|table| (Partition::QUEUE, table));
+        for (partition, table) in here.into_iter().chain(there).chain(waiting) {
             let form = row_form(partition, table).unwrap();
-            let of = if form.is_of_directory {
-                "directory"
-            } else {
-                "account"
+            let of = match form.owner {
+                TableOwner::Directory => "directory",
+                TableOwner::Account => "account",
+                TableOwner::Queue => "queue",
             };
             let versions: Vec<_> = form.versions.iter().map(ToString::to_string).collect();
             let (number, name, versions) = (table.0, form.name, versions.join(", "));
@@ -124,7 +161,8 @@ mod tests {
         let told = lines.filter(|line| {
             let words = line
                 .strip_prefix("| directory ")
-                .or_else(|| line.strip_prefix("| account "));
+                .or_else(|| line.strip_prefix("| account "))
+                .or_else(|| line.strip_prefix("| queue "));
             words.is_some_and(|words| words.starts_with(|first: char| first.is_ascii_digit()))
         });
         assert_eq!(told.count(), ROW_FORMS.len());

@@ -8,6 +8,7 @@ use mail::{AccountId, Address, BlobRange};
 use store::{Sought, Store};
 use tokio::sync::{oneshot, watch};
 
+use crate::allowance::Allowances;
 use crate::audit::Audited;
 use crate::budget::{Keepers, MailboxMemory};
 use crate::directory::Directory;
@@ -15,6 +16,7 @@ use crate::happenings::Author;
 use crate::history::{Actor, Client};
 use crate::keeper::{Full, Keeper};
 use crate::login::Gate;
+use crate::queue::Queue;
 use crate::search::Waiting;
 use crate::{Account, Error, Outcome, Outside, Rules, Why};
 
@@ -48,6 +50,10 @@ pub(crate) struct Inner {
     keepers: Keepers,
     /// Sources elsewhere that are being imported.
     pub(crate) imports: crate::import::Reading,
+    /// Letters that wait to leave.
+    pub(crate) queue: Arc<Queue>,
+    /// How much each account may still send.
+    pub(crate) allowances: Allowances,
     /// Octets of all message bodies in memory on their way in.
     pub(crate) bodies: Arc<AtomicUsize>,
     /// How often somebody logged in: each login has its own number.
@@ -81,6 +87,8 @@ impl Post {
                 waiting: Arc::default(),
                 audited: Audited::default(),
                 imports: Arc::default(),
+                queue: Arc::default(),
+                allowances: Allowances::default(),
                 bodies: Arc::default(),
                 logins: AtomicU64::new(0),
             }),

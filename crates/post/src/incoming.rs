@@ -5,17 +5,22 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use mail::{
-    AccountId, Address, BodyType, FlagSet, ForwardPath, JourneyId, Recipient, Ret, ReversePath,
-    Timestamp,
+    AccountId, Address, BodyType, ForwardPath, JourneyId, Recipient, Ret, ReversePath, Timestamp,
 };
 use message::Header;
 use store::Staged;
 
+mod delivery;
+mod onward;
+
+pub(crate) use delivery::{Delivery, Letter, LetterKind};
+use onward::Aside;
+
 use crate::captured;
-use crate::draft::{Draft, Filing};
 use crate::ledger::Ledger;
-use crate::report::Report;
-use crate::spool::{Spool, Spooled, too_big};
+use crate::queue;
+use crate::report::{Report, Returned};
+use crate::spool::{Spool, too_big};
 use crate::trace::{self, Trace};
 use crate::{Account, Elsewhere, Error, Outcome, Post, Route, Usage, Why};
 
@@ -91,15 +96,21 @@ pub struct Incoming {
     captured: Spool,
     /// Recipients here.
     recipients: Vec<Recipient>,
+    /// Recipients here that stand for several.
+    expanded: Vec<Recipient>,
     /// Recipients elsewhere, whose mail is captured.
     elsewhere: Vec<Recipient>,
+    /// Recipients elsewhere, to whom it is sent.
+    relayed: Vec<Recipient>,
+    /// How many RCPT named.
+    named: usize,
     /// In whose inboxes it goes.
     local: BTreeSet<AccountId>,
-    /// Its header as it is delivered, where a report returns it.
-    header: Vec<u8>,
+    /// What is known of its beginning.
+    aside: Aside,
 }
 
-const INBOX: &str = "INBOX";
+pub(crate) const INBOX: &str = "INBOX";
 /// Where mail for elsewhere is kept if it does not go there.
 const CAPTURED: &str = "Captured";
 
@@ -149,9 +160,12 @@ impl Post {
             spool: Spool::new(self),
             captured: Spool::new(self),
             recipients: Vec::new(),
+            expanded: Vec::new(),
             elsewhere: Vec::new(),
+            relayed: Vec::new(),
+            named: 0,
             local: BTreeSet::new(),
-            header: Vec::new(),
+            aside: Aside::default(),
         })
     }
 
@@ -198,25 +212,27 @@ impl Incoming {
     /// # Errors
     /// 550 5.1.1 for an unknown user, 550 5.7.1 for relaying, 452 4.5.3 for too many, 452 4.2.2
     /// where a mailbox or an account it leads to is full: then the others need not wait for it.
+    /// 452 4.3.1 if the queue is full, 450 4.7.1 if the submitter has sent too much.
     /// 552 5.2.3 if the message is said to be larger than all that such an account may hold.
     pub async fn recipient(&mut self, recipient: Recipient) -> Outcome<()> {
         let rules = self.house.rules();
         // RFC 5321 §4.5.3.1.10
-        if self.recipients.len() + self.elsewhere.len() >= rules.recipients_max {
+        if self.named >= rules.recipients_max {
             let text = "Too many recipients";
             return Err(Error::refused(Why::Limit, 452, [4, 5, 3], text));
         }
         match self.house.route(&recipient.forward_path) {
             Route::Local(accounts) => {
-                for account in &accounts {
-                    let size = self.sender.size;
-                    self.house.has_room(*account, INBOX, size).await?;
-                }
-                self.local.extend(accounts);
+                self.add_local(accounts).await?;
                 self.recipients.push(recipient);
             }
+            Route::Forwarded {
+                accounts,
+                addresses,
+            } => self.forward(recipient, accounts, addresses).await?,
             Route::Nowhere(refusal) => return Err(Error::Refused(Why::Nonexistent, refusal)),
             Route::Elsewhere => match (&self.origin.account, rules.elsewhere) {
+                (_, Elsewhere::Relay) => self.relay(recipient)?,
                 (Some(account), Elsewhere::Capture) => {
                     let size = self.sender.size;
                     let captured = self.house.has_room(account.id(), CAPTURED, size);
@@ -229,6 +245,16 @@ impl Incoming {
                 (None, _) => return Err(trace::foreign("We do not relay for you")),
             },
         }
+        self.named += 1;
+        Ok(())
+    }
+
+    async fn add_local(&mut self, accounts: Vec<AccountId>) -> Outcome<()> {
+        for account in &accounts {
+            let size = self.sender.size;
+            self.house.has_room(*account, INBOX, size).await?;
+        }
+        self.local.extend(accounts);
         Ok(())
     }
 
@@ -238,9 +264,9 @@ impl Incoming {
     /// [`Why::TooBig`] once it is too large; further pieces are swallowed, and the commit says the
     /// same. Other refusals may come early as well; the commit then says [`Why::TooBig`].
     pub async fn chunk(&mut self, bytes: Bytes) -> Outcome<()> {
-        let (front, here, captured, header) = self.split();
-        if !front.recipients.is_empty() {
-            let streamed = |octets: Vec<u8>| front.of_streamed(&octets, header);
+        let (front, here, captured, aside) = self.split();
+        if front.travels {
+            let streamed = |octets: Vec<u8>| front.of_streamed(&octets, aside);
             here.push(bytes.clone(), streamed).await?;
         }
         if !front.elsewhere.is_empty() {
@@ -250,46 +276,50 @@ impl Incoming {
         Ok(())
     }
 
-    /// Ends the message: on `Ok` it is in the recipients' mailboxes and on the disk.
+    /// Ends the message: on `Ok` it is in the recipients' mailboxes and in the queue, on the disk.
     ///
     /// # Errors
     /// 554 5.4.6 for a loop, 552 5.3.4 for its size, 550 5.7.1 for a `From` that is not the
     /// submitter's, 452 4.2.2 if somebody's room was filled meanwhile (then RCPT says whose), 452
     /// 4.3.1 or 451 4.3.0 if it cannot be stored.
     pub async fn commit(mut self) -> Outcome<Receipt> {
-        if self.recipients.is_empty() && self.elsewhere.is_empty() {
+        if self.named == 0 {
             let text = "There are no valid recipients";
             return Err(Error::refused(Why::Policy, 554, [5, 5, 1], text));
         }
-        let mut letters = Vec::new();
-        let (front, here, captured, header) = self.split();
-        if !front.recipients.is_empty() {
-            let whole = |octets: Vec<u8>| front.of(&octets, header);
-            letters.push((INBOX, here.finish(whole).await?));
+        let (mut letters, mut queue, mut blobs) = (Vec::new(), queue::Change::default(), vec![]);
+        let (front, here, captured, aside) = self.split();
+        let travels = match front.travels {
+            true => Some(here.finish(|octets| front.of(&octets, aside)).await?),
+            false => None,
+        };
+        let captured = match front.elsewhere.is_empty() {
+            true => None,
+            false => Some(captured.finish(|octets| front.of_captured(&octets)).await?),
+        };
+        if let Some(spooled) = travels {
+            queue.begun = self.entries(&spooled);
+            blobs.push(spooled.staged.clone());
+            if !self.local.is_empty() {
+                letters.push(Letter::of(INBOX, self.local.clone(), spooled));
+            }
         }
-        if !front.elsewhere.is_empty() {
-            let whole = |octets: Vec<u8>| front.of_captured(&octets);
-            letters.push((CAPTURED, captured.finish(whole).await?));
+        if let Some(spooled) = captured {
+            let sender = self.origin.account.iter().map(Account::id);
+            letters.push(Letter::of(CAPTURED, sender.collect(), spooled));
         }
-        let mut letters: Vec<Letter> = letters
-            .into_iter()
-            .map(|(mailbox, spooled)| Letter {
-                mailbox,
-                accounts: self.readers(mailbox),
-                spooled,
-                is_report: false,
-            })
-            .collect();
-        letters.extend(self.report());
+        self.report(&mut letters, &mut queue, &mut blobs);
         let octets: u64 = letters.iter().map(|letter| letter.spooled.staged.len).sum();
-        Delivery { letters }.carry_out(&self.house).await?;
+        let delivery = Delivery { letters };
+        delivery.carry_out(&self.house, &queue, &blobs).await?;
         tracing::info!(
             journey = %self.journey,
             from = %self.sender.reverse_path,
             recipients = self.recipients.len(),
             captured = self.elsewhere.len(),
+            queued = self.relayed.len(),
             octets,
-            "delivered"
+            "accepted"
         );
         Ok(Receipt {
             journey: self.journey,
@@ -297,40 +327,41 @@ impl Incoming {
     }
 
     /// What is needed at the same time to put the octets together.
-    fn split(&mut self) -> (Front<'_>, &mut Spool, &mut Spool, &mut Vec<u8>) {
+    fn split(&mut self) -> (Front<'_>, &mut Spool, &mut Spool, &mut Aside) {
         let front = Front {
             house: &self.house,
             origin: &self.origin,
             sender: &self.sender,
             journey: self.journey,
             recipients: &self.recipients,
+            expanded: &self.expanded,
+            relayed: &self.relayed,
             elsewhere: &self.elsewhere,
+            travels: !self.local.is_empty() || !self.relayed.is_empty(),
         };
-        (front, &mut self.spool, &mut self.captured, &mut self.header)
+        (front, &mut self.spool, &mut self.captured, &mut self.aside)
     }
 
-    fn readers(&self, mailbox: &str) -> BTreeSet<AccountId> {
-        if mailbox == INBOX {
-            return self.local.clone();
-        }
-        self.origin.account.iter().map(Account::id).collect()
-    }
-
-    /// The report of success, where one was asked for and its reader lives here.
-    fn report(&self) -> Option<Letter> {
-        let report = Report::of(&self.sender, &self.recipients)?;
-        let to = ForwardPath::Address(report.to.clone());
-        let Route::Local(accounts) = self.house.route(&to) else {
-            return None;
-        };
+    /// The report of success, where one was asked for.
+    fn report(
+        &self,
+        letters: &mut Vec<Letter>,
+        queue: &mut queue::Change,
+        blobs: &mut Vec<Staged>,
+    ) {
         let now = self.house.inner.outside.now();
-        let octets = report.write(&self.house.rules().host, self.journey, now, &self.header);
-        Some(Letter {
-            mailbox: INBOX,
-            accounts: accounts.into_iter().collect(),
-            spooled: Spooled::of(octets),
-            is_report: true,
-        })
+        let report = Report::of(&self.sender, now, &self.recipients, &self.expanded);
+        let Some(report) = report else { return };
+        let (mark, header) = (
+            self.journey.to_string(),
+            Returned::Header(&self.aside.header),
+        );
+        let note = queue::Note {
+            to: ForwardPath::Address(report.to.clone()),
+            octets: report.write(&self.house.rules().host, &mark, now, header),
+            kind: LetterKind::Success,
+        };
+        self.house.address(&note, now, letters, blobs, queue);
     }
 }
 
@@ -341,18 +372,20 @@ struct Front<'a> {
     sender: &'a Sender,
     journey: JourneyId,
     recipients: &'a [Recipient],
+    expanded: &'a [Recipient],
+    relayed: &'a [Recipient],
     elsewhere: &'a [Recipient],
+    /// True if it goes to inboxes here, or to other hosts.
+    travels: bool,
 }
 
 impl Front<'_> {
-    /// The message for inboxes here; `header` is left what a report returns of it.
-    fn of(&self, octets: &[u8], header: &mut Vec<u8>) -> Outcome<Vec<u8>> {
+    /// The message for inboxes here and for other hosts; `aside` is left what is known of it.
+    fn of(&self, octets: &[u8], aside: &mut Aside) -> Outcome<Vec<u8>> {
         let whole = self.traced(octets)?;
-        if Report::of(self.sender, self.recipients).is_some() {
-            let mut fields = Header::parse(&whole);
-            fields.by_ref().for_each(drop);
-            *header = whole.get(..fields.offset()).unwrap_or_default().to_vec();
-        }
+        let now = Timestamp::default();
+        let reported = Report::of(self.sender, now, self.recipients, self.expanded).is_some();
+        *aside = Aside::of(&whole, reported);
         Ok(whole)
     }
 
@@ -364,8 +397,10 @@ impl Front<'_> {
     }
 
     fn traced(&self, octets: &[u8]) -> Outcome<Vec<u8>> {
-        let only_recipient = match (self.recipients, self.elsewhere) {
-            ([only], []) | ([], [only]) => Some(&only.forward_path),
+        let all = [self.recipients, self.expanded, self.relayed, self.elsewhere];
+        let mut all = all.iter().copied().flatten();
+        let only_recipient = match (all.next(), all.next()) {
+            (Some(only), None) => Some(&only.forward_path),
             _ => None,
         };
         let trace = Trace {
@@ -388,9 +423,9 @@ impl Front<'_> {
 
     /// The same for the beginning of a large message: its header must be in it whole, or what is
     /// checked and mended would not be all of it.
-    fn of_streamed(&self, octets: &[u8], header: &mut Vec<u8>) -> Outcome<Vec<u8>> {
+    fn of_streamed(&self, octets: &[u8], aside: &mut Aside) -> Outcome<Vec<u8>> {
         has_whole_header(octets)?;
-        self.of(octets, header)
+        self.of(octets, aside)
     }
 
     fn of_captured_streamed(&self, octets: &[u8]) -> Outcome<Vec<u8>> {
@@ -407,82 +442,4 @@ fn has_whole_header(octets: &[u8]) -> Outcome<()> {
         return Err(Error::refused(Why::TooBig, 552, [5, 3, 4], text));
     }
     Ok(())
-}
-
-/// Messages for several accounts, in one durable step.
-struct Delivery {
-    letters: Vec<Letter>,
-}
-
-/// One of them: whose mailboxes of which name it goes into.
-struct Letter {
-    mailbox: &'static str,
-    accounts: BTreeSet<AccountId>,
-    spooled: Spooled,
-    is_report: bool,
-}
-
-impl Delivery {
-    async fn carry_out(&self, house: &Post) -> Outcome<()> {
-        let accounts = self.letters.iter().flat_map(|letter| &letter.accounts);
-        let accounts: BTreeSet<AccountId> = accounts.copied().collect();
-        let keepers: Vec<_> = accounts.iter().map(|id| house.keeper(*id)).collect();
-        let now = house.inner.outside.now();
-        let blobs = self.letters.iter().map(|letter| &letter.spooled.staged);
-        let blobs: Vec<Staged> = blobs.cloned().collect();
-        let filed = house
-            .change_all(&keepers, &blobs, |index, draft| {
-                let account = keepers.get(index).map(|keeper| keeper.account);
-                self.file(draft, account.unwrap_or_default(), now, house)
-            })
-            .await;
-        match filed {
-            Ok(_) => Ok(()),
-            // An account has been removed since its address was accepted. The others are to get
-            // theirs: whoever sends it again hears at RCPT who is there.
-            Err(error) if matches!(error.why(), Why::Nonexistent | Why::TryCreate) => {
-                let text = "A mailbox has gone; please try again";
-                Err(Error::refused(Why::Unavailable, 451, [4, 2, 1], text))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn file(
-        &self,
-        draft: &mut Draft<'_>,
-        account: AccountId,
-        now: Timestamp,
-        house: &Post,
-    ) -> Outcome<()> {
-        let quota = house.quota(account);
-        let own = |letter: &&Letter| letter.accounts.contains(&account);
-        for letter in self.letters.iter().filter(own) {
-            if quota.is_exhausted(draft.ledger().counters.usage) {
-                // Nobody's letter fails for want of room for the report on it.
-                if letter.is_report {
-                    continue;
-                }
-                return Err(Error::over_quota());
-            }
-            let mailbox = match draft.ledger().target(letter.mailbox) {
-                Ok(mailbox) => mailbox,
-                Err(_) if letter.mailbox == CAPTURED && draft.ledger().find(CAPTURED).is_none() => {
-                    draft.subscribe(letter.mailbox, true);
-                    draft.add_mailbox(letter.mailbox, None, now)
-                }
-                Err(error) => return Err(error),
-            };
-            let filing = Filing {
-                email: draft.email(&letter.spooled.row()),
-                flags: &FlagSet::new(),
-                date: now,
-                now,
-                size: letter.spooled.staged.len,
-                unended: letter.spooled.unended,
-            };
-            draft.file(mailbox, filing, house.rules().mailbox_messages_max)?;
-        }
-        Ok(())
-    }
 }

@@ -3,16 +3,16 @@
 //!
 //! See `docs/decisions/004-keeper-and-read-barrier.md`.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
-use std::time::Duration;
 
-use mail::{AccountId, Instant, ModSeq};
-use store::{Batch, Boxed, CommitError, Partition, Staged, Version, Writes};
-use tokio::sync::watch;
+use mail::{AccountId, ModSeq};
+use store::{Batch, CommitError, Partition, Staged, Version, Writes};
+
+mod settling;
+
+pub(crate) use settling::Full;
+use settling::{Party, Settling};
 
 use crate::access::forbidden;
 use crate::arranged::Arranged;
@@ -20,9 +20,10 @@ use crate::budget::Budget;
 use crate::draft::Draft;
 use crate::feed::Feed;
 use crate::ledger::Ledger;
+use crate::queue;
 use crate::removed::REMOVED_MAIL;
 use crate::search::{Index, Waiting};
-use crate::{Error, Outcome, Outside, Post};
+use crate::{Error, Outcome, Post};
 
 /// The keeper of one account.
 #[derive(Debug)]
@@ -327,9 +328,21 @@ impl Post {
         blobs: &[Staged],
         change: impl FnMut(usize, &mut Draft<'_>) -> Outcome<T> + Send,
     ) -> Outcome<Vec<T>> {
+        let queue = queue::Change::default();
+        self.change_with_queue(keepers, blobs, &queue, change).await
+    }
+
+    /// Changes several accounts, and the queue, in one durable step.
+    pub(crate) async fn change_with_queue<T: Send>(
+        &self,
+        keepers: &[Arc<Keeper>],
+        blobs: &[Staged],
+        queue: &queue::Change,
+        change: impl FnMut(usize, &mut Draft<'_>) -> Outcome<T> + Send,
+    ) -> Outcome<Vec<T>> {
         let answer = {
             let _pinned: Vec<_> = keepers.iter().map(|keeper| keeper.pin()).collect();
-            self.change_pinned(keepers, blobs, change).await
+            self.change_pinned(keepers, blobs, queue, change).await
         };
         self.make_room();
         answer
@@ -339,6 +352,7 @@ impl Post {
         &self,
         keepers: &[Arc<Keeper>],
         blobs: &[Staged],
+        queue: &queue::Change,
         mut change: impl FnMut(usize, &mut Draft<'_>) -> Outcome<T> + Send,
     ) -> Outcome<Vec<T>> {
         // A full disk stays full for a while: accounts are not read anew for each letter.
@@ -351,12 +365,15 @@ impl Post {
                 for keeper in keepers {
                     turns.push(keeper.turn.lock().await);
                 }
-                self.try_change(keepers, blobs, &mut change)
+                self.try_change(keepers, blobs, queue, &mut change)
             };
             match tried {
                 Tried::Away => {
                     for keeper in keepers {
                         keeper.load(self).await?;
+                    }
+                    if !queue.is_empty() {
+                        self.inner.queue.load(self.inner.store.as_ref()).await?;
                     }
                 }
                 Tried::Answer(answer, barriers) => {
@@ -381,10 +398,14 @@ impl Post {
         &self,
         keepers: &[Arc<Keeper>],
         blobs: &[Staged],
+        queue: &queue::Change,
         change: &mut impl FnMut(usize, &mut Draft<'_>) -> Outcome<T>,
     ) -> Tried<Outcome<Vec<T>>> {
         let mut desks: Vec<_> = keepers.iter().map(|keeper| keeper.desk()).collect();
-        if desks.iter().any(|desk| desk.ledger.is_none()) {
+        // Behind all accounts, so that nobody waits for the other in a circle.
+        let mut waiting = (!queue.is_empty()).then(|| self.inner.queue.desk());
+        let is_away = waiting.as_ref().is_some_and(|desk| !desk.is_loaded());
+        if is_away || desks.iter().any(|desk| desk.ledger.is_none()) {
             return Tried::Away;
         }
         let (parts, blobs) = (Vec::new(), blobs.to_vec());
@@ -434,12 +455,20 @@ impl Post {
                 });
             }
         }
-        if parties.is_empty() {
+        let queued = waiting
+            .as_mut()
+            .and_then(|desk| desk.prepare(&self.inner.queue, queue));
+        let queued = queued.map(|(writes, party)| {
+            batch.parts.push(writes);
+            party
+        });
+        if parties.is_empty() && queued.is_none() {
             return Tried::Answer(Ok(answers), barriers(&desks));
         }
         let settling = Settling {
             commit: Some(self.inner.store.commit(batch)),
             parties,
+            queue: queued,
             outside: Arc::clone(&self.inner.outside),
             stopped: Arc::clone(&self.inner.stopped),
             full: Arc::clone(&self.inner.full),
@@ -460,136 +489,4 @@ fn barriers(desks: &[MutexGuard<'_, Desk>]) -> Vec<Settled> {
                 .map_or_else(Version::default, |ledger| ledger.version),
         })
         .collect()
-}
-
-/// An account's part in a commit.
-#[derive(Debug)]
-struct Party {
-    keeper: Arc<Keeper>,
-    generation: u64,
-    version: Version,
-    modseq: ModSeq,
-}
-
-impl Party {
-    fn succeed(&self) {
-        let mut desk = self.keeper.desk();
-        let generation = desk.generation;
-        desk.acknowledged = desk.acknowledged.max(self.version);
-        match desk.ledger.as_deref_mut() {
-            Some(ledger) if generation == self.generation => {
-                ledger.durable = ledger.durable.max(self.version);
-                let counters = &ledger.counters;
-                let index = &self.keeper.index;
-                index.notice(counters.email, counters.usage.messages);
-                self.keeper.settled.set(Settled {
-                    generation,
-                    version: ledger.durable,
-                });
-            }
-            // It was read anew before this commit was through: it lacks it.
-            Some(ledger) if ledger.version < self.version => self.keeper.discard(&mut desk),
-            Some(_) | None => {}
-        }
-        drop(desk);
-        self.keeper.publish(self.modseq);
-    }
-
-    fn fail(&self) {
-        let mut desk = self.keeper.desk();
-        if desk.generation == self.generation {
-            self.keeper.discard(&mut desk);
-        }
-    }
-}
-
-/// When the disk was last found full.
-#[derive(Debug, Default)]
-pub(crate) struct Full(Mutex<Option<Instant>>);
-
-impl Full {
-    /// How long a full disk is believed to be full.
-    const RECENT: Duration = Duration::from_secs(1);
-
-    fn note(&self, now: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
-    }
-
-    fn is_recent(&self, now: Instant) -> bool {
-        let noted = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.is_some_and(|at| now.since(at) < Self::RECENT)
-    }
-}
-
-/// A commit on its way. Dropped early, it is carried on outside: others wait for its end too.
-struct Settling {
-    commit: Option<Boxed<'static, Result<(), CommitError>>>,
-    parties: Vec<Party>,
-    outside: Arc<dyn Outside>,
-    stopped: Arc<watch::Sender<bool>>,
-    full: Arc<Full>,
-    /// True once it was handed outside: nobody carries it on a second time.
-    carried_on: bool,
-}
-
-impl Future for Settling {
-    type Output = Result<(), CommitError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(commit) = self.commit.as_mut() else {
-            return Poll::Ready(Err(CommitError::Failed("asked again".into())));
-        };
-        let Poll::Ready(result) = commit.as_mut().poll(context) else {
-            return Poll::Pending;
-        };
-        self.commit = None;
-        match &result {
-            Ok(()) => self.parties.iter().for_each(Party::succeed),
-            Err(error) => {
-                self.parties.iter().for_each(Party::fail);
-                tracing::error!(%error, accounts = self.parties.len(), "a commit failed");
-                match error {
-                    CommitError::Unknown(_) => {
-                        self.stopped.send_replace(true);
-                    }
-                    CommitError::Full => self.full.note(self.outside.instant()),
-                    CommitError::Conflict | CommitError::Gone(_) | CommitError::Failed(_) => {}
-                }
-            }
-        }
-        Poll::Ready(result)
-    }
-}
-
-impl Drop for Settling {
-    fn drop(&mut self) {
-        let Some(commit) = self.commit.take() else {
-            return;
-        };
-        if self.carried_on {
-            // The world ends around us: what was not seen to be durable is not handed out.
-            self.parties.iter().for_each(Party::fail);
-            return;
-        }
-        let rest = Self {
-            commit: Some(commit),
-            parties: std::mem::take(&mut self.parties),
-            outside: Arc::clone(&self.outside),
-            stopped: Arc::clone(&self.stopped),
-            full: Arc::clone(&self.full),
-            carried_on: true,
-        };
-        // How it ended is told to the keepers; nobody else is left to be told.
-        self.outside
-            .detach(Box::pin(async move { drop(rest.await) }));
-    }
-}
-
-/// Shows what a commit is about.
-impl std::fmt::Debug for Settling {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Settling")
-            .field("parties", &self.parties)
-            .finish_non_exhaustive()
-    }
 }

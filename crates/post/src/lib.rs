@@ -2,11 +2,11 @@
 //! rules.
 //!
 //! Not here: protocols (they ask through `server`), sockets, clocks, the disk (`store`), parsing of
-//! messages (`message`), the queue for other hosts.
+//! messages (`message`), how other hosts are reached (`server`).
 //!
 //! RFC 5321 §4.4 (trace), §6.3 (loops), RFC 6409 §8 (what submission mends), RFC 9051 §5–6 (what a
 //! mailbox is), RFC 7162 (mod-sequences), RFC 5802 §3 (what is kept of a password), RFC 7519 and
-//! 7517 (access tokens and their keys), RFC 3461 and 3464 (reports of success), RFC 9208 (what an
+//! 7517 (access tokens and their keys), RFC 3461 and 3464 (reports), RFC 9208 (what an
 //! account may hold), RFC 5464 (notes on mailboxes).
 //!
 //! Begin at [`Post`]; [`Account`] is what a logged-in connection holds; [`Incoming`] is how a
@@ -66,6 +66,7 @@
 
 mod access;
 mod account;
+mod allowance;
 mod append;
 mod arranged;
 mod audit;
@@ -100,6 +101,7 @@ mod news;
 mod octets;
 mod outside;
 mod past;
+pub mod queue;
 mod quota;
 mod reclaim;
 mod removed;
@@ -131,7 +133,7 @@ pub use feed::Watch;
 pub use fetch::{Data, FetchPage, FetchPlan, FetchRow, Form, Item, Preview};
 pub use flags::{FlagAction, FlagChange, Stored};
 pub use forget::{Purge, Purged};
-pub use forms::{INDEX_FORM, ROW_FORMS, RowForm, index_form, row_form};
+pub use forms::{INDEX_FORM, ROW_FORMS, RowForm, TableOwner, index_form, row_form};
 pub use history::{Client, Operation, OperationKind, OperationState, UndoRules};
 pub use house::Post;
 pub use import::{Arrival, Destination, Import, ImportNote, Imported, SourceId};

@@ -12,6 +12,7 @@ use store::{Boxed, Mention, Partition, RateLimit, Reclaim, Reclaimed, Survey, Ta
 
 use crate::audit::Pace;
 use crate::directory::rows;
+use crate::queue;
 use crate::tables::{self, EmailRow};
 use crate::{Error, Outcome, Post};
 
@@ -22,6 +23,16 @@ pub fn mention(partition: Partition, table: Table, value: &[u8]) -> Mention {
         return match rows::ALL.contains(&table) {
             true => Mention::Nothing,
             false => Mention::Unreadable,
+        };
+    }
+    if partition == Partition::QUEUE {
+        return match table {
+            queue::LETTERS => {
+                let body = queue::Entry::body(value);
+                body.map_or(Mention::Unreadable, |(blob, ..)| Mention::Blob(blob))
+            }
+            table if queue::ALL.contains(&table) => Mention::Nothing,
+            _ => Mention::Unreadable,
         };
     }
     match table {

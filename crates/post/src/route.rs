@@ -5,13 +5,21 @@ use std::collections::BTreeSet;
 use mail::{AccountId, Address, Enhanced, ForwardPath, Host, LocalPart, Refusal};
 
 use crate::directory::{Maps, lower};
-use crate::{Account, AliasSource, Post, Rules};
+use crate::{Account, AliasSource, Elsewhere, Post, Rules};
 
 /// Where an address leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
     /// To these accounts; never empty, none twice, sorted.
     Local(Vec<AccountId>),
+    /// By aliases to these accounts, none or some, and to these addresses at other hosts; none
+    /// twice, sorted.
+    Forwarded {
+        /// Accounts here.
+        accounts: Vec<AccountId>,
+        /// Addresses elsewhere; never empty.
+        addresses: Vec<Address>,
+    },
     /// To another host.
     Elsewhere,
     /// Nowhere: there is no such user at a domain that is ours, or its aliases run in a circle.
@@ -30,6 +38,7 @@ impl Post {
             maps: &maps,
             rules: &self.inner.rules,
             found: BTreeSet::new(),
+            outside: BTreeSet::new(),
             seen: BTreeSet::new(),
             circular: false,
             cut: false,
@@ -49,18 +58,26 @@ impl Post {
                 walk.follow(address, 0);
                 // An alias for them that leads nowhere does not silence them.
                 // RFC 5321 §4.5.1
-                if walk.found.is_empty() && is_reserved(address.local.as_str()) {
+                if walk.is_empty() && is_reserved(address.local.as_str()) {
                     walk.fall_back();
                 }
             }
         }
         // Nobody is left out in silence.
-        if walk.cut || walk.found.len() > self.inner.rules.alias_targets_max {
+        if walk.cut || walk.len() > self.inner.rules.alias_targets_max {
             let text = "This address leads to too many";
             return Route::Nowhere(Refusal::new(550, Enhanced::new(5, 2, 4), text));
         }
-        if !walk.found.is_empty() {
-            return Route::Local(walk.found.into_iter().collect());
+        if !walk.is_empty() {
+            let accounts = walk.found.into_iter().collect();
+            let addresses: Vec<Address> = walk.outside.into_iter().collect();
+            return match addresses.is_empty() {
+                true => Route::Local(accounts),
+                false => Route::Forwarded {
+                    accounts,
+                    addresses,
+                },
+            };
         }
         Route::Nowhere(if walk.circular {
             let enhanced = Enhanced::new(5, 4, 6);
@@ -77,7 +94,9 @@ impl Post {
     /// True if mail to this address reaches the account: then it may write in its name.
     pub(crate) fn owns(&self, account: &Account, address: &Address) -> bool {
         match self.route(&ForwardPath::Address(address.clone())) {
-            Route::Local(accounts) => accounts.contains(&account.id()),
+            Route::Local(accounts) | Route::Forwarded { accounts, .. } => {
+                accounts.contains(&account.id())
+            }
             Route::Elsewhere | Route::Nowhere(_) => false,
         }
     }
@@ -88,6 +107,8 @@ struct Walk<'a> {
     maps: &'a Maps,
     rules: &'a Rules,
     found: BTreeSet<AccountId>,
+    /// Addresses at other hosts.
+    outside: BTreeSet<Address>,
     seen: BTreeSet<AliasSource>,
     circular: bool,
     /// True if a limit kept it from going on.
@@ -95,6 +116,14 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    fn len(&self) -> usize {
+        self.found.len() + self.outside.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.found.is_empty() && self.outside.is_empty()
+    }
+
     fn bare_postmaster(&mut self) {
         let own = self.maps.domains.get(&self.rules.host);
         let domain = own.or_else(|| self.maps.domains.first());
@@ -102,14 +131,14 @@ impl Walk<'_> {
         if let Some(address) = at_home {
             self.follow(&address, 0);
         }
-        if self.found.is_empty() {
+        if self.is_empty() {
             self.fall_back();
         }
     }
 
     fn follow(&mut self, address: &Address, depth: usize) {
         self.cut |= depth > self.rules.alias_depth_max;
-        self.cut |= self.found.len() > self.rules.alias_targets_max;
+        self.cut |= self.len() > self.rules.alias_targets_max;
         let address = lower(address);
         if self.cut || self.direct(&address, depth) {
             return;
@@ -149,6 +178,8 @@ impl Walk<'_> {
         for target in targets {
             if self.maps.domains.contains(&target.host) {
                 self.follow(target, depth + 1);
+            } else if self.rules.elsewhere == Elsewhere::Relay {
+                self.outside.insert(target.clone());
             }
         }
         true

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use mail::Host;
+use mail::{Host, Network};
 
+use crate::queue::QueueRules;
 use crate::{Quota, TokenRules, UndoRules};
 
-/// What becomes of submitted mail for domains that are not ours.
+/// What becomes of mail for domains that are not ours, from those who may send any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Elsewhere {
     /// It is refused with 550 5.7.1.
@@ -14,6 +15,8 @@ pub enum Elsewhere {
     Refuse,
     /// It is kept in the sender's own mailbox `Captured`, for trying things out.
     Capture,
+    /// It is sent there.
+    Relay,
 }
 
 /// The limits and switches of the house.
@@ -23,6 +26,12 @@ pub struct Rules {
     pub host: Host,
     /// What becomes of submitted mail for other domains.
     pub elsewhere: Elsewhere,
+    /// Whose mail for other domains is sent though nobody is logged in: nobody's, if it is empty.
+    pub trusted_networks: Vec<Network>,
+    /// Recipients at other domains that an account may send to in an hour; 0 for any number.
+    pub sends_per_hour_max: u32,
+    /// How long letters wait in the queue, and for how long.
+    pub queue: QueueRules,
     /// Who gets mail for postmaster and abuse where no alias says so: the account with this
     /// address, or the oldest account.
     pub postmaster: Option<mail::Address>,
@@ -106,6 +115,9 @@ impl Rules {
         Self {
             host,
             elsewhere: Elsewhere::Refuse,
+            trusted_networks: Vec::new(),
+            sends_per_hour_max: 0,
+            queue: QueueRules::default(),
             postmaster: None,
             message_octets_max: 50 * 1024 * 1024,
             body_memory_octets_max: 256 * 1024,

@@ -66,15 +66,17 @@ struct Streamed {
     end: End,
 }
 
-/// The last two octets of a message, as far as it has passed.
+/// The last two octets of a message, as far as it has passed, and whether all were ASCII.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct End {
     before: Option<u8>,
     last: Option<u8>,
+    beyond_ascii: bool,
 }
 
 impl End {
     pub(crate) fn pass(&mut self, octets: &[u8]) {
+        self.beyond_ascii = self.beyond_ascii || !octets.is_ascii();
         for &octet in octets.last_chunk::<2>().map_or(octets, |two| two) {
             self.before = self.last.replace(octet);
         }
@@ -93,6 +95,8 @@ pub(crate) struct Spooled {
     pub(crate) outline: Option<Bytes>,
     /// Its last line has no CRLF.
     pub(crate) unended: bool,
+    /// All its octets are ASCII.
+    pub(crate) is_ascii: bool,
     /// `None` where its texts were not in memory.
     pub(crate) preview: Option<String>,
 }
@@ -106,6 +110,7 @@ impl Spooled {
         end.pass(&octets);
         Self {
             unended: end.is_unended(),
+            is_ascii: !end.beyond_ascii,
             outline: Some(outline.encode().into()),
             preview: Some(preview),
             staged: Staged::of(octets.into()),
@@ -214,6 +219,7 @@ impl Spool {
                     .and_then(|(outline, beginning)| preview_within(outline, &beginning));
                 Ok(Spooled {
                     unended: streamed.end.is_unended(),
+                    is_ascii: !streamed.end.beyond_ascii,
                     staged,
                     outline: outline.map(|outline| outline.encode().into()),
                     preview,

@@ -5,7 +5,7 @@ use store::{Partition, Table};
 
 use crate::directory::rows;
 use crate::ledger::scan;
-use crate::{Outcome, Post, ROW_FORMS, Usage, tables};
+use crate::{Outcome, Post, ROW_FORMS, RowForm, TableOwner, Usage, queue, tables};
 
 /// What a house keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,7 +56,14 @@ impl Post {
                 .await?;
         }
         stats.tables.push(directory);
-        for form in ROW_FORMS.iter().filter(|form| !form.is_of_directory) {
+        let mut waiting = TableStats::of("queue");
+        for table in queue::ALL {
+            self.count(Partition::QUEUE, table, &mut waiting, |_| {})
+                .await?;
+        }
+        stats.tables.push(waiting);
+        let of_account = |form: &&RowForm| form.owner == TableOwner::Account;
+        for form in ROW_FORMS.iter().filter(of_account) {
             let (table, mut counted) = (form.table, TableStats::of(form.name));
             for AccountId(id) in accounts.iter().copied() {
                 let usage = &mut stats.usage;

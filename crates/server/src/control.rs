@@ -19,6 +19,7 @@ use crate::visit::Visit;
 mod account;
 mod audit;
 mod backup;
+mod queue;
 mod transfer;
 mod undo;
 mod watch;
@@ -69,6 +70,9 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
     let arguments = Arguments(arguments);
     if method.starts_with("Account/") {
         return account::administer(post, method, &arguments).await;
+    }
+    if method.starts_with("Queue/") {
+        return queue::administer(post, method, &arguments).await;
     }
     if method.starts_with("Undo/") {
         return undo::administer(post, method, &arguments).await;

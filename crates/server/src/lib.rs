@@ -19,6 +19,7 @@ mod names;
 mod outside;
 mod pop3;
 mod reclaim;
+mod relay;
 mod run;
 mod settings;
 mod smtp;
@@ -31,5 +32,6 @@ pub use introspection::{Introspection, IntrospectionError, IntrospectionSettings
 pub use key_file::{KeyFile, KeyFileError};
 pub use outside::World;
 pub use reclaim::ReclaimRhythm;
+pub use relay::{RelayRoute, RelaySettings, SmartHost};
 pub use run::{Error, Running, run};
 pub use settings::{Door, Encrypted, Protocol, Settings};

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use net::{Clock, Endpoint, Gate, Identity, Listener, Stop, Stopper, Terms};
-use post::Post;
+use post::{Elsewhere, Post};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -16,7 +16,7 @@ use crate::audit::Auditor;
 use crate::gallery::Gallery;
 use crate::settings::{Door, Protocol, Settings};
 use crate::visit::{Hall, Visit};
-use crate::{control, imap, pop3, smtp};
+use crate::{control, imap, pop3, relay, smtp};
 
 /// How often the certificate is looked after.
 const REFRESH_EVERY: Duration = Duration::from_secs(6 * 3600);
@@ -41,6 +41,9 @@ pub enum Error {
     /// A door needs a certificate, and there is none.
     #[error("{:?} at {:?} needs a certificate", .0.protocol, .0.endpoint)]
     NoIdentity(Door),
+    /// Letters cannot leave.
+    #[error("preparing TLS with other hosts: {0}")]
+    Relay(net::Error),
 }
 
 /// A server that runs.
@@ -104,6 +107,15 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
         attend(listener, hall, Arc::clone(&gate), stopper.listen());
     }
     index(post.clone(), stopper.listen());
+    if post.rules().elsewhere == Elsewhere::Relay {
+        let relayed = relay::start(
+            post.clone(),
+            settings.relay.clone(),
+            clock,
+            stopper.listen(),
+        );
+        relayed.map_err(Error::Relay)?;
+    }
     if let Some(identity) = settings.identity.clone() {
         tokio::spawn(refresh(identity, stopper.listen()));
     }

@@ -11,6 +11,7 @@ use crate::audit::AuditRhythm;
 use crate::introspection::Introspection;
 use crate::key_file::KeyFile;
 use crate::reclaim::ReclaimRhythm;
+use crate::relay::RelaySettings;
 
 /// A server.
 #[derive(Clone, Debug)]
@@ -40,6 +41,8 @@ pub struct Settings {
     pub audit: AuditRhythm,
     /// How what is dead is freed beside the work.
     pub reclaim: ReclaimRhythm,
+    /// How letters leave for other hosts.
+    pub relay: RelaySettings,
     /// How long connections may go on once the server has to stop.
     pub grace: Duration,
 }
@@ -113,6 +116,7 @@ impl Settings {
                 every: Duration::from_secs(6 * 3600),
                 octets_per_second: 16 << 20,
             },
+            relay: RelaySettings::default(),
             grace: Duration::from_secs(10),
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use net::{House, Onlooker};
-use post::{Error, Incoming, Origin, Sender, Tls};
+use post::{Elsewhere, Error, Incoming, Origin, Sender, Tls};
 use smtp::{Answer, Ask, Policy, Session, Transaction};
 
 use crate::guest::Guest;
@@ -28,9 +28,10 @@ pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
     };
     Arc::new(Policy {
         mechanisms,
-        // Reports of success stay in the house: nobody here could send one to another host
+        // Where nothing leaves, reports of success stay in the house
         // (docs/decisions/006-reports-where-they-can-go.md).
-        dsn: hall.door.protocol == Protocol::Submission,
+        dsn: hall.door.protocol == Protocol::Submission
+            || hall.post.rules().elsewhere == Elsewhere::Relay,
         tls_offered: hall.offers_starttls(),
         cleartext_passwords: hall.door.is_indoors(),
         message_octets_max: hall.post.rules().message_octets_max,

@@ -142,10 +142,19 @@ pub enum Ask {
     /// The next piece of the letter's body, lines ending in CRLF. Answer [`Answer::Piece`]; an
     /// empty one is the end.
     Piece,
-    /// What became of the letter: a fate for each recipient, in order. Answer [`Answer::Heard`].
-    Fates(Vec<Fate>),
+    /// What became of the letter. Answer [`Answer::Heard`].
+    Fates(Fates),
     /// The connection cannot be used (any longer). Answer [`Answer::Heard`].
     Failed(Failure),
+}
+
+/// What became of a letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fates {
+    /// A fate for each recipient, in order.
+    pub each: Vec<Fate>,
+    /// True if the server was told what is to be reported, and sees to it (RFC 3461 §5.2.1).
+    pub passes_reports: bool,
 }
 
 /// What the caller answers.
@@ -265,7 +274,11 @@ impl Client {
     /// The connection is of no more use; a letter on its way gets the fates it has.
     fn fail(&mut self, failure: Failure) {
         if let Some(transfer) = self.transfer.take() {
-            self.asks.push_back(Ask::Fates(transfer.fates()));
+            let fates = Fates {
+                each: transfer.fates(),
+                passes_reports: self.offers.dsn,
+            };
+            self.asks.push_back(Ask::Fates(fates));
         }
         self.asks.push_back(Ask::Failed(failure));
         self.over = true;
@@ -358,7 +371,11 @@ impl Client {
 
     fn ready(&mut self) {
         if let Some(transfer) = self.transfer.take() {
-            self.asks.push_back(Ask::Fates(transfer.fates()));
+            let fates = Fates {
+                each: transfer.fates(),
+                passes_reports: self.offers.dsn,
+            };
+            self.asks.push_back(Ask::Fates(fates));
         }
         self.asks.push_back(Ask::Letter);
     }

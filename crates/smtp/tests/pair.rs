@@ -33,7 +33,7 @@ impl House<Client> for Caller {
             }
             Ask::Piece => Answer::Piece(Bytes::from_static(self.pieces.pop().unwrap_or_default())),
             Ask::Fates(fates) => {
-                let words = fates.iter().map(|fate| match fate {
+                let words = fates.each.iter().map(|fate| match fate {
                     Fate::Taken(reply) => format!("taken {reply}"),
                     Fate::Refused(reply) => format!("refused {reply}"),
                     Fate::Unknown => "unknown".to_owned(),

@@ -23,6 +23,8 @@ pub struct Partition(pub u64);
 impl Partition {
     /// Domains, accounts' names and passwords, aliases.
     pub const DIRECTORY: Self = Self(0);
+    /// Letters that wait to leave for other hosts.
+    pub const QUEUE: Self = Self(1 << 62);
 }
 
 /// How many commits a partition has seen: the check that makes a batch conditional.

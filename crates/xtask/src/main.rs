@@ -61,7 +61,7 @@ fn run(words: &[&str]) -> Result<()> {
         ["diagrams"] => tools::cargo(
             &root,
             &[
-                "test", "-p", "smtp", "-p", "imap", "-p", "pop3", "--", "drawing",
+                "test", "-p", "smtp", "-p", "imap", "-p", "pop3", "-p", "post", "--", "drawing",
             ],
             &[("UPDATE", "1")],
         ),

@@ -51,6 +51,7 @@ pub(super) fn run(show: &Show) -> Result<(), Complaint> {
     for Flaw { partition, what } in &found.flaws {
         let whose = match partition {
             Some(Partition::DIRECTORY) | None => "the directory".to_owned(),
+            Some(Partition::QUEUE) => "the queue".to_owned(),
             Some(partition) => names.get(partition).cloned().unwrap_or_default(),
         };
         match as_json {

@@ -23,7 +23,8 @@ impl Config {
         }
     }
 
-    fn many<T>(&self, setting: &Setting, one: impl Fn(Meaning) -> Option<T>) -> Vec<T> {
+    /// The entries of a list.
+    pub(super) fn many<T>(&self, setting: &Setting, one: impl Fn(Meaning) -> Option<T>) -> Vec<T> {
         match self.value(setting).map(|value| value.meaning) {
             Some(Meaning::Many(all)) => all.into_iter().filter_map(one).collect(),
             _ => Vec::new(),

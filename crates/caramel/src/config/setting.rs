@@ -46,6 +46,10 @@ pub(crate) enum Kind {
     Word(&'static [&'static str]),
     /// Any number of these.
     Many(&'static Self),
+    /// A network.
+    Network,
+    /// A host with its port.
+    HostPort,
 }
 
 impl Kind {
@@ -72,6 +76,8 @@ impl Kind {
                 "visible ASCII without spaces, quotes and backslashes: \"mail\"".to_owned()
             }
             Self::Https => "a URL: \"https://login.example.org/about\"".to_owned(),
+            Self::Network => "a network: \"192.0.2.0/24\", \"2001:db8::/32\"".to_owned(),
+            Self::HostPort => "a host with its port: \"smtp.example.org:587\"".to_owned(),
             Self::Word(words) => {
                 let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
                 format!("one of {}", quoted.join(", "))
@@ -221,6 +227,9 @@ settings! {
     WAITING_MEMORY = ["limits"] "waiting_memory": Kind::Size, "", "\"256M\"",
         "How much memory changes may take that wait for the disk. Beyond it more are refused for \
          the moment. Without it, its share of `memory`.";
+    SENDS_PER_HOUR = ["limits"] "sends_per_hour": Kind::Count, "1000", "200",
+        "To how many recipients elsewhere an account may send at once, and again in each hour: \
+         whoever has stolen a password does no more harm than that.";
     CONNECTIONS = ["limits"] "connections": Kind::Count, "20000", "20000",
         "How many connections there may be at once.";
     CONNECTIONS_PER_ADDRESS = ["limits"] "connections_per_address": Kind::Count, "200", "200",
@@ -278,13 +287,67 @@ settings! {
          says is believed.";
     DNS_TIMEOUT = ["dns"] "timeout": Kind::Span, "\"5s\"", "\"5s\"",
         "How long one question may take before it counts as unanswered.";
-    RELAY_MODE = ["relay"] "mode": Kind::Word(&["refuse", "capture"]), "\"refuse\"", "\"capture\"",
-        "What becomes of mail for elsewhere: it is refused, or kept in the sender's own mailbox \
-         `Captured`, its envelope in `X-Caramel-Captured-` fields, for trying things out.";
+    RELAY_MODE = ["relay"] "mode": Kind::Word(&["relay", "refuse", "capture"]), "\"relay\"",
+        "\"capture\"",
+        "What becomes of mail for elsewhere, from people who are logged in and from `trusted` \
+         networks: it is sent there, it is refused, or it is kept in the sender's own mailbox \
+         `Captured`, its envelope in `X-Caramel-Captured-` fields, for trying things out. Nobody \
+         else's mail for elsewhere is taken.";
+    RELAY_TRUSTED = ["relay"] "trusted": Kind::Many(&Kind::Network), "", "[\"192.0.2.0/24\"]",
+        "Networks whose machines may send to elsewhere without logging in. Whoever is in one of \
+         them can send to anybody in anybody's name: name as few as can be.";
+    RELAY_HOST = ["relay"] "host": Kind::HostPort, "", "\"smtp.example.org:587\"",
+        "A host that all mail for elsewhere goes through. Without it, the hosts that each domain \
+         names are called.";
+    RELAY_USER = ["relay"] "user": Kind::Name, "", "\"mail.example.org\"",
+        "The name to log in with at `host`.";
+    RELAY_PASSWORD = ["relay"] "password_file": Kind::Path, "", "\"/etc/caramel/relay-password\"",
+        "A file with the password for `host`, and nothing else in it; read when the server starts.";
+    RELAY_TLS = ["relay"] "tls": Kind::Word(&["starttls", "implicit", "none"]), "\"starttls\"",
+        "\"implicit\"",
+        "When the connection to `host` is encrypted. Its certificate has to be good for its name; \
+         without TLS a password is sent within this machine only.";
+    RELAY_CA = ["relay"] "ca": Kind::Path, "", "\"/etc/caramel/relay-ca.pem\"",
+        "Authorities, in PEM, that the certificate of `host` is checked with. Without it, those \
+         that the system trusts.";
+    RELAY_PORT = ["relay"] "port": Kind::Count, "25", "2525",
+        "The port that the hosts of other domains are called at; another than 25 is for tests.";
+    RELAY_CONNECTIONS = ["relay"] "connections": Kind::Count, "100", "20",
+        "How many connections to other hosts there may be at once.";
+    RELAY_CONNECTIONS_EACH = ["relay"] "connections_per_destination": Kind::Count, "20", "5",
+        "How many of them may go to one destination. A destination begins with two; it gets more \
+         while it takes what it is given, and fewer when it asks to wait.";
+    ROUTE_SENDER = ["relay.route"] "sender": Kind::Host, "", "\"example.org\"",
+        "The domain of the senders whose mail goes this way. Without it, any.";
+    ROUTE_RECIPIENT = ["relay.route"] "recipient": Kind::Host, "", "\"example.net\"",
+        "The domain of the recipients whose mail goes this way. Without it, any.";
+    ROUTE_HOST = ["relay.route"] "host": Kind::HostPort, "", "\"smtp.example.net:587\"",
+        "The host it goes through. Without it, the hosts that the domain names.";
+    ROUTE_USER = ["relay.route"] "user": Kind::Name, "", "\"mail.example.org\"",
+        "As in `[relay]`.";
+    ROUTE_PASSWORD = ["relay.route"] "password_file": Kind::Path, "",
+        "\"/etc/caramel/route-password\"", "As in `[relay]`.";
+    ROUTE_TLS = ["relay.route"] "tls": Kind::Word(&["starttls", "implicit", "none"]),
+        "\"starttls\"", "\"implicit\"", "As in `[relay]`.";
+    ROUTE_CA = ["relay.route"] "ca": Kind::Path, "", "\"/etc/caramel/route-ca.pem\"",
+        "As in `[relay]`.";
+    QUEUE_RETRY = ["queue"] "retry": Kind::Many(&Kind::Span),
+        "[\"5m\", \"10m\", \"20m\", \"40m\", \"1h\", \"2h\", \"4h\"]", "[\"10m\", \"1h\"]",
+        "How long a letter waits after its first attempt, after its second, and so on; the last \
+         again and again. Up to a fifth is added by chance, so that what failed together is not \
+         tried together for ever.";
+    QUEUE_EXPIRE = ["queue"] "expire": Kind::Span, "\"5d\"", "\"3d\"",
+        "How long after it was accepted a letter is given up, and its sender told.";
+    QUEUE_WARN_AFTER = ["queue"] "warn_after": Kind::Span, "\"4h\"", "\"1d\"",
+        "How long after it was accepted the sender of a letter is told, once, that it still waits; \
+         `0s` for never.";
+    QUEUE_LETTERS = ["queue"] "letters": Kind::Count, "5000000", "100000",
+        "How many letters the queue may have, each counted once for each destination. Beyond it \
+         more are refused for the moment.";
 }
 
 /// The sections that are lists: each entry is a table of its own.
-pub(crate) const LISTS: [&str; 1] = ["listener"];
+pub(crate) const LISTS: [&str; 2] = ["listener", "relay.route"];
 
 /// What the sections are, for the reference.
 pub(crate) const SECTIONS: &[(&str, &str)] = &[
@@ -318,4 +381,10 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
         "Who is asked about names. Answers are remembered as long as they say, a day at most.",
     ),
     ("relay", "Mail for domains that are not ours."),
+    (
+        "relay.route",
+        "One `[[relay.route]]` for each way that some mail takes; the first that fits counts, and \
+         `[relay]` where none does.",
+    ),
+    ("queue", "Letters that wait to leave (`caramel queue`)."),
 ];

@@ -45,7 +45,8 @@ fn the_example_is_right_and_the_rest_has_defaults() {
     assert_eq!(config.reclaim().octets_per_second, 16 << 20);
     assert!(config.tokens().is_none() && config.token_keys().is_none());
     assert!(!config.keeps_raw_headers());
-    assert!(!config.captures() && !config.logs_json() && !config.scram_sha1());
+    assert_eq!(config.elsewhere(), post::Elsewhere::Relay);
+    assert!(!config.logs_json() && !config.scram_sha1());
     assert_eq!(config.quota(), Quota::default());
     let text = "hostname = \"h.example\"\n[limits]\naccount_size = \"2G\"\naccount_messages = 9\n";
     let limited = Quota {

@@ -1,12 +1,13 @@
 //! The configuration file as it was written: values with their places, and what is wrong there.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use mail::{Address, Host};
+use mail::{Address, Host, Network};
 use net::Endpoint;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -16,6 +17,9 @@ use crate::complaint::Complaint;
 
 /// Where name servers answer (RFC 1035 §4.2).
 const DNS_PORT: u16 = 53;
+
+/// The key of the ways that mail takes, in `[relay]`.
+const ROUTE: &str = "route";
 
 /// A file's values, each understood by itself.
 #[derive(Debug)]
@@ -69,6 +73,8 @@ pub(super) enum Meaning {
     Switch(bool),
     Server(SocketAddr),
     Many(Vec<Self>),
+    Network(Network),
+    HostPort(Host, u16),
 }
 
 /// Something wrong at a place.
@@ -163,7 +169,7 @@ impl Written {
             let name: &str = key.get_ref();
             let section = SECTIONS.iter().map(|(section, _)| *section);
             let section = section
-                .filter(|section| !section.is_empty())
+                .filter(|section| !section.is_empty() && !section.contains('.'))
                 .find(|known| *known == name);
             match (section, value.get_ref()) {
                 (Some(list), DeValue::Array(entries)) if LISTS.contains(&list) => {
@@ -176,6 +182,9 @@ impl Written {
                     self.flaw(key.span(), format!("{list} is not a list"), hint);
                 }
                 (Some(section), DeValue::Table(inner)) => {
+                    if section == "relay" {
+                        self.relay_routes(text, inner);
+                    }
                     let read = self.section(text, section, inner);
                     self.values.extend(read);
                 }
@@ -214,8 +223,26 @@ impl Written {
         taken.into_iter().map(|(_, entry)| entry).collect()
     }
 
+    /// The tables of `[[relay.route]]`.
+    fn relay_routes(&mut self, text: &str, relay: &DeTable<'_>) {
+        for (key, value) in relay.iter().filter(|(key, _)| key.get_ref() == ROUTE) {
+            match value.get_ref() {
+                DeValue::Array(routes) => {
+                    for route in routes {
+                        self.entry(text, "relay.route", route);
+                    }
+                }
+                _ => {
+                    let hint = "each route is a table: [[relay.route]]";
+                    self.flaw(key.span(), "route is not a list".to_owned(), hint);
+                }
+            }
+        }
+    }
+
     fn section(&mut self, text: &str, section: &str, table: &DeTable<'_>) -> Table {
-        let entries = table.iter();
+        let is_route = |key: &Spanned<Cow<'_, str>>| section == "relay" && key.get_ref() == ROUTE;
+        let entries = table.iter().filter(|(key, _)| !is_route(key));
         entries
             .filter_map(|(key, value)| self.setting(text, section, key, value))
             .collect()
@@ -225,7 +252,7 @@ impl Written {
         &mut self,
         text: &str,
         section: &str,
-        key: &Spanned<std::borrow::Cow<'_, str>>,
+        key: &Spanned<Cow<'_, str>>,
         value: &Spanned<DeValue<'_>>,
     ) -> Option<((&'static str, &'static str), Value)> {
         let name: &str = key.get_ref();
@@ -309,6 +336,12 @@ fn meaning(kind: Kind, value: &DeValue<'_>) -> Option<Meaning> {
             let entries = value.as_array()?.iter();
             let all = entries.map(|entry| meaning(*kind, entry.get_ref()));
             Meaning::Many(all.collect::<Option<_>>()?)
+        }
+        Kind::Network => Meaning::Network(Network::parse(text?)?),
+        Kind::HostPort => {
+            let (host, port) = text?.rsplit_once(':')?;
+            let port: u16 = port.parse().ok().filter(|port| *port > 0)?;
+            Meaning::HostPort(Host::parse(host).ok()?, port)
         }
     })
 }

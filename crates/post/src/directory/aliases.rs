@@ -5,7 +5,7 @@ use std::fmt;
 use mail::{Address, Host};
 
 use super::{Edit, already, lower};
-use crate::{Error, Outcome, Post};
+use crate::{Elsewhere, Error, Outcome, Post};
 
 /// What an alias stands for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,7 +31,8 @@ impl fmt::Display for AliasSource {
 pub struct Alias {
     /// What it stands for.
     pub source: AliasSource,
-    /// Where its mail goes: accounts or aliases of this house.
+    /// Where its mail goes: accounts or aliases of this house, or addresses elsewhere where mail
+    /// is sent from here.
     pub targets: Vec<Address>,
 }
 
@@ -50,7 +51,8 @@ impl Post {
     /// Sets an alias; one with the same source is replaced.
     ///
     /// # Errors
-    /// [`Why::Nonexistent`] if a domain is not ours, [`Why::AlreadyExists`] if an account has that
+    /// [`Why::Nonexistent`] if a domain is not ours (of a target: where nothing is sent from
+    /// here), [`Why::AlreadyExists`] if an account has that
     /// address, [`Why::Limit`], or if it cannot be stored.
     pub async fn add_alias(&self, alias: Alias) -> Outcome<()> {
         if alias.targets.is_empty() || alias.targets.len() > self.inner.rules.alias_targets_max {
@@ -61,14 +63,24 @@ impl Post {
         self.edit(|maps| {
             let alias = Alias {
                 source: lower_source(&alias.source),
-                targets: alias.targets.iter().map(lower).collect(),
+                // Elsewhere the case of a local part may matter.
+                targets: alias
+                    .targets
+                    .iter()
+                    .map(|target| match maps.domains.contains(&target.host) {
+                        true => lower(target),
+                        false => target.clone(),
+                    })
+                    .collect(),
             };
             match &alias.source {
                 AliasSource::Address(address) => maps.ours(&address.host)?,
                 AliasSource::CatchAll(domain) => maps.ours(domain)?,
             }
-            for target in &alias.targets {
-                maps.ours(&target.host)?;
+            if self.inner.rules.elsewhere != Elsewhere::Relay {
+                for target in &alias.targets {
+                    maps.ours(&target.host)?;
+                }
             }
             if let AliasSource::Address(address) = &alias.source
                 && maps.by_address.contains_key(address)

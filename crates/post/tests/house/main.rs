@@ -25,6 +25,7 @@ mod news;
 mod orders;
 mod past;
 mod previews;
+mod queue;
 mod quota;
 mod removed_mail;
 mod replace;

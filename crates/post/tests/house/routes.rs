@@ -21,7 +21,7 @@ async fn alias(world: &World, source: &str, targets: &[&str]) {
 /// The names of the accounts that an address leads to.
 fn route(world: &World, to: &str) -> String {
     match world.post.route(&ForwardPath::Address(address(to))) {
-        Route::Elsewhere => "elsewhere".into(),
+        Route::Elsewhere | Route::Forwarded { .. } => "elsewhere".into(),
         Route::Nowhere(refusal) => refusal.enhanced.to_string(),
         Route::Local(ids) => {
             let accounts = world.post.accounts();

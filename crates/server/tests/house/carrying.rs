@@ -32,7 +32,7 @@ impl House<Client> for Postman {
             },
             Ask::Piece => Answer::Piece(self.pieces.pop_front().unwrap_or_default()),
             Ask::Fates(fates) => {
-                let codes = fates.iter().map(|fate| match fate {
+                let codes = fates.each.iter().map(|fate| match fate {
                     Fate::Taken(reply) | Fate::Refused(reply) => reply.code.value(),
                     Fate::Unknown => 0,
                 });

@@ -1,0 +1,248 @@
+//! Mail for elsewhere: who may send it, which way it goes, how long it is tried.
+
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use mail::{Host, Network};
+use post::Elsewhere;
+use post::queue::QueueRules;
+use server::{Encrypted, RelayRoute, RelaySettings, SmartHost};
+use wire::sasl::Secret;
+
+use super::setting::{self, Setting};
+use super::written::{self, Meaning, Table, Value, Written};
+use super::{ALL, Config, find};
+use crate::complaint::Complaint;
+
+/// Octets of a file with a password.
+const PASSWORD_OCTETS_MAX: u64 = 4096;
+
+/// The settings of a way, in `[relay]` or in a `[[relay.route]]`.
+struct Keys {
+    host: &'static Setting,
+    user: &'static Setting,
+    password: &'static Setting,
+    tls: &'static Setting,
+    ca: &'static Setting,
+}
+
+const OF_RELAY: Keys = Keys {
+    host: &setting::RELAY_HOST,
+    user: &setting::RELAY_USER,
+    password: &setting::RELAY_PASSWORD,
+    tls: &setting::RELAY_TLS,
+    ca: &setting::RELAY_CA,
+};
+
+const OF_ROUTE: Keys = Keys {
+    host: &setting::ROUTE_HOST,
+    user: &setting::ROUTE_USER,
+    password: &setting::ROUTE_PASSWORD,
+    tls: &setting::ROUTE_TLS,
+    ca: &setting::ROUTE_CA,
+};
+
+impl Config {
+    /// What becomes of mail for elsewhere.
+    pub(crate) fn elsewhere(&self) -> Elsewhere {
+        match self.word(&setting::RELAY_MODE).as_str() {
+            "capture" => Elsewhere::Capture,
+            "refuse" => Elsewhere::Refuse,
+            _ => Elsewhere::Relay,
+        }
+    }
+
+    /// Whose mail for elsewhere is sent though nobody is logged in.
+    pub(crate) fn trusted_networks(&self) -> Vec<Network> {
+        self.many(&setting::RELAY_TRUSTED, |meaning| match meaning {
+            Meaning::Network(network) => Some(network),
+            _ => None,
+        })
+    }
+
+    /// To how many an account may send in an hour.
+    pub(crate) fn sends_per_hour(&self) -> u32 {
+        u32::try_from(self.number(&setting::SENDS_PER_HOUR)).unwrap_or(u32::MAX)
+    }
+
+    /// How long letters wait.
+    pub(crate) fn queue(&self) -> QueueRules {
+        let retry = self.many(&setting::QUEUE_RETRY, |meaning| match meaning {
+            Meaning::Number(seconds) => Some(Duration::from_secs(seconds)),
+            _ => None,
+        });
+        QueueRules {
+            retry,
+            expire: Duration::from_secs(self.number(&setting::QUEUE_EXPIRE)),
+            warn_after: Duration::from_secs(self.number(&setting::QUEUE_WARN_AFTER)),
+            letters_max: self.number(&setting::QUEUE_LETTERS),
+        }
+    }
+
+    /// How letters leave.
+    pub(crate) fn relay(&self) -> Result<RelaySettings, Complaint> {
+        let mut routes = Vec::new();
+        for table in &self.routes {
+            let value = |setting: &Setting| of_table(table, setting);
+            let domain = |setting: &Setting| match value(setting)?.meaning {
+                Meaning::Host(host) => Some(host),
+                _ => None,
+            };
+            routes.push(RelayRoute {
+                sender: domain(&setting::ROUTE_SENDER),
+                recipient: domain(&setting::ROUTE_RECIPIENT),
+                via: smart_host(&OF_ROUTE, value)?.map(Arc::new),
+            });
+        }
+        if let Some(host) = smart_host(&OF_RELAY, |setting| self.value(setting))? {
+            routes.push(RelayRoute {
+                sender: None,
+                recipient: None,
+                via: Some(Arc::new(host)),
+            });
+        }
+        let count = |setting| usize::try_from(self.number(setting)).unwrap_or(usize::MAX);
+        Ok(RelaySettings {
+            port: u16::try_from(self.number(&setting::RELAY_PORT)).unwrap_or(25),
+            routes,
+            connections_max: count(&setting::RELAY_CONNECTIONS),
+            connections_per_destination_max: count(&setting::RELAY_CONNECTIONS_EACH),
+            ..RelaySettings::default()
+        })
+    }
+
+    /// The ways that some mail takes, as they are written.
+    pub(super) fn show_routes(&self, text: &mut String) {
+        for table in &self.routes {
+            let _written = writeln!(text, "\n[[relay.route]]");
+            let of_route = |setting: &&Setting| setting.section == "relay.route";
+            for setting in ALL.iter().filter(of_route) {
+                if let Some(value) = table.get(&(setting.section, setting.key)) {
+                    let _written = writeln!(text, "{} = {}", setting.key, value.shown);
+                }
+            }
+        }
+    }
+}
+
+fn of_table(table: &Table, setting: &Setting) -> Option<Value> {
+    let given = table.get(&(setting.section, setting.key)).cloned();
+    given.or_else(|| written::default(setting))
+}
+
+fn smart_host(
+    keys: &Keys,
+    value: impl Fn(&Setting) -> Option<Value>,
+) -> Result<Option<SmartHost>, Complaint> {
+    let Some(Value {
+        meaning: Meaning::HostPort(host, port),
+        ..
+    }) = value(keys.host)
+    else {
+        return Ok(None);
+    };
+    let word = |setting: &Setting| match value(setting)?.meaning {
+        Meaning::Word(word) => Some(word),
+        _ => None,
+    };
+    let path = |setting: &Setting| match value(setting)?.meaning {
+        Meaning::Path(path) => Some(path),
+        _ => None,
+    };
+    let encrypted = match word(keys.tls).as_deref() {
+        Some("none") => Encrypted::Never,
+        Some("implicit") => Encrypted::Implicit,
+        _ => Encrypted::StartTls,
+    };
+    let trust = match (encrypted, path(keys.ca)) {
+        (Encrypted::Never, _) => None,
+        (_, Some(ca)) => Some(net::roots_from_pem(&ca).context("reading the relay's authorities")?),
+        (_, None) => Some(net::roots_of_system().context("reading the system's authorities")?),
+    };
+    let login = match (word(keys.user), path(keys.password)) {
+        (Some(user), Some(file)) => Some((user, Secret(password(&file)?))),
+        _ => None,
+    };
+    Ok(Some(SmartHost {
+        host,
+        port,
+        encrypted,
+        trust,
+        login,
+    }))
+}
+
+fn password(file: &Path) -> Result<String, Complaint> {
+    let what = || format!("{} cannot be read", file.display());
+    let opened = std::fs::File::open(file).with_context(what)?;
+    let mut text = String::new();
+    let read = opened.take(PASSWORD_OCTETS_MAX).read_to_string(&mut text);
+    read.with_context(what)?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Finds ways that lead nowhere: a name without a password, a port that is none.
+pub(super) fn check(written: &mut Written, routes: &[Table]) {
+    let own = written.values.clone();
+    check_way(written, &OF_RELAY, &own);
+    for table in routes {
+        check_way(written, &OF_ROUTE, table);
+    }
+    if let Some(value) = find(written, &setting::RELAY_PORT)
+        && value
+            .number()
+            .is_some_and(|port| u16::try_from(port).is_err())
+    {
+        written.flaw(value.span, "this is not a port".to_owned(), "port = 25");
+    }
+}
+
+fn check_way(written: &mut Written, keys: &Keys, table: &Table) {
+    let given = |setting: &Setting| table.get(&(setting.section, setting.key)).cloned();
+    let host = given(keys.host);
+    for (one, other) in [
+        (keys.user, keys.password),
+        (keys.password, keys.user),
+        (keys.user, keys.host),
+        (keys.ca, keys.host),
+    ] {
+        if let (Some(value), None) = (given(one), given(other)) {
+            let what = format!("`{}` is of no use without `{}`", one.key, other.key);
+            written.flaw(
+                value.span,
+                what,
+                format!("{} = {}", other.key, other.example),
+            );
+        }
+    }
+    let tls = given(keys.tls).map(|value| value.meaning);
+    let clear = tls == Some(Meaning::Word("none".to_owned()));
+    if let (Some(user), Some(Meaning::HostPort(host, _)), true) =
+        (given(keys.user), host.map(|host| host.meaning), clear)
+        && !is_this_machine(&host)
+    {
+        let what = "a password is not sent to another machine without TLS".to_owned();
+        written.flaw(user.span, what, "tls = \"starttls\"");
+    }
+    for setting in [keys.password, keys.ca] {
+        if let Some(value) = given(setting)
+            && let Meaning::Path(path) = &value.meaning
+            && let Err(error) = std::fs::File::open(path)
+        {
+            let what = format!("{} cannot be opened", value.shown);
+            written.flaw(value.span, what, error.to_string());
+        }
+    }
+}
+
+/// True if the host is this machine for sure.
+fn is_this_machine(host: &Host) -> bool {
+    match host {
+        Host::Ip(ip) => ip.is_loopback(),
+        Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
+    }
+}

@@ -1,0 +1,271 @@
+//! The queue, for who looks after it: what waits, why, and what is to be done with it.
+
+use clap::{Args, Subcommand};
+use mail::Timestamp;
+use serde_json::{Value, json};
+
+use crate::cli::{Listing, say};
+use crate::complaint::Complaint;
+use crate::config::Config;
+use crate::desk::Talk;
+
+/// Letters that one call names.
+const IDS_AT_ONCE: usize = 1000;
+
+/// What is asked of the queue.
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueueCommand {
+    /// Lists the letters that wait to leave, one for each destination.
+    List {
+        #[command(flatten)]
+        which: Filter,
+        #[command(flatten)]
+        listing: Listing,
+    },
+    /// Shows a letter: its recipients, and what was said of each.
+    Show {
+        /// Its id.
+        id: String,
+        #[command(flatten)]
+        listing: Listing,
+    },
+    /// Tries letters now, whenever their time is.
+    Retry(Chosen),
+    /// Keeps letters back until they are released.
+    Hold(Chosen),
+    /// Lets letters go on that were held.
+    Release(Chosen),
+    /// Throws letters away; nobody is told.
+    Drop(Chosen),
+}
+
+/// Which letters, by what they are.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Filter {
+    /// Letters to this domain.
+    #[arg(long, value_name = "DOMAIN")]
+    to: Option<String>,
+    /// Letters of this sender; `<>` for reports.
+    #[arg(long, value_name = "ADDRESS")]
+    from: Option<String>,
+}
+
+/// Which letters.
+#[derive(Debug, Args)]
+pub(crate) struct Chosen {
+    /// Their ids.
+    #[arg(required_unless_present_any = ["all", "to", "from"])]
+    ids: Vec<String>,
+    /// All of them.
+    #[arg(long, conflicts_with_all = ["ids", "to", "from"])]
+    all: bool,
+    #[command(flatten)]
+    which: Filter,
+    #[command(flatten)]
+    listing: Listing,
+}
+
+impl Filter {
+    fn takes(&self, letter: &Value) -> bool {
+        let is = |name: &str, wanted: &Option<String>| {
+            let has = text(letter, name).trim_matches(['<', '>']);
+            wanted
+                .as_deref()
+                .is_none_or(|wanted| has.eq_ignore_ascii_case(wanted.trim_matches(['<', '>'])))
+        };
+        is("destination", &self.to) && is("from", &self.from)
+    }
+}
+
+/// Does what is asked.
+pub(crate) fn run(config: &Config, command: &QueueCommand) -> Result<(), Complaint> {
+    match command {
+        QueueCommand::List { which, listing } => list(config, which, listing),
+        QueueCommand::Show { id, listing } => show(config, id, listing),
+        QueueCommand::Retry(chosen) => change(config, "Queue/retry", "tried now", chosen),
+        QueueCommand::Hold(chosen) => change(config, "Queue/hold", "held", chosen),
+        QueueCommand::Release(chosen) => change(config, "Queue/release", "released", chosen),
+        QueueCommand::Drop(chosen) => change(config, "Queue/drop", "thrown away", chosen),
+    }
+}
+
+/// Goes through the queue, page by page; tells how many letters there are.
+fn walk(
+    talk: &mut Talk,
+    which: &Filter,
+    mut each: impl FnMut(&Value) -> Result<(), Complaint>,
+) -> Result<u64, Complaint> {
+    let mut after = Value::Null;
+    loop {
+        let page = talk.ask("Queue/list", &json!({ "after": after }))?;
+        let letters = page.get("list").and_then(Value::as_array);
+        let letters = letters.map(Vec::as_slice).unwrap_or_default();
+        letters
+            .iter()
+            .filter(|letter| which.takes(letter))
+            .try_for_each(&mut each)?;
+        let more = page.get("more").and_then(Value::as_bool) == Some(true);
+        match letters.last().filter(|_| more) {
+            Some(last) => after = json!(text(last, "id")),
+            None => return Ok(number(&page, "total")),
+        }
+    }
+}
+
+fn list(config: &Config, which: &Filter, listing: &Listing) -> Result<(), Complaint> {
+    let mut talk = Talk::begin(config)?;
+    let mut told = 0_u64;
+    let total = walk(&mut talk, which, |letter| {
+        told += 1;
+        match listing.json {
+            true => say(&letter.to_string()),
+            false => say(&line(letter)),
+        }
+    })?;
+    match listing.json {
+        true => Ok(()),
+        false if told == total => say(&format!("{} in the queue.", letters(total))),
+        false => say(&format!("{told} of {} in the queue.", letters(total))),
+    }
+}
+
+fn line(letter: &Value) -> String {
+    let recipients = recipients(letter);
+    let first = recipients.first();
+    let to = first.map_or("", |one| text(one, "to"));
+    let others = match recipients.len() {
+        0 | 1 => String::new(),
+        count => format!(" and {} more", count - 1),
+    };
+    let mut line = format!(
+        "{:>8}  {}  {:>9}  {} → {to}{others}  {}",
+        text(letter, "id"),
+        moment(letter, "arrived"),
+        number(letter, "size"),
+        text(letter, "from"),
+        state(letter),
+    );
+    if let Some(said) = first.and_then(said) {
+        line.push_str(&format!("\n          {said}"));
+    }
+    line
+}
+
+fn state(letter: &Value) -> String {
+    match text(letter, "state") {
+        "due" => {
+            let attempts = number(letter, "attempts");
+            format!("tried {attempts} times, next at {}", moment(letter, "due"))
+        }
+        "attempting" => "on its way".to_owned(),
+        state => state.to_owned(),
+    }
+}
+
+fn show(config: &Config, id: &str, listing: &Listing) -> Result<(), Complaint> {
+    let letter = Talk::begin(config)?.ask("Queue/get", &json!({ "id": id }))?;
+    if listing.json {
+        return say(&letter.to_string());
+    }
+    say(&format!(
+        "letter    {}\njourney   {}\nfrom      {}\nto        {}\narrived   {}\nsize      {}\n\
+         state     {}",
+        text(&letter, "id"),
+        text(&letter, "journey"),
+        text(&letter, "from"),
+        text(&letter, "destination"),
+        moment(&letter, "arrived"),
+        number(&letter, "size"),
+        state(&letter),
+    ))?;
+    for one in recipients(&letter) {
+        say(&format!("recipient {}", text(one, "to")))?;
+        if let Some(said) = said(one) {
+            say(&format!("          {said}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// What was said of a recipient, in one line.
+fn said(recipient: &Value) -> Option<String> {
+    let said = recipient.get("said").filter(|said| !said.is_null())?;
+    let code = said.get("code").and_then(Value::as_u64);
+    let code = code.map(|code| format!("{code} ")).unwrap_or_default();
+    let host = match text(said, "host") {
+        "" => String::new(),
+        host => format!("{host}: "),
+    };
+    let words = format!(
+        "{host}{code}{} {}",
+        text(said, "status"),
+        text(said, "text")
+    );
+    // Another host's words: nothing in them moves the cursor.
+    let shown = |letter: char| if letter.is_control() { '?' } else { letter };
+    Some(words.chars().map(shown).collect())
+}
+
+fn change(config: &Config, method: &str, what: &str, chosen: &Chosen) -> Result<(), Complaint> {
+    let mut talk = Talk::begin(config)?;
+    let mut ids = chosen.ids.clone();
+    if ids.is_empty() {
+        walk(&mut talk, &chosen.which, |letter| {
+            ids.push(text(letter, "id").to_owned());
+            Ok(())
+        })?;
+    }
+    let (mut changed, mut unfit, mut busy, mut missing) = (0, 0, 0, 0);
+    for ids in ids.chunks(IDS_AT_ONCE) {
+        let done = talk.ask(method, &json!({ "ids": ids }))?;
+        changed += number(&done, "changed");
+        unfit += number(&done, "unfit");
+        busy += number(&done, "busy");
+        missing += number(&done, "missing");
+    }
+    if chosen.listing.json {
+        let done = json!({
+            "changed": changed, "unfit": unfit, "busy": busy, "missing": missing,
+        });
+        return say(&done.to_string());
+    }
+    let mut told = format!("{} {what}", letters(changed));
+    for (count, why) in [
+        (unfit, "left as they are"),
+        (busy, "on their way at this moment"),
+        (missing, "not there"),
+    ] {
+        if count > 0 {
+            told.push_str(&format!("; {count} {why}"));
+        }
+    }
+    told.push('.');
+    say(&told)
+}
+
+fn letters(count: u64) -> String {
+    match count {
+        1 => "1 letter".to_owned(),
+        count => format!("{count} letters"),
+    }
+}
+
+fn recipients(letter: &Value) -> &[Value] {
+    let list = letter.get("recipients").and_then(Value::as_array);
+    list.map(Vec::as_slice).unwrap_or_default()
+}
+
+fn moment(value: &Value, name: &str) -> String {
+    let seconds = value.get(name).and_then(Value::as_i64);
+    Timestamp::utc(seconds.unwrap_or_default())
+        .to_rfc3339()
+        .to_string()
+}
+
+fn number(value: &Value, name: &str) -> u64 {
+    value.get(name).and_then(Value::as_u64).unwrap_or_default()
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}

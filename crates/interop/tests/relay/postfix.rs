@@ -1,0 +1,149 @@
+//! Debian's Postfix, set up in a folder: it takes letters of one domain into a Maildir, and sends
+//! its reports back to the server under test.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use interop::Tls;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::{town, walk, words};
+
+/// Services that are needed, as `master.cf` lines with their process limits.
+const SERVICES: [(&str, &str, &str, &str, &str); 13] = [
+    ("cleanup", "unix", "n", "-", "cleanup"),
+    ("qmgr", "unix", "n", "300", "qmgr"),
+    ("tlsmgr", "unix", "-", "1000?", "tlsmgr"),
+    ("rewrite", "unix", "-", "-", "trivial-rewrite"),
+    ("bounce", "unix", "-", "-", "bounce"),
+    ("defer", "unix", "-", "-", "bounce"),
+    ("trace", "unix", "-", "-", "bounce"),
+    ("proxymap", "unix", "-", "-", "proxymap"),
+    ("smtp", "unix", "-", "-", "smtp"),
+    ("error", "unix", "-", "-", "error"),
+    ("retry", "unix", "-", "-", "error"),
+    ("virtual", "unix", "-", "-", "virtual"),
+    ("postlog", "unix-dgram", "n", "-", "postlogd"),
+];
+
+/// Postfix; it ends when it is dropped.
+struct Postfix(TempDir);
+
+impl Postfix {
+    fn start(address: SocketAddr, reports_to: SocketAddr) -> Self {
+        let folder = TempDir::new().unwrap();
+        let home = folder.path().display();
+        for part in ["etc", "queue", "data", "mail"] {
+            fs::create_dir_all(folder.path().join(part)).unwrap();
+        }
+        run("chmod", &["a+rx", &home.to_string()]);
+        run("chmod", &["a+rwx", &format!("{home}/mail")]);
+        run("chown", &["postfix", &format!("{home}/data")]);
+        let (ip, port) = (address.ip(), address.port());
+        let main = format!(
+            "compatibility_level = 3.6\nmyhostname = mx.post.example\nmydestination =\n\
+             config_directory = {home}/etc\nqueue_directory = {home}/queue\n\
+             data_directory = {home}/data\nmail_owner = postfix\nsetgid_group = postdrop\n\
+             inet_interfaces = {ip}\ninet_protocols = ipv4\nmynetworks = 127.0.0.0/8\n\
+             virtual_mailbox_domains = post.example\n\
+             virtual_mailbox_maps = inline:{{ {{ x@post.example = x/ }} }}\n\
+             virtual_mailbox_base = {home}/mail\nvirtual_uid_maps = static:65534\n\
+             virtual_gid_maps = static:65534\nrelayhost = [{}]:{}\n\
+             smtpd_recipient_restrictions = reject_unauth_destination\n\
+             smtpd_peername_lookup = no\nmaillog_file = {home}/data/maillog\n\
+             maillog_file_prefixes = /\ndisable_dns_lookups = yes\nalias_maps =\n\
+             alias_database =\n",
+            reports_to.ip(),
+            reports_to.port(),
+        );
+        let mut master = format!("{ip}:{port} inet n - n - - smtpd\n");
+        for (service, kind, private, wake, program) in SERVICES {
+            master.push_str(&format!(
+                "{service} {kind} {private} - n {wake} - {program}\n"
+            ));
+        }
+        fs::write(folder.path().join("etc/main.cf"), main).unwrap();
+        fs::write(folder.path().join("etc/master.cf"), master).unwrap();
+        for file in [
+            "postfix-files",
+            "postfix-script",
+            "post-install",
+            "dynamicmaps.cf",
+        ] {
+            let source = Path::new("/etc/postfix").join(file);
+            if source.is_file() {
+                fs::copy(source, folder.path().join("etc").join(file)).unwrap();
+            }
+        }
+        let postfix = Self(folder);
+        run("postfix", &["-c", &postfix.path("etc"), "start"]);
+        postfix
+    }
+
+    fn path(&self, part: &str) -> String {
+        self.0.path().join(part).display().to_string()
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.path("data/maillog")).unwrap_or_default()
+    }
+
+    /// The letters it keeps.
+    fn letters(&self) -> Vec<String> {
+        let files: Vec<PathBuf> = walk(&self.0.path().join("mail"));
+        let text = |file: &PathBuf| fs::read_to_string(file).unwrap();
+        files.iter().map(text).collect()
+    }
+}
+
+impl Drop for Postfix {
+    fn drop(&mut self) {
+        run("postfix", &["-c", &self.path("etc"), "stop"]);
+    }
+}
+
+fn run(program: &str, arguments: &[&str]) {
+    let mut command = Command::new(program);
+    let command = command.args(arguments);
+    let silent = command.stdout(Stdio::null()).stderr(Stdio::null());
+    drop(silent.status());
+}
+
+#[test]
+fn postfix_takes_letters_and_its_reports_come_back() {
+    if !Path::new("/usr/sbin/postfix").is_file() {
+        panic!("postfix is missing: cargo xtask test installs it");
+    }
+    let listener = TcpListener::bind("127.0.0.4:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let zone = "post.example MX 10 mx.post.example\nmx.post.example A 127.0.0.4";
+    let town = town(zone, address.port(), "");
+    let postfix = Postfix::start(address, town.server.address("smtp", Tls::Starttls));
+    let to = ["x@post.example", "nobody@post.example"];
+    town.send(
+        &to,
+        "to Postfix",
+        &["notify=SUCCESS,FAILURE", "envid=A+2BB"],
+    );
+    // It refuses one at once: that is our report; of the other it tells us itself.
+    let ours = town.report("Action: failed");
+    let told = &ours["recipients"][0];
+    assert_eq!(words(told, "Final-Recipient"), "rfc822;nobody@post.example");
+    assert_eq!(words(told, "Status"), "5.1.1", "{}", postfix.log());
+    let theirs = town.report("Action: delivered");
+    assert!(
+        words(&theirs, "words").contains("mx.post.example"),
+        "{theirs}"
+    );
+    assert_eq!(words(&theirs["message"], "Original-Envelope-Id"), "A+B");
+    assert_eq!(theirs["defects"], json!([]));
+    let letters = postfix.letters();
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    assert!(letters[0].contains("Subject: to Postfix\n"), "{letters:?}");
+    assert!(letters[0].contains("first\n.dot\nlast\n"), "{letters:?}");
+    town.is_done();
+}

@@ -1,0 +1,159 @@
+//! Recipients at other hosts: who may send to them, and what the queue gets.
+//!
+//! Not here: how letters leave (`queue`).
+//!
+//! RFC 3461 §5.2.7 (aliases), RFC 5321 §3.6.2 and §7.9 (whom we relay for).
+
+use mail::{AccountId, Address, BodyType, ForwardPath, Notify, Recipient};
+use message::Header;
+use store::Hint;
+
+use super::Incoming;
+use crate::queue::{self, Entry};
+use crate::report::wants_success;
+use crate::spool::Spooled;
+use crate::{Outcome, trace};
+
+/// What is known of a message's beginning, once its trace fields are there.
+#[derive(Debug, Default)]
+pub(super) struct Aside {
+    /// Its header as it is delivered, where a report returns it.
+    pub(super) header: Vec<u8>,
+    /// Octets of its `Return-Path` field, which does not travel.
+    skip: u64,
+    /// True if its header is ASCII.
+    is_ascii: bool,
+}
+
+impl Aside {
+    pub(super) fn of(whole: &[u8], reported: bool) -> Self {
+        let mut fields = Header::parse(whole);
+        fields.by_ref().for_each(drop);
+        let header = whole.get(..fields.offset()).unwrap_or_default();
+        Self {
+            header: match reported {
+                true => header.to_vec(),
+                false => Vec::new(),
+            },
+            skip: queue::return_path_octets(header),
+            is_ascii: header.is_ascii(),
+        }
+    }
+}
+
+impl Incoming {
+    /// Takes a recipient at another host.
+    pub(super) fn relay(&mut self, recipient: Recipient) -> Outcome<()> {
+        let rules = self.house.rules();
+        match &self.origin.account {
+            Some(account) => {
+                self.house.queue_has_room()?;
+                self.house.allow_send(account.id())?;
+            }
+            None => {
+                let trusts = |network: &mail::Network| network.contains(self.origin.peer);
+                if !rules.trusted_networks.iter().any(trusts) {
+                    return Err(trace::foreign("We do not relay for you"));
+                }
+                self.house.queue_has_room()?;
+            }
+        }
+        self.add_relayed(recipient);
+        Ok(())
+    }
+
+    /// Takes a recipient here whose aliases lead elsewhere: to one address with all that was asked
+    /// for, to several without a word of success, which is told here.
+    // RFC 3461 §5.2.7.2, §5.2.7.3 (c)
+    pub(super) async fn forward(
+        &mut self,
+        recipient: Recipient,
+        accounts: Vec<AccountId>,
+        addresses: Vec<Address>,
+    ) -> Outcome<()> {
+        self.house.queue_has_room()?;
+        let only = accounts.is_empty() && addresses.len() == 1;
+        self.add_local(accounts).await?;
+        let notify = match only {
+            true => recipient.notify,
+            false => without_success(recipient.notify),
+        };
+        let orcpt = recipient.orcpt.clone();
+        // RFC 3461 §5.2.1 (d)
+        let orcpt = orcpt.or_else(|| original(&recipient.forward_path));
+        for address in addresses {
+            self.add_relayed(Recipient {
+                forward_path: ForwardPath::Address(address),
+                notify,
+                orcpt: orcpt.clone(),
+            });
+        }
+        if !only && wants_success(recipient.notify) {
+            self.expanded.push(recipient);
+        }
+        Ok(())
+    }
+
+    /// Nobody gets a letter twice because two names lead to the same address.
+    fn add_relayed(&mut self, recipient: Recipient) {
+        let path = &recipient.forward_path;
+        if !self.relayed.iter().any(|one| one.forward_path == *path) {
+            self.relayed.push(recipient);
+        }
+    }
+
+    /// What the queue gets: an entry for each destination.
+    pub(super) fn entries(&self, spooled: &Spooled) -> Vec<Entry> {
+        let now = self.house.inner.outside.now();
+        let letter = Entry {
+            journey: self.journey,
+            blob: spooled.staged.blob,
+            hint: Hint::NONE,
+            octets: spooled.staged.len,
+            skip: self.aside.skip,
+            arrived: now,
+            reverse_path: self.sender.reverse_path.clone(),
+            // What is in fact ASCII travels everywhere.
+            body: match self.sender.body {
+                BodyType::EightBitMime if spooled.is_ascii => BodyType::SevenBit,
+                body => body,
+            },
+            smtputf8: self.sender.smtputf8 && !self.aside.is_ascii,
+            ret: self.sender.ret,
+            envid: self.sender.envid.clone(),
+            destination: String::new(),
+            due: Some(now.seconds),
+            attempts: 0,
+            warned: false,
+            recipients: Vec::new(),
+        };
+        self.house.entries(&letter, &self.relayed)
+    }
+}
+
+/// The same without success; what is left of it may be nothing.
+const fn without_success(notify: Option<Notify>) -> Option<Notify> {
+    match notify {
+        Some(Notify::On { failure, delay, .. }) if failure || delay => Some(Notify::On {
+            success: false,
+            failure,
+            delay,
+        }),
+        Some(_) => Some(Notify::Never),
+        None => None,
+    }
+}
+
+/// The address as the sender wrote it, where the sender did not say so itself.
+// RFC 3461 §4.2, RFC 6533 §3
+fn original(path: &ForwardPath) -> Option<String> {
+    let ForwardPath::Address(address) = path else {
+        return None;
+    };
+    let kind = if address.needs_utf8() {
+        "utf-8"
+    } else {
+        "rfc822"
+    };
+    Some(format!("{kind};{}", address.written()))
+}

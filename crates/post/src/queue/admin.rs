@@ -1,0 +1,150 @@
+//! The queue as who looks after the host sees and changes it.
+//!
+//! What is being handed on at this moment is left as it is: its fate is nearly known.
+//!
+//! Not here: words for people (`caramel`).
+
+use mail::QueueId;
+use store::{Direction, Partition};
+
+use super::claim::behind;
+use super::entry::{Entry, LETTERS, letter_key, read_letter_key};
+use super::{Change, Claimed};
+use crate::{Error, Fault, Outcome, Post};
+
+/// Letters that are looked at in one step.
+const STEP_LETTERS: usize = 200;
+
+/// A page of the queue.
+#[derive(Clone, Debug, Default)]
+pub struct QueuePage {
+    /// The letters, by id, and whether somebody is handing them on.
+    pub letters: Vec<(QueueId, Entry, bool)>,
+    /// True if there are more behind the last.
+    pub more: bool,
+    /// Letters in all.
+    pub total: u64,
+}
+
+/// What is done with letters that wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueDeed {
+    /// They are tried now.
+    Retry,
+    /// They are kept back.
+    Hold,
+    /// They go on, now.
+    Release,
+    /// They are thrown away; nobody is told.
+    Drop,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueDone {
+    /// Letters that were changed.
+    pub changed: u64,
+    /// Letters that were left as they are: held ones are not retried, others not released.
+    pub unfit: u64,
+    /// Letters that somebody is handing on.
+    pub busy: u64,
+    /// Letters that are not there.
+    pub missing: u64,
+}
+
+impl Post {
+    /// Letters in the queue, those behind `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn queue(&self, after: Option<QueueId>, limit: usize) -> Outcome<QueuePage> {
+        let store = self.inner.store.as_ref();
+        self.inner.queue.load(store).await?;
+        let from = after.map_or_else(bytes::Bytes::new, |id| behind(&letter_key(id)));
+        let rows = store.scan(
+            Partition::QUEUE,
+            LETTERS,
+            (from, None),
+            limit,
+            Direction::Rising,
+        );
+        let page = rows.await.map_err(Error::reading("reading the queue"))?;
+        let mut letters = Vec::with_capacity(page.rows.len());
+        for row in &page.rows {
+            let read = read_letter_key(&row.key).zip(Entry::read(&row.value));
+            let (id, entry) = read.ok_or(Fault::Row("the queue"))?;
+            letters.push((id, entry, self.inner.queue.is_leased(id)));
+        }
+        Ok(QueuePage {
+            letters,
+            more: page.more,
+            total: self.inner.queue.desk().letters(),
+        })
+    }
+
+    /// One letter, and whether somebody is handing it on.
+    ///
+    /// # Errors
+    /// [`crate::Why::Nonexistent`], or if the store cannot be read.
+    pub async fn queued(&self, id: QueueId) -> Outcome<(Entry, bool)> {
+        let store = self.inner.store.as_ref();
+        let rows = store.get(Partition::QUEUE, LETTERS, vec![letter_key(id)]);
+        let rows = rows.await.map_err(Error::reading("reading the queue"))?;
+        let row = rows.into_iter().next().flatten();
+        let row = row.ok_or_else(|| Error::nonexistent(format!("There is no letter {id}")))?;
+        let entry = Entry::read(&row).ok_or(Fault::Row("the queue"))?;
+        Ok((entry, self.inner.queue.is_leased(id)))
+    }
+
+    /// Does something with letters of the queue.
+    ///
+    /// # Errors
+    /// If the store cannot be read or written; what was done until then stays.
+    pub async fn change_queue(&self, ids: &[QueueId], deed: QueueDeed) -> Outcome<QueueDone> {
+        let mut done = QueueDone::default();
+        for ids in ids.chunks(STEP_LETTERS) {
+            let mut leases = Vec::with_capacity(ids.len());
+            for id in ids {
+                match self.inner.queue.lease(*id) {
+                    Some(lease) => leases.push(lease),
+                    None => done.busy += 1,
+                }
+            }
+            let asked = leases.len();
+            let claimed = self.read_leased(leases).await?;
+            let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+            done.missing += count(asked.saturating_sub(claimed.len()));
+            let mut change = Change::default();
+            let (fit, unfit): (Vec<_>, Vec<_>) = claimed
+                .iter()
+                .partition(|one| self.alter(one, deed, &mut change));
+            self.change_with_queue(&[], &[], &change, |_, _| Ok(()))
+                .await?;
+            fit.iter().for_each(|one| one.lease.end());
+            done.changed += count(fit.len());
+            done.unfit += count(unfit.len());
+        }
+        Ok(done)
+    }
+
+    /// True if it can be done.
+    fn alter(&self, one: &Claimed, deed: QueueDeed, change: &mut Change) -> bool {
+        let (id, before) = (one.id(), one.entry.clone());
+        let now = Some(self.inner.outside.now().seconds);
+        let due = match (deed, before.due) {
+            (QueueDeed::Drop, _) => {
+                change.ended.push((id, before));
+                return true;
+            }
+            (QueueDeed::Retry, Some(_)) | (QueueDeed::Release, None) => now,
+            (QueueDeed::Hold, Some(_)) => None,
+            _ => return false,
+        };
+        let after = Entry {
+            due,
+            ..before.clone()
+        };
+        change.kept.push((id, before, after));
+        true
+    }
+}

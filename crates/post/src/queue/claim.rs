@@ -1,0 +1,157 @@
+//! What is due: destinations as their time comes, and the letters for one of them.
+//!
+//! Neither looks at more rows than it tells of, and at those somebody has a lease on: a million
+//! letters that wait cost nothing until their time comes.
+//!
+//! Not here: how many are handed on at once (`server`).
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use mail::QueueId;
+use store::{Direction, Partition};
+use tokio::sync::watch;
+
+use super::desk::Lease;
+use super::entry::{
+    self, DESTINATIONS, DUE, Entry, LETTERS, Place, destination_key, letter_key,
+    read_destination_key,
+};
+use crate::{Error, Fault, Outcome, Post};
+
+/// A letter that is taken out to be handed on. Dropped without an outcome, it is due again.
+#[derive(Debug)]
+pub struct Claimed {
+    pub(super) lease: Lease,
+    /// What it is.
+    pub entry: Entry,
+}
+
+impl Claimed {
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> QueueId {
+        self.lease.id
+    }
+}
+
+/// What a sweep found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sweep {
+    /// Destinations that have letters due, and the first place of each that was seen.
+    pub destinations: BTreeMap<String, Place>,
+    /// The last place that was looked at: the next sweep goes on behind it.
+    pub last: Option<Place>,
+    /// True if there may be more that are due.
+    pub more: bool,
+    /// When the next letter is due, in seconds since 1970.
+    pub next: Option<i64>,
+}
+
+impl Post {
+    /// Looks at what is due behind `after`, at most `limit` letters of it.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn sweep_queue(&self, after: Option<Place>, limit: usize) -> Outcome<Sweep> {
+        let now = self.inner.outside.now().seconds;
+        let from = after.map_or_else(Bytes::new, |place| behind(&place.key()));
+        let rows = self.inner.store.scan(
+            Partition::QUEUE,
+            DUE,
+            (from, None),
+            limit,
+            Direction::Rising,
+        );
+        let page = rows.await.map_err(Error::reading("reading the queue"))?;
+        let mut sweep = Sweep {
+            more: page.more,
+            ..Sweep::default()
+        };
+        for row in &page.rows {
+            let read = entry::read_due(&row.key, &row.value);
+            let (place, destination) = read.ok_or(Fault::Row("the queue"))?;
+            if place.due > now {
+                sweep.next = Some(place.due);
+                sweep.more = false;
+                break;
+            }
+            sweep.last = Some(place);
+            sweep.destinations.entry(destination).or_insert(place);
+        }
+        Ok(sweep)
+    }
+
+    /// Takes at most `limit` letters for a destination whose time has come, the oldest first.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn claim(&self, destination: &str, limit: usize) -> Outcome<Vec<Claimed>> {
+        let now = self.inner.outside.now().seconds;
+        let queue = &self.inner.queue;
+        let end = Place {
+            due: now.saturating_add(1),
+            id: QueueId(0),
+        };
+        let first = destination_key(destination, Place::default());
+        let end = destination_key(destination, end);
+        // Those that somebody has stand among them.
+        let rows = limit.saturating_add(queue.leased());
+        let rows = self.inner.store.scan(
+            Partition::QUEUE,
+            DESTINATIONS,
+            (first, Some(end)),
+            rows,
+            Direction::Rising,
+        );
+        let page = rows.await.map_err(Error::reading("reading the queue"))?;
+        let mut leases = Vec::new();
+        for row in &page.rows {
+            if leases.len() == limit {
+                break;
+            }
+            let place = read_destination_key(&row.key).ok_or(Fault::Row("the queue"))?;
+            leases.extend(queue.lease(place.id));
+        }
+        let claimed = self.read_leased(leases).await?;
+        // Somebody else may have been here between the look and the lease.
+        let is_due = |one: &Claimed| one.entry.due.is_some_and(|due| due <= now);
+        Ok(claimed.into_iter().filter(is_due).collect())
+    }
+
+    /// The letters of these leases that are there.
+    pub(super) async fn read_leased(&self, leases: Vec<Lease>) -> Outcome<Vec<Claimed>> {
+        if leases.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys = leases.iter().map(|lease| letter_key(lease.id)).collect();
+        let rows = self.inner.store.get(Partition::QUEUE, LETTERS, keys);
+        let rows = rows.await.map_err(Error::reading("reading the queue"))?;
+        let mut claimed = Vec::new();
+        for (mut lease, row) in leases.into_iter().zip(rows) {
+            let Some(value) = row else { continue };
+            let entry = Entry::read(&value).ok_or(Fault::Row("the queue"))?;
+            lease.place = entry.place(lease.id);
+            claimed.push(Claimed { lease, entry });
+        }
+        Ok(claimed)
+    }
+
+    /// Counts up whenever a letter got a place in the order of the queue.
+    #[must_use]
+    pub fn queue_news(&self) -> watch::Receiver<u64> {
+        self.inner.queue.news()
+    }
+
+    /// The first place that was given in the queue since this was asked last: sweeps that are
+    /// behind it have to go back.
+    #[must_use]
+    pub fn queue_rewound(&self) -> Option<Place> {
+        self.inner.queue.take_earliest()
+    }
+}
+
+/// The smallest key behind this one.
+pub(super) fn behind(key: &[u8]) -> Bytes {
+    [key, &[0][..]].concat().into()
+}

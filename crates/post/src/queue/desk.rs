@@ -1,0 +1,277 @@
+//! The queue's desk: its counters and leases in memory, one change after the other.
+//!
+//! As the keeper of an account does, it may prepare a change before the one before is durable; a
+//! commit that fails makes it read its counters anew. A lease is in memory only and has a token, so
+//! that whoever lost it changes nothing.
+//!
+//! Not here: the rows (`entry`), which letters are taken (`claim`), what becomes of them (`settle`).
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use mail::QueueId;
+use store::{Partition, Store, Version, Writes};
+use tokio::sync::watch;
+
+use super::entry::{COUNTS, Counts, Entry, Place};
+use crate::{Error, Fault, Outcome};
+
+/// The queue in memory: a few numbers, and a lease for each letter that is being handed on.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    desk: Mutex<Desk>,
+    loading: tokio::sync::Mutex<()>,
+    /// Counts up whenever a letter got a place in the order.
+    news: watch::Sender<u64>,
+}
+
+/// The desk, while somebody is at it.
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
+    generation: u64,
+    known: Option<Known>,
+    /// Who has a lease on which letter.
+    leases: HashMap<QueueId, u64>,
+    tokens: u64,
+    /// The first place that was given since the relay looked last.
+    earliest: Option<Place>,
+}
+
+/// What is known of the rows, those on their way to the disk included.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    version: Version,
+    counts: Counts,
+}
+
+/// What one step of the store changes in the queue.
+#[derive(Debug, Default)]
+pub(crate) struct Change {
+    /// Letters that come.
+    pub(crate) begun: Vec<Entry>,
+    /// Letters that stay: as they were, and as they are.
+    pub(crate) kept: Vec<(QueueId, Entry, Entry)>,
+    /// Letters that go, as they were.
+    pub(crate) ended: Vec<(QueueId, Entry)>,
+}
+
+impl Change {
+    /// True if it changes nothing.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.begun.is_empty() && self.kept.is_empty() && self.ended.is_empty()
+    }
+}
+
+/// The queue's part in a commit that is on its way.
+#[derive(Debug)]
+pub(crate) struct Party {
+    queue: Arc<Queue>,
+    generation: u64,
+    earliest: Option<Place>,
+}
+
+/// A lease on a letter: nobody else hands it on or changes it while this lives. Dropped without an
+/// outcome, it leaves the letter as it was.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    queue: Arc<Queue>,
+    pub(crate) id: QueueId,
+    token: u64,
+    /// Where the letter stands, once it was read.
+    pub(crate) place: Option<Place>,
+    /// True once what came of it is on the disk.
+    done: AtomicBool,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            desk: Mutex::default(),
+            loading: tokio::sync::Mutex::default(),
+            news: watch::Sender::new(0),
+        }
+    }
+}
+
+impl Queue {
+    /// The desk; a panic at it may have left half a change, so it is read anew.
+    pub(crate) fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(|poison: PoisonError<_>| {
+            let mut desk = poison.into_inner();
+            desk.discard();
+            self.desk.clear_poison();
+            desk
+        })
+    }
+
+    /// Reads the counters, if they are not known.
+    pub(crate) async fn load(&self, store: &dyn Store) -> Outcome<()> {
+        let _one_at_a_time = self.loading.lock().await;
+        if self.desk().is_loaded() {
+            return Ok(());
+        }
+        let reading = Error::reading;
+        let version = store.version(Partition::QUEUE).await;
+        let version = version.map_err(reading("reading the queue"))?;
+        let rows = store.get(Partition::QUEUE, COUNTS, vec![Bytes::new()]);
+        let rows = rows.await.map_err(reading("reading the queue"))?;
+        let counts = match rows.into_iter().next().flatten() {
+            None => Counts::default(),
+            Some(value) => Counts::read(&value).ok_or(Fault::Row("the queue"))?,
+        };
+        self.desk().known = Some(Known { version, counts });
+        Ok(())
+    }
+
+    /// Takes a lease on a letter, unless somebody has it.
+    pub(crate) fn lease(self: &Arc<Self>, id: QueueId) -> Option<Lease> {
+        let mut desk = self.desk();
+        desk.tokens += 1;
+        let token = desk.tokens;
+        if desk.leases.contains_key(&id) {
+            return None;
+        }
+        desk.leases.insert(id, token);
+        Some(Lease {
+            queue: Arc::clone(self),
+            id,
+            token,
+            place: None,
+            done: AtomicBool::new(false),
+        })
+    }
+
+    /// How many letters are being handed on or changed.
+    pub(crate) fn leased(&self) -> usize {
+        self.desk().leases.len()
+    }
+
+    /// True if somebody has a lease on it.
+    pub(crate) fn is_leased(&self, id: QueueId) -> bool {
+        self.desk().leases.contains_key(&id)
+    }
+
+    /// Tells whoever hands letters on that one has this place.
+    fn tell(&self, place: Place) {
+        let mut desk = self.desk();
+        let before = desk.earliest;
+        desk.earliest = [before, Some(place)].into_iter().flatten().min();
+        drop(desk);
+        self.news.send_modify(|count| *count += 1);
+    }
+
+    /// Counts up whenever a letter got a place in the order.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    /// The first place that was given since this was asked last.
+    pub(crate) fn take_earliest(&self) -> Option<Place> {
+        self.desk().earliest.take()
+    }
+}
+
+impl Desk {
+    /// True if its counters are known.
+    pub(crate) const fn is_loaded(&self) -> bool {
+        self.known.is_some()
+    }
+
+    /// Letters in the queue, as far as is known.
+    pub(crate) fn letters(&self) -> u64 {
+        self.known.map_or(0, |known| known.counts.letters)
+    }
+
+    fn discard(&mut self) {
+        self.generation += 1;
+        self.known = None;
+    }
+
+    /// Prepares a change: its writes, and what is to be told once they are durable. `None` if the
+    /// counters are not known.
+    pub(crate) fn prepare(
+        &mut self,
+        queue: &Arc<Queue>,
+        change: &Change,
+    ) -> Option<(Writes, Party)> {
+        let known = self.known.as_mut()?;
+        let (mut writes, mut earliest) = (Vec::new(), None::<Place>);
+        let mut note = |place: Option<Place>| {
+            earliest = [earliest, place].into_iter().flatten().min();
+        };
+        for (id, before) in &change.ended {
+            writes.extend(before.delete(*id));
+            known.counts.letters = known.counts.letters.saturating_sub(1);
+        }
+        for (id, before, after) in &change.kept {
+            writes.extend(before.unplace(*id));
+            writes.extend(after.put(*id));
+            note(after.place(*id));
+        }
+        for entry in &change.begun {
+            known.counts.last = known.counts.last.saturating_add(1);
+            known.counts.letters = known.counts.letters.saturating_add(1);
+            let id = QueueId(known.counts.last);
+            writes.extend(entry.put(id));
+            note(entry.place(id));
+        }
+        writes.push(known.counts.put());
+        let part = Writes {
+            partition: Partition::QUEUE,
+            from: known.version,
+            writes,
+        };
+        known.version = known.version.next();
+        let party = Party {
+            queue: Arc::clone(queue),
+            generation: self.generation,
+            earliest,
+        };
+        Some((part, party))
+    }
+}
+
+impl Party {
+    /// The change is durable: whoever hands letters on may look.
+    pub(crate) fn succeed(&self) {
+        if let Some(place) = self.earliest {
+            self.queue.tell(place);
+        }
+    }
+
+    /// It never will be: the counters are read anew.
+    pub(crate) fn fail(&self) {
+        let mut desk = self.queue.desk();
+        if desk.generation == self.generation {
+            desk.discard();
+        }
+    }
+}
+
+impl Lease {
+    /// True as long as nobody has taken it away.
+    pub(crate) fn holds(&self) -> bool {
+        self.queue.desk().leases.get(&self.id) == Some(&self.token)
+    }
+
+    /// What came of it is on the disk.
+    pub(crate) fn end(&self) {
+        self.done.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut desk = self.queue.desk();
+        if desk.leases.get(&self.id) == Some(&self.token) {
+            desk.leases.remove(&self.id);
+        }
+        drop(desk);
+        // Whoever passed over it while it was taken has to look again.
+        if let (Some(place), false) = (self.place, self.done.load(Ordering::Relaxed)) {
+            self.queue.tell(place);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The queue, as the command line asks about it.
+//!
+//! Not here: what a letter's life is (`post::queue`).
+
+use mail::QueueId;
+use post::Post;
+use post::queue::{Entry, QueueDeed, Said, Waiting};
+use serde_json::{Value, json};
+
+use super::{Arguments, error, refused, unknown};
+
+/// Letters of one page.
+const PAGE_LETTERS_MAX: usize = 500;
+/// Letters that one call names by their ids.
+const IDS_MAX: usize = 10_000;
+
+/// Carries out one method.
+pub(super) async fn administer(
+    post: &Post,
+    method: &str,
+    arguments: &Arguments<'_>,
+) -> Result<Value, Value> {
+    let deed = match method {
+        "Queue/list" => return list(post, arguments).await,
+        "Queue/get" => {
+            let id = id(arguments.text("id")?)?;
+            let (entry, attempting) = post.queued(id).await.map_err(refused)?;
+            return Ok(letter(id, &entry, attempting));
+        }
+        "Queue/retry" => QueueDeed::Retry,
+        "Queue/hold" => QueueDeed::Hold,
+        "Queue/release" => QueueDeed::Release,
+        "Queue/drop" => QueueDeed::Drop,
+        _ => return Err(unknown(method)),
+    };
+    let ids = arguments.0.get("ids").and_then(Value::as_array);
+    let ids = ids.map(Vec::as_slice).unwrap_or_default();
+    if ids.len() > IDS_MAX {
+        return Err(error("limit", "These are too many letters at once"));
+    }
+    let ids: Result<Vec<QueueId>, Value> = ids
+        .iter()
+        .map(|text| id(text.as_str().unwrap_or_default()))
+        .collect();
+    let done = post.change_queue(&ids?, deed).await.map_err(refused)?;
+    Ok(json!({
+        "changed": done.changed,
+        "unfit": done.unfit,
+        "busy": done.busy,
+        "missing": done.missing,
+    }))
+}
+
+async fn list(post: &Post, arguments: &Arguments<'_>) -> Result<Value, Value> {
+    let after = arguments.0.get("after").and_then(Value::as_str);
+    let after = after.map(id).transpose()?;
+    let page = post.queue(after, PAGE_LETTERS_MAX).await;
+    let page = page.map_err(refused)?;
+    let letters = page.letters.iter();
+    let letters = letters.map(|(id, entry, attempting)| letter(*id, entry, *attempting));
+    Ok(json!({
+        "list": letters.collect::<Vec<_>>(),
+        "more": page.more,
+        "total": page.total,
+    }))
+}
+
+fn id(text: &str) -> Result<QueueId, Value> {
+    let id = QueueId::parse(text);
+    id.ok_or_else(|| {
+        error(
+            "invalidArguments",
+            format!("{text} is not the id of a letter"),
+        )
+    })
+}
+
+fn letter(id: QueueId, entry: &Entry, attempting: bool) -> Value {
+    let state = match (attempting, entry.due) {
+        (true, _) => "attempting",
+        (false, Some(_)) => "due",
+        (false, None) => "held",
+    };
+    json!({
+        "id": id.to_string(),
+        "journey": entry.journey.to_string(),
+        "state": state,
+        "from": entry.reverse_path.to_string(),
+        "destination": entry.destination,
+        "arrived": entry.arrived.seconds,
+        "due": entry.due,
+        "attempts": entry.attempts,
+        "warned": entry.warned,
+        "size": entry.range().len,
+        "recipients": entry.recipients.iter().map(recipient).collect::<Vec<_>>(),
+    })
+}
+
+fn recipient(waiting: &Waiting) -> Value {
+    json!({
+        "to": waiting.recipient.forward_path.to_string(),
+        "said": waiting.said.as_ref().map(said),
+    })
+}
+
+fn said(said: &Said) -> Value {
+    json!({
+        "host": said.host,
+        "code": said.code.map(mail::ReplyCode::value),
+        "status": said.status.to_string(),
+        "text": said.text,
+    })
+}

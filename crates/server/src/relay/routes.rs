@@ -1,0 +1,156 @@
+//! Which way letters for elsewhere take: to the hosts of their destination, or through another.
+//!
+//! Not here: which hosts a destination has (`hosts`).
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mail::{Host, ReversePath};
+use net::ClientConfig;
+use wire::sasl::Secret;
+
+/// What the relay is told.
+#[derive(Clone, Debug)]
+pub struct RelaySettings {
+    /// The port that other hosts are called at.
+    pub port: u16,
+    /// Ways that letters take, the first that fits; none: to the hosts of their destination.
+    pub routes: Vec<RelayRoute>,
+    /// Connections at once, to all destinations.
+    pub connections_max: usize,
+    /// Connections at once to one destination.
+    pub connections_per_destination_max: usize,
+    /// How long it may take to reach a host.
+    pub connect_timeout: Duration,
+}
+
+impl Default for RelaySettings {
+    fn default() -> Self {
+        Self {
+            port: 25,
+            routes: Vec::new(),
+            connections_max: 100,
+            connections_per_destination_max: 20,
+            connect_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A way for some letters.
+#[derive(Clone, Debug)]
+pub struct RelayRoute {
+    /// Of senders at this domain only.
+    pub sender: Option<Host>,
+    /// To recipients at this domain only.
+    pub recipient: Option<Host>,
+    /// Through this host; `None`: to the hosts of their destination.
+    pub via: Option<Arc<SmartHost>>,
+}
+
+/// A host that takes letters for everywhere.
+#[derive(Clone)]
+pub struct SmartHost {
+    /// Its name or address.
+    pub host: Host,
+    /// Its port.
+    pub port: u16,
+    /// When the connection is encrypted.
+    pub encrypted: crate::Encrypted,
+    /// Whom its certificate is checked with; `None` where there is no TLS.
+    pub trust: Option<Arc<ClientConfig>>,
+    /// Name and password, where it wants them.
+    pub login: Option<(String, Secret)>,
+}
+
+/// Without what it is trusted with.
+impl fmt::Debug for SmartHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SmartHost")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("encrypted", &self.encrypted)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RelaySettings {
+    /// The way of a letter: the host it goes through, if it does.
+    pub(super) fn via(
+        &self,
+        reverse_path: &ReversePath,
+        destination: &str,
+    ) -> Option<&Arc<SmartHost>> {
+        let sender = reverse_path.address().map(|address| &address.host);
+        let fits = |route: &&RelayRoute| {
+            let of = route.sender.as_ref();
+            let to = route.recipient.as_ref();
+            of.is_none_or(|host| sender == Some(host))
+                && to.is_none_or(|host| host.to_ascii().eq_ignore_ascii_case(destination))
+        };
+        self.routes.iter().find(fits)?.via.as_ref()
+    }
+}
+
+/// The address that a destination is, if it is an address literal.
+pub(super) fn literal(destination: &str) -> Option<IpAddr> {
+    match Host::parse(destination).ok()? {
+        Host::Ip(ip) => Some(ip),
+        Host::Domain(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn smart(name: &str) -> Arc<SmartHost> {
+        Arc::new(SmartHost {
+            host: Host::parse(name).unwrap(),
+            port: 587,
+            encrypted: crate::Encrypted::StartTls,
+            trust: None,
+            login: None,
+        })
+    }
+
+    #[test]
+    fn the_first_way_that_fits_is_taken() {
+        let host = |name: &str| Some(Host::parse(name).unwrap());
+        let settings = RelaySettings {
+            routes: vec![
+                RelayRoute {
+                    sender: None,
+                    recipient: host("direct.example"),
+                    via: None,
+                },
+                RelayRoute {
+                    sender: host("a.example"),
+                    recipient: None,
+                    via: Some(smart("of-a.example")),
+                },
+                RelayRoute {
+                    sender: None,
+                    recipient: host("b.example"),
+                    via: Some(smart("to-b.example")),
+                },
+            ],
+            ..RelaySettings::default()
+        };
+        let cases = [
+            ("<x@a.example>", "direct.example", None),
+            ("<x@a.example>", "b.example", Some("of-a.example")),
+            ("<x@c.example>", "b.example", Some("to-b.example")),
+            ("<>", "B.example", Some("to-b.example")),
+            ("<>", "c.example", None),
+        ];
+        for (from, to, expected) in cases {
+            let path = ReversePath::parse(from).unwrap();
+            let via = settings.via(&path, to).map(|via| via.host.to_string());
+            assert_eq!(via.as_deref(), expected, "{from} {to}");
+        }
+        assert_eq!(literal("[192.0.2.1]"), Some([192, 0, 2, 1].into()));
+        assert_eq!(literal("192.0.2.1.example"), None);
+    }
+}
