@@ -44,7 +44,7 @@ fn a_backup_that_was_broken_off_anywhere_goes_on() {
                 kind: None,
                 passing: seed,
                 failure: Failure::Broken,
-                forever: true,
+                then: sim::Then::Fail,
             }));
             create(&repository(&disk), &mut Still::of(&store), 100)
         };

@@ -95,7 +95,7 @@ fn wherever_it_is_broken_off_others_are_whole() {
             kind: None,
             passing,
             failure: Failure::Broken,
-            forever: true,
+            then: sim::Then::Fail,
         }));
         let done = backup::prune(&repository(&disk), &names[..1]);
         if disk.failed().is_none() {

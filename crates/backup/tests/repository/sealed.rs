@@ -206,7 +206,7 @@ fn one_that_was_broken_off_anywhere_goes_on() {
             kind: None,
             passing,
             failure: Failure::Broken,
-            forever: true,
+            then: sim::Then::Fail,
         }));
         let done = create(&sealed(&disk, 7), &mut Still::of(&store), 100);
         if disk.failed().is_none() {
