@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sieve", &["message", "mail"]),
     ("smtp", &["wire", "mail"]),
     ("pop3", &["wire", "mail"]),
+    ("managesieve", &["wire", "mail"]),
     ("imap", &["wire", "message", "mail"]),
     ("store", &["mail"]),
     ("post", &["store", "trust", "message", "index", "mail"]),
@@ -39,7 +40,16 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Rooms that may neither look at a clock nor touch a socket or a disk.
 pub(crate) const PURE: &[&str] = &[
-    "mail", "wire", "message", "trust", "index", "sieve", "smtp", "imap", "pop3",
+    "mail",
+    "wire",
+    "message",
+    "trust",
+    "index",
+    "sieve",
+    "smtp",
+    "imap",
+    "pop3",
+    "managesieve",
 ];
 
 /// Libraries a pure room may use: those that only compute.
