@@ -17,7 +17,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("managesieve", &["wire", "mail"]),
     ("imap", &["wire", "message", "mail"]),
     ("store", &["mail"]),
-    ("post", &["store", "trust", "message", "index", "mail"]),
+    (
+        "post",
+        &["store", "trust", "sieve", "message", "index", "mail"],
+    ),
     ("backup", &["post", "store", "mail"]),
     ("net", &["wire", "mail"]),
     (
