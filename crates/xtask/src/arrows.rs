@@ -26,7 +26,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "server",
         &[
-            "post", "net", "trust", "smtp", "imap", "pop3", "message", "wire", "mail", "store",
+            "post",
+            "net",
+            "trust",
+            "smtp",
+            "imap",
+            "pop3",
+            "managesieve",
+            "message",
+            "wire",
+            "mail",
+            "store",
         ],
     ),
     (
