@@ -332,10 +332,13 @@ impl Cli {
             Some(Command::Completions { shell }) => papers::completions(shell),
             Some(Command::Parse(parse)) => parse::run(&parse),
             Some(Command::Compose(compose)) => compose::run(&compose),
-            Some(Command::Sieve(command)) => sieve::run(&command),
             Some(Command::Dkim(asked)) => dkim::run(&asked),
             Some(Command::Trust(asked)) => verdicts::run(&asked),
             Some(Command::Store(StoreCommand::VerifyDisk(asked))) => verify::run(&asked),
+            Some(Command::Sieve(ref asked)) => match sieve::run_without_configuration(asked) {
+                Some(done) => done,
+                None => sieve::run(&self.configuration()?, asked),
+            },
             Some(Command::Backup(ref asked)) => match asked.run_without_configuration() {
                 Some(done) => done,
                 None => asked.run(&self.configuration()?),

@@ -49,6 +49,7 @@ pub(crate) fn configuration() -> Result<Config, Complaint> {
         ("imap", 8993, "implicit"),
         ("pop3", 8110, "starttls"),
         ("pop3", 8995, "implicit"),
+        ("managesieve", 8190, "starttls"),
     ];
     let mut addresses = vec!["127.0.0.1"];
     if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
@@ -179,6 +180,8 @@ pub(crate) fn greet(
     let (submission, submissions) = pair(Protocol::Submission);
     let (imap, imaps) = pair(Protocol::Imap);
     let (pop3, pop3s) = pair(Protocol::Pop3);
+    let sieve = ports(Protocol::ManageSieve);
+    let sieve = sieve.first().copied().unwrap_or_default();
     let ca = config.authority().join("authority.pem");
     let ca = ca.display();
     let mut text = String::from("Caramel: a demonstration. Nothing leaves this machine.\n\n");
@@ -195,6 +198,7 @@ pub(crate) fn greet(
     text.push_str(&format!(
         "\n  read    IMAP {imap}, with TLS {imaps}; POP3 {pop3}, with TLS {pop3s}\n  \
          send    SMTP {submission}, with TLS {submissions}; from other servers {smtp}\n  \
+         filter  ManageSieve {sieve}\n  \
          trust   {ca}\n  data    {}\n\nTry:\n  \
          curl -u {ada}:{secret} 'imap://127.0.0.1:{imap}/INBOX;UID=1'\n  \
          curl --cacert {ca} -u {ada}:{secret} pop3s://127.0.0.1:{pop3s}/\n  \

@@ -29,7 +29,7 @@ pub(crate) struct Dialogue {
     #[arg(long, value_name = "ID")]
     connection: Option<u64>,
     /// Only those in this protocol.
-    #[arg(long, value_parser = ["smtp", "submission", "lmtp", "imap", "pop3"])]
+    #[arg(long, value_parser = ["smtp", "submission", "lmtp", "imap", "pop3", "managesieve"])]
     protocol: Option<String>,
     /// Shows what is in messages as well; passwords never.
     #[arg(long)]

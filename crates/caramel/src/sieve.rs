@@ -1,6 +1,7 @@
-//! `caramel sieve`: filter scripts checked, tried on a message, tested.
+//! `caramel sieve`: filter scripts checked, tried on a message, tested; those of accounts kept.
 //!
-//! Needs neither configuration nor store. Not here: the language (the room `sieve`).
+//! What is checked and tried needs neither configuration nor store. Not here: the language (the
+//! room `sieve`).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,12 +10,14 @@ use ::sieve::{Circumstances, Fault, Letter, Limits, Outcome, Script};
 use clap::{Args, Subcommand};
 use mail::{ForwardPath, Recipient, ReversePath};
 
-use crate::cli::say;
+use crate::cli::{Listing, say};
 use crate::complaint::Complaint;
+use crate::config::Config;
 use crate::input;
 
 mod expect;
 mod house;
+mod kept;
 mod show;
 
 use house::House;
@@ -43,6 +46,71 @@ pub(crate) enum SieveCommand {
     Test {
         /// The file.
         file: PathBuf,
+    },
+    /// Gives an account a script, in the place of one of the same name.
+    ///
+    /// A text that is no script is not taken, nor one that requires what delivery does not carry
+    /// out.
+    Put {
+        /// The account.
+        #[arg(value_name = "ADDRESS")]
+        account: String,
+        /// The script; `-` for standard input.
+        file: PathBuf,
+        /// What it is called there; else as the file, without its extension.
+        #[arg(long)]
+        name: Option<String>,
+        /// Makes it the one that runs.
+        #[arg(long)]
+        activate: bool,
+    },
+    /// Lists the scripts of an account.
+    List {
+        /// The account.
+        #[arg(value_name = "ADDRESS")]
+        account: String,
+        #[command(flatten)]
+        listing: Listing,
+    },
+    /// Writes a script of an account to standard output.
+    Get {
+        /// The account.
+        #[arg(value_name = "ADDRESS")]
+        account: String,
+        /// The script's name.
+        name: String,
+    },
+    /// Makes a script the one that runs for what comes to an account.
+    Activate {
+        /// The account.
+        #[arg(value_name = "ADDRESS")]
+        account: String,
+        /// The script's name.
+        name: String,
+    },
+    /// Lets no script run for an account.
+    Deactivate {
+        /// The account.
+        #[arg(value_name = "ADDRESS")]
+        account: String,
+    },
+    /// Removes a script of an account; not the one that runs.
+    Rm {
+        /// The account.
+        #[arg(value_name = "ADDRESS")]
+        account: String,
+        /// The script's name.
+        name: String,
+    },
+    /// Gives a script of an account another name.
+    Rename {
+        /// The account.
+        #[arg(value_name = "ADDRESS")]
+        account: String,
+        /// The script's name.
+        name: String,
+        /// The new one.
+        new: String,
     },
 }
 
@@ -75,12 +143,32 @@ fn forward_path(text: &str) -> Result<ForwardPath, mail::SyntaxError> {
     ForwardPath::parse(&format!("<{bare}>"))
 }
 
-/// Does what was asked.
-pub(crate) fn run(command: &SieveCommand) -> Result<(), Complaint> {
-    match command {
+/// Does what was asked, if it needs no configuration.
+pub(crate) fn run_without_configuration(command: &SieveCommand) -> Option<Result<(), Complaint>> {
+    Some(match command {
         SieveCommand::Check { scripts } => check(scripts),
         SieveCommand::Run(trial) => try_out(trial),
         SieveCommand::Test { file } => expect::run(file),
+        _ => return None,
+    })
+}
+
+/// Does what was asked of an account's scripts.
+pub(crate) fn run(config: &Config, command: &SieveCommand) -> Result<(), Complaint> {
+    match command {
+        SieveCommand::Put {
+            account,
+            file,
+            name,
+            activate,
+        } => kept::put(config, account, (file, name.as_deref()), *activate),
+        SieveCommand::List { account, listing } => kept::list(config, account, listing),
+        SieveCommand::Get { account, name } => kept::get(config, account, name),
+        SieveCommand::Activate { account, name } => kept::activate(config, account, Some(name)),
+        SieveCommand::Deactivate { account } => kept::activate(config, account, None),
+        SieveCommand::Rm { account, name } => kept::remove(config, account, name),
+        SieveCommand::Rename { account, name, new } => kept::rename(config, account, (name, new)),
+        SieveCommand::Check { .. } | SieveCommand::Run(_) | SieveCommand::Test { .. } => Ok(()),
     }
 }
 

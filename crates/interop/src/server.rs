@@ -342,6 +342,7 @@ fn configuration(data: &Path, more: &str) -> String {
         ("imap", Tls::Implicit),
         ("pop3", Tls::Starttls),
         ("pop3", Tls::Implicit),
+        ("managesieve", Tls::Starttls),
     ];
     for (protocol, tls) in listeners {
         text.push_str(&format!(

@@ -66,6 +66,7 @@ fn a_line_without_end_costs_nothing() {
         ("smtp", "EHLO ", "500"),
         ("imap", "a NOOP", "BAD"),
         ("pop3", "USER ", "-ERR"),
+        ("managesieve", "NOOP ", "NO \"Line too long\""),
         ("submission", "AUTH ", "500"),
     ] {
         endure(protocol, &server, |server| {
@@ -79,6 +80,28 @@ fn a_line_without_end_costs_nothing() {
                 1,
             );
             assert!(ended.contains(word), "{protocol}: {ended}");
+            said
+        });
+    }
+}
+
+#[test]
+fn a_huge_script_is_thrown_away() {
+    let server = Server::start().unwrap();
+    let address = server.address("managesieve", Tls::Starttls);
+    let login = "AUTHENTICATE \"PLAIN\" \"AGFkYUB0ZXN0LmxvY2FsaG9zdABzZWNyZXQ=\"\r\n";
+    for (login, word) in [(login, "QUOTA/MAXSIZE"), ("", "NO \"Log in first\"")] {
+        endure("a script of 100 MB", &server, |_| {
+            let begin = format!("{login}PUTSCRIPT \"a\" {{104857600+}}\r\n");
+            let end = "\r\nNOOP \"in step\"\r\nLOGOUT\r\n";
+            let said = pour(address, &begin, &[b'x'; 65536], 1600);
+            assert!(!said.contains("Goodbye"), "{said}");
+            let small = format!(
+                "{login}PUTSCRIPT \"a\" {{300000+}}\r\n{}",
+                "x".repeat(300_000)
+            );
+            let said = pour(address, &(small + end), b"", 1);
+            assert!(said.contains(word) && said.contains("in step"), "{said}");
             said
         });
     }
@@ -234,6 +257,7 @@ fn nothing_is_smuggled_through_starttls() {
             "b OK",
         ),
         ("pop3", "STLS\r\nUSER ada@test.localhost\r\n", "+OK send"),
+        ("managesieve", "STARTTLS\r\nNOOP \"evil\"\r\n", "evil"),
     ];
     for (protocol, text, never) in cases {
         let said = pour(server.address(protocol, Tls::Starttls), text, b"", 1);

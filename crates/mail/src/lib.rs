@@ -4,7 +4,7 @@
 //!
 //! RFC 5321 §4.1.2–3 (paths), RFC 6531 (internationalised addresses), RFC 3463 and 5248 (enhanced
 //! status codes), RFC 4314 (rights), RFC 5788 and 8457 (keywords), RFC 6154 (roles), RFC 8474
-//! (object ids).
+//! (object ids), RFC 5804 §1.6 (names of scripts).
 
 mod address;
 mod blob;
@@ -17,6 +17,7 @@ mod news;
 mod reply;
 mod rights;
 mod role;
+mod script;
 mod set;
 mod time;
 mod uid;
@@ -35,6 +36,7 @@ pub use news::{MailboxNews, Moved, Naming};
 pub use reply::{Class, Enhanced, Refusal, ReplyCode};
 pub use rights::Rights;
 pub use role::Role;
+pub use script::{SCRIPT_NAME_CHARS_MAX, ScriptName};
 pub use set::{Member, Set};
 pub use time::{Imap, Instant, Rfc3339, Rfc5322, Timestamp};
 pub use uid::{ModSeq, SeqNo, SeqSet, Uid, UidSet, UidValidity};

@@ -16,6 +16,7 @@ mod flags;
 mod history;
 mod list;
 mod mend;
+mod scripts;
 mod undo;
 
 pub(crate) use flags::Flagging;

@@ -17,6 +17,7 @@ use crate::history::{Actor, Client};
 use crate::keeper::{Full, Keeper};
 use crate::login::Gate;
 use crate::queue::Queue;
+use crate::scripts::Shelf;
 use crate::search::Waiting;
 use crate::{Account, Error, Outcome, Outside, Rules, Why};
 
@@ -45,6 +46,8 @@ pub(crate) struct Inner {
     pub(crate) forgetting: tokio::sync::Mutex<()>,
     /// Accounts whose index has fallen behind.
     pub(crate) waiting: Arc<Waiting>,
+    /// Scripts as they are run.
+    pub(crate) shelf: Shelf,
     /// What audits found.
     pub(crate) audited: Audited,
     keepers: Keepers,
@@ -85,6 +88,7 @@ impl Post {
                 sharing: tokio::sync::Mutex::default(),
                 forgetting: tokio::sync::Mutex::default(),
                 waiting: Arc::default(),
+                shelf: Shelf::default(),
                 audited: Audited::default(),
                 imports: Arc::default(),
                 queue: Arc::default(),

@@ -17,6 +17,7 @@ pub(crate) use delivery::{Delivery, Letter, LetterKind};
 use onward::Aside;
 
 use crate::captured;
+use crate::filter::{Arrived, Plans};
 use crate::ledger::Ledger;
 use crate::queue;
 use crate::report::{Report, Returned};
@@ -309,8 +310,15 @@ impl Incoming {
             letters.push(Letter::of(CAPTURED, sender.collect(), spooled));
         }
         self.report(&mut letters, &mut queue, &mut blobs);
+        let plans = match self.arrived(&letters) {
+            Some((arrived, letter)) => {
+                let accounts = letter.accounts.iter().copied();
+                self.house.filter(arrived, accounts).await
+            }
+            None => Plans::default(),
+        };
         let octets: u64 = letters.iter().map(|letter| letter.spooled.staged.len).sum();
-        let delivery = Delivery { letters };
+        let delivery = Delivery { letters, plans };
         delivery.carry_out(&self.house, &queue, &blobs).await?;
         tracing::info!(
             journey = %self.journey,
@@ -324,6 +332,20 @@ impl Incoming {
         Ok(Receipt {
             journey: self.journey,
         })
+    }
+
+    /// What scripts are run for: the letter that goes into inboxes.
+    fn arrived<'a>(&'a self, letters: &'a [Letter]) -> Option<(Arrived<'a>, &'a Letter)> {
+        let mut letters = letters.iter();
+        let letter = letters.find(|letter| letter.is_filtered())?;
+        let arrived = Arrived {
+            journey: self.journey,
+            origin: &self.origin,
+            sender: &self.sender,
+            recipients: &self.recipients,
+            spooled: &letter.spooled,
+        };
+        Some((arrived, letter))
     }
 
     /// What is needed at the same time to put the octets together.

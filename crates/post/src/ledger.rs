@@ -7,7 +7,7 @@ mod weight;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use bytes::Bytes;
-use mail::{EmailId, Flag, FlagSet, MailboxId, ModSeq, Uid, UidSet};
+use mail::{EmailId, Flag, FlagSet, MailboxId, ModSeq, ScriptName, Uid, UidSet};
 use store::{Direction, Partition, Row, Store, Table, Version};
 
 use crate::access::{self, Acl};
@@ -15,7 +15,9 @@ use crate::arranged::Arranged;
 use crate::happenings::Happenings;
 use crate::history::Known;
 use crate::sums::Sums;
-use crate::tables::{self, Counters, Entry, FlagRun, MailboxRow, Part, Remembered};
+use crate::tables::{
+    self, Counters, Entry, FlagRun, MailboxRow, Part, Remembered, ScriptRow, SeenKey,
+};
 use crate::{Error, Fault, Outcome, Usage, Why, row_form};
 
 /// Removals remembered for each account, so that a client can catch up cheaply: so many changes...
@@ -43,6 +45,10 @@ pub(crate) struct Ledger {
     pub(crate) metadata: BTreeMap<MailboxId, BTreeMap<String, Bytes>>,
     /// Octets of all notes and their entries' names.
     pub(crate) metadata_octets: usize,
+    /// Filter scripts.
+    pub(crate) scripts: BTreeMap<ScriptName, ScriptRow>,
+    /// Until when scripts remember identifiers: seconds since 1970.
+    pub(crate) seen: BTreeMap<SeenKey, i64>,
     /// Emails with more than one entry, and how many.
     pub(crate) shared: HashMap<EmailId, u32>,
     /// The operations that are remembered, by their lines.
@@ -213,7 +219,7 @@ impl Ledger {
         .await
     }
 
-    /// Reads what is no message's: subscriptions, notes, and what others may do.
+    /// Reads what is no message's: subscriptions, notes, scripts, and what others may do.
     async fn load_lists(&mut self, store: &dyn Store, partition: Partition) -> Outcome<()> {
         scan(store, partition, tables::SUBSCRIPTIONS, |row| {
             let name = std::str::from_utf8(&row.key).ok()?;
@@ -224,6 +230,18 @@ impl Ledger {
         scan(store, partition, tables::METADATA, |row| {
             let (id, entry, value) = tables::read_metadata(&row.key, &row.value)?;
             self.note(id, &entry, Some(value));
+            Some(())
+        })
+        .await?;
+        scan(store, partition, tables::SCRIPTS, |row| {
+            let (name, row) = ScriptRow::read(&row.key, &row.value)?;
+            self.scripts.insert(name, row);
+            Some(())
+        })
+        .await?;
+        scan(store, partition, tables::SEEN, |row| {
+            let (key, until) = tables::read_seen(&row.key, &row.value)?;
+            self.seen.insert(key, until);
             Some(())
         })
         .await?;
@@ -264,6 +282,8 @@ impl Ledger {
             subscriptions: BTreeSet::new(),
             metadata: BTreeMap::new(),
             metadata_octets: 0,
+            scripts: BTreeMap::new(),
+            seen: BTreeMap::new(),
             shared: HashMap::new(),
             history: BTreeMap::new(),
             remembered: Remembered::default(),

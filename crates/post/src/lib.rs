@@ -7,7 +7,7 @@
 //! RFC 5321 §4.4 (trace), §6.3 (loops), RFC 6409 §8 (what submission mends), RFC 9051 §5–6 (what a
 //! mailbox is), RFC 7162 (mod-sequences), RFC 5802 §3 (what is kept of a password), RFC 7519 and
 //! 7517 (access tokens and their keys), RFC 3461 and 3464 (reports), RFC 9208 (what an
-//! account may hold), RFC 5464 (notes on mailboxes).
+//! account may hold), RFC 5464 (notes on mailboxes), RFC 5228 (scripts at delivery).
 //!
 //! Begin at [`Post`]; [`Account`] is what a logged-in connection holds; [`Incoming`] is how a
 //! message gets in:
@@ -83,6 +83,7 @@ mod error;
 mod expunge;
 mod feed;
 mod fetch;
+mod filter;
 mod flags;
 mod forget;
 mod forms;
@@ -108,6 +109,7 @@ mod removed;
 mod report;
 mod route;
 mod rules;
+mod scripts;
 mod search;
 mod sharing;
 mod sort;
@@ -152,6 +154,7 @@ pub use quota::{Quota, Recount, Usage};
 pub use reclaim::mention;
 pub use route::Route;
 pub use rules::{Elsewhere, Rules};
+pub use scripts::{KeptScript, ScriptVerdict};
 pub use search::{Day, Found, Narrowed, Query, Within};
 pub use sharing::{Neighbour, RightsChange};
 pub use sort::{SortCriterion, SortKey, Sorted};

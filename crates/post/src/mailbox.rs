@@ -395,6 +395,48 @@ fn below<'a>(
         .map(|(known, id)| (known, *id))
 }
 
+/// Makes the mailbox that a script asks for, with the levels above it, and with a role that no
+/// other has; its owner is subscribed to it.
+// RFC 5490 §3.2
+// RFC 8579 §4.1
+pub(crate) fn make_by_script(
+    draft: &mut Draft<'_>,
+    name: &str,
+    role: Option<Role>,
+    (rules, now): (&Rules, Timestamp),
+) -> Outcome<MailboxId> {
+    let name = checked_name(name, rules)?;
+    if is_reserved(&name) {
+        return Err(Error::cannot("That name is for others' mailboxes"));
+    }
+    let ledger = draft.ledger();
+    if let Some((_, folder)) = ledger.find(&name)
+        && folder.row.selectable
+    {
+        return Err(already("There is such a mailbox already"));
+    }
+    room_for(ledger, std::iter::once(name.as_str()), rules)?;
+    let is_taken = |role: &Role| {
+        let mut folders = ledger.folders.values();
+        folders.any(|folder| folder.row.role == Some(*role))
+    };
+    let role = role.filter(|role| !is_taken(role));
+    let subscribes = ledger.subscriptions.len() < rules.subscriptions_max;
+    // A level that could not hold messages becomes a new mailbox with an id of its own.
+    if let Some((old, _)) = draft.ledger().find(&name) {
+        draft.delete_mailbox(old);
+    }
+    for level in parents(&name) {
+        if !draft.ledger().names.contains_key(level) {
+            draft.add_mailbox(level, None, now);
+        }
+    }
+    if subscribes {
+        draft.subscribe(&name, true);
+    }
+    Ok(draft.add_mailbox(&name, role, now))
+}
+
 /// The levels above this name, from the top.
 fn parents(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices('/').filter_map(|(at, _)| name.get(..at))

@@ -130,7 +130,7 @@ impl Account {
 
 impl Post {
     /// RFC 5321 §4.5.1: whoever has trouble with this machine reaches somebody there.
-    fn admin(&self) -> Bytes {
+    pub(crate) fn admin(&self) -> Bytes {
         format!("mailto:postmaster@{}", self.rules().host.to_ascii()).into()
     }
 }
@@ -145,6 +145,25 @@ impl MetadataQuery {
             };
             self.depth.is_none_or(|depth| below <= depth)
         })
+    }
+}
+
+/// One note on a mailbox, or, without one, on the account as a whole.
+pub(crate) fn note(
+    ledger: &Ledger,
+    mailbox: Option<&str>,
+    entry: &str,
+    admin: &Bytes,
+) -> Option<Bytes> {
+    let id = place(ledger, mailbox).ok()?;
+    if let Some(value) = ledger.metadata.get(&id).and_then(|kept| kept.get(entry)) {
+        return Some(value.clone());
+    }
+    let role = ledger.folders.get(&id).and_then(|folder| folder.row.role);
+    match entry {
+        ADMIN if id == WHOLE => Some(admin.clone()),
+        SPECIAL_USE => Some(format!("\\{}", role?.name()).into()),
+        _ => None,
     }
 }
 

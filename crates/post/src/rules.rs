@@ -79,6 +79,16 @@ pub struct Rules {
     pub metadata_entries_max: usize,
     /// Octets of all notes of an account.
     pub metadata_all_octets_max: usize,
+    /// Filter scripts one account may have.
+    pub scripts_max: usize,
+    /// Octets of one script.
+    pub script_octets_max: usize,
+    /// Octets of all scripts of an account.
+    pub scripts_octets_max: u64,
+    /// Identifiers that the scripts of an account remember.
+    pub seen_max: usize,
+    /// Octets that compiled scripts of all accounts may take in memory.
+    pub scripts_memory_octets_max: usize,
     /// Octets of message text one row of a fetch may carry in memory.
     pub section_octets_max: u64,
     /// Messages one page of a fetch may have.
@@ -140,6 +150,11 @@ impl Rules {
             metadata_octets_max: 16 * 1024,
             metadata_entries_max: 100,
             metadata_all_octets_max: 1024 * 1024,
+            scripts_max: 50,
+            script_octets_max: 128 * 1024,
+            scripts_octets_max: 1024 * 1024,
+            seen_max: 1000,
+            scripts_memory_octets_max: 32 * 1024 * 1024,
             section_octets_max: 16 * 1024 * 1024,
             fetch_rows_max: 200,
             mailbox_memory_octets_max: 256 * 1024 * 1024,

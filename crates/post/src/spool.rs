@@ -22,8 +22,8 @@ const CROWDED_HEADER_OCTETS_MAX: usize = 32 * 1024;
 /// Octets that a scanner may have in memory where the house is crowded.
 const CROWDED_SCANNER_OCTETS_MAX: usize = 64 * 1024;
 
-/// Octets of a streamed message's beginning that are kept to make its preview of: most large
-/// letters are so for what is attached behind their text.
+/// Octets of a streamed message's beginning that are kept, for scripts and to make its preview of:
+/// most large letters are so for what is attached behind their text.
 const BEGINNING_OCTETS_MAX: usize = 128 * 1024;
 
 /// A message on its way in.
@@ -61,8 +61,10 @@ struct Streamed {
     stage: Box<dyn Stage>,
     /// `None` if it took too much memory where the house is crowded.
     scanner: Option<Box<Scanner>>,
-    /// `None` where the house is crowded.
-    beginning: Option<Vec<u8>>,
+    /// Where the house is crowded not much more than its header.
+    beginning: Vec<u8>,
+    /// The beginning does not grow any more.
+    is_cut: bool,
     end: End,
 }
 
@@ -99,6 +101,8 @@ pub(crate) struct Spooled {
     pub(crate) is_ascii: bool,
     /// `None` where its texts were not in memory.
     pub(crate) preview: Option<String>,
+    /// The first octets of a streamed message, its header among them.
+    pub(crate) beginning: Option<Bytes>,
 }
 
 impl Spooled {
@@ -113,6 +117,7 @@ impl Spooled {
             is_ascii: !end.beyond_ascii,
             outline: Some(outline.encode().into()),
             preview: Some(preview),
+            beginning: None,
             staged: Staged::of(octets.into()),
         }
     }
@@ -194,7 +199,8 @@ impl Spool {
         let mut streamed = Streamed {
             stage: self.store.stage(),
             scanner: Some(Box::new(Scanner::new(&Limits::HOUSE))),
-            beginning: Some(Vec::new()),
+            beginning: Vec::new(),
+            is_cut: false,
             end: End::default(),
         };
         streamed.push(octets.into(), &mut self.crowd).await?;
@@ -213,16 +219,16 @@ impl Spool {
             Place::Store(streamed) => {
                 let outline = streamed.scanner.map(|scanner| scanner.finish().outline());
                 let staged = streamed.stage.finish().await.map_err(writing())?;
-                let preview = outline
-                    .as_ref()
-                    .zip(streamed.beginning)
-                    .and_then(|(outline, beginning)| preview_within(outline, &beginning));
+                let beginning = streamed.beginning;
+                let preview = outline.as_ref();
+                let preview = preview.and_then(|outline| preview_within(outline, &beginning));
                 Ok(Spooled {
                     unended: streamed.end.is_unended(),
                     is_ascii: !streamed.end.beyond_ascii,
                     staged,
                     outline: outline.map(|outline| outline.encode().into()),
                     preview,
+                    beginning: Some(beginning.into()),
                 })
             }
         }
@@ -232,22 +238,25 @@ impl Spool {
 impl Streamed {
     /// Takes a piece as it is stored.
     async fn push(&mut self, bytes: Bytes, crowd: &mut Crowd) -> Outcome<()> {
-        if let Some(scanner) = &mut self.scanner {
+        let scanner = self.scanner.as_mut();
+        let octets = scanner.map_or(0, |scanner| {
             scanner.push(&bytes);
-            let octets = scanner.memory_octets();
-            if let Some(beginning) = &mut self.beginning {
-                let room = BEGINNING_OCTETS_MAX.saturating_sub(beginning.len());
-                beginning.extend_from_slice(bytes.get(..room).unwrap_or(&bytes));
-            }
-            let beginning = self.beginning.as_ref().map_or(0, Vec::len);
-            crowd.set(octets.saturating_add(beginning));
-            if crowd.is_dense() {
-                self.beginning = None;
-                crowd.set(octets);
-            }
+            scanner.memory_octets()
+        });
+        if !self.is_cut {
+            let room = BEGINNING_OCTETS_MAX.saturating_sub(self.beginning.len());
+            let fits = bytes.get(..room).unwrap_or(&bytes);
+            self.beginning.extend_from_slice(fits);
+        }
+        crowd.set(octets.saturating_add(self.beginning.len()));
+        if crowd.is_dense() {
+            self.is_cut = true;
+            self.beginning.truncate(CROWDED_HEADER_OCTETS_MAX);
+            self.beginning.shrink_to_fit();
+            crowd.set(octets.saturating_add(self.beginning.len()));
             if octets > CROWDED_SCANNER_OCTETS_MAX && crowd.is_dense() {
                 self.scanner = None;
-                crowd.set(0);
+                crowd.set(self.beginning.len());
             }
         }
         self.end.pass(&bytes);

@@ -15,6 +15,7 @@ mod emails;
 mod history;
 mod lines;
 mod parts;
+mod scripts;
 
 pub(crate) use emails::{DigestRow, EmailRow, VERSIONS as EMAIL_VERSIONS, email_key};
 pub(crate) use history::{
@@ -27,6 +28,10 @@ pub(crate) use lines::{
 pub(crate) use parts::{
     Deleted, Filed, Flagged, Moved, MovedRun, Part, ReflagRun, Removed, Renamed, delete_part,
     part_range, put_part, read_part, read_part_key,
+};
+pub(crate) use scripts::{
+    ScriptRow, SeenKey, delete_script_text, delete_seen, put_script_text, put_seen,
+    read_script_text, read_script_text_key, read_seen, script_text_key,
 };
 
 /// The account's counters: one row.
@@ -51,6 +56,12 @@ pub(crate) const FLAG_RUNS: Table = Table(10);
 pub(crate) const METADATA: Table = Table(11);
 /// Who may do what, by mailbox and whom it is about (`access`).
 pub(crate) const ACL: Table = Table(12);
+/// Filter scripts, by name.
+pub(crate) const SCRIPTS: Table = Table(13);
+/// Their texts, by the lines that put them there.
+pub(crate) const SCRIPT_TEXTS: Table = Table(14);
+/// Until when scripts remember identifiers, by their hashes.
+pub(crate) const SEEN: Table = Table(15);
 /// How far sources elsewhere have been imported, by source (`import`).
 pub(crate) const IMPORT_JOURNAL: Table = Table(20);
 /// Notes on messages that were imported, by source and number (`import`).
@@ -63,7 +74,7 @@ pub(crate) const GONE: Table = Table(31);
 pub(crate) const REMEMBERED: Table = Table(32);
 
 /// All tables of an account.
-pub(crate) const ALL: [Table; 16] = [
+pub(crate) const ALL: [Table; 19] = [
     COUNTERS,
     MAILBOXES,
     NEXT_UIDS,
@@ -75,6 +86,9 @@ pub(crate) const ALL: [Table; 16] = [
     FLAG_RUNS,
     METADATA,
     ACL,
+    SCRIPTS,
+    SCRIPT_TEXTS,
+    SEEN,
     IMPORT_JOURNAL,
     IMPORT_NOTES,
     HISTORY,

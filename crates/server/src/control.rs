@@ -20,6 +20,7 @@ mod account;
 mod audit;
 mod backup;
 mod queue;
+mod script;
 mod transfer;
 mod undo;
 mod watch;
@@ -73,6 +74,9 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
     }
     if method.starts_with("Queue/") {
         return queue::administer(post, method, &arguments).await;
+    }
+    if method.starts_with("Script/") {
+        return script::administer(post, method, &arguments).await;
     }
     if method.starts_with("Undo/") {
         return undo::administer(post, method, &arguments).await;

@@ -10,7 +10,7 @@ use post::Post;
 use crate::gallery::Gallery;
 use crate::settings::{Door, Protocol, Settings};
 use crate::visit::{Hall, Visit};
-use crate::{control, imap, pop3, smtp};
+use crate::{control, imap, managesieve, pop3, smtp};
 
 /// A conversation from its first octet to its end.
 pub type Conversation = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -54,6 +54,7 @@ impl Entrance {
             }
             Protocol::Imap => Box::pin(imap::converse(visit, &self.imap)),
             Protocol::Pop3 => Box::pin(pop3::converse(visit)),
+            Protocol::ManageSieve => Box::pin(managesieve::converse(visit)),
             Protocol::Control => Box::pin(control::converse(visit)),
         }
     }

@@ -4,7 +4,8 @@
 //! configuration file (`caramel`).
 //!
 //! A connection comes through a [`Door`], becomes a `Visit`, and its protocol's file makes a
-//! session and a house for it: `smtp.rs`, `imap.rs`, `pop3.rs`. Each house answers asks one by one
+//! session and a house for it: `smtp.rs`, `imap.rs`, `pop3.rs`,
+//! `managesieve.rs`. Each house answers asks one by one
 //! by asking the post, and holds a `Guest`: what is known of the peer and of who is logged in.
 
 mod audit;
@@ -15,6 +16,7 @@ mod guest;
 mod imap;
 mod introspection;
 mod key_file;
+mod managesieve;
 mod names;
 mod outside;
 mod pop3;

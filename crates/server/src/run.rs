@@ -16,7 +16,7 @@ use crate::audit::Auditor;
 use crate::gallery::Gallery;
 use crate::settings::{Door, Protocol, Settings};
 use crate::visit::{Hall, Visit};
-use crate::{control, imap, pop3, relay, smtp};
+use crate::{control, imap, managesieve, pop3, relay, smtp};
 
 /// How often the certificate is looked after.
 const REFRESH_EVERY: Duration = Duration::from_secs(6 * 3600);
@@ -178,6 +178,11 @@ fn attend(listener: Listener, hall: Arc<Hall>, gate: Arc<Gate>, stop: Stop) {
         }
         Protocol::Pop3 => {
             let converse = move |socket, peer, stop| pop3::converse(visit(socket, peer, stop));
+            tokio::spawn(net::serve(listener, gate, refusal, stop, converse));
+        }
+        Protocol::ManageSieve => {
+            let converse =
+                move |socket, peer, stop| managesieve::converse(visit(socket, peer, stop));
             tokio::spawn(net::serve(listener, gate, refusal, stop, converse));
         }
         Protocol::Control => {

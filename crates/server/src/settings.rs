@@ -73,6 +73,8 @@ pub enum Protocol {
     Imap,
     /// RFC 1939.
     Pop3,
+    /// RFC 5804.
+    ManageSieve,
     /// Questions of the command line; only ever on a Unix socket.
     Control,
 }
@@ -142,6 +144,7 @@ impl Protocol {
             Self::Lmtp => "lmtp",
             Self::Imap => "imap",
             Self::Pop3 => "pop3",
+            Self::ManageSieve => "managesieve",
             Self::Control => "control",
         }
     }
@@ -155,6 +158,7 @@ impl Protocol {
             Self::Lmtp,
             Self::Imap,
             Self::Pop3,
+            Self::ManageSieve,
         ];
         all.into_iter().find(|protocol| protocol.name() == name)
     }
@@ -167,6 +171,7 @@ impl Protocol {
             }
             Self::Imap => b"* BYE [UNAVAILABLE] Too many connections\r\n",
             Self::Pop3 => b"-ERR [SYS/TEMP] Too many connections\r\n",
+            Self::ManageSieve => b"BYE (TRYLATER) \"Too many connections\"\r\n",
             Self::Control => b"",
         })
     }
@@ -176,6 +181,7 @@ impl Protocol {
         Bytes::from_static(match self {
             Self::Smtp | Self::Submission | Self::Lmtp => b"421 4.3.2 Stopping\r\n",
             Self::Imap => b"* BYE Stopping\r\n",
+            Self::ManageSieve => b"BYE (TRYLATER) \"Stopping\"\r\n",
             // POP3 has no words for it (RFC 1939 §3): the server only ever answers.
             Self::Pop3 | Self::Control => b"",
         })

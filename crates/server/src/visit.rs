@@ -45,7 +45,7 @@ impl Hall {
         let identity = self.settings.identity.as_ref();
         let people = matches!(
             self.door.protocol,
-            Protocol::Submission | Protocol::Imap | Protocol::Pop3
+            Protocol::Submission | Protocol::Imap | Protocol::Pop3 | Protocol::ManageSieve
         );
         people && identity.is_some_and(Identity::asks_clients)
     }

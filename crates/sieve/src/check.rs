@@ -326,6 +326,10 @@ impl Checker<'_> {
         for (place, name) in names {
             if let Some(extension) = Extension::parse(name) {
                 self.required.insert(extension);
+                if !self.limits.abilities.has(extension) {
+                    let text = format!("\"{name}\" is not carried out here");
+                    self.fault(place, text);
+                }
             } else if !self.foreign.iter().any(|foreign| foreign.name == name) {
                 let text = format!("unknown extension \"{name}\"");
                 let mut fault = Fault::new(place, text);

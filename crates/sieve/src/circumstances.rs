@@ -12,6 +12,8 @@ use message::{Header, Outline, Part};
 pub struct Letter {
     octets: Bytes,
     outline: Arc<Outline>,
+    /// Octets of it that are not here.
+    behind: u64,
     /// The header, where it was changed.
     header: Option<Bytes>,
     /// The whole, where that was asked for since the last change.
@@ -25,8 +27,21 @@ impl Letter {
         Self {
             octets,
             outline,
+            behind: 0,
             header: None,
             whole: None,
+        }
+    }
+
+    /// A message of which only the first octets are here, its header among them: it has
+    /// `octets_count` in all. What is not here is not looked through, and no script changes such a
+    /// message: to want that is a fault.
+    #[must_use]
+    pub fn beginning(octets: Bytes, outline: Arc<Outline>, octets_count: u64) -> Self {
+        let here = u64::try_from(octets.len()).unwrap_or(u64::MAX);
+        Self {
+            behind: octets_count.saturating_sub(here),
+            ..Self::new(octets, outline)
         }
     }
 
@@ -56,6 +71,17 @@ impl Letter {
 
     pub(crate) fn root(&self) -> &Part {
         &self.outline.root
+    }
+
+    /// True if all of it is here.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.behind == 0
+    }
+
+    /// Its octets, those among them that are not here.
+    pub(crate) fn size(&self) -> u64 {
+        let here = u64::try_from(self.len()).unwrap_or(u64::MAX);
+        here.saturating_add(self.behind)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -132,6 +132,52 @@ const fn bit(one: Extension) -> u64 {
     1 << one as u32
 }
 
+/// What a house carries out of the language: which capabilities a script may require, and whether
+/// it may send a message on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    extensions: Extensions,
+    redirects: bool,
+}
+
+impl Abilities {
+    /// All that this room knows.
+    pub const ALL: Self = Self {
+        extensions: Extensions(u64::MAX),
+        redirects: true,
+    };
+
+    /// The same without these capabilities; names that are none change nothing.
+    #[must_use]
+    pub fn without(mut self, names: &[&str]) -> Self {
+        for one in names.iter().filter_map(|name| Extension::parse(name)) {
+            self.extensions.0 &= !bit(one);
+        }
+        self
+    }
+
+    /// The same where no message is sent on.
+    #[must_use]
+    pub const fn without_redirects(mut self) -> Self {
+        self.redirects = false;
+        self
+    }
+
+    /// The capabilities, as ManageSieve lists them.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let all = Extension::ALL.iter().copied();
+        all.filter(move |one| self.has(*one)).map(Extension::name)
+    }
+
+    pub(crate) const fn has(self, one: Extension) -> bool {
+        self.extensions.has(one)
+    }
+
+    pub(crate) const fn redirects(self) -> bool {
+        self.redirects
+    }
+}
+
 /// The capabilities that scripts may require, as ManageSieve lists them.
 pub fn capabilities() -> impl Iterator<Item = &'static str> {
     Extension::ALL.iter().map(|one| one.name())

@@ -50,7 +50,7 @@ mod template;
 pub use action::{Action, ByTime, Cause, Deed, DeliverBy, Filing, Redirect, Target};
 pub use ask::{Answer, Ask, ForeignWord, Location};
 pub use circumstances::{By, Circumstances, Envelope, Letter, Spam};
-pub use extension::capabilities;
+pub use extension::{Abilities, capabilities};
 pub use fault::{Fault, Place};
 pub use limits::Limits;
 pub use notice::Notice;

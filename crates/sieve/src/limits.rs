@@ -1,8 +1,12 @@
 //! How much a script may be and do.
 
+use crate::extension::Abilities;
+
 /// What bounds a script, from its text to its last action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// What it may ask for.
+    pub abilities: Abilities,
     /// Octets of a script's text.
     pub script_octets_max: usize,
     /// Blocks and tests inside one another.
@@ -51,6 +55,7 @@ const DAY: u64 = 86_400;
 impl Limits {
     /// What every script runs within.
     pub const HOUSE: Self = Self {
+        abilities: Abilities::ALL,
         script_octets_max: 256 * 1024,
         nesting_max: 32,
         faults_max: 20,

@@ -157,6 +157,13 @@ impl Script {
         &self.name
     }
 
+    /// Octets of memory it takes, about.
+    #[must_use]
+    pub fn octets(&self) -> usize {
+        let octets: usize = self.ops.iter().map(Op::octets).sum();
+        size_of::<Self>() + self.name.len() + octets
+    }
+
     /// The scripts it may include, each with its line: who takes a script in looks whether they
     /// are there, and whether one includes another in a circle.
     pub fn includes(&self) -> impl Iterator<Item = (Location, &str, u32)> {
@@ -169,7 +176,48 @@ impl Script {
     }
 }
 
+/// Octets that a compiled expression takes, about: how many, nobody tells.
+const REGEX_OCTETS: usize = 64 * 1024;
+
+impl Op {
+    fn octets(&self) -> usize {
+        let inside = match self {
+            Self::Act(command) => command.octets(),
+            Self::Unless { test, .. } => test.octets(),
+            Self::Fail { text, .. } => text.len(),
+            Self::Jump(_) | Self::EachPart { .. } | Self::NextPart { .. } | Self::Break { .. } => 0,
+        };
+        size_of::<Self>() + inside
+    }
+}
+
+impl Test {
+    fn octets(&self) -> usize {
+        let inside = match self {
+            Self::Not(test) => test.octets(),
+            Self::AllOf(tests) | Self::AnyOf(tests) => tests.iter().map(Self::octets).sum(),
+            Self::Command(command) => command.octets(),
+            Self::Fail(text) => text.len(),
+            Self::Constant(_) => 0,
+        };
+        size_of::<Self>() + inside
+    }
+}
+
 impl Command {
+    fn octets(&self) -> usize {
+        let tagged = self.tags.iter().map(|(_, argument)| argument);
+        let texts = self
+            .arguments
+            .iter()
+            .chain(tagged)
+            .flat_map(Argument::texts);
+        let regexes = self.comparing.regexes.iter().flatten().count();
+        texts.map(Template::octets).sum::<usize>()
+            + (self.tags.len() + self.arguments.len()) * size_of::<(Tag, Argument)>()
+            + regexes * REGEX_OCTETS
+    }
+
     pub(crate) fn tag(&self, wanted: Tag) -> Option<&Argument> {
         let mut tags = self.tags.iter();
         let found = tags.find(|(tag, _)| *tag == wanted)?;

@@ -52,6 +52,12 @@ impl Template {
         Ok(Self { pieces, written })
     }
 
+    /// Octets of memory it takes, about.
+    pub(crate) fn octets(&self) -> usize {
+        // What it holds is not longer than it is written.
+        size_of::<Self>() + self.pieces.len() * size_of::<Piece>() + 2 * self.written.len()
+    }
+
     /// The text, where nothing is put into it.
     pub(crate) fn constant(&self) -> Option<&str> {
         match self.pieces.as_slice() {

@@ -14,15 +14,29 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sieve", &["message", "mail"]),
     ("smtp", &["wire", "mail"]),
     ("pop3", &["wire", "mail"]),
+    ("managesieve", &["wire", "mail"]),
     ("imap", &["wire", "message", "mail"]),
     ("store", &["mail"]),
-    ("post", &["store", "trust", "message", "index", "mail"]),
+    (
+        "post",
+        &["store", "trust", "sieve", "message", "index", "mail"],
+    ),
     ("backup", &["post", "store", "mail"]),
     ("net", &["wire", "mail"]),
     (
         "server",
         &[
-            "post", "net", "trust", "smtp", "imap", "pop3", "message", "wire", "mail", "store",
+            "post",
+            "net",
+            "trust",
+            "smtp",
+            "imap",
+            "pop3",
+            "managesieve",
+            "message",
+            "wire",
+            "mail",
+            "store",
         ],
     ),
     (
@@ -39,7 +53,16 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Rooms that may neither look at a clock nor touch a socket or a disk.
 pub(crate) const PURE: &[&str] = &[
-    "mail", "wire", "message", "trust", "index", "sieve", "smtp", "imap", "pop3",
+    "mail",
+    "wire",
+    "message",
+    "trust",
+    "index",
+    "sieve",
+    "smtp",
+    "imap",
+    "pop3",
+    "managesieve",
 ];
 
 /// Libraries a pure room may use: those that only compute.

@@ -24,6 +24,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("openssl", "openssl"),
     ("python3", "python3"),
     ("s-nail", "s-nail"),
+    ("sieve-connect", "sieve-connect"),
     ("strace", "strace"),
     ("swaks", "swaks"),
     ("thunderbird", "thunderbird"),
@@ -44,6 +45,7 @@ const PYTHON_LIBRARIES: &[(&str, &str)] = &[
     ("authres", "python3-authres"),
     ("dkim", "python3-dkim"),
     ("nacl", "python3-nacl"),
+    ("sievelib", "python3-sievelib"),
 ];
 
 /// Runs cargo with the given words and environment, and fails if it fails.

@@ -124,6 +124,11 @@ fn is_readable(table: store::Table, row: &store::Row) -> bool {
         tables::DIGESTS => DigestRow::read(value).is_some(),
         tables::VANISHED => tables::read_vanished(key, value).is_some(),
         tables::SUBSCRIPTIONS => std::str::from_utf8(key).is_ok(),
+        tables::SCRIPTS => tables::ScriptRow::read(key, value).is_some(),
+        tables::SCRIPT_TEXTS => {
+            tables::read_script_text_key(key).is_some() && tables::read_script_text(value).is_some()
+        }
+        tables::SEEN => tables::read_seen(key, value).is_some(),
         tables::FLAG_RUNS => tables::read_flag_runs(key, value).is_some(),
         tables::METADATA => tables::read_metadata(key, value).is_some(),
         tables::ACL => access::read(key, value).is_some(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use mail::{EmailId, MailboxId, UidValidity};
+use mail::{EmailId, MailboxId, ModSeq, UidValidity};
 use store::{Row, Table};
 
 use super::walk::Piece;
@@ -13,7 +13,7 @@ use crate::access;
 use crate::history::Known;
 use crate::ledger::Ledger;
 use crate::metadata::WHOLE;
-use crate::tables::{self, Counters, EmailRow, Entry, MailboxRow};
+use crate::tables::{self, Counters, EmailRow, Entry, MailboxRow, ScriptRow};
 
 /// Judges the rows of all tables but those of messages.
 pub(super) fn small(ledger: &Ledger, piece: &Piece) -> Vec<Suspect> {
@@ -82,6 +82,15 @@ impl Judge<'_> {
                 let held = held.and_then(|folder| folder.acl.get(&grantee)) == Some(&told);
                 self.of_mailbox(table, key, id, held);
             }),
+            tables::SCRIPTS => ScriptRow::read(key, value).map(|(name, told)| {
+                let held = self.ledger.scripts.get(&name) == Some(&told);
+                self.held(table, Place::Account, held);
+            }),
+            tables::SCRIPT_TEXTS => self.script_text(key, value),
+            tables::SEEN => tables::read_seen(key, value).map(|(id, told)| {
+                let held = self.ledger.seen.get(&id) == Some(&told);
+                self.held(table, Place::Account, held);
+            }),
             tables::FLAG_RUNS => tables::read_flag_runs(key, value).map(|(modseq, id, _)| {
                 let held = self.ledger.flag_runs.contains_key(&(modseq, id));
                 self.of_mailbox(table, key, id, held);
@@ -103,6 +112,23 @@ impl Judge<'_> {
             let what = format!("a row of table {} cannot be read", table.0);
             self.suspect(Kind::Unreadable, Place::Account, what, Mend::Nothing);
         }
+    }
+
+    /// A script's text belongs to a script, and is as long as that says.
+    fn script_text(&mut self, key: &Bytes, value: &Bytes) -> Option<()> {
+        let id = tables::read_script_text_key(key)?;
+        let text = tables::read_script_text(value)?;
+        let mut scripts = self.ledger.scripts.values();
+        let table = tables::SCRIPT_TEXTS;
+        let Some(script) = scripts.find(|script| script.id == id) else {
+            let what = "the text of a script that is not there".to_owned();
+            let mend = Mend::Row(table, key.clone());
+            self.suspect(Kind::Orphan, Place::Account, what, mend);
+            return Some(());
+        };
+        let is_held = usize::try_from(script.octets).ok() == Some(text.len());
+        self.held(table, Place::Account, is_held);
+        Some(())
     }
 
     /// Counts a row that should be in memory.
@@ -152,8 +178,10 @@ impl Judge<'_> {
         let lines = ledger.folders.values().map(|folder| folder.highest);
         let removals = ledger.vanished.iter().map(|(modseq, ..)| *modseq);
         let runs = ledger.flag_runs.keys().map(|(modseq, _)| *modseq);
+        let scripts = ledger.scripts.values().map(|script| ModSeq(script.id));
+        let lines = lines.chain(removals).chain(runs).chain(scripts);
         let given = Counters {
-            modseq: lines.chain(removals).chain(runs).max().unwrap_or_default(),
+            modseq: lines.max().unwrap_or_default(),
             mailbox: ledger.folders.keys().map(|id| id.0).max().unwrap_or(0),
             uidvalidity: uidvalidity.max().unwrap_or(0),
             ..Counters::default()
@@ -198,6 +226,9 @@ impl Judge<'_> {
             (tables::SUBSCRIPTIONS, ledger.subscriptions.len()),
             (tables::METADATA, notes.map(|(_, kept)| kept.len()).sum()),
             (tables::ACL, acl.sum()),
+            (tables::SCRIPTS, ledger.scripts.len()),
+            (tables::SCRIPT_TEXTS, ledger.scripts.len()),
+            (tables::SEEN, ledger.seen.len()),
             (tables::FLAG_RUNS, ledger.flag_runs.len()),
             (tables::HISTORY, ledger.history.len()),
             (tables::VANISHED, ledger.vanished.len()),

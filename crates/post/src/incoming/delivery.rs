@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use mail::{AccountId, FlagSet, Timestamp};
 use store::Staged;
 
-use super::CAPTURED;
+use super::{CAPTURED, INBOX};
 use crate::draft::{Draft, Filing};
+use crate::filter::{Desk, Plans};
 use crate::ledger::Folder;
 use crate::spool::Spooled;
 use crate::{Error, Outcome, Post, Why, queue};
@@ -17,6 +18,8 @@ use crate::{Error, Outcome, Post, Why, queue};
 #[derive(Debug)]
 pub(crate) struct Delivery {
     pub(crate) letters: Vec<Letter>,
+    /// What scripts want of the one that goes into inboxes.
+    pub(crate) plans: Plans,
 }
 
 /// One of them: whose mailboxes of which name it goes into.
@@ -52,6 +55,11 @@ impl Letter {
             kind: LetterKind::Letter,
         }
     }
+
+    /// True if its readers' scripts say where it goes.
+    pub(crate) fn is_filtered(&self) -> bool {
+        self.mailbox == INBOX && self.kind == LetterKind::Letter
+    }
 }
 
 impl Delivery {
@@ -70,6 +78,7 @@ impl Delivery {
         let blobs = self.letters.iter().map(|letter| &letter.spooled.staged);
         let mut seen = BTreeSet::new();
         let blobs = blobs
+            .chain(self.plans.staged())
             .chain(others)
             .filter(|staged| seen.insert(staged.blob));
         let blobs: Vec<Staged> = blobs.cloned().collect();
@@ -101,6 +110,12 @@ impl Delivery {
         let quota = house.quota(account);
         let own = |letter: &&Letter| letter.accounts.contains(&account);
         for letter in self.letters.iter().filter(own) {
+            if let Some(plan) = self.plans.of(account).filter(|_| letter.is_filtered()) {
+                let rules = house.rules();
+                let desk = Desk { rules, quota, now };
+                self.plans.carry_out(plan, draft, &letter.spooled, desk)?;
+                continue;
+            }
             let exhausted = quota.is_exhausted(draft.ledger().counters.usage);
             match letter.kind {
                 LetterKind::Letter if exhausted => return Err(Error::over_quota()),

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use mail::{EmailId, Keyword, MailboxId, ModSeq, Rights, UidSet};
+use mail::{EmailId, Keyword, MailboxId, ModSeq, Rights, ScriptName, UidSet};
 
 use super::{Folder, Held, Ledger};
 use crate::access::Grantee;
 use crate::history::Known;
-use crate::tables::Entry;
+use crate::tables::{Entry, ScriptRow, SeenKey};
 
 /// Octets that a small thing of its own costs besides what is in it.
 const APART_OCTETS: usize = 16;
@@ -30,6 +30,13 @@ impl Ledger {
             + tree::<MailboxId, BTreeMap<String, Bytes>>(self.metadata.len())
             + self.metadata.values().map(notes).sum::<usize>()
             + self.metadata_octets
+            + tree::<ScriptName, ScriptRow>(self.scripts.len())
+            + self
+                .scripts
+                .keys()
+                .map(|name| text(name.as_str()))
+                .sum::<usize>()
+            + tree::<SeenKey, i64>(self.seen.len())
             + table::<EmailId, u32>(self.shared.capacity())
             + tree::<ModSeq, Known>(self.history.len())
             + tree::<(ModSeq, MailboxId), Held>(self.flag_runs.len())

@@ -17,6 +17,7 @@ use store::Hint;
 
 use super::entry::{Entry, Said, Waiting};
 use super::{Change, Claimed, destination};
+use crate::filter::Plans;
 use crate::incoming::{Delivery, INBOX, Letter, LetterKind};
 use crate::report::{Report, Returned, Told, in_words, wants_delay, wants_failure, wants_success};
 use crate::spool::Spooled;
@@ -327,7 +328,8 @@ impl Post {
         for note in notes {
             self.address(note, now, &mut letters, &mut blobs, &mut change);
         }
-        let delivery = Delivery { letters };
+        let plans = Plans::default();
+        let delivery = Delivery { letters, plans };
         delivery.carry_out(self, &change, &blobs).await
     }
 

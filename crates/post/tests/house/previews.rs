@@ -102,7 +102,8 @@ async fn where_the_house_is_crowded_it_is_made_at_the_first_look() {
     };
     let world = World::with(&["ada"], crowded).await;
     let ada = world.account("ada").await;
-    append(&ada, "INBOX", &[], &LETTER.repeat(9)).await;
+    // More than is kept at hand of its beginning.
+    append(&ada, "INBOX", &[], &LETTER.repeat(900)).await;
     assert_eq!(previews(&ada, Preview::Kept).await, [None]);
     let made = [Some(SAID.to_owned())];
     assert_eq!(previews(&ada, Preview::Made).await, made);

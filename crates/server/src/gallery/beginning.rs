@@ -28,10 +28,10 @@ impl Beginning {
             Protocol::Submission => return policy("submission", ""),
             Protocol::Lmtp => return policy("lmtp", " no-dsn"),
             Protocol::Control => "control",
-            Protocol::Imap | Protocol::Pop3 if self.tls => "tls",
-            Protocol::Imap | Protocol::Pop3 if self.clear => "clear",
-            Protocol::Pop3 if !self.starttls => "no tls",
-            Protocol::Imap | Protocol::Pop3 => "plain",
+            Protocol::Imap | Protocol::Pop3 | Protocol::ManageSieve if self.tls => "tls",
+            Protocol::Imap | Protocol::Pop3 | Protocol::ManageSieve if self.clear => "clear",
+            Protocol::Pop3 | Protocol::ManageSieve if !self.starttls => "no tls",
+            Protocol::Imap | Protocol::Pop3 | Protocol::ManageSieve => "plain",
         };
         format!("# {words}\n")
     }
@@ -43,13 +43,14 @@ mod tests {
 
     #[test]
     fn each_protocol_has_its_words() {
-        use Protocol::{Imap, Lmtp, Pop3, Smtp, Submission};
+        use Protocol::{Imap, Lmtp, ManageSieve, Pop3, Smtp, Submission};
         for (protocol, [tls, clear, starttls], comments) in [
             (Imap, [true, false, false], "# tls\n"),
             (Imap, [false, true, true], "# clear\n"),
             (Imap, [false, false, true], "# plain\n"),
             (Pop3, [false, false, true], "# plain\n"),
             (Pop3, [false, false, false], "# no tls\n"),
+            (ManageSieve, [false, false, true], "# plain\n"),
             (Smtp, [false, false, true], "# policy: relay no-dsn\n"),
             (
                 Submission,

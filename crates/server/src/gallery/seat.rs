@@ -111,7 +111,7 @@ impl Seat {
 
     fn view(&self, ring: Arc<Ring>, begins: bool) -> View {
         let beginning = self.presence.beginning;
-        let literals = beginning.protocol == Protocol::Imap;
+        let literals = matches!(beginning.protocol, Protocol::Imap | Protocol::ManageSieve);
         let bodies = ring.filter.bodies;
         let manner = |prologue: String| Manner {
             bodies,

@@ -169,6 +169,9 @@ impl Checker<'_> {
     }
 
     fn redirect(&mut self, command: &Command, place: Place) {
+        if !self.limits.abilities.redirects() {
+            self.fault(place, "no message is sent on from here");
+        }
         if !command.has(Tag::List) {
             self.address(command.texts(0), place);
         }

@@ -21,6 +21,9 @@ const ADDRESSES_MAX: usize = 100;
 impl Run {
     /// Counts a change of so many octets of the message.
     fn edit(&mut self, octets: usize) -> Tried<()> {
+        if !self.world.letter.is_whole() {
+            return Err("the message is too large to be changed".into());
+        }
         self.spent.edits += 1;
         if self.spent.edits > self.limits.edits_max {
             return Err("the script changes the message too often".into());

@@ -203,6 +203,7 @@ impl Run {
 
     // RFC 5463 §4
     fn ihave(&mut self, command: &Command) -> bool {
+        let abilities = self.limits.abilities;
         let Some(frame) = self.frames.last_mut() else {
             return false;
         };
@@ -210,6 +211,7 @@ impl Run {
         let mut found = Vec::new();
         for name in command.texts(0).iter().filter_map(Template::constant) {
             match Extension::parse(name) {
+                Some(one) if !abilities.has(one) => return false,
                 Some(one) if !one.changes_grammar() || required.has(one) => found.push(one),
                 _ => return false,
             }
@@ -286,7 +288,7 @@ impl Run {
 
     // RFC 5228 §5.9; RFC 5703 §4.1's example
     fn size(&self, command: &Command) -> bool {
-        let size = u64::try_from(self.world.letter.len()).unwrap_or(u64::MAX);
+        let size = self.world.letter.size();
         match (command.number(Tag::Over), command.number(Tag::Under)) {
             (Some(over), _) => size > over,
             (_, Some(under)) => size < under,

@@ -1,0 +1,158 @@
+//! Filter scripts put by programs nobody here wrote, and what becomes of letters then.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::fs;
+
+use interop::{Ended, Server, Talk, Tls, program};
+
+const RULES: &str = "require \"fileinto\";\r\nif header :contains \"subject\" \"tea\" {\r\n  \
+    fileinto \"Archive\";\r\n}\r\n";
+
+#[test]
+fn sievelib_keeps_scripts_and_letters_go_where_they_say() {
+    let server = Server::start().unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/filter.py");
+    let ca = server.authority().unwrap();
+    let places = [
+        ("managesieve", Tls::Starttls),
+        ("imap", Tls::Implicit),
+        ("smtp", Tls::Starttls),
+    ];
+    let places = places.map(|(protocol, tls)| server.address(protocol, tls).to_string());
+    let mut words = vec![script, &ca];
+    words.extend(places.iter().map(String::as_str));
+    let ended = program("/usr/bin/python3", &words, server.folder(), "").unwrap();
+    assert!(ended.well, "{}\n{}\n{}", ended.out, ended.err, server.log());
+}
+
+/// Runs sieve-connect as ada, with its password on standard input.
+fn sieve_connect(server: &Server, words: &[&str]) -> Ended {
+    let address = server.address("managesieve", Tls::Starttls);
+    let (host, port) = (address.ip().to_string(), address.port().to_string());
+    let ca = server.authority().unwrap();
+    let mut all = vec![
+        "--nosrv",
+        "--server",
+        &host,
+        "--port",
+        &port,
+        "--user",
+        "ada@test.localhost",
+        "--passwordfd",
+        "0",
+        "--tlscafile",
+        &ca,
+    ];
+    all.extend(words);
+    program("sieve-connect", &all, server.folder(), "secret\n").unwrap()
+}
+
+fn done(server: &Server, words: &[&str]) -> String {
+    let ended = sieve_connect(server, words);
+    assert!(
+        ended.well,
+        "{words:?}\n{}\n{}\n{}",
+        ended.out,
+        ended.err,
+        server.log()
+    );
+    ended.out
+}
+
+#[test]
+fn sieve_connect_keeps_scripts() {
+    let server = Server::start().unwrap();
+    let folder = server.folder();
+    fs::write(folder.join("rules"), RULES).unwrap();
+    fs::write(folder.join("wrong"), "kep;\r\n").unwrap();
+    done(&server, &["--localsieve", "rules", "--checkscript"]);
+    done(&server, &["--localsieve", "rules", "--upload"]);
+    let wrong = sieve_connect(&server, &["--localsieve", "wrong", "--upload"]);
+    let said = wrong.out + &wrong.err;
+    assert!(said.contains("did you mean 'keep'?"), "{said}");
+    done(&server, &["--remotesieve", "rules", "--activate"]);
+    let listed = done(&server, &["--list"]);
+    assert!(
+        listed.contains("\"rules\" ACTIVE") && !listed.contains("wrong"),
+        "{listed}"
+    );
+    let words = [
+        "--remotesieve",
+        "rules",
+        "--localsieve",
+        "back",
+        "--download",
+    ];
+    done(&server, &words);
+    assert_eq!(fs::read_to_string(folder.join("back")).unwrap(), RULES);
+    done(&server, &["--deactivate"]);
+    done(&server, &["--remotesieve", "rules", "--delete"]);
+    let listed = done(&server, &["--list"]);
+    assert!(!listed.contains("rules"), "{listed}");
+}
+
+/// The command line does the same, while the server runs and while it does not.
+#[test]
+fn the_command_line_keeps_scripts() {
+    let mut server = Server::start().unwrap();
+    let path = server.folder().join("rules.sieve");
+    fs::write(&path, RULES).unwrap();
+    let path = path.to_str().unwrap();
+    let ada = "ada@test.localhost";
+    for runs in [true, false] {
+        if !runs {
+            assert!(server.stop());
+        }
+        let sieve = |words: &[&str]| server.command(&[&["sieve"], words].concat(), "");
+        let said = sieve(&["put", ada, path, "--activate"]).unwrap();
+        let active = format!("rules runs for what comes to {ada} from now on.\n");
+        assert_eq!(said, active);
+        assert_eq!(sieve(&["get", ada, "rules"]).unwrap(), RULES);
+        let listed = sieve(&["list", ada]).unwrap();
+        assert_eq!(listed, format!("rules\t{} octets (active)\n", RULES.len()));
+        let json = sieve(&["list", ada, "--json"]).unwrap();
+        assert!(json.contains("\"active\":true"), "{json}");
+        let refused = sieve(&["rm", ada, "rules"]).unwrap_err().to_string();
+        assert!(
+            refused.contains("This is the script that runs"),
+            "{refused}"
+        );
+        let refused = server.command(&["sieve", "put", ada, "-", "--name", "x"], "kep;\n");
+        let refused = refused.unwrap_err().to_string();
+        assert!(
+            refused.contains("line 1, column 1: unknown command"),
+            "{refused}"
+        );
+        sieve(&["rename", ada, "rules", "old rules"]).unwrap();
+        sieve(&["deactivate", ada]).unwrap();
+        sieve(&["rm", ada, "old rules"]).unwrap();
+        assert_eq!(sieve(&["list", ada]).unwrap(), "");
+    }
+}
+
+/// A script kept before the server was killed is there after it.
+#[test]
+fn an_active_script_outlives_a_server_that_is_killed() {
+    let mut server = Server::start().unwrap();
+    let path = server.folder().join("rules.sieve");
+    fs::write(&path, RULES).unwrap();
+    let words = [
+        "sieve",
+        "put",
+        "ada@test.localhost",
+        path.to_str().unwrap(),
+        "--activate",
+    ];
+    server.command(&words, "").unwrap();
+    server.kill();
+    server.run().unwrap();
+    let (mut talk, _) = Talk::open(server.address("smtp", Tls::Starttls)).unwrap();
+    talk.smtp("EHLO test.localhost").unwrap();
+    let letter = "Subject: some tea\r\n\r\nHi\r\n";
+    let reply = talk.deliver("guest@elsewhere.example", &["ada@test.localhost"], letter);
+    assert!(reply.unwrap().starts_with("250"));
+    let (mut imap, _) = Talk::open(server.address("imap", Tls::Starttls)).unwrap();
+    imap.imap_login("ada@test.localhost", "secret").unwrap();
+    let said = imap.imap("STATUS Archive (MESSAGES)").unwrap().concat();
+    assert!(said.contains("MESSAGES 1"), "{said}");
+}

@@ -1,0 +1,120 @@
+//! What a script wants, carried out in the batch that files the message.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mail::{FlagSet, MailboxId, Timestamp};
+
+use super::{Filing, Plan, Plans, end_of, with_role};
+use crate::draft::{self, Draft};
+use crate::ledger::{KEYWORDS_MAX, Ledger};
+use crate::mailbox;
+use crate::spool::Spooled;
+use crate::{Error, Outcome, Quota, Rules};
+
+const INBOX: &str = "INBOX";
+
+/// What is the same for all accounts.
+#[derive(Clone, Copy)]
+pub(crate) struct Desk<'a> {
+    pub(crate) rules: &'a Rules,
+    pub(crate) quota: Quota,
+    pub(crate) now: Timestamp,
+}
+
+impl Plans {
+    /// Files the message in an account as its plan says.
+    ///
+    /// # Errors
+    /// 452 4.2.2 where there is no room for it.
+    pub(crate) fn carry_out(
+        &self,
+        plan: &Plan,
+        draft: &mut Draft<'_>,
+        message: &Spooled,
+        desk: Desk<'_>,
+    ) -> Outcome<()> {
+        let mut filed = BTreeSet::new();
+        let mut emails = BTreeMap::new();
+        for filing in &plan.filings {
+            if desk.quota.is_exhausted(draft.ledger().counters.usage) {
+                return Err(Error::over_quota());
+            }
+            let mailbox = place(draft, filing, desk)?;
+            // RFC 5228 §2.10.3
+            if !filed.insert(mailbox) {
+                continue;
+            }
+            let changed = filing.changed.and_then(|at| self.changed.get(at));
+            let spooled = changed.unwrap_or(message);
+            let email = match emails.get(&filing.changed) {
+                Some(email) => {
+                    draft.share(*email);
+                    *email
+                }
+                None => draft.email(&spooled.row()),
+            };
+            emails.insert(filing.changed, email);
+            let flags = fitting(draft.ledger(), mailbox, &filing.flags);
+            let filing = draft::Filing {
+                email,
+                flags: &flags,
+                date: desk.now,
+                now: desk.now,
+                size: spooled.staged.len,
+                unended: spooled.unended,
+            };
+            draft.file(mailbox, filing, desk.rules.mailbox_messages_max)?;
+        }
+        for remember in &plan.remembers {
+            let until = end_of(desk.now, remember.seconds);
+            draft.remember_seen(remember.key, (until, desk.now), desk.rules.seen_max);
+        }
+        Ok(())
+    }
+}
+
+/// The mailbox that a filing means, made if that is wanted; the inbox where that cannot be.
+// RFC 5228 §4.1
+fn place(draft: &mut Draft<'_>, filing: &Filing, desk: Desk<'_>) -> Outcome<MailboxId> {
+    let ledger = draft.ledger();
+    let messages_max = desk.rules.mailbox_messages_max;
+    let has_room = |id: MailboxId| {
+        let folder = ledger.folder(id).ok()?;
+        (folder.entries.len() < messages_max && folder.next_uid.is_some()).then_some(id)
+    };
+    let by_role = |role| with_role(ledger, role).and_then(has_room);
+    let name = filing.name.as_deref();
+    let by_name = |name: &str| ledger.target(name).ok().and_then(has_room);
+    let found = filing
+        .id
+        .and_then(has_room)
+        .or_else(|| filing.role.and_then(by_role))
+        .or_else(|| name.and_then(by_name));
+    if let Some(found) = found {
+        return Ok(found);
+    }
+    if let Some(name) = name.filter(|_| filing.create)
+        && let Ok(made) = mailbox::make_by_script(draft, name, filing.role, (desk.rules, desk.now))
+    {
+        return Ok(made);
+    }
+    draft.ledger().target(INBOX)
+}
+
+/// The flags without those keywords for which the mailbox has no room: no letter fails for them.
+fn fitting(ledger: &Ledger, mailbox: MailboxId, flags: &FlagSet) -> FlagSet {
+    let known = ledger.folder(mailbox).map(|folder| &folder.row.keywords);
+    let known = known.map(Vec::as_slice).unwrap_or_default();
+    let is_new = |keyword: &&mail::Keyword| !known.contains(keyword);
+    let mut over =
+        (known.len() + flags.keywords().iter().filter(is_new).count()).saturating_sub(KEYWORDS_MAX);
+    let mut fitting = flags.clone();
+    for keyword in flags.keywords().iter().rev().filter(is_new) {
+        if over == 0 {
+            break;
+        }
+        over -= 1;
+        fitting.remove(&mail::Flag::Keyword(keyword.clone()));
+    }
+    fitting
+}
