@@ -403,7 +403,7 @@ impl Post {
     ) -> Tried<Outcome<Vec<T>>> {
         let mut desks: Vec<_> = keepers.iter().map(|keeper| keeper.desk()).collect();
         // Behind all accounts, so that nobody waits for the other in a circle.
-        let mut waiting = (!queue.is_empty()).then(|| self.inner.queue.desk());
+        let waiting = (!queue.is_empty()).then(|| self.inner.queue.desk());
         let is_away = waiting.as_ref().is_some_and(|desk| !desk.is_loaded());
         if is_away || desks.iter().any(|desk| desk.ledger.is_none()) {
             return Tried::Away;
@@ -455,26 +455,42 @@ impl Post {
                 });
             }
         }
-        let queued = waiting
+        match self.send(batch, parties, (waiting, queue)) {
+            Some(settling) => Tried::Commit(Ok(answers), Box::new(settling)),
+            None => Tried::Answer(Ok(answers), barriers(&desks)),
+        }
+    }
+
+    /// Queues the commit of a batch and of what changes in the queue; `None` if that is nothing.
+    /// Called while all that it is about is locked.
+    fn send(
+        &self,
+        mut batch: Batch,
+        parties: Vec<Party>,
+        (mut desk, change): (Option<MutexGuard<'_, queue::Desk>>, &queue::Change),
+    ) -> Option<Settling> {
+        let prepared = desk
             .as_mut()
-            .and_then(|desk| desk.prepare(&self.inner.queue, queue));
-        let queued = queued.map(|(writes, party)| {
+            .and_then(|desk| desk.prepare(&self.inner.queue, change));
+        let queue = prepared.map(|(writes, party)| {
             batch.parts.push(writes);
             party
         });
-        if parties.is_empty() && queued.is_none() {
-            return Tried::Answer(Ok(answers), barriers(&desks));
+        if parties.is_empty() && queue.is_none() {
+            return None;
         }
-        let settling = Settling {
-            commit: Some(self.inner.store.commit(batch)),
+        let commit = self.inner.store.commit(batch);
+        // Not before: two changes of the queue are committed in the order they were prepared in.
+        drop(desk);
+        Some(Settling {
+            commit: Some(commit),
             parties,
-            queue: queued,
+            queue,
             outside: Arc::clone(&self.inner.outside),
             stopped: Arc::clone(&self.inner.stopped),
             full: Arc::clone(&self.inner.full),
             carried_on: false,
-        };
-        Tried::Commit(Ok(answers), Box::new(settling))
+        })
     }
 }
 

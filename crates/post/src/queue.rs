@@ -19,7 +19,7 @@ mod settle;
 
 pub use admin::{QueueDeed, QueueDone, QueuePage};
 pub use claim::{Claimed, Sweep};
-pub(crate) use desk::{Change, Party, Queue};
+pub(crate) use desk::{Change, Desk, Party, Queue};
 pub(crate) use entry::{ALL, COUNTS, DESTINATIONS, DUE, LETTERS, VERSIONS};
 pub use entry::{Entry, Place, Said, Waiting};
 pub use schedule::QueueRules;
