@@ -42,4 +42,5 @@ mod submission;
 mod texts;
 mod token;
 mod undo;
+mod waiting;
 mod world;

@@ -1,0 +1,216 @@
+//! Letters that wait: who has them, in which order they are found, what a restart finds.
+
+use bytes::Bytes;
+use mail::QueueId;
+use post::queue::diagram::{CRASHES, Stage, Step};
+use post::queue::{Attempt, Claimed, Fate, QueueDeed, QueueDone};
+use store::{CommitError, Partition, Store as _};
+
+use crate::queue::{
+    LETTER, claim_one, is_empty, mail, pass, queue, said, send_simply, settle, town,
+};
+use crate::world::{World, origin, recipient, sender};
+
+#[tokio::test]
+async fn a_lease_is_one_persons_and_is_given_back() {
+    let world = town().await;
+    send_simply(&world, &["x@a.example"]).await;
+    let mut news = world.post.queue_news();
+    let _seen = world.post.queue_rewound();
+    news.mark_unchanged();
+    let letter = claim_one(&world, "a.example").await;
+    assert!(world.post.claim("a.example", 10).await.unwrap().is_empty());
+    assert_eq!(
+        queue(&world).await,
+        ["1 a.example +0 0 attempting: <x@a.example>"]
+    );
+    let done = world
+        .post
+        .change_queue(&[letter.id()], QueueDeed::Drop)
+        .await;
+    let busy = QueueDone {
+        busy: 1,
+        ..QueueDone::default()
+    };
+    assert_eq!(done.unwrap(), busy);
+    drop(letter);
+    // Whoever looks for what is due is told.
+    assert!(news.has_changed().unwrap());
+    assert_eq!(world.post.queue_rewound().unwrap().id, QueueId(1));
+    drop(claim_one(&world, "a.example").await);
+}
+
+#[tokio::test]
+async fn what_is_due_is_found_in_order_and_piece_by_piece() {
+    let world = town().await;
+    send_simply(&world, &["x@a.example", "x@b.example"]).await;
+    pass(&world, 10);
+    send_simply(&world, &["y@a.example"]).await;
+    let sweep = world.post.sweep_queue(None, 2).await.unwrap();
+    let found: Vec<_> = sweep.destinations.keys().cloned().collect();
+    assert_eq!(
+        (found, sweep.more),
+        (vec!["a.example".into(), "b.example".into()], true)
+    );
+    let sweep = world.post.sweep_queue(sweep.last, 2).await.unwrap();
+    assert_eq!(
+        (sweep.destinations.len(), sweep.more, sweep.next),
+        (1, false, None)
+    );
+    let last = sweep.last;
+    let ids = |claimed: &[Claimed]| claimed.iter().map(|one| one.id().0).collect::<Vec<_>>();
+    let claimed = world.post.claim("a.example", 1).await.unwrap();
+    assert_eq!(ids(&claimed), [1]);
+    let others = world.post.claim("a.example", 5).await.unwrap();
+    assert_eq!(ids(&others), [3]);
+    drop((claimed, others));
+    settle(&world, "b.example", &Fate::Deferred(said(451, "Not now"))).await;
+    let sweep = world.post.sweep_queue(last, 2).await.unwrap();
+    assert!(sweep.destinations.is_empty() && sweep.next.is_some());
+}
+
+#[tokio::test]
+async fn the_operator_holds_releases_retries_and_drops() {
+    let world = town().await;
+    send_simply(&world, &["x@a.example"]).await;
+    settle(&world, "a.example", &Fate::Deferred(said(451, "Not now"))).await;
+    let id = [QueueId(1)];
+    let mut told = Vec::new();
+    for deed in [
+        QueueDeed::Release,
+        QueueDeed::Hold,
+        QueueDeed::Hold,
+        QueueDeed::Retry,
+        QueueDeed::Release,
+        QueueDeed::Retry,
+        QueueDeed::Drop,
+        QueueDeed::Drop,
+    ] {
+        let done = world.post.change_queue(&id, deed).await.unwrap();
+        let QueueDone {
+            changed,
+            unfit,
+            missing,
+            ..
+        } = done;
+        told.push((changed, unfit, missing));
+        let held = deed == QueueDeed::Hold || told.len() == 4;
+        let due = !world.post.claim("a.example", 1).await.unwrap().is_empty();
+        assert!(!(held && due), "{deed:?}");
+    }
+    let (yes, unfit, missing) = ((1, 0, 0), (0, 1, 0), (0, 0, 1));
+    assert_eq!(told, [unfit, yes, unfit, unfit, yes, yes, yes, missing]);
+    assert!(queue(&world).await.is_empty() && is_empty(&world, "ada").await);
+}
+
+/// Takes a step with the only letter there is.
+async fn walk(world: &World, step: Step) {
+    let fate = match step {
+        Step::Defer => Some(Fate::Deferred(said(451, "Not now"))),
+        Step::Deliver => Some(Fate::Taken(said(250, "OK"))),
+        Step::Refuse => Some(Fate::Failed(said(550, "No"))),
+        Step::Expire => {
+            pass(world, 100_000);
+            Some(Fate::Deferred(said(451, "Not now")))
+        }
+        _ => None,
+    };
+    if let Some(fate) = fate {
+        settle(world, "a.example", &fate).await;
+    }
+    let deed = match step {
+        Step::Hold => Some(QueueDeed::Hold),
+        Step::Release => Some(QueueDeed::Release),
+        Step::Drop => Some(QueueDeed::Drop),
+        _ => None,
+    };
+    if let Some(deed) = deed {
+        let done = world.post.change_queue(&[QueueId(1)], deed).await;
+        done.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_drawing_says_what_a_restart_finds() {
+    for crash in CRASHES {
+        // Up to the arrow, and then the process is gone.
+        let world = town().await;
+        match crash.from {
+            Stage::Spooling => {
+                let ada = world.account("ada").await;
+                let path = sender("<ada@example.org>");
+                let mut letter = world.post.begin(origin(Some(ada)), path).unwrap();
+                letter.recipient(recipient("x@a.example")).await.unwrap();
+                letter
+                    .chunk(Bytes::from_static(LETTER.as_bytes()))
+                    .await
+                    .unwrap();
+                std::mem::forget(letter);
+                let world = world.again().await;
+                assert!(queue(&world).await.is_empty());
+                continue;
+            }
+            _ => send_simply(&world, &["x@a.example"]).await,
+        }
+        if crash.from == Stage::Held {
+            let held = world
+                .post
+                .change_queue(&[QueueId(1)], QueueDeed::Hold)
+                .await;
+            held.unwrap();
+        }
+        let claimed = match crash.from {
+            Stage::Attempting => Some(claim_one(&world, "a.example").await),
+            _ => None,
+        };
+        std::mem::forget(claimed);
+        let restarted = world.again().await;
+        let found = crash.from.after(Step::Crash).unwrap();
+        let expected = match found {
+            Stage::Held => "1 a.example held 0: <x@a.example>",
+            _ => "1 a.example +0 0: <x@a.example>",
+        };
+        assert_eq!(queue(&restarted).await, [expected], "{crash:?}");
+        // Behind the arrow.
+        walk(&restarted, crash.step).await;
+        let restarted = restarted.again().await;
+        let there = crash.from.after(crash.step).unwrap();
+        assert_eq!(
+            queue(&restarted).await.is_empty(),
+            !there.is_kept(),
+            "{crash:?}"
+        );
+        let reported = matches!(there, Stage::Bounced | Stage::Expired);
+        assert_eq!(is_empty(&restarted, "ada").await, !reported, "{crash:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_came_of_a_letter_can_be_written_down_later() {
+    let world = town().await;
+    send_simply(&world, &["x@a.example"]).await;
+    let claimed = claim_one(&world, "a.example").await;
+    let attempt = Attempt::all(&claimed.entry, &Fate::Failed(said(550, "No")));
+    let attempts = [(claimed, attempt)];
+    world.account("ada").await;
+    world.store.fail(0, CommitError::Full);
+    assert!(world.post.settle_queued(&attempts).await.is_err());
+    pass(&world, 10);
+    assert!(is_empty(&world, "ada").await);
+    // Nobody else has it meanwhile.
+    assert!(world.post.claim("a.example", 10).await.unwrap().is_empty());
+    world.post.settle_queued(&attempts).await.unwrap();
+    drop(attempts);
+    assert!(queue(&world).await.is_empty());
+    mail(&world, "ada", 1).await;
+    // Nothing is left of it but its counts.
+    let version = world.store.version(Partition::QUEUE).await.unwrap();
+    assert!(version.0 > 0);
+    for table in [41, 42, 43].map(store::Table) {
+        let all = (Bytes::new(), None);
+        let rows = world
+            .store
+            .scan(Partition::QUEUE, table, all, 10, store::Direction::Rising);
+        assert!(rows.await.unwrap().rows.is_empty());
+    }
+}
