@@ -1,11 +1,6 @@
 //! Letters leave the running binary for servers nobody here wrote: a script that says yes, no and
 //! not now, and Postfix.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test"
-)]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 mod postfix;
 mod sink;
