@@ -22,6 +22,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("offlineimap", "offlineimap3"),
     ("opendkim-testmsg", "opendkim-tools"),
     ("openssl", "openssl"),
+    ("postfix", "postfix"),
     ("python3", "python3"),
     ("s-nail", "s-nail"),
     ("sieve-connect", "sieve-connect"),
