@@ -24,6 +24,7 @@ mod setting;
 mod store;
 mod written;
 
+use outside::Signatures;
 use setting::{ALL, LISTS, SECTIONS, Setting};
 use written::{Meaning, Table, Value, Written};
 
@@ -37,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) listeners: Vec<Listener>,
     /// The tables of `[[relay.route]]`.
     routes: Vec<Table>,
+    /// What letters of our own people are signed with.
+    signatures: Signatures,
     data: PathBuf,
     /// Where it was read, if it is a file.
     file: Option<PathBuf>,
@@ -78,6 +81,7 @@ pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
     let routes = written.take_list("relay.route");
     let routes: Vec<Table> = routes.into_iter().map(|(route, _)| route).collect();
     relay::check(&mut written, &routes);
+    let signatures = outside::signatures(&mut written);
     let data = match written
         .values
         .get(&(setting::DATA.section, setting::DATA.key))
@@ -96,6 +100,7 @@ pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
             .map(|(listener, _)| listener.clone())
             .collect(),
         routes,
+        signatures,
         data,
         file: None,
         ports_max: 0,
@@ -139,6 +144,8 @@ impl Config {
     /// All files that it is in and that it names.
     pub(crate) fn all_files(&self) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = self.file.clone().into_iter().collect();
+        let keys = self.signatures.named.iter();
+        files.extend(keys.map(|key| key.path.clone()));
         for value in ALL.iter().filter_map(|setting| self.value(setting)) {
             match value.meaning {
                 // One that cannot be looked at is named by whoever reads it.
@@ -354,6 +361,9 @@ impl Config {
             );
         }
         self.show_routes(&mut text);
+        for key in &self.signatures.named {
+            text.push_str(&key.show());
+        }
         text
     }
 

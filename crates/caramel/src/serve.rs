@@ -122,6 +122,8 @@ pub(crate) fn rules(config: &Config) -> Rules {
         trusted_networks: config.trusted_networks(),
         sends_per_hour_max: config.sends_per_hour(),
         queue: config.queue(),
+        trust: config.trust(),
+        keys: config.keyring(),
         postmaster: config.postmaster(),
         message_octets_max: config.message_size(),
         recipients_max: to_usize(config.recipients()),

@@ -12,7 +12,7 @@ use trust::dkim::Signing;
 use trust::dmarc::Dmarc;
 use trust::iprev::Iprev;
 use trust::results::{Findings, forged};
-use trust::spf::Spf;
+use trust::spf::{Identity, Spf};
 use trust::{Answers, Check as _, Letter, arc, dkim, dmarc, iprev, spf};
 
 use crate::cli::say;
@@ -61,6 +61,8 @@ pub(crate) struct Client {
 /// All verdicts about one letter.
 struct Found {
     iprev: iprev::Verdict,
+    /// Of the client's name, where `spf` is of the reverse-path.
+    helo: Option<spf::Verdict>,
     spf: spf::Verdict,
     dkim: Vec<dkim::Verdict>,
     dmarc: dmarc::Verdict,
@@ -105,11 +107,16 @@ impl Client {
         let path = self.from.trim_start_matches('<').trim_end_matches('>');
         let spf = Spf::mail_from(self.ip, &self.helo, path).checked_by(&self.server, now);
         let spf = spf.settle(&mut answers, &mut ask);
+        let helo = (spf.identity == Identity::MailFrom).then(|| {
+            let helo = Spf::helo(self.ip, &self.helo).checked_by(&self.server, now);
+            helo.settle(&mut answers, &mut ask)
+        });
         let dkim = dkim::Verify::new(letter, now).settle(&mut answers, &mut ask);
         let dmarc = Dmarc::new(letter, &spf, &dkim).settle(&mut answers, &mut ask);
         Ok(Found {
             iprev: Iprev { ip: self.ip }.settle(&mut answers, &mut ask),
             arc: arc::Verify::new(letter).settle(&mut answers, &mut ask),
+            helo,
             spf,
             dkim,
             dmarc,
@@ -121,6 +128,7 @@ impl Found {
     fn results(&self, server: &str) -> AuthenticationResults {
         let findings = Findings {
             iprev: Some(&self.iprev),
+            helo: self.helo.as_ref(),
             spf: Some(&self.spf),
             dkim: Some(&self.dkim),
             dmarc: Some(&self.dmarc),
@@ -135,7 +143,10 @@ impl Found {
         let mut text = format!("Authentication-Results: {written}\n\n");
         let mut line = |name: &str, what: String| text += &format!("{name:<6} {what}\n");
         line("iprev", self.iprev_line());
-        line("spf", self.spf_line());
+        if let Some(helo) = &self.helo {
+            line("helo", spf_line(helo));
+        }
+        line("spf", spf_line(&self.spf));
         if self.dkim.is_empty() {
             line("dkim", "none: it is not signed".to_owned());
         }
@@ -160,21 +171,6 @@ impl Found {
             .as_deref()
             .unwrap_or("no name leads back to the address");
         format!("{}: {name}", found.outcome)
-    }
-
-    fn spf_line(&self) -> String {
-        let found = &self.spf;
-        let mut line = format!("{} {} for {}", found.outcome, found.domain, found.ip);
-        if let Some((term, domain)) = &found.decided {
-            line += &format!(": `{term}` of {domain}");
-        }
-        if let Some(problem) = &found.problem {
-            line += &format!(": {problem}");
-        }
-        if let Some(words) = &found.explanation {
-            line += &format!(" ({} explains: {words})", found.domain);
-        }
-        line
     }
 
     fn dmarc_line(&self) -> String {
@@ -230,6 +226,7 @@ impl Found {
                 "name": self.iprev.name,
                 "unanswered": asked(&self.iprev.unanswered),
             },
+            "helo": self.helo.as_ref().map(|helo| helo.outcome.to_string()),
             "spf": {
                 "result": self.spf.outcome.to_string(),
                 "domain": self.spf.domain,
@@ -260,4 +257,18 @@ impl Found {
             },
         })
     }
+}
+
+fn spf_line(found: &spf::Verdict) -> String {
+    let mut line = format!("{} {} for {}", found.outcome, found.domain, found.ip);
+    if let Some((term, domain)) = &found.decided {
+        line += &format!(": `{term}` of {domain}");
+    }
+    if let Some(problem) = &found.problem {
+        line += &format!(": {problem}");
+    }
+    if let Some(words) = &found.explanation {
+        line += &format!(" ({} explains: {words})", found.domain);
+    }
+    line
 }

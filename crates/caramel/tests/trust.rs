@@ -245,7 +245,9 @@ fn the_reasons_stand_below_the_field() {
     let shown = said(&[&words[..], &client[..]].concat(), folder, LETTER);
     for expected in [
         "Authentication-Results: localhost;\n\t",
-        "iprev=permerror policy.iprev=203.0.113.1;\n\tspf=fail",
+        "iprev=permerror policy.iprev=203.0.113.1;\n\tspf=none",
+        " smtp.helo=mx.example.org;\n\tspf=fail",
+        "\nhelo   none mx.example.org for 203.0.113.1",
         "\nspf    fail example.org for 203.0.113.1: `-all` of example.org \
          (example.org explains: 203.0.113.1 is not ours)\n",
         "\ndkim   none: it is not signed\n",

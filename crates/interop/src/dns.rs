@@ -184,7 +184,9 @@ fn answer(question: &[u8], shared: &Shared, over_tcp: bool) -> Option<Vec<u8>> {
     let mut counts = (records.len(), usize::from(records.is_empty()));
     if counts.1 == 1 {
         // RFC 2308 §3: how long nothing is nothing.
-        let soa = [labels("ns.invalid"), labels("root.invalid"), vec![0; 20]].concat();
+        let numbers = [0, 0, 0, 0, TIME_TO_LIVE].map(u32::to_be_bytes);
+        let names = [labels("ns.invalid"), labels("root.invalid")];
+        let soa = [names.concat(), numbers.concat()].concat();
         body.extend(record("", SOA, &soa));
     }
     if !over_tcp && 12 + asked.len() + body.len() > UDP_OCTETS_MAX {

@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
-    ServerOrderingStrategy,
 };
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
@@ -46,7 +45,8 @@ const PORT: u16 = 53;
 /// Who is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DnsSettings {
-    /// Servers that resolve names, the first first; none for those of `/etc/resolv.conf`.
+    /// Servers that resolve names, of which two are asked at once, and those first that answered
+    /// best; none for those of `/etc/resolv.conf`.
     pub servers: Vec<SocketAddr>,
     /// How long a question may take, its waiting included.
     pub timeout: Duration,
@@ -207,8 +207,6 @@ fn open(settings: &DnsSettings) -> Option<TokioResolver> {
     options.positive_max_ttl = Some(Duration::from_secs(CACHED_SECONDS_MAX));
     options.negative_max_ttl = Some(Duration::from_secs(CACHED_NOTHING_SECONDS_MAX));
     options.use_hosts_file = ResolveHosts::Never;
-    options.server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;
-    options.num_concurrent_reqs = 1;
     options.max_active_requests = QUESTIONS_MAX;
     let built = builder.build();
     built

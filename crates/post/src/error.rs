@@ -80,6 +80,9 @@ pub enum Fault {
     /// The engine died in the middle of a commit; the server has to stop.
     #[error("the store has stopped: {0}")]
     Stopped(String),
+    /// A message could not be signed.
+    #[error("while signing a message: {0}")]
+    Signing(String),
     /// A check of a password could not be carried out.
     #[error("while checking a password: {0}")]
     Password(String),

@@ -18,11 +18,14 @@ use onward::Aside;
 
 use crate::captured;
 use crate::filter::{Arrived, Plans};
+use crate::gap::{Fronted, field, held_place};
 use crate::ledger::Ledger;
 use crate::queue;
 use crate::report::{Report, Returned};
+use crate::scrutiny::{Conclusion, Scrutiny, header_too_large};
+use crate::signing::Signer;
 use crate::spool::{Spool, too_big};
-use crate::trace::{self, Trace};
+use crate::trace::{self, Trace, Traced};
 use crate::{Account, Elsewhere, Error, Outcome, Post, Route, Usage, Why};
 
 /// Where a message comes from, for its trace fields.
@@ -109,9 +112,15 @@ pub struct Incoming {
     local: BTreeSet<AccountId>,
     /// What is known of its beginning.
     aside: Aside,
+    /// What is found out about it, if it is looked at.
+    scrutiny: Option<Box<Scrutiny>>,
+    /// What was found.
+    conclusion: Option<Conclusion>,
 }
 
 pub(crate) const INBOX: &str = "INBOX";
+/// Where suspicious mail goes, unless another mailbox has that role.
+const JUNK: &str = "Junk";
 /// Where mail for elsewhere is kept if it does not go there.
 const CAPTURED: &str = "Captured";
 
@@ -121,7 +130,8 @@ impl Post {
     pub fn inboxes(&self) -> Vec<String> {
         let captured = self.rules().elsewhere == Elsewhere::Capture;
         let captured = captured.then_some(CAPTURED);
-        let names = std::iter::once(INBOX).chain(captured);
+        let junk = self.rules().trust.files_junk().then_some(JUNK);
+        let names = std::iter::once(INBOX).chain(junk).chain(captured);
         names.map(str::to_owned).collect()
     }
 }
@@ -153,7 +163,10 @@ impl Post {
         }
         let mut id = [0; 8];
         self.inner.outside.fill(&mut id);
+        let is_checked = rules.trust.check && rules.is_outside(&origin);
         Ok(Incoming {
+            scrutiny: is_checked.then(Box::default),
+            conclusion: None,
             house: self.clone(),
             origin,
             sender,
@@ -265,6 +278,19 @@ impl Incoming {
     /// [`Why::TooBig`] once it is too large; further pieces are swallowed, and the commit says the
     /// same. Other refusals may come early as well; the commit then says [`Why::TooBig`].
     pub async fn chunk(&mut self, bytes: Bytes) -> Outcome<()> {
+        if let Some(scrutiny) = &mut self.scrutiny {
+            scrutiny.feed(&bytes);
+            self.spool.keeps_beside(scrutiny.memory_octets());
+        }
+        let taken = self.spool_piece(bytes).await;
+        if taken.is_err() {
+            // It will be refused: nobody need be asked about it.
+            self.scrutiny = None;
+        }
+        taken
+    }
+
+    async fn spool_piece(&mut self, bytes: Bytes) -> Outcome<()> {
         let (front, here, captured, aside) = self.split();
         if front.travels {
             let streamed = |octets: Vec<u8>| front.of_streamed(&octets, aside);
@@ -281,15 +307,29 @@ impl Incoming {
     ///
     /// # Errors
     /// 554 5.4.6 for a loop, 552 5.3.4 for its size, 550 5.7.1 for a `From` that is not the
-    /// submitter's, 452 4.2.2 if somebody's room was filled meanwhile (then RCPT says whose), 452
-    /// 4.3.1 or 451 4.3.0 if it cannot be stored.
+    /// submitter's, 550 5.7.26 if the author's domain does not answer for it and wants it refused,
+    /// 452 4.2.2 if somebody's room was filled meanwhile (then RCPT says whose), 452 4.3.1 or 451
+    /// 4.3.0 if it cannot be stored.
     pub async fn commit(mut self) -> Outcome<Receipt> {
         if self.named == 0 {
             let text = "There are no valid recipients";
             return Err(Error::refused(Why::Policy, 554, [5, 5, 1], text));
         }
+        if let Some(scrutiny) = self.scrutiny.take() {
+            // Boxed, so that its size is paid only while it lasts.
+            let concluded = scrutiny.conclude(&self.house, &self.origin, &self.sender);
+            self.conclusion = Some(Box::pin(concluded).await?);
+        }
         let (mut letters, mut queue, mut blobs) = (Vec::new(), queue::Change::default(), vec![]);
         let (front, here, captured, aside) = self.split();
+        let results = front.conclusion.map(|conclusion| &conclusion.results);
+        let is_junk = front
+            .conclusion
+            .is_some_and(|conclusion| conclusion.is_junk);
+        if let Some(begins) = here.close_gap(results).await? {
+            aside.begins(&begins);
+        }
+        captured.close_gap(results).await?;
         let travels = match front.travels {
             true => Some(here.finish(|octets| front.of(&octets, aside)).await?),
             false => None,
@@ -302,7 +342,8 @@ impl Incoming {
             queue.begun = self.entries(&spooled);
             blobs.push(spooled.staged.clone());
             if !self.local.is_empty() {
-                letters.push(Letter::of(INBOX, self.local.clone(), spooled));
+                let mailbox = if is_junk { JUNK } else { INBOX };
+                letters.push(Letter::of(mailbox, self.local.clone(), spooled));
             }
         }
         if let Some(spooled) = captured {
@@ -359,6 +400,8 @@ impl Incoming {
             expanded: &self.expanded,
             relayed: &self.relayed,
             elsewhere: &self.elsewhere,
+            is_checked: self.scrutiny.is_some(),
+            conclusion: self.conclusion.as_ref(),
             travels: !self.local.is_empty() || !self.relayed.is_empty(),
         };
         (front, &mut self.spool, &mut self.captured, &mut self.aside)
@@ -399,69 +442,106 @@ struct Front<'a> {
     elsewhere: &'a [Recipient],
     /// True if it goes to inboxes here, or to other hosts.
     travels: bool,
+    /// True while it is being found out what is to be said of it.
+    is_checked: bool,
+    conclusion: Option<&'a Conclusion>,
 }
 
 impl Front<'_> {
     /// The message for inboxes here and for other hosts; `aside` is left what is known of it.
-    fn of(&self, octets: &[u8], aside: &mut Aside) -> Outcome<Vec<u8>> {
-        let whole = self.traced(octets)?;
-        let now = Timestamp::default();
-        let reported = Report::of(self.sender, now, self.recipients, self.expanded).is_some();
-        *aside = Aside::of(&whole, reported);
-        Ok(whole)
+    fn of(&self, octets: &[u8], aside: &mut Aside) -> Outcome<Traced> {
+        let traced = self.traced_with(octets, None)?;
+        *aside = self.aside_of(&traced);
+        Ok(traced)
     }
 
     /// The message as it is captured: nobody but its sender sees the envelope.
-    fn of_captured(&self, octets: &[u8]) -> Outcome<Vec<u8>> {
-        let mut whole = captured::fields(self.sender, self.elsewhere).into_bytes();
-        whole.append(&mut self.traced(octets)?);
-        Ok(whole)
+    fn of_captured(&self, octets: &[u8]) -> Outcome<Traced> {
+        Ok(self.with_envelope(&self.traced_with(octets, None)?))
     }
 
-    fn traced(&self, octets: &[u8]) -> Outcome<Vec<u8>> {
+    /// The same for the beginning of a large message: its header must be in it whole, or what is
+    /// checked and mended would not be all of it.
+    fn of_streamed(&self, octets: &[u8], aside: &mut Aside) -> Outcome<Fronted> {
+        has_whole_header(octets)?;
+        let mut signer = None;
+        let traced = self.traced_with(octets, Some(&mut signer))?;
+        *aside = self.aside_of(&traced);
+        Ok(Fronted::open(traced, signer))
+    }
+
+    fn of_captured_streamed(&self, octets: &[u8]) -> Outcome<Fronted> {
+        has_whole_header(octets)?;
+        let mut signer = None;
+        let traced = self.traced_with(octets, Some(&mut signer))?;
+        Ok(Fronted::open(self.with_envelope(&traced), signer))
+    }
+
+    fn aside_of(&self, traced: &Traced) -> Aside {
+        let now = Timestamp::default();
+        let reported = Report::of(self.sender, now, self.recipients, self.expanded).is_some();
+        Aside::of(&traced.octets, reported)
+    }
+
+    fn with_envelope(&self, traced: &Traced) -> Traced {
+        let mut whole = captured::fields(self.sender, self.elsewhere).into_bytes();
+        let before = whole.len();
+        whole.extend_from_slice(&traced.octets);
+        Traced {
+            octets: whole,
+            statement: traced.statement.start + before..traced.statement.end + before,
+        }
+    }
+
+    /// The message with its trace fields and what is said of it. Where more of it follows, that is
+    /// said by `signer` at its end, or by what is found out.
+    fn traced_with(
+        &self,
+        octets: &[u8],
+        signer: Option<&mut Option<Box<Signer>>>,
+    ) -> Outcome<Traced> {
         let all = [self.recipients, self.expanded, self.relayed, self.elsewhere];
         let mut all = all.iter().copied().flatten();
         let only_recipient = match (all.next(), all.next()) {
             (Some(only), None) => Some(&only.forward_path),
             _ => None,
         };
+        let rules = self.house.rules();
+        let now = self.house.inner.outside.now();
         let trace = Trace {
             origin: self.origin,
             reverse_path: &self.sender.reverse_path,
             smtputf8: self.sender.smtputf8,
             journey: self.journey,
             only_recipient,
-            now: self.house.inner.outside.now(),
-            rules: self.house.rules(),
+            now,
+            rules,
         };
-        match &self.origin.account {
-            None => trace::arrival(&trace, octets),
-            Some(account) => {
-                let owns = |address: &Address| self.house.owns(account, address);
-                trace::submission(&trace, account.address(), owns, octets)
+        let Some(account) = &self.origin.account else {
+            let statement = match self.conclusion {
+                Some(conclusion) => field(&conclusion.results),
+                None if self.is_checked => held_place(&rules.host),
+                None => String::new(),
+            };
+            return trace::arrival(&trace, &statement, octets);
+        };
+        let owns = |address: &Address| self.house.owns(account, address);
+        let sign = |mended: &[u8]| {
+            let begin = || Signer::begin(&rules.keys, mended, now.seconds).map(Box::new);
+            if let Some(signer) = signer {
+                *signer = begin();
             }
-        }
-    }
-
-    /// The same for the beginning of a large message: its header must be in it whole, or what is
-    /// checked and mended would not be all of it.
-    fn of_streamed(&self, octets: &[u8], aside: &mut Aside) -> Outcome<Vec<u8>> {
-        has_whole_header(octets)?;
-        self.of(octets, aside)
-    }
-
-    fn of_captured_streamed(&self, octets: &[u8]) -> Outcome<Vec<u8>> {
-        has_whole_header(octets)?;
-        self.of_captured(octets)
+            begin().map_or_else(|| Ok(String::new()), |signer| signer.finish())
+        };
+        trace::submission(&trace, account.address(), owns, octets, sign)
     }
 }
 
 fn has_whole_header(octets: &[u8]) -> Outcome<()> {
     let mut header = Header::parse(octets);
     header.by_ref().for_each(drop);
-    if header.blank_line().is_empty() {
-        let text = "The header section is too large";
-        return Err(Error::refused(Why::TooBig, 552, [5, 3, 4], text));
+    match header.blank_line().is_empty() {
+        true => Err(header_too_large()),
+        false => Ok(()),
     }
-    Ok(())
 }

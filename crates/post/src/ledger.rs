@@ -7,7 +7,7 @@ mod weight;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use bytes::Bytes;
-use mail::{EmailId, Flag, FlagSet, MailboxId, ModSeq, ScriptName, Uid, UidSet};
+use mail::{EmailId, Flag, FlagSet, MailboxId, ModSeq, Role, ScriptName, Uid, UidSet};
 use store::{Direction, Partition, Row, Store, Table, Version};
 
 use crate::access::{self, Acl};
@@ -338,6 +338,15 @@ impl Ledger {
         let name = crate::mailbox::normal_name(name);
         let id = *self.names.get(&name)?;
         Some((id, self.folders.get(&id)?))
+    }
+
+    /// The mailbox that is for this, if it can hold messages.
+    pub(crate) fn of_role(&self, role: Role) -> Option<MailboxId> {
+        let mut folders = self.folders.iter();
+        let found = folders.find(|(_, folder)| folder.row.role == Some(role));
+        found
+            .filter(|(_, folder)| folder.row.selectable)
+            .map(|(id, _)| *id)
     }
 
     /// The mailbox with this name, if it can hold messages.

@@ -1,11 +1,12 @@
 //! The limits and switches of the house: a plain value, filled from the configuration.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mail::{Host, Network};
 
 use crate::queue::QueueRules;
-use crate::{Quota, TokenRules, UndoRules};
+use crate::{Keyring, Quota, TokenRules, TrustRules, UndoRules};
 
 /// What becomes of mail for domains that are not ours, from those who may send any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -35,6 +36,10 @@ pub struct Rules {
     /// Who gets mail for postmaster and abuse where no alias says so: the account with this
     /// address, or the oldest account.
     pub postmaster: Option<mail::Address>,
+    /// How letters from outside are checked.
+    pub trust: TrustRules,
+    /// What letters of our own people are signed with.
+    pub keys: Arc<Keyring>,
     /// Octets a message may have.
     pub message_octets_max: u64,
     /// Octets of a message body kept in memory; a larger one is streamed into the store.
@@ -129,6 +134,8 @@ impl Rules {
             sends_per_hour_max: 0,
             queue: QueueRules::default(),
             postmaster: None,
+            trust: TrustRules::default(),
+            keys: Arc::default(),
             message_octets_max: 50 * 1024 * 1024,
             body_memory_octets_max: 256 * 1024,
             bodies_memory_octets_max: 64 * 1024 * 1024,

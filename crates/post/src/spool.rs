@@ -9,10 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use message::AuthenticationResults;
 use message::view::{Bodies, preview, preview_spans};
 use message::{Limits, Outline, Scanner};
 use store::{Hint, Stage, Staged, Store};
 
+use crate::gap::{Fronted, Gap};
 use crate::tables::EmailRow;
 use crate::{Error, Outcome, Post, Why};
 
@@ -43,6 +45,8 @@ pub(crate) struct Spool {
 #[derive(Debug)]
 struct Crowd {
     own: usize,
+    /// Of the own, what is kept of the message elsewhere.
+    beside: usize,
     all: Arc<AtomicUsize>,
     all_max: usize,
 }
@@ -66,6 +70,8 @@ struct Streamed {
     /// The beginning does not grow any more.
     is_cut: bool,
     end: End,
+    /// What is put in at the end.
+    gap: Option<Gap>,
 }
 
 /// The last two octets of a message, as far as it has passed, and whether all were ASCII.
@@ -145,6 +151,7 @@ impl Spool {
             memory_max: rules.body_memory_octets_max,
             crowd: Crowd {
                 own: 0,
+                beside: 0,
                 all: Arc::clone(&house.inner.bodies),
                 all_max: rules.bodies_memory_octets_max,
             },
@@ -157,12 +164,19 @@ impl Spool {
         self.octets
     }
 
+    /// Counts what is kept of the message beside it with what it keeps itself.
+    pub(crate) fn keeps_beside(&mut self, octets: usize) {
+        let own = self.crowd.own.saturating_sub(self.crowd.beside);
+        self.crowd.beside = octets;
+        self.crowd.set(own);
+    }
+
     /// Takes a piece. The first octets go through `front` before they leave the memory: it may
     /// put something before them.
-    pub(crate) async fn push(
+    pub(crate) async fn push<F: Into<Fronted>>(
         &mut self,
         bytes: Bytes,
-        front: impl FnOnce(Vec<u8>) -> Outcome<Vec<u8>>,
+        front: impl FnOnce(Vec<u8>) -> Outcome<F>,
     ) -> Outcome<()> {
         let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         self.octets = self.octets.saturating_add(len);
@@ -191,31 +205,58 @@ impl Spool {
             return Ok(());
         };
         self.crowd.set(0);
-        let octets = front(octets).map_err(|error| match error.why() {
+        let fronted = front(octets).map_err(|error| match error.why() {
             // At another time there is room for such a header.
             Why::TooBig if early => Error::limit("Too much mail at once; please try again later"),
             _ => error,
         })?;
+        let Fronted { octets, gap } = fronted.into();
         let mut streamed = Streamed {
             stage: self.store.stage(),
             scanner: Some(Box::new(Scanner::new(&Limits::HOUSE))),
             beginning: Vec::new(),
             is_cut: false,
             end: End::default(),
+            gap: None,
         };
         streamed.push(octets.into(), &mut self.crowd).await?;
+        streamed.gap = gap;
         self.place = Place::Store(streamed);
         Ok(())
     }
 
-    /// Ends it.
-    pub(crate) async fn finish(
+    /// Puts in what was left open near the beginning of a message that went into the store before
+    /// its end was there, and gives back what it begins with now; `None` where nothing was.
+    pub(crate) async fn close_gap(
         &mut self,
-        front: impl FnOnce(Vec<u8>) -> Outcome<Vec<u8>>,
+        results: Option<&AuthenticationResults>,
+    ) -> Outcome<Option<Bytes>> {
+        let Place::Store(streamed) = &mut self.place else {
+            return Ok(None);
+        };
+        let Some(gap) = streamed.gap.take() else {
+            return Ok(None);
+        };
+        let front = gap.filled(results)?;
+        let amended = streamed.stage.amend(front.clone()).await;
+        amended.map_err(writing())?;
+        if let Some(first) = streamed.beginning.get_mut(..front.len()) {
+            first.copy_from_slice(&front);
+        }
+        Ok(Some(front))
+    }
+
+    /// Ends it.
+    pub(crate) async fn finish<F: Into<Fronted>>(
+        &mut self,
+        front: impl FnOnce(Vec<u8>) -> Outcome<F>,
     ) -> Outcome<Spooled> {
         match std::mem::replace(&mut self.place, Place::Nowhere) {
             Place::Nowhere => Err(too_big()),
-            Place::Memory(octets) => Ok(Spooled::of(front(octets)?)),
+            Place::Memory(octets) => {
+                let Fronted { octets, .. } = front(octets)?.into();
+                Ok(Spooled::of(octets))
+            }
             Place::Store(streamed) => {
                 let outline = streamed.scanner.map(|scanner| scanner.finish().outline());
                 let staged = streamed.stage.finish().await.map_err(writing())?;
@@ -238,6 +279,10 @@ impl Spool {
 impl Streamed {
     /// Takes a piece as it is stored.
     async fn push(&mut self, bytes: Bytes, crowd: &mut Crowd) -> Outcome<()> {
+        if let Some(gap) = &mut self.gap {
+            gap.feed(&bytes);
+            crowd.beside = crowd.beside.max(gap.memory_octets());
+        }
         let scanner = self.scanner.as_mut();
         let octets = scanner.map_or(0, |scanner| {
             scanner.push(&bytes);
@@ -274,6 +319,7 @@ fn preview_within(outline: &Outline, beginning: &[u8]) -> Option<String> {
 
 impl Crowd {
     fn set(&mut self, octets: usize) {
+        let octets = octets.saturating_add(self.beside);
         self.all.fetch_add(octets, Ordering::Relaxed);
         self.all.fetch_sub(self.own, Ordering::Relaxed);
         self.own = octets;
@@ -286,6 +332,7 @@ impl Crowd {
 
 impl Drop for Crowd {
     fn drop(&mut self) {
+        self.beside = 0;
         self.set(0);
     }
 }

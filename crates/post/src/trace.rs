@@ -3,9 +3,11 @@
 //! RFC 5321 §4.4 and §6.3; RFC 6409 §8.
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use mail::{Address, Enhanced, ForwardPath, JourneyId, Refusal, ReversePath, Timestamp};
 use message::{Header, parse_addresses};
+use trust::results::forged;
 
 use crate::{Error, Origin, Outcome, Protocol, Rules, Why};
 
@@ -25,12 +27,23 @@ pub(crate) struct Trace<'a> {
     pub(crate) rules: &'a Rules,
 }
 
+/// A message with what was put before it.
+#[derive(Debug)]
+pub(crate) struct Traced {
+    pub(crate) octets: Vec<u8>,
+    /// Where in it stands what is said of it: results of checks, or signatures.
+    pub(crate) statement: Range<usize>,
+}
+
 impl Trace<'_> {
-    /// The `Return-Path` and `Received` fields.
     // RFC 5321 §4.4
-    pub(crate) fn fields(&self) -> String {
+    fn return_path(&self) -> String {
+        format!("Return-Path: {}\r\n", self.reverse_path.written())
+    }
+
+    // RFC 5321 §4.4
+    fn received(&self) -> String {
         let Self { origin, rules, .. } = self;
-        let mut text = format!("Return-Path: {}\r\n", self.reverse_path.written());
         let mut helo = printable(&origin.helo);
         if !self.smtputf8 {
             // RFC 6532 §3
@@ -40,7 +53,7 @@ impl Trace<'_> {
             IpAddr::V4(ip) => format!("[{ip}]"),
             IpAddr::V6(ip) => format!("[IPv6:{ip}]"),
         };
-        text.push_str(&format!("Received: from {helo} ({address})\r\n"));
+        let mut text = format!("Received: from {helo} ({address})\r\n");
         let by = rules.host.to_ascii();
         let with = self.protocol();
         text.push_str(&format!("\tby {by} (Caramel) with {with}"));
@@ -55,6 +68,18 @@ impl Trace<'_> {
         }
         text.push_str(&format!("; {}\r\n", self.now.to_rfc5322()));
         text
+    }
+
+    // RFC 8601 §5
+    /// Where fields begin that pretend to be ours, if the message comes from somebody who might
+    /// pretend.
+    fn forged(&self, octets: &[u8]) -> Vec<usize> {
+        let outside = self.rules.is_outside(self.origin);
+        if !outside && self.origin.account.is_none() {
+            return Vec::new();
+        }
+        let host = self.rules.host.to_ascii();
+        forged(octets, &host).map(|range| range.start).collect()
     }
 
     // RFC 3848, RFC 6531 §4.3
@@ -73,17 +98,24 @@ impl Trace<'_> {
     }
 }
 
-/// The message with its trace fields; refused if it runs in a loop.
-pub(crate) fn arrival(trace: &Trace<'_>, octets: &[u8]) -> Outcome<Vec<u8>> {
-    let mut whole = trace.fields().into_bytes();
+/// The message with its trace fields and, between them, what is said of it; refused if it runs in
+/// a loop.
+pub(crate) fn arrival(trace: &Trace<'_>, statement: &str, octets: &[u8]) -> Outcome<Traced> {
+    let mut whole = trace.return_path().into_bytes();
+    // RFC 8601 §4: above the field that tells how the message came.
+    let begin = whole.len();
+    whole.extend_from_slice(statement.as_bytes());
+    let statement = begin..whole.len();
+    whole.extend_from_slice(trace.received().as_bytes());
     whole.reserve(octets.len());
+    let forged = trace.forged(octets);
     let (mut hops, mut from) = (0, 0);
     let mut header = Header::parse(octets);
     while let Some(field) = header.next() {
         hops += usize::from(field.is("Received"));
         // There is one return path, and it is the envelope's.
         // RFC 5321 §4.4
-        if field.is("Return-Path") {
+        if field.is("Return-Path") || forged.contains(&field.offset) {
             whole.extend_from_slice(octets.get(from..field.offset).unwrap_or_default());
             from = header.offset();
         }
@@ -94,17 +126,21 @@ pub(crate) fn arrival(trace: &Trace<'_>, octets: &[u8]) -> Outcome<Vec<u8>> {
         return Err(Error::refused(Why::Policy, 554, [5, 4, 6], text));
     }
     whole.extend_from_slice(octets.get(from..).unwrap_or_default());
-    Ok(whole)
+    Ok(Traced {
+        octets: whole,
+        statement,
+    })
 }
 
 /// The message as a submission: written by `author`, in a name that `owns` allows, what it lacks
-/// put in, `Bcc` taken out, its trace fields before it.
+/// put in, `Bcc` taken out, its trace fields before it, and between them what `sign` says of it.
 pub(crate) fn submission(
     trace: &Trace<'_>,
     author: &Address,
     owns: impl Fn(&Address) -> bool,
     octets: &[u8],
-) -> Outcome<Vec<u8>> {
+    sign: impl FnOnce(&[u8]) -> Outcome<String>,
+) -> Outcome<Traced> {
     let mut has = Has::default();
     let mut kept = Vec::with_capacity(octets.len() + 512);
     let mut header = Header::parse(octets);
@@ -137,7 +173,8 @@ pub(crate) fn submission(
     }
     let mut whole = front.into_bytes();
     whole.append(&mut kept);
-    arrival(trace, &whole)
+    let statement = sign(&whole)?;
+    arrival(trace, &statement, &whole)
 }
 
 #[derive(Debug, Default)]

@@ -262,10 +262,23 @@ pub enum Error {
     Full,
 }
 
+impl Error {
+    /// More is to be amended than is there.
+    pub(crate) fn longer_than_written() -> Self {
+        Self::Engine {
+            doing: "amending a body",
+            cause: "more octets than were written".into(),
+        }
+    }
+}
+
 /// A blob being written piece by piece.
 pub trait Stage: Send + fmt::Debug {
     /// Adds octets.
     fn write(&mut self, bytes: Bytes) -> Boxed<'_, Result<(), Error>>;
+    /// Puts other octets in the place of the first ones, as many as they are: what stands at a
+    /// blob's beginning may be known only at its end. More than were written are an error.
+    fn amend(&mut self, front: Bytes) -> Boxed<'_, Result<(), Error>>;
     /// Ends it. It becomes readable and durable with the batch that names it, or vanishes.
     fn finish(self: Box<Self>) -> Boxed<'static, Result<Staged, Error>>;
 }

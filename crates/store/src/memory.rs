@@ -404,6 +404,17 @@ impl Stage for Gathering {
         Box::pin(async { Ok(()) })
     }
 
+    fn amend(&mut self, front: Bytes) -> Boxed<'_, Result<(), Error>> {
+        let amended = match self.octets.get_mut(..front.len()) {
+            Some(first) => {
+                first.copy_from_slice(&front);
+                Ok(())
+            }
+            None => Err(Error::longer_than_written()),
+        };
+        Box::pin(async { amended })
+    }
+
     fn finish(self: Box<Self>) -> Boxed<'static, Result<Staged, Error>> {
         let staged = Staged::of(self.octets.freeze());
         Box::pin(async move { Ok(staged) })

@@ -3,6 +3,7 @@
 //! Not here: what happens to a store that is killed or whose disk fails; only a store that has a
 //! disk can show that.
 
+mod amending;
 mod snapshots;
 
 use bytes::Bytes;
@@ -64,8 +65,9 @@ pub async fn conform(store: &dyn Store) -> Kept {
     many_ranges(store, Partition(FIRST + 15)).await?;
     snapshots::a_snapshot_stays_as_it_was(store, Partition(FIRST + 17)).await?;
     derived(store, Partition(FIRST + 13), Partition(FIRST + 14)).await?;
-    // Last: to the suite no row of others mentions anything.
-    reclaiming::reclaim(store, Partition(FIRST + 16)).await
+    // To the suite no row of those before mentions anything: their bodies go.
+    reclaiming::reclaim(store, Partition(FIRST + 16)).await?;
+    amending::amended(store, Partition(FIRST + 18)).await
 }
 
 async fn rows(store: &dyn Store, at: Partition) -> Kept {

@@ -75,6 +75,12 @@ impl Reader {
         }
     }
 
+    /// Octets of memory it takes: its header.
+    #[must_use]
+    pub const fn memory_octets(&self) -> usize {
+        self.header.capacity()
+    }
+
     fn header_ends(&mut self) {
         self.too_long |= self.header.len() > HEADER_OCTETS_MAX;
         let signatures = crate::dkim::signatures(&self.header);

@@ -20,6 +20,8 @@ const SIGNATURE_OCTETS: usize = 8;
 pub struct Findings<'a> {
     /// By the client's address alone.
     pub iprev: Option<&'a iprev::Verdict>,
+    /// By the client's address and its name, where `spf` is about the reverse-path.
+    pub helo: Option<&'a spf::Verdict>,
     /// By the client's address and the reverse-path.
     pub spf: Option<&'a spf::Verdict>,
     /// By each signature.
@@ -37,6 +39,7 @@ impl Findings<'_> {
     pub fn results(&self, server: &str) -> AuthenticationResults {
         let mut results = Vec::new();
         results.extend(self.iprev.map(iprev_result));
+        results.extend(self.helo.map(spf_result));
         results.extend(self.spf.map(spf_result));
         match self.dkim {
             Some([]) => results.push(result("dkim", "none", None, &[])),

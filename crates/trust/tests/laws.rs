@@ -109,6 +109,7 @@ fn any_letter_has_verdicts_however_it_is_cut() {
         prop_assert!(asked <= dmarc::WALK_MAX * (2 + dkim::SIGNATURES_MAX) + 1);
         let findings = Findings {
             iprev: None,
+            helo: None,
             spf: Some(&spf),
             dkim: Some(&signatures),
             dmarc: Some(&dmarc),

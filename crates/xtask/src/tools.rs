@@ -30,6 +30,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("swaks", "swaks"),
     ("thunderbird", "thunderbird"),
     ("tmux", "tmux"),
+    ("unshare", "util-linux"),
 ];
 
 /// Perl's libraries they need or are, likewise: swaks does TLS only with the last, and its package

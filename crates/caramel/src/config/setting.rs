@@ -64,6 +64,7 @@ impl Kind {
             Self::Server => {
                 "an address, with a port if it is not 53: \"192.0.2.53\", \"[::1]:5353\"".to_owned()
             }
+            Self::Network => "a network: \"192.0.2.0/24\", \"2001:db8::/32\"".to_owned(),
             Self::Many(one) => format!("a list in brackets, each of them {}", one.expected()),
             Self::Count => "a number from 1".to_owned(),
             Self::Switch => "true or false".to_owned(),
@@ -76,7 +77,6 @@ impl Kind {
                 "visible ASCII without spaces, quotes and backslashes: \"mail\"".to_owned()
             }
             Self::Https => "a URL: \"https://login.example.org/about\"".to_owned(),
-            Self::Network => "a network: \"192.0.2.0/24\", \"2001:db8::/32\"".to_owned(),
             Self::HostPort => "a host with its port: \"smtp.example.org:587\"".to_owned(),
             Self::Word(words) => {
                 let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
@@ -282,11 +282,42 @@ settings! {
         "How it is logged: lines for people, or JSON for programs.";
     DNS_SERVERS = ["dns"] "servers": Kind::Many(&Kind::Server), "",
         "[\"127.0.0.1\", \"[::1]:5353\"]",
-        "The servers that are asked, the first first. Without it, those that `/etc/resolv.conf` \
-         names when they are first needed. One on this machine or in its network is best: what it \
+        "The servers that are asked: two at once, and those first that answered best. Without it, \
+         those that `/etc/resolv.conf` names when they are first needed. One on this machine or in its network is best: what it \
          says is believed.";
     DNS_TIMEOUT = ["dns"] "timeout": Kind::Span, "\"5s\"", "\"5s\"",
         "How long one question may take before it counts as unanswered.";
+    CHECK = ["trust"] "check": Kind::Switch, "true", "false",
+        "Whether letters from outside are checked: those that come by `smtp` listeners from \
+         networks that `unchecked` does not name. What was found stands above the letter, in \
+         `Authentication-Results`; what others wrote there in the name of `hostname` is taken out \
+         in any case.";
+    UNCHECKED = ["trust"] "unchecked": Kind::Many(&Kind::Network),
+        "[\"127.0.0.0/8\", \"::1\"]", "[\"127.0.0.0/8\", \"::1\", \"192.0.2.0/24\"]",
+        "Networks that are not outside: a filter on this machine, a relay of our own.";
+    DMARC = ["trust"] "dmarc": Kind::Word(&["reject", "quarantine", "mark"]), "\"reject\"",
+        "\"quarantine\"",
+        "The most that is done with a letter whose author's domain does not answer for it. With \
+         `reject`, what the domain wants: it is refused (550 5.7.26), or filed in the mailbox for \
+         junk. With `quarantine`, it is never refused, but filed there. With `mark`, it is \
+         delivered, and only its header says so. Where DNS did not answer all that was asked, a \
+         step less is done.";
+    TRUSTED_SEALERS = ["trust"] "trusted_sealers": Kind::Many(&Kind::Host), "",
+        "[\"lists.example.net\"]",
+        "Domains of mailing lists and forwarders that are believed: where they sealed (ARC) that \
+         the author's domain answered for a letter before they changed it, it is treated as if it \
+         did now. Names below them are believed as well.";
+    TRUST_TIMEOUT = ["trust"] "timeout": Kind::Span, "\"20s\"", "\"20s\"",
+        "How long DNS is asked about one letter. What is not known by then counts as unanswered, \
+         and the letter is delivered.";
+    DKIM_DOMAIN = ["dkim"] "domain": Kind::Host, "", "\"example.org\"",
+        "Whose letters are signed: those with an author of this very domain. Has to be written.";
+    DKIM_SELECTOR = ["dkim"] "selector": Kind::Name, "", "\"s1\"",
+        "The key's name within the domain: its record is at `SELECTOR._domainkey.DOMAIN`. Has to \
+         be written.";
+    DKIM_KEY = ["dkim"] "key": Kind::Path, "", "\"/etc/caramel/s1.pem\"",
+        "The file with the private key, in PEM (`caramel dkim key` makes one): RSA or Ed25519. Has \
+         to be written.";
     RELAY_MODE = ["relay"] "mode": Kind::Word(&["relay", "refuse", "capture"]), "\"relay\"",
         "\"capture\"",
         "What becomes of mail for elsewhere, from people who are logged in and from `trusted` \
@@ -347,7 +378,7 @@ settings! {
 }
 
 /// The sections that are lists: each entry is a table of its own.
-pub(crate) const LISTS: [&str; 2] = ["listener", "relay.route"];
+pub(crate) const LISTS: [&str; 3] = ["listener", "dkim", "relay.route"];
 
 /// What the sections are, for the reference.
 pub(crate) const SECTIONS: &[(&str, &str)] = &[
@@ -379,6 +410,16 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     (
         "dns",
         "Who is asked about names. Answers are remembered as long as they say, a day at most.",
+    ),
+    (
+        "trust",
+        "What is found out about letters from outside, and what follows from it: SPF, DKIM, DMARC, \
+         ARC and the name of the client's address. docs/trust.md tells more.",
+    ),
+    (
+        "dkim",
+        "One `[[dkim]]` for each key that letters of our own people are signed with when they \
+         submit them. A domain may have several: a letter is signed with each.",
     ),
     ("relay", "Mail for domains that are not ours."),
     (

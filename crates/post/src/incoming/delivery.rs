@@ -4,10 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use mail::{AccountId, FlagSet, Timestamp};
+use mail::{AccountId, FlagSet, MailboxId, Role, Timestamp};
 use store::Staged;
 
-use super::{CAPTURED, INBOX};
+use super::{INBOX, JUNK};
 use crate::draft::{Draft, Filing};
 use crate::filter::{Desk, Plans};
 use crate::ledger::Folder;
@@ -124,14 +124,7 @@ impl Delivery {
                 LetterKind::Letter | LetterKind::Success | LetterKind::Failure => {}
             }
             let messages_max = house.rules().mailbox_messages_max;
-            let mailbox = match draft.ledger().target(letter.mailbox) {
-                Ok(mailbox) => mailbox,
-                Err(_) if letter.mailbox == CAPTURED && draft.ledger().find(CAPTURED).is_none() => {
-                    draft.subscribe(letter.mailbox, true);
-                    draft.add_mailbox(letter.mailbox, None, now)
-                }
-                Err(error) => return Err(error),
-            };
+            let mailbox = place(draft, letter.mailbox, now)?;
             let full = |folder: &Folder| folder.entries.len() >= messages_max;
             if letter.kind != LetterKind::Letter && draft.ledger().folder(mailbox).is_ok_and(full) {
                 continue;
@@ -147,5 +140,22 @@ impl Delivery {
             draft.file(mailbox, filing, messages_max)?;
         }
         Ok(())
+    }
+}
+
+/// The mailbox that is meant by this name; made where it is one that nobody else makes.
+fn place(draft: &mut Draft<'_>, name: &'static str, now: Timestamp) -> Outcome<MailboxId> {
+    let ledger = draft.ledger();
+    let role = (name == JUNK).then_some(Role::Junk);
+    if let Some(id) = role.and_then(|role| ledger.of_role(role)) {
+        return Ok(id);
+    }
+    match ledger.target(name) {
+        Ok(mailbox) => Ok(mailbox),
+        Err(_) if name != INBOX && ledger.find(name).is_none() => {
+            draft.subscribe(name, true);
+            Ok(draft.add_mailbox(name, role, now))
+        }
+        Err(error) => Err(error),
     }
 }

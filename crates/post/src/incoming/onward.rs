@@ -41,6 +41,15 @@ impl Aside {
     }
 }
 
+impl Aside {
+    /// Hears what the message begins with, once all of that is known.
+    pub(super) fn begins(&mut self, octets: &[u8]) {
+        if let Some(first) = self.header.get_mut(..octets.len()) {
+            first.copy_from_slice(octets);
+        }
+    }
+}
+
 impl Incoming {
     /// Takes a recipient at another host.
     pub(super) fn relay(&mut self, recipient: Recipient) -> Outcome<()> {

@@ -1,6 +1,6 @@
 //! A made-up world: a clock that stands, chance that repeats, a store that waits and fails.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -20,6 +20,7 @@ use store::{
     Reclaim, Reclaimed, Snapshot, Sought, Stage, Store, Survey, Table, Version, Write,
 };
 use tokio::sync::oneshot;
+use trust::{Answer, Question, Record};
 
 pub(crate) const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
@@ -32,6 +33,28 @@ pub(crate) struct Made {
     pub(crate) heavy: AtomicU64,
     /// True while heavy work never ends.
     pub(crate) stalls: AtomicBool,
+    /// What DNS says; of all other names, that they do not exist.
+    pub(crate) names: Mutex<HashMap<String, Answer>>,
+    /// What it was asked.
+    pub(crate) asked: Mutex<Vec<String>>,
+    /// True while it does not answer.
+    pub(crate) silent: AtomicBool,
+}
+
+impl Made {
+    /// Publishes a text.
+    pub(crate) fn publish(&self, name: &str, text: &str) {
+        let answer = Answer::Records(vec![Record::Txt(text.into())]);
+        self.say(&format!("{name} TXT"), answer);
+    }
+
+    /// Answers a question from now on.
+    pub(crate) fn say(&self, question: &str, answer: Answer) {
+        self.names
+            .lock()
+            .unwrap()
+            .insert(question.to_owned(), answer);
+    }
 }
 
 impl Outside for Made {
@@ -51,6 +74,17 @@ impl Outside for Made {
                 .fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
             *octet = throw.to_be_bytes()[1];
         }
+    }
+
+    fn ask<'a>(&'a self, question: &'a Question) -> Boxed<'a, Answer> {
+        let question = question.to_string();
+        let known = self.names.lock().unwrap().get(&question).cloned();
+        self.asked.lock().unwrap().push(question);
+        let answer = match self.silent.load(Ordering::Relaxed) {
+            true => Answer::Failed,
+            false => known.unwrap_or(Answer::NoSuchName),
+        };
+        Box::pin(async { answer })
     }
 
     fn run_heavy(&self, work: Box<dyn FnOnce() + Send>) {

@@ -22,6 +22,9 @@ pub(super) const INLINE_OCTETS_MAX: usize = 256 << 10;
 /// Where much of others is on its way, only one up to this size is kept in memory.
 const CROWDED_INLINE_OCTETS_MAX: usize = 16 << 10;
 
+/// Octets that are read at once where a file is hashed anew.
+const HASHED_OCTETS: usize = 256 << 10;
+
 /// A blob being written.
 pub(super) struct Inflow {
     reader: Arc<Reader>,
@@ -93,6 +96,35 @@ impl Inflow {
         Ok(())
     }
 
+    /// Puts octets in the place of the first ones, and takes the hash of all of them anew.
+    async fn replace(&mut self, front: Bytes) -> Result<(), Error> {
+        if front.len() as u64 > self.len {
+            return Err(Error::longer_than_written());
+        }
+        self.adrift = true;
+        let drafted = self.draft.as_ref().map_or(0, |draft| draft.len);
+        let drafted = usize::try_from(drafted).unwrap_or(usize::MAX);
+        let mut pending = front;
+        let in_draft = pending.split_to(drafted.min(pending.len()));
+        let mut hasher = blake3::Hasher::new();
+        if let Some(draft) = self.draft.take() {
+            let amended = self.reader.work.run(move || {
+                draft.amend(&in_draft)?;
+                draft.hash(&mut hasher)?;
+                Ok((draft, hasher))
+            });
+            let (draft, hashed) = amended.await?.map_err(failed("amending a body"))?;
+            (self.draft, hasher) = (Some(draft), hashed);
+        }
+        if let Some(first) = self.pending.get_mut(..pending.len()) {
+            first.copy_from_slice(&pending);
+        }
+        hasher.update(&self.pending);
+        self.hasher = hasher;
+        self.adrift = false;
+        Ok(())
+    }
+
     fn blob(&self) -> BlobId {
         BlobId(*self.hasher.finalize().as_bytes())
     }
@@ -127,6 +159,13 @@ impl Stage for Inflow {
                 self.spill().await?;
             }
             Ok(())
+        })
+    }
+
+    fn amend(&mut self, front: Bytes) -> Boxed<'_, Result<(), Error>> {
+        Box::pin(async move {
+            self.intact()?;
+            self.replace(front).await
         })
     }
 
@@ -191,6 +230,31 @@ impl Draft {
     fn append(&mut self, octets: &[u8]) -> io::Result<()> {
         self.file.write_at(octets, BODY_HEADER_OCTETS + self.len)?;
         self.len += octets.len() as u64;
+        Ok(())
+    }
+
+    /// Puts octets in the place of the first ones.
+    fn amend(&self, front: &[u8]) -> io::Result<()> {
+        self.file.write_at(front, BODY_HEADER_OCTETS)
+    }
+
+    /// Hashes what is in the file.
+    fn hash(&self, hasher: &mut blake3::Hasher) -> io::Result<()> {
+        let mut octets = vec![0; HASHED_OCTETS];
+        let mut left = self.len;
+        while left > 0 {
+            let most = usize::try_from(left)
+                .unwrap_or(usize::MAX)
+                .min(octets.len());
+            let room = octets.get_mut(..most).unwrap_or_default();
+            let at = BODY_HEADER_OCTETS + self.len - left;
+            let read = self.file.read_at(room, at)?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            hasher.update(room.get(..read).unwrap_or_default());
+            left -= read as u64;
+        }
         Ok(())
     }
 }

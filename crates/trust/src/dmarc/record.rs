@@ -36,7 +36,8 @@ impl Policy {
 
     // RFC 9989 §4.7
     /// One step below, as a domain that tests wants it.
-    pub(super) const fn milder(self) -> Self {
+    #[must_use]
+    pub const fn milder(self) -> Self {
         match self {
             Self::Reject => Self::Quarantine,
             Self::Quarantine | Self::None => Self::None,
