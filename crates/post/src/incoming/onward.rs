@@ -60,6 +60,7 @@ impl Incoming {
                 self.house.allow_send(account.id())?;
             }
             None => {
+                // RFC 5321 §7.9
                 let trusts = |network: &mail::Network| network.contains(self.origin.peer);
                 if !rules.trusted_networks.iter().any(trusts) {
                     return Err(trace::foreign("We do not relay for you"));

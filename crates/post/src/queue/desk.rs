@@ -4,7 +4,8 @@
 //! commit that fails makes it read its counters anew. A lease is in memory only and has a token, so
 //! that whoever lost it changes nothing.
 //!
-//! Not here: the rows (`entry`), which letters are taken (`claim`), what becomes of them (`settle`).
+//! Not here: the rows (`entry`), which letters are taken (`claim`), what becomes of them
+//! (`settle`).
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
