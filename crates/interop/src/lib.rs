@@ -11,6 +11,6 @@ mod talk;
 
 pub use dns::NameServer;
 pub use dovecot::Dovecot;
-pub use program::{Ended, program, python_with};
+pub use program::{Ended, program, python, python_with};
 pub use server::{Error, Server, Tls};
 pub use talk::{Talk, expect};

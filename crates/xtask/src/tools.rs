@@ -114,7 +114,7 @@ fn loads(library: &str) -> bool {
 
 /// True if Python finds the library.
 fn imports(library: &str) -> bool {
-    let status = Command::new("python3")
+    let status = Command::new(interop::python())
         .args(["-c", &format!("import {library}")])
         .stderr(Stdio::null())
         .status();

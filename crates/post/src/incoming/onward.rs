@@ -62,6 +62,7 @@ impl Incoming {
             None => {
                 // RFC 5321 §7.9
                 let trusts = |network: &mail::Network| network.contains(self.origin.peer);
+                // RFC 5321 §7.9
                 if !rules.trusted_networks.iter().any(trusts) {
                     return Err(trace::foreign("We do not relay for you"));
                 }
