@@ -121,8 +121,8 @@ fn opendkim(folder: &Path, letter: &str) -> Option<String> {
     Some(ended.out)
 }
 
-/// The envelope's domain; the letter, by its key or what is wrong with it; where it goes, nowhere if
-/// it is refused; what is said of it.
+/// The envelope's domain; the letter, by its key or what is wrong with it; where it goes, nowhere
+/// if it is refused; what is said of it.
 const CASES: [(&str, &str, &str, &[&str]); 10] = [
     (
         "good.example",

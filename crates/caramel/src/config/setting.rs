@@ -283,15 +283,15 @@ settings! {
     DNS_SERVERS = ["dns"] "servers": Kind::Many(&Kind::Server), "",
         "[\"127.0.0.1\", \"[::1]:5353\"]",
         "The servers that are asked: two at once, and those first that answered best. Without it, \
-         those that `/etc/resolv.conf` names when they are first needed. One on this machine or in its network is best: what it \
-         says is believed.";
+         those that `/etc/resolv.conf` names when they are first needed. One on this machine or in \
+         its network is best: what it says is believed.";
     DNS_TIMEOUT = ["dns"] "timeout": Kind::Span, "\"5s\"", "\"5s\"",
         "How long one question may take before it counts as unanswered.";
     CHECK = ["trust"] "check": Kind::Switch, "true", "false",
         "Whether letters from outside are checked: those that come by `smtp` listeners from \
-         networks that `unchecked` does not name. What was found stands above the letter, in \
-         `Authentication-Results`; what others wrote there in the name of `hostname` is taken out \
-         in any case.";
+         networks that neither `unchecked` nor `[relay] trusted` names. What was found stands \
+         above the letter, in `Authentication-Results`; what others wrote there in the name of \
+         `hostname` is taken out in any case.";
     UNCHECKED = ["trust"] "unchecked": Kind::Many(&Kind::Network),
         "[\"127.0.0.0/8\", \"::1\"]", "[\"127.0.0.0/8\", \"::1\", \"192.0.2.0/24\"]",
         "Networks that are not outside: a filter on this machine, a relay of our own.";
