@@ -17,13 +17,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use store::disk::{Disk, DiskFile};
+use tokio::sync::watch;
 
 use self::image::{Image, Node};
 use crate::{Dice, Trace};
 
 /// Writes that fail though all of their octets were written, of a hundred that the device does not
 /// answer.
-const WHOLE_PERCENT: u64 = 30;
+const WHOLE_PERCENT: u64 = 50;
+/// Operations that fail where it happens often, of a hundred.
+const OFTEN_PERCENT: u64 = 25;
 
 /// A kind of operation that changes the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,8 +67,19 @@ pub struct Fault {
     pub passing: u64,
     /// How it fails.
     pub failure: Failure,
-    /// True if all that follow fail as well.
-    pub forever: bool,
+    /// What becomes of those that follow.
+    pub then: Then,
+}
+
+/// What becomes of the operations behind the first that failed, as far as the fault counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// They pass.
+    Pass,
+    /// Some of them fail, as with a cable that is loose.
+    Often,
+    /// They all fail.
+    Fail,
 }
 
 /// A disk as one run of a server holds it: after a power cut nothing can be done through it.
@@ -88,6 +102,8 @@ struct State {
     /// Octets that files may have together.
     capacity: u64,
     operations: u64,
+    /// True once an operation has failed since that was asked for.
+    alarm: watch::Sender<bool>,
 }
 
 impl SimDisk {
@@ -103,6 +119,7 @@ impl SimDisk {
             trace,
             capacity: u64::MAX,
             operations: 0,
+            alarm: watch::Sender::new(false),
         };
         Self {
             state: Arc::new(Mutex::new(state)),
@@ -132,6 +149,14 @@ impl SimDisk {
         let mut state = self.lock();
         state.fault = fault;
         state.failed = None;
+        state.alarm.send_replace(false);
+    }
+
+    /// Returns once an operation has failed since that was asked for.
+    pub async fn failing(&self) {
+        let mut alarm = self.lock().alarm.subscribe();
+        // The sender cannot be gone before.
+        drop(alarm.wait_for(|failed| *failed).await);
     }
 
     /// The operation that failed, if one did since it was asked for.
@@ -205,12 +230,17 @@ impl State {
             return Ok(());
         }
         let failure = fault.failure;
-        if !fault.forever {
-            self.fault = None;
+        match fault.then {
+            Then::Often if self.failed.is_some() && !self.dice.percent(OFTEN_PERCENT) => {
+                return Ok(());
+            }
+            Then::Pass => self.fault = None,
+            Then::Often | Then::Fail => {}
         }
         self.trace
             .event(format!("{kind:?} {} fails: {failure:?}", path.display()));
         self.failed.get_or_insert_with(|| (kind, path.to_owned()));
+        self.alarm.send_replace(true);
         Err(failure)
     }
 

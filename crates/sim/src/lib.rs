@@ -31,6 +31,6 @@ mod verify;
 mod world;
 
 pub use dice::Dice;
-pub use disk::{Failure, Fault, Kind, SimDisk};
+pub use disk::{Failure, Fault, Kind, SimDisk, Then};
 pub use trace::Trace;
 pub use world::{Broken, Tale, run};

@@ -28,23 +28,25 @@ pub(crate) struct Person {
     pub(crate) oracle: Oracle,
     pub(crate) dice: Dice,
     pub(crate) number: usize,
-}
-
-/// Octets of the next letter: most are small, some are larger than what travels in the log.
-pub(crate) fn octets(dice: &Dice) -> usize {
-    let most = match dice.below(100) {
-        0..60 => 900,
-        60..90 => 9000,
-        90..97 => 60_000,
-        _ => 320_000,
-    };
-    100 + dice.place(most)
+    /// True if most letters are large today.
+    pub(crate) heavy: bool,
 }
 
 impl Person {
     fn note(&self, what: impl std::fmt::Display) {
         let who = PEOPLE.get(self.number).unwrap_or(&"somebody");
         self.house.trace.event(format!("{who}: {what}"));
+    }
+
+    /// Octets of the next letter: most are small, some are larger than what travels in the log.
+    fn octets(&self) -> usize {
+        let most = match (self.dice.below(100), self.heavy) {
+            (0..60, false) | (0..20, true) => 900,
+            (60..90, false) | (20..40, true) => 9000,
+            (90..97, false) | (40..97, true) => 60_000,
+            _ => 320_000,
+        };
+        100 + self.dice.place(most)
     }
 
     /// An owner's day: `visits` conversations, one after the other.
@@ -232,7 +234,7 @@ impl Person {
     async fn append(&self, client: &mut imap::Client, name: &str) -> Outcome<()> {
         let again = self.dice.percent(AGAIN_PERCENT);
         let again = again.then(|| self.oracle.write_again(&self.dice)).flatten();
-        let letter = again.unwrap_or_else(|| self.oracle.write(octets(&self.dice)));
+        let letter = again.unwrap_or_else(|| self.oracle.write(self.octets()));
         self.put(client, name, letter).await.map(drop)
     }
 
@@ -355,9 +357,7 @@ impl Person {
         if to.is_empty() {
             to.push(self.dice.place(PEOPLE.len()));
         }
-        self.hand(client, from, to, octets(&self.dice))
-            .await
-            .map(drop)
+        self.hand(client, from, to, self.octets()).await.map(drop)
     }
 
     /// Hands a letter in; true if it was taken.

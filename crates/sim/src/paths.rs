@@ -12,7 +12,7 @@ use post::Post;
 use server::Protocol;
 
 use crate::client::{Outcome, Trouble};
-use crate::disk::{Failure, Fault, Kind, SimDisk};
+use crate::disk::{Failure, Fault, Kind, SimDisk, Then};
 use crate::house::{House, PASSWORD, PEOPLE, address};
 use crate::oracle::{Change, Oracle};
 use crate::owner::Person;
@@ -162,18 +162,18 @@ pub const PATHS: [&str; 17] = [
 /// Says what was not as it must be.
 pub fn fail_at_each(path: &str) -> Result<u64, String> {
     let ways = [
-        (Failure::Full, false),
-        (Failure::Broken, false),
-        (Failure::Broken, true),
+        (Failure::Full, Then::Pass),
+        (Failure::Broken, Then::Pass),
+        (Failure::Broken, Then::Fail),
     ];
     let mut most = 0;
-    for (failure, forever) in ways {
+    for (failure, then) in ways {
         for passing in 0.. {
             let fault = Fault {
                 kind: None,
                 passing,
                 failure,
-                forever,
+                then,
             };
             let outcome = fail_once(path, fault);
             let failed = outcome.map_err(|what| format!("{path}: {fault:?}: {what}"))?;
@@ -207,7 +207,7 @@ fn fail_once(path: &str, fault: Fault) -> Result<bool, String> {
         match &failed {
             None if told != Told::Done => return Err(format!("{told:?} for nothing")),
             None => {}
-            Some((kind, file)) => admit(*kind, file, told, fault.forever)?,
+            Some((kind, file)) => admit(*kind, file, told, fault.then)?,
         }
         stage.look_again(path, told).await?;
         Ok(failed.is_some())
@@ -216,14 +216,14 @@ fn fail_once(path: &str, fault: Fault) -> Result<bool, String> {
 
 /// Asks the table. On a disk that never answers again what comes next fails as well, by its own
 /// row: then whatever was not done may be told so.
-fn admit(kind: Kind, file: &Path, told: Told, forever: bool) -> Result<(), String> {
+fn admit(kind: Kind, file: &Path, told: Told, then: Then) -> Result<(), String> {
     let row = TABLE.iter().find(|row| {
         file.starts_with(Path::new("/house").join(row.folder)) && row.kinds.contains(&kind)
     });
     match row {
         None => Err(format!("no row for {kind:?} of {}", file.display())),
         Some(row) if row.told.contains(&told) => Ok(()),
-        Some(_) if forever && told != Told::Done => Ok(()),
+        Some(_) if then == Then::Fail && told != Told::Done => Ok(()),
         Some(row) => Err(format!(
             "{kind:?} of {} failed and {told:?} was told: {}",
             file.display(),
@@ -255,6 +255,7 @@ impl Stage {
             oracle,
             dice,
             number: 0,
+            heavy: false,
         };
         let stage = Self { person };
         let furnished = stage.furnish().await;

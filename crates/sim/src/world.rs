@@ -9,7 +9,7 @@ use post::Reclaimed;
 use store::disk::Disk as _;
 use tokio::task::JoinSet;
 
-use crate::disk::{Failure, Fault, Kind, SimDisk};
+use crate::disk::{Failure, Fault, Kind, SimDisk, Then};
 use crate::house::{House, PEOPLE};
 use crate::oracle::Oracle;
 use crate::owner::Person;
@@ -18,6 +18,10 @@ use crate::{Dice, Trace};
 
 /// Houses of one world.
 const HOUSES: u64 = 2;
+/// So long a day lasts at most.
+const DAY: Duration = Duration::from_secs(3600);
+/// Days of a hundred on which most letters are large.
+const HEAVY_PERCENT: u64 = 30;
 /// A world in which nothing is finished by then stands still.
 const TIME_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -147,8 +151,8 @@ enum Fate {
     Rest,
     /// The power goes at some time.
     Cut(Duration),
-    /// An operation fails, and then the power goes.
-    Fails(Fault),
+    /// An operation fails, and the power goes: so long after, or when everybody is done.
+    Fails(Fault, Option<Duration>),
     /// So many octets fit on the disk, until the next day.
     Full(u64),
 }
@@ -188,8 +192,13 @@ impl Life {
     fn fate(&self) -> Fate {
         match self.dice.below(10) {
             0 => Fate::Rest,
-            1..5 => Fate::Cut(self.dice.millis(60_000)),
-            5..9 => Fate::Fails(self.fault(400)),
+            1..4 => Fate::Cut(self.dice.millis(60_000)),
+            4..9 => {
+                // So soon that nobody may have heard of it yet, or a while.
+                let millis = *self.dice.of(&[12, 25, 1000]).unwrap_or(&1000);
+                let soon = self.dice.percent(50).then(|| self.dice.millis(millis));
+                Fate::Fails(self.fault(400), soon)
+            }
             _ => Fate::Full(self.dice.below(300_000)),
         }
     }
@@ -198,6 +207,9 @@ impl Life {
         let kinds = [
             None,
             Some(Kind::Write),
+            Some(Kind::Write),
+            Some(Kind::Write),
+            Some(Kind::Sync),
             Some(Kind::Sync),
             Some(Kind::Rename),
             Some(Kind::SyncDir),
@@ -215,18 +227,22 @@ impl Life {
             passing: self.dice.below(passing / share),
             failure: *self
                 .dice
-                .of(&[Failure::Full, Failure::Broken])
+                .of(&[Failure::Full, Failure::Broken, Failure::Broken])
                 .unwrap_or(&Failure::Full),
-            forever: self.dice.percent(30),
+            then: match self.dice.below(10) {
+                0..3 => Then::Pass,
+                3..6 => Then::Often,
+                _ => Then::Fail,
+            },
         }
     }
 
     /// Starts a house on what is on the disk; at times the disk fails while it starts.
     async fn open(&mut self) -> Result<House, String> {
         loop {
-            if self.dice.percent(20) {
-                self.disk.fail(Some(self.fault(60)));
-            }
+            // What failed before is no reason not to start.
+            let fault = self.dice.percent(20).then(|| self.fault(60));
+            self.disk.fail(fault);
             let (disk, dice) = (self.disk.clone(), self.chance.clone());
             let opened = House::open(disk, dice, self.trace.clone()).await;
             let failed = self.disk.failed();
@@ -256,11 +272,9 @@ impl Life {
         if let Some(house) = Arc::get_mut(&mut house) {
             house.cut_percent = *self.dice.of(&[0, 0, 5, 20]).unwrap_or(&0);
         }
-        let mut time = Duration::from_secs(3600);
         match &fate {
-            Fate::Rest => {}
-            Fate::Cut(until) => time = *until,
-            Fate::Fails(fault) => house.disk.fail(Some(*fault)),
+            Fate::Rest | Fate::Cut(_) => {}
+            Fate::Fails(fault, _) => house.disk.fail(Some(*fault)),
             Fate::Full(octets) => house.disk.limit(Some(*octets)),
         }
         let mut people = self.people(&house);
@@ -270,7 +284,11 @@ impl Life {
             }
             Ok::<(), String>(())
         };
-        tokio::time::timeout(time, day).await.unwrap_or(Ok(()))?;
+        tokio::select! {
+            biased;
+            ended = day => ended?,
+            () = fate.end(&house.disk) => {}
+        }
         people.shutdown().await;
         self.sums.failures += u64::from(house.disk.failed().is_some());
         self.sums.free(house.post.reclaimed());
@@ -294,11 +312,13 @@ impl Life {
 
     fn people(&self, house: &Arc<House>) -> JoinSet<Result<(), String>> {
         let mut people = JoinSet::new();
+        let heavy = self.dice.percent(HEAVY_PERCENT);
         let person = |number| Person {
             house: Arc::clone(house),
             oracle: self.oracle.clone(),
             dice: self.dice.clone(),
             number,
+            heavy,
         };
         for number in 0..PEOPLE.len() {
             people.spawn(person(number).live(3 + self.dice.below(6)));
@@ -343,12 +363,30 @@ impl Life {
     }
 }
 
+impl Fate {
+    /// Returns when the day ends, though its people may not be done.
+    async fn end(&self, disk: &SimDisk) {
+        let after = match self {
+            Self::Cut(after) => *after,
+            Self::Fails(_, Some(after)) => {
+                drop(tokio::time::timeout(DAY, disk.failing()).await);
+                *after
+            }
+            Self::Fails(_, None) | Self::Rest | Self::Full(_) => DAY,
+        };
+        tokio::time::sleep(after).await;
+    }
+}
+
 impl fmt::Display for Fate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rest => f.write_str("nothing befalls the house"),
             Self::Cut(time) => write!(f, "the power goes after {time:?}"),
-            Self::Fails(fault) => write!(f, "{fault:?}"),
+            Self::Fails(fault, None) => write!(f, "{fault:?}"),
+            Self::Fails(fault, Some(after)) => {
+                write!(f, "{fault:?}, and the power goes {after:?} after")
+            }
             Self::Full(octets) => write!(f, "{octets} octets more fit"),
         }
     }

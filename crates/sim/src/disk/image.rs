@@ -46,6 +46,33 @@ enum Change {
     SetLen(usize),
 }
 
+/// What is kept of what was not synced, of a hundred. A file system writes what is in files and its
+/// own structure at different times.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    /// Sectors of files.
+    octets: u64,
+    /// Names, and lengths of files.
+    structure: u64,
+}
+
+impl Kept {
+    const HALF: Self = Self {
+        octets: 50,
+        structure: 50,
+    };
+
+    /// At times everything is lost that can be, or nothing.
+    fn drawn(dice: &Dice) -> Self {
+        let share = || *dice.of(&[0, 0, 20, 50, 90, 100, 100]).unwrap_or(&50);
+        let octets = share();
+        Self {
+            octets,
+            structure: share(),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Naming {
     Link(PathBuf, Entry),
@@ -217,17 +244,16 @@ impl Image {
     pub(super) fn sync_in_part(&mut self, node: Node, dice: &Dice) {
         if let Some(inode) = self.nodes.get_mut(&node) {
             for change in inode.unsynced.drain(..) {
-                change.survive(&mut inode.durable, dice, 50);
+                change.survive(&mut inode.durable, dice, Kept::HALF);
             }
         }
     }
 
     /// The power goes: what was not synced is there or not.
     pub(super) fn lose(&mut self, dice: &Dice) {
-        // At times everything is lost that can be, or nothing.
-        let share = *dice.of(&[0, 0, 20, 50, 50, 90, 100]).unwrap_or(&50);
+        let kept = Kept::drawn(dice);
         for naming in std::mem::take(&mut self.renaming) {
-            if dice.percent(share) {
+            if dice.percent(kept.structure) {
                 naming.apply(&mut self.durable);
             }
         }
@@ -240,7 +266,7 @@ impl Image {
         self.names = self.durable.clone();
         for inode in self.nodes.values_mut() {
             for change in inode.unsynced.drain(..) {
-                change.survive(&mut inode.durable, dice, share);
+                change.survive(&mut inode.durable, dice, kept);
             }
             inode.current.clone_from(&inode.durable);
         }
@@ -295,10 +321,10 @@ impl Change {
     }
 
     /// What is left of it.
-    fn survive(&self, octets: &mut Vec<u8>, dice: &Dice, share: u64) {
+    fn survive(&self, octets: &mut Vec<u8>, dice: &Dice, kept: Kept) {
         let (at, written) = match self {
             Self::SetLen(_) => {
-                if dice.percent(share) {
+                if dice.percent(kept.structure) {
                     self.apply(octets);
                 }
                 return;
@@ -306,14 +332,14 @@ impl Change {
             Self::Write(at, written) => (*at, written),
         };
         let end = at + written.len();
-        if octets.len() < end && dice.percent(share) {
+        if octets.len() < end && dice.percent(kept.structure) {
             // The file has its length, but not its octets.
             octets.resize(end, 0);
         }
         let mut from = at;
         while from < end {
             let to = end.min((from / SECTOR_OCTETS + 1) * SECTOR_OCTETS);
-            if dice.percent(share) {
+            if dice.percent(kept.octets) {
                 put(
                     octets,
                     from,
@@ -432,7 +458,7 @@ mod tests {
                 kind: Some(Kind::Sync),
                 passing: 0,
                 failure: Failure::Broken,
-                forever: false,
+                then: Then::Pass,
             }));
             file.sync().unwrap_err();
             file.sync().unwrap();
