@@ -306,6 +306,7 @@ impl Life {
         if self.dice.percent(50) {
             let purged = house.purge().await;
             purged.map_err(|error| format!("purging: {error}"))?;
+            self.oracle.forgotten();
         }
         Ok(Arc::new(house))
     }
