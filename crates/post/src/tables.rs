@@ -135,6 +135,7 @@ pub(crate) struct MailboxRow {
     pub(crate) uidvalidity: UidValidity,
     pub(crate) role: Option<Role>,
     pub(crate) selectable: bool,
+    /// The line that made it, or brought it back: its HIGHESTMODSEQ is never less.
     pub(crate) created: ModSeq,
     /// In the order of the bits in [`Entry::keywords`].
     pub(crate) keywords: Vec<Keyword>,

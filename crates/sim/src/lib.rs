@@ -27,6 +27,7 @@ pub mod paths;
 mod pop3;
 mod smtp;
 mod trace;
+mod undo;
 mod verify;
 mod world;
 

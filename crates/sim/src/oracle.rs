@@ -9,6 +9,7 @@
 
 mod account;
 mod change;
+mod deed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use self::account::{Letter, Mailbox};
 pub use self::change::Change;
+pub use self::deed::Deed;
 
 use self::account::{Account, Known};
 use crate::{Dice, fill};
@@ -192,6 +194,23 @@ impl Oracle {
         {
             change.apply(&mut account.known);
             state.acknowledged += 1;
+        }
+    }
+
+    /// What an owner did last, if it took something away and can be undone; none while something
+    /// is in doubt.
+    #[must_use]
+    pub fn deed(&self, account: usize) -> Option<Deed> {
+        let state = self.lock();
+        let account = state.accounts.get(account)?;
+        let deed = account.known.last.clone();
+        deed.filter(|deed| account.doubt.is_none() && deed.is_plain(&account.known))
+    }
+
+    /// What could be undone was forgotten.
+    pub fn forgotten(&self) {
+        for account in &mut self.lock().accounts {
+            account.known.last = None;
         }
     }
 

@@ -20,6 +20,8 @@ const FLAGS: [&str; 5] = ["\\Seen", "\\Flagged", "\\Answered", "\\Deleted", "not
 const AGAIN_PERCENT: u64 = 25;
 /// Letters that one command is about, at most.
 const LETTERS_MAX: usize = 4;
+/// Operations that are regretted at once, of a hundred.
+const REGRETS_PERCENT: u64 = 20;
 
 /// Somebody who acts.
 #[derive(Clone, Debug)]
@@ -33,7 +35,11 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    fn note(&self, what: impl std::fmt::Display) {
+    pub(crate) fn address(&self) -> String {
+        address(self.number)
+    }
+
+    pub(crate) fn note(&self, what: impl std::fmt::Display) {
         let who = PEOPLE.get(self.number).unwrap_or(&"somebody");
         self.house.trace.event(format!("{who}: {what}"));
     }
@@ -126,6 +132,9 @@ impl Person {
                 };
                 let mailbox = known.get(*name).cloned().unwrap_or_default();
                 self.act(&mut client, name, &mailbox).await?;
+                if self.dice.percent(REGRETS_PERCENT) {
+                    self.regret().await?;
+                }
             }
         }
         if self.dice.percent(50) {
@@ -219,7 +228,7 @@ impl Person {
 
     /// Learns what the server said to a change. A server that is about to stop says no to what it
     /// may have done.
-    fn answered(&self, done: bool, text: &str) -> Outcome<bool> {
+    pub(crate) fn answered(&self, done: bool, text: &str) -> Outcome<bool> {
         self.note(format_args!("answered {text}"));
         if !done && self.house.has_stopped() {
             return Err(Trouble::Lost);
@@ -413,5 +422,7 @@ fn command(change: &Change) -> String {
         Change::Create(name) => format!("CREATE {name}"),
         Change::Rename(from, to) => format!("RENAME {from} {to}"),
         Change::Delete(name) => format!("DELETE {name}"),
+        // Not by IMAP.
+        Change::Undo => "NOOP".to_owned(),
     }
 }

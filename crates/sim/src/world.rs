@@ -192,9 +192,10 @@ impl Life {
     fn fate(&self) -> Fate {
         match self.dice.below(10) {
             0 => Fate::Rest,
-            1..5 => Fate::Cut(self.dice.millis(60_000)),
-            5..9 => {
-                let millis = *self.dice.of(&[20, 100, 1000]).unwrap_or(&1000);
+            1..4 => Fate::Cut(self.dice.millis(60_000)),
+            4..9 => {
+                // So soon that nobody may have heard of it yet, or a while.
+                let millis = *self.dice.of(&[12, 25, 1000]).unwrap_or(&1000);
                 let soon = self.dice.percent(50).then(|| self.dice.millis(millis));
                 Fate::Fails(self.fault(400), soon)
             }
@@ -206,6 +207,9 @@ impl Life {
         let kinds = [
             None,
             Some(Kind::Write),
+            Some(Kind::Write),
+            Some(Kind::Write),
+            Some(Kind::Sync),
             Some(Kind::Sync),
             Some(Kind::Rename),
             Some(Kind::SyncDir),
@@ -223,11 +227,11 @@ impl Life {
             passing: self.dice.below(passing / share),
             failure: *self
                 .dice
-                .of(&[Failure::Full, Failure::Broken])
+                .of(&[Failure::Full, Failure::Broken, Failure::Broken])
                 .unwrap_or(&Failure::Full),
             then: match self.dice.below(10) {
-                0..4 => Then::Pass,
-                4..7 => Then::Often,
+                0..3 => Then::Pass,
+                3..6 => Then::Often,
                 _ => Then::Fail,
             },
         }
@@ -302,6 +306,7 @@ impl Life {
         if self.dice.percent(50) {
             let purged = house.purge().await;
             purged.map_err(|error| format!("purging: {error}"))?;
+            self.oracle.forgotten();
         }
         Ok(Arc::new(house))
     }

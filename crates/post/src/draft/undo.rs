@@ -27,9 +27,11 @@ impl Draft<'_> {
                 row.role = role;
             });
         } else {
+            // Where no message says when it came back, this does (RFC 7162 §3.1.2).
             let row = MailboxRow {
                 name: name.to_owned(),
                 role,
+                created: modseq,
                 ..deleted.row.clone()
             };
             self.writes.push(row.put(id));

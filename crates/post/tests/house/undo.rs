@@ -356,6 +356,22 @@ async fn a_deleted_mailbox_comes_back_as_it_was() {
     holds(&world, &["Plans/Old"]).await;
 }
 
+/// No message in it says when it came back.
+#[tokio::test]
+async fn a_mailbox_that_came_back_empty_keeps_its_highest_modseq_over_a_restart() {
+    let (world, ada) = world().await;
+    ada.create("Plans", None).await.unwrap();
+    let made = ada.status("Plans").await.unwrap().highest_modseq;
+    ada.delete("Plans").await.unwrap();
+    undo(&ada).await;
+    let before = ada.status("Plans").await.unwrap().highest_modseq;
+    assert!(before > made);
+    let again = world.again().await;
+    let there = again.account("ada").await;
+    assert_eq!(there.status("Plans").await.unwrap().highest_modseq, before);
+    holds(&world, &["Plans"]).await;
+}
+
 #[tokio::test]
 async fn a_renamed_tree_gets_its_names_back() {
     let (world, ada) = world().await;

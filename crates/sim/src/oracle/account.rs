@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Change, Glimpse, Seen};
+use super::{Change, Deed, Glimpse, Seen};
 
 /// One account.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,8 @@ pub(super) struct Known {
     pub(super) mailboxes: BTreeMap<String, Mailbox>,
     /// UIDVALIDITYs that a name had, and may not have again with other letters.
     retired: BTreeSet<(String, u64)>,
+    /// What the owner did last, if it took something away.
+    pub(super) last: Option<Deed>,
 }
 
 /// One mailbox.
@@ -63,12 +65,28 @@ impl Letter {
 }
 
 impl Mailbox {
-    pub(super) fn remove(&mut self, uids: &[u64]) {
+    /// Removes letters, and tells them.
+    pub(super) fn remove(&mut self, uids: &[u64]) -> Vec<Letter> {
+        let mut removed = Vec::new();
         for uid in uids {
-            if self.letters.remove(uid).is_some() {
+            if let Some(letter) = self.letters.remove(uid) {
                 self.gone.insert(*uid);
+                removed.push(letter);
             }
         }
+        removed
+    }
+
+    /// Removes the letter that is this one, whether its UID was seen or not.
+    pub(super) fn take(&mut self, token: &str) -> Option<Letter> {
+        let mut seen = self.letters.iter();
+        if let Some((uid, _)) = seen.find(|(_, letter)| letter.token == token) {
+            let uid = *uid;
+            return self.remove(&[uid]).pop();
+        }
+        let mut awaited = self.awaited.iter();
+        let place = awaited.position(|letter| letter.token == token)?;
+        Some(self.awaited.swap_remove(place))
     }
 }
 
@@ -85,6 +103,14 @@ impl Known {
     pub(super) fn restore(&mut self, name: &str, mailbox: &Mailbox) {
         if let Some(validity) = mailbox.uid_validity {
             self.retired.remove(&(name.to_owned(), validity));
+        }
+    }
+
+    pub(super) fn rename(&mut self, from: &str, to: &str) {
+        if let Some(mailbox) = self.mailboxes.remove(from) {
+            self.retire(from, &mailbox);
+            self.restore(to, &mailbox);
+            self.mailboxes.insert(to.to_owned(), mailbox);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::Deed;
 use super::account::{Known, Letter};
 
 /// A change of one account.
@@ -51,11 +52,19 @@ pub enum Change {
     Rename(String, String),
     /// A mailbox is removed with all that is in it.
     Delete(String),
+    /// What was done last is undone.
+    Undo,
 }
 
 impl Change {
     /// Does it.
     pub(super) fn apply(&self, known: &mut Known) {
+        let last = known.last.take();
+        known.last = self.applied(known, last);
+    }
+
+    /// Does it, and says what it took away.
+    fn applied(&self, known: &mut Known, last: Option<Deed>) -> Option<Deed> {
         match self {
             Self::Append {
                 mailbox,
@@ -64,6 +73,7 @@ impl Change {
             } => {
                 let letter = Letter::new(token, flags.clone());
                 known.mailbox(mailbox).awaited.push(letter);
+                None
             }
             Self::Store {
                 mailbox,
@@ -79,6 +89,7 @@ impl Change {
                         _ => letter.flags.clone_from(flags),
                     }
                 }
+                None
             }
             Self::Copy {
                 from,
@@ -86,34 +97,55 @@ impl Change {
                 to,
                 moved,
             } => {
-                let source = known.mailbox(from);
-                let copied = uids
-                    .iter()
-                    .filter_map(|uid| source.letters.get(uid))
-                    .cloned();
-                let copied: Vec<_> = copied.collect();
-                if *moved {
-                    source.remove(uids);
-                }
-                let copied = copied
-                    .iter()
-                    .map(|letter| Letter::new(&letter.token, letter.flags.clone()));
-                known.mailbox(to).awaited.extend(copied);
+                let tokens = copy(known, (from, uids, *moved), to);
+                moved.then(|| Deed::Moved {
+                    from: from.clone(),
+                    to: to.clone(),
+                    tokens,
+                })
             }
-            Self::Expunge { mailbox, uids } => known.mailbox(mailbox).remove(uids),
-            Self::Create(name) => drop(known.mailbox(name)),
+            Self::Expunge { mailbox, uids } => Some(Deed::Removed {
+                mailbox: mailbox.clone(),
+                letters: known.mailbox(mailbox).remove(uids),
+            }),
+            Self::Create(name) => {
+                known.mailbox(name);
+                None
+            }
             Self::Rename(from, to) => {
-                if let Some(mailbox) = known.mailboxes.remove(from) {
-                    known.retire(from, &mailbox);
-                    known.restore(to, &mailbox);
-                    known.mailboxes.insert(to.clone(), mailbox);
-                }
+                known.rename(from, to);
+                Some(Deed::Renamed {
+                    from: from.clone(),
+                    to: to.clone(),
+                })
             }
             Self::Delete(name) => {
-                if let Some(mailbox) = known.mailboxes.remove(name) {
-                    known.retire(name, &mailbox);
-                }
+                let mailbox = known.mailboxes.remove(name)?;
+                known.retire(name, &mailbox);
+                Some(Deed::Deleted {
+                    name: name.clone(),
+                    mailbox,
+                })
+            }
+            Self::Undo => {
+                last?.undo(known);
+                None
             }
         }
     }
+}
+
+/// Copies letters, or moves them; says which.
+fn copy(known: &mut Known, (from, uids, moved): (&str, &[u64], bool), to: &str) -> Vec<String> {
+    let source = known.mailbox(from);
+    let copied = uids.iter().filter_map(|uid| source.letters.get(uid));
+    let copied: Vec<_> = copied
+        .map(|letter| Letter::new(&letter.token, letter.flags.clone()))
+        .collect();
+    if moved {
+        source.remove(uids);
+    }
+    let tokens = copied.iter().map(|letter| letter.token.clone()).collect();
+    known.mailbox(to).awaited.extend(copied);
+    tokens
 }
