@@ -146,6 +146,11 @@ impl Lines {
             }
             self.more = true;
         }
+        for name in relay.post.queue_urged() {
+            if let Some(line) = self.lines.get_mut(&name) {
+                line.pace.wake();
+            }
+        }
         if self
             .next
             .is_some_and(|next| next <= relay.post.outside().now().seconds)

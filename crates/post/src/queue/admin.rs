@@ -121,6 +121,11 @@ impl Post {
             self.change_with_queue(&[], &[], &change, |_, _| Ok(()))
                 .await?;
             fit.iter().for_each(|one| one.lease.end());
+            if matches!(deed, QueueDeed::Retry | QueueDeed::Release) {
+                for one in &fit {
+                    self.inner.queue.urge(&one.entry.destination);
+                }
+            }
             done.changed += count(fit.len());
             done.unfit += count(unfit.len());
         }

@@ -5,7 +5,7 @@
 //!
 //! Not here: how many are handed on at once (`server`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use mail::QueueId;
@@ -141,6 +141,13 @@ impl Post {
     #[must_use]
     pub fn queue_news(&self) -> watch::Receiver<u64> {
         self.inner.queue.news()
+    }
+
+    /// Destinations that the operator wants to be tried at once, whatever was heard of them lately;
+    /// each is told once.
+    #[must_use]
+    pub fn queue_urged(&self) -> BTreeSet<String> {
+        self.inner.queue.take_urged()
     }
 
     /// The first place that was given in the queue since this was asked last: sweeps that are

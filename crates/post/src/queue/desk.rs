@@ -7,7 +7,7 @@
 //! Not here: the rows (`entry`), which letters are taken (`claim`), what becomes of them
 //! (`settle`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,6 +18,9 @@ use tokio::sync::watch;
 
 use super::entry::{COUNTS, Counts, Entry, Place};
 use crate::{Error, Fault, Outcome};
+
+/// Destinations that are remembered to be tried at once; others wait for their time.
+const URGED_MAX: usize = 10_000;
 
 /// The queue in memory: a few numbers, and a lease for each letter that is being handed on.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ pub(crate) struct Desk {
     tokens: u64,
     /// The first place that was given since the relay looked last.
     earliest: Option<Place>,
+    /// Destinations that are to be tried at once, though nobody was there lately.
+    urged: BTreeSet<String>,
 }
 
 /// What is known of the rows, those on their way to the disk included.
@@ -166,6 +171,21 @@ impl Queue {
     /// Counts up whenever a letter got a place in the order.
     pub(crate) fn news(&self) -> watch::Receiver<u64> {
         self.news.subscribe()
+    }
+
+    /// Says that a destination is to be tried at once.
+    pub(crate) fn urge(&self, destination: &str) {
+        let mut desk = self.desk();
+        if desk.urged.len() < URGED_MAX {
+            desk.urged.insert(destination.to_owned());
+        }
+        drop(desk);
+        self.news.send_modify(|count| *count += 1);
+    }
+
+    /// The destinations that are to be tried at once, told once.
+    pub(crate) fn take_urged(&self) -> BTreeSet<String> {
+        std::mem::take(&mut self.desk().urged)
     }
 
     /// The first place that was given since this was asked last.

@@ -94,6 +94,9 @@ async fn the_operator_holds_releases_retries_and_drops() {
             ..
         } = done;
         told.push((changed, unfit, missing));
+        // Whatever was heard of it lately, it is tried at once.
+        let urged = matches!(deed, QueueDeed::Retry | QueueDeed::Release) && changed == 1;
+        assert_eq!(world.post.queue_urged().contains("a.example"), urged);
         let held = deed == QueueDeed::Hold || told.len() == 4;
         let due = !world.post.claim("a.example", 1).await.unwrap().is_empty();
         assert!(!(held && due), "{deed:?}");

@@ -10,6 +10,9 @@ use mail::Instant;
 /// Connections a destination is given at first.
 const FIRST: usize = 2;
 
+/// How long a destination rests at most: letters that come meanwhile wait for it.
+const REST_MAX: Duration = Duration::from_secs(30 * 60);
+
 /// The pace of one destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pace {
@@ -58,9 +61,14 @@ impl Pace {
                 let index = usize::try_from(self.strikes).unwrap_or(usize::MAX);
                 let wait = waits.get(index).or_else(|| waits.last()).copied();
                 self.strikes = self.strikes.saturating_add(1);
-                self.rests_until = Some(now.after(wait.unwrap_or_default()));
+                self.rests_until = Some(now.after(wait.unwrap_or_default().min(REST_MAX)));
             }
         }
+    }
+
+    /// Ends its rest.
+    pub(super) fn wake(&mut self) {
+        self.rests_until = None;
     }
 
     /// True if it may be given one more connection.
@@ -104,5 +112,10 @@ mod tests {
         assert!(pace.admits(1, at(2001)));
         pace.hear(Mood::Away, 5, &[], at(2001));
         assert!(pace.admits(0, at(2001)));
+        let long = [Duration::from_secs(86_400)];
+        pace.hear(Mood::Away, 5, &long, at(3000));
+        assert!(!pace.admits(0, at(4799)) && pace.admits(0, at(4800)));
+        pace.wake();
+        assert!(pace.admits(0, at(3000)));
     }
 }
