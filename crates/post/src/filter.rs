@@ -315,13 +315,6 @@ fn end_of(now: Timestamp, seconds: u64) -> Timestamp {
     Timestamp::utc(now.seconds.saturating_add(seconds))
 }
 
-/// The mailbox with this role, if it holds messages.
-fn with_role(ledger: &Ledger, role: Role) -> Option<MailboxId> {
-    let mut folders = ledger.folders.iter();
-    let found = folders.find(|(_, folder)| folder.row.role == Some(role) && folder.row.selectable);
-    found.map(|(id, _)| *id)
-}
-
 /// The row of a script that another includes.
 fn named(ledger: &Ledger, name: &str) -> Option<(ScriptName, crate::tables::ScriptRow)> {
     let name = ScriptName::parse(name)?;

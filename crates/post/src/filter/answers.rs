@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mail::{MailboxId, ScriptName};
 use sieve::{Answer, Ask, Location};
 
-use super::{named, role, with_role};
+use super::{named, role};
 use crate::Post;
 use crate::keeper::Keeper;
 use crate::ledger::Ledger;
@@ -33,7 +33,7 @@ impl Post {
                     return Answer::Flag(false);
                 };
                 let has = |ledger: &Ledger| match &mailbox {
-                    None => with_role(ledger, role).is_some(),
+                    None => ledger.of_role(role).is_some(),
                     Some(name) => {
                         let found = ledger.find(name);
                         found.is_some_and(|(_, folder)| folder.row.role == Some(role))

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mail::{FlagSet, MailboxId, Timestamp};
 
-use super::{Filing, Plan, Plans, end_of, with_role};
+use super::{Filing, Plan, Plans, end_of};
 use crate::draft::{self, Draft};
 use crate::ledger::{KEYWORDS_MAX, Ledger};
 use crate::mailbox;
@@ -82,7 +82,7 @@ fn place(draft: &mut Draft<'_>, filing: &Filing, desk: Desk<'_>) -> Outcome<Mail
         let folder = ledger.folder(id).ok()?;
         (folder.entries.len() < messages_max && folder.next_uid.is_some()).then_some(id)
     };
-    let by_role = |role| with_role(ledger, role).and_then(has_room);
+    let by_role = |role| ledger.of_role(role).and_then(has_room);
     let name = filing.name.as_deref();
     let by_name = |name: &str| ledger.target(name).ok().and_then(has_room);
     let found = filing
