@@ -148,14 +148,48 @@ pub(crate) fn life(house: &House) {
     said(&mut imap, "SETACL Work bob@test.localhost lrs");
 }
 
+/// Scripts, what they have seen, and a letter for elsewhere that the operator keeps back: so it is
+/// there for ever.
+pub(crate) fn what_leaves_and_is_filtered(house: &House) {
+    let script = house.folder.path().join("script");
+    let text = "require [\"fileinto\", \"duplicate\"];\r\n\
+        if header \"subject\" \"filed\" { if not duplicate { fileinto \"Kept\"; } }\r\n";
+    std::fs::write(&script, text).unwrap();
+    let script = script.to_str().unwrap();
+    house.done(
+        &["sieve", "put", ADA, script, "--name", "sorts", "--activate"],
+        "",
+    );
+    house.done(&["sieve", "put", ADA, script, "--name", "rests"], "");
+    deliver(
+        house,
+        &[ADA],
+        "Message-ID: <f@example.net>\r\nSubject: filed\r\n\r\nhere",
+    );
+    let away = ["alias", "add", "away@test.localhost", "zoe@example.net"];
+    house.done(&away, "");
+    deliver(house, &["away@test.localhost"], &letter(77));
+    // What is being handed on cannot be held.
+    while !house
+        .done(&["queue", "hold", "--all"], "")
+        .contains("1 letter held")
+    {}
+}
+
 /// All that clients and the command line see of it.
 pub(crate) fn told(house: &House) -> String {
     let mut text = String::new();
     for words in [["domain", "list"], ["account", "list"], ["alias", "list"]] {
         text.push_str(&house.done(&words, ""));
     }
+    text.push_str(&house.done(&["queue", "list", "--json"], ""));
     for address in [ADA, BOB] {
         text.push_str(&format!("\n== {address}\n"));
+        let scripts = house.done(&["sieve", "list", address, "--json"], "");
+        if scripts.contains("sorts") {
+            text.push_str(&scripts);
+            text.push_str(&house.done(&["sieve", "get", address, "sorts"], ""));
+        }
         // Releases that remembered nothing have no such command.
         let remembered = house.run(&["undo", address, "--json"], "").stdout;
         let remembered = String::from_utf8(remembered).unwrap();
