@@ -22,7 +22,7 @@ pub(crate) fn check(config: &Config, deep: bool) -> Result<(), Complaint> {
         report.flaw(flaw);
     }
     // Of a damaged log nobody knows what it means.
-    if report.is_sound() {
+    if report.is_readable() {
         let (summary, flaws) = audit::flaws(config, deep)?;
         say(&format!("mail: {summary}"))?;
         flaws.into_iter().for_each(|flaw| report.flaw(flaw));
@@ -53,10 +53,13 @@ pub(crate) fn repair(config: &Config, yes: bool) -> Result<(), Complaint> {
     if !yes && !confirmed()? {
         return Err(Complaint::new("nothing was done").next("caramel store repair --yes"));
     }
-    let lost = Embedded::repair(&config.store(), EmbeddedSettings::default());
-    let lost = lost.map_err(|error| not_open(config, &error))?;
-    for what in &lost {
+    let repaired = Embedded::repair(&config.store(), EmbeddedSettings::default());
+    let repaired = repaired.map_err(|error| not_open(config, &error))?;
+    for what in &repaired.left_out {
         say(&format!("left out: {what}"))?;
+    }
+    for what in &repaired.written_again {
+        say(&format!("written again from the other one: {what}"))?;
     }
     say("The store can be opened; the log is read from here on.")?;
     say("Letters that cannot be read any more: caramel audit --deep")

@@ -297,6 +297,34 @@ fn a_compressed_segment_of_a_later_release_is_named() {
     is_refused(&house, "compressed segments", false);
 }
 
+#[test]
+fn a_damaged_head_of_a_compressed_segment_is_told_with_what_it_may_cost_and_written_again() {
+    let house = copy_of("2026-11-27-night");
+    let (path, whole) = first(&store_of(&house).join("log"));
+    let mut octets = whole.clone();
+    assert!(octets.starts_with(b"caramzlg"), "it is compressed");
+    octets[70] ^= 1;
+    fs::write(&path, octets).unwrap();
+    let checked = house.run(&["store", "check"], "");
+    let said = String::from_utf8(checked.stdout).unwrap();
+    let told = "flaw: the first head of segment 4 is damaged: nothing is lost; if the last one \
+                were damaged too, ";
+    assert!(said.contains(told), "{said}");
+    let cost = said.split_once(told).unwrap().1;
+    let letters: u64 = cost.split_once(" letters of ").unwrap().0.parse().unwrap();
+    assert!(letters > 0, "{said}");
+    // What is kept can be read, and so it is looked at.
+    assert!(said.contains("mail: "), "{said}");
+    assert!(said.ends_with("1 flaws\n"), "{said}");
+    assert_eq!(checked.status.code(), Some(1));
+    let repaired = house.done(&["store", "repair", "--yes"], "");
+    let again = "written again from the other one: the first head of segment 4\n";
+    assert!(repaired.starts_with(again), "{repaired}");
+    assert!(fs::read(&path).unwrap() == whole);
+    let checked = house.done(&["store", "check"], "");
+    assert!(checked.ends_with("sound\n"), "{checked}");
+}
+
 const PLAIN: &str = "2026-11-26-evening";
 
 #[test]

@@ -57,6 +57,7 @@ pub use self::forms::{Each as EachSeen, Form, Forms, Seen};
 pub use self::front::{BATCH_OCTETS_MAX, KEY_OCTETS_MAX};
 pub use self::ground::{Delay, Early, Epochs, Ground, Pace, ViewForm};
 pub use self::holdings::{Files as HeldFiles, Holdings};
+pub use self::repair::Repaired;
 pub use self::stats::Stats;
 
 use self::bodies::Bodies;
@@ -361,12 +362,13 @@ impl Embedded {
 
     /// Leaves out what is damaged in the middle of the log of a store that is not open, so that
     /// everything else serves; says what that is. A record that is left out before the view's end
-    /// has lost its bodies and no rows; behind it the rows as well.
+    /// has lost its bodies and no rows; behind it the rows as well. A damaged head of a compressed
+    /// segment is written again from the other one.
     ///
     /// # Errors
     ///
     /// If the store is open, the disk says no, or a snapshot or the log's end is damaged.
-    pub fn repair(dir: &Path, settings: EmbeddedSettings) -> Result<Vec<String>, Error> {
+    pub fn repair(dir: &Path, settings: EmbeddedSettings) -> Result<Repaired, Error> {
         repair::repair(&Ground::real(), dir, &settings)
     }
 

@@ -12,6 +12,7 @@ use mail::BlobId;
 use super::EmbeddedSettings;
 use super::bodies::Bodies;
 use super::checkpoint;
+use super::compressed::Heads;
 use super::derived;
 use super::ground::Ground;
 use super::layout::Layout;
@@ -53,6 +54,8 @@ pub struct Report {
     pub flaws: Vec<String>,
     /// How many things are wrong.
     pub flaw_count: u64,
+    /// How many of them cost nothing yet, as the same octets are whole in another place.
+    pub spare_flaw_count: u64,
 }
 
 impl Report {
@@ -60,6 +63,12 @@ impl Report {
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.flaw_count == 0
+    }
+
+    /// True if all that is kept can be read.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        self.flaw_count == self.spare_flaw_count
     }
 
     /// Adds one more flaw.
@@ -134,6 +143,7 @@ pub(super) fn check(
         }
         fresh.each_row(each)?;
     }
+    check_heads(&*ground.disk, &layout, &fresh, &mut report)?;
     (report.derived, report.derived_octets) =
         derived::count(&*ground.disk, &layout.derived).map_err(failed("counting derived data"))?;
     drop(fresh);
@@ -304,6 +314,43 @@ fn check_blobs(
     };
     for blob in bodies.names()? {
         report.orphans += u64::from(is_orphan(blob)?);
+    }
+    Ok(())
+}
+
+/// Looks at both heads of each compressed segment; of one that is damaged it tells what it would
+/// cost if the other were, too. Where both are, that was told of the segment and its blobs.
+fn check_heads(
+    disk: &dyn Disk,
+    layout: &Layout,
+    fresh: &View,
+    report: &mut Report,
+) -> Result<(), Error> {
+    for segment in segment::list(disk, &layout.log)? {
+        if !segment.is_compressed {
+            continue;
+        }
+        let file = disk.open(&segment.path);
+        let file = file.map_err(failed("reading a compressed segment"))?;
+        let (damaged, other) = match Heads::of(&*file) {
+            Heads::Whole | Heads::BothDamaged => continue,
+            Heads::FirstDamaged => ("first", "last"),
+            Heads::LastDamaged => ("last", "first"),
+        };
+        let (mut blobs, mut octets) = (0_u64, 0_u64);
+        for found in fresh.blobs() {
+            let (_, located) = found?;
+            if matches!(located.place, Place::Log { segment: at, .. } if at == segment.number) {
+                blobs += 1;
+                octets += located.len;
+            }
+        }
+        let number = segment.number;
+        report.spare_flaw_count += 1;
+        report.flaw(format!(
+            "the {damaged} head of segment {number:x} is damaged: nothing is lost; if the {other} \
+             one were damaged too, {blobs} letters of {octets} octets would be"
+        ));
     }
     Ok(())
 }

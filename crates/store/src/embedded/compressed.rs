@@ -195,6 +195,50 @@ impl Compressed {
     }
 }
 
+/// Which of a file's two heads are damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heads {
+    /// None.
+    Whole,
+    /// The one at its beginning.
+    FirstDamaged,
+    /// The one at its end.
+    LastDamaged,
+    /// Both: nothing of the file can be read.
+    BothDamaged,
+}
+
+impl Heads {
+    /// Looks at both.
+    pub(super) fn of(file: &dyn DiskFile) -> Self {
+        match (Head::read(file, 0), Head::read_last(file)) {
+            (Ok(_), Ok(_)) => Self::Whole,
+            (Err(_), Ok(_)) => Self::FirstDamaged,
+            (Ok(_), Err(_)) => Self::LastDamaged,
+            (Err(_), Err(_)) => Self::BothDamaged,
+        }
+    }
+
+    /// Writes one that is damaged again, from the other, and syncs it: until then that is the one
+    /// that is read. Says which it was.
+    pub(super) fn mend(file: &dyn DiskFile) -> io::Result<Self> {
+        let found = Self::of(file);
+        match found {
+            Self::Whole | Self::BothDamaged => return Ok(found),
+            Self::FirstDamaged => file.write_at(&Head::read_last(file)?.octets(), 0)?,
+            Self::LastDamaged => {
+                let head = Head::read(file, 0)?;
+                let end = head.edges.last().copied().unwrap_or(0).into();
+                let last = end_of(&head.octets());
+                file.write_at(&last, end)?;
+                file.set_len(last.len() as u64 + end)?;
+            }
+        }
+        file.sync()?;
+        Ok(found)
+    }
+}
+
 impl DiskFile for Compressed {
     fn read_at(&self, octets: &mut [u8], at: u64) -> io::Result<usize> {
         let block_octets = u64::from(self.head.block_octets);
@@ -241,11 +285,16 @@ impl DiskFile for Compressed {
 }
 
 impl Head {
-    fn encode(octets: u64, first: &[u8], dictionary: &[u8], stored: &[u32]) -> Vec<u8> {
+    fn encode(
+        (octets, block_octets): (u64, u32),
+        first: &[u8],
+        dictionary: &[u8],
+        stored: &[u32],
+    ) -> Vec<u8> {
         let mut head = MAGIC.to_vec();
         head.extend_from_slice(&octets.to_be_bytes());
-        for number in [BLOCK_OCTETS, dictionary.len()] {
-            let number = u32::try_from(number).unwrap_or(u32::MAX);
+        let dictionary_octets = u32::try_from(dictionary.len()).unwrap_or(u32::MAX);
+        for number in [block_octets, dictionary_octets] {
             head.extend_from_slice(&number.to_be_bytes());
         }
         head.resize(FIXED_OCTETS, 0);
@@ -289,6 +338,17 @@ impl Head {
             dictionary: dictionary.to_vec(),
             edges,
         })
+    }
+
+    /// As it is written.
+    fn octets(&self) -> Vec<u8> {
+        let stored = self.edges.windows(2).map(|edges| match edges {
+            [from, to] => to.saturating_sub(*from),
+            _ => 0,
+        });
+        let stored: Vec<u32> = stored.collect();
+        let sizes = (self.octets, self.block_octets);
+        Self::encode(sizes, &self.first, &self.dictionary, &stored)
     }
 
     /// Reads the head that begins at a position.
@@ -374,12 +434,19 @@ impl Encoder {
 
     /// The head for the front, and what goes behind the last block.
     pub(super) fn heads(&self) -> (Vec<u8>, Vec<u8>) {
-        let head = Head::encode(self.octets, &self.first, &self.dictionary, &self.stored);
-        let len = u32::try_from(head.len()).unwrap_or(u32::MAX).to_be_bytes();
-        let crc = crc32fast::hash(&len).to_be_bytes();
-        let end = [&head[..], &len, &crc].concat();
+        let block_octets = u32::try_from(BLOCK_OCTETS).unwrap_or(u32::MAX);
+        let sizes = (self.octets, block_octets);
+        let head = Head::encode(sizes, &self.first, &self.dictionary, &self.stored);
+        let end = end_of(&head);
         (head, end)
     }
+}
+
+/// What stands behind the last block.
+fn end_of(head: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(head.len()).unwrap_or(u32::MAX).to_be_bytes();
+    let crc = crc32fast::hash(&len).to_be_bytes();
+    [head, &len, &crc].concat()
 }
 
 /// A dictionary for blocks like these; none if they have too little in common.

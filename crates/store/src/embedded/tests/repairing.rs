@@ -52,7 +52,7 @@ async fn a_damaged_record_is_left_out_and_the_others_serve() {
             let refused = Embedded::open(dir.path(), small());
             assert!(matches!(refused, Err(Error::Damaged(_))));
         }
-        let lost = Embedded::repair(dir.path(), small()).unwrap();
+        let lost = Embedded::repair(dir.path(), small()).unwrap().left_out;
         // What is before the view's end is not even looked at: its rows are there.
         assert_eq!(lost.len(), usize::from(!keeps_view), "{lost:?}");
         for loses_view in [false, true] {
@@ -84,7 +84,8 @@ async fn a_segment_that_is_gone_is_left_out() {
     assert!(gone > 1 && letters.iter().any(|(.., segment, _)| *segment > gone));
     std::fs::remove_file(segment_path(&dir.path().join("log"), gone)).unwrap();
     assert!(Embedded::open(dir.path(), small()).is_err());
-    assert_eq!(Embedded::repair(dir.path(), small()).unwrap().len(), 1);
+    let repaired = Embedded::repair(dir.path(), small()).unwrap();
+    assert_eq!(repaired.left_out.len(), 1);
     let store = Embedded::open(dir.path(), small()).unwrap();
     let others: Vec<bool> = letters
         .iter()
@@ -97,7 +98,8 @@ async fn a_segment_that_is_gone_is_left_out() {
 async fn a_sound_store_stays_as_it_is() {
     let dir = tempdir();
     let letters = letters(dir.path()).await;
-    assert!(Embedded::repair(dir.path(), small()).unwrap().is_empty());
+    let repaired = Embedded::repair(dir.path(), small()).unwrap();
+    assert_eq!(repaired, Repaired::default());
     assert!(Embedded::check(dir.path(), small()).unwrap().is_sound());
     let store = Embedded::open(dir.path(), small()).unwrap();
     assert!(readable(&store, &letters).await.iter().all(|is| *is));
