@@ -1,7 +1,7 @@
 //! The store in one directory: the log is the truth, a view beside it answers reads.
 //!
 //! A commit is a record in an append-only log, made durable together with all that waits at the
-//! same time by one sync, and then applied to an ordered view, unsynced. At open the view is
+//! same time by one sync, and answered; then an ordered view follows, unsynced. At open the view is
 //! brought up to the log; a view that is lost is made again. Small blobs are in the records, large
 //! ones in files of their own.
 //!
@@ -39,9 +39,10 @@ mod stats;
 mod sweep;
 mod touched;
 mod turns;
+mod unseen;
 mod view;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::future;
 use std::path::Path;
@@ -61,7 +62,7 @@ pub use self::repair::Repaired;
 pub use self::stats::Stats;
 
 use self::bodies::Bodies;
-use self::committer::{Applying, Committer, Message, Rhythm};
+use self::committer::{Committer, Message, Rhythm};
 use self::derived::Files;
 use self::handles::Handles;
 use self::layout::Layout;
@@ -75,6 +76,7 @@ use self::sound::Sound;
 use self::stats::Counters;
 use self::touched::Touched;
 use self::turns::Queue;
+use self::unseen::{Beside, Follower, Horizon};
 use self::view::ViewMemory;
 use crate::backend::{Error, Partition, Table};
 use crate::disk::failed;
@@ -143,7 +145,7 @@ struct Inner {
     waiting: Arc<AtomicUsize>,
     waiting_octets: usize,
     stopped: watch::Receiver<Option<String>>,
-    applying: Arc<watch::Sender<Applying>>,
+    horizon: Horizon,
     /// One at a time frees what is dead.
     reclaiming: tokio::sync::Mutex<()>,
     reclaimed: Mutex<Reclaimed>,
@@ -229,7 +231,17 @@ impl Embedded {
         let waiting = Arc::new(AtomicUsize::new(0));
         let (stop, stopped) = watch::channel(None);
         let alarm = stop.clone();
-        let applying = Arc::new(watch::Sender::default());
+        let follower = Follower {
+            view: reader.view.clone(),
+            horizon: Horizon::default(),
+            stopped: stop,
+        };
+        let horizon = follower.horizon.clone();
+        let beside = match ground.pace {
+            Pace::Thread => Some(Beside::begin(follower.clone())),
+            Pace::Task(_) => None,
+        };
+        let beside = beside.transpose().map_err(failed("starting a thread"))?;
         let committer = Committer {
             log,
             view: reader.view.clone(),
@@ -238,8 +250,10 @@ impl Embedded {
             disk: Arc::clone(&ground.disk),
             counters: Arc::clone(&counters),
             waiting: Arc::clone(&waiting),
-            stopped: stop,
-            applying: Arc::clone(&applying),
+            follower,
+            beside,
+            unseen: None,
+            arriving: HashSet::new(),
             versions: HashMap::new(),
             touched: Arc::clone(&reader.touched),
             rhythm: Rhythm {
@@ -259,7 +273,7 @@ impl Embedded {
             waiting,
             waiting_octets: settings.waiting_octets,
             stopped,
-            applying,
+            horizon,
             reclaiming: tokio::sync::Mutex::default(),
             reclaimed: Mutex::default(),
             stuck: Mutex::default(),

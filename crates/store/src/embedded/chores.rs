@@ -39,6 +39,7 @@ pub(super) struct Moving {
 
 impl Committer {
     pub(super) fn chore(&mut self, chore: Chore) {
+        self.catch_up();
         // Whoever asked may have gone.
         match chore {
             Chore::Freeze(answer) => drop(answer.send(self.freeze())),
@@ -54,7 +55,7 @@ impl Committer {
 
     /// Where the store has stopped the view may lack what the log has.
     fn freeze(&self) -> Result<(Frozen, Position), Error> {
-        match self.stopped.borrow().clone() {
+        match self.stopped() {
             Some(cause) => Err(refused(cause)),
             None => Ok((self.view.frozen(), self.log.position())),
         }
@@ -124,7 +125,7 @@ impl Committer {
 
     /// Writes one record that `add` adds, durably.
     fn append<T>(&mut self, octets: usize, add: impl FnOnce(&mut Log) -> T) -> Result<T, Error> {
-        if let Some(cause) = self.stopped.borrow().clone() {
+        if let Some(cause) = self.stopped() {
             return Err(refused(cause));
         }
         let written = self.log.begin_making_room(octets).and_then(|()| {

@@ -1,16 +1,17 @@
-//! The one that writes: it takes a group of what waits, writes it at once, syncs once, applies it
-//! to the view, and only then answers everyone.
+//! The one that writes: it takes a group of what waits, writes it at once, syncs once, and answers
+//! everyone. Then the view follows; who reads before it has waits for it.
 //!
-//! Not here: how a group gets into the log (`log`), and whose turn it is when (`turns`).
+//! Not here: how a group gets into the log (`log`), how it gets into the view (`unseen`), and whose
+//! turn it is when (`turns`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mail::BlobId;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use super::bodies::Bodies;
 use super::checkpoint;
@@ -21,6 +22,7 @@ use super::offload::Work;
 use super::record::{Located, Place};
 use super::stats::{Counters, add};
 use super::touched::Touched;
+use super::unseen::{self, Beside, Follower, Gone, Places, Unseen};
 use super::view::{Changes, Still, View};
 use crate::backend::{Batch, CommitError, Error, Partition, Version};
 use crate::disk::Disk;
@@ -31,9 +33,10 @@ use crate::snapshot::Holds;
 const GROUP_COMMITS_MAX: usize = 512;
 /// A group this large is written without looking for more.
 const GROUP_OCTETS_MAX: usize = 8 << 20;
-/// Changed rows that are put into the view at once: what is more goes there in pieces, so that it
-/// takes no more memory than a piece.
-const PIECE_ROWS_MAX: usize = 65_536;
+/// A group of so few commits gets into the view here: another thread would have to be woken.
+const FOLLOWED_HERE_MAX: usize = 4;
+/// Said where a thread has panicked.
+const GONE: &str = "the thread is gone that lets the view follow";
 /// Versions kept in memory; above that they are read from the view again.
 const VERSIONS_MAX: usize = 1 << 16;
 
@@ -61,22 +64,13 @@ pub(super) struct Request {
     pub(super) answer: oneshot::Sender<Result<(), CommitError>>,
 }
 
-/// Of what a part may be seen before the rest of it.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) enum Applying {
-    /// Of nothing.
-    #[default]
-    Nothing,
-    /// Of commits of these partitions: their versions are not told meanwhile.
-    Parts(Vec<Partition>),
-    /// The rest of it will not come before the store is opened anew.
-    Failed,
+/// What came of a group.
+#[derive(Debug, Default)]
+struct Written {
+    /// Where the blobs are of each batch; none of one that is refused.
+    places: Vec<Option<Places>>,
+    changes: Changes,
 }
-
-/// Where the blobs of a batch will be that come with its record.
-type Places = Vec<(BlobId, Place)>;
-/// A batch that is written, and where its blobs are.
-type Admitted<'a> = (&'a Batch, Places);
 
 /// When the view is made durable.
 #[derive(Clone, Copy, Debug)]
@@ -105,9 +99,14 @@ pub(super) struct Committer {
     pub(super) counters: Arc<Counters>,
     /// Octets that wait in the inbox.
     pub(super) waiting: Arc<AtomicUsize>,
-    /// Why no more commits are taken, once that is so.
-    pub(super) stopped: watch::Sender<Option<String>>,
-    pub(super) applying: Arc<watch::Sender<Applying>>,
+    pub(super) follower: Follower,
+    /// Lets the view follow after a crowd, if there is a thread for it.
+    pub(super) beside: Option<Beside>,
+    /// What is answered, and left for [`Committer::follow`].
+    pub(super) unseen: Option<Unseen>,
+    /// Blobs that may not be in the view yet.
+    pub(super) arriving: HashSet<BlobId>,
+    /// With what was not put into the view yet.
     pub(super) versions: HashMap<Partition, Version>,
     /// What is mentioned beside a sweep.
     pub(super) touched: Arc<Touched>,
@@ -144,18 +143,10 @@ impl Group {
 }
 
 impl Committer {
-    /// Commits a group and answers it, and makes the view durable if that is due.
-    pub(super) fn serve(&mut self, group: Group) {
-        self.commit(group.requests);
-        if self.behind >= self.rhythm.octets {
-            self.checkpoint_or_warn();
-        }
-    }
-
     /// Does what is left to do when no more will come.
     pub(super) fn close(&mut self) {
         self.checkpoint_or_warn();
-        if self.stopped.borrow().is_none() {
+        if self.stopped().is_none() {
             self.log.trim();
         }
     }
@@ -167,8 +158,9 @@ impl Committer {
 
     /// The rows as they are between two groups; none of a store that has stopped, as its view may
     /// have a part of one.
-    pub(super) fn still(&self) -> Option<Still> {
-        if self.stopped.borrow().is_some() {
+    pub(super) fn still(&mut self) -> Option<Still> {
+        self.catch_up();
+        if self.stopped().is_some() {
             return None;
         }
         let sequence = self.log.position().sequence;
@@ -176,117 +168,128 @@ impl Committer {
         Some(self.view.still(sequence, self.work, hold))
     }
 
-    fn commit(&mut self, group: Vec<Request>) {
-        let mut outcomes = Vec::with_capacity(group.len());
-        if let Err(error) = self.write(&group, &mut outcomes) {
-            let error = match error {
-                AppendError::NotWritten(error) => {
-                    add(&self.counters.full, 1);
-                    error
+    /// Why no more commits are taken, once that is so.
+    pub(super) fn stopped(&self) -> Option<String> {
+        self.follower.stopped.borrow().clone()
+    }
+
+    /// Commits a group and answers it; [`Committer::follow`] comes next.
+    pub(super) fn serve(&mut self, group: Group) {
+        let requests = group.requests;
+        let mut outcomes = Vec::with_capacity(requests.len());
+        let written = self
+            .write(&requests, &mut outcomes)
+            .unwrap_or_else(|error| {
+                let error = match error {
+                    AppendError::NotWritten(error) => {
+                        add(&self.counters.full, 1);
+                        error
+                    }
+                    AppendError::Lost(cause) => self.stop(cause),
+                };
+                // Those who were refused before anything was written keep their reason.
+                outcomes.resize(requests.len(), Ok(()));
+                for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
+                    *outcome = Err(error.clone());
                 }
-                AppendError::Lost(cause) => self.stop(cause),
-            };
-            // Those who were refused before anything was written keep their reason.
-            outcomes.resize(group.len(), Ok(()));
-            for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
-                *outcome = Err(error.clone());
-            }
-        }
-        for (request, outcome) in group.into_iter().zip(outcomes) {
+                Written::default()
+            });
+        let mut places = written.places.into_iter();
+        let (mut batches, mut answers) = (Vec::new(), Vec::with_capacity(requests.len()));
+        for (request, outcome) in requests.into_iter().zip(outcomes) {
             self.waiting.fetch_sub(request.octets, Ordering::Relaxed);
+            let places = places.next().flatten();
+            batches.extend(places.map(|places| (request.batch, places)));
+            answers.push((request.answer, outcome));
+        }
+        if !batches.is_empty() {
+            self.leave(batches, written.changes);
+        }
+        for (answer, outcome) in answers {
             // Whoever asked may have gone.
-            drop(request.answer.send(outcome));
+            drop(answer.send(outcome));
         }
     }
 
-    /// Writes a group, makes it durable and visible.
+    /// Leaves a group for the view, and says so.
+    fn leave(&mut self, batches: Vec<(Batch, Places)>, changes: Changes) {
+        // The view is behind by one group at most.
+        self.catch_up();
+        let unseen = Unseen {
+            batches,
+            changes,
+            sequence: self.log.position().sequence,
+        };
+        self.arriving.extend(unseen.changes.arrived());
+        self.follower.horizon.behind(&unseen);
+        match &mut self.beside {
+            Some(beside) if unseen.batches.len() > FOLLOWED_HERE_MAX => {
+                if let Err(Gone) = beside.follow(unseen) {
+                    self.follower.fail(GONE);
+                }
+            }
+            _ => self.unseen = Some(unseen),
+        }
+    }
+
+    /// Lets the view follow what was left to be done here, and makes it durable if that is due.
+    pub(super) fn follow(&mut self) {
+        if let Some(unseen) = self.unseen.take() {
+            self.follower.follow(unseen);
+        }
+        if self.behind >= self.rhythm.octets {
+            self.checkpoint_or_warn();
+        }
+    }
+
+    /// The view has all that was answered, unless the store has stopped.
+    pub(super) fn catch_up(&mut self) {
+        if let Some(unseen) = self.unseen.take() {
+            self.follower.follow(unseen);
+        }
+        if let Some(Err(Gone)) = self.beside.as_mut().map(Beside::wait) {
+            self.follower.fail(GONE);
+        }
+        self.arriving.clear();
+    }
+
+    /// Writes a group and makes it durable, but for what is refused.
     fn write(
         &mut self,
         group: &[Request],
         outcomes: &mut Vec<Result<(), CommitError>>,
-    ) -> Result<(), AppendError> {
-        if let Some(cause) = self.stopped.borrow().clone() {
+    ) -> Result<Written, AppendError> {
+        if let Some(cause) = self.stopped() {
             return Err(AppendError::Lost(cause));
         }
         if self.versions.len() > VERSIONS_MAX {
+            // What is not known is asked of the view, which has to have it.
+            self.catch_up();
             self.versions.clear();
         }
         let octets = group.iter().map(|request| request.octets).sum();
         self.log.begin(octets)?;
         self.bodies.log_is_in(self.log.position().segment);
         let mut changes = Changes::default();
-        let mut admitted = Vec::with_capacity(group.len());
+        let mut places = Vec::with_capacity(group.len());
         for request in group {
-            let outcome = self.admit(&request.batch, &mut changes);
-            outcomes.push(outcome.map(|places| admitted.push((&request.batch, places))));
+            let admitted = self.admit(&request.batch, &mut changes);
+            outcomes.push(admitted.as_ref().map(|_| ()).map_err(Clone::clone));
+            places.push(admitted.ok());
         }
         let commits = outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
         if commits == 0 {
-            return Ok(());
+            return Ok(Written::default());
         }
         self.log.write()?;
         self.versions.extend(changes.versions());
-        self.apply(&admitted, changes)
-            .map_err(|error| AppendError::Lost(error.to_string()))?;
         self.behind += octets as u64;
         add(&self.counters.commits, commits);
         add(&self.counters.groups, 1);
         self.counters
             .group_max
             .fetch_max(commits, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Makes a group visible. Whoever reads a part of it before the rest is there reads anew when
-    /// the version has moved, which is said last.
-    fn apply(&self, admitted: &[Admitted<'_>], mut changes: Changes) -> Result<(), Error> {
-        let done = self
-            .apply_pieces(admitted, &mut changes)
-            .and_then(|()| self.view.apply(changes, self.log.position().sequence));
-        self.applying.send_if_modified(|applying| {
-            let in_pieces = *applying != Applying::Nothing;
-            if in_pieces {
-                *applying = match done {
-                    Ok(()) => Applying::Nothing,
-                    Err(_) => Applying::Failed,
-                };
-            }
-            in_pieces
-        });
-        done
-    }
-
-    /// Gathers a group's rows; the last of them are left in `changes`.
-    fn apply_pieces(&self, admitted: &[Admitted<'_>], changes: &mut Changes) -> Result<(), Error> {
-        for (batch, places) in admitted {
-            let mut arrivals = Arrivals::new(places, |came| *came);
-            for part in &batch.parts {
-                for write in &part.writes {
-                    let mut done = Ok(());
-                    packed::each(write, |change| {
-                        changes.change(part.partition, change, &mut arrivals);
-                        if changes.rows() >= PIECE_ROWS_MAX && done.is_ok() {
-                            self.hold_back(admitted);
-                            done = self.view.apply_piece(changes);
-                        }
-                    });
-                    done?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Tells no versions of a group until all of it is there.
-    fn hold_back(&self, admitted: &[Admitted<'_>]) {
-        self.applying.send_if_modified(|applying| {
-            let first = *applying == Applying::Nothing;
-            if first {
-                let parts = admitted.iter().flat_map(|(batch, _)| &batch.parts);
-                *applying = Applying::Parts(parts.map(|part| part.partition).collect());
-            }
-            first
-        });
+        Ok(Written { places, changes })
     }
 
     /// Adds a batch to the group, if the partitions are where its writer saw them; tells where its
@@ -301,6 +304,7 @@ impl Committer {
         let mut present = Vec::new();
         for staged in &batch.blobs {
             let known = changes.has_blob(staged.blob)
+                || self.arriving.contains(&staged.blob)
                 || self
                     .view
                     .blob(staged.blob)
@@ -334,6 +338,9 @@ impl Committer {
                     return;
                 }
                 self.touched.note(blob);
+                if self.arriving.contains(&blob) {
+                    return;
+                }
                 outcome = match self.view.blob(blob) {
                     Ok(Some(_)) => Ok(()),
                     Ok(None) => Err(CommitError::Gone(blob)),
@@ -360,15 +367,8 @@ impl Committer {
     }
 
     /// Takes no more commits: a disk that did not sync once is not trusted again.
-    pub(super) fn stop(&mut self, cause: String) -> CommitError {
-        self.stopped.send_if_modified(|stopped| {
-            let first = stopped.is_none();
-            if first {
-                tracing::error!(cause, "the store stops: no more commits");
-                *stopped = Some(cause.clone());
-            }
-            first
-        });
+    pub(super) fn stop(&self, cause: String) -> CommitError {
+        unseen::stop(&self.follower.stopped, &cause);
         CommitError::Unknown(cause)
     }
 
@@ -380,7 +380,8 @@ impl Committer {
 
     /// Makes the view durable, and only then notes how far it goes.
     pub(super) fn checkpoint(&mut self) -> Result<(), Error> {
-        if self.behind == 0 || self.stopped.borrow().is_some() {
+        self.catch_up();
+        if self.behind == 0 || self.stopped().is_some() {
             return Ok(());
         }
         let position = self.log.position();

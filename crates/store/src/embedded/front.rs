@@ -8,7 +8,8 @@ use bytes::Bytes;
 use mail::BlobRange;
 use tokio::sync::oneshot;
 
-use super::committer::{Applying, Message, Request};
+use super::committer::{Message, Request};
+use super::reader::Reader;
 use super::record::octets_max;
 use super::stage::Inflow;
 use super::{Embedded, Inner};
@@ -34,17 +35,8 @@ const READ_HERE_OCTETS_MAX: u64 = 64 << 10;
 
 impl Store for Embedded {
     fn version(&self, partition: Partition) -> Boxed<'_, Result<Version, Error>> {
-        let mut applying = self.inner.applying.subscribe();
         Box::pin(async move {
-            let is_held = |now: &Applying| match now {
-                Applying::Parts(parts) => parts.contains(&partition),
-                Applying::Nothing | Applying::Failed => false,
-            };
-            let now = applying.wait_for(|now| !is_held(now)).await;
-            if now.is_ok_and(|now| *now == Applying::Failed) {
-                let (doing, cause) = ("reading a version", "the store has stopped".into());
-                return Err(Error::Engine { doing, cause });
-            }
+            self.inner.horizon.reach(Some(partition)).await?;
             self.inner.reader.view.version(partition)
         })
     }
@@ -57,6 +49,7 @@ impl Store for Embedded {
     ) -> Boxed<'_, Result<Vec<Option<Bytes>>, Error>> {
         let reader = &self.inner.reader;
         Box::pin(async move {
+            self.inner.horizon.reach(Some(partition)).await?;
             if keys.len() <= GET_HERE_MAX {
                 return reader.view.get(partition, table, &keys);
             }
@@ -95,55 +88,28 @@ impl Store for Embedded {
     }
 
     fn read(&self, range: BlobRange) -> Boxed<'_, Result<Bytes, Error>> {
-        let reader = &self.inner.reader;
-        Box::pin(async move {
-            if range.len <= READ_HERE_OCTETS_MAX {
-                return reader.read(range);
-            }
-            let (reader, work) = (Arc::clone(reader), reader.work);
-            work.run(move || reader.read(range)).await?
-        })
+        Box::pin(self.inner.read(range.len, move |reader| reader.read(range)))
     }
 
     fn read_many(&self, ranges: Vec<BlobRange>) -> Boxed<'_, Result<Vec<Bytes>, Error>> {
-        let reader = &self.inner.reader;
-        Box::pin(async move {
-            let octets = ranges
-                .iter()
-                .fold(0, |sum: u64, range| sum.saturating_add(range.len));
-            if octets <= READ_HERE_OCTETS_MAX {
-                return reader.read_many(&ranges);
-            }
-            let (reader, work) = (Arc::clone(reader), reader.work);
-            work.run(move || reader.read_many(&ranges)).await?
-        })
+        let octets = sum(ranges.iter().map(|range| range.len));
+        let read = move |reader: &Reader| reader.read_many(&ranges);
+        Box::pin(self.inner.read(octets, read))
     }
 
     fn read_sought(&self, sought: Vec<Sought>) -> Boxed<'_, Result<Vec<Bytes>, Error>> {
-        let reader = &self.inner.reader;
-        Box::pin(async move {
-            let octets = sought
-                .iter()
-                .fold(0, |sum: u64, one| sum.saturating_add(one.range.len));
-            if octets <= READ_HERE_OCTETS_MAX {
-                return reader.read_sought(&sought);
-            }
-            let (reader, work) = (Arc::clone(reader), reader.work);
-            work.run(move || reader.read_sought(&sought)).await?
-        })
+        let octets = sum(sought.iter().map(|one| one.range.len));
+        let read = move |reader: &Reader| reader.read_sought(&sought);
+        Box::pin(self.inner.read(octets, read))
     }
 
     fn sound(&self, sought: Vec<Sought>) -> Boxed<'_, Result<Vec<bool>, Error>> {
-        let reader = &self.inner.reader;
+        let octets = sum(sought.iter().map(|one| one.len));
         Box::pin(async move {
-            let octets = sought
-                .iter()
-                .fold(0, |sum: u64, one| sum.saturating_add(one.len));
-            if octets <= READ_HERE_OCTETS_MAX {
-                return reader.sound(&sought);
-            }
-            let (reader, work) = (Arc::clone(reader), reader.work);
-            work.run(move || reader.sound(&sought)).await?
+            // A letter that is not there is not sound: that it is coming must not be missed.
+            self.inner.horizon.reach(None).await?;
+            let read = move |reader: &Reader| reader.sound(&sought);
+            self.inner.read(octets, read).await
         })
     }
 
@@ -197,6 +163,36 @@ impl Store for Embedded {
 }
 
 impl Inner {
+    /// Reads so many octets of blobs. One that is not there may be on its way into the view.
+    async fn read<T: Send + 'static>(
+        &self,
+        octets: u64,
+        read: impl Fn(&Reader) -> Result<T, Error> + Send + Sync + 'static,
+    ) -> Result<T, Error> {
+        let read = Arc::new(read);
+        let may_miss = self.horizon.is_behind();
+        match self.read_here_or_aside(octets, &read).await {
+            Err(Error::NoBlob(_)) if may_miss => {
+                self.horizon.reach(None).await?;
+                self.read_here_or_aside(octets, &read).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn read_here_or_aside<T: Send + 'static>(
+        &self,
+        octets: u64,
+        read: &Arc<impl Fn(&Reader) -> Result<T, Error> + Send + Sync + 'static>,
+    ) -> Result<T, Error> {
+        let reader = &self.reader;
+        if octets <= READ_HERE_OCTETS_MAX {
+            return read(reader);
+        }
+        let (reader, read, work) = (Arc::clone(reader), Arc::clone(read), reader.work);
+        work.run(move || read(&reader)).await?
+    }
+
     fn scan(
         &self,
         (partition, table): (Partition, Table),
@@ -211,6 +207,7 @@ impl Inner {
             reader.view.scan(partition, table, range, limit, how)
         };
         Box::pin(async move {
+            self.horizon.reach(Some(partition)).await?;
             if limit <= SCAN_HERE_MAX {
                 return scan();
             }
@@ -249,4 +246,8 @@ impl Inner {
         sent.map_err(|_| CommitError::Failed("the store is closed".into()))?;
         Ok(done)
     }
+}
+
+fn sum(octets: impl Iterator<Item = u64>) -> u64 {
+    octets.fold(0, u64::saturating_add)
 }

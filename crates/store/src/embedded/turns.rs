@@ -52,6 +52,7 @@ pub(super) fn begin(
                 inbox,
                 committer,
                 patience: Duration::ZERO,
+                crowd: 0,
             };
             let thread = std::thread::Builder::new()
                 .name("committer".into())
@@ -88,6 +89,8 @@ struct Worker {
     committer: Committer,
     /// How long the next group waits for more: zero but in a crowd.
     patience: Duration,
+    /// Commits of the last group: as many may come again, and no more are waited for.
+    crowd: usize,
 }
 
 impl Worker {
@@ -109,6 +112,7 @@ impl Worker {
                     (group, left) = self.gather(request);
                     let crowd = group.len() > 1;
                     let begun = Instant::now();
+                    self.crowd = group.len();
                     self.committer.serve(group);
                     let twice = begun.elapsed() * 2;
                     self.patience = if crowd {
@@ -116,6 +120,7 @@ impl Worker {
                     } else {
                         Duration::ZERO
                     };
+                    self.committer.follow();
                 }
                 Ok(Message::Chore(chore)) => self.committer.chore(chore),
                 Ok(Message::Checkpoint(answer)) => {
@@ -139,9 +144,9 @@ impl Worker {
         let mut group = Group::of(first);
         let begun = Instant::now();
         while !group.is_full() {
-            let left = self.patience.saturating_sub(begun.elapsed());
             let next = match self.inbox.try_recv() {
-                Err(TryRecvError::Empty) if !left.is_zero() => {
+                Err(TryRecvError::Empty) if group.len() < self.crowd => {
+                    let left = self.patience.saturating_sub(begun.elapsed());
                     self.inbox.recv_timeout(left.min(self.patience / 4))
                 }
                 next => next.map_err(|_| RecvTimeoutError::Disconnected),
@@ -188,6 +193,9 @@ impl Task {
                     let group;
                     (group, left) = self.gather(request);
                     self.committer.serve(group);
+                    // Whoever was answered may read before the view has followed.
+                    tokio::task::yield_now().await;
+                    self.committer.follow();
                 }
                 Some(Message::Chore(chore)) => self.committer.chore(chore),
                 Some(Message::Checkpoint(answer)) => {

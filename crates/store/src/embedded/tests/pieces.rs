@@ -1,6 +1,8 @@
 //! Batches of very many rows, which are put into the view in pieces.
 
 use super::*;
+use crate::embedded::unseen::Unseen;
+use crate::embedded::view::Changes;
 
 fn key(number: u32) -> Bytes {
     number.to_be_bytes().to_vec().into()
@@ -58,19 +60,44 @@ async fn a_batch_of_very_many_rows_is_there_whole() {
 }
 
 #[tokio::test]
-async fn a_version_is_not_told_while_a_part_of_a_commit_may_be_seen() {
+async fn what_was_answered_is_waited_for() {
     use std::task::{Context, Poll, Waker};
     let dir = tempdir();
     let store = Embedded::open(dir.path(), small()).unwrap();
     store.commit(batch(0, "x", None)).await.unwrap();
+    assert_eq!(store.version(AT).await.unwrap(), Version(1));
     let mut context = Context::from_waker(Waker::noop());
-    store.inner.applying.send_replace(Applying::Parts(vec![AT]));
-    let mut asked = store.version(AT);
-    assert!(asked.as_mut().poll(&mut context).is_pending());
+    let unseen = |sequence| Unseen {
+        batches: vec![(batch(1, "y", None), Vec::new())],
+        changes: Changes::default(),
+        sequence,
+    };
+    let horizon = &store.inner.horizon;
+    horizon.behind(&unseen(2));
+    let all = || (Bytes::new(), None);
+    let mut version = store.version(AT);
+    let mut rows = store.get(AT, TABLE, vec![key(0)]);
+    let mut page = store.scan(AT, TABLE, all(), 9, Direction::Rising);
+    assert!(version.as_mut().poll(&mut context).is_pending());
+    assert!(rows.as_mut().poll(&mut context).is_pending());
+    assert!(page.as_mut().poll(&mut context).is_pending());
     assert_eq!(store.version(Partition(8)).await.unwrap(), Version(0));
-    store.inner.applying.send_replace(Applying::Nothing);
-    let told = asked.as_mut().poll(&mut context);
+    // Who comes while a later group is on its way waits for that one, and nobody else does.
+    horizon.behind(&unseen(3));
+    let told = version.as_mut().poll(&mut context);
     assert!(matches!(told, Poll::Ready(Ok(Version(1)))));
-    store.inner.applying.send_replace(Applying::Failed);
+    assert!(rows.as_mut().poll(&mut context).is_ready());
+    assert!(page.as_mut().poll(&mut context).is_ready());
+    assert!(store.version(AT).as_mut().poll(&mut context).is_pending());
+    let stopped = watch::Sender::default();
+    let follower = Follower {
+        view: store.inner.reader.view.clone(),
+        horizon: horizon.clone(),
+        stopped,
+    };
+    follower.follow(unseen(3));
+    assert_eq!(store.version(AT).await.unwrap(), Version(1));
+    follower.fail("a test");
     assert!(store.version(AT).await.is_err());
+    assert!(store.get(AT, TABLE, vec![key(0)]).await.is_err());
 }

@@ -13,6 +13,8 @@ async fn letters(dir: &Path) -> Vec<(BlobId, Bytes, u64, u64)> {
         let staged = stage(&store, &octets).await;
         let blob = staged.blob;
         store.commit(about(from, blob, Some(staged))).await.unwrap();
+        // The view has followed when it is told.
+        store.version(AT).await.unwrap();
         let located = store.inner.reader.view.blob(blob).unwrap().unwrap();
         let Place::Log { segment, offset } = located.place else {
             panic!("it is in the log");

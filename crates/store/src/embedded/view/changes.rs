@@ -84,6 +84,12 @@ impl Changes {
         self.blobs.get(&blob).is_some_and(Option::is_some)
     }
 
+    /// Blobs that come with the group.
+    pub(in crate::embedded) fn arrived(&self) -> impl Iterator<Item = BlobId> {
+        let blobs = self.blobs.iter().filter(|(_, located)| located.is_some());
+        blobs.map(|(blob, _)| *blob)
+    }
+
     pub(in crate::embedded) fn versions(&self) -> impl Iterator<Item = (Partition, Version)> {
         self.versions
             .iter()

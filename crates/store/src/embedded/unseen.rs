@@ -1,0 +1,234 @@
+//! What is durable and answered, and not in the view yet: it is put there when the answers are on
+//! their way, of a crowd beside the group that follows. Whoever reads it meanwhile waits.
+//!
+//! Not here: what is written and answered (`committer`).
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use mail::BlobId;
+use tokio::sync::watch;
+
+use super::hints::Arrivals;
+use super::record::Place;
+use super::view::{Changes, View};
+use crate::backend::{Batch, Error, Partition};
+use crate::packed;
+
+/// Changed rows that are put into the view at once: what is more goes there in pieces, so that it
+/// takes no more memory than a piece.
+const PIECE_ROWS_MAX: usize = 65_536;
+
+/// Where the blobs of a batch are that came with its record.
+pub(super) type Places = Vec<(BlobId, Place)>;
+
+/// A group that the view lacks.
+#[derive(Debug)]
+pub(super) struct Unseen {
+    pub(super) batches: Vec<(Batch, Places)>,
+    /// Its versions and blobs; its rows are gathered when they are put into the view.
+    pub(super) changes: Changes,
+    /// Its last record.
+    pub(super) sequence: u64,
+}
+
+/// How far the view is behind what was answered.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Distance {
+    #[default]
+    Nothing,
+    /// By a group, which changes these partitions. One at most.
+    Group {
+        sequence: u64,
+        parts: Vec<Partition>,
+    },
+    /// It will not follow before the store is opened anew.
+    Failed,
+}
+
+/// Tells how far one may see; clones are the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Horizon {
+    distance: Arc<watch::Sender<Distance>>,
+}
+
+/// Lets the view follow.
+#[derive(Clone, Debug)]
+pub(super) struct Follower {
+    pub(super) view: View,
+    pub(super) horizon: Horizon,
+    /// Why no more commits are taken, once that is so.
+    pub(super) stopped: watch::Sender<Option<String>>,
+}
+
+/// A thread that does this.
+#[derive(Debug)]
+pub(super) struct Beside {
+    /// None only when it ends.
+    work: Option<SyncSender<Unseen>>,
+    done: Receiver<()>,
+    busy: bool,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Horizon {
+    /// Said before the group is answered.
+    pub(super) fn behind(&self, unseen: &Unseen) {
+        let parts = unseen.batches.iter().flat_map(|(batch, _)| &batch.parts);
+        self.distance.send_replace(Distance::Group {
+            sequence: unseen.sequence,
+            parts: parts.map(|part| part.partition).collect(),
+        });
+    }
+
+    /// True if some of what was answered may be missing.
+    pub(super) fn is_behind(&self) -> bool {
+        *self.distance.borrow() != Distance::Nothing
+    }
+
+    /// Waits until all is there that was answered so far: of a partition, or of all of them.
+    ///
+    /// # Errors
+    ///
+    /// If that will not be before the store is opened anew.
+    pub(super) async fn reach(&self, partition: Option<Partition>) -> Result<(), Error> {
+        let waited_for = match &*self.distance.borrow() {
+            Distance::Nothing => return Ok(()),
+            Distance::Failed => return Err(stopped()),
+            Distance::Group { sequence, parts } => {
+                if partition.is_some_and(|partition| !parts.contains(&partition)) {
+                    return Ok(());
+                }
+                *sequence
+            }
+        };
+        let mut distance = self.distance.subscribe();
+        let is_there = |now: &Distance| match now {
+            Distance::Group { sequence, .. } => *sequence > waited_for,
+            Distance::Nothing | Distance::Failed => true,
+        };
+        match distance.wait_for(is_there).await {
+            Ok(now) if *now == Distance::Failed => Err(stopped()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Follower {
+    /// Makes a group visible. Where that fails the store stops.
+    pub(super) fn follow(&self, unseen: Unseen) {
+        let Unseen {
+            batches,
+            mut changes,
+            sequence,
+        } = unseen;
+        let done = self
+            .gather(&batches, &mut changes)
+            .and_then(|()| self.view.apply(changes, sequence));
+        let distance = match done {
+            Ok(()) => Distance::Nothing,
+            Err(error) => {
+                stop(&self.stopped, &error.to_string());
+                Distance::Failed
+            }
+        };
+        self.horizon.distance.send_replace(distance);
+    }
+
+    /// The view does not follow any more.
+    pub(super) fn fail(&self, cause: &str) {
+        stop(&self.stopped, cause);
+        self.horizon.distance.send_replace(Distance::Failed);
+    }
+
+    /// Gathers a group's rows; the last of them are left in `changes`.
+    fn gather(&self, batches: &[(Batch, Places)], changes: &mut Changes) -> Result<(), Error> {
+        for (batch, places) in batches {
+            let mut arrivals = Arrivals::new(places, |came| *came);
+            for part in &batch.parts {
+                for write in &part.writes {
+                    let mut done = Ok(());
+                    packed::each(write, |change| {
+                        changes.change(part.partition, change, &mut arrivals);
+                        if changes.rows() >= PIECE_ROWS_MAX && done.is_ok() {
+                            done = self.view.apply_piece(changes);
+                        }
+                    });
+                    done?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Beside {
+    pub(super) fn begin(follower: Follower) -> std::io::Result<Self> {
+        let (work, inbox) = sync_channel::<Unseen>(1);
+        let (end, done) = sync_channel(1);
+        let follow = move || {
+            for unseen in inbox {
+                follower.follow(unseen);
+                // Whoever asked may have gone.
+                end.send(()).unwrap_or_default();
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("follower".into())
+            .spawn(follow)?;
+        Ok(Self {
+            work: Some(work),
+            done,
+            busy: false,
+            thread: Some(thread),
+        })
+    }
+
+    /// Hands it a group; it has none, as `wait` says.
+    pub(super) fn follow(&mut self, unseen: Unseen) -> Result<(), Gone> {
+        let work = self.work.as_ref().ok_or(Gone)?;
+        self.busy = true;
+        work.send(unseen).map_err(|_| Gone)
+    }
+
+    /// Waits until it has nothing to do.
+    pub(super) fn wait(&mut self) -> Result<(), Gone> {
+        if std::mem::take(&mut self.busy) {
+            self.done.recv().map_err(|_| Gone)?;
+        }
+        Ok(())
+    }
+}
+
+/// The thread has panicked.
+#[derive(Debug)]
+pub(super) struct Gone;
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.work = None;
+        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
+            tracing::error!("the thread panicked that lets the view follow");
+        }
+    }
+}
+
+/// Lets no more commits be taken.
+pub(super) fn stop(stopped: &watch::Sender<Option<String>>, cause: &str) {
+    stopped.send_if_modified(|stopped| {
+        let first = stopped.is_none();
+        if first {
+            tracing::error!(cause, "the store stops: no more commits");
+            *stopped = Some(cause.into());
+        }
+        first
+    });
+}
+
+fn stopped() -> Error {
+    Error::Engine {
+        doing: "reading what was changed",
+        cause: "the store has stopped".into(),
+    }
+}
