@@ -21,6 +21,7 @@ mod order;
 mod peer;
 mod pop3;
 mod raw;
+mod relay;
 mod search;
 mod smtp;
 mod syncs;
@@ -29,7 +30,7 @@ mod target;
 
 use table::Table;
 
-/// Runs one bench: `smtp`, `imap`, `idle`, `mailbox` (the part of `imap` with large mailboxes,
+/// Runs one bench: `smtp`, `relay`, `imap`, `idle`, `mailbox` (the part of `imap` with large mailboxes,
 /// beside the peer or alone), `lists`, `search`, `backup`, `message` or `store`.
 pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     if let [room @ ("message" | "store"), rows @ ..] = words {
@@ -49,6 +50,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     let mut table = Table::default();
     match words {
         ["smtp"] => smtp::run(&build(root)?, folder.path(), rounds, &mut table)?,
+        ["relay"] => relay::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["backup"] => backup::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["idle"] => idle::run(&build(root)?, folder.path(), &mut table)?,
         ["lists"] => lists::run(&build(root)?, folder.path(), rounds, &mut table)?,
@@ -68,7 +70,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
             imap::rows(peer.target(), &mut table)?;
         }
         _ => bail!(
-            "benches: smtp, imap, idle, mailbox [caramel|peer], lists, search, backup, \
+            "benches: smtp, relay, imap, idle, mailbox [caramel|peer], lists, search, backup, \
              message, store; and peer"
         ),
     }

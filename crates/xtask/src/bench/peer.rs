@@ -12,6 +12,8 @@ use interop::Talk;
 use super::target::Target;
 
 const SMTP_PORT: u16 = 12_025;
+/// Where Postfix hands on what is not for Dovecot.
+pub(super) const SINK_PORT: u16 = 12_026;
 const IMAP_PORT: u16 = 12_143;
 const IMAPS_PORT: u16 = 12_993;
 const POP3_PORT: u16 = 12_110;
@@ -174,7 +176,8 @@ impl Peer {
              maillog_file = {home}/data/maillog\nmaillog_file_prefixes = /\n\
              default_process_limit = 60\nin_flow_delay = 0\n\
              lmtp_connection_cache_on_demand = yes\ndisable_dns_lookups = yes\n\
-             smtpd_client_connection_count_limit = 0\nalias_maps =\nalias_database =\n"
+             smtpd_client_connection_count_limit = 0\n\
+             relayhost = [127.0.0.1]:{SINK_PORT}\nalias_maps =\nalias_database =\n"
         );
         let mut master = String::new();
         for (service, kind, wake, limit) in SERVICES {
