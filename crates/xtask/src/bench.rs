@@ -30,8 +30,8 @@ mod target;
 
 use table::Table;
 
-/// Runs one bench: `smtp`, `relay`, `imap`, `idle`, `mailbox` (the part of `imap` with large mailboxes,
-/// beside the peer or alone), `lists`, `search`, `backup`, `message` or `store`.
+/// Runs one bench: `smtp`, `relay`, `imap`, `idle`, `mailbox` (the part of `imap` with large
+/// mailboxes, beside the peer or alone), `lists`, `search`, `backup`, `message` or `store`.
 pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     if let [room @ ("message" | "store"), rows @ ..] = words {
         let bench = if *room == "store" {
