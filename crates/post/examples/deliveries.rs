@@ -61,6 +61,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             protocol: Protocol::Esmtp,
             tls: None,
             account: None,
+            user: None,
         };
         let sender = Sender {
             reverse_path: ReversePath::parse("<bob@elsewhere.example>")?,

@@ -109,6 +109,7 @@ pub const ROW_FORMS: [RowForm; rows::ALL.len() + tables::ALL.len() + queue::ALL.
     of_queue(queue::LETTERS, "letters in the queue"),
     of_queue(queue::DUE, "letters by time"),
     of_queue(queue::DESTINATIONS, "letters by destination"),
+    of_queue(queue::HANDED, "letters handed in"),
 ];
 
 /// The form of a table's rows; none for a table that is not known.

@@ -19,6 +19,7 @@ use onward::Aside;
 use crate::captured;
 use crate::filter::{Arrived, Plans};
 use crate::gap::{Fronted, field, held_place};
+use crate::handed::{HandedIn, LocalUser};
 use crate::ledger::Ledger;
 use crate::queue;
 use crate::report::{Report, Returned};
@@ -41,6 +42,8 @@ pub struct Origin {
     pub tls: Option<Tls>,
     /// Who is logged in: then it is a submission, else an arrival from elsewhere.
     pub account: Option<Account>,
+    /// Who hands it in at this machine, if it comes by no protocol: a submission as well.
+    pub user: Option<LocalUser>,
 }
 
 /// The protocol a message came by (RFC 3848).
@@ -155,9 +158,8 @@ impl Post {
         if origin.account.as_ref().is_some_and(gone) {
             return Err(trace::foreign("Your account has gone"));
         }
-        if let (Some(account), ReversePath::Address(address)) =
-            (&origin.account, &sender.reverse_path)
-            && !self.owns(account, address)
+        if let ReversePath::Address(address) = &sender.reverse_path
+            && !self.writes_as(&origin, address)
         {
             return Err(trace::foreign("The sender's address is not yours"));
         }
@@ -221,6 +223,14 @@ impl Incoming {
         self.journey
     }
 
+    pub(crate) const fn house(&self) -> &Post {
+        &self.house
+    }
+
+    pub(crate) const fn sender(&self) -> &Sender {
+        &self.sender
+    }
+
     /// Adds a recipient (RCPT). After a refusal the others stay.
     ///
     /// # Errors
@@ -246,6 +256,9 @@ impl Incoming {
             } => self.forward(recipient, accounts, addresses).await?,
             Route::Nowhere(refusal) => return Err(Error::Refused(Why::Nonexistent, refusal)),
             Route::Elsewhere => match (&self.origin.account, rules.elsewhere) {
+                (None, Elsewhere::Capture | Elsewhere::Refuse) if self.origin.user.is_some() => {
+                    return Err(trace::foreign("Mail for other hosts is not sent from here"));
+                }
                 (_, Elsewhere::Relay) => self.relay(recipient)?,
                 (Some(account), Elsewhere::Capture) => {
                     let size = self.sender.size;
@@ -310,8 +323,13 @@ impl Incoming {
     /// submitter's, 550 5.7.26 if the author's domain does not answer for it and wants it refused,
     /// 452 4.2.2 if somebody's room was filled meanwhile (then RCPT says whose), 452 4.3.1 or 451
     /// 4.3.0 if it cannot be stored.
-    pub async fn commit(mut self) -> Outcome<Receipt> {
-        if self.named == 0 {
+    pub async fn commit(self) -> Outcome<Receipt> {
+        self.finish(None).await
+    }
+
+    pub(crate) async fn finish(mut self, handed: Option<HandedIn>) -> Outcome<Receipt> {
+        let is_told = handed.as_ref().is_some_and(|one| !one.failed.is_empty());
+        if self.named == 0 && !is_told {
             let text = "There are no valid recipients";
             return Err(Error::refused(Why::Policy, 554, [5, 5, 1], text));
         }
@@ -351,6 +369,10 @@ impl Incoming {
             letters.push(Letter::of(CAPTURED, sender.collect(), spooled));
         }
         self.report(&mut letters, &mut queue, &mut blobs);
+        if let Some(handed) = handed {
+            self.report_failed(&handed, &mut letters, &mut queue, &mut blobs);
+            queue.handed.push((handed.id, handed.left));
+        }
         let plans = match self.arrived(&letters) {
             Some((arrived, letter)) => {
                 let accounts = letter.accounts.iter().copied();
@@ -517,7 +539,7 @@ impl Front<'_> {
             now,
             rules,
         };
-        let Some(account) = &self.origin.account else {
+        let Some(author) = self.origin.author() else {
             let statement = match self.conclusion {
                 Some(conclusion) => field(&conclusion.results),
                 None if self.is_checked => held_place(&rules.host),
@@ -525,7 +547,7 @@ impl Front<'_> {
             };
             return trace::arrival(&trace, &statement, octets);
         };
-        let owns = |address: &Address| self.house.owns(account, address);
+        let owns = |address: &Address| self.house.writes_as(self.origin, address);
         let sign = |mended: &[u8]| {
             let begin = || Signer::begin(&rules.keys, mended, now.seconds).map(Box::new);
             if let Some(signer) = signer {
@@ -533,7 +555,7 @@ impl Front<'_> {
             }
             begin().map_or_else(|| Ok(String::new()), |signer| signer.finish())
         };
-        trace::submission(&trace, account.address(), owns, octets, sign)
+        trace::submission(&trace, author, owns, octets, sign)
     }
 }
 

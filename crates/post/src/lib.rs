@@ -39,6 +39,7 @@
 //!     protocol: Protocol::Esmtp,
 //!     tls: None,
 //!     account: None,
+//!     user: None,
 //! };
 //! let sender = Sender {
 //!     reverse_path: ReversePath::parse("<bob@example.net>")?,
@@ -88,6 +89,7 @@ mod flags;
 mod forget;
 mod forms;
 mod gap;
+mod handed;
 mod happenings;
 mod history;
 mod house;
@@ -139,6 +141,7 @@ pub use fetch::{Data, FetchPage, FetchPlan, FetchRow, Form, Item, Preview};
 pub use flags::{FlagAction, FlagChange, Stored};
 pub use forget::{Purge, Purged};
 pub use forms::{INDEX_FORM, ROW_FORMS, RowForm, TableOwner, index_form, row_form};
+pub use handed::{HandedId, HandedIn, LocalUser};
 pub use history::{Client, Operation, OperationKind, OperationState, UndoRules};
 pub use house::Post;
 pub use import::{Arrival, Destination, Import, ImportNote, Imported, SourceId};

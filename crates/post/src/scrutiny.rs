@@ -70,7 +70,7 @@ impl Rules {
     /// network that is ours.
     pub(crate) fn is_outside(&self, origin: &Origin) -> bool {
         let mut ours = self.trust.unchecked.iter().chain(&self.trusted_networks);
-        origin.account.is_none()
+        origin.author().is_none()
             && origin.protocol != Protocol::Lmtp
             && !ours.any(|network| network.contains(origin.peer))
     }

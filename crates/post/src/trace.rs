@@ -44,6 +44,11 @@ impl Trace<'_> {
     // RFC 5321 §4.4
     fn received(&self) -> String {
         let Self { origin, rules, .. } = self;
+        if let Some(user) = &origin.user {
+            let (by, name) = (rules.host.to_ascii(), printable(&user.name));
+            let text = format!("Received: by {by} (Caramel, from user {name})");
+            return text + &self.stamp();
+        }
         let mut helo = printable(&origin.helo);
         if !self.smtputf8 {
             // RFC 6532 §3
@@ -61,7 +66,12 @@ impl Trace<'_> {
             let (version, cipher) = (printable(&tls.version), printable(&tls.cipher));
             text.push_str(&format!(" ({version} {cipher})"));
         }
-        text.push_str(&format!("\r\n\tid {}", self.journey));
+        text + &self.stamp()
+    }
+
+    /// The end of the field: which letter it is, whose, and when.
+    fn stamp(&self) -> String {
+        let mut text = format!("\r\n\tid {}", self.journey);
         // The bare postmaster is no path that this clause may have.
         if let Some(path @ ForwardPath::Address(_)) = self.only_recipient {
             text.push_str(&format!(" for {}", path.written()));
@@ -75,7 +85,7 @@ impl Trace<'_> {
     /// pretend.
     fn forged(&self, octets: &[u8]) -> Vec<usize> {
         let outside = self.rules.is_outside(self.origin);
-        if !outside && self.origin.account.is_none() {
+        if !outside && self.origin.author().is_none() {
             return Vec::new();
         }
         let host = self.rules.host.to_ascii();
@@ -154,7 +164,7 @@ pub(crate) fn submission(
             continue;
         }
         let names_author = ["From", "Sender", "Resent-From", "Resent-Sender"];
-        if names_author.into_iter().any(is) {
+        if names_author.into_iter().any(is) && !trace.origin.is_trusted() {
             check_author(&field.unfolded(), &owns)?;
         }
         has.from |= is("From");

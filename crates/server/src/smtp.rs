@@ -117,6 +117,7 @@ impl Desk {
             protocol,
             tls,
             account: self.guest.account().cloned(),
+            user: None,
         };
         let sender = Sender {
             reverse_path: transaction.reverse_path,

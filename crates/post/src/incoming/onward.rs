@@ -59,6 +59,7 @@ impl Incoming {
                 self.house.queue_has_room()?;
                 self.house.allow_send(account.id())?;
             }
+            None if self.origin.user.is_some() => self.house.queue_has_room()?,
             None => {
                 // RFC 5321 §7.9
                 let trusts = |network: &mail::Network| network.contains(self.origin.peer);

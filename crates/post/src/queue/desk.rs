@@ -17,6 +17,7 @@ use store::{Partition, Store, Version, Writes};
 use tokio::sync::watch;
 
 use super::entry::{COUNTS, Counts, Entry, Place};
+use crate::handed::{self, HandedId};
 use crate::{Error, Fault, Outcome};
 
 /// Destinations that are remembered to be tried at once; others wait for their time.
@@ -61,12 +62,20 @@ pub(crate) struct Change {
     pub(crate) kept: Vec<(QueueId, Entry, Entry)>,
     /// Letters that go, as they were.
     pub(crate) ended: Vec<(QueueId, Entry)>,
+    /// Letters that were handed in, with the recipients that are left.
+    pub(crate) handed: Vec<(HandedId, Vec<u32>)>,
+    /// Those that are gone where they were handed in.
+    pub(crate) forgotten: Vec<HandedId>,
 }
 
 impl Change {
     /// True if it changes nothing.
     pub(crate) const fn is_empty(&self) -> bool {
-        self.begun.is_empty() && self.kept.is_empty() && self.ended.is_empty()
+        self.begun.is_empty()
+            && self.kept.is_empty()
+            && self.ended.is_empty()
+            && self.handed.is_empty()
+            && self.forgotten.is_empty()
     }
 }
 
@@ -238,6 +247,9 @@ impl Desk {
             writes.extend(entry.put(id));
             note(entry.place(id));
         }
+        let handed = change.handed.iter();
+        writes.extend(handed.map(|(id, left)| handed::put(*id, left)));
+        writes.extend(change.forgotten.iter().copied().map(handed::delete));
         writes.push(known.counts.put());
         let part = Writes {
             partition: Partition::QUEUE,

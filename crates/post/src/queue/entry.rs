@@ -19,9 +19,11 @@ pub(crate) const LETTERS: Table = Table(41);
 pub(crate) const DUE: Table = Table(42);
 /// The same by destination, and then by the time they are due.
 pub(crate) const DESTINATIONS: Table = Table(43);
+/// Letters that were handed in at this machine, until they are gone there (`handed`).
+pub(crate) const HANDED: Table = Table(44);
 
 /// All tables of the queue.
-pub(crate) const ALL: [Table; 4] = [COUNTS, LETTERS, DUE, DESTINATIONS];
+pub(crate) const ALL: [Table; 5] = [COUNTS, LETTERS, DUE, DESTINATIONS, HANDED];
 
 const VERSION: u8 = 1;
 /// Versions of rows that are read.

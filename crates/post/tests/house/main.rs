@@ -13,6 +13,7 @@ mod delivery;
 mod filter;
 mod forgotten;
 mod fuzzy;
+mod handed;
 mod imports;
 mod keeper;
 mod login;

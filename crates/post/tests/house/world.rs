@@ -373,6 +373,7 @@ pub(crate) fn origin(account: Option<Account>) -> Origin {
         protocol: Protocol::Esmtp,
         tls: None,
         account,
+        user: None,
     }
 }
 
