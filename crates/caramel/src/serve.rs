@@ -95,6 +95,7 @@ fn not_started(error: &server::Error) -> Complaint {
             _ => "is the port taken? ss -ltnp shows who listens",
         },
         server::Error::NoIdentity(_) | server::Error::Relay(_) => "caramel config show",
+        server::Error::Spool { .. } => "make the folder for the user that runs the server",
     };
     Complaint::new("the server cannot start")
         .because(error)

@@ -49,7 +49,7 @@ impl Entrance {
     pub fn attend(&self, socket: Socket, peer: Peer, stop: Stop) -> Conversation {
         let visit = Visit::new(Arc::clone(&self.hall), socket, peer, stop);
         match self.hall.door.protocol {
-            Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => {
+            Protocol::Smtp | Protocol::Submission | Protocol::Lmtp | Protocol::Local => {
                 Box::pin(smtp::converse(visit, &self.smtp))
             }
             Protocol::Imap => Box::pin(imap::converse(visit, &self.imap)),

@@ -10,6 +10,7 @@
 
 mod audit;
 mod control;
+mod courier;
 mod entrance;
 mod gallery;
 mod guest;
@@ -19,6 +20,7 @@ mod key_file;
 mod managesieve;
 mod names;
 mod outside;
+mod pickup;
 mod pop3;
 mod reclaim;
 mod relay;
@@ -29,10 +31,15 @@ mod visit;
 
 pub use audit::AuditRhythm;
 pub use control::{administer, converse_alone};
+pub use courier::{Courier, CourierError};
 pub use entrance::{Conversation, Entrance};
 pub use introspection::{Introspection, IntrospectionError, IntrospectionSettings};
 pub use key_file::{KeyFile, KeyFileError};
 pub use outside::World;
+pub use pickup::{
+    HouseFacts, LocalDraft, LocalEnvelope, LocalSettings, LocalSpool, SystemUser, hand_in_by_smtp,
+    notify, system_user,
+};
 pub use reclaim::ReclaimRhythm;
 pub use relay::{RelayRoute, RelaySettings, SmartHost};
 pub use run::{Error, Running, run};

@@ -2,7 +2,7 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::audit::Auditor;
 use crate::gallery::Gallery;
+use crate::pickup::{self, LocalSettings};
 use crate::settings::{Door, Protocol, Settings};
 use crate::visit::{Hall, Visit};
 use crate::{control, imap, managesieve, pop3, relay, smtp};
@@ -44,6 +45,14 @@ pub enum Error {
     /// Letters cannot leave.
     #[error("preparing TLS with other hosts: {0}")]
     Relay(net::Error),
+    /// Nothing can be handed in at this machine.
+    #[error("the local spool {}: {cause}", path.display())]
+    Spool {
+        /// Its folder.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
 }
 
 /// A server that runs.
@@ -59,24 +68,7 @@ pub struct Running {
 /// Opens all doors, and from then on lets people in.
 pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
     let settings = Arc::new(settings);
-    let mut listeners = Vec::new();
-    for door in &settings.doors {
-        if door.encrypted == crate::Encrypted::Implicit && settings.identity.is_none() {
-            return Err(Error::NoIdentity(door.clone()));
-        }
-        let listener = Listener::bind(&door.endpoint, door.ports_max).await;
-        let listener = listener.map_err(|cause| Error::Door {
-            door: door.clone(),
-            cause,
-        })?;
-        if let (Protocol::Control, Endpoint::Unix(path)) = (door.protocol, listener.endpoint()) {
-            keep_for_owner(path).map_err(|cause| Error::Door {
-                door: door.clone(),
-                cause,
-            })?;
-        }
-        listeners.push((door.clone(), listener));
-    }
+    let listeners = open(&settings).await?;
     let gate = Gate::new(
         connections_max(settings.connections_max),
         settings.connections_per_network_max,
@@ -116,6 +108,10 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
         );
         relayed.map_err(Error::Relay)?;
     }
+    if let Some(local) = settings.local.clone() {
+        let started = pickup::start(post.clone(), local.clone(), stopper.listen());
+        started.map_err(not_spooled(&local))?;
+    }
     if let Some(identity) = settings.identity.clone() {
         tokio::spawn(refresh(identity, stopper.listen()));
     }
@@ -128,10 +124,50 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
     })
 }
 
-/// Whoever reaches the control socket is the owner: a group is not.
-fn keep_for_owner(path: &Path) -> Result<(), net::Error> {
-    let owner = Permissions::from_mode(0o600);
-    std::fs::set_permissions(path, owner).map_err(|cause| net::Error::File {
+/// Opens all doors; nobody attends them yet.
+async fn open(settings: &Settings) -> Result<Vec<(Door, Listener)>, Error> {
+    let mut listeners = Vec::new();
+    if let Some(local) = &settings.local {
+        // Before its doors open, which are in it.
+        local.spool.make().map_err(not_spooled(local))?;
+    }
+    for door in &settings.doors {
+        if door.encrypted == crate::Encrypted::Implicit && settings.identity.is_none() {
+            return Err(Error::NoIdentity(door.clone()));
+        }
+        let listener = Listener::bind(&door.endpoint, door.ports_max).await;
+        let listener = listener.map_err(|cause| Error::Door {
+            door: door.clone(),
+            cause,
+        })?;
+        if let Endpoint::Unix(path) = listener.endpoint() {
+            open_to(path, door.protocol).map_err(|cause| Error::Door {
+                door: door.clone(),
+                cause,
+            })?;
+        }
+        listeners.push((door.clone(), listener));
+    }
+    Ok(listeners)
+}
+
+fn not_spooled(local: &LocalSettings) -> impl Fn(std::io::Error) -> Error + use<> {
+    let path = local.spool.folder().to_owned();
+    move |cause| Error::Spool {
+        path: path.clone(),
+        cause,
+    }
+}
+
+/// Whoever reaches the control socket is the owner: a group is not. Everybody here may deliver.
+fn open_to(path: &Path, protocol: Protocol) -> Result<(), net::Error> {
+    let mode = match protocol {
+        Protocol::Control => 0o600,
+        Protocol::Local => 0o666,
+        _ => return Ok(()),
+    };
+    let mode = Permissions::from_mode(mode);
+    std::fs::set_permissions(path, mode).map_err(|cause| net::Error::File {
         path: path.to_owned(),
         cause,
     })
@@ -166,7 +202,7 @@ fn attend(listener: Listener, hall: Arc<Hall>, gate: Arc<Gate>, stop: Stop) {
     let visit = move |socket, peer, stop| Visit::new(Arc::clone(&hall), socket, peer, stop);
     // One arm for each, so that each connection's task is as small as its own protocol.
     match protocol {
-        Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => {
+        Protocol::Smtp | Protocol::Submission | Protocol::Lmtp | Protocol::Local => {
             let converse =
                 move |socket, peer, stop| smtp::converse(visit(socket, peer, stop), &smtp);
             tokio::spawn(net::serve(listener, gate, refusal, stop, converse));

@@ -10,6 +10,7 @@ use net::{Endpoint, Identity};
 use crate::audit::AuditRhythm;
 use crate::introspection::Introspection;
 use crate::key_file::KeyFile;
+use crate::pickup::LocalSettings;
 use crate::reclaim::ReclaimRhythm;
 use crate::relay::RelaySettings;
 
@@ -41,6 +42,8 @@ pub struct Settings {
     pub audit: AuditRhythm,
     /// How what is dead is freed beside the work.
     pub reclaim: ReclaimRhythm,
+    /// What is handed in at this machine, if anything is.
+    pub local: Option<LocalSettings>,
     /// How letters leave for other hosts.
     pub relay: RelaySettings,
     /// How long connections may go on once the server has to stop.
@@ -77,6 +80,8 @@ pub enum Protocol {
     ManageSieve,
     /// Questions of the command line; only ever on a Unix socket.
     Control,
+    /// LMTP of this machine's own people and programs; only ever on a Unix socket.
+    Local,
 }
 
 /// When a door is encrypted.
@@ -118,6 +123,7 @@ impl Settings {
                 every: Duration::from_secs(6 * 3600),
                 octets_per_second: 16 << 20,
             },
+            local: None,
             relay: RelaySettings::default(),
             grace: Duration::from_secs(10),
         }
@@ -146,6 +152,7 @@ impl Protocol {
             Self::Pop3 => "pop3",
             Self::ManageSieve => "managesieve",
             Self::Control => "control",
+            Self::Local => "local",
         }
     }
 
@@ -166,7 +173,7 @@ impl Protocol {
     /// What one connection too many is told.
     pub(crate) fn refusal(self) -> Bytes {
         Bytes::from_static(match self {
-            Self::Smtp | Self::Submission | Self::Lmtp => {
+            Self::Smtp | Self::Submission | Self::Lmtp | Self::Local => {
                 b"421 4.7.0 Too many connections; please try again later\r\n"
             }
             Self::Imap => b"* BYE [UNAVAILABLE] Too many connections\r\n",
@@ -179,7 +186,7 @@ impl Protocol {
     /// What a peer is told when the server stops.
     pub(crate) fn farewell(self) -> Bytes {
         Bytes::from_static(match self {
-            Self::Smtp | Self::Submission | Self::Lmtp => b"421 4.3.2 Stopping\r\n",
+            Self::Smtp | Self::Submission | Self::Lmtp | Self::Local => b"421 4.3.2 Stopping\r\n",
             Self::Imap => b"* BYE Stopping\r\n",
             Self::ManageSieve => b"BYE (TRYLATER) \"Stopping\"\r\n",
             // POP3 has no words for it (RFC 1939 §3): the server only ever answers.

@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use mail::{Address, Enhanced, ForwardPath, Refusal};
 use net::{House, Onlooker};
-use post::{Elsewhere, Error, Incoming, Origin, Sender, Tls};
+use post::{Elsewhere, Error, Incoming, Origin, Route, Sender, Tls};
 use smtp::{Answer, Ask, Policy, Session, Transaction};
 
 use crate::guest::Guest;
@@ -20,6 +21,10 @@ pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
     let policy = match hall.door.protocol {
         Protocol::Submission => Policy::submission(host),
         Protocol::Lmtp => Policy::lmtp(host),
+        Protocol::Local => Policy {
+            verify: true,
+            ..Policy::lmtp(host)
+        },
         _ => Policy::relay(host),
     };
     let mechanisms = match hall.door.protocol {
@@ -81,6 +86,7 @@ impl House<Session> for Desk {
                 self.incoming = None;
                 Answer::Done
             }
+            Ask::Verify(who) if self.protocol == Protocol::Local => self.verify(&who),
             // Whoever asks only wants to know whom to send to: they may send and see.
             Ask::Verify(_) => Answer::Done,
         }
@@ -103,7 +109,7 @@ impl Desk {
     fn begin(&mut self, transaction: Transaction) -> Answer {
         let origin = transaction.origin;
         let protocol = match (self.protocol, origin.protocol.as_str()) {
-            (Protocol::Lmtp, _) => post::Protocol::Lmtp,
+            (Protocol::Lmtp | Protocol::Local, _) => post::Protocol::Lmtp,
             (_, "SMTP") => post::Protocol::Smtp,
             _ => post::Protocol::Esmtp,
         };
@@ -130,6 +136,25 @@ impl Desk {
         let outcome = self.guest.post.begin(origin, sender);
         let outcome = outcome.map(|incoming| self.incoming = Some(Box::new(incoming)));
         self.answer(outcome)
+    }
+
+    /// Whether mail for an address would be taken from this machine's own people.
+    // RFC 5321 §3.5.3
+    fn verify(&self, who: &str) -> Answer {
+        let Ok(address) = Address::parse(who.trim_matches(['<', '>'])) else {
+            let text = "This is no address";
+            return Answer::Refused(Refusal::new(553, Enhanced::new(5, 1, 3), text));
+        };
+        let post = &self.guest.post;
+        match post.route(&ForwardPath::Address(address.clone())) {
+            Route::Local(_) | Route::Forwarded { .. } => Answer::Verified(format!("<{address}>")),
+            Route::Elsewhere if post.rules().elsewhere == Elsewhere::Relay => Answer::Done,
+            Route::Elsewhere => {
+                let text = "Mail for other hosts is not sent from here";
+                Answer::Refused(Refusal::new(550, Enhanced::new(5, 7, 1), text))
+            }
+            Route::Nowhere(refusal) => Answer::Refused(refusal),
+        }
     }
 
     async fn chunk(&mut self, octets: Bytes) -> Answer {

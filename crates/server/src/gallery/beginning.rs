@@ -27,6 +27,7 @@ impl Beginning {
             Protocol::Smtp => return policy("relay", " no-dsn"),
             Protocol::Submission => return policy("submission", ""),
             Protocol::Lmtp => return policy("lmtp", " no-dsn"),
+            Protocol::Local => return policy("lmtp", " no-dsn verify"),
             Protocol::Control => "control",
             Protocol::Imap | Protocol::Pop3 | Protocol::ManageSieve if self.tls => "tls",
             Protocol::Imap | Protocol::Pop3 | Protocol::ManageSieve if self.clear => "clear",
@@ -43,7 +44,7 @@ mod tests {
 
     #[test]
     fn each_protocol_has_its_words() {
-        use Protocol::{Imap, Lmtp, ManageSieve, Pop3, Smtp, Submission};
+        use Protocol::{Imap, Lmtp, Local, ManageSieve, Pop3, Smtp, Submission};
         for (protocol, [tls, clear, starttls], comments) in [
             (Imap, [true, false, false], "# tls\n"),
             (Imap, [false, true, true], "# clear\n"),
@@ -61,6 +62,11 @@ mod tests {
                 Lmtp,
                 [false, true, false],
                 "# policy: lmtp cleartext no-dsn\n",
+            ),
+            (
+                Local,
+                [false, true, false],
+                "# policy: lmtp cleartext no-dsn verify\n",
             ),
         ] {
             let beginning = Beginning {
