@@ -12,10 +12,15 @@ use crate::backup::BackupCommand;
 use crate::complaint::Complaint;
 use crate::compose::{self, Compose};
 use crate::config::Config;
+use crate::deliver::Dialect;
 use crate::dialogue::{self, Dialogue};
 use crate::dkim::{self, DkimCommand};
+use crate::link::{self, Link};
+use crate::names::Called;
 use crate::parse::{self, Parse};
+use crate::place::Place;
 use crate::queue::{self, QueueCommand};
+use crate::sendmail::{Name, Words};
 use crate::sieve::{self, SieveCommand};
 use crate::undo::{self, Purge, Undo};
 use crate::upgrade::{self, Upgrade};
@@ -132,6 +137,24 @@ enum Command {
     /// say.
     #[command(subcommand)]
     Trust(Box<TrustCommand>),
+    /// Hands in the message on standard input, as programs of this machine do.
+    ///
+    /// `caramel sendmail --help` lists its options: those of sendmail. A link to this program with
+    /// the name `sendmail` is the same; `caramel link` makes it. Exit code 0 says that the message
+    /// is on the disk, whether the server runs or not; others are those of sysexits.
+    Sendmail(Words),
+    /// Lists the queue as programs of this machine know it: `sendmail -bp`.
+    Mailq(Words),
+    /// Says how many aliases are in effect: `sendmail -bi`.
+    Newaliases(Words),
+    /// Delivers the message on standard input to people here, for other mailers.
+    ///
+    /// `caramel deliver --help` lists its options. It may be Postfix's `mailbox_command`, stand in
+    /// a `.forward`, or be fetchmail's `mda`; called `procmail` or `maildrop` it takes their
+    /// options.
+    Deliver(Words),
+    /// Makes links to this program with the names that programs of this machine call.
+    Link(Link),
     /// Writes the man pages into a folder, or the first to standard output.
     Man {
         /// The folder; `-` for standard output.
@@ -330,6 +353,19 @@ impl Cli {
         match self.command {
             Some(Command::Man { folder }) => papers::man(&folder),
             Some(Command::Completions { shell }) => papers::completions(shell),
+            Some(Command::Link(asked)) => link::run(&asked),
+            Some(Command::Sendmail(ref words)) => {
+                Called::Sendmail(Name::Sendmail).run(words, self.place())
+            }
+            Some(Command::Mailq(ref words)) => {
+                Called::Sendmail(Name::Mailq).run(words, self.place())
+            }
+            Some(Command::Newaliases(ref words)) => {
+                Called::Sendmail(Name::Newaliases).run(words, self.place())
+            }
+            Some(Command::Deliver(ref words)) => {
+                Called::Deliver(Dialect::Deliver).run(words, self.place())
+            }
             Some(Command::Parse(parse)) => parse::run(&parse),
             Some(Command::Compose(compose)) => compose::run(&compose),
             Some(Command::Dkim(asked)) => dkim::run(&asked),
@@ -350,6 +386,14 @@ impl Cli {
                     Some(command) => carry_out(command, &config),
                 }
             }
+        }
+    }
+
+    /// Where the commands that everybody may use find the server.
+    fn place(&self) -> Place {
+        Place {
+            config: self.config.clone(),
+            data: self.data.clone(),
         }
     }
 
@@ -402,6 +446,11 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         | Command::Sieve(_)
         | Command::Dkim(_)
         | Command::Trust(_)
+        | Command::Sendmail(_)
+        | Command::Mailq(_)
+        | Command::Newaliases(_)
+        | Command::Deliver(_)
+        | Command::Link(_)
         | Command::Man { .. }
         | Command::Completions { .. } => Ok(()),
     }

@@ -31,6 +31,12 @@ impl Complaint {
         }
     }
 
+    /// Ends with another exit code.
+    pub(crate) const fn coded(mut self, code: u8) -> Self {
+        self.code = code;
+        self
+    }
+
     /// Adds the reason.
     pub(crate) fn because(mut self, why: impl fmt::Display) -> Self {
         self.why = why.to_string();

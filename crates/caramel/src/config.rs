@@ -17,6 +17,7 @@ use server::{
 
 use crate::complaint::Complaint;
 
+mod local;
 mod memory;
 mod outside;
 mod relay;
@@ -24,6 +25,7 @@ mod setting;
 mod store;
 mod written;
 
+pub(crate) use local::spool_of;
 use outside::Signatures;
 use setting::{ALL, LISTS, SECTIONS, Setting};
 use written::{Meaning, Table, Value, Written};
@@ -146,7 +148,10 @@ impl Config {
         let mut files: Vec<PathBuf> = self.file.clone().into_iter().collect();
         let keys = self.signatures.named.iter();
         files.extend(keys.map(|key| key.path.clone()));
-        for value in ALL.iter().filter_map(|setting| self.value(setting)) {
+        let settings = ALL
+            .iter()
+            .filter(|setting| **setting != setting::LOCAL_SPOOL);
+        for value in settings.filter_map(|setting| self.value(setting)) {
             match value.meaning {
                 // One that cannot be looked at is named by whoever reads it.
                 Meaning::Path(path) if !path.is_dir() => files.push(path),

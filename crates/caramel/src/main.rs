@@ -3,11 +3,16 @@
 //! Not here: mail's rules (`post`), answers to protocols (`server`).
 //!
 //! Exit codes: 0 done, 1 it failed, 2 it was asked wrongly (arguments, configuration),
-//! 3 a disk is suspicious (`store verify-disk`).
+//! 3 a disk is suspicious (`store verify-disk`); those of `sysexits` where mail is handed in or
+//! delivered.
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
+
+use crate::names::Called;
+use crate::place::Place;
+use crate::sendmail::Words;
 
 mod audit;
 mod backup;
@@ -17,6 +22,7 @@ mod complaint;
 mod compose;
 mod config;
 mod crlf;
+mod deliver;
 mod demo;
 mod desk;
 mod dialogue;
@@ -26,16 +32,21 @@ mod files;
 mod input;
 mod inspect;
 mod line;
+mod link;
 mod logging;
+mod names;
 mod papers;
 mod parse;
 mod password;
+mod place;
 mod progress;
 mod queue;
 mod reclaim;
+mod sendmail;
 mod serve;
 mod sieve;
 mod stats;
+mod sysexits;
 mod transfer;
 mod undo;
 mod upgrade;
@@ -44,8 +55,12 @@ mod verify;
 mod zone;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    match cli.run() {
+    let mut words = std::env::args_os();
+    let done = match Called::of(words.next()) {
+        Some(called) => called.run(&Words::of(words.collect()), Place::default()),
+        None => cli::Cli::parse().run(),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(complaint) => {
             eprintln!("{complaint}");

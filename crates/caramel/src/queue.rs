@@ -112,6 +112,39 @@ fn walk(
     }
 }
 
+/// Tries letters now whose ids, destinations and senders these are, or all; says nothing.
+pub(crate) fn retry(
+    config: &Config,
+    id: Option<&str>,
+    (to, from): (Option<&str>, Option<&str>),
+) -> Result<(), Complaint> {
+    let mut talk = Talk::begin(config)?;
+    let which = Filter {
+        to: to.map(str::to_owned),
+        from: from.map(str::to_owned),
+    };
+    let mut ids: Vec<String> = id.iter().map(ToString::to_string).collect();
+    if ids.is_empty() {
+        walk(&mut talk, &which, |letter| {
+            ids.push(text(letter, "id").to_owned());
+            Ok(())
+        })?;
+    }
+    for ids in ids.chunks(IDS_AT_ONCE) {
+        talk.ask("Queue/retry", &json!({ "ids": ids }))?;
+    }
+    Ok(())
+}
+
+/// All letters, one after the other.
+pub(crate) fn each(
+    config: &Config,
+    each: impl FnMut(&Value) -> Result<(), Complaint>,
+) -> Result<(), Complaint> {
+    let mut talk = Talk::begin(config)?;
+    walk(&mut talk, &Filter::default(), each).map(drop)
+}
+
 fn list(config: &Config, which: &Filter, listing: &Listing) -> Result<(), Complaint> {
     let mut talk = Talk::begin(config)?;
     let mut told = 0_u64;
@@ -188,7 +221,7 @@ fn show(config: &Config, id: &str, listing: &Listing) -> Result<(), Complaint> {
 }
 
 /// What was said of a recipient, in one line.
-fn said(recipient: &Value) -> Option<String> {
+pub(crate) fn said(recipient: &Value) -> Option<String> {
     let said = recipient.get("said").filter(|said| !said.is_null())?;
     let code = said.get("code").and_then(Value::as_u64);
     let code = code.map(|code| format!("{code} ")).unwrap_or_default();
@@ -250,7 +283,7 @@ fn letters(count: u64) -> String {
     }
 }
 
-fn recipients(letter: &Value) -> &[Value] {
+pub(crate) fn recipients(letter: &Value) -> &[Value] {
     let list = letter.get("recipients").and_then(Value::as_array);
     list.map(Vec::as_slice).unwrap_or_default()
 }
@@ -262,10 +295,10 @@ fn moment(value: &Value, name: &str) -> String {
         .to_string()
 }
 
-fn number(value: &Value, name: &str) -> u64 {
+pub(crate) fn number(value: &Value, name: &str) -> u64 {
     value.get(name).and_then(Value::as_u64).unwrap_or_default()
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }

@@ -154,6 +154,13 @@ fn settings(config: &Config) -> Result<Settings, Complaint> {
         ports_max: 0,
         encrypted: Encrypted::Never,
     };
+    let local = config.local();
+    let deliver = Door {
+        protocol: Protocol::Local,
+        endpoint: Endpoint::Unix(local.spool.deliver_socket()),
+        ports_max: 0,
+        encrypted: Encrypted::Never,
+    };
     let token_keys = config.token_keys().map(KeyFile::open).transpose();
     let token_keys = token_keys.context("reading the keys of access tokens")?;
     let introspection = config.introspection();
@@ -164,7 +171,7 @@ fn settings(config: &Config) -> Result<Settings, Complaint> {
     Ok(Settings {
         token_keys: token_keys.map(Arc::new),
         introspection: introspection.map(Arc::new),
-        doors: doors.chain([control]).collect(),
+        doors: doors.chain([control, deliver]).collect(),
         identity: Some(certificate::identity(config)?),
         connections_max: to_usize(config.connections()),
         connections_per_network_max: to_usize(config.connections_per_address()),
@@ -174,6 +181,7 @@ fn settings(config: &Config) -> Result<Settings, Complaint> {
         audit: config.audit(),
         reclaim: config.reclaim(),
         relay: config.relay()?,
+        local: Some(local),
         grace: Duration::from_secs(config.stop_within_seconds()),
         ..Settings::new(config.hostname())
     })

@@ -318,6 +318,19 @@ settings! {
     DKIM_KEY = ["dkim"] "key": Kind::Path, "", "\"/etc/caramel/s1.pem\"",
         "The file with the private key, in PEM (`caramel dkim key` makes one): RSA or Ed25519. Has \
          to be written.";
+    LOCAL_SPOOL = ["local"] "spool": Kind::Path, "", "\"/var/spool/caramel\"",
+        "The folder where letters are handed in, whether the server runs or not; the server makes \
+         it. Everybody on this machine has to be able to reach it. Without it, `spool` in the data \
+         folder, which nobody reaches but the server's own user and root.";
+    LOCAL_DOMAIN = ["local"] "domain": Kind::Host, "", "\"example.org\"",
+        "The domain of names that have none: of the user `ada` who hands a letter in, of \
+         recipients like `root`, of addresses in headers. Without it, `hostname` where that is a \
+         domain here, else the first domain here.";
+    TRUSTED_USERS = ["local"] "trusted_users": Kind::Many(&Kind::Name), "[\"root\"]",
+        "[\"root\", \"www-data\"]",
+        "Users who may hand letters in that are written in anybody's name. All others write in \
+         their own: the address that goes with their name, and those that lead to its account. \
+         The server's own user may always.";
     RELAY_MODE = ["relay"] "mode": Kind::Word(&["relay", "refuse", "capture"]), "\"relay\"",
         "\"capture\"",
         "What becomes of mail for elsewhere, from people who are logged in and from `trusted` \
@@ -420,6 +433,11 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
         "dkim",
         "One `[[dkim]]` for each key that letters of our own people are signed with when they \
          submit them. A domain may have several: a letter is signed with each.",
+    ),
+    (
+        "local",
+        "Letters that people and programs of this machine hand in by `sendmail`. \
+         docs/commands.md tells more.",
     ),
     ("relay", "Mail for domains that are not ours."),
     (
