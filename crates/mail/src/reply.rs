@@ -94,7 +94,8 @@ pub struct Refusal {
     pub code: ReplyCode,
     /// The enhanced code.
     pub enhanced: Enhanced,
-    /// The words for the peer: one line, printable ASCII or UTF-8, no CR or LF.
+    /// The words for the peer: printable ASCII or UTF-8, no CR; an LF between lines, where there
+    /// are several.
     pub text: String,
     /// The words for the log; empty where `text` says it all.
     pub cause: String,
@@ -111,6 +112,12 @@ impl Refusal {
             text: text.into(),
             cause: String::new(),
         }
+    }
+
+    /// The words line by line: at least one.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.text.split('\n').map(str::to_owned).collect()
     }
 
     /// The same with words for the log.

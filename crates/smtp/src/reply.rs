@@ -45,7 +45,7 @@ impl Reply {
         Self {
             code: refusal.code,
             enhanced: Some(refusal.enhanced),
-            lines: vec![refusal.text.clone()],
+            lines: refusal.lines(),
         }
     }
 
@@ -254,6 +254,12 @@ mod tests {
         assert!((510..=512).contains(&line.len()), "{}", line.len());
         assert!(line.ends_with("éé\r\n") && line.matches('\n').count() == 1);
         assert_eq!(written(555, "a\r\n250 x"), "555 5.5.4 a  250 x\r\n");
+        // RFC 5429 §2.5
+        let mut out = Vec::new();
+        let refusal = Refusal::new(550, Enhanced::new(5, 7, 1), "No\nbirdseed,\n\nplease");
+        Reply::refusal(&refusal).write(&mut out);
+        let lines = "550-5.7.1 No\r\n550-5.7.1 birdseed,\r\n550-5.7.1 \r\n550 5.7.1 please\r\n";
+        assert_eq!(String::from_utf8(out).unwrap(), lines);
         // A challenge that is cut could not be answered.
         assert!(written(334, &"a".repeat(4000)).len() > 4000);
     }

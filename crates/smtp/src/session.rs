@@ -480,7 +480,10 @@ fn fitted(verb: Verb, refusal: &Refusal) -> Reply {
     let code = fitting(verb, refusal.code);
     let mut enhanced = refusal.enhanced;
     enhanced.class = u8::try_from(code / 100).unwrap_or(5);
-    Reply::new(code, Some(enhanced), refusal.text.clone())
+    Reply {
+        lines: refusal.lines(),
+        ..Reply::new(code, Some(enhanced), "")
+    }
 }
 
 fn bare() -> Reply {
