@@ -173,7 +173,9 @@ impl Abilities {
         self.extensions.has(one)
     }
 
-    pub(crate) const fn redirects(self) -> bool {
+    /// True if messages are sent on.
+    #[must_use]
+    pub const fn redirects(self) -> bool {
         self.redirects
     }
 }

@@ -191,6 +191,18 @@ impl Notice {
         })
     }
 
+    /// Lets it be written in a name alone that is the owner's: else it is from `owner`
+    /// (RFC 5435 §3.3).
+    pub fn written_by(&mut self, owner: &Address, owns: impl Fn(&Address) -> bool) {
+        if !self.from.as_ref().is_some_and(owns) {
+            self.from = Some(owner.clone());
+        }
+        if self.sender.is_some() {
+            self.sender = self.from.clone();
+        }
+        self.owner = Some(owner.clone());
+    }
+
     /// Writes the notice; the identifier comes without angle brackets.
     #[must_use]
     pub fn message(&self, date: Timestamp, message_id: &str) -> Vec<u8> {

@@ -23,6 +23,8 @@ pub struct Reply {
     /// Where a copy of it is filed (RFC 8580).
     pub copy: Option<Filing>,
     from: Vec<Correspondent>,
+    /// The owner's address that the message names.
+    addressed: Address,
     reason: String,
     mime: bool,
     /// The fields of the message that say which conversation it belongs to.
@@ -117,7 +119,7 @@ pub(crate) fn reply(
     let from = match &asked.from {
         Some(from) => parse_addresses(from.as_bytes(), ADDRESSES_MAX),
         // The owner answers as the one who was written to.
-        None => parse_addresses(addressed.written().as_bytes(), 1),
+        None => named(&addressed),
     };
     let thread = ["Message-ID", "References", "In-Reply-To"].map(str::to_owned);
     Ok(Reply {
@@ -130,6 +132,7 @@ pub(crate) fn reply(
         subject: asked.subject.unwrap_or_else(|| subject(header)),
         copy,
         from,
+        addressed,
         reason: asked.reason,
         mime: asked.mime,
         thread: filter_header(header, &thread, false),
@@ -137,6 +140,18 @@ pub(crate) fn reply(
 }
 
 impl Reply {
+    /// Lets it be written in names alone that are the owner's: else it is from the address that was
+    /// written to, or from `owner` (RFC 5230 §4.3).
+    pub fn written_by(&mut self, owner: &Address, owns: impl Fn(&Address) -> bool) {
+        let is_own = |one: &Correspondent| one.address().is_some_and(|address| owns(&address));
+        if !self.from.iter().all(is_own) || self.from.is_empty() {
+            self.from = match owns(&self.addressed) {
+                true => named(&self.addressed),
+                false => named(owner),
+            };
+        }
+    }
+
     /// Writes the answer; the identifier comes without angle brackets.
     #[must_use]
     pub fn message(&self, date: Timestamp, message_id: &str) -> Vec<u8> {
@@ -156,6 +171,10 @@ impl Reply {
         }
         builder.text(&self.reason).build()
     }
+}
+
+fn named(address: &Address) -> Vec<Correspondent> {
+    parse_addresses(address.written().as_bytes(), 1)
 }
 
 // RFC 5230 §5.3
