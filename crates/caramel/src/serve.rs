@@ -122,6 +122,7 @@ pub(crate) fn rules(config: &Config) -> Rules {
         elsewhere: config.elsewhere(),
         trusted_networks: config.trusted_networks(),
         sends_per_hour_max: config.sends_per_hour(),
+        redirects_max: to_usize(config.redirects()),
         queue: config.queue(),
         trust: config.trust(),
         keys: config.keyring(),

@@ -2,40 +2,40 @@
 //! becomes part of the one batch that files the message.
 //!
 //! Whatever goes wrong, the message is filed into `INBOX`: a script that fails, one that cannot be
-//! read, a mailbox that is not there or is full. What scripts may not do at all they cannot ask for
-//! (`scripts`).
+//! read, one that sends the message where it cannot go, a mailbox that is not there or is full.
+//! What scripts may not do at all they cannot ask for (`scripts`).
 //!
 //! Not here: the language (`sieve`), which script is the active one (`scripts`).
 //!
-//! RFC 5228 §2.10 (actions), §4 (keep, fileinto, discard); RFC 5490 §3.2, RFC 8579 §4, RFC 9042 §4
-//! (which mailbox); RFC 7352 §3 (what was seen before).
+//! RFC 5228 §2.10 (actions), §4 (keep, fileinto, redirect, discard); RFC 5490 §3.2, RFC 8579 §4,
+//! RFC 9042 §4 (which mailbox); RFC 7352 §3 (what was seen before).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mail::{
-    AccountId, FlagSet, ForwardPath, JourneyId, MailboxId, Recipient, Role, ScriptName, Timestamp,
-};
+use mail::{AccountId, FlagSet, JourneyId, MailboxId, Recipient, Role, ScriptName, Timestamp};
 use message::Outline;
-use sieve::{Action, Circumstances, Deed, Envelope, Letter, Outcome as Ended, Run, Step};
+use sieve::{Action, Deed, Envelope, Letter, Outcome as Ended};
 use store::Staged;
 
+use crate::Post;
 use crate::incoming::{Origin, Sender};
-use crate::keeper::Keeper;
 use crate::ledger::Ledger;
-use crate::scripts;
+use crate::queue::Entry;
 use crate::spool::Spooled;
 use crate::tables::SeenKey;
-use crate::{Post, Route, Why};
 
 mod answers;
 mod file;
+mod redirect;
+mod run;
 
 pub(crate) use file::Desk;
+use redirect::Onward;
 
-/// How often a script is looked for again that was replaced while it was read.
-const REPLACED_MAX: usize = 4;
+/// Octets of one message as all scripts have changed it, each time anew.
+const CHANGED_OCTETS_MAX: u64 = 16 * 1024 * 1024;
 
 /// A message that is in, and how it came.
 #[derive(Clone, Copy)]
@@ -45,7 +45,19 @@ pub(crate) struct Arrived<'a> {
     pub(crate) sender: &'a Sender,
     /// Recipients here.
     pub(crate) recipients: &'a [Recipient],
+    /// Recipients elsewhere, who get it whatever scripts say.
+    pub(crate) relayed: &'a [Recipient],
     pub(crate) spooled: &'a Spooled,
+}
+
+/// Somebody here who gets the message.
+#[derive(Debug)]
+struct Reader {
+    account: AccountId,
+    /// Who has sent it on to them, and how: `None` for those it was sent to.
+    by: Option<Onward>,
+    /// How often it was sent on.
+    hops: usize,
 }
 
 /// What scripts want of one message: by account, and not for those that have none.
@@ -54,6 +66,12 @@ pub(crate) struct Plans {
     plans: BTreeMap<AccountId, Plan>,
     /// Messages as scripts have changed them.
     changed: Vec<Spooled>,
+    /// A message was changed, and there was no room for one more.
+    is_crowded: bool,
+    /// Everybody here who gets it.
+    readers: BTreeSet<AccountId>,
+    /// Who has sent it on to whom.
+    ways: BTreeMap<AccountId, BTreeSet<AccountId>>,
 }
 
 /// What becomes of the message in one account. Where nothing is filed it is gone.
@@ -61,6 +79,8 @@ pub(crate) struct Plans {
 pub(crate) struct Plan {
     filings: Vec<Filing>,
     remembers: Vec<Remember>,
+    /// To whom at other hosts it is sent.
+    onward: Vec<Onward>,
 }
 
 /// Where it is filed: the first of these that is there, and else into the inbox.
@@ -84,195 +104,235 @@ struct Remember {
     seconds: u64,
 }
 
+impl Reader {
+    /// Which of the changed messages they get, if one.
+    fn version(&self) -> Option<usize> {
+        self.by.as_ref()?.version
+    }
+}
+
 impl Plans {
     /// What becomes of the message in this account, where its script says that.
     pub(crate) fn of(&self, account: AccountId) -> Option<&Plan> {
         self.plans.get(&account)
     }
 
+    /// Everybody here who gets it, those to whom scripts have sent it on among them.
+    pub(crate) fn readers(&self) -> impl Iterator<Item = AccountId> {
+        self.readers.iter().copied()
+    }
+
     /// The changed messages, to be stored in the same step.
     pub(crate) fn staged(&self) -> impl Iterator<Item = &Staged> {
         self.changed.iter().map(|spooled| &spooled.staged)
     }
+
+    /// What the queue gets: an entry for each address that scripts send the message to.
+    pub(crate) fn entries(&self, house: &Post, arrived: Arrived<'_>) -> Vec<Entry> {
+        let all = self.plans.values().flat_map(|plan| &plan.onward);
+        let mut seen = BTreeSet::new();
+        let first = all.filter(|onward| {
+            let path = onward.recipient.forward_path.to_string();
+            seen.insert((path, onward.version))
+        });
+        first
+            .map(|onward| house.onward_entry(onward, arrived, &self.changed))
+            .collect()
+    }
 }
 
 impl Post {
-    /// Runs the scripts of these accounts, of which none is asked for twice.
+    /// Runs the scripts of these accounts, of which none is asked for twice, and of those to whom
+    /// they send the message on.
     pub(crate) async fn filter(
         &self,
         arrived: Arrived<'_>,
         accounts: impl Iterator<Item = AccountId> + Send,
     ) -> Plans {
-        let mut plans = Plans::default();
-        let mut letter = None;
+        let first = accounts.map(|account| Reader {
+            account,
+            by: None,
+            hops: 0,
+        });
+        let mut waiting: VecDeque<Reader> = first.collect();
+        let mut plans = Plans {
+            readers: waiting.iter().map(|reader| reader.account).collect(),
+            ..Plans::default()
+        };
+        let mut whole = None;
         let mut ways = None;
-        for account in accounts {
-            let keeper = self.keeper(account);
-            let Some(script) = self.active_script(&keeper).await else {
+        while let Some(reader) = waiting.pop_front() {
+            let keeper = self.keeper(reader.account);
+            let script = self.active_script(&keeper).await;
+            let letter: Option<Letter> = match (&script, reader.version()) {
+                (None, _) => None,
+                (_, Some(at)) => plans.changed.get(at).and_then(Spooled::letter),
+                (_, None) => whole
+                    .get_or_insert_with(|| arrived.spooled.letter())
+                    .clone(),
+            };
+            let (Some(script), Some(letter)) = (script, letter) else {
+                plans.keep(&reader);
                 continue;
             };
-            let letter = letter.get_or_insert_with(|| arrived.spooled.letter());
             let ways = ways.get_or_insert_with(|| self.ways(arrived.recipients));
-            let Some(letter) = letter.as_ref() else {
-                continue;
-            };
-            let recipient = ways.get(&account).copied();
-            let circumstances = self.circumstances(arrived, account, letter.clone(), recipient);
+            let way = ways.get(&reader.account).copied();
+            let envelope = self.envelope(arrived, &reader, way);
+            let told = envelope.clone();
+            let circumstances = self.circumstances(arrived, reader.account, letter, told);
             let ended = self.run(&keeper, script, circumstances).await;
-            tell(arrived.journey, account, &ended);
-            plans.add(account, ended);
+            tell(arrived.journey, reader.account, &ended);
+            let own = (&reader, &envelope);
+            let sent_on = self.plan(&mut plans, arrived, own, ended).await;
+            waiting.extend(sent_on);
         }
         plans
     }
 
-    /// The script that runs for an account, if there is one and it can be run.
-    async fn active_script(&self, keeper: &Arc<Keeper>) -> Option<Arc<sieve::Script>> {
-        for _ in 0..REPLACED_MAX {
-            let (name, row) = match Self::glance(keeper, scripts::active) {
-                Some(active) => active?,
-                // An account that has gone is the commit's affair.
-                None => self.look(keeper, scripts::active).await.ok().flatten()?,
-            };
-            match self.compiled(keeper, &name, row).await {
-                Ok(script) => return script,
-                Err(error) if error.why() == Why::Nonexistent => {}
-                Err(error) => {
-                    let account = keeper.account.0;
-                    tracing::warn!(account, script = %name, %error, "a script cannot be read");
-                    return None;
-                }
-            }
-        }
-        None
-    }
-
-    /// To which accounts which of the recipients leads: the first where there are several.
-    fn ways<'a>(&self, recipients: &'a [Recipient]) -> BTreeMap<AccountId, &'a Recipient> {
-        let mut ways = BTreeMap::new();
-        for recipient in recipients {
-            if let Route::Local(accounts) = self.route(&recipient.forward_path) {
-                for account in accounts {
-                    ways.entry(account).or_insert(recipient);
-                }
-            }
-        }
-        ways
-    }
-
-    fn circumstances(
+    /// Makes a plan of what a script wants; gives those here to whom it sends the message on.
+    async fn plan(
         &self,
+        plans: &mut Plans,
         arrived: Arrived<'_>,
-        account: AccountId,
-        letter: Letter,
-        recipient: Option<&Recipient>,
-    ) -> Circumstances {
-        let Arrived { origin, sender, .. } = arrived;
-        let address = self.inner.directory.address_of(account);
-        // Whoever is reached by an alias that leads elsewhere as well is named by the own address.
-        let own = || Recipient {
-            forward_path: address
-                .clone()
-                .map_or(ForwardPath::Postmaster, ForwardPath::Address),
-            notify: None,
-            orcpt: None,
-        };
-        let envelope = Envelope {
-            reverse_path: sender.reverse_path.clone(),
-            recipient: recipient.cloned().unwrap_or_else(own),
-            ret: sender.ret,
-            envid: sender.envid.clone(),
-            auth: origin.account.as_ref().map(|one| one.address().to_string()),
-            by: None,
-        };
-        let host = self.rules().host.to_string();
-        let domain = address.as_ref().map(|address| address.host.to_string());
-        // RFC 5183 §4.1
-        let items = [
-            ("domain", domain.unwrap_or_else(|| host.clone())),
-            ("host", host),
-            ("location", "MDA".to_owned()),
-            ("name", "Caramel".to_owned()),
-            ("phase", "during".to_owned()),
-            ("remote-ip", origin.peer.to_canonical().to_string()),
-        ];
-        Circumstances {
-            envelope: Some(envelope),
-            addresses: address.into_iter().collect(),
-            environment: items.map(|(name, value)| (name.to_owned(), value)).into(),
-            ..Circumstances::new(letter)
+        (reader, envelope): (&Reader, &Envelope),
+        ended: Ended,
+    ) -> Vec<Reader> {
+        let (mut plan, mut redirects) = (Plan::default(), Vec::new());
+        for action in ended.actions {
+            let Action { deed, changed, .. } = action;
+            match deed {
+                Deed::Redirect(redirect) => redirects.push((redirect, changed)),
+                deed => plan.add(deed, plans.version(reader, changed)),
+            }
+        }
+        let sent_on = self.send_on(plans, arrived, (reader, envelope), redirects);
+        match sent_on.await {
+            Ok((onward, here)) => {
+                plan.onward = onward;
+                plans.plans.insert(reader.account, plan);
+                here
+            }
+            // RFC 5228 §2.10.6
+            Err(trouble) => {
+                let (journey, account) = (arrived.journey, reader.account.0);
+                tracing::warn!(%journey, account, trouble, "not sent on; the message is kept");
+                plans.plans.insert(reader.account, Plan::kept(reader));
+                Vec::new()
+            }
+        }
+    }
+}
+
+impl Plan {
+    /// The message goes into the inbox.
+    fn kept(reader: &Reader) -> Self {
+        Self {
+            filings: vec![Filing {
+                changed: reader.version(),
+                ..Filing::default()
+            }],
+            ..Self::default()
         }
     }
 
-    async fn run(
-        &self,
-        keeper: &Arc<Keeper>,
-        script: Arc<sieve::Script>,
-        circumstances: Circumstances,
-    ) -> Ended {
-        let mut run = Run::new(script, circumstances, self.script_limits());
-        loop {
-            match run.step() {
-                Step::Done(ended) => return ended,
-                Step::Ask(ask) => {
-                    let answer = self.answer_script(keeper, ask).await;
-                    run.answer(answer);
-                }
+    fn add(&mut self, deed: Deed, changed: Option<usize>) {
+        match deed {
+            Deed::Keep { flags } => self.filings.push(Filing {
+                flags,
+                changed,
+                ..Filing::default()
+            }),
+            Deed::FileInto(filing) => self.filings.push(Filing::of(filing, changed)),
+            Deed::Remember {
+                handle,
+                id,
+                seconds,
+                ..
+            } => self.remembers.push(Remember {
+                key: answers::seen_key(&handle, &id),
+                seconds,
+            }),
+            Deed::Discard => {}
+            // No script gets so far as to want these; if one did, its message would be kept.
+            Deed::Redirect(_) | Deed::Reject { .. } | Deed::Vacation(_) | Deed::Notify(_) => {
+                self.filings.push(Filing {
+                    changed,
+                    ..Filing::default()
+                });
             }
+        }
+    }
+}
+
+impl Filing {
+    fn of(filing: sieve::Filing, changed: Option<usize>) -> Self {
+        Self {
+            id: filing.mailbox_id.as_deref().and_then(MailboxId::parse),
+            role: filing.special_use.as_deref().and_then(role),
+            name: Some(filing.mailbox),
+            create: filing.create,
+            flags: filing.flags,
+            changed,
         }
     }
 }
 
 impl Plans {
-    fn add(&mut self, account: AccountId, ended: Ended) {
-        let mut plan = Plan::default();
-        for action in ended.actions {
-            let Action { deed, changed, .. } = action;
-            let changed = changed.map(|octets| self.change(octets));
-            match deed {
-                Deed::Keep { flags } => plan.filings.push(Filing {
-                    flags,
-                    changed,
-                    ..Filing::default()
-                }),
-                Deed::FileInto(filing) => plan.filings.push(Filing {
-                    id: filing.mailbox_id.as_deref().and_then(MailboxId::parse),
-                    role: filing.special_use.as_deref().and_then(role),
-                    name: Some(filing.mailbox),
-                    create: filing.create,
-                    flags: filing.flags,
-                    changed,
-                }),
-                Deed::Remember {
-                    handle,
-                    id,
-                    seconds,
-                    ..
-                } => plan.remembers.push(Remember {
-                    key: answers::seen_key(&handle, &id),
-                    seconds,
-                }),
-                Deed::Discard => {}
-                // No script gets so far as to want these; if one did, its message would be kept.
-                Deed::Redirect(_) | Deed::Reject { .. } | Deed::Vacation(_) | Deed::Notify(_) => {
-                    plan.filings.push(Filing::default())
-                }
-            }
+    /// Says so where somebody without a script gets the message only because it was sent on.
+    fn keep(&mut self, reader: &Reader) {
+        if reader.by.is_some() {
+            self.plans.insert(reader.account, Plan::kept(reader));
         }
-        self.plans.insert(account, plan);
     }
 
-    /// A message as a script has changed it; the same for scripts that change it alike.
-    fn change(&mut self, octets: Bytes) -> usize {
+    /// Which of the changed messages a script means: its own, or the one that its owner got.
+    fn version(&mut self, reader: &Reader, changed: Option<Bytes>) -> Option<usize> {
+        match changed {
+            Some(octets) => self.change(octets),
+            None => reader.version(),
+        }
+    }
+
+    /// A message as a script has changed it; the same for scripts that change it alike. None where
+    /// there are too many already.
+    fn change(&mut self, octets: Bytes) -> Option<usize> {
         let same = |known: &Spooled| known.staged.bytes.as_ref() == Some(&octets);
         if let Some(place) = self.changed.iter().position(same) {
-            return place;
+            return Some(place);
+        }
+        let taken = self.staged().map(|staged| staged.len).sum::<u64>();
+        let more = u64::try_from(octets.len()).unwrap_or(u64::MAX);
+        if taken.saturating_add(more) > CHANGED_OCTETS_MAX {
+            self.is_crowded = true;
+            return None;
         }
         self.changed.push(Spooled::of(octets.into()));
-        self.changed.len() - 1
+        Some(self.changed.len() - 1)
+    }
+
+    /// True if what one sends on comes to the other.
+    fn leads(&self, from: AccountId, to: AccountId) -> bool {
+        let (mut seen, mut ahead) = (BTreeSet::new(), vec![from]);
+        while let Some(account) = ahead.pop() {
+            if account == to {
+                return true;
+            }
+            if seen.insert(account) {
+                ahead.extend(self.ways.get(&account).into_iter().flatten());
+            }
+        }
+        false
     }
 }
 
 impl Spooled {
+    /// Its first octets, all of its header that is looked at among them; `None` where not even
+    /// these are here.
+    fn front(&self) -> Option<&Bytes> {
+        // A backend may have all of a streamed message at hand; scripts see the same with each.
+        self.beginning.as_ref().or(self.staged.bytes.as_ref())
+    }
+
     /// The message as scripts see it: of a large one its beginning. None where not even that is
     /// here.
     fn letter(&self) -> Option<Letter> {
@@ -280,9 +340,7 @@ impl Spooled {
             .outline
             .as_deref()
             .and_then(|outline| Outline::decode(outline).ok());
-        // A backend may have all of a streamed message at hand; scripts see the same with each.
-        let octets = self.beginning.as_ref().or(self.staged.bytes.as_ref());
-        let octets = octets?.clone();
+        let octets = self.front()?.clone();
         let outline = outline.unwrap_or_else(|| Outline::parse(&octets));
         Some(Letter::beginning(
             octets,

@@ -15,6 +15,7 @@ mod onward;
 
 pub(crate) use delivery::{Delivery, Letter, LetterKind};
 use onward::Aside;
+pub(crate) use onward::{original, without_success};
 
 use crate::captured;
 use crate::filter::{Arrived, Plans};
@@ -186,7 +187,12 @@ impl Post {
     }
 
     /// Whether one more message fits into a mailbox, as far as can be told before it is there.
-    async fn has_room(&self, account: AccountId, mailbox: &str, size: Option<u64>) -> Outcome<()> {
+    pub(crate) async fn has_room(
+        &self,
+        account: AccountId,
+        mailbox: &str,
+        size: Option<u64>,
+    ) -> Outcome<()> {
         let messages_max = self.rules().mailbox_messages_max;
         let (quota, more) = (self.quota(account), Usage::of([size.unwrap_or(0).max(1)]));
         if quota.octets_max.is_some_and(|max| more.octets > max.max(1)) {
@@ -373,13 +379,7 @@ impl Incoming {
             self.report_failed(&handed, &mut letters, &mut queue, &mut blobs);
             queue.handed.push((handed.id, handed.left));
         }
-        let plans = match self.arrived(&letters) {
-            Some((arrived, letter)) => {
-                let accounts = letter.accounts.iter().copied();
-                self.house.filter(arrived, accounts).await
-            }
-            None => Plans::default(),
-        };
+        let plans = self.filter(&mut letters, &mut queue).await;
         let octets: u64 = letters.iter().map(|letter| letter.spooled.staged.len).sum();
         let delivery = Delivery { letters, plans };
         delivery.carry_out(&self.house, &queue, &blobs).await?;
@@ -397,18 +397,26 @@ impl Incoming {
         })
     }
 
-    /// What scripts are run for: the letter that goes into inboxes.
-    fn arrived<'a>(&'a self, letters: &'a [Letter]) -> Option<(Arrived<'a>, &'a Letter)> {
-        let mut letters = letters.iter();
-        let letter = letters.find(|letter| letter.is_filtered())?;
+    /// Runs the scripts of those into whose inboxes it goes: others may get it too then, here and
+    /// elsewhere.
+    async fn filter(&mut self, letters: &mut [Letter], queue: &mut queue::Change) -> Plans {
+        let mut letters = letters.iter_mut();
+        let Some(letter) = letters.find(|letter| letter.is_filtered()) else {
+            return Plans::default();
+        };
         let arrived = Arrived {
             journey: self.journey,
             origin: &self.origin,
             sender: &self.sender,
             recipients: &self.recipients,
+            relayed: &self.relayed,
             spooled: &letter.spooled,
         };
-        Some((arrived, letter))
+        let accounts = letter.accounts.iter().copied();
+        let plans = self.house.filter(arrived, accounts).await;
+        queue.begun.extend(plans.entries(&self.house, arrived));
+        letter.accounts.extend(plans.readers());
+        plans
     }
 
     /// What is needed at the same time to put the octets together.

@@ -24,7 +24,7 @@ pub(crate) use entry::{ALL, COUNTS, DESTINATIONS, DUE, HANDED, LETTERS, VERSIONS
 pub use entry::{Entry, Place, Said, Waiting};
 pub use schedule::QueueRules;
 pub use settle::{Attempt, Fate};
-pub(crate) use settle::{Note, return_path_octets};
+pub(crate) use settle::{Note, header_is_ascii, return_path_octets};
 
 use mail::{Address, ForwardPath, Host};
 

@@ -93,9 +93,14 @@ impl Post {
 
     /// True if mail to this address reaches the account: then it may write in its name.
     pub(crate) fn owns(&self, account: &Account, address: &Address) -> bool {
+        self.is_of(account.id(), address)
+    }
+
+    /// True if mail to this address reaches the account with this id.
+    pub(crate) fn is_of(&self, account: AccountId, address: &Address) -> bool {
         match self.route(&ForwardPath::Address(address.clone())) {
             Route::Local(accounts) | Route::Forwarded { accounts, .. } => {
-                accounts.contains(&account.id())
+                accounts.contains(&account)
             }
             Route::Elsewhere | Route::Nowhere(_) => false,
         }

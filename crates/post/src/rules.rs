@@ -92,6 +92,8 @@ pub struct Rules {
     pub scripts_octets_max: u64,
     /// Identifiers that the scripts of an account remember.
     pub seen_max: usize,
+    /// Addresses that a script may send one message on to; 0 for none.
+    pub redirects_max: usize,
     /// Octets that compiled scripts of all accounts may take in memory.
     pub scripts_memory_octets_max: usize,
     /// Octets of message text one row of a fetch may carry in memory.
@@ -161,6 +163,7 @@ impl Rules {
             script_octets_max: 128 * 1024,
             scripts_octets_max: 1024 * 1024,
             seen_max: 1000,
+            redirects_max: 4,
             scripts_memory_octets_max: 32 * 1024 * 1024,
             section_octets_max: 16 * 1024 * 1024,
             fetch_rows_max: 200,

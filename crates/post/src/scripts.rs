@@ -19,7 +19,7 @@ use crate::draft::Draft;
 use crate::keeper::Keeper;
 use crate::ledger::Ledger;
 use crate::tables::{self, ScriptRow};
-use crate::{Account, Error, Fault, Outcome, Post, Rules, Why};
+use crate::{Account, Elsewhere, Error, Fault, Outcome, Post, Rules, Why};
 
 mod shelf;
 
@@ -27,14 +27,13 @@ pub(crate) use shelf::Shelf;
 
 /// What is not carried out at delivery: for want of somebody to send a message, of lists, of
 /// filters for spam and viruses, or since it is about something else than delivery.
-const WITHOUT: [&str; 14] = [
+const WITHOUT: [&str; 13] = [
     "reject",
     "ereject",
     "vacation",
     "vacation-seconds",
     "enotify",
     "fcc",
-    "redirect-dsn",
     "redirect-deliverby",
     "envelope-deliverby",
     "extlists",
@@ -43,6 +42,9 @@ const WITHOUT: [&str; 14] = [
     "virustest",
     "imapsieve",
 ];
+
+/// What is carried out only where letters leave for other hosts.
+const WHERE_IT_LEAVES: [&str; 1] = ["redirect-dsn"];
 
 /// Steps of one run at delivery: a connection's thread carries it out.
 const STEPS_MAX: u64 = 50_000;
@@ -73,11 +75,26 @@ impl Post {
         self.script_limits().abilities.names()
     }
 
+    /// To how many addresses a script may send one message on, where it may at all.
+    #[must_use]
+    pub fn script_redirects_max(&self) -> Option<u32> {
+        let limits = self.script_limits();
+        let most = u32::try_from(limits.redirects_max).unwrap_or(u32::MAX);
+        limits.abilities.redirects().then_some(most)
+    }
+
     /// What bounds a script, in its text and when it runs.
     pub(crate) fn script_limits(&self) -> Limits {
+        let rules = self.rules();
+        let abilities = Abilities::ALL.without(&WITHOUT);
+        let abilities = match rules.elsewhere {
+            Elsewhere::Relay => abilities,
+            _ => abilities.without_redirects().without(&WHERE_IT_LEAVES),
+        };
         Limits {
-            abilities: Abilities::ALL.without(&WITHOUT).without_redirects(),
-            script_octets_max: self.rules().script_octets_max,
+            abilities,
+            script_octets_max: rules.script_octets_max,
+            redirects_max: rules.redirects_max,
             steps_max: STEPS_MAX,
             ..Limits::HOUSE
         }

@@ -16,6 +16,7 @@ fn policy(hall: &Hall) -> Policy {
         mechanisms: hall.mechanisms(),
         cleartext_passwords: hall.door.is_indoors(),
         extensions: hall.post.script_abilities().map(str::to_owned).collect(),
+        redirects_max: hall.post.script_redirects_max(),
         script_octets_max: rules.script_octets_max,
         ..usual
     }

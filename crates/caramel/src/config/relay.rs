@@ -69,6 +69,11 @@ impl Config {
         u32::try_from(self.number(&setting::SENDS_PER_HOUR)).unwrap_or(u32::MAX)
     }
 
+    /// To how many a script may send one message on.
+    pub(crate) fn redirects(&self) -> u64 {
+        self.number(&setting::REDIRECTS)
+    }
+
     /// How long letters wait.
     pub(crate) fn queue(&self) -> QueueRules {
         let retry = self.many(&setting::QUEUE_RETRY, |meaning| match meaning {

@@ -230,6 +230,8 @@ settings! {
     SENDS_PER_HOUR = ["limits"] "sends_per_hour": Kind::Count, "1000", "200",
         "To how many recipients elsewhere an account may send at once, and again in each hour: \
          whoever has stolen a password does no more harm than that.";
+    REDIRECTS = ["limits"] "redirects": Kind::Count, "4", "1",
+        "To how many addresses a filter script may send one message on.";
     CONNECTIONS = ["limits"] "connections": Kind::Count, "20000", "20000",
         "How many connections there may be at once.";
     CONNECTIONS_PER_ADDRESS = ["limits"] "connections_per_address": Kind::Count, "200", "200",

@@ -144,7 +144,7 @@ impl Incoming {
 }
 
 /// The same without success; what is left of it may be nothing.
-const fn without_success(notify: Option<Notify>) -> Option<Notify> {
+pub(crate) const fn without_success(notify: Option<Notify>) -> Option<Notify> {
     match notify {
         Some(Notify::On { failure, delay, .. }) if failure || delay => Some(Notify::On {
             success: false,
@@ -158,7 +158,7 @@ const fn without_success(notify: Option<Notify>) -> Option<Notify> {
 
 /// The address as the sender wrote it, where the sender did not say so itself.
 // RFC 3461 §4.2, RFC 6533 §3
-fn original(path: &ForwardPath) -> Option<String> {
+pub(crate) fn original(path: &ForwardPath) -> Option<String> {
     let ForwardPath::Address(address) = path else {
         return None;
     };

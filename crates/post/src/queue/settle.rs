@@ -473,7 +473,7 @@ pub(crate) fn return_path_octets(octets: &[u8]) -> u64 {
 }
 
 /// True if a message's header section is ASCII.
-fn header_is_ascii(octets: &[u8]) -> bool {
+pub(crate) fn header_is_ascii(octets: &[u8]) -> bool {
     let mut header = message::Header::parse(octets);
     header.by_ref().for_each(drop);
     octets.get(..header.offset()).is_none_or(<[u8]>::is_ascii)

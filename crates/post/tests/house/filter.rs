@@ -13,7 +13,7 @@ const LETTER: &str =
     "From: bob@elsewhere.example\r\nSubject: Tea\r\nMessage-ID: <1@x>\r\n\r\nAt five?\r\n";
 
 /// Makes this the script that runs.
-async fn runs(account: &Account, text: &str) {
+pub(crate) async fn runs(account: &Account, text: &str) {
     let (main, text) = (name("main"), Bytes::copy_from_slice(text.as_bytes()));
     let kept = account.put_script(&main, &text).await.unwrap();
     assert_eq!(kept, ScriptVerdict::Right(Vec::new()), "{text:?}");
@@ -21,7 +21,7 @@ async fn runs(account: &Account, text: &str) {
 }
 
 /// How many messages each mailbox holds that holds any.
-async fn held(account: &Account) -> Vec<(String, usize)> {
+pub(crate) async fn held(account: &Account) -> Vec<(String, usize)> {
     let mut held = Vec::new();
     for mailbox in account.mailboxes().await.unwrap() {
         if let Ok(open) = account.open(&mailbox.name).await
@@ -35,7 +35,7 @@ async fn held(account: &Account) -> Vec<(String, usize)> {
     held
 }
 
-fn one(name: &str) -> Vec<(String, usize)> {
+pub(crate) fn one(name: &str) -> Vec<(String, usize)> {
     vec![(name.to_owned(), 1)]
 }
 

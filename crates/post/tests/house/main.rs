@@ -37,6 +37,7 @@ mod runs;
 mod saved;
 mod scripts;
 mod search;
+mod sent_on;
 mod shared;
 mod sharing;
 mod signing;

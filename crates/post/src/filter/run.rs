@@ -1,0 +1,139 @@
+//! A script at work for one reader: what it is told of the message, and its questions.
+//!
+//! Not here: the answers (`answers`), what is made of its actions (`filter`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mail::{AccountId, ForwardPath, Recipient};
+use sieve::{Circumstances, Envelope, Letter, Outcome as Ended, Run, Step};
+
+use super::{Arrived, Reader};
+use crate::keeper::Keeper;
+use crate::{Post, Route, Why, scripts};
+
+/// How often a script is looked for again that was replaced while it was read.
+const REPLACED_MAX: usize = 4;
+
+impl Post {
+    /// The script that runs for an account, if there is one and it can be run.
+    pub(super) async fn active_script(&self, keeper: &Arc<Keeper>) -> Option<Arc<sieve::Script>> {
+        for _ in 0..REPLACED_MAX {
+            let (name, row) = match Self::glance(keeper, scripts::active) {
+                Some(active) => active?,
+                // An account that has gone is the commit's affair.
+                None => self.look(keeper, scripts::active).await.ok().flatten()?,
+            };
+            match self.compiled(keeper, &name, row).await {
+                Ok(script) => return script,
+                Err(error) if error.why() == Why::Nonexistent => {}
+                Err(error) => {
+                    let account = keeper.account.0;
+                    tracing::warn!(account, script = %name, %error, "a script cannot be read");
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    /// To which accounts which of the recipients leads: the first where there are several.
+    pub(super) fn ways<'a>(
+        &self,
+        recipients: &'a [Recipient],
+    ) -> BTreeMap<AccountId, &'a Recipient> {
+        let mut ways = BTreeMap::new();
+        for recipient in recipients {
+            if let Route::Local(accounts) = self.route(&recipient.forward_path) {
+                for account in accounts {
+                    ways.entry(account).or_insert(recipient);
+                }
+            }
+        }
+        ways
+    }
+
+    /// The envelope as a reader's script sees it; `way` is the recipient that leads to them.
+    pub(super) fn envelope(
+        &self,
+        arrived: Arrived<'_>,
+        reader: &Reader,
+        way: Option<&Recipient>,
+    ) -> Envelope {
+        let Arrived { origin, sender, .. } = arrived;
+        let auth = origin.account.as_ref().map(|one| one.address().to_string());
+        if let Some(onward) = &reader.by {
+            return Envelope {
+                reverse_path: onward.reverse_path.clone(),
+                recipient: onward.recipient.clone(),
+                ret: onward.ret,
+                envid: onward.envid.clone(),
+                auth,
+                by: None,
+            };
+        }
+        // Whoever is reached by an alias that leads elsewhere as well is named by the own address.
+        let own = || Recipient {
+            forward_path: match self.inner.directory.address_of(reader.account) {
+                Some(address) => ForwardPath::Address(address),
+                None => ForwardPath::Postmaster,
+            },
+            notify: None,
+            orcpt: None,
+        };
+        Envelope {
+            reverse_path: sender.reverse_path.clone(),
+            recipient: way.cloned().unwrap_or_else(own),
+            ret: sender.ret,
+            envid: sender.envid.clone(),
+            auth,
+            by: None,
+        }
+    }
+
+    /// What an account's script is told.
+    pub(super) fn circumstances(
+        &self,
+        arrived: Arrived<'_>,
+        account: AccountId,
+        letter: Letter,
+        envelope: Envelope,
+    ) -> Circumstances {
+        let address = self.inner.directory.address_of(account);
+        let host = self.rules().host.to_string();
+        let domain = address.as_ref().map(|address| address.host.to_string());
+        // RFC 5183 §4.1
+        let items = [
+            ("domain", domain.unwrap_or_else(|| host.clone())),
+            ("host", host),
+            ("location", "MDA".to_owned()),
+            ("name", "Caramel".to_owned()),
+            ("phase", "during".to_owned()),
+            ("remote-ip", arrived.origin.peer.to_canonical().to_string()),
+        ];
+        Circumstances {
+            envelope: Some(envelope),
+            addresses: address.into_iter().collect(),
+            environment: items.map(|(name, value)| (name.to_owned(), value)).into(),
+            ..Circumstances::new(letter)
+        }
+    }
+
+    pub(super) async fn run(
+        &self,
+        keeper: &Arc<Keeper>,
+        script: Arc<sieve::Script>,
+        circumstances: Circumstances,
+    ) -> Ended {
+        let mut run = Run::new(script, circumstances, self.script_limits());
+        loop {
+            match run.step() {
+                Step::Done(ended) => return ended,
+                Step::Ask(ask) => {
+                    let answer = self.answer_script(keeper, ask).await;
+                    run.answer(answer);
+                }
+            }
+        }
+    }
+}
