@@ -14,13 +14,17 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mail::{AccountId, FlagSet, JourneyId, MailboxId, Recipient, Role, ScriptName, Timestamp};
+use mail::{
+    AccountId, FlagSet, JourneyId, MailboxId, Recipient, Ret, ReversePath, Role, ScriptName,
+    Timestamp,
+};
 use message::Outline;
 use sieve::{Action, Deed, Envelope, Letter, Outcome as Ended};
 use store::Staged;
 
 use crate::Post;
 use crate::incoming::{Origin, Sender};
+use crate::keeper::Keeper;
 use crate::ledger::Ledger;
 use crate::queue::Entry;
 use crate::spool::Spooled;
@@ -28,14 +32,18 @@ use crate::tables::SeenKey;
 
 mod answers;
 mod file;
+mod made;
 mod redirect;
 mod run;
 
-pub(crate) use file::Desk;
+pub(crate) use file::{Desk, file_copy};
+use made::Made;
 use redirect::Onward;
 
 /// Octets of one message as all scripts have changed it, each time anew.
 const CHANGED_OCTETS_MAX: u64 = 16 * 1024 * 1024;
+/// Notices that one script sends of a message; it may ask for more.
+const NOTICES_MAX: usize = 4;
 
 /// A message that is in, and how it came.
 #[derive(Clone, Copy)]
@@ -78,14 +86,35 @@ pub(crate) struct Plans {
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     filings: Vec<Filing>,
+    /// Which of the changed messages came to the account, if one.
+    came: Option<usize>,
     remembers: Vec<Remember>,
     /// To whom at other hosts it is sent.
     onward: Vec<Onward>,
+    /// It is refused; then nothing else is done with it.
+    refused: Option<Refused>,
+    /// Letters that are made because of it.
+    made: Vec<Made>,
+}
+
+/// A script's refusal.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    /// As the script has it.
+    pub(crate) reason: String,
+    /// True if it matters more that the peer hears it than that it hears the very words.
+    pub(crate) extended: bool,
+    /// Who is told.
+    pub(crate) reverse_path: ReversePath,
+    /// For whom it was.
+    pub(crate) recipient: Recipient,
+    pub(crate) ret: Option<Ret>,
+    pub(crate) envid: Option<String>,
 }
 
 /// Where it is filed: the first of these that is there, and else into the inbox.
-#[derive(Debug, Default)]
-struct Filing {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Filing {
     id: Option<MailboxId>,
     role: Option<Role>,
     /// None for the inbox.
@@ -98,10 +127,10 @@ struct Filing {
 }
 
 /// An identifier that was seen now.
-#[derive(Debug)]
-struct Remember {
-    key: SeenKey,
-    seconds: u64,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Remember {
+    pub(crate) key: SeenKey,
+    pub(crate) seconds: u64,
 }
 
 impl Reader {
@@ -120,6 +149,23 @@ impl Plans {
     /// Everybody here who gets it, those to whom scripts have sent it on among them.
     pub(crate) fn readers(&self) -> impl Iterator<Item = AccountId> {
         self.readers.iter().copied()
+    }
+
+    /// Who has refused it.
+    pub(crate) fn refused(&self) -> BTreeMap<AccountId, Refused> {
+        let plans = self.plans.iter();
+        let refused = plans.filter_map(|(account, plan)| Some((*account, plan.refused.clone()?)));
+        refused.collect()
+    }
+
+    /// Keeps a message after all that cannot be refused.
+    pub(crate) fn keep_refused(&mut self, account: AccountId) {
+        if let Some(plan) = self.plans.get_mut(&account) {
+            plan.filings.push(Filing {
+                changed: plan.came,
+                ..Filing::default()
+            });
+        }
     }
 
     /// The changed messages, to be stored in the same step.
@@ -182,7 +228,7 @@ impl Post {
             let circumstances = self.circumstances(arrived, reader.account, letter, told);
             let ended = self.run(&keeper, script, circumstances).await;
             tell(arrived.journey, reader.account, &ended);
-            let own = (&reader, &envelope);
+            let own = (&reader, &envelope, &keeper);
             let sent_on = self.plan(&mut plans, arrived, own, ended).await;
             waiting.extend(sent_on);
         }
@@ -194,14 +240,39 @@ impl Post {
         &self,
         plans: &mut Plans,
         arrived: Arrived<'_>,
-        (reader, envelope): (&Reader, &Envelope),
+        (reader, envelope, keeper): (&Reader, &Envelope, &Arc<Keeper>),
         ended: Ended,
     ) -> Vec<Reader> {
-        let (mut plan, mut redirects) = (Plan::default(), Vec::new());
+        let mut plan = Plan {
+            came: reader.version(),
+            ..Plan::default()
+        };
+        let (mut redirects, mut notices) = (Vec::new(), 0);
         for action in ended.actions {
             let Action { deed, changed, .. } = action;
             match deed {
                 Deed::Redirect(redirect) => redirects.push((redirect, changed)),
+                Deed::Reject { reason, extended } => {
+                    plan.refused = Some(Refused {
+                        reason,
+                        extended,
+                        reverse_path: envelope.reverse_path.clone(),
+                        recipient: envelope.recipient.clone(),
+                        ret: envelope.ret,
+                        envid: envelope.envid.clone(),
+                    });
+                }
+                Deed::Vacation(reply) => {
+                    let way = (keeper, arrived.journey);
+                    plan.made.extend(self.answer(way, *reply).await);
+                }
+                Deed::Notify(notice) => {
+                    let way = (reader.account, arrived.journey);
+                    notices += 1;
+                    if notices <= NOTICES_MAX {
+                        plan.made.extend(self.notice(way, *notice, notices));
+                    }
+                }
                 deed => plan.add(deed, plans.version(reader, changed)),
             }
         }
@@ -252,14 +323,9 @@ impl Plan {
                 key: answers::seen_key(&handle, &id),
                 seconds,
             }),
+            // These are seen to elsewhere.
+            Deed::Redirect(_) | Deed::Reject { .. } | Deed::Vacation(_) | Deed::Notify(_) => {}
             Deed::Discard => {}
-            // No script gets so far as to want these; if one did, its message would be kept.
-            Deed::Redirect(_) | Deed::Reject { .. } | Deed::Vacation(_) | Deed::Notify(_) => {
-                self.filings.push(Filing {
-                    changed,
-                    ..Filing::default()
-                });
-            }
         }
     }
 }
@@ -328,7 +394,7 @@ impl Plans {
 impl Spooled {
     /// Its first octets, all of its header that is looked at among them; `None` where not even
     /// these are here.
-    fn front(&self) -> Option<&Bytes> {
+    pub(crate) fn front(&self) -> Option<&Bytes> {
         // A backend may have all of a streamed message at hand; scripts see the same with each.
         self.beginning.as_ref().or(self.staged.bytes.as_ref())
     }
@@ -368,7 +434,7 @@ fn tell(journey: JourneyId, account: AccountId, ended: &Ended) {
 }
 
 /// What has to do with a moment in an account's past.
-fn end_of(now: Timestamp, seconds: u64) -> Timestamp {
+pub(crate) fn end_of(now: Timestamp, seconds: u64) -> Timestamp {
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
     Timestamp::utc(now.seconds.saturating_add(seconds))
 }

@@ -13,9 +13,9 @@
 use bytes::Bytes;
 use mail::{Address, ForwardPath, Recipient, Refusal, ReversePath, Timestamp};
 use message::Action;
-use store::{Direction, Partition, Staged, Write};
+use store::{Direction, Partition, Write};
 
-use crate::incoming::{Letter, LetterKind};
+use crate::incoming::{Delivery, LetterKind};
 use crate::octets::{Reader, Writer};
 use crate::queue::{self, HANDED, Said};
 use crate::report::{Report, Returned, Told, wants_failure};
@@ -158,13 +158,7 @@ impl Incoming {
     }
 
     /// The report of failure, where there is somebody to read it.
-    pub(crate) fn report_failed(
-        &self,
-        handed: &HandedIn,
-        letters: &mut Vec<Letter>,
-        queue: &mut queue::Change,
-        blobs: &mut Vec<Staged>,
-    ) {
+    pub(crate) fn report_failed(&self, handed: &HandedIn, delivery: &mut Delivery) {
         let said: Vec<Said> = handed.failed.iter().map(|(_, why)| said(why)).collect();
         let now = self.house().outside().now();
         for ((recipient, _), said) in handed.failed.iter().zip(&said) {
@@ -184,7 +178,9 @@ impl Incoming {
             octets: report.write(&self.house().rules().host, &mark, now, returned),
             kind: LetterKind::Failure,
         };
-        self.house().address(&note, now, letters, blobs, queue);
+        let (letters, blobs) = (&mut delivery.letters, &mut delivery.others);
+        self.house()
+            .address(&note, now, letters, blobs, &mut delivery.queue);
     }
 }
 

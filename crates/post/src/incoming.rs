@@ -5,20 +5,21 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use mail::{
-    AccountId, Address, BodyType, ForwardPath, JourneyId, Recipient, Ret, ReversePath, Timestamp,
+    AccountId, Address, BodyType, ForwardPath, JourneyId, Recipient, Refusal, Ret, ReversePath,
+    Timestamp,
 };
 use message::Header;
-use store::Staged;
 
 mod delivery;
+mod filtered;
 mod onward;
 
-pub(crate) use delivery::{Delivery, Letter, LetterKind};
+pub(crate) use delivery::{Delivery, Letter, LetterKind, Outgoing};
+use filtered::Refusals;
 use onward::Aside;
 pub(crate) use onward::{original, without_success};
 
 use crate::captured;
-use crate::filter::{Arrived, Plans};
 use crate::gap::{Fronted, field, held_place};
 use crate::handed::{HandedIn, LocalUser};
 use crate::ledger::Ledger;
@@ -85,10 +86,15 @@ pub struct Sender {
 }
 
 /// A message that was taken: it is on the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// The name of its way through the house, as its `Received` field has it.
     pub journey: JourneyId,
+    /// How many recipients it has.
+    pub recipients: usize,
+    /// Under LMTP, those whose scripts have refused it, by their number from 0, and what the peer
+    /// is to be told of each (RFC 5429 §2.1).
+    pub refused: Vec<(usize, Refusal)>,
 }
 
 /// A message on its way in. Dropped before [`Incoming::commit`] said yes, it never was.
@@ -104,6 +110,8 @@ pub struct Incoming {
     captured: Spool,
     /// Recipients here.
     recipients: Vec<Recipient>,
+    /// Their numbers among all that RCPT named.
+    numbers: Vec<usize>,
     /// Recipients here that stand for several.
     expanded: Vec<Recipient>,
     /// Recipients elsewhere, whose mail is captured.
@@ -177,6 +185,7 @@ impl Post {
             spool: Spool::new(self),
             captured: Spool::new(self),
             recipients: Vec::new(),
+            numbers: Vec::new(),
             expanded: Vec::new(),
             elsewhere: Vec::new(),
             relayed: Vec::new(),
@@ -255,6 +264,7 @@ impl Incoming {
             Route::Local(accounts) => {
                 self.add_local(accounts).await?;
                 self.recipients.push(recipient);
+                self.numbers.push(self.named);
             }
             Route::Forwarded {
                 accounts,
@@ -322,13 +332,14 @@ impl Incoming {
         Ok(())
     }
 
-    /// Ends the message: on `Ok` it is in the recipients' mailboxes and in the queue, on the disk.
+    /// Ends the message: on `Ok` it is in the recipients' mailboxes and in the queue, on the disk,
+    /// but for those who have refused it.
     ///
     /// # Errors
-    /// 554 5.4.6 for a loop, 552 5.3.4 for its size, 550 5.7.1 for a `From` that is not the
-    /// submitter's, 550 5.7.26 if the author's domain does not answer for it and wants it refused,
-    /// 452 4.2.2 if somebody's room was filled meanwhile (then RCPT says whose), 452 4.3.1 or 451
-    /// 4.3.0 if it cannot be stored.
+    /// 550 5.7.1 with the reason if all have refused it by their scripts, and for a `From` that is
+    /// not the submitter's; 554 5.4.6 for a loop, 552 5.3.4 for its size, 550 5.7.26 if the
+    /// author's domain does not answer for it and wants it refused, 452 4.2.2 if somebody's room
+    /// was filled meanwhile (then RCPT says whose), 452 4.3.1 or 451 4.3.0 if it cannot be stored.
     pub async fn commit(self) -> Outcome<Receipt> {
         self.finish(None).await
     }
@@ -344,7 +355,7 @@ impl Incoming {
             let concluded = scrutiny.conclude(&self.house, &self.origin, &self.sender);
             self.conclusion = Some(Box::pin(concluded).await?);
         }
-        let (mut letters, mut queue, mut blobs) = (Vec::new(), queue::Change::default(), vec![]);
+        let mut delivery = Delivery::default();
         let (front, here, captured, aside) = self.split();
         let results = front.conclusion.map(|conclusion| &conclusion.results);
         let is_junk = front
@@ -363,60 +374,46 @@ impl Incoming {
             false => Some(captured.finish(|octets| front.of_captured(&octets)).await?),
         };
         if let Some(spooled) = travels {
-            queue.begun = self.entries(&spooled);
-            blobs.push(spooled.staged.clone());
+            delivery.queue.begun = self.entries(&spooled);
+            delivery.others.push(spooled.staged.clone());
             if !self.local.is_empty() {
                 let mailbox = if is_junk { JUNK } else { INBOX };
-                letters.push(Letter::of(mailbox, self.local.clone(), spooled));
+                let letter = Letter::of(mailbox, self.local.clone(), spooled);
+                delivery.letters.push(letter);
             }
         }
         if let Some(spooled) = captured {
             let sender = self.origin.account.iter().map(Account::id);
-            letters.push(Letter::of(CAPTURED, sender.collect(), spooled));
+            let letter = Letter::of(CAPTURED, sender.collect(), spooled);
+            delivery.letters.push(letter);
         }
-        self.report(&mut letters, &mut queue, &mut blobs);
+        // Who has handed it in has gone, and hears of it by a report.
+        let hears = handed.is_none();
+        let refusals = self.filter(&mut delivery, hears).await;
+        self.report(&mut delivery, &refusals);
         if let Some(handed) = handed {
-            self.report_failed(&handed, &mut letters, &mut queue, &mut blobs);
-            queue.handed.push((handed.id, handed.left));
+            self.report_failed(&handed, &mut delivery);
+            delivery.queue.handed.push((handed.id, handed.left));
         }
-        let plans = self.filter(&mut letters, &mut queue).await;
-        let octets: u64 = letters.iter().map(|letter| letter.spooled.staged.len).sum();
-        let delivery = Delivery { letters, plans };
-        delivery.carry_out(&self.house, &queue, &blobs).await?;
+        delivery.carry_out(&self.house).await?;
+        delivery.tell(self.journey);
+        if let Some(refusal) = refusals.all {
+            return Err(Error::Refused(Why::Policy, refusal));
+        }
         tracing::info!(
             journey = %self.journey,
             from = %self.sender.reverse_path,
             recipients = self.recipients.len(),
             captured = self.elsewhere.len(),
             queued = self.relayed.len(),
-            octets,
+            octets = delivery.octets(),
             "accepted"
         );
         Ok(Receipt {
             journey: self.journey,
+            recipients: self.named,
+            refused: refusals.spoken,
         })
-    }
-
-    /// Runs the scripts of those into whose inboxes it goes: others may get it too then, here and
-    /// elsewhere.
-    async fn filter(&mut self, letters: &mut [Letter], queue: &mut queue::Change) -> Plans {
-        let mut letters = letters.iter_mut();
-        let Some(letter) = letters.find(|letter| letter.is_filtered()) else {
-            return Plans::default();
-        };
-        let arrived = Arrived {
-            journey: self.journey,
-            origin: &self.origin,
-            sender: &self.sender,
-            recipients: &self.recipients,
-            relayed: &self.relayed,
-            spooled: &letter.spooled,
-        };
-        let accounts = letter.accounts.iter().copied();
-        let plans = self.house.filter(arrived, accounts).await;
-        queue.begun.extend(plans.entries(&self.house, arrived));
-        letter.accounts.extend(plans.readers());
-        plans
     }
 
     /// What is needed at the same time to put the octets together.
@@ -437,15 +434,13 @@ impl Incoming {
         (front, &mut self.spool, &mut self.captured, &mut self.aside)
     }
 
-    /// The report of success, where one was asked for.
-    fn report(
-        &self,
-        letters: &mut Vec<Letter>,
-        queue: &mut queue::Change,
-        blobs: &mut Vec<Staged>,
-    ) {
+    /// The report of success, where one was asked for; not for those who have refused it.
+    fn report(&self, delivery: &mut Delivery, refusals: &Refusals) {
         let now = self.house.inner.outside.now();
-        let report = Report::of(&self.sender, now, &self.recipients, &self.expanded);
+        let all = self.recipients.iter().enumerate();
+        let here = all.filter(|(place, _)| !refusals.refusing.contains(place));
+        let here: Vec<&Recipient> = here.map(|(_, recipient)| recipient).collect();
+        let report = Report::of(&self.sender, now, here, &self.expanded);
         let Some(report) = report else { return };
         let (mark, header) = (
             self.journey.to_string(),
@@ -456,7 +451,9 @@ impl Incoming {
             octets: report.write(&self.house.rules().host, &mark, now, header),
             kind: LetterKind::Success,
         };
-        self.house.address(&note, now, letters, blobs, queue);
+        let (letters, blobs) = (&mut delivery.letters, &mut delivery.others);
+        self.house
+            .address(&note, now, letters, blobs, &mut delivery.queue);
     }
 }
 

@@ -7,7 +7,8 @@
 //! RFC 5321 §4.4 (trace), §6.3 (loops), RFC 6409 §8 (what submission mends), RFC 9051 §5–6 (what a
 //! mailbox is), RFC 7162 (mod-sequences), RFC 5802 §3 (what is kept of a password), RFC 7519 and
 //! 7517 (access tokens and their keys), RFC 3461 and 3464 (reports), RFC 9208 (what an
-//! account may hold), RFC 5464 (notes on mailboxes), RFC 5228 (scripts at delivery).
+//! account may hold), RFC 5464 (notes on mailboxes), RFC 5228 (scripts at delivery), RFC 5230, 5429
+//! and 5435 (what they send).
 //!
 //! Begin at [`Post`]; [`Account`] is what a logged-in connection holds; [`Incoming`] is how a
 //! message gets in:

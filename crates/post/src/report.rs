@@ -3,14 +3,20 @@
 //! Not here: when a letter has failed or waits for long (`queue`), who carries a report
 //! (`incoming`, `queue`). How a report is written is the room `message`'s to know.
 //!
-//! RFC 3461 §5.2 and §6, RFC 3464, RFC 6522, RFC 6533 §3 and §4.
+//! RFC 3461 §5.2 and §6, RFC 3464, RFC 6522, RFC 6533 §3 and §4; RFC 5429 §2.2.1 and RFC 8098 §3
+//! (refusals).
 
 use mail::{
     Address, Enhanced, ForwardPath, Host, LocalPart, Notify, Recipient, ReversePath, Timestamp,
 };
-use message::{Action, Builder, DeliveryStatus, RecipientStatus, Typed};
+use message::disposition::{Disposition, Kind, Mode};
+use message::{
+    Action, Builder, DeliveryStatus, DispositionNotification, Header, RecipientStatus, Typed,
+    message_ids,
+};
 
 use crate::Sender;
+use crate::filter::Refused;
 use crate::queue::Said;
 
 /// A report that is due: all its recipients had the same kind of fate.
@@ -71,22 +77,22 @@ impl<'a> Report<'a> {
     pub(crate) fn of(
         sender: &'a Sender,
         now: Timestamp,
-        delivered: &'a [Recipient],
+        delivered: impl IntoIterator<Item = &'a Recipient>,
         expanded: &'a [Recipient],
     ) -> Option<Self> {
         // RFC 3461 §5.2
         let ReversePath::Address(to) = &sender.reverse_path else {
             return None;
         };
-        let told = |recipients: &'a [Recipient], action| {
-            let asked = recipients.iter().filter(|one| wants_success(one.notify));
-            asked.map(move |recipient| Told {
-                recipient,
-                action,
-                said: None,
-            })
-        };
-        let told = told(delivered, Action::Delivered).chain(told(expanded, Action::Expanded));
+        let delivered = delivered.into_iter().map(|one| (one, Action::Delivered));
+        let expanded = expanded.iter().map(|one| (one, Action::Expanded));
+        let all = delivered.chain(expanded);
+        let asked = all.filter(|(one, _)| wants_success(one.notify));
+        let told = asked.map(|(recipient, action)| Told {
+            recipient,
+            action,
+            said: None,
+        });
         let told: Vec<_> = told.collect();
         (!told.is_empty()).then_some(Self {
             to,
@@ -255,6 +261,63 @@ impl<'a> Report<'a> {
         }
         written
     }
+}
+
+/// The receipt that a recipient's filter has refused a letter, of which the first octets are given,
+/// and what is returned; the mark is as that of a report.
+// RFC 5429 §2.2.1, RFC 8098 §3
+pub(crate) fn receipt_of_refusal(
+    host: &Host,
+    (mark, now): (&str, Timestamp),
+    refused: &Refused,
+    to: &Address,
+    (letter, returned): (&[u8], Returned<'_>),
+) -> Vec<u8> {
+    let recipient = match &refused.recipient.forward_path {
+        ForwardPath::Address(address) => Some(address.clone()),
+        ForwardPath::Postmaster => postmaster(host),
+    };
+    let written = recipient.as_ref().map(Address::written).unwrap_or_default();
+    let original = refused.recipient.orcpt.as_deref();
+    let original = original.and_then(|orcpt| orcpt.split_once(';'));
+    let id = Header::first(letter, "Message-ID");
+    let receipt = DispositionNotification {
+        reporting_ua: Some((host.to_ascii(), Some("Caramel".to_owned()))),
+        original: original.map(|(kind, text)| typed(kind, text)),
+        recipient: Some(typed("rfc822", &written)),
+        message_id: id.and_then(|field| message_ids(field.value).into_iter().next()),
+        disposition: Some(Disposition {
+            action: Mode::Automatic,
+            sending: Mode::Automatic,
+            kind: Kind::Deleted,
+            modifiers: Vec::new(),
+        }),
+        ..DispositionNotification::default()
+    };
+    let text = format!(
+        "The message was refused by the recipient's mail filtering program.\nThe reason given was \
+         as follows:\n\n{}\n",
+        refused.reason.replace('\r', "")
+    );
+    let mut builder = Builder::new().field("Return-Path", "<>").date(now);
+    if let Some(recipient) = &recipient {
+        // RFC 8098 §3
+        builder = builder.from("", recipient);
+    }
+    let builder = builder
+        .to("", to)
+        .subject("Refused: your message came back")
+        .message_id(&format!("{mark}.refused@{}", host.to_ascii()))
+        .answering(letter)
+        .field("Auto-Submitted", "auto-replied")
+        .text(&text)
+        .disposition_notification(&receipt);
+    match returned {
+        Returned::Header([]) => builder,
+        Returned::Header(header) => builder.returned_header(header),
+        Returned::Whole(message) => builder.enclose(message),
+    }
+    .build()
 }
 
 /// What was said, as people read it.

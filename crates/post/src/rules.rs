@@ -90,7 +90,8 @@ pub struct Rules {
     pub script_octets_max: usize,
     /// Octets of all scripts of an account.
     pub scripts_octets_max: u64,
-    /// Identifiers that the scripts of an account remember.
+    /// Identifiers that the scripts of an account remember, and senders that they have answered; at
+    /// least 1000 (RFC 5230 §4.2).
     pub seen_max: usize,
     /// Addresses that a script may send one message on to; 0 for none.
     pub redirects_max: usize,
@@ -162,7 +163,7 @@ impl Rules {
             scripts_max: 50,
             script_octets_max: 128 * 1024,
             scripts_octets_max: 1024 * 1024,
-            seen_max: 1000,
+            seen_max: 4000,
             redirects_max: 4,
             scripts_memory_octets_max: 32 * 1024 * 1024,
             section_octets_max: 16 * 1024 * 1024,

@@ -25,15 +25,9 @@ mod shelf;
 
 pub(crate) use shelf::Shelf;
 
-/// What is not carried out at delivery: for want of somebody to send a message, of lists, of
-/// filters for spam and viruses, or since it is about something else than delivery.
-const WITHOUT: [&str; 13] = [
-    "reject",
-    "ereject",
-    "vacation",
-    "vacation-seconds",
-    "enotify",
-    "fcc",
+/// What is not carried out at delivery: for want of lists, of filters for spam and viruses, of a
+/// queue that knows times for delivery, or since it is about something else than delivery.
+const WITHOUT: [&str; 7] = [
     "redirect-deliverby",
     "envelope-deliverby",
     "extlists",
@@ -44,7 +38,13 @@ const WITHOUT: [&str; 13] = [
 ];
 
 /// What is carried out only where letters leave for other hosts.
-const WHERE_IT_LEAVES: [&str; 1] = ["redirect-dsn"];
+const WHERE_IT_LEAVES: [&str; 5] = [
+    "redirect-dsn",
+    "vacation",
+    "vacation-seconds",
+    "enotify",
+    "fcc",
+];
 
 /// Steps of one run at delivery: a connection's thread carries it out.
 const STEPS_MAX: u64 = 50_000;
@@ -81,6 +81,12 @@ impl Post {
         let limits = self.script_limits();
         let most = u32::try_from(limits.redirects_max).unwrap_or(u32::MAX);
         limits.abilities.redirects().then_some(most)
+    }
+
+    /// The schemes of URIs by which a script may tell somebody.
+    pub fn script_notify_methods(&self) -> impl Iterator<Item = &'static str> {
+        let tells = self.script_abilities().any(|name| name == "enotify");
+        tells.then_some("mailto").into_iter()
     }
 
     /// What bounds a script, in its text and when it runs.

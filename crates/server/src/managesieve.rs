@@ -17,6 +17,11 @@ fn policy(hall: &Hall) -> Policy {
         cleartext_passwords: hall.door.is_indoors(),
         extensions: hall.post.script_abilities().map(str::to_owned).collect(),
         redirects_max: hall.post.script_redirects_max(),
+        notify_methods: hall
+            .post
+            .script_notify_methods()
+            .map(str::to_owned)
+            .collect(),
         script_octets_max: rules.script_octets_max,
         ..usual
     }

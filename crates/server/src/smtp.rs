@@ -175,7 +175,18 @@ impl Desk {
             Ok(receipt) => {
                 let (conn, journey) = (self.guest.peer.conn, receipt.journey);
                 tracing::info!(%conn, %journey, "taken");
-                Answer::Stored(format!("Taken as {journey}"))
+                let taken = format!("Taken as {journey}");
+                if receipt.refused.is_empty() {
+                    return Answer::Stored(taken);
+                }
+                // RFC 2033 §4.2
+                let mut each = vec![Ok(taken); receipt.recipients];
+                for (number, refusal) in receipt.refused {
+                    if let Some(answer) = each.get_mut(number) {
+                        *answer = Err(refusal);
+                    }
+                }
+                Answer::Each(each)
             }
             Err(error) => self.refused(&error),
         }

@@ -82,7 +82,7 @@ impl Post {
     }
 
     /// Looks at an account in memory, at what may not be on the disk yet; none if it has gone.
-    async fn peek<T: Send>(
+    pub(super) async fn peek<T: Send>(
         &self,
         keeper: &Arc<Keeper>,
         look: impl Fn(&Ledger) -> T + Send + Sync,

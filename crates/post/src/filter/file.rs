@@ -6,7 +6,7 @@ use mail::{FlagSet, MailboxId, Timestamp};
 
 use super::{Filing, Plan, Plans, end_of};
 use crate::draft::{self, Draft};
-use crate::ledger::{KEYWORDS_MAX, Ledger};
+use crate::ledger::{Folder, KEYWORDS_MAX, Ledger};
 use crate::mailbox;
 use crate::spool::Spooled;
 use crate::{Error, Outcome, Quota, Rules};
@@ -71,6 +71,36 @@ impl Plans {
         }
         Ok(())
     }
+}
+
+/// Files a copy of a letter that a script has made; there is none where there is no room for it.
+// RFC 8580 §3
+pub(crate) fn file_copy(
+    draft: &mut Draft<'_>,
+    filing: &Filing,
+    letter: &Spooled,
+    desk: Desk<'_>,
+) -> Outcome<()> {
+    if desk.quota.is_exhausted(draft.ledger().counters.usage) {
+        return Ok(());
+    }
+    let mailbox = place(draft, filing, desk)?;
+    let messages_max = desk.rules.mailbox_messages_max;
+    let full = |folder: &Folder| folder.entries.len() >= messages_max;
+    if draft.ledger().folder(mailbox).is_ok_and(full) {
+        return Ok(());
+    }
+    let flags = fitting(draft.ledger(), mailbox, &filing.flags);
+    let email = draft.email(&letter.row());
+    let filing = draft::Filing {
+        email,
+        flags: &flags,
+        date: desk.now,
+        now: desk.now,
+        size: letter.staged.len,
+        unended: letter.unended,
+    };
+    draft.file(mailbox, filing, messages_max).map(|_| ())
 }
 
 /// The mailbox that a filing means, made if that is wanted; the inbox where that cannot be.

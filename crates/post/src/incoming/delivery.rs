@@ -4,22 +4,60 @@
 
 use std::collections::BTreeSet;
 
-use mail::{AccountId, FlagSet, MailboxId, Role, Timestamp};
+use mail::{AccountId, FlagSet, JourneyId, MailboxId, Role, Timestamp};
 use store::Staged;
 
 use super::{INBOX, JUNK};
-use crate::draft::{Draft, Filing};
-use crate::filter::{Desk, Plans};
+use crate::draft::{self, Draft};
+use crate::filter::{Desk, Filing, Plans, Remember, end_of, file_copy};
 use crate::ledger::Folder;
+use crate::queue::Entry;
 use crate::spool::Spooled;
 use crate::{Error, Outcome, Post, Why, queue};
 
 /// Messages for several accounts, in one durable step.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Delivery {
     pub(crate) letters: Vec<Letter>,
     /// What scripts want of the one that goes into inboxes.
     pub(crate) plans: Plans,
+    /// What changes in the queue.
+    pub(crate) queue: queue::Change,
+    /// Bodies that only the queue mentions; one that letters have as well may be among them.
+    pub(crate) others: Vec<Staged>,
+    /// What scripts send besides.
+    pub(crate) outgoing: Vec<Outgoing>,
+}
+
+/// A letter that a script has made, on its ways.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    /// Whose script.
+    pub(crate) account: AccountId,
+    /// The command that has made it.
+    pub(crate) deed: &'static str,
+    /// It is sent only if this was not remembered, and then it is.
+    pub(crate) once: Option<Remember>,
+    /// For people here.
+    pub(crate) letters: Vec<Letter>,
+    /// For other hosts.
+    pub(crate) entries: Vec<Entry>,
+    /// The body of these.
+    pub(crate) body: Option<Staged>,
+    /// Where a copy is filed in the account, and what of.
+    pub(crate) copy: Option<(Filing, Spooled)>,
+}
+
+impl Outgoing {
+    /// True if something of it is kept in its owner's account.
+    const fn is_noted(&self) -> bool {
+        self.once.is_some() || self.copy.is_some()
+    }
+
+    fn staged(&self) -> impl Iterator<Item = &Staged> {
+        let copy = self.copy.as_ref().map(|(_, letter)| &letter.staged);
+        self.body.iter().chain(copy)
+    }
 }
 
 /// One of them: whose mailboxes of which name it goes into.
@@ -63,29 +101,66 @@ impl Letter {
 }
 
 impl Delivery {
-    /// Delivers them, and changes the queue, in one step. `others` are bodies that only the queue
-    /// mentions; one that letters have as well may be among them.
-    pub(crate) async fn carry_out(
-        &self,
-        house: &Post,
-        queue: &queue::Change,
-        others: &[Staged],
-    ) -> Outcome<()> {
-        let accounts = self.letters.iter().flat_map(|letter| &letter.accounts);
-        let accounts: BTreeSet<AccountId> = accounts.copied().collect();
+    /// Octets of all letters.
+    pub(super) fn octets(&self) -> u64 {
+        let letters = self.letters.iter();
+        letters.map(|letter| letter.spooled.staged.len).sum()
+    }
+
+    /// A line in the log for each letter that a script has sent.
+    pub(super) fn tell(&self, journey: JourneyId) {
+        for one in &self.outgoing {
+            let (account, deed) = (one.account.0, one.deed);
+            let (here, elsewhere) = (one.letters.len(), one.entries.len());
+            tracing::info!(%journey, account, deed, here, elsewhere, "sent by a script");
+        }
+    }
+
+    /// Delivers them, and changes the queue, in one step.
+    pub(crate) async fn carry_out(&mut self, house: &Post) -> Outcome<()> {
+        loop {
+            let mut answered = BTreeSet::new();
+            let done = self.try_to(house, &mut answered).await;
+            if answered.is_empty() {
+                return done;
+            }
+            // Another letter of the same sender was answered meanwhile.
+            let due = |one: &Outgoing| one.once.is_none() || !answered.contains(&one.account);
+            self.outgoing.retain(due);
+        }
+    }
+
+    async fn try_to(&self, house: &Post, answered: &mut BTreeSet<AccountId>) -> Outcome<()> {
+        let letters: Vec<&Letter> = self.letters().collect();
+        let accounts = letters.iter().flat_map(|letter| &letter.accounts);
+        let owners = self.outgoing.iter().filter(|one| one.is_noted());
+        let accounts: BTreeSet<AccountId> = accounts
+            .chain(owners.map(|one| &one.account))
+            .copied()
+            .collect();
         let keepers: Vec<_> = accounts.iter().map(|id| house.keeper(*id)).collect();
         let now = house.inner.outside.now();
-        let blobs = self.letters.iter().map(|letter| &letter.spooled.staged);
+        let blobs = letters.iter().map(|letter| &letter.spooled.staged);
+        let sent = self.outgoing.iter().flat_map(Outgoing::staged);
         let mut seen = BTreeSet::new();
         let blobs = blobs
             .chain(self.plans.staged())
-            .chain(others)
+            .chain(&self.others)
+            .chain(sent)
             .filter(|staged| seen.insert(staged.blob));
         let blobs: Vec<Staged> = blobs.cloned().collect();
+        let mut queue = self.queue.clone();
+        let entries = self.outgoing.iter().flat_map(|one| &one.entries);
+        queue.begun.extend(entries.cloned());
         let filed = house
-            .change_with_queue(&keepers, &blobs, queue, |index, draft| {
+            .change_with_queue(&keepers, &blobs, &queue, |index, draft| {
                 let account = keepers.get(index).map(|keeper| keeper.account);
-                self.file(draft, account.unwrap_or_default(), now, house)
+                let account = account.unwrap_or_default();
+                if self.is_answered(draft, account, now) {
+                    answered.insert(account);
+                    return Err(Error::limit("It was answered meanwhile"));
+                }
+                self.file(draft, account, now, house)
             })
             .await;
         match filed {
@@ -100,6 +175,22 @@ impl Delivery {
         }
     }
 
+    /// All letters, those that scripts have made among them.
+    fn letters(&self) -> impl Iterator<Item = &Letter> {
+        let made = self.outgoing.iter().flat_map(|one| &one.letters);
+        self.letters.iter().chain(made)
+    }
+
+    /// True if an answer of the account's is not due any more.
+    // RFC 5230 §4.2
+    fn is_answered(&self, draft: &Draft<'_>, account: AccountId, now: Timestamp) -> bool {
+        let mut own = self.outgoing.iter().filter(|one| one.account == account);
+        own.any(|one| {
+            let until = one.once.and_then(|once| draft.ledger().seen.get(&once.key));
+            until.is_some_and(|until| *until > now.seconds)
+        })
+    }
+
     fn file(
         &self,
         draft: &mut Draft<'_>,
@@ -107,12 +198,20 @@ impl Delivery {
         now: Timestamp,
         house: &Post,
     ) -> Outcome<()> {
-        let quota = house.quota(account);
+        let (rules, quota) = (house.rules(), house.quota(account));
+        let desk = Desk { rules, quota, now };
+        for made in self.outgoing.iter().filter(|one| one.account == account) {
+            if let Some(once) = made.once {
+                let until = end_of(now, once.seconds);
+                draft.remember_seen(once.key, (until, now), rules.seen_max);
+            }
+            if let Some((filing, letter)) = &made.copy {
+                file_copy(draft, filing, letter, desk)?;
+            }
+        }
         let own = |letter: &&Letter| letter.accounts.contains(&account);
-        for letter in self.letters.iter().filter(own) {
+        for letter in self.letters().filter(own) {
             if let Some(plan) = self.plans.of(account).filter(|_| letter.is_filtered()) {
-                let rules = house.rules();
-                let desk = Desk { rules, quota, now };
                 self.plans.carry_out(plan, draft, &letter.spooled, desk)?;
                 continue;
             }
@@ -123,13 +222,13 @@ impl Delivery {
                 LetterKind::Success if exhausted => continue,
                 LetterKind::Letter | LetterKind::Success | LetterKind::Failure => {}
             }
-            let messages_max = house.rules().mailbox_messages_max;
+            let messages_max = rules.mailbox_messages_max;
             let mailbox = place(draft, letter.mailbox, now)?;
             let full = |folder: &Folder| folder.entries.len() >= messages_max;
             if letter.kind != LetterKind::Letter && draft.ledger().folder(mailbox).is_ok_and(full) {
                 continue;
             }
-            let filing = Filing {
+            let filing = draft::Filing {
                 email: draft.email(&letter.spooled.row()),
                 flags: &FlagSet::new(),
                 date: now,

@@ -54,7 +54,7 @@ struct Known {
 }
 
 /// What one step of the store changes in the queue.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Change {
     /// Letters that come.
     pub(crate) begun: Vec<Entry>,

@@ -17,7 +17,6 @@ use store::Hint;
 
 use super::entry::{Entry, Said, Waiting};
 use super::{Change, Claimed, destination};
-use crate::filter::Plans;
 use crate::incoming::{Delivery, INBOX, Letter, LetterKind};
 use crate::report::{Report, Returned, Told, in_words, wants_delay, wants_failure, wants_success};
 use crate::spool::Spooled;
@@ -328,9 +327,13 @@ impl Post {
         for note in notes {
             self.address(note, now, &mut letters, &mut blobs, &mut change);
         }
-        let plans = Plans::default();
-        let delivery = Delivery { letters, plans };
-        delivery.carry_out(self, &change, &blobs).await
+        let mut delivery = Delivery {
+            letters,
+            queue: change,
+            others: blobs,
+            ..Delivery::default()
+        };
+        delivery.carry_out(self).await
     }
 
     /// Puts a note into the mailboxes here that its reader's address leads to, and into the queue

@@ -6,6 +6,7 @@
     reason = "tests"
 )]
 
+mod answered;
 mod arranged;
 mod audit;
 mod catenate;
@@ -29,6 +30,7 @@ mod past;
 mod previews;
 mod queue;
 mod quota;
+mod refused;
 mod removed_mail;
 mod replace;
 mod reports;

@@ -9,6 +9,8 @@ use mail::Host;
 use post::{Alias, AliasSource, DomainKey, Elsewhere, Keyring, Rules};
 use rcgen::{KeyPair, PKCS_RSA_SHA256};
 
+use crate::filter::runs;
+use crate::queue::claim_one;
 use crate::trust::key;
 use crate::world::{World, address, origin, recipient, rules, sender, whole};
 
@@ -155,4 +157,29 @@ async fn only_letters_of_that_domains_authors_are_signed() {
         let stored = whole(&eve, "INBOX", number).await;
         assert!(!stored.contains("DKIM-Signature"), "{stored}");
     }
+}
+
+#[tokio::test]
+async fn answers_are_signed_as_what_their_owner_sends() {
+    let (rules, records) = signing();
+    let rules = Rules {
+        elsewhere: Elsewhere::Relay,
+        ..rules
+    };
+    let world = World::with(&["ada"], rules).await;
+    let ada = world.account("ada").await;
+    let script = "require [\"vacation\", \"fcc\"]; vacation :fcc \"Archive\" \"Away\";";
+    runs(&ada, script).await;
+    let letter = "From: bob@elsewhere.example\r\nTo: ada@example.org\r\n\r\nhello\r\n";
+    world.deliver(&["ada"], letter).await.unwrap();
+    let queued = claim_one(&world, "elsewhere.example").await;
+    let answer = world.post.read(queued.entry.range()).await.unwrap();
+    let answer = String::from_utf8(answer.to_vec()).unwrap();
+    assert!(answer.starts_with("DKIM-Signature:"), "{answer}");
+    let worth = verified(&answer, &records);
+    assert!(
+        worth.len() == 2 && worth.iter().all(|(_, worth)| *worth == Outcome::Pass),
+        "{worth:?}"
+    );
+    assert_eq!(whole(&ada, "Archive", 1).await, answer);
 }
