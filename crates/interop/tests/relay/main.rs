@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod postfix;
+mod scripts;
 mod sink;
 
 use std::path::PathBuf;
