@@ -26,6 +26,7 @@ use crate::undo::{self, Purge, Undo};
 use crate::upgrade::{self, Upgrade};
 use crate::verdicts::{self, TrustCommand};
 use crate::verify::{self, VerifyDisk};
+use crate::why::{self, Why};
 use crate::{
     certificate, config, demo, directory, inspect, papers, reclaim, serve, stats, transfer,
 };
@@ -66,6 +67,12 @@ enum Command {
     /// Letters that wait to leave for other hosts.
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// Tells what happened to a letter: how it came, what was checked, what a script did with it,
+    /// where it was filed, who was asked to take it and what they said, and what comes next.
+    ///
+    /// Refused letters are not remembered; the log has them. What is told is kept for a while
+    /// (`[journeys] window`).
+    Why(Why),
     /// Lists the connections that are open.
     Connections(Listing),
     /// Shows what is being said, live, as a dialogue.
@@ -424,6 +431,7 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         Command::Alias(AliasCommand::List(listing)) => directory::list_aliases(config, listing),
         Command::Alias(AliasCommand::Rm { source }) => directory::remove_alias(config, source),
         Command::Queue(asked) => queue::run(config, asked),
+        Command::Why(asked) => why::run(config, asked),
         Command::Connections(listing) => dialogue::connections(config, listing),
         Command::Dialogue(dialogue) => dialogue::run(config, dialogue),
         Command::Import(import) => transfer::import(config, import),

@@ -52,6 +52,7 @@ mod undo;
 mod upgrade;
 mod verdicts;
 mod verify;
+mod why;
 mod zone;
 
 fn main() -> ExitCode {

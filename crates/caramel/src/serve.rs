@@ -130,6 +130,7 @@ pub(crate) fn rules(config: &Config) -> Rules {
         message_octets_max: config.message_size(),
         recipients_max: to_usize(config.recipients()),
         quota: config.quota(),
+        journeys_kept: config.journeys_window(),
         undo: config.undo(),
         removed_mail: config.shows_removed_mail(),
         scram_sha1: config.scram_sha1(),

@@ -334,7 +334,7 @@ fn with_choices(undo: &Undo, arguments: Value) -> Value {
 }
 
 /// A date, or how long ago, as seconds since 1970.
-fn read_moment(text: &str) -> Result<i64, Complaint> {
+pub(crate) fn read_moment(text: &str) -> Result<i64, Complaint> {
     if let Ok(moment) = moment::parse(text) {
         return Ok(moment.seconds);
     }

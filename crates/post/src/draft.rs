@@ -26,6 +26,7 @@ use list::List;
 use crate::access::{self, Acl, Grantee};
 use crate::happenings::{Author, Happening, What};
 use crate::history::Actor;
+use crate::journey::Event;
 use crate::ledger::{Folder, KEYWORDS_MAX, Ledger, VANISHED_MAX, VANISHED_RUNS_MAX};
 use crate::metadata::WHOLE;
 use crate::sums::Sums;
@@ -218,6 +219,19 @@ impl<'a> Draft<'a> {
         }
         self.happened(mailbox, What::Arrived);
         Ok(uid)
+    }
+
+    /// Where this batch has filed messages: the last one of each mailbox.
+    pub(crate) fn filed_last(&self) -> Vec<Event> {
+        let filed = self.filed.iter();
+        let events = filed.filter_map(|mailbox| {
+            let folder = self.ledger.folder(*mailbox).ok()?;
+            Some(Event::Filed {
+                mailbox: folder.row.name.clone(),
+                uid: folder.entries.last()?.uid,
+            })
+        });
+        events.collect()
     }
 
     /// Counts one more entry for an email that has one already.

@@ -24,6 +24,7 @@ use store::Staged;
 
 use crate::Post;
 use crate::incoming::{Origin, Sender};
+use crate::journey::Event;
 use crate::keeper::Keeper;
 use crate::ledger::Ledger;
 use crate::queue::Entry;
@@ -95,6 +96,8 @@ pub(crate) struct Plan {
     refused: Option<Refused>,
     /// Letters that are made because of it.
     made: Vec<Made>,
+    /// What is told of it.
+    pub(crate) told: Vec<Event>,
 }
 
 /// A script's refusal.
@@ -245,6 +248,7 @@ impl Post {
     ) -> Vec<Reader> {
         let mut plan = Plan {
             came: reader.version(),
+            told: told(&ended),
             ..Plan::default()
         };
         let (mut redirects, mut notices) = (Vec::new(), 0);
@@ -287,7 +291,13 @@ impl Post {
             Err(trouble) => {
                 let (journey, account) = (arrived.journey, reader.account.0);
                 tracing::warn!(%journey, account, trouble, "not sent on; the message is kept");
-                plans.plans.insert(reader.account, Plan::kept(reader));
+                let told = plan.told.into_iter();
+                let told = told.chain(std::iter::once(Event::ScriptFailed(trouble.to_string())));
+                let plan = Plan {
+                    told: told.collect(),
+                    ..Plan::kept(reader)
+                };
+                plans.plans.insert(reader.account, plan);
                 Vec::new()
             }
         }
@@ -419,6 +429,16 @@ impl Spooled {
 /// The role that an attribute names: `\Junk`.
 fn role(attribute: &str) -> Option<Role> {
     Role::parse(attribute.strip_prefix('\\')?)
+}
+
+/// What a journey tells of a script's run.
+fn told(ended: &Ended) -> Vec<Event> {
+    let deeds = ended.actions.iter().map(|action| Event::Filtered {
+        deed: action.deed.name().to_owned(),
+        cause: action.cause.to_string(),
+    });
+    let trouble = ended.fault.as_ref().map(ToString::to_string);
+    deeds.chain(trouble.map(Event::ScriptFailed)).collect()
 }
 
 /// A line in the log for each action, and for what went wrong.

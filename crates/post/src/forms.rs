@@ -9,7 +9,7 @@ use message::SEARCH_TEXT_VERSION;
 use store::{Partition, Table};
 
 use crate::directory::rows;
-use crate::{access, import, queue, tables};
+use crate::{access, import, journey, queue, tables};
 
 /// A table, and the versions of its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +100,7 @@ pub const ROW_FORMS: [RowForm; rows::ALL.len() + tables::ALL.len() + queue::ALL.
     account(tables::SCRIPTS, "scripts", tables::VERSIONS),
     account(tables::SCRIPT_TEXTS, "texts of scripts", tables::VERSIONS),
     account(tables::SEEN, "what scripts have seen", tables::VERSIONS),
+    account(journey::TABLE, "journeys", journey::VERSIONS),
     account(tables::IMPORT_JOURNAL, "imports", import::VERSIONS),
     account(tables::IMPORT_NOTES, "notes on imports", import::VERSIONS),
     account(tables::HISTORY, "operations", tables::VERSIONS),
@@ -110,6 +111,7 @@ pub const ROW_FORMS: [RowForm; rows::ALL.len() + tables::ALL.len() + queue::ALL.
     of_queue(queue::DUE, "letters by time"),
     of_queue(queue::DESTINATIONS, "letters by destination"),
     of_queue(queue::HANDED, "letters handed in"),
+    of_queue(journey::QUEUE_TABLE, "journeys in the queue"),
 ];
 
 /// The form of a table's rows; none for a table that is not known.

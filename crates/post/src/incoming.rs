@@ -22,12 +22,13 @@ pub(crate) use onward::{original, without_success};
 use crate::captured;
 use crate::gap::{Fronted, field, held_place};
 use crate::handed::{HandedIn, LocalUser};
+use crate::journey::Teller;
 use crate::ledger::Ledger;
 use crate::queue;
 use crate::report::{Report, Returned};
 use crate::scrutiny::{Conclusion, Scrutiny, header_too_large};
 use crate::signing::Signer;
-use crate::spool::{Spool, too_big};
+use crate::spool::{Spool, Spooled, too_big};
 use crate::trace::{self, Trace, Traced};
 use crate::{Account, Elsewhere, Error, Outcome, Post, Route, Usage, Why};
 
@@ -373,6 +374,7 @@ impl Incoming {
             true => None,
             false => Some(captured.finish(|octets| front.of_captured(&octets)).await?),
         };
+        delivery.teller = self.teller(travels.as_ref().or(captured.as_ref()));
         if let Some(spooled) = travels {
             delivery.queue.begun = self.entries(&spooled);
             delivery.others.push(spooled.staged.clone());
@@ -414,6 +416,25 @@ impl Incoming {
             recipients: self.named,
             refused: refusals.spoken,
         })
+    }
+
+    /// What is told of the way it came.
+    fn teller(&self, spooled: Option<&Spooled>) -> Teller {
+        let Some(spooled) = spooled.filter(|_| self.house.tells_journeys()) else {
+            return Teller::default();
+        };
+        let to = [
+            &self.recipients,
+            &self.expanded,
+            &self.relayed,
+            &self.elsewhere,
+        ];
+        let to = to.into_iter().flatten();
+        let to = to.map(|one| one.forward_path.to_string()).collect();
+        let results = self.conclusion.as_ref();
+        let results = results.map(|conclusion| conclusion.results.write());
+        let way = (&self.origin, &self.sender);
+        Teller::of((self.journey, to), way, spooled, results)
     }
 
     /// What is needed at the same time to put the octets together.

@@ -471,7 +471,7 @@ impl Post {
     ) -> Option<Settling> {
         let prepared = desk
             .as_mut()
-            .and_then(|desk| desk.prepare(&self.inner.queue, change));
+            .and_then(|desk| desk.prepare(&self.inner.queue, change, self.tells_journeys()));
         let queue = prepared.map(|(writes, party)| {
             batch.parts.push(writes);
             party

@@ -96,6 +96,7 @@ mod history;
 mod house;
 mod import;
 mod incoming;
+mod journey;
 mod keeper;
 mod ledger;
 mod login;
@@ -147,6 +148,7 @@ pub use history::{Client, Operation, OperationKind, OperationState, UndoRules};
 pub use house::Post;
 pub use import::{Arrival, Destination, Import, ImportNote, Imported, SourceId};
 pub use incoming::{Incoming, Origin, Protocol, Receipt, Sender, Tls};
+pub use journey::{ArrivalTold, AttemptResult, Event, JourneyStep, JourneyTold, Sought};
 pub use login::{
     Introspected, IntrospectedError, KEY_SET_OCTETS_MAX, KeySet, KeySetError, ScramHash, ScramKeys,
     TokenProof, TokenRules, is_signed_token,

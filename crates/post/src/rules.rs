@@ -33,6 +33,8 @@ pub struct Rules {
     pub sends_per_hour_max: u32,
     /// How long letters wait in the queue, and for how long.
     pub queue: QueueRules,
+    /// How long it is remembered what happened to each letter; zero for not at all.
+    pub journeys_kept: Duration,
     /// Who gets mail for postmaster and abuse where no alias says so: the account with this
     /// address, or the oldest account.
     pub postmaster: Option<mail::Address>,
@@ -136,6 +138,7 @@ impl Rules {
             trusted_networks: Vec::new(),
             sends_per_hour_max: 0,
             queue: QueueRules::default(),
+            journeys_kept: Duration::from_secs(30 * 24 * 60 * 60),
             postmaster: None,
             trust: TrustRules::default(),
             keys: Arc::default(),

@@ -8,8 +8,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use mail::{EmailId, Keyword, MailboxId, ModSeq, Role, Timestamp, Uid, UidValidity};
 use store::{Table, Write};
 
-use crate::Usage;
 use crate::octets::{Reader, Writer};
+use crate::{Usage, journey};
 
 mod emails;
 mod history;
@@ -74,7 +74,7 @@ pub(crate) const GONE: Table = Table(31);
 pub(crate) const REMEMBERED: Table = Table(32);
 
 /// All tables of an account.
-pub(crate) const ALL: [Table; 19] = [
+pub(crate) const ALL: [Table; 20] = [
     COUNTERS,
     MAILBOXES,
     NEXT_UIDS,
@@ -89,6 +89,7 @@ pub(crate) const ALL: [Table; 19] = [
     SCRIPTS,
     SCRIPT_TEXTS,
     SEEN,
+    journey::TABLE,
     IMPORT_JOURNAL,
     IMPORT_NOTES,
     HISTORY,

@@ -60,7 +60,7 @@ impl Trace<'_> {
         };
         let mut text = format!("Received: from {helo} ({address})\r\n");
         let by = rules.host.to_ascii();
-        let with = self.protocol();
+        let with = origin.protocol_name(self.smtputf8);
         text.push_str(&format!("\tby {by} (Caramel) with {with}"));
         if let Some(tls) = &origin.tls {
             let (version, cipher) = (printable(&tls.version), printable(&tls.cipher));
@@ -91,19 +91,21 @@ impl Trace<'_> {
         let host = self.rules.host.to_ascii();
         forged(octets, &host).map(|range| range.start).collect()
     }
+}
 
+impl Origin {
+    /// The protocol, as a trace field has it.
     // RFC 3848, RFC 6531 §4.3
-    fn protocol(&self) -> String {
-        let Self { origin, .. } = self;
-        let base = match (origin.protocol, self.smtputf8) {
+    pub(crate) fn protocol_name(&self, smtputf8: bool) -> String {
+        let base = match (self.protocol, smtputf8) {
             (Protocol::Smtp, _) => return "SMTP".into(),
             (Protocol::Esmtp, false) => "ESMTP",
             (Protocol::Esmtp, true) => "UTF8SMTP",
             (Protocol::Lmtp, false) => "LMTP",
             (Protocol::Lmtp, true) => "UTF8LMTP",
         };
-        let tls = if origin.tls.is_some() { "S" } else { "" };
-        let login = if origin.account.is_some() { "A" } else { "" };
+        let tls = if self.tls.is_some() { "S" } else { "" };
+        let login = if self.account.is_some() { "A" } else { "" };
         format!("{base}{tls}{login}")
     }
 }

@@ -109,7 +109,13 @@ async fn forget(post: &Post) {
             Ok(accounts) => tracing::info!(accounts, "removed accounts were erased"),
             Err(error) => failed(error),
         }
+        if let Err(error) = post.forget_journeys(None).await {
+            failed(error);
+        }
         for account in post.accounts() {
+            if let Err(error) = post.forget_journeys(Some(account.id)).await {
+                failed(error);
+            }
             match post.forget_operations(account.id).await {
                 Ok(0) => {}
                 Ok(operations) => {

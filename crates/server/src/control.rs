@@ -19,6 +19,7 @@ use crate::visit::Visit;
 mod account;
 mod audit;
 mod backup;
+mod journey;
 mod queue;
 mod script;
 mod transfer;
@@ -74,6 +75,9 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
     }
     if method.starts_with("Queue/") {
         return queue::administer(post, method, &arguments).await;
+    }
+    if method == "Journey/query" {
+        return journey::administer(post, &arguments).await;
     }
     if method.starts_with("Script/") {
         return script::administer(post, method, &arguments).await;

@@ -264,6 +264,9 @@ settings! {
          room then, and reading what is in them about twice the processor time. A file that would \
          not become a tenth shorter stays as it is. Letters above 256K have files of their own, \
          which are not compressed.";
+    JOURNEYS_WINDOW = ["journeys"] "window": Kind::Span, "\"30d\"", "\"90d\"",
+        "How long it is remembered what happened to each letter, for `caramel why`; `0s` for not \
+         at all. It takes some 300 octets for each recipient of a letter.";
     UNDO_WINDOW = ["undo"] "window": Kind::Span, "\"30d\"", "\"14d\"",
         "How long what was done in an account, and a removed account, can be undone \
          (`caramel undo`). What is too old is forgotten within an hour. `0s` remembers nothing: \
@@ -419,6 +422,10 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     (
         "undo",
         "What is remembered of what people and their programs do, so that it can be undone.",
+    ),
+    (
+        "journeys",
+        "What is remembered of what happens to letters, so that it can be told (`caramel why`).",
     ),
     ("privacy", "What may be seen of people's mail."),
     ("log", "What is logged."),

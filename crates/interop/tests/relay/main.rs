@@ -257,6 +257,62 @@ fn what_is_refused_now_is_tried_again_and_what_is_refused_comes_back() {
 }
 
 #[test]
+fn a_letters_story_is_told() {
+    let sink = Sink::start("127.0.0.2", 0, None);
+    let town = town("a.example A 127.0.0.2", sink.port, "");
+    town.send(
+        &["later@a.example", "never@a.example", "alan@test.localhost"],
+        "a story",
+        &[],
+    );
+    sink.takes(1);
+    town.is_done();
+    let why = |words: &[&str]| {
+        let words = [&["why"], words].concat();
+        town.server.output(&words, "").unwrap()
+    };
+    let told = String::from_utf8(why(&["story"]).stdout).unwrap();
+    for (place, wanted) in [
+        "came from ada@test.localhost for <alan@test.localhost>, <later@a.example>, <never@a.example>",
+        "logged in as ada@test.localhost",
+        "subject: a story",
+        "alan@test.localhost: filed into INBOX, UID 1",
+        "queued as",
+        "for a.example: <later@a.example>, <never@a.example>",
+        "<later@a.example> deferred: ",
+        "said: 4",
+        "<never@a.example> bounced: ",
+        "said: 550 5.1.1 No such user",
+        "waits; it is tried again at",
+        "<later@a.example> delivered: ",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let at = told.find(wanted);
+        assert!(at.is_some(), "{place}: {wanted}\n{told}");
+    }
+    // The same story by its other names, on a store at rest as well.
+    let name = told.lines().next().unwrap().rsplit(' ').next().unwrap();
+    let again = String::from_utf8(why(&[name]).stdout).unwrap();
+    assert_eq!(again, told);
+    let by_address = String::from_utf8(why(&["LATER@a.example", "--since", "1h"]).stdout).unwrap();
+    assert_eq!(by_address, told);
+    let json = String::from_utf8(why(&[name, "--json"]).stdout).unwrap();
+    for line in json.lines() {
+        let step: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(words(&step, "journey"), name);
+    }
+    let nobody = why(&["nobodnever@a.example"]);
+    assert_eq!(nobody.status.code(), Some(1));
+    let said = String::from_utf8(nobody.stderr).unwrap();
+    assert!(
+        said.contains("No letter like that is remembered."),
+        "{said}"
+    );
+}
+
+#[test]
 fn what_waits_is_held_and_thrown_away() {
     let town = town("fails.example FAIL", 25, "");
     // Where nobody knows, it waits.

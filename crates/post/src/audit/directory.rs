@@ -8,7 +8,7 @@ use super::{Audit, Difference, Findings, Kind, unreadable};
 use crate::directory::{Edit, Maps};
 use crate::ledger::scan;
 use crate::tables::{self, Counters, DigestRow, EmailRow, Entry, MailboxRow};
-use crate::{Outcome, Post, access};
+use crate::{Outcome, Post, access, journey};
 
 /// Accounts that are gone and asked for at a time.
 const GONE_MAX: usize = 256;
@@ -128,6 +128,7 @@ fn is_readable(table: store::Table, row: &store::Row) -> bool {
         tables::SCRIPT_TEXTS => {
             tables::read_script_text_key(key).is_some() && tables::read_script_text(value).is_some()
         }
+        journey::TABLE => journey::read_row(key, value).is_some(),
         tables::SEEN => tables::read_seen(key, value).is_some(),
         tables::FLAG_RUNS => tables::read_flag_runs(key, value).is_some(),
         tables::METADATA => tables::read_metadata(key, value).is_some(),

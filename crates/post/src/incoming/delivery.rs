@@ -10,6 +10,7 @@ use store::Staged;
 use super::{INBOX, JUNK};
 use crate::draft::{self, Draft};
 use crate::filter::{Desk, Filing, Plans, Remember, end_of, file_copy};
+use crate::journey::Teller;
 use crate::ledger::Folder;
 use crate::queue::Entry;
 use crate::spool::Spooled;
@@ -27,6 +28,8 @@ pub(crate) struct Delivery {
     pub(crate) others: Vec<Staged>,
     /// What scripts send besides.
     pub(crate) outgoing: Vec<Outgoing>,
+    /// What is told of the way it came.
+    pub(crate) teller: Teller,
 }
 
 /// A letter that a script has made, on its ways.
@@ -150,6 +153,7 @@ impl Delivery {
             .filter(|staged| seen.insert(staged.blob));
         let blobs: Vec<Staged> = blobs.cloned().collect();
         let mut queue = self.queue.clone();
+        queue.teller = self.teller.clone();
         let entries = self.outgoing.iter().flat_map(|one| &one.entries);
         queue.begun.extend(entries.cloned());
         let filed = house
@@ -238,6 +242,9 @@ impl Delivery {
             };
             draft.file(mailbox, filing, messages_max)?;
         }
+        let plan = self.plans.of(account);
+        let deeds = plan.map(|plan| plan.told.as_slice()).unwrap_or_default();
+        self.teller.file(draft, now, deeds);
         Ok(())
     }
 }

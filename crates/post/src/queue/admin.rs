@@ -10,6 +10,7 @@ use store::{Direction, Partition};
 use super::claim::behind;
 use super::entry::{Entry, LETTERS, letter_key, read_letter_key};
 use super::{Change, Claimed};
+use crate::journey::{Event, JourneyStep};
 use crate::{Error, Fault, Outcome, Post};
 
 /// Letters that are looked at in one step.
@@ -37,6 +38,17 @@ pub enum QueueDeed {
     Release,
     /// They are thrown away; nobody is told.
     Drop,
+}
+
+impl QueueDeed {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Hold => "hold",
+            Self::Release => "release",
+            Self::Drop => "drop",
+        }
+    }
 }
 
 /// What came of it.
@@ -135,10 +147,20 @@ impl Post {
     /// True if it can be done.
     fn alter(&self, one: &Claimed, deed: QueueDeed, change: &mut Change) -> bool {
         let (id, before) = (one.id(), one.entry.clone());
-        let now = Some(self.inner.outside.now().seconds);
+        let when = self.inner.outside.now();
+        let told = JourneyStep {
+            journey: before.journey,
+            when,
+            events: vec![Event::Handled {
+                id,
+                deed: deed.name().to_owned(),
+            }],
+        };
+        let now = Some(when.seconds);
         let due = match (deed, before.due) {
             (QueueDeed::Drop, _) => {
                 change.ended.push((id, before));
+                change.told.push((id, told));
                 return true;
             }
             (QueueDeed::Retry, Some(_)) | (QueueDeed::Release, None) => now,
@@ -150,6 +172,7 @@ impl Post {
             ..before.clone()
         };
         change.kept.push((id, before, after));
+        change.told.push((id, told));
         true
     }
 }

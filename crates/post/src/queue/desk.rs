@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use super::entry::{COUNTS, Counts, Entry, Place};
 use crate::handed::{self, HandedId};
+use crate::journey::{JourneyStep, Teller, delete_row, put_row};
 use crate::{Error, Fault, Outcome};
 
 /// Destinations that are remembered to be tried at once; others wait for their time.
@@ -66,6 +67,12 @@ pub(crate) struct Change {
     pub(crate) handed: Vec<(HandedId, Vec<u32>)>,
     /// Those that are gone where they were handed in.
     pub(crate) forgotten: Vec<HandedId>,
+    /// How the letters that come have come here.
+    pub(crate) teller: Teller,
+    /// What else is told of letters.
+    pub(crate) told: Vec<(QueueId, JourneyStep)>,
+    /// Keys of what is told no more.
+    pub(crate) untold: Vec<Bytes>,
 }
 
 impl Change {
@@ -76,6 +83,7 @@ impl Change {
             && self.ended.is_empty()
             && self.handed.is_empty()
             && self.forgotten.is_empty()
+            && self.untold.is_empty()
     }
 }
 
@@ -225,6 +233,7 @@ impl Desk {
         &mut self,
         queue: &Arc<Queue>,
         change: &Change,
+        tells: bool,
     ) -> Option<(Writes, Party)> {
         let known = self.known.as_mut()?;
         let (mut writes, mut earliest) = (Vec::new(), None::<Place>);
@@ -246,10 +255,22 @@ impl Desk {
             let id = QueueId(known.counts.last);
             writes.extend(entry.put(id));
             note(entry.place(id));
+            if tells {
+                writes.push(put_row(
+                    &change.teller.queued(id, entry),
+                    Some((id, known.version)),
+                ));
+            }
         }
         let handed = change.handed.iter();
         writes.extend(handed.map(|(id, left)| handed::put(*id, left)));
         writes.extend(change.forgotten.iter().copied().map(handed::delete));
+        if tells {
+            let told = change.told.iter();
+            writes.extend(told.map(|(id, step)| put_row(step, Some((*id, known.version)))));
+        }
+        let untold = change.untold.iter().cloned();
+        writes.extend(untold.map(|key| delete_row(true, key)));
         writes.push(known.counts.put());
         let part = Writes {
             partition: Partition::QUEUE,

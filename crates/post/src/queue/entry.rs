@@ -9,6 +9,7 @@ use mail::{
 };
 use store::{Hint, Table, Write};
 
+use crate::journey::QUEUE_TABLE;
 use crate::octets::{Reader, Writer};
 
 /// What the queue counts: one row.
@@ -23,7 +24,14 @@ pub(crate) const DESTINATIONS: Table = Table(43);
 pub(crate) const HANDED: Table = Table(44);
 
 /// All tables of the queue.
-pub(crate) const ALL: [Table; 5] = [COUNTS, LETTERS, DUE, DESTINATIONS, HANDED];
+pub(crate) const ALL: [Table; 6] = [
+    COUNTS,
+    LETTERS,
+    DUE,
+    DESTINATIONS,
+    HANDED,
+    QUEUE_TABLE,
+];
 
 const VERSION: u8 = 1;
 /// Versions of rows that are read.

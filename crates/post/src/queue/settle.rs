@@ -18,6 +18,7 @@ use store::Hint;
 use super::entry::{Entry, Said, Waiting};
 use super::{Change, Claimed, destination};
 use crate::incoming::{Delivery, INBOX, Letter, LetterKind};
+use crate::journey::{AttemptResult, Event, JourneyStep};
 use crate::report::{Report, Returned, Told, in_words, wants_delay, wants_failure, wants_success};
 use crate::spool::Spooled;
 use crate::{Elsewhere, Error, Outcome, Post, Route};
@@ -72,6 +73,7 @@ struct Outlook {
     relayed: Vec<Waiting>,
     failed: Vec<Waiting>,
     delayed: Vec<Waiting>,
+    events: Vec<Event>,
 }
 
 /// A letter of our own.
@@ -114,6 +116,7 @@ impl Post {
             relayed: Vec::new(),
             failed: Vec::new(),
             delayed: Vec::new(),
+            events: Vec::new(),
             before,
         };
         let gives_up = now.seconds >= rules.end(&outlook.before);
@@ -126,13 +129,20 @@ impl Post {
             };
             let (to, asks) = (&one.recipient.forward_path, one.recipient.notify);
             let (journey, id) = (outlook.before.journey, outlook.id);
-            let (what, said) = match fate {
-                Fate::Taken(said) => ("delivered", said),
-                Fate::Deferred(said) if gives_up => ("expired", said),
-                Fate::Deferred(said) => ("deferred", said),
-                Fate::Failed(said) => ("bounced", said),
+            let (result, said) = match fate {
+                Fate::Taken(said) => (AttemptResult::Delivered, said),
+                Fate::Deferred(said) if gives_up => (AttemptResult::Expired, said),
+                Fate::Deferred(said) => (AttemptResult::Deferred, said),
+                Fate::Failed(said) => (AttemptResult::Bounced, said),
             };
-            tracing::info!(%journey, queue = %id, %to, said = in_words(said), "{what}");
+            let (what, said_so) = (result.name(), in_words(said));
+            tracing::info!(%journey, queue = %id, %to, said = said_so, "{what}");
+            outlook.events.push(Event::Attempted {
+                id,
+                recipient: to.to_string(),
+                result,
+                said: said_so,
+            });
             match fate {
                 Fate::Taken(said) => {
                     // RFC 3461 §5.2.2 (b)
@@ -153,9 +163,11 @@ impl Post {
         if !waiting.is_empty() {
             let attempts = outlook.before.attempts.saturating_add(1);
             let wait = rules.wait(attempts, self.dice());
+            let (id, until) = (outlook.id, now.seconds.saturating_add(wait));
+            outlook.events.push(Event::Waits { id, until });
             outlook.after = Some(Entry {
                 attempts,
-                due: Some(now.seconds.saturating_add(wait)),
+                due: Some(until),
                 warned: outlook.before.warned || warns,
                 recipients: waiting,
                 ..outlook.before.clone()
@@ -315,6 +327,12 @@ impl Post {
     ) -> Outcome<()> {
         let mut change = Change::default();
         for outlook in outlooks {
+            let step = JourneyStep {
+                journey: outlook.before.journey,
+                when: now,
+                events: outlook.events.clone(),
+            };
+            change.told.push((outlook.id, step));
             match &outlook.after {
                 Some(after) => {
                     let kept = (outlook.id, outlook.before.clone(), after.clone());

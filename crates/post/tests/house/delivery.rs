@@ -233,8 +233,8 @@ async fn a_small_letter_costs_little() {
         "trace of {}",
         blob - letter.len()
     );
-    // Of these some 260 are its preview.
-    assert!(rows < 600, "rows of {rows} octets");
+    // Of these some 260 are its preview, and some 250 its journey.
+    assert!(rows < 800, "rows of {rows} octets");
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod forgotten;
 mod fuzzy;
 mod handed;
 mod imports;
+mod journeys;
 mod keeper;
 mod login;
 mod mailboxes;
