@@ -51,6 +51,15 @@ impl From<rcgen::Error> for Error {
 }
 
 impl Error {
+    /// Why the peer's certificate was not taken, where it was that.
+    #[must_use]
+    pub fn certificate(&self) -> Option<String> {
+        match self {
+            Self::Socket { cause, .. } => crate::tls::stranger(cause),
+            _ => None,
+        }
+    }
+
     /// Wraps what the socket said while we were `doing`.
     pub(crate) fn socket(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |cause| Self::Socket { doing, cause }

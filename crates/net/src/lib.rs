@@ -37,7 +37,10 @@ pub use listen::{Endpoint, Gate, Listener, Pass, Peer, raise_descriptors_max, se
 pub use priority::let_others_go_first;
 pub use stop::{Stop, Stopper};
 pub use stream::{Encryption, Socket, Stream};
-pub use tls::{Identity, roots_from_pem, roots_of_system, trusting_anybody};
+pub use tls::{
+    Fingerprint, Identity, roots_from_pem, roots_of_system, trusting_anybody, trusting_authorities,
+    trusting_fingerprint,
+};
 
 /// The name a TLS client checks its server's certificate for.
 pub type ServerName = rustls_pki_types::ServerName<'static>;

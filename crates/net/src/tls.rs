@@ -16,8 +16,11 @@ use x509_parser::extensions::GeneralName;
 use crate::{Authority, Clock, Error};
 
 mod anybody;
+mod told;
 
 pub use anybody::trusting_anybody;
+pub(crate) use told::stranger;
+pub use told::{Fingerprint, trusting_authorities, trusting_fingerprint};
 
 /// What TLS writes at most before it asks for more room, in octets.
 const TLS_BUFFER_OCTETS_MAX: usize = 64 * 1024;
@@ -155,6 +158,10 @@ pub fn roots_from_pem(path: &Path) -> Result<Arc<ClientConfig>, Error> {
 
 /// A client's view of TLS: it trusts the authorities that the system trusts.
 pub fn roots_of_system() -> Result<Arc<ClientConfig>, Error> {
+    trusting(system_roots()?)
+}
+
+fn system_roots() -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     let (known, _) = roots.add_parsable_certificates(found.certs);
@@ -165,7 +172,7 @@ pub fn roots_of_system() -> Result<Arc<ClientConfig>, Error> {
             "the system's authorities: {why}"
         )));
     }
-    trusting(roots)
+    Ok(roots)
 }
 
 fn trusting(roots: RootCertStore) -> Result<Arc<ClientConfig>, Error> {
