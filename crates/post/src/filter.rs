@@ -37,7 +37,7 @@ mod made;
 mod redirect;
 mod run;
 
-pub(crate) use file::{Desk, file_copy};
+pub(crate) use file::{Desk, file_copy, fitting};
 use made::Made;
 use redirect::Onward;
 
@@ -169,6 +169,12 @@ impl Plans {
                 ..Filing::default()
             });
         }
+    }
+
+    /// True if a script wants something remembered that the next one asks for.
+    pub(crate) fn remembers(&self) -> bool {
+        let mut plans = self.plans.values();
+        plans.any(|plan| !plan.remembers.is_empty())
     }
 
     /// The changed messages, to be stored in the same step.

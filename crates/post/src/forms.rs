@@ -9,7 +9,7 @@ use message::SEARCH_TEXT_VERSION;
 use store::{Partition, Table};
 
 use crate::directory::rows;
-use crate::{access, import, journey, queue, tables};
+use crate::{access, fetched, import, journey, queue, tables};
 
 /// A table, and the versions of its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +103,8 @@ pub const ROW_FORMS: [RowForm; rows::ALL.len() + tables::ALL.len() + queue::ALL.
     account(journey::TABLE, "journeys", journey::VERSIONS),
     account(tables::IMPORT_JOURNAL, "imports", import::VERSIONS),
     account(tables::IMPORT_NOTES, "notes on imports", import::VERSIONS),
+    account(tables::FETCH_MARKS, "fetched sources", fetched::VERSIONS),
+    account(tables::FETCH_NOTES, "notes on fetched", fetched::VERSIONS),
     account(tables::HISTORY, "operations", tables::VERSIONS),
     account(tables::GONE, "what operations did", tables::VERSIONS),
     account(tables::REMEMBERED, "operations in all", tables::VERSIONS),

@@ -82,8 +82,8 @@ pub struct Import {
 
 /// A source as long as it is being read.
 #[derive(Debug)]
-struct Source {
-    key: (AccountId, SourceId),
+pub(crate) struct Source {
+    pub(crate) key: (AccountId, SourceId),
     reading: Reading,
 }
 
@@ -293,7 +293,7 @@ impl Import {
 }
 
 impl Source {
-    fn take(reading: &Reading, key: (AccountId, SourceId)) -> Outcome<Self> {
+    pub(crate) fn take(reading: &Reading, key: (AccountId, SourceId)) -> Outcome<Self> {
         let mut taken = reading.lock().unwrap_or_else(PoisonError::into_inner);
         if !taken.insert(key) {
             let text = "This source is being imported already";

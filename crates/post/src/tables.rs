@@ -66,6 +66,10 @@ pub(crate) const SEEN: Table = Table(15);
 pub(crate) const IMPORT_JOURNAL: Table = Table(20);
 /// Notes on messages that were imported, by source and number (`import`).
 pub(crate) const IMPORT_NOTES: Table = Table(21);
+/// How far sources elsewhere have been fetched, by source (`fetched`).
+pub(crate) const FETCH_MARKS: Table = Table(24);
+/// Notes on single messages of theirs, by source and id (`fetched`).
+pub(crate) const FETCH_NOTES: Table = Table(25);
 /// Operations that can be undone, by the line of the ledger that did them.
 pub(crate) const HISTORY: Table = Table(30);
 /// What they took away or changed, by line and number.
@@ -74,7 +78,7 @@ pub(crate) const GONE: Table = Table(31);
 pub(crate) const REMEMBERED: Table = Table(32);
 
 /// All tables of an account.
-pub(crate) const ALL: [Table; 20] = [
+pub(crate) const ALL: [Table; 22] = [
     COUNTERS,
     MAILBOXES,
     NEXT_UIDS,
@@ -92,6 +96,8 @@ pub(crate) const ALL: [Table; 20] = [
     journey::TABLE,
     IMPORT_JOURNAL,
     IMPORT_NOTES,
+    FETCH_MARKS,
+    FETCH_NOTES,
     HISTORY,
     GONE,
     REMEMBERED,

@@ -19,6 +19,10 @@ pub(crate) struct Desk<'a> {
     pub(crate) rules: &'a Rules,
     pub(crate) quota: Quota,
     pub(crate) now: Timestamp,
+    /// The message's INTERNALDATE.
+    pub(crate) date: Timestamp,
+    /// Flags that it brought along, whatever a script says.
+    pub(crate) flags: &'a FlagSet,
 }
 
 impl Plans {
@@ -54,11 +58,13 @@ impl Plans {
                 None => draft.email(&spooled.row()),
             };
             emails.insert(filing.changed, email);
-            let flags = fitting(draft.ledger(), mailbox, &filing.flags);
+            let mut flags = filing.flags.clone();
+            desk.flags.iter().for_each(|flag| flags.insert(flag));
+            let flags = fitting(draft.ledger(), mailbox, &flags);
             let filing = draft::Filing {
                 email,
                 flags: &flags,
-                date: desk.now,
+                date: desk.date,
                 now: desk.now,
                 size: spooled.staged.len,
                 unended: spooled.unended,
@@ -132,7 +138,7 @@ fn place(draft: &mut Draft<'_>, filing: &Filing, desk: Desk<'_>) -> Outcome<Mail
 }
 
 /// The flags without those keywords for which the mailbox has no room: no letter fails for them.
-fn fitting(ledger: &Ledger, mailbox: MailboxId, flags: &FlagSet) -> FlagSet {
+pub(crate) fn fitting(ledger: &Ledger, mailbox: MailboxId, flags: &FlagSet) -> FlagSet {
     let known = ledger.folder(mailbox).map(|folder| &folder.row.keywords);
     let known = known.map(Vec::as_slice).unwrap_or_default();
     let is_new = |keyword: &&mail::Keyword| !known.contains(keyword);

@@ -164,10 +164,8 @@ impl Post {
             }
             if !accounts.is_empty() {
                 letters.push(Letter {
-                    mailbox: INBOX,
-                    accounts: accounts.into_iter().collect(),
-                    spooled: here.clone(),
                     kind: LetterKind::Success,
+                    ..Letter::of(INBOX, accounts.into_iter().collect(), here.clone())
                 });
             }
         }

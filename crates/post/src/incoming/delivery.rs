@@ -9,7 +9,7 @@ use store::Staged;
 
 use super::{INBOX, JUNK};
 use crate::draft::{self, Draft};
-use crate::filter::{Desk, Filing, Plans, Remember, end_of, file_copy};
+use crate::filter::{self, Desk, Filing, Plans, Remember, end_of, file_copy};
 use crate::journey::Teller;
 use crate::ledger::Folder;
 use crate::queue::Entry;
@@ -70,6 +70,10 @@ pub(crate) struct Letter {
     pub(crate) accounts: BTreeSet<AccountId>,
     pub(crate) spooled: Spooled,
     pub(crate) kind: LetterKind,
+    /// Flags that it brings along.
+    pub(crate) flags: FlagSet,
+    /// Its INTERNALDATE, if not now.
+    pub(crate) date: Option<Timestamp>,
 }
 
 /// What a letter is to its readers' quotas.
@@ -94,6 +98,8 @@ impl Letter {
             accounts,
             spooled,
             kind: LetterKind::Letter,
+            flags: FlagSet::new(),
+            date: None,
         }
     }
 
@@ -127,35 +133,52 @@ impl Delivery {
             if answered.is_empty() {
                 return done;
             }
-            // Another letter of the same sender was answered meanwhile.
-            let due = |one: &Outgoing| one.once.is_none() || !answered.contains(&one.account);
-            self.outgoing.retain(due);
+            self.drop_answers(&answered);
         }
     }
 
-    async fn try_to(&self, house: &Post, answered: &mut BTreeSet<AccountId>) -> Outcome<()> {
-        let letters: Vec<&Letter> = self.letters().collect();
-        let accounts = letters.iter().flat_map(|letter| &letter.accounts);
+    /// Drops the answers of accounts where another letter of the same sender was answered
+    /// meanwhile.
+    pub(crate) fn drop_answers(&mut self, answered: &BTreeSet<AccountId>) {
+        let due = |one: &Outgoing| one.once.is_none() || !answered.contains(&one.account);
+        self.outgoing.retain(due);
+    }
+
+    /// All accounts that it changes.
+    pub(crate) fn accounts(&self) -> BTreeSet<AccountId> {
         let owners = self.outgoing.iter().filter(|one| one.is_noted());
-        let accounts: BTreeSet<AccountId> = accounts
-            .chain(owners.map(|one| &one.account))
-            .copied()
-            .collect();
-        let keepers: Vec<_> = accounts.iter().map(|id| house.keeper(*id)).collect();
-        let now = house.inner.outside.now();
-        let blobs = letters.iter().map(|letter| &letter.spooled.staged);
+        let owners = owners.map(|one| one.account);
+        let readers = self.letters().flat_map(|letter| &letter.accounts);
+        readers.copied().chain(owners).collect()
+    }
+
+    /// All bodies that it brings; some more than once.
+    pub(crate) fn staged(&self) -> impl Iterator<Item = &Staged> {
+        let letters = self.letters().map(|letter| &letter.spooled.staged);
         let sent = self.outgoing.iter().flat_map(Outgoing::staged);
-        let mut seen = BTreeSet::new();
-        let blobs = blobs
+        letters
             .chain(self.plans.staged())
             .chain(&self.others)
             .chain(sent)
-            .filter(|staged| seen.insert(staged.blob));
-        let blobs: Vec<Staged> = blobs.cloned().collect();
+    }
+
+    /// All that it changes in the queue.
+    pub(crate) fn queue_change(&self) -> queue::Change {
         let mut queue = self.queue.clone();
         queue.teller = self.teller.clone();
         let entries = self.outgoing.iter().flat_map(|one| &one.entries);
         queue.begun.extend(entries.cloned());
+        queue
+    }
+
+    async fn try_to(&self, house: &Post, answered: &mut BTreeSet<AccountId>) -> Outcome<()> {
+        let accounts = self.accounts();
+        let keepers: Vec<_> = accounts.iter().map(|id| house.keeper(*id)).collect();
+        let now = house.inner.outside.now();
+        let mut seen = BTreeSet::new();
+        let blobs = self.staged().filter(|staged| seen.insert(staged.blob));
+        let blobs: Vec<Staged> = blobs.cloned().collect();
+        let queue = self.queue_change();
         let filed = house
             .change_with_queue(&keepers, &blobs, &queue, |index, draft| {
                 let account = keepers.get(index).map(|keeper| keeper.account);
@@ -187,7 +210,12 @@ impl Delivery {
 
     /// True if an answer of the account's is not due any more.
     // RFC 5230 §4.2
-    fn is_answered(&self, draft: &Draft<'_>, account: AccountId, now: Timestamp) -> bool {
+    pub(crate) fn is_answered(
+        &self,
+        draft: &Draft<'_>,
+        account: AccountId,
+        now: Timestamp,
+    ) -> bool {
         let mut own = self.outgoing.iter().filter(|one| one.account == account);
         own.any(|one| {
             let until = one.once.and_then(|once| draft.ledger().seen.get(&once.key));
@@ -195,7 +223,8 @@ impl Delivery {
         })
     }
 
-    fn file(
+    /// Files them in one account.
+    pub(crate) fn file(
         &self,
         draft: &mut Draft<'_>,
         account: AccountId,
@@ -203,7 +232,14 @@ impl Delivery {
         house: &Post,
     ) -> Outcome<()> {
         let (rules, quota) = (house.rules(), house.quota(account));
-        let desk = Desk { rules, quota, now };
+        let flags = FlagSet::new();
+        let desk = Desk {
+            rules,
+            quota,
+            now,
+            date: now,
+            flags: &flags,
+        };
         for made in self.outgoing.iter().filter(|one| one.account == account) {
             if let Some(once) = made.once {
                 let until = end_of(now, once.seconds);
@@ -216,6 +252,11 @@ impl Delivery {
         let own = |letter: &&Letter| letter.accounts.contains(&account);
         for letter in self.letters().filter(own) {
             if let Some(plan) = self.plans.of(account).filter(|_| letter.is_filtered()) {
+                let desk = Desk {
+                    date: letter.date.unwrap_or(now),
+                    flags: &letter.flags,
+                    ..desk
+                };
                 self.plans.carry_out(plan, draft, &letter.spooled, desk)?;
                 continue;
             }
@@ -234,8 +275,8 @@ impl Delivery {
             }
             let filing = draft::Filing {
                 email: draft.email(&letter.spooled.row()),
-                flags: &FlagSet::new(),
-                date: now,
+                flags: &filter::fitting(draft.ledger(), mailbox, &letter.flags),
+                date: letter.date.unwrap_or(now),
                 now,
                 size: letter.spooled.staged.len,
                 unended: letter.spooled.unended,

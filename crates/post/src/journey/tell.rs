@@ -96,6 +96,18 @@ impl Teller {
         }
     }
 
+    /// The same of one that was fetched elsewhere.
+    pub(crate) fn fetched(mut self) -> Self {
+        let arrived = self
+            .arrived
+            .as_mut()
+            .and_then(|(_, events)| events.first_mut());
+        if let Some(Event::Arrived(arrival)) = arrived {
+            arrival.protocol = "fetch".to_owned();
+        }
+        self
+    }
+
     /// Writes what happened in an account: `deeds`, and where it was filed.
     pub(crate) fn file(&self, draft: &mut Draft<'_>, when: Timestamp, deeds: &[Event]) {
         let Some((journey, arrived)) = &self.arrived else {

@@ -76,6 +76,21 @@ pub(crate) struct Change {
 }
 
 impl Change {
+    /// Both, in one step; what is told of letters that come is told of those of one of them.
+    pub(crate) fn with(mut self, other: Self) -> Self {
+        if self.begun.is_empty() {
+            self.teller = other.teller;
+        }
+        self.begun.extend(other.begun);
+        self.kept.extend(other.kept);
+        self.ended.extend(other.ended);
+        self.handed.extend(other.handed);
+        self.forgotten.extend(other.forgotten);
+        self.told.extend(other.told);
+        self.untold.extend(other.untold);
+        self
+    }
+
     /// True if it changes nothing.
     pub(crate) const fn is_empty(&self) -> bool {
         self.begun.is_empty()

@@ -24,14 +24,7 @@ pub(crate) const DESTINATIONS: Table = Table(43);
 pub(crate) const HANDED: Table = Table(44);
 
 /// All tables of the queue.
-pub(crate) const ALL: [Table; 6] = [
-    COUNTS,
-    LETTERS,
-    DUE,
-    DESTINATIONS,
-    HANDED,
-    QUEUE_TABLE,
-];
+pub(crate) const ALL: [Table; 6] = [COUNTS, LETTERS, DUE, DESTINATIONS, HANDED, QUEUE_TABLE];
 
 const VERSION: u8 = 1;
 /// Versions of rows that are read.

@@ -397,10 +397,8 @@ impl Post {
         }
         if !accounts.is_empty() {
             letters.push(Letter {
-                mailbox: INBOX,
-                accounts: accounts.into_iter().collect(),
-                spooled,
                 kind: note.kind,
+                ..Letter::of(INBOX, accounts.into_iter().collect(), spooled)
             });
         }
     }
