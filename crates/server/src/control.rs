@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use wire::{Line, LineBuffer, Step};
 
 use crate::audit::Auditor;
+use crate::fetch::Fetcher;
 use crate::visit::Visit;
 
 mod account;
@@ -41,6 +42,7 @@ pub(crate) fn converse(visit: Visit) -> impl Future<Output = ()> + Send + 'stati
         watch: Some(Watch::new(&visit.hall, visit.peer)),
         transfer: Transfer::default(),
         backup: Backup::default(),
+        fetcher: visit.hall.fetcher.clone(),
     };
     visit.converse(Desk::default(), house)
 }
@@ -50,8 +52,10 @@ pub(crate) fn converse(visit: Visit) -> impl Future<Output = ()> + Send + 'stati
 /// # Errors
 /// If the socket breaks.
 pub async fn converse_alone(post: Post, socket: Socket) -> Result<(), net::Error> {
+    let fetcher = Fetcher::new(post.clone());
     let mut house = House {
         post,
+        fetcher: fetcher.clone(),
         auditor: None,
         watch: None,
         transfer: Transfer::default(),
@@ -61,6 +65,7 @@ pub async fn converse_alone(post: Post, socket: Socket) -> Result<(), net::Error
     let terms = Terms::new(Clock::start());
     let (mut desk, mut stop) = (Desk::default(), Stop::never());
     let end = net::drive(&mut stream, &mut desk, &mut house, &terms, &mut stop).await;
+    fetcher.abandon();
     end.map(drop)
 }
 
@@ -219,6 +224,7 @@ struct House {
     watch: Option<Watch>,
     transfer: Transfer,
     backup: Backup,
+    fetcher: Fetcher,
 }
 
 impl net::House<Desk> for House {
@@ -243,6 +249,12 @@ impl net::House<Desk> for House {
         }
         if Backup::knows(&method) {
             return self.backup.carry_out(&self.post, &method, &given).await;
+        }
+        if let Some(done) = self.fetcher.carry_out(&method, &arguments).await {
+            return match done {
+                Ok(told) => Ok(told.into()),
+                Err(wrong) => Err(error("invalidArguments", wrong)),
+            };
         }
         tracing::info!(method, "asked by the command line");
         if is_long(&method)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use net::{Clock, Peer, Socket, Stop, Terms};
 use post::Post;
 
+use crate::fetch::Fetcher;
 use crate::gallery::Gallery;
 use crate::settings::{Door, Protocol, Settings};
 use crate::visit::{Hall, Visit};
@@ -31,6 +32,7 @@ impl Entrance {
             ..Terms::new(Clock::start())
         };
         let hall = Arc::new(Hall {
+            fetcher: Fetcher::new(post.clone()),
             settings,
             door,
             post,

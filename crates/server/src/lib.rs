@@ -12,6 +12,7 @@ mod audit;
 mod control;
 mod courier;
 mod entrance;
+mod fetch;
 mod gallery;
 mod guest;
 mod imap;
@@ -33,6 +34,9 @@ pub use audit::AuditRhythm;
 pub use control::{administer, converse_alone};
 pub use courier::{Courier, CourierError};
 pub use entrance::{Conversation, Entrance};
+pub use fetch::{
+    ImapTalk, Preserves, Source, SourceProtocol, SourceSecret, SourceTls, Trouble, When,
+};
 pub use introspection::{Introspection, IntrospectionError, IntrospectionSettings};
 pub use key_file::{KeyFile, KeyFileError};
 pub use outside::World;

@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::audit::Auditor;
+use crate::fetch::Fetcher;
 use crate::gallery::Gallery;
 use crate::pickup::{self, LocalSettings};
 use crate::settings::{Door, Protocol, Settings};
@@ -81,6 +82,7 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
         (settings.audit, settings.reclaim),
         stopper.listen(),
     );
+    let fetcher = Fetcher::new(post.clone());
     let mut addresses = Vec::new();
     for (door, listener) in listeners {
         addresses.push((door.protocol, listener.endpoint().clone()));
@@ -95,19 +97,13 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
             terms,
             gallery: Arc::clone(&gallery),
             auditor: Some(auditor.clone()),
+            fetcher: fetcher.clone(),
         });
         attend(listener, hall, Arc::clone(&gate), stopper.listen());
     }
     index(post.clone(), stopper.listen());
-    if post.rules().elsewhere == Elsewhere::Relay {
-        let relayed = relay::start(
-            post.clone(),
-            settings.relay.clone(),
-            clock,
-            stopper.listen(),
-        );
-        relayed.map_err(Error::Relay)?;
-    }
+    fetcher.look_after(&settings.sources, &stopper.listen());
+    relay(&post, &settings, clock, &stopper)?;
     if let Some(local) = settings.local.clone() {
         let started = pickup::start(post.clone(), local.clone(), stopper.listen());
         started.map_err(not_spooled(&local))?;
@@ -122,6 +118,17 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
         store_died: post.stopped(),
         settings,
     })
+}
+
+/// Lets letters leave, where they do.
+fn relay(post: &Post, settings: &Settings, clock: Clock, stopper: &Stopper) -> Result<(), Error> {
+    match post.rules().elsewhere {
+        Elsewhere::Relay => {
+            let (post, settings) = (post.clone(), settings.relay.clone());
+            relay::start(post, settings, clock, stopper.listen()).map_err(Error::Relay)
+        }
+        Elsewhere::Refuse | Elsewhere::Capture => Ok(()),
+    }
 }
 
 /// Opens all doors; nobody attends them yet.

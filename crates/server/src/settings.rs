@@ -8,6 +8,7 @@ use mail::Host;
 use net::{Endpoint, Identity};
 
 use crate::audit::AuditRhythm;
+use crate::fetch::Source;
 use crate::introspection::Introspection;
 use crate::key_file::KeyFile;
 use crate::pickup::LocalSettings;
@@ -44,6 +45,8 @@ pub struct Settings {
     pub reclaim: ReclaimRhythm,
     /// What is handed in at this machine, if anything is.
     pub local: Option<LocalSettings>,
+    /// Whose mail is fetched.
+    pub sources: Vec<Source>,
     /// How letters leave for other hosts.
     pub relay: RelaySettings,
     /// How long connections may go on once the server has to stop.
@@ -124,6 +127,7 @@ impl Settings {
                 octets_per_second: 16 << 20,
             },
             local: None,
+            sources: Vec::new(),
             relay: RelaySettings::default(),
             grace: Duration::from_secs(10),
         }

@@ -8,6 +8,7 @@ use wire::Session;
 use wire::sasl::Mechanism;
 
 use crate::audit::Auditor;
+use crate::fetch::Fetcher;
 use crate::gallery::{Beginning, Gallery};
 use crate::guest::Guest;
 use crate::settings::{Door, Encrypted, Protocol, Settings};
@@ -21,6 +22,7 @@ pub(crate) struct Hall {
     pub(crate) terms: Terms,
     pub(crate) gallery: Arc<Gallery>,
     pub(crate) auditor: Option<Auditor>,
+    pub(crate) fetcher: Fetcher,
 }
 
 impl Hall {
