@@ -65,6 +65,14 @@ impl fmt::Display for Complaint {
 
 impl std::error::Error for Complaint {}
 
+impl From<server::Trouble> for Complaint {
+    fn from(trouble: server::Trouble) -> Self {
+        Self::new(trouble.what)
+            .because(trouble.why)
+            .next(trouble.next)
+    }
+}
+
 impl From<anyhow::Error> for Complaint {
     fn from(error: anyhow::Error) -> Self {
         let mut chain = error.chain().map(ToString::to_string);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use imap::command::{Fetch, FetchItem, List, ListReturn, ListSelect, Partial, SelectParameters};
-use imap::response::{Attribute, Code, Condition, FetchData};
+use imap::response::{Attribute, Code, FetchData};
 use imap::{Command, MailboxName, Response, SeqNumber, SequenceRange, SequenceSet};
 use mail::{FlagSet, Role, SeqNo, Timestamp, Uid, UidValidity};
 use serde_json::{Value, json};
@@ -314,9 +314,4 @@ fn numbers(ranges: impl IntoIterator<Item = (u32, u32)>) -> SequenceSet {
         })
     });
     SequenceSet::Ranges(ranges.collect())
-}
-
-/// True if a command came to a good end.
-fn is_good(condition: Condition) -> bool {
-    condition == Condition::Ok
 }
