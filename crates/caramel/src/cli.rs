@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::deliver::Dialect;
 use crate::dialogue::{self, Dialogue};
 use crate::dkim::{self, DkimCommand};
+use crate::fetch::{self, FetchCommand};
 use crate::link::{self, Link};
 use crate::names::Called;
 use crate::parse::{self, Parse};
@@ -86,6 +87,12 @@ enum Command {
     /// It works beside a server that runs, and where none does. What was committed is on the disk;
     /// a command that was broken off, given again, goes on where it was.
     Import(Box<transfer::Import>),
+    /// Fetches mail from accounts elsewhere, by POP3 and IMAP (`[[source]]`).
+    ///
+    /// A running server does it by itself; this does it now, and says how it stands. Killed at any
+    /// moment it goes on where it was: no message is lost, and none comes twice.
+    #[command(subcommand)]
+    Fetch(FetchCommand),
     /// Writes mailboxes as mbox files, a Maildir, or folders of messages.
     Export(Box<transfer::Export>),
     /// Lists what was done in an account, by whom and by what, and undoes it.
@@ -435,6 +442,7 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         Command::Connections(listing) => dialogue::connections(config, listing),
         Command::Dialogue(dialogue) => dialogue::run(config, dialogue),
         Command::Import(import) => transfer::import(config, import),
+        Command::Fetch(asked) => fetch::run(config, asked),
         Command::Export(export) => transfer::export(config, export),
         Command::Audit(asked) => audit::run(config, asked),
         Command::Undo(asked) => undo::run(config, asked),

@@ -13,6 +13,7 @@ use net::Endpoint;
 use post::{Quota, TokenRules, UndoRules};
 use server::{
     AuditRhythm, Encrypted, Introspection, IntrospectionSettings, KeyFile, Protocol, ReclaimRhythm,
+    Source,
 };
 
 use crate::complaint::Complaint;
@@ -22,6 +23,7 @@ mod memory;
 mod outside;
 mod relay;
 mod setting;
+pub(crate) mod source;
 mod store;
 mod written;
 
@@ -40,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) listeners: Vec<Listener>,
     /// The tables of `[[relay.route]]`.
     routes: Vec<Table>,
+    /// The tables of `[[source]]`, and what they mean.
+    sources: Vec<(Table, Source)>,
     /// What letters of our own people are signed with.
     signatures: Signatures,
     data: PathBuf,
@@ -83,6 +87,7 @@ pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
     let routes = written.take_list("relay.route");
     let routes: Vec<Table> = routes.into_iter().map(|(route, _)| route).collect();
     relay::check(&mut written, &routes);
+    let sources = source::sources(&mut written);
     let signatures = outside::signatures(&mut written);
     let data = match written
         .values
@@ -102,6 +107,7 @@ pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
             .map(|(listener, _)| listener.clone())
             .collect(),
         routes,
+        sources,
         signatures,
         data,
         file: None,
@@ -371,6 +377,7 @@ impl Config {
             );
         }
         self.show_routes(&mut text);
+        self.show_sources(&mut text);
         for key in &self.signatures.named {
             text.push_str(&key.show());
         }

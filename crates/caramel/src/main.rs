@@ -6,6 +6,7 @@
 //! 3 a disk is suspicious (`store verify-disk`); those of `sysexits` where mail is handed in or
 //! delivered.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -28,6 +29,7 @@ mod desk;
 mod dialogue;
 mod directory;
 mod dkim;
+mod fetch;
 mod files;
 mod input;
 mod inspect;
@@ -57,7 +59,12 @@ mod zone;
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os();
-    let done = match Called::of(words.next()) {
+    let called = words.next();
+    let name = called.as_ref().map(Path::new).and_then(Path::file_name);
+    if name.is_some_and(|name| name == fetch::fetchmail::NAME) {
+        return fetch::fetchmail::run(words);
+    }
+    let done = match Called::of(called) {
         Some(called) => called.run(&Words::of(words.collect()), Place::default()),
         None => cli::Cli::parse().run(),
     };

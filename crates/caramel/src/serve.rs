@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
 use crate::complaint::Complaint;
-use crate::config::{Config, encrypted_name};
+use crate::config::{Config, Listener, encrypted_name};
 use crate::{certificate, demo, desk, files, logging};
 
 /// Runs until told to stop.
@@ -25,10 +25,17 @@ pub(crate) fn run(config: &Config) -> Result<(), Complaint> {
             .next("add one: protocol = \"imap\", address = \"[::]:143\""));
     }
     let runtime = tokio::runtime::Runtime::new().context("starting")?;
-    runtime.block_on(serve(config))
+    runtime.block_on(serve(config, &config.listeners))
 }
 
-async fn serve(config: &Config) -> Result<(), Complaint> {
+/// Runs without listeners until told to stop: what is fetched is fetched, what waits is sent.
+pub(crate) fn run_shut(config: &Config) -> Result<(), Complaint> {
+    logging::begin(config);
+    let runtime = tokio::runtime::Runtime::new().context("starting")?;
+    runtime.block_on(serve(config, &[]))
+}
+
+async fn serve(config: &Config, listeners: &[Listener]) -> Result<(), Complaint> {
     // Before the doors open, so that nobody who sees them is cut off by an early signal.
     let mut term = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
@@ -39,10 +46,10 @@ async fn serve(config: &Config) -> Result<(), Complaint> {
         true => demo::people(config, &post).await?,
         false => Vec::new(),
     };
-    let settings = settings(config)?;
+    let settings = settings(config, listeners)?;
     let running = server::run(settings, post).await;
     let mut running = running.map_err(|error| not_started(&error))?;
-    announce(config, &running)?;
+    announce(config, listeners, &running)?;
     if config.is_demo {
         demo::greet(config, &running, &people)?;
     }
@@ -71,9 +78,9 @@ async fn serve(config: &Config) -> Result<(), Complaint> {
 }
 
 /// Tells where the doors really are: the log, and programs that read `listeners.json`.
-fn announce(config: &Config, running: &Running) -> Result<(), Complaint> {
+fn announce(config: &Config, listeners: &[Listener], running: &Running) -> Result<(), Complaint> {
     let mut list = Vec::new();
-    for (listener, (protocol, endpoint)) in config.listeners.iter().zip(running.addresses()) {
+    for (listener, (protocol, endpoint)) in listeners.iter().zip(running.addresses()) {
         let address = match endpoint {
             Endpoint::Tcp(address) => address.to_string(),
             Endpoint::Unix(path) => format!("unix:{}", path.display()),
@@ -143,8 +150,8 @@ pub(crate) fn rules(config: &Config) -> Rules {
 }
 
 /// What the doors are told.
-fn settings(config: &Config) -> Result<Settings, Complaint> {
-    let doors = config.listeners.iter().map(|listener| Door {
+fn settings(config: &Config, listeners: &[Listener]) -> Result<Settings, Complaint> {
+    let doors = listeners.iter().map(|listener| Door {
         protocol: listener.protocol,
         endpoint: listener.endpoint.clone(),
         ports_max: config.ports_max,
@@ -182,6 +189,7 @@ fn settings(config: &Config) -> Result<Settings, Complaint> {
         dialogues: config.allows_dialogue(),
         audit: config.audit(),
         reclaim: config.reclaim(),
+        sources: config.sources(),
         relay: config.relay()?,
         local: Some(local),
         grace: Duration::from_secs(config.stop_within_seconds()),

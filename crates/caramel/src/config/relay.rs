@@ -134,7 +134,7 @@ impl Config {
     }
 }
 
-fn of_table(table: &Table, setting: &Setting) -> Option<Value> {
+pub(super) fn of_table(table: &Table, setting: &Setting) -> Option<Value> {
     let given = table.get(&(setting.section, setting.key)).cloned();
     given.or_else(|| written::default(setting))
 }
@@ -245,7 +245,7 @@ fn check_way(written: &mut Written, keys: &Keys, table: &Table) {
 }
 
 /// True if the host is this machine for sure.
-fn is_this_machine(host: &Host) -> bool {
+pub(super) fn is_this_machine(host: &Host) -> bool {
     match host {
         Host::Ip(ip) => ip.is_loopback(),
         Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),

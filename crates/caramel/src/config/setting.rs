@@ -40,6 +40,8 @@ pub(crate) enum Kind {
     Endpoint,
     /// A name that somebody else has chosen: no spaces, quotes or backslashes.
     Name,
+    /// Any text without control characters.
+    Text,
     /// A URL with `https:`.
     Https,
     /// One of these words.
@@ -76,6 +78,7 @@ impl Kind {
             Self::Name => {
                 "visible ASCII without spaces, quotes and backslashes: \"mail\"".to_owned()
             }
+            Self::Text => "a text on one line: \"pass show mail\"".to_owned(),
             Self::Https => "a URL: \"https://login.example.org/about\"".to_owned(),
             Self::HostPort => "a host with its port: \"smtp.example.org:587\"".to_owned(),
             Self::Word(words) => {
@@ -380,6 +383,68 @@ settings! {
         "\"starttls\"", "\"implicit\"", "As in `[relay]`.";
     ROUTE_CA = ["relay.route"] "ca": Kind::Path, "", "\"/etc/caramel/route-ca.pem\"",
         "As in `[relay]`.";
+    SOURCE_NAME = ["source"] "name": Kind::Name, "", "\"old\"",
+        "What it is called here. What was fetched is known by this name, its protocol and the \
+         mailbox there: under another name all of it is new. Has to be written.";
+    SOURCE_PROTOCOL = ["source"] "protocol": Kind::Word(&["imap", "pop3"]), "", "\"imap\"",
+        "What is spoken there. Has to be written.";
+    SOURCE_HOST = ["source"] "host": Kind::Name, "", "\"imap.example.net\"",
+        "The host there. Has to be written.";
+    SOURCE_PORT = ["source"] "port": Kind::Count, "", "993",
+        "Its port. Without it, the usual one: 993 or 995 with `tls = \"implicit\"`, else 143 or \
+         110.";
+    SOURCE_TLS = ["source"] "tls": Kind::Word(&["implicit", "starttls", "none"]),
+        "\"implicit\"", "\"starttls\"",
+        "When the connection is encrypted. Without TLS a password is sent within this machine \
+         only.";
+    SOURCE_FINGERPRINT = ["source"] "fingerprint": Kind::Text, "",
+        "\"sha256:7d1a54127b222502f5b79b5fb0803061152a44f92b37e23c6527baf665d4da9a\"",
+        "The SHA-256 of the one certificate that is right, whoever made it. Where another is \
+         shown, what is said of that has its fingerprint.";
+    SOURCE_CA = ["source"] "ca": Kind::Path, "", "\"/etc/caramel/old-ca.pem\"",
+        "Authorities, in PEM, that the certificate is checked with. Without it, those that the \
+         system trusts.";
+    SOURCE_USER = ["source"] "user": Kind::Text, "", "\"ada\"",
+        "The name to log in with. Has to be written.";
+    SOURCE_PASSWORD = ["source"] "password_file": Kind::Path, "", "\"/etc/caramel/old-password\"",
+        "A file whose first line is the password; read each time.";
+    SOURCE_PASSWORD_CMD = ["source"] "password_cmd": Kind::Text, "", "\"pass show old\"",
+        "A command of the shell; the first line that it writes is the password. It is run each \
+         time, by the user that runs the server or the command, for a minute at most.";
+    SOURCE_TOKEN_CMD = ["source"] "token_cmd": Kind::Text, "", "\"oauth2-token ada@example.net\"",
+        "The same for an access token, which is shown by OAUTHBEARER or XOAUTH2.";
+    SOURCE_TO = ["source"] "to": Kind::Mail, "", "\"ada@example.org\"",
+        "The account here that gets the mail. Has to be written.";
+    SOURCE_INTO = ["source"] "into": Kind::Text, "", "\"Imported/old\"",
+        "The mailbox that the mail goes straight into; other mailboxes of the source come below \
+         it. Without it, mail of the source's inbox is delivered as all mail is.";
+    SOURCE_FOLDERS = ["source"] "folders": Kind::Many(&Kind::Text), "[\"INBOX\"]",
+        "[\"INBOX\", \"Archive/*\"]",
+        "With IMAP, the mailboxes there that are fetched; `*` stands for anything, `%` for \
+         anything within one level, `/` for whatever separates levels there.";
+    SOURCE_KEEP = ["source"] "keep": Kind::Switch, "true", "false",
+        "Leaves the mail there. With `false` each message is taken away there once it is on the \
+         disk here, and never before; where that fails it is tried again the next time.";
+    SOURCE_ONLY_NEW = ["source"] "only_new": Kind::Switch, "true", "false",
+        "Fetches only what was not fetched before. `false` is for sources that nothing is kept at.";
+    SOURCE_IDLE = ["source"] "idle": Kind::Switch, "false", "true",
+        "With IMAP, stays connected and is told of new mail at once (IDLE).";
+    SOURCE_INTERVAL = ["source"] "interval": Kind::Span, "\"5m\"", "\"1h\"",
+        "How often a running server fetches it; `0s` for only when `caramel fetch run` says so. \
+         With `idle`, how often the other mailboxes are looked at.";
+    SOURCE_LIMIT = ["source"] "limit": Kind::Size, "", "\"50M\"",
+        "How large a message may be that is fetched; larger ones stay there, and are counted in \
+         `caramel fetch status`. `message_size` is a limit in any case.";
+    SOURCE_PRESERVE = ["source"] "preserve":
+        Kind::Many(&Kind::Word(&["flags", "dates", "folders"])),
+        "[\"flags\", \"dates\", \"folders\"]", "[\"dates\"]",
+        "What is taken over beside the messages: flags and keywords, when they came in there, and \
+         which mailboxes they are in. Without `folders` all of it is treated as the inbox's.";
+    SOURCE_SIEVE = ["source"] "sieve": Kind::Switch, "true", "false",
+        "Runs the account's filter script for mail that is delivered.";
+    SOURCE_ENVELOPE = ["source"] "envelope": Kind::Name, "", "\"Delivered-To\"",
+        "The header field that tells whom each message is for, where one mailbox there has the \
+         mail of several people here (multidrop). What names nobody here goes to `to`.";
     QUEUE_RETRY = ["queue"] "retry": Kind::Many(&Kind::Span),
         "[\"5m\", \"10m\", \"20m\", \"40m\", \"1h\", \"2h\", \"4h\"]", "[\"10m\", \"1h\"]",
         "How long a letter waits after its first attempt, after its second, and so on; the last \
@@ -396,7 +461,7 @@ settings! {
 }
 
 /// The sections that are lists: each entry is a table of its own.
-pub(crate) const LISTS: [&str; 3] = ["listener", "dkim", "relay.route"];
+pub(crate) const LISTS: [&str; 4] = ["listener", "dkim", "relay.route", "source"];
 
 /// What the sections are, for the reference.
 pub(crate) const SECTIONS: &[(&str, &str)] = &[
@@ -453,6 +518,11 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
         "relay.route",
         "One `[[relay.route]]` for each way that some mail takes; the first that fits counts, and \
          `[relay]` where none does.",
+    ),
+    (
+        "source",
+        "One `[[source]]` for each account elsewhere whose mail is fetched, by a running server or \
+         by `caramel fetch`. docs/fetch.md tells more.",
     ),
     ("queue", "Letters that wait to leave (`caramel queue`)."),
 ];

@@ -261,3 +261,61 @@ fn mistakes_about_tokens() {
         assert!(said.contains(part), "{part} not in\n{said}");
     }
 }
+
+#[test]
+fn sources_are_read_and_what_does_not_go_together_is_told() {
+    const SOURCE: &str = "[[source]]\nname = \"old\"\nprotocol = \"imap\"\nhost = \"a.example\"\n\
+                          user = \"ada\"\nto = \"ada@example.org\"\n";
+    let with = |more: &str| format!("hostname = \"h.example\"\n{SOURCE}{more}");
+    let config = parse("caramel.toml", with("password_cmd = \"pass show old\"\n")).unwrap();
+    let sources = config.sources();
+    assert_eq!(sources[0].port, 993);
+    assert!(sources[0].keep && sources[0].only_new && sources[0].sieve && !sources[0].idle);
+    assert_eq!(
+        (sources[0].interval_seconds, sources[0].folders.len()),
+        (300, 1)
+    );
+    assert!(
+        config
+            .show()
+            .contains("[[source]]\nname = \"old\"\nprotocol")
+    );
+    for (more, what) in [
+        ("", "this source needs a password"),
+        (
+            "password_cmd = \"x\"\ntoken_cmd = \"y\"\n",
+            "`token_cmd` is one too many",
+        ),
+        (
+            "password_cmd = \"x\"\nonly_new = false\n",
+            "would be fetched again each time",
+        ),
+        (
+            "password_cmd = \"x\"\ntls = \"none\"\n",
+            "a password is not sent",
+        ),
+        (
+            "password_cmd = \"x\"\nfingerprint = \"md5:aa\"\n",
+            "this is no fingerprint",
+        ),
+        ("password_cmd = \"x\"\nport = 70000\n", "its port is none"),
+        (
+            "password_cmd = \"x\"\npassword_cmds = \"x\"\n",
+            "did you mean `password_cmd`?",
+        ),
+    ] {
+        let said = complaint(&with(more));
+        assert!(said.contains(what), "{more}: {said}");
+    }
+    let two = format!(
+        "{}{SOURCE}password_cmd = \"x\"\n",
+        with("password_cmd = \"x\"\n")
+    );
+    assert!(complaint(&two).contains("there are two sources `old`"));
+    let pop3 = with("password_cmd = \"x\"\nidle = true\n").replace("\"imap\"", "\"pop3\"");
+    assert!(complaint(&pop3).contains("POP3 has no `idle`"));
+    let bare = "hostname = \"h.example\"\n[[source]]\nname = \"old\"\n";
+    for needed in ["protocol", "host", "user", "to"] {
+        assert!(complaint(bare).contains(&format!("this source needs `{needed}`")));
+    }
+}

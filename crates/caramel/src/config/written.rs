@@ -324,6 +324,7 @@ fn meaning(kind: Kind, value: &DeValue<'_>) -> Option<Meaning> {
             Meaning::Word(word.to_owned())
         }
         Kind::Name => Meaning::Word(text.filter(|text| is_name(text))?.to_owned()),
+        Kind::Text => Meaning::Word(text.filter(|text| is_text(text))?.to_owned()),
         Kind::Https => {
             let url = text.filter(|text| is_name(text))?;
             let rest = url.strip_prefix("https://")?;
@@ -351,6 +352,10 @@ fn meaning(kind: Kind, value: &DeValue<'_>) -> Option<Meaning> {
 fn is_name(text: &str) -> bool {
     let plain = |octet: u8| octet.is_ascii_graphic() && !matches!(octet, b'"' | b'\\');
     !text.is_empty() && text.bytes().all(plain)
+}
+
+fn is_text(text: &str) -> bool {
+    !text.is_empty() && !text.chars().any(char::is_control)
 }
 
 fn number(value: &DeValue<'_>) -> Option<u64> {
