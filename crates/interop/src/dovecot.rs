@@ -1,10 +1,10 @@
-//! Dovecot in a folder of its own, on a port of its own.
+//! Dovecot in a folder of its own, on ports of its own.
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -18,8 +18,8 @@ const READY_SECONDS_MAX: u64 = 60;
 #[derive(Debug)]
 pub struct Dovecot {
     folder: TempDir,
-    child: Child,
-    address: SocketAddr,
+    child: Option<Child>,
+    addresses: Vec<(&'static str, SocketAddr)>,
 }
 
 impl Dovecot {
@@ -28,50 +28,149 @@ impl Dovecot {
     /// # Errors
     /// Where it does not start; `cargo xtask test` installs it.
     pub fn start(form: &str) -> io::Result<Self> {
+        Self::start_in(form, &["imap"])
+    }
+
+    /// The same with POP3 beside IMAP, and both with TLS from the first octet as well: `pop3`,
+    /// `pop3s`, `imaps`.
+    ///
+    /// # Errors
+    /// Where it does not start; `cargo xtask test` installs it.
+    pub fn start_encrypted(form: &str) -> io::Result<Self> {
+        Self::start_in(form, &["imap", "imaps", "pop3", "pop3s"])
+    }
+
+    fn start_in(form: &str, doors: &[&'static str]) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         // It runs as users of its own below the folder.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777))?;
-        let free = TcpListener::bind("127.0.0.1:0")?;
-        let address = free.local_addr()?;
+        let mut free = Vec::new();
+        for door in doors {
+            free.push((*door, TcpListener::bind("127.0.0.1:0")?));
+        }
+        let addresses = free.iter();
+        let addresses = addresses.map(|(door, listener)| Ok((*door, listener.local_addr()?)));
+        let addresses = addresses.collect::<io::Result<_>>()?;
         drop(free);
-        let configuration = folder.path().join("dovecot.conf");
-        let home = folder.path().display();
-        let text = format!(
-            "base_dir = {home}/run\nstate_dir = {home}/run\nprotocols = imap\n\
-             listen = 127.0.0.1\nlog_path = /dev/stderr\nssl = no\n\
+        let mut dovecot = Self {
+            folder,
+            child: None,
+            addresses,
+        };
+        if doors.len() > 1 {
+            dovecot.certify()?;
+        }
+        fs::write(dovecot.configuration(), dovecot.text(form))?;
+        dovecot.run()?;
+        Ok(dovecot)
+    }
+
+    fn configuration(&self) -> PathBuf {
+        self.folder().join("dovecot.conf")
+    }
+
+    fn text(&self, form: &str) -> String {
+        let home = self.folder().display();
+        let port = |name| self.port(name).unwrap_or_default();
+        let (protocols, tls) = match self.port("pop3") {
+            Some(_) => (
+                "imap pop3",
+                format!("ssl = yes\nssl_cert = <{home}/certificate\nssl_key = <{home}/key\n"),
+            ),
+            None => ("imap", "ssl = no\n".to_owned()),
+        };
+        let mut text = format!(
+            "base_dir = {home}/run\nstate_dir = {home}/run\nprotocols = {protocols}\n\
+             listen = 127.0.0.1\nlog_path = /dev/stderr\n{tls}\
              disable_plaintext_auth = no\nmail_location = {form}:{home}/mail/%n\n\
              first_valid_uid = 1\nmail_uid = dovecot\nmail_gid = dovecot\n\
+             mail_max_userip_connections = 100\n\
              passdb {{\n driver = static\n args = password=secret\n}}\n\
              userdb {{\n driver = static\n args = uid=dovecot gid=dovecot home={home}/mail/%n \
              allow_all_users=yes\n}}\n\
              service imap-login {{\n inet_listener imap {{\n port = {}\n }}\n \
-             inet_listener imaps {{\n port = 0\n }}\n}}\n",
-            address.port()
+             inet_listener imaps {{\n port = {}\n }}\n}}\n",
+            port("imap"),
+            port("imaps"),
         );
-        fs::write(&configuration, text)?;
+        if protocols.contains("pop3") {
+            text.push_str(&format!(
+                "service pop3-login {{\n inet_listener pop3 {{\n port = {}\n }}\n \
+                 inet_listener pop3s {{\n port = {}\n }}\n}}\n",
+                port("pop3"),
+                port("pop3s"),
+            ));
+        }
+        text
+    }
+
+    /// Makes a certificate for 127.0.0.1 that nobody else vouches for.
+    fn certify(&self) -> io::Result<()> {
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt"])
+            .args(["ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"])
+            .args(["-subj", "/CN=127.0.0.1", "-addext"])
+            .args(["subjectAltName=IP:127.0.0.1", "-addext"])
+            .args(["basicConstraints=critical,CA:FALSE", "-keyout", "key"])
+            .args(["-out", "certificate"])
+            .current_dir(self.folder())
+            .stderr(Stdio::null())
+            .status()?;
+        match made.success() {
+            true => Ok(()),
+            false => Err(io::Error::other("openssl made no certificate")),
+        }
+    }
+
+    /// Starts it again after [`Self::stop`].
+    ///
+    /// # Errors
+    /// Where it does not start.
+    pub fn run(&mut self) -> io::Result<()> {
         let mut child = Command::new("dovecot")
             .arg("-F")
             .arg("-c")
-            .arg(&configuration)
+            .arg(self.configuration())
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()?;
         let log = child.stderr.take();
-        let dovecot = Self {
-            folder,
-            child,
-            address,
-        };
+        self.child = Some(child);
         match log.map(wait_until_it_listens) {
-            Some(true) => Ok(dovecot),
+            Some(true) => Ok(()),
             Some(false) | None => Err(io::Error::other("Dovecot did not start")),
+        }
+    }
+
+    /// Ends it; its mail stays.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let pid = child.id().to_string();
+            drop(Command::new("kill").args(["-TERM", &pid]).status());
+            drop(child.wait());
         }
     }
 
     /// Where it listens, without encryption.
     #[must_use]
-    pub const fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> SocketAddr {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let first = self.addresses.first();
+        first.map_or(any, |(_, address)| *address)
+    }
+
+    /// The port of one of its doors: `imap`, `imaps`, `pop3`, `pop3s`.
+    #[must_use]
+    pub fn port(&self, door: &str) -> Option<u16> {
+        let mut addresses = self.addresses.iter();
+        let found = addresses.find(|(name, _)| *name == door);
+        found.map(|(_, address)| address.port())
+    }
+
+    /// The certificate that it shows, which is its own authority.
+    #[must_use]
+    pub fn certificate(&self) -> PathBuf {
+        self.folder().join("certificate")
     }
 
     /// The folder that has everybody's mail in `mail/NAME`.
@@ -100,8 +199,6 @@ fn wait_until_it_listens(log: ChildStderr) -> bool {
 
 impl Drop for Dovecot {
     fn drop(&mut self) {
-        let pid = self.child.id().to_string();
-        drop(Command::new("kill").args(["-TERM", &pid]).status());
-        drop(self.child.wait());
+        self.stop();
     }
 }

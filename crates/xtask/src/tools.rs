@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 
 /// Programs the tests drive, with the Debian package that brings each.
 const NEEDED: &[(&str, &str)] = &[
+    ("/usr/lib/dovecot/pop3", "dovecot-pop3d"),
     ("alpine", "alpine"),
     ("cc", "gcc"),
     ("certutil", "libnss3-tools"),
