@@ -233,11 +233,6 @@ impl Config {
         self.is_on(&setting::COMPRESS)
     }
 
-    /// How long it is remembered what happened to each letter.
-    pub(crate) fn journeys_window(&self) -> Duration {
-        Duration::from_secs(self.number(&setting::JOURNEYS_WINDOW))
-    }
-
     /// For how long and how much what people do can be undone.
     pub(crate) fn undo(&self) -> UndoRules {
         UndoRules {

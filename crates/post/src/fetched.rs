@@ -174,7 +174,8 @@ impl Fetching {
         self.forget();
         let octets = spooled.staged.bytes.as_ref().map_or(0, Bytes::len);
         self.waiting += octets + spooled.outline.as_ref().map_or(0, Bytes::len);
-        let whole = self.judge(fetched, spooled).await;
+        // Boxed, as few messages have scripts that need all of its room.
+        let whole = Box::pin(self.judge(fetched, spooled)).await;
         self.whole.push(whole);
         let is_full = self.whole.len() >= GROUP_MESSAGES_MAX || self.waiting >= GROUP_OCTETS_MAX;
         match is_full || self.is_urgent {

@@ -22,13 +22,12 @@ pub(crate) use onward::{original, without_success};
 use crate::captured;
 use crate::gap::{Fronted, field, held_place};
 use crate::handed::{HandedIn, LocalUser};
-use crate::journey::Teller;
 use crate::ledger::Ledger;
 use crate::queue;
 use crate::report::{Report, Returned};
 use crate::scrutiny::{Conclusion, Scrutiny, header_too_large};
 use crate::signing::Signer;
-use crate::spool::{Spool, Spooled, too_big};
+use crate::spool::{Spool, too_big};
 use crate::trace::{self, Trace, Traced};
 use crate::{Account, Elsewhere, Error, Outcome, Post, Route, Usage, Why};
 
@@ -351,6 +350,38 @@ impl Incoming {
             let text = "There are no valid recipients";
             return Err(Error::refused(Why::Policy, 554, [5, 5, 1], text));
         }
+        let mut delivery = self.arrive().await?;
+        // Who has handed it in has gone, and hears of it by a report.
+        let hears = handed.is_none();
+        let refusals = self.filter(&mut delivery, hears).await;
+        self.report(&mut delivery, &refusals);
+        if let Some(handed) = handed {
+            self.report_failed(&handed, &mut delivery);
+            delivery.queue.handed.push((handed.id, handed.left));
+        }
+        delivery.carry_out(&self.house).await?;
+        delivery.tell(self.journey);
+        if let Some(refusal) = refusals.all {
+            return Err(Error::Refused(Why::Policy, refusal));
+        }
+        tracing::info!(
+            journey = %self.journey,
+            from = %self.sender.reverse_path,
+            recipients = self.recipients.len(),
+            captured = self.elsewhere.len(),
+            queued = self.relayed.len(),
+            octets = delivery.octets(),
+            "accepted"
+        );
+        Ok(Receipt {
+            journey: self.journey,
+            recipients: self.named,
+            refused: refusals.spoken,
+        })
+    }
+
+    /// All octets are there: what is put into inboxes and the queue, before scripts are asked.
+    async fn arrive(&mut self) -> Outcome<Delivery> {
         if let Some(scrutiny) = self.scrutiny.take() {
             // Boxed, so that its size is paid only while it lasts.
             let concluded = scrutiny.conclude(&self.house, &self.origin, &self.sender);
@@ -389,52 +420,7 @@ impl Incoming {
             let letter = Letter::of(CAPTURED, sender.collect(), spooled);
             delivery.letters.push(letter);
         }
-        // Who has handed it in has gone, and hears of it by a report.
-        let hears = handed.is_none();
-        let refusals = self.filter(&mut delivery, hears).await;
-        self.report(&mut delivery, &refusals);
-        if let Some(handed) = handed {
-            self.report_failed(&handed, &mut delivery);
-            delivery.queue.handed.push((handed.id, handed.left));
-        }
-        delivery.carry_out(&self.house).await?;
-        delivery.tell(self.journey);
-        if let Some(refusal) = refusals.all {
-            return Err(Error::Refused(Why::Policy, refusal));
-        }
-        tracing::info!(
-            journey = %self.journey,
-            from = %self.sender.reverse_path,
-            recipients = self.recipients.len(),
-            captured = self.elsewhere.len(),
-            queued = self.relayed.len(),
-            octets = delivery.octets(),
-            "accepted"
-        );
-        Ok(Receipt {
-            journey: self.journey,
-            recipients: self.named,
-            refused: refusals.spoken,
-        })
-    }
-
-    /// What is told of the way it came.
-    fn teller(&self, spooled: Option<&Spooled>) -> Teller {
-        let Some(spooled) = spooled.filter(|_| self.house.tells_journeys()) else {
-            return Teller::default();
-        };
-        let to = [
-            &self.recipients,
-            &self.expanded,
-            &self.relayed,
-            &self.elsewhere,
-        ];
-        let to = to.into_iter().flatten();
-        let to = to.map(|one| one.forward_path.to_string()).collect();
-        let results = self.conclusion.as_ref();
-        let results = results.map(|conclusion| conclusion.results.write());
-        let way = (&self.origin, &self.sender);
-        Teller::of((self.journey, to), way, spooled, results)
+        Ok(delivery)
     }
 
     /// What is needed at the same time to put the octets together.

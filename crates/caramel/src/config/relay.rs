@@ -74,6 +74,11 @@ impl Config {
         self.number(&setting::REDIRECTS)
     }
 
+    /// How long it is remembered what happened to each letter.
+    pub(crate) fn journeys_window(&self) -> Duration {
+        Duration::from_secs(self.number(&setting::JOURNEYS_WINDOW))
+    }
+
     /// How long letters wait.
     pub(crate) fn queue(&self) -> QueueRules {
         let retry = self.many(&setting::QUEUE_RETRY, |meaning| match meaning {

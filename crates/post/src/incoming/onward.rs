@@ -9,6 +9,7 @@ use message::Header;
 use store::Hint;
 
 use super::Incoming;
+use crate::journey::Teller;
 use crate::queue::{self, Entry};
 use crate::report::wants_success;
 use crate::spool::Spooled;
@@ -112,6 +113,25 @@ impl Incoming {
         if !self.relayed.iter().any(|one| one.forward_path == *path) {
             self.relayed.push(recipient);
         }
+    }
+
+    /// What is told of the way it came.
+    pub(super) fn teller(&self, spooled: Option<&Spooled>) -> Teller {
+        let Some(spooled) = spooled.filter(|_| self.house.tells_journeys()) else {
+            return Teller::default();
+        };
+        let to = [
+            &self.recipients,
+            &self.expanded,
+            &self.relayed,
+            &self.elsewhere,
+        ];
+        let to = to.into_iter().flatten();
+        let to = to.map(|one| one.forward_path.to_string()).collect();
+        let results = self.conclusion.as_ref();
+        let results = results.map(|conclusion| conclusion.results.write());
+        let way = (&self.origin, &self.sender);
+        Teller::of((self.journey, to), way, spooled, results)
     }
 
     /// What the queue gets: an entry for each destination.
