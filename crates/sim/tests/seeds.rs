@@ -1,7 +1,7 @@
 //! A few worlds on each run of the tests; `cargo xtask sim` runs as many as are wanted.
 
 /// Worlds that are run here.
-const SEEDS: std::ops::Range<u64> = 0..8;
+const SEEDS: std::ops::Range<u64> = 0..10;
 
 #[test]
 fn nothing_acknowledged_is_lost() {

@@ -3,12 +3,12 @@
 //!
 //! Not here: what is written and answered (`committer`).
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use mail::BlobId;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::hints::Arrivals;
 use super::record::Place;
@@ -50,7 +50,9 @@ enum Distance {
 /// Tells how far one may see; clones are the same.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Horizon {
-    distance: Arc<watch::Sender<Distance>>,
+    distance: Arc<Mutex<Distance>>,
+    /// Wakes those who wait in the order in which they came, which a `watch` does not.
+    moved: Arc<Notify>,
 }
 
 /// Lets the view follow.
@@ -76,7 +78,7 @@ impl Horizon {
     /// Said before the group is answered.
     pub(super) fn behind(&self, unseen: &Unseen) {
         let parts = unseen.batches.iter().flat_map(|(batch, _)| &batch.parts);
-        self.distance.send_replace(Distance::Group {
+        self.move_to(Distance::Group {
             sequence: unseen.sequence,
             parts: parts.map(|part| part.partition).collect(),
         });
@@ -84,7 +86,17 @@ impl Horizon {
 
     /// True if some of what was answered may be missing.
     pub(super) fn is_behind(&self) -> bool {
-        *self.distance.borrow() != Distance::Nothing
+        *self.distance() != Distance::Nothing
+    }
+
+    fn move_to(&self, distance: Distance) {
+        *self.distance() = distance;
+        self.moved.notify_waiters();
+    }
+
+    /// Nothing can panic while it is held.
+    fn distance(&self) -> MutexGuard<'_, Distance> {
+        self.distance.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until all is there that was answered so far: of a partition, or of all of them.
@@ -93,24 +105,23 @@ impl Horizon {
     ///
     /// If that will not be before the store is opened anew.
     pub(super) async fn reach(&self, partition: Option<Partition>) -> Result<(), Error> {
-        let waited_for = match &*self.distance.borrow() {
-            Distance::Nothing => return Ok(()),
-            Distance::Failed => return Err(stopped()),
-            Distance::Group { sequence, parts } => {
-                if partition.is_some_and(|partition| !parts.contains(&partition)) {
-                    return Ok(());
+        let mut waited_for = None;
+        loop {
+            // Whoever moves it from here on wakes this.
+            let moved = self.moved.notified();
+            match &*self.distance() {
+                Distance::Nothing => return Ok(()),
+                Distance::Failed => return Err(stopped()),
+                Distance::Group { sequence, parts } => {
+                    let is_later = waited_for.is_some_and(|waited_for| *sequence > waited_for);
+                    let is_other = partition.is_some_and(|partition| !parts.contains(&partition));
+                    if is_later || is_other {
+                        return Ok(());
+                    }
+                    waited_for = Some(*sequence);
                 }
-                *sequence
             }
-        };
-        let mut distance = self.distance.subscribe();
-        let is_there = |now: &Distance| match now {
-            Distance::Group { sequence, .. } => *sequence > waited_for,
-            Distance::Nothing | Distance::Failed => true,
-        };
-        match distance.wait_for(is_there).await {
-            Ok(now) if *now == Distance::Failed => Err(stopped()),
-            _ => Ok(()),
+            moved.await;
         }
     }
 }
@@ -133,13 +144,13 @@ impl Follower {
                 Distance::Failed
             }
         };
-        self.horizon.distance.send_replace(distance);
+        self.horizon.move_to(distance);
     }
 
     /// The view does not follow any more.
     pub(super) fn fail(&self, cause: &str) {
         stop(&self.stopped, cause);
-        self.horizon.distance.send_replace(Distance::Failed);
+        self.horizon.move_to(Distance::Failed);
     }
 
     /// Gathers a group's rows; the last of them are left in `changes`.
