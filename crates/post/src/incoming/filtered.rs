@@ -100,7 +100,7 @@ impl Incoming {
             refusals.refusing.insert(place);
             let all: Option<Vec<Refusal>> = accounts.iter().map(spoken).collect();
             let first = all.and_then(|all| all.into_iter().next());
-            if let Some(first) = first.filter(|_| self.origin.protocol == Protocol::Lmtp) {
+            if let Some(first) = first.filter(|_| hears && self.origin.protocol == Protocol::Lmtp) {
                 refusals.spoken.push((*number, first));
                 answered.extend(accounts);
             }

@@ -79,7 +79,10 @@ impl Teller {
             to,
             peer: origin.peer.to_canonical().to_string(),
             helo: origin.helo.clone(),
-            protocol: origin.protocol_name(sender.smtputf8),
+            protocol: match &origin.user {
+                Some(user) => format!("handed in by {}", user.name),
+                None => origin.protocol_name(sender.smtputf8),
+            },
             tls: tls.unwrap_or_default(),
             account: account
                 .map(|one| one.address().to_string())

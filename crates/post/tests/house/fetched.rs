@@ -2,12 +2,13 @@
 
 use mail::{FlagSet, ReversePath, Timestamp};
 use post::{
-    Account, FetchId, FetchInto, FetchMark, FetchNote, FetchPlan, Fetched, Fetching, Outcome,
-    Quota, SourceId, Why,
+    Account, Event, FetchId, FetchInto, FetchMark, FetchNote, FetchPlan, Fetched, Fetching,
+    Outcome, Quota, Sought, SourceId, Why,
 };
 use store::CommitError;
 
 use crate::filter::runs;
+use crate::queue::{queue, relaying};
 use crate::world::{PEER, World, flags, recipient, rules, whole};
 
 const SOURCE: SourceId = [9; 16];
@@ -224,4 +225,51 @@ async fn what_a_script_remembers_is_known_to_the_next() {
     fetching.commit().await.unwrap();
     assert_eq!(count(&ada, "INBOX").await, 1);
     assert_eq!(known(&ada).await, (2, vec![1, 2]));
+}
+
+#[tokio::test]
+async fn what_is_fetched_is_sent_on_answered_and_never_refused() {
+    let world = World::with(&["ada", "eve"], relaying()).await;
+    let ada = world.account("ada").await;
+    for (number, script, kept, waits) in [
+        (1, "redirect \"x@a.example\";", 0, 1),
+        (
+            2,
+            "require \"copy\"; redirect :copy \"eve@example.org\";",
+            1,
+            1,
+        ),
+        // It was taken elsewhere already: whoever sent it is told nothing.
+        (3, "require \"reject\"; reject \"no\";", 2, 1),
+        (4, "require \"vacation\"; vacation \"away\";", 3, 2),
+        // Once is enough.
+        (5, "require \"vacation\"; vacation \"away\";", 4, 2),
+    ] {
+        runs(&ada, script).await;
+        let mut fetching = ada.fetching(SOURCE).await.unwrap();
+        let one = Fetched {
+            reverse_path: ReversePath::parse("<bob@a.example>").unwrap(),
+            ..fetched(number)
+        };
+        let text = format!("To: ada@example.org\r\n{}", letter(number));
+        fetching.chunk(text.into()).await.unwrap();
+        fetching.end(one).await.unwrap();
+        fetching.commit().await.unwrap();
+        assert_eq!(count(&ada, "INBOX").await, kept, "{script}");
+        assert_eq!(queue(&world).await.len(), waits, "{script}");
+    }
+    assert_eq!(count(&world.account("eve").await, "INBOX").await, 1);
+    assert_eq!(known(&ada).await.0, 5);
+    let sought = Sought::Words(vec!["1".into()]);
+    let told = world.post.journeys(&sought, Timestamp::utc(0), None).await;
+    let told = told.unwrap();
+    let events: Vec<_> = told.iter().flat_map(|one| &one.step.events).collect();
+    assert!(
+        matches!(events.first(), Some(Event::Arrived(one)) if one.protocol == "fetch"),
+        "{events:?}"
+    );
+    assert!(
+        matches!(events.last(), Some(Event::Queued { .. })),
+        "{events:?}"
+    );
 }

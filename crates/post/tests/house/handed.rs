@@ -5,6 +5,7 @@ use mail::{Enhanced, Notify, Recipient, Refusal};
 use post::{Elsewhere, HandedId, HandedIn, Incoming, LocalUser, Origin, Outcome, Protocol, Rules};
 use store::CommitError;
 
+use crate::filter::runs;
 use crate::world::{World, address, origin, recipient, rules, sender, told, uids, whole};
 
 const ID: HandedId = HandedId([7; 16]);
@@ -275,5 +276,26 @@ async fn mail_for_elsewhere_leaves_where_mail_leaves() {
             .unwrap();
         incoming.commit_handed(handed(ID, &[], &[])).await.unwrap();
         assert_eq!(world.post.queue(None, 10).await.unwrap().letters.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn who_has_handed_in_hears_of_a_refusal_by_a_report() {
+    let world = World::with(&["ada", "eve"], rules()).await;
+    let ada = world.account("ada").await;
+    for (number, how) in [(1, "ereject"), (2, "reject")] {
+        runs(&ada, &format!("require \"{how}\"; {how} \"Not here\";")).await;
+        // As the pickup says it, though nobody waits for an answer.
+        let origin = Origin {
+            protocol: Protocol::Lmtp,
+            ..user("eve", false)
+        };
+        let text = "To: ada@example.org\r\n\r\nhi\r\n";
+        let incoming = begun(&world, origin, "<eve@example.org>", &["ada"], text).await;
+        let done = incoming.unwrap().commit_handed(handed(ID, &[], &[])).await;
+        assert_eq!(done.unwrap().refused, []);
+        assert!(ada.open("INBOX").await.unwrap().uids.is_empty());
+        let report = whole(&world.account("eve").await, "INBOX", number).await;
+        assert!(report.contains("Not here"), "{report}");
     }
 }
