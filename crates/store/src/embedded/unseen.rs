@@ -89,8 +89,13 @@ impl Horizon {
         *self.distance() != Distance::Nothing
     }
 
+    /// A view that has failed once follows no more: it would lack what came in between.
     fn move_to(&self, distance: Distance) {
-        *self.distance() = distance;
+        let mut now = self.distance();
+        if *now != Distance::Failed {
+            *now = distance;
+        }
+        drop(now);
         self.moved.notify_waiters();
     }
 
@@ -129,6 +134,9 @@ impl Horizon {
 impl Follower {
     /// Makes a group visible. Where that fails the store stops.
     pub(super) fn follow(&self, unseen: Unseen) {
+        if *self.horizon.distance() == Distance::Failed {
+            return;
+        }
         let Unseen {
             batches,
             mut changes,

@@ -98,6 +98,9 @@ async fn what_was_answered_is_waited_for() {
     follower.follow(unseen(3));
     assert_eq!(store.version(AT).await.unwrap(), Version(1));
     follower.fail("a test");
+    // It stays so, whatever was on its way.
+    horizon.behind(&unseen(4));
+    follower.follow(unseen(4));
     assert!(store.version(AT).await.is_err());
     assert!(store.get(AT, TABLE, vec![key(0)]).await.is_err());
 }
