@@ -14,6 +14,7 @@ mod claim;
 mod desk;
 pub mod diagram;
 mod entry;
+mod fronts;
 mod schedule;
 mod settle;
 

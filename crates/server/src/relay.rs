@@ -15,14 +15,17 @@ use mail::{Instant, QueueId};
 use net::{ClientConfig, Clock, Stop};
 use post::Post;
 use post::queue::{Entry, Place};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+mod contact;
 mod hosts;
 mod pace;
 mod routes;
 mod talk;
 
+use contact::Contact;
 use pace::{Mood, Pace};
 pub use routes::{RelayRoute, RelaySettings, SmartHost};
 
@@ -48,14 +51,17 @@ struct Relay {
     anybody: Arc<ClientConfig>,
     clock: Clock,
     stop: Stop,
+    /// A destination may be given more connections.
+    grown: Notify,
 }
 
 /// A destination that has something due, or had lately.
 #[derive(Debug, Default)]
 struct Line {
     pace: Pace,
-    /// Conversations that go on.
+    /// Conversations that go on, those that linger included.
     talking: usize,
+    contact: Arc<Contact>,
     /// True if something may be due.
     due: bool,
 }
@@ -91,6 +97,7 @@ pub(crate) fn start(
         anybody: net::trusting_anybody()?,
         clock,
         stop,
+        grown: Notify::new(),
     });
     tokio::spawn(run(relay));
     Ok(())
@@ -121,12 +128,21 @@ async fn run(relay: Arc<Relay>) {
             biased;
             () = stop.asked() => break,
             Some(ended) = talks.join_next(), if !talks.is_empty() => lines.hear(&relay, ended),
+            () = relay.grown.notified() => {}
             changed = news.changed() => if changed.is_err() { break },
             () = sleep(pause) => {}
         }
     }
     // Each comes to its end behind the letter that it is carrying.
     while talks.join_next().await.is_some() {}
+}
+
+impl Line {
+    /// True if it may be given letters now.
+    fn admits(&self, now: Instant) -> bool {
+        let idle = self.contact.is_waiting() && self.pace.rest(now).is_none();
+        idle || self.pace.admits(self.talking, now)
+    }
 }
 
 impl Lines {
@@ -186,8 +202,13 @@ impl Lines {
             let Some(line) = self.lines.get_mut(&name) else {
                 continue;
             };
-            while line.due && line.pace.admits(line.talking, relay.clock.now()) {
-                if talks.len() >= relay.settings.connections_max {
+            let most = relay.settings.connections_per_destination_max;
+            // Without this, it hears of no more of them.
+            if !line.pace.is_full(most) {
+                line.pace.grow(line.contact.taken(), most);
+            }
+            while line.due && line.admits(relay.clock.now()) {
+                if talks.len() >= relay.settings.connections_max && !line.contact.is_waiting() {
                     self.turn = name;
                     return Ok(());
                 }
@@ -196,10 +217,17 @@ impl Lines {
                     line.due = false;
                     break;
                 }
+                let Err(letters) = line.contact.give(letters, |entry| relay.way(entry)) else {
+                    continue;
+                };
                 line.talking += 1;
                 let (relay, name) = (Arc::clone(relay), name.clone());
+                // While many destinations have conversations, none keeps its place for nothing.
+                let lingers = talks.len() < relay.settings.connections_max / 2;
+                let contact = Arc::clone(&line.contact);
                 talks.spawn(async move {
-                    let mood = Box::pin(talk::talk(&relay, &name, letters)).await;
+                    let talk = talk::talk(&relay, &name, letters, (&contact, lingers));
+                    let mood = Box::pin(talk).await;
                     (name, mood)
                 });
             }
@@ -228,6 +256,9 @@ impl Lines {
         line.due = true;
         let most = relay.settings.connections_per_destination_max;
         let waits = &relay.post.rules().queue.retry;
+        if mood != Mood::Willing {
+            line.contact.taken();
+        }
         line.pace.hear(mood, most, waits, relay.clock.now());
     }
 

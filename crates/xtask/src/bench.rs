@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 mod backup;
+mod fairness;
 mod idle;
 mod imap;
 mod letter;
@@ -30,8 +31,8 @@ mod target;
 
 use table::Table;
 
-/// Runs one bench: `smtp`, `relay`, `imap`, `idle`, `mailbox` (the part of `imap` with large
-/// mailboxes, beside the peer or alone), `lists`, `search`, `backup`, `message` or `store`.
+/// Runs one bench: `smtp`, `relay`, `fairness` (our server alone), `imap`, `idle`, `mailbox` (the
+/// part of `imap` with large mailboxes, beside the peer or alone), `lists`, `search`, `backup`, `message` or `store`.
 pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     if let [room @ ("message" | "store"), rows @ ..] = words {
         let bench = if *room == "store" {
@@ -51,6 +52,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     match words {
         ["smtp"] => smtp::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["relay"] => relay::run(&build(root)?, folder.path(), rounds, &mut table)?,
+        ["fairness"] => return fairness::run(&build(root)?, folder.path()),
         ["backup"] => backup::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["idle"] => idle::run(&build(root)?, folder.path(), &mut table)?,
         ["lists"] => lists::run(&build(root)?, folder.path(), rounds, &mut table)?,
@@ -70,17 +72,24 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
             imap::rows(peer.target(), &mut table)?;
         }
         _ => bail!(
-            "benches: smtp, relay, imap, idle, mailbox [caramel|peer], lists, search, backup, \
-             message, store; and peer"
+            "benches: smtp, relay, fairness, imap, idle, mailbox [caramel|peer], lists, search, \
+             backup, message, store; and peer"
         ),
     }
     println!("{table}");
     Ok(())
 }
 
-/// Builds the program as it is released, and says where it is.
+/// Builds the program as it is released, and says where it is. `CARAMEL_BINARY` names one that is
+/// there, to compare two.
 fn build(root: &Path) -> Result<PathBuf> {
-    crate::tools::cargo(root, &["build", "--release", "--package", "caramel"], &[])?;
+    if let Some(binary) = std::env::var_os("CARAMEL_BINARY") {
+        return Ok(binary.into());
+    }
+    // Of the whole workspace: for a package alone the libraries have other features, and are built
+    // anew.
+    let words = ["build", "--release", "--workspace", "--bin", "caramel"];
+    crate::tools::cargo(root, &words, &[])?;
     let built =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
     Ok(built.join("release/caramel"))

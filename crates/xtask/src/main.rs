@@ -29,6 +29,7 @@ cargo xtask diagrams           draws docs/diagrams anew from the code
 cargo xtask test               all that CI runs; installs missing programs where it may
 cargo xtask bench smtp|imap    beside Debian's Postfix and Dovecot, which it does not install
 cargo xtask bench relay        letters that pass through, beside Postfix
+cargo xtask bench fairness     a thousand destinations, many of them dead, slow or busy
 cargo xtask bench mailbox      the part of it with large mailboxes: CARAMEL_MESSAGES of them,
                                CARAMEL_ROUNDS times
 cargo xtask bench idle         ten thousand connections that wait: what each takes, how soon all

@@ -121,6 +121,7 @@ impl Config {
             routes,
             connections_max: count(&setting::RELAY_CONNECTIONS),
             connections_per_destination_max: count(&setting::RELAY_CONNECTIONS_EACH),
+            linger: Duration::from_secs(self.number(&setting::RELAY_LINGER)),
             ..RelaySettings::default()
         })
     }

@@ -80,7 +80,9 @@ impl Kind {
             }
             Self::Text => "a text on one line: \"pass show mail\"".to_owned(),
             Self::Https => "a URL: \"https://login.example.org/about\"".to_owned(),
-            Self::HostPort => "a host with its port: \"smtp.example.org:587\"".to_owned(),
+            Self::HostPort => {
+                "a host with its port: \"smtp.example.org:587\", \"[::1]:25\"".to_owned()
+            }
             Self::Word(words) => {
                 let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
                 format!("one of {}", quoted.join(", "))
@@ -369,6 +371,9 @@ settings! {
     RELAY_CONNECTIONS_EACH = ["relay"] "connections_per_destination": Kind::Count, "20", "5",
         "How many of them may go to one destination. A destination begins with two; it gets more \
          while it takes what it is given, and fewer when it asks to wait.";
+    RELAY_LINGER = ["relay"] "linger": Kind::Span, "\"2s\"", "\"10s\"",
+        "How long a connection to another host is kept when no letter waits for it: the next goes \
+         over it at once. While more than half of `connections` are in use, none is kept.";
     ROUTE_SENDER = ["relay.route"] "sender": Kind::Host, "", "\"example.org\"",
         "The domain of the senders whose mail goes this way. Without it, any.";
     ROUTE_RECIPIENT = ["relay.route"] "recipient": Kind::Host, "", "\"example.net\"",

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -340,11 +340,28 @@ fn meaning(kind: Kind, value: &DeValue<'_>) -> Option<Meaning> {
         }
         Kind::Network => Meaning::Network(Network::parse(text?)?),
         Kind::HostPort => {
-            let (host, port) = text?.rsplit_once(':')?;
-            let port: u16 = port.parse().ok().filter(|port| *port > 0)?;
-            Meaning::HostPort(Host::parse(host).ok()?, port)
+            let (host, port) = host_port(text?)?;
+            Meaning::HostPort(host, port)
         }
     })
+}
+
+/// A host with its port: `smtp.example.org:587`, `192.0.2.1:25` or `[2001:db8::1]:25`.
+fn host_port(text: &str) -> Option<(Host, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    let port: u16 = port.parse().ok().filter(|port| *port > 0)?;
+    let address = host.parse::<Ipv4Addr>().map(IpAddr::V4).or_else(|_| {
+        let inside = host
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'));
+        inside.unwrap_or_default().parse()
+    });
+    // Without this an address would be looked up as a name.
+    let host = match address {
+        Ok(ip) => Host::Ip(ip),
+        Err(_) => Host::parse(host).ok()?,
+    };
+    Some((host, port))
 }
 
 /// True for letters that need no quoting wherever a name is told.
@@ -448,6 +465,23 @@ mod tests {
         assert_eq!(scaled("50", &units), None);
         assert_eq!(scaled("M", &units), None);
         assert_eq!(scaled("-1M", &units), None);
+    }
+
+    #[test]
+    fn hosts_with_their_ports() {
+        for (text, expected) in [
+            ("smtp.example.org:587", "smtp.example.org 587"),
+            ("192.0.2.1:25", "[192.0.2.1] 25"),
+            ("[192.0.2.1]:25", "[192.0.2.1] 25"),
+            ("[2001:db8::1]:465", "[IPv6:2001:db8::1] 465"),
+            ("[IPv6:2001:db8::1]:465", "[IPv6:2001:db8::1] 465"),
+        ] {
+            let (host, port) = host_port(text).unwrap();
+            assert_eq!(format!("{host} {port}"), expected, "{text}");
+        }
+        for text in ["smtp.example.org", "smtp.example.org:0", ":25", "[]:25"] {
+            assert_eq!(host_port(text), None, "{text}");
+        }
     }
 
     #[test]

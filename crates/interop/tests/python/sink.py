@@ -3,7 +3,7 @@
 sink.py ADDRESS PORT FOLDER [CERTIFICATE KEY]: prints the port it got, and a line for each letter it takes. What
 it takes is in FOLDER/taken, a line of JSON for each, on the disk before the answer. Local parts: `never` is refused for good, `later` for now,
 the first time only, `always-later` each time; of a letter for `lost` the last answer is never said, once; `slow`
-is answered after a second. With a file `busy` in FOLDER nobody gets past the greeting.
+is answered after a second, and after a letter for `hasty` the connection ends with the answer. With a file `busy` in FOLDER nobody gets past the greeting.
 """
 
 import json
@@ -92,6 +92,8 @@ class Talk(socketserver.StreamRequestHandler):
                 if any(one.startswith("<slow@") for one in recipients):
                     time.sleep(1)
                 self.say("250 2.0.0 Taken")
+                if any(one.startswith("<hasty@") for one in recipients):
+                    return self.connection.shutdown(socket.SHUT_RDWR)
             elif verb == "RSET":
                 self.say("250 2.0.0 Forgotten")
             elif verb == "QUIT":

@@ -141,7 +141,7 @@ fn letters_reach_their_destinations_hosts() {
         "mx.a.example A 127.0.0.2",
         "b.example A 127.0.0.3",
     ]);
-    let town = town(&zone, first.port, "");
+    let town = town(&zone, first.port, "linger = \"1m\"\n");
     let to = [
         "x@a.example",
         "y@a.example",
@@ -171,12 +171,28 @@ fn letters_reach_their_destinations_hosts() {
     );
     town.is_done();
     assert!(town.mail().is_empty());
-    // A few letters share a connection.
-    for number in 0..5 {
+    // Letters that come one after the other share a connection.
+    for number in 2..7 {
         town.send(&["z@b.example"], &format!("{number}"), &[]);
+        second.takes(number);
+        town.is_done();
     }
-    second.takes(6);
-    town.is_done();
+    let taken = second.takes(6);
+    let peers = taken.iter().map(|letter| &letter["peer"]);
+    assert!(
+        peers.clone().all(|peer| *peer == taken[0]["peer"]),
+        "{taken:?}"
+    );
+    // The other end need not wait as long as we do: no letter is late for that.
+    for number in 7..10 {
+        town.send(&["hasty@b.example"], "once", &[]);
+        second.takes(number);
+        town.is_done();
+    }
+    let why = town.server.output(&["why", "once"], "").unwrap();
+    let why = String::from_utf8(why.stdout).unwrap();
+    assert_eq!(why.matches("delivered: ").count(), 3, "{why}");
+    assert!(!why.contains("deferred"), "{why}");
     assert!(town.names.asked().contains(&"a.example MX".to_owned()));
 }
 
@@ -348,7 +364,8 @@ fn what_waits_is_held_and_thrown_away() {
 #[test]
 fn success_is_reported_where_the_next_host_does_not() {
     let sink = Sink::start("127.0.0.2", 0, None);
-    let town = town("a.example A 127.0.0.2", sink.port, "");
+    let zone = zone(&["a.example A 127.0.0.2", "b.example A 127.0.0.2"]);
+    let town = town(&zone, sink.port, "");
     town.send(&["x@a.example"], "told", &["notify=SUCCESS"]);
     let report = town.report("Action: relayed");
     assert_eq!(
@@ -357,11 +374,11 @@ fn success_is_reported_where_the_next_host_does_not() {
     );
     assert_eq!(sink.takes(1)[0]["to"][0], "<x@a.example>");
     sink.switch("dsn", true);
-    town.send(&["x@a.example"], "passed", &["notify=SUCCESS", "envid=ab"]);
+    town.send(&["x@b.example"], "passed", &["notify=SUCCESS", "envid=ab"]);
     let taken = sink.takes(2);
     assert_eq!(
         taken[1]["to"],
-        serde_json::json!(["<x@a.example> NOTIFY=SUCCESS"])
+        serde_json::json!(["<x@b.example> NOTIFY=SUCCESS"])
     );
     assert!(
         words(&taken[1], "from").contains(" ENVID=ab"),

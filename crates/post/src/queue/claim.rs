@@ -93,18 +93,25 @@ impl Post {
             due: now.saturating_add(1),
             id: QueueId(0),
         };
-        let first = destination_key(destination, Place::default());
-        let end = destination_key(destination, end);
+        let look = queue.look(destination);
+        let first = destination_key(destination, look.from);
+        let range = (first, Some(destination_key(destination, end)));
         // Those that somebody has stand among them.
         let rows = limit.saturating_add(queue.leased());
         let rows = self.inner.store.scan(
             Partition::QUEUE,
             DESTINATIONS,
-            (first, Some(end)),
+            range,
             rows,
             Direction::Rising,
         );
-        let page = rows.await.map_err(Error::reading("reading the queue"))?;
+        let page = rows.await.map_err(Error::reading("reading the queue"));
+        let seen = page.as_ref().ok().map(|page| match page.rows.first() {
+            Some(row) => read_destination_key(&row.key).unwrap_or_default(),
+            None => end,
+        });
+        queue.looked(destination, look, seen);
+        let page = page?;
         let mut leases = Vec::new();
         for row in &page.rows {
             if leases.len() == limit {

@@ -17,6 +17,7 @@ use store::{Partition, Store, Version, Writes};
 use tokio::sync::watch;
 
 use super::entry::{COUNTS, Counts, Entry, Place};
+use super::fronts::{Fronts, Look};
 use crate::handed::{self, HandedId};
 use crate::journey::{JourneyStep, Teller, delete_row, put_row};
 use crate::{Error, Fault, Outcome};
@@ -43,6 +44,7 @@ pub(crate) struct Desk {
     tokens: u64,
     /// The first place that was given since the relay looked last.
     earliest: Option<Place>,
+    fronts: Fronts,
     /// Destinations that are to be tried at once, though nobody was there lately.
     urged: BTreeSet<String>,
 }
@@ -107,7 +109,8 @@ impl Change {
 pub(crate) struct Party {
     queue: Arc<Queue>,
     generation: u64,
-    earliest: Option<Place>,
+    /// Places that letters get, and their destinations.
+    placed: Vec<(String, Place)>,
 }
 
 /// A lease on a letter: nobody else hands it on or changes it while this lives. Dropped without an
@@ -193,11 +196,29 @@ impl Queue {
 
     /// Tells whoever hands letters on that one has this place.
     fn tell(&self, place: Place) {
+        self.tell_all(place, &[]);
+    }
+
+    /// The same, of letters that got their place just now: the first, and that of each.
+    fn tell_all(&self, place: Place, placed: &[(String, Place)]) {
         let mut desk = self.desk();
+        for (destination, place) in placed {
+            desk.fronts.put(destination, *place);
+        }
         let before = desk.earliest;
         desk.earliest = [before, Some(place)].into_iter().flatten().min();
         drop(desk);
         self.news.send_modify(|count| *count += 1);
+    }
+
+    /// Begins to look for a destination's letters.
+    pub(super) fn look(&self, destination: &str) -> Look {
+        self.desk().fronts.begin(destination)
+    }
+
+    /// Ends that: nothing was there before `first`.
+    pub(super) fn looked(&self, destination: &str, look: Look, first: Option<Place>) {
+        self.desk().fronts.end(destination, look, first);
     }
 
     /// Counts up whenever a letter got a place in the order.
@@ -240,6 +261,7 @@ impl Desk {
     fn discard(&mut self) {
         self.generation += 1;
         self.known = None;
+        self.fronts.clear();
     }
 
     /// Prepares a change: its writes, and what is to be told once they are durable. `None` if the
@@ -251,9 +273,10 @@ impl Desk {
         tells: bool,
     ) -> Option<(Writes, Party)> {
         let known = self.known.as_mut()?;
-        let (mut writes, mut earliest) = (Vec::new(), None::<Place>);
-        let mut note = |place: Option<Place>| {
-            earliest = [earliest, place].into_iter().flatten().min();
+        let (mut writes, mut placed) = (Vec::new(), Vec::new());
+        let mut note = |entry: &Entry, id| {
+            let place = entry.place(id);
+            placed.extend(place.map(|place| (entry.destination.clone(), place)));
         };
         for (id, before) in &change.ended {
             writes.extend(before.delete(*id));
@@ -262,14 +285,14 @@ impl Desk {
         for (id, before, after) in &change.kept {
             writes.extend(before.unplace(*id));
             writes.extend(after.put(*id));
-            note(after.place(*id));
+            note(after, *id);
         }
         for entry in &change.begun {
             known.counts.last = known.counts.last.saturating_add(1);
             known.counts.letters = known.counts.letters.saturating_add(1);
             let id = QueueId(known.counts.last);
             writes.extend(entry.put(id));
-            note(entry.place(id));
+            note(entry, id);
             if tells {
                 writes.push(put_row(
                     &change.teller.queued(id, entry),
@@ -296,7 +319,7 @@ impl Desk {
         let party = Party {
             queue: Arc::clone(queue),
             generation: self.generation,
-            earliest,
+            placed,
         };
         Some((part, party))
     }
@@ -305,8 +328,9 @@ impl Desk {
 impl Party {
     /// The change is durable: whoever hands letters on may look.
     pub(crate) fn succeed(&self) {
-        if let Some(place) = self.earliest {
-            self.queue.tell(place);
+        let first = self.placed.iter().map(|(_, place)| *place).min();
+        if let Some(first) = first {
+            self.queue.tell_all(first, &self.placed);
         }
     }
 

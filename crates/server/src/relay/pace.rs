@@ -44,11 +44,21 @@ impl Default for Pace {
 }
 
 impl Pace {
+    /// Grows by letters that were taken.
+    pub(super) fn grow(&mut self, taken: usize, most: usize) {
+        self.limit = self.limit.saturating_add(taken).min(most).max(1);
+    }
+
+    /// True if it gets no more than this, however willing it is.
+    pub(super) const fn is_full(&self, most: usize) -> bool {
+        self.limit >= most
+    }
+
     /// Hears how a conversation went; `waits` is how long to rest after one strike, two, ….
     pub(super) fn hear(&mut self, mood: Mood, most: usize, waits: &[Duration], now: Instant) {
         match mood {
             Mood::Willing => {
-                self.limit = self.limit.saturating_add(1).min(most).max(1);
+                self.grow(1, most);
                 self.strikes = 0;
                 self.rests_until = None;
             }
@@ -110,6 +120,10 @@ mod tests {
         }
         pace.hear(Mood::Willing, 5, &waits, at(2001));
         assert!(pace.admits(1, at(2001)));
+        pace.grow(2, 5);
+        assert!(pace.admits(3, at(2001)) && !pace.is_full(5));
+        pace.grow(2, 5);
+        assert!(!pace.admits(5, at(2001)) && pace.is_full(5));
         pace.hear(Mood::Away, 5, &[], at(2001));
         assert!(pace.admits(0, at(2001)));
         let long = [Duration::from_secs(86_400)];

@@ -22,6 +22,9 @@ pub struct RelaySettings {
     pub connections_max: usize,
     /// Connections at once to one destination.
     pub connections_per_destination_max: usize,
+    /// How long a connection is kept for the next letter: short beside the five minutes for which
+    /// a host waits (RFC 5321 §4.5.3.2.7).
+    pub linger: Duration,
     /// How long it may take to reach a host.
     pub connect_timeout: Duration,
 }
@@ -33,6 +36,7 @@ impl Default for RelaySettings {
             routes: Vec::new(),
             connections_max: 100,
             connections_per_destination_max: 20,
+            linger: Duration::from_secs(2),
             connect_timeout: Duration::from_secs(30),
         }
     }
@@ -90,6 +94,15 @@ impl RelaySettings {
                 && to.is_none_or(|host| host.to_ascii().eq_ignore_ascii_case(destination))
         };
         self.routes.iter().find(fits)?.via.as_ref()
+    }
+}
+
+/// True if both lead the same way.
+pub(super) fn same(one: &Option<Arc<SmartHost>>, other: &Option<Arc<SmartHost>>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        _ => false,
     }
 }
 

@@ -18,10 +18,11 @@ use smtp::Reply;
 use smtp::client::{self, Answer, Ask, Client, Failure, Fates, Letter, Login, Tls, Wishes};
 use tokio::time::sleep;
 
+use super::contact::Contact;
 use super::hosts::{Obstacle, Target, addresses, targets};
 use super::pace::Mood;
-use super::routes::SmartHost;
-use super::{Relay, SETTLE_PAUSE};
+use super::routes::{SmartHost, same};
+use super::{Relay, SETTLE_PAUSE, TAKEN_LETTERS};
 use crate::Encrypted;
 
 /// Letters that one connection carries before others get their turn.
@@ -31,8 +32,14 @@ const PIECE_OCTETS: u64 = 64 * 1024;
 /// Letters that share the fate of one that found nobody, settled in one step.
 const SHARED_FATES: usize = 30;
 
-/// Hands letters of one destination on, and says how it went.
-pub(super) async fn talk(relay: &Relay, destination: &str, letters: Vec<Claimed>) -> Mood {
+/// Hands letters of one destination on, and says how it went. If it `lingers`, it waits a moment
+/// for more before it ends.
+pub(super) async fn talk(
+    relay: &Relay,
+    destination: &str,
+    letters: Vec<Claimed>,
+    (contact, lingers): (&Contact, bool),
+) -> Mood {
     let mut by_way: Vec<(Option<Arc<SmartHost>>, VecDeque<Claimed>)> = Vec::new();
     for letter in letters {
         let via = relay.way(&letter.entry);
@@ -42,11 +49,15 @@ pub(super) async fn talk(relay: &Relay, destination: &str, letters: Vec<Claimed>
         }
     }
     let mut mood = Mood::Willing;
+    // Letters that take another way do not wait for that.
+    let lingers = lingers && by_way.len() == 1;
     for (via, letters) in by_way {
         let way = Way {
             relay,
             destination,
             via,
+            contact,
+            lingers,
         };
         match way.hand_on(letters).await {
             Mood::Willing => {}
@@ -56,19 +67,13 @@ pub(super) async fn talk(relay: &Relay, destination: &str, letters: Vec<Claimed>
     mood
 }
 
-fn same(one: &Option<Arc<SmartHost>>, other: &Option<Arc<SmartHost>>) -> bool {
-    match (one, other) {
-        (None, None) => true,
-        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-        _ => false,
-    }
-}
-
 /// One way to one destination.
 struct Way<'a> {
     relay: &'a Relay,
     destination: &'a str,
     via: Option<Arc<SmartHost>>,
+    contact: &'a Contact,
+    lingers: bool,
 }
 
 impl Way<'_> {
@@ -93,6 +98,8 @@ impl Way<'_> {
             carried: 0,
             reached: false,
             asked: false,
+            lingered: false,
+            stale: false,
             busy: false,
             host: String::new(),
             failure: None,
@@ -217,6 +224,10 @@ struct Postman<'a> {
     reached: bool,
     /// True once it was ready for a letter.
     asked: bool,
+    /// True for a letter that came when the connection had waited for it.
+    lingered: bool,
+    /// True once it turned out that the host had not waited as long as we had.
+    stale: bool,
     /// True once the host asked to wait.
     busy: bool,
     host: String,
@@ -237,7 +248,10 @@ impl Postman<'_> {
             (None, _) => Tls::IfOffered,
             (Some(_), _) => Tls::Required,
         };
-        let result = self.converse(target, tls).await;
+        let mut result = self.converse(target, tls).await;
+        if self.stale {
+            result = self.converse(target, tls).await;
+        }
         match result {
             // No TLS is better than no mail, where nobody asked for TLS.
             // RFC 7435 §3
@@ -254,7 +268,9 @@ impl Postman<'_> {
     }
 
     async fn converse(&mut self, target: &Target, tls: Tls) -> Result<(), Said> {
-        (self.reached, self.asked, self.failure) = (false, false, None);
+        (self.reached, self.asked) = (false, false);
+        (self.lingered, self.stale) = (false, false);
+        self.failure = None;
         let relay = self.way.relay;
         let via = self.way.via.clone();
         let port = via.as_ref().map_or(relay.settings.port, |via| via.port);
@@ -284,6 +300,7 @@ impl Postman<'_> {
         let mut client = Client::new(wishes);
         let terms = Terms::new(relay.clock);
         let ended = net::call(socket, calling, &mut client, self, &terms).await;
+        self.keep_unsaid();
         // A letter in the middle of a connection that broke: whether it was taken nobody knows.
         if let Some(letter) = self.current.take() {
             let fate = Fate::Deferred(self.said(4, 2, "The connection broke"));
@@ -326,10 +343,23 @@ impl Postman<'_> {
         if let Some(letter) = self.waiting.pop_front() {
             return Some(letter);
         }
-        let relay = self.way.relay;
-        let more = relay.post.claim(self.way.destination, 1).await.ok()?;
-        let letter = more.into_iter().next()?;
-        same(&relay.way(&letter.entry), &self.way.via).then_some(letter)
+        let (relay, way) = (self.way.relay, self.way);
+        let more = relay.post.claim(way.destination, TAKEN_LETTERS).await;
+        let (more, others) = partition(more.ok()?, |one| same(&relay.way(&one.entry), &way.via));
+        // Those that take another way are due again.
+        drop(others);
+        self.waiting = more;
+        if self.waiting.is_empty() && !self.busy && way.lingers {
+            let mut stop = relay.stop.clone();
+            let more = way.contact.wait(way.via.clone(), relay.settings.linger);
+            self.waiting = tokio::select! {
+                biased;
+                () = stop.asked() => return None,
+                letters = more => letters.into(),
+            };
+            self.lingered = !self.waiting.is_empty();
+        }
+        self.waiting.pop_front()
     }
 
     async fn piece(&mut self) -> Answer {
@@ -358,7 +388,20 @@ impl Postman<'_> {
         }
     }
 
+    /// A letter that came when the connection had ended unnoticed is no worse for it: it goes over
+    /// the next one.
+    fn keep_unsaid(&mut self) {
+        let unsaid = self.lingered && self.at == 0;
+        if let Some(letter) = self.current.take_if(|_| unsaid) {
+            self.waiting.push_front(letter);
+            self.stale = true;
+        }
+    }
+
     async fn fates(&mut self, fates: Fates) {
+        if fates.each.iter().all(|fate| *fate == client::Fate::Unknown) {
+            self.keep_unsaid();
+        }
         let Some(letter) = self.current.take() else {
             return;
         };
@@ -374,11 +417,16 @@ impl Postman<'_> {
             fates: each.collect(),
             passes_reports: fates.passes_reports,
         };
-        for fate in &attempt.fates {
-            self.busy |= matches!(fate, Fate::Deferred(_));
-            self.taken += usize::from(matches!(fate, Fate::Taken(_)));
+        let taken = |fate: &Fate| matches!(fate, Fate::Taken(_));
+        let deferred = |fate: &Fate| matches!(fate, Fate::Deferred(_));
+        self.busy |= attempt.fates.iter().any(deferred);
+        let taken = usize::from(attempt.fates.iter().any(taken));
+        self.taken += taken;
+        if self.way.contact.took(taken) {
+            self.way.relay.grown.notify_one();
         }
         self.way.relay.settle(&[(letter, attempt)]).await;
+        self.lingered = false;
         self.carried += 1;
     }
 
