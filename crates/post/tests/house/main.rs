@@ -45,6 +45,7 @@ mod sent_on;
 mod shared;
 mod sharing;
 mod signing;
+mod site;
 mod submission;
 mod texts;
 mod token;
