@@ -32,11 +32,13 @@ use crate::spool::Spooled;
 use crate::tables::SeenKey;
 
 mod answers;
+mod event;
 mod file;
 mod made;
 mod redirect;
 mod run;
 
+pub(crate) use event::{Beside, EventPlan, Lying};
 pub(crate) use file::{Desk, file_copy, fitting};
 use made::Made;
 use redirect::Onward;
@@ -209,11 +211,21 @@ impl Post {
             by: None,
             hops: 0,
         });
-        let mut waiting: VecDeque<Reader> = first.collect();
-        let mut plans = Plans {
+        let waiting: VecDeque<Reader> = first.collect();
+        let plans = Plans {
             readers: waiting.iter().map(|reader| reader.account).collect(),
             ..Plans::default()
         };
+        self.filter_readers(arrived, plans, waiting).await
+    }
+
+    /// Runs the scripts of these, and of those to whom they send the message on.
+    async fn filter_readers(
+        &self,
+        arrived: Arrived<'_>,
+        mut plans: Plans,
+        mut waiting: VecDeque<Reader>,
+    ) -> Plans {
         let mut whole = None;
         let mut ways = None;
         while let Some(reader) = waiting.pop_front() {

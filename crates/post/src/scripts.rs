@@ -28,6 +28,10 @@ pub(crate) use shelf::Shelf;
 /// What is not carried out, for want of a queue that knows times for delivery.
 const WITHOUT: [&str; 2] = ["redirect-deliverby", "envelope-deliverby"];
 
+/// What nothing can come of where no letter is delivered.
+// RFC 6785 §3.11
+const AT_DELIVERY: [&str; 4] = ["reject", "ereject", "vacation", "vacation-seconds"];
+
 /// What is carried out only where letters leave for other hosts.
 const WHERE_IT_LEAVES: [&str; 5] = [
     "redirect-dsn",
@@ -145,6 +149,15 @@ impl Rules {
             redirects_max: self.redirects_max,
             steps_max: STEPS_MAX,
             ..Limits::HOUSE
+        }
+    }
+
+    /// The same where no letter is delivered, but something is done with one.
+    pub(crate) fn event_limits(&self) -> Limits {
+        let limits = self.script_limits();
+        Limits {
+            abilities: limits.abilities.without(&AT_DELIVERY),
+            ..limits
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mail::{FlagSet, MailboxId, Timestamp};
+use mail::{EmailId, FlagSet, MailboxId, Timestamp};
 
 use super::{Filing, Plan, Plans, end_of};
 use crate::draft::{self, Draft};
@@ -23,6 +23,8 @@ pub(crate) struct Desk<'a> {
     pub(crate) date: Timestamp,
     /// Flags that it brought along, whatever a script says.
     pub(crate) flags: &'a FlagSet,
+    /// What it is already in the account, if it is.
+    pub(crate) known: Option<EmailId>,
 }
 
 impl Plans {
@@ -39,6 +41,7 @@ impl Plans {
     ) -> Outcome<()> {
         let mut filed = BTreeSet::new();
         let mut emails = BTreeMap::new();
+        emails.extend(desk.known.map(|email| (None, email)));
         for filing in &plan.filings {
             if desk.quota.is_exhausted(draft.ledger().counters.usage) {
                 return Err(Error::over_quota());

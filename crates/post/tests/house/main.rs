@@ -11,6 +11,7 @@ mod arranged;
 mod audit;
 mod catenate;
 mod delivery;
+mod events;
 mod fetched;
 mod filter;
 mod forgotten;
