@@ -91,6 +91,7 @@ mod filter;
 mod flags;
 mod forget;
 mod forms;
+mod forwarding;
 mod gap;
 mod handed;
 mod happenings;

@@ -99,6 +99,9 @@ pub struct Rules {
     pub redirects_max: usize,
     /// What whoever runs the house gives scripts to work with.
     pub sieve: Arc<SieveRules>,
+    /// Rewrites the senders of letters from elsewhere that are sent on to other hosts, so that
+    /// what comes back comes here first.
+    pub rewrites_senders: bool,
     /// Octets that compiled scripts of all accounts may take in memory.
     pub scripts_memory_octets_max: usize,
     /// Octets of message text one row of a fetch may carry in memory.
@@ -171,6 +174,7 @@ impl Rules {
             seen_max: 4000,
             redirects_max: 4,
             sieve: Arc::default(),
+            rewrites_senders: false,
             scripts_memory_octets_max: 32 * 1024 * 1024,
             section_octets_max: 16 * 1024 * 1024,
             fetch_rows_max: 200,

@@ -301,7 +301,7 @@ impl Post {
             octets: message.staged.len,
             skip: queue::return_path_octets(front),
             arrived: now,
-            reverse_path: onward.reverse_path.clone(),
+            reverse_path: self.sent_on_as(&onward.reverse_path),
             // What is in fact ASCII travels everywhere.
             body: match arrived.sender.body {
                 BodyType::SevenBit | BodyType::EightBitMime if message.is_ascii => {

@@ -15,6 +15,7 @@ mod events;
 mod fetched;
 mod filter;
 mod forgotten;
+mod forwarding;
 mod fuzzy;
 mod handed;
 mod imports;
