@@ -122,7 +122,7 @@ impl Account {
                 };
                 if let Err(error) = account.run_for(&script, &event).await {
                     let account = account.keeper.account.0;
-                    tracing::warn!(account, %mailbox, %uid, %error, "a script's wishes are not done");
+                    tracing::warn!(account, %mailbox, %uid, %error, "a script's wish is not done");
                 }
             }
         };

@@ -373,7 +373,7 @@ async fn a_full_mailbox_and_a_full_account() {
     let refused = world.deliver(&["ada"], LETTER).await.unwrap_err();
     assert_eq!(refused.refusal().code.value(), 452);
     assert_ne!(refused.why(), Why::Unavailable);
-    // What is for a use that a full mailbox has goes to none that is meant only where there is none.
+    // What is for a use goes to no other mailbox where the one that has it is full.
     let rules = Rules {
         mailbox_messages_max: 1,
         ..world.post.rules().clone()
