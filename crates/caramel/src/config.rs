@@ -6,23 +6,23 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mail::{Address, Host};
 use net::Endpoint;
-use post::{Quota, TokenRules, UndoRules};
-use server::{
-    AuditRhythm, Encrypted, Introspection, IntrospectionSettings, KeyFile, Protocol, ReclaimRhythm,
-    Source,
-};
+use post::{Quota, SieveRules, UndoRules};
+use server::{AuditRhythm, Encrypted, Protocol, ReclaimRhythm, Source};
 
 use crate::complaint::Complaint;
 
 mod local;
 mod memory;
+mod oauth;
 mod outside;
 mod relay;
 mod setting;
+mod sieve;
 pub(crate) mod source;
 mod store;
 mod written;
@@ -31,9 +31,6 @@ pub(crate) use local::spool_of;
 use outside::Signatures;
 use setting::{ALL, LISTS, SECTIONS, Setting};
 use written::{Meaning, Table, Value, Written};
-
-/// How far the clock of whoever issues tokens may be from ours, seconds.
-const TOKEN_LEEWAY_SECONDS: u64 = 60;
 
 /// What the file means.
 #[derive(Debug)]
@@ -46,6 +43,10 @@ pub(crate) struct Config {
     sources: Vec<(Table, Source)>,
     /// What letters of our own people are signed with.
     signatures: Signatures,
+    /// The tables of `[[sieve.list]]`.
+    lists: Vec<Table>,
+    /// What filter scripts of the house are, and what they have to work with.
+    sieve: Arc<SieveRules>,
     data: PathBuf,
     /// Where it was read, if it is a file.
     file: Option<PathBuf>,
@@ -80,7 +81,7 @@ pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
     let listeners = listeners(&mut written);
     require_hostname(&mut written);
     check_certificate(&mut written);
-    check_tokens(&mut written);
+    oauth::check(&mut written);
     memory::check(&mut written);
     store::check(&mut written);
     outside::check(&mut written);
@@ -100,7 +101,8 @@ pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
         _ => data_folder()?,
     };
     let values = std::mem::take(&mut written.values);
-    let config = Config {
+    let lists = written.take_list("sieve.list");
+    let mut config = Config {
         values,
         listeners: listeners
             .iter()
@@ -109,11 +111,14 @@ pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
         routes,
         sources,
         signatures,
+        lists: lists.iter().map(|(list, _)| list.clone()).collect(),
+        sieve: Arc::default(),
         data,
         file: None,
         ports_max: 0,
         is_demo: false,
     };
+    config.sieve = Arc::new(sieve::read(&config, &mut written, &lists));
     match written.complaint() {
         Some(complaint) => Err(complaint),
         None => Ok(config),
@@ -154,6 +159,7 @@ impl Config {
         let mut files: Vec<PathBuf> = self.file.clone().into_iter().collect();
         let keys = self.signatures.named.iter();
         files.extend(keys.map(|key| key.path.clone()));
+        files.extend(self.sieve_files());
         let settings = ALL
             .iter()
             .filter(|setting| **setting != setting::LOCAL_SPOOL);
@@ -292,32 +298,6 @@ impl Config {
         self.is_on(&setting::ALLOW_DIALOGUE)
     }
 
-    /// Whose access tokens are taken, and what has to be in them.
-    pub(crate) fn tokens(&self) -> Option<TokenRules> {
-        let word = |setting| self.value(setting).map(|_| self.word(setting));
-        Some(TokenRules {
-            issuer: word(&setting::ISSUER)?,
-            audience: word(&setting::AUDIENCE)?,
-            account_claim: self.word(&setting::ACCOUNT_CLAIM),
-            scope: word(&setting::SCOPE),
-            openid_configuration: word(&setting::DISCOVERY),
-            leeway: Duration::from_secs(TOKEN_LEEWAY_SECONDS),
-        })
-    }
-
-    /// The keys that access tokens are signed with.
-    pub(crate) fn token_keys(&self) -> Option<PathBuf> {
-        match self.value(&setting::KEYS)?.meaning {
-            Meaning::Path(path) => Some(path),
-            _ => None,
-        }
-    }
-
-    /// Where the issuer of access tokens is asked about them.
-    pub(crate) fn introspection(&self) -> Option<IntrospectionSettings> {
-        introspection(|setting| self.value(setting))
-    }
-
     pub(crate) fn log_level(&self) -> String {
         self.word(&setting::LEVEL)
     }
@@ -373,6 +353,7 @@ impl Config {
         }
         self.show_routes(&mut text);
         self.show_sources(&mut text);
+        self.show_lists(&mut text);
         for key in &self.signatures.named {
             text.push_str(&key.show());
         }
@@ -501,68 +482,6 @@ fn require_hostname(written: &mut Written) {
 
 fn find(written: &Written, setting: &Setting) -> Option<Value> {
     written.values.get(&(setting.section, setting.key)).cloned()
-}
-
-fn introspection(value: impl Fn(&Setting) -> Option<Value>) -> Option<IntrospectionSettings> {
-    let word = |setting| match value(setting)?.meaning {
-        Meaning::Word(word) => Some(word),
-        _ => None,
-    };
-    let path = |setting| match value(setting)?.meaning {
-        Meaning::Path(path) => Some(path),
-        _ => None,
-    };
-    Some(IntrospectionSettings {
-        url: word(&setting::INTROSPECTION)?,
-        client: word(&setting::INTROSPECTION_CLIENT)?,
-        secret: path(&setting::INTROSPECTION_SECRET)?,
-        authorities: path(&setting::INTROSPECTION_CA),
-    })
-}
-
-/// Who issues tokens, for whom, and what they are judged by is all there or nothing is; the keys
-/// are keys, and the issuer can be asked.
-fn check_tokens(written: &mut Written) {
-    // What has a default asks for nothing.
-    let mut of_oauth = ALL
-        .iter()
-        .filter(|known| known.section == setting::KEYS.section && known.default.is_empty());
-    let Some(given) = of_oauth.find_map(|known| find(written, known)) else {
-        return;
-    };
-    let asks = [
-        &setting::INTROSPECTION,
-        &setting::INTROSPECTION_CLIENT,
-        &setting::INTROSPECTION_SECRET,
-    ];
-    let has_asks = asks.iter().any(|part| find(written, part).is_some())
-        || find(written, &setting::INTROSPECTION_CA).is_some();
-    let mut needed = vec![&setting::ISSUER, &setting::AUDIENCE];
-    match has_asks {
-        true => needed.extend(asks),
-        false => needed.push(&setting::KEYS),
-    }
-    for needed in needed {
-        if find(written, needed).is_none() {
-            let what = format!("`[oauth]` needs `{}` as well", needed.key);
-            let hint = format!("{} = {}", needed.key, needed.example);
-            written.flaw(given.span.clone(), what, hint);
-        }
-    }
-    if let Some(value) = find(written, &setting::KEYS)
-        && let Meaning::Path(path) = &value.meaning
-        && let Err(error) = KeyFile::open(path)
-    {
-        let what = format!("{} has no keys", value.shown);
-        written.flaw(value.span, what, error.to_string());
-    }
-    if let Some(value) = find(written, &setting::INTROSPECTION)
-        && let Some(settings) = introspection(|setting| find(written, setting))
-        && let Err(error) = Introspection::open(&settings)
-    {
-        let what = format!("{} cannot be asked", value.shown);
-        written.flaw(value.span, what, error.to_string());
-    }
 }
 
 fn check_certificate(written: &mut Written) {

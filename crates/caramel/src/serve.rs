@@ -130,6 +130,8 @@ pub(crate) fn rules(config: &Config) -> Rules {
         trusted_networks: config.trusted_networks(),
         sends_per_hour_max: config.sends_per_hour(),
         redirects_max: to_usize(config.redirects()),
+        sieve: config.sieve(),
+        rewrites_senders: config.rewrites_senders(),
         queue: config.queue(),
         trust: config.trust(),
         keys: config.keyring(),

@@ -26,6 +26,9 @@ pub struct Policy {
     /// True if UIDONLY is offered (RFC 9586). A widespread program enables it and does not keep to
     /// it, so that it sees no mail any more.
     pub uid_only: bool,
+    /// Where scripts are kept that run when something is done with messages, if there is such a
+    /// place: a host, and a port where it is not the usual one (RFC 6785 §2.1, RFC 5804 §3).
+    pub sieve: Option<String>,
     /// True if STARTTLS is offered while there is no TLS.
     pub starttls: bool,
     /// True if passwords may pass without TLS (a peer on this very machine).
@@ -94,6 +97,7 @@ impl Default for Policy {
             removed: None,
             raw_headers: false,
             uid_only: false,
+            sieve: None,
             starttls: true,
             clear_passwords: false,
             mechanisms: Mechanism::USUAL.to_vec(),

@@ -41,6 +41,7 @@ ESORT | imap/tests/dialogues/sort.txt | SORT RETURN (MIN MAX COUNT)
 I18NLEVEL=1 | interop/tests/python/search.py | i;unicode-casemap
 ID | imap/tests/dialogues/client_apple_mail.txt |  ID (
 IDLE | imap/tests/dialogues/idle.txt | C: d IDLE
+IMAPSIEVE= | interop/tests/python/extensions.py | /shared/imapsieve/script
 INPROGRESS | imap/tests/dialogues/in_progress.txt | [INPROGRESS (\"c\" 45 100)]
 LIST-EXTENDED | imap/tests/dialogues/list.txt | (SUBSCRIBED RECURSIVEMATCH)
 LIST-METADATA | imap/tests/dialogues/list_metadata.txt | RETURN (METADATA (
@@ -204,7 +205,7 @@ fn imap_offers_what_tests_show() {
             .unwrap()
             .split(' ')
             .map(|word| match word.split_once('=') {
-                Some(("APPENDLIMIT", _)) => "APPENDLIMIT=".to_owned(),
+                Some((word @ ("APPENDLIMIT" | "IMAPSIEVE"), _)) => format!("{word}="),
                 _ => word.to_owned(),
             });
         offered.extend(words);

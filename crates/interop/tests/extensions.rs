@@ -146,3 +146,18 @@ fn letters_are_named_by_uid_alone() {
 fn letters_of_one_conversation_say_so() {
     python("conversations");
 }
+
+#[test]
+fn scripts_run_when_messages_are_put_copied_moved_and_flagged() {
+    const SCRIPT: &str = "require [\"imapsieve\", \"environment\", \"imap4flags\", \"fileinto\", \
+        \"copy\"];\r\nif environment \"imap.cause\" \"APPEND\" { addflag \"appended\"; }\r\n\
+        elsif environment \"imap.cause\" \"COPY\" \
+        { addflag \"copied\"; fileinto :copy \"Archive\"; }\r\n\
+        elsif environment :contains \"imap.changedflags\" \"\\\\Seen\" { addflag \"seen\"; }\r\n\
+        elsif allof (environment :contains \"imap.changedflags\" \"\\\\Flagged\", \
+        hasflag \"\\\\Flagged\") { fileinto \"Archive\"; }\r\n";
+    let server = Server::start().unwrap();
+    let words = ["sieve", "put", "ada@test.localhost", "-", "--name", "event"];
+    server.command(&words, SCRIPT).unwrap();
+    python_on(&server, "imapsieve");
+}

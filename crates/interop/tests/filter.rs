@@ -156,3 +156,72 @@ fn an_active_script_outlives_a_server_that_is_killed() {
     let said = imap.imap("STATUS Archive (MESSAGES)").unwrap().concat();
     assert!(said.contains("MESSAGES 1"), "{said}");
 }
+
+/// Files of the house, and the configuration that names them.
+fn house_scripts(folder: &std::path::Path) -> String {
+    let path = |name: &str| folder.join(name).display().to_string();
+    fs::create_dir(folder.join("global")).unwrap();
+    for (name, text) in [
+        (
+            "global/lists.sieve",
+            "require \"editheader\";\naddheader \"X-List\" \"1\";\n",
+        ),
+        (
+            "spam.sieve",
+            "require [\"fileinto\", \"spamtest\", \"relational\", \"extlists\", \"envelope\", \
+             \"comparator-i;ascii-numeric\"];\n\
+             if allof (spamtest :value \"ge\" :comparator \"i;ascii-numeric\" \"5\",\n\
+             not envelope :list \"from\" \"tag:test.localhost,2026:friends\") {\n\
+             fileinto \"Junk\";\n}\n",
+        ),
+        (
+            "rest.sieve",
+            "require \"fileinto\";\nfileinto \"Archive\";\n",
+        ),
+        ("friends", "# of the house\n@friends.example\n"),
+    ] {
+        fs::write(folder.join(name), text).unwrap();
+    }
+    format!(
+        "[sieve]\nbefore = [\"{}\"]\nafter = [\"{}\"]\nglobal = \"{}\"\n\
+         trusted = [\"127.0.0.0/8\"]\n[sieve.spamtest]\nheader = \"X-Spam-Level\"\n\
+         form = \"stars\"\n[[sieve.list]]\nname = \"tag:test.localhost,2026:friends\"\n\
+         file = \"{}\"\n",
+        path("spam.sieve"),
+        path("rest.sieve"),
+        path("global"),
+        path("friends"),
+    )
+}
+
+/// Scripts of the house run around those of its accounts, and what is told of a letter names them.
+#[test]
+fn scripts_of_the_house_run_before_and_after() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let server = Server::start_with(&house_scripts(folder.path())).unwrap();
+    let own = "require \"include\";\ninclude :global \"lists\";\n";
+    let ada = "ada@test.localhost";
+    let words = ["sieve", "put", ada, "-", "--name", "own", "--activate"];
+    server.command(&words, own).unwrap();
+    let (mut smtp, _) = Talk::open(server.address("smtp", Tls::Starttls)).unwrap();
+    smtp.smtp("EHLO filter.example").unwrap();
+    for (from, subject) in [("x@spam.example", "one"), ("x@friends.example", "two")] {
+        let message = format!("X-Spam-Level: *******\r\nSubject: {subject}\r\n\r\n");
+        let said = smtp.deliver(from, &[ada], &message).unwrap();
+        assert!(said.starts_with("250"), "{said}");
+    }
+    let told = server.command(&["why", ada], "").unwrap();
+    assert!(told.contains("before:spam:4"), "{told}");
+    assert!(told.contains("after:rest:2"), "{told}");
+    let (mut imap, _) = Talk::open(server.address("imap", Tls::Starttls)).unwrap();
+    imap.imap_login(ada, "secret").unwrap();
+    imap.imap("SELECT Archive").unwrap();
+    let fetch = "FETCH 1 BODY.PEEK[HEADER.FIELDS (Subject X-List)]";
+    let header = imap.imap(fetch).unwrap().concat();
+    assert!(
+        header.contains("X-List: 1") && header.contains("two"),
+        "{header}"
+    );
+    let status = imap.imap("STATUS Junk (MESSAGES)").unwrap().concat();
+    assert!(status.contains("MESSAGES 1"), "{status}");
+}

@@ -21,6 +21,8 @@ pub struct Policy {
     pub redirects_max: Option<u32>,
     /// Schemes of URIs by which somebody is told, where that is done at all.
     pub notify_methods: Vec<String>,
+    /// Schemes of URIs that name lists, where scripts may ask those at all.
+    pub list_schemes: Vec<String>,
     /// Octets of a command without its script, CRLFs included; before the login of any command,
     /// and of a response to a challenge.
     pub command_octets_max: usize,
@@ -47,6 +49,7 @@ impl Policy {
             extensions: Vec::new(),
             redirects_max: None,
             notify_methods: Vec::new(),
+            list_schemes: Vec::new(),
             command_octets_max: 12 * 1024,
             script_octets_max: 256 * 1024,
             faults_max: 10,

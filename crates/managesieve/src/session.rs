@@ -263,6 +263,7 @@ impl Session {
         let mechanisms: Vec<&str> = self.mechanisms().map(Mechanism::name).collect();
         let redirects = self.policy.redirects_max.map(|count| count.to_string());
         let notify = self.policy.notify_methods.join(" ");
+        let lists = self.policy.list_schemes.join(" ");
         let owner = match &self.state {
             State::Authenticated { owner } => Some(owner.clone()),
             _ => None,
@@ -274,6 +275,11 @@ impl Session {
             ("SASL", Some(mechanisms.join(" "))),
             ("MAXREDIRECTS", redirects),
             ("NOTIFY", Some(notify).filter(|methods| !methods.is_empty())),
+            // RFC 6134 §2.8
+            (
+                "EXTLISTS",
+                Some(lists).filter(|schemes| !schemes.is_empty()),
+            ),
             ("LANGUAGE", Some("en".to_owned())),
             ("OWNER", owner),
             ("VERSION", Some("1.0".to_owned())),

@@ -94,6 +94,12 @@ impl Account {
 }
 
 impl Append {
+    /// In whose account they are put.
+    #[must_use]
+    pub const fn account(&self) -> &Account {
+        &self.account
+    }
+
     /// Takes a message away in the same step, wherever the new one goes: both, or neither
     /// (RFC 8508).
     ///

@@ -21,6 +21,8 @@ const CARRIED_OCTETS_MAX: usize = 16 * 1024 * 1024;
 /// What was copied or moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
+    /// The target.
+    pub mailbox: MailboxId,
     /// The target's generation.
     pub uidvalidity: UidValidity,
     /// From which UID to which, by rising source; empty if none of the messages is there.
@@ -153,7 +155,12 @@ impl Account {
         let uidvalidity = folder.row.uidvalidity;
         let settable = Settable::by(self.rights(folder));
         let pairs = copy_entries(draft, mailbox, uids, (target, settable), (rules, now))?;
-        Ok((target, Copied { uidvalidity, pairs }))
+        let copied = Copied {
+            mailbox: target,
+            uidvalidity,
+            pairs,
+        };
+        Ok((target, copied))
     }
 
     /// What has to be known of messages to file them in another account.
@@ -220,7 +227,11 @@ impl Account {
             pairs.push((entry.uid, uid));
         }
         draft.record_copies(target, &pairs);
-        Ok(Copied { uidvalidity, pairs })
+        Ok(Copied {
+            mailbox: target,
+            uidvalidity,
+            pairs,
+        })
     }
 
     /// Takes messages out that go to another account, if all are still there.

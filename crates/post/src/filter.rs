@@ -1,4 +1,4 @@
-//! The active script of each recipient, run when a message is in, before it is filed: what it wants
+//! The scripts of each recipient, run when a message is in, before it is filed: what it wants
 //! becomes part of the one batch that files the message.
 //!
 //! Whatever goes wrong, the message is filed into `INBOX`: a script that fails, one that cannot be
@@ -32,11 +32,13 @@ use crate::spool::Spooled;
 use crate::tables::SeenKey;
 
 mod answers;
+mod event;
 mod file;
 mod made;
 mod redirect;
 mod run;
 
+pub(crate) use event::{Beside, EventPlan, Lying};
 pub(crate) use file::{Desk, file_copy, fitting};
 use made::Made;
 use redirect::Onward;
@@ -209,24 +211,34 @@ impl Post {
             by: None,
             hops: 0,
         });
-        let mut waiting: VecDeque<Reader> = first.collect();
-        let mut plans = Plans {
+        let waiting: VecDeque<Reader> = first.collect();
+        let plans = Plans {
             readers: waiting.iter().map(|reader| reader.account).collect(),
             ..Plans::default()
         };
+        self.filter_readers(arrived, plans, waiting).await
+    }
+
+    /// Runs the scripts of these, and of those to whom they send the message on.
+    async fn filter_readers(
+        &self,
+        arrived: Arrived<'_>,
+        mut plans: Plans,
+        mut waiting: VecDeque<Reader>,
+    ) -> Plans {
         let mut whole = None;
         let mut ways = None;
         while let Some(reader) = waiting.pop_front() {
             let keeper = self.keeper(reader.account);
-            let script = self.active_script(&keeper).await;
-            let letter: Option<Letter> = match (&script, reader.version()) {
-                (None, _) => None,
+            let scripts = self.scripts_of(&keeper).await;
+            let letter: Option<Letter> = match (scripts.is_empty(), reader.version()) {
+                (true, _) => None,
                 (_, Some(at)) => plans.changed.get(at).and_then(Spooled::letter),
                 (_, None) => whole
                     .get_or_insert_with(|| arrived.spooled.letter())
                     .clone(),
             };
-            let (Some(script), Some(letter)) = (script, letter) else {
+            let Some(letter) = letter else {
                 plans.keep(&reader);
                 continue;
             };
@@ -235,7 +247,7 @@ impl Post {
             let envelope = self.envelope(arrived, &reader, way);
             let told = envelope.clone();
             let circumstances = self.circumstances(arrived, reader.account, letter, told);
-            let ended = self.run(&keeper, script, circumstances).await;
+            let ended = self.run(&keeper, scripts, circumstances).await;
             tell(arrived.journey, reader.account, &ended);
             let own = (&reader, &envelope, &keeper);
             let sent_on = self.plan(&mut plans, arrived, own, ended).await;

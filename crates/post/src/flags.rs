@@ -1,10 +1,12 @@
 //! Changing flags (RFC 9051 §6.4.6, RFC 7162 §3.1.3).
 
-use mail::{FlagSet, MailboxId, ModSeq, Rights, UidSet};
+use mail::{FlagSet, MailboxId, ModSeq, Rights, Uid, UidSet};
 
 use crate::access::{Settable, forbidden};
 use crate::changes::changed;
 use crate::draft::Flagging;
+use crate::events;
+use crate::ledger::Folder;
 use crate::tables::Entry;
 use crate::{Account, Changed, Outcome};
 
@@ -40,6 +42,9 @@ pub struct Stored {
     pub before: Vec<ModSeq>,
     /// Those left out because they had changed (MODIFIED).
     pub modified: UidSet,
+    /// The flags that are now another way than before, of those messages that have such, where a
+    /// script wants to know them.
+    pub differing: Vec<(Uid, FlagSet)>,
 }
 
 impl Account {
@@ -81,6 +86,10 @@ impl Account {
                 .iter()
                 .filter_map(|entry| now(entry, change.action, bits))
                 .collect();
+            let differing = match events::script(draft.ledger(), mailbox) {
+                Some(_) => differing(draft.ledger().folder(mailbox)?, &flaggings),
+                None => Vec::new(),
+            };
             let modseq = draft.set_flags(mailbox, &flaggings);
             let folder = draft.ledger().folder(mailbox)?;
             let row = |entry: &Entry| match now(entry, change.action, bits) {
@@ -96,10 +105,21 @@ impl Account {
                 rows: asked.iter().map(row).collect(),
                 before: asked.iter().map(|entry| entry.modseq).collect(),
                 modified,
+                differing,
             })
         })
         .await
     }
+}
+
+/// The flags that such changes set or take away.
+fn differing(folder: &Folder, flaggings: &[Flagging]) -> Vec<(Uid, FlagSet)> {
+    let both = flaggings.iter().filter_map(|now| {
+        let before = folder.entry(now.uid)?;
+        let (system, keywords) = (before.system ^ now.system, before.keywords ^ now.keywords);
+        Some((now.uid, folder.flags_of(system, keywords)))
+    });
+    both.collect()
 }
 
 /// The flags among those named that may be changed; none is refused.

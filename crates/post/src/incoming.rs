@@ -10,6 +10,7 @@ use mail::{
 };
 use message::Header;
 
+mod back;
 mod delivery;
 mod filtered;
 mod onward;
@@ -118,6 +119,8 @@ pub struct Incoming {
     elsewhere: Vec<Recipient>,
     /// Recipients elsewhere, to whom it is sent.
     relayed: Vec<Recipient>,
+    /// The paths of those among them that nobody named: aliases lead to them.
+    forwarded: BTreeSet<String>,
     /// How many RCPT named.
     named: usize,
     /// In whose inboxes it goes.
@@ -189,6 +192,7 @@ impl Post {
             expanded: Vec::new(),
             elsewhere: Vec::new(),
             relayed: Vec::new(),
+            forwarded: BTreeSet::new(),
             named: 0,
             local: BTreeSet::new(),
             aside: Aside::default(),
@@ -260,12 +264,13 @@ impl Incoming {
             let text = "Too many recipients";
             return Err(Error::refused(Why::Limit, 452, [4, 5, 3], text));
         }
+        if let Some(led) = self.house.led_back(&recipient.forward_path) {
+            self.lead_back(recipient, led).await?;
+            self.named += 1;
+            return Ok(());
+        }
         match self.house.route(&recipient.forward_path) {
-            Route::Local(accounts) => {
-                self.add_local(accounts).await?;
-                self.recipients.push(recipient);
-                self.numbers.push(self.named);
-            }
+            Route::Local(accounts) => self.take_local(recipient, accounts).await?,
             Route::Forwarded {
                 accounts,
                 addresses,
@@ -289,6 +294,13 @@ impl Incoming {
             },
         }
         self.named += 1;
+        Ok(())
+    }
+
+    async fn take_local(&mut self, recipient: Recipient, accounts: Vec<AccountId>) -> Outcome<()> {
+        self.add_local(accounts).await?;
+        self.recipients.push(recipient);
+        self.numbers.push(self.named);
         Ok(())
     }
 

@@ -8,7 +8,7 @@
 //! mailbox is), RFC 7162 (mod-sequences), RFC 5802 §3 (what is kept of a password), RFC 7519 and
 //! 7517 (access tokens and their keys), RFC 3461 and 3464 (reports), RFC 9208 (what an
 //! account may hold), RFC 5464 (notes on mailboxes), RFC 5228 (scripts at delivery), RFC 5230, 5429
-//! and 5435 (what they send).
+//! and 5435 (what they send), RFC 6785 (scripts that IMAP runs).
 //!
 //! Begin at [`Post`]; [`Account`] is what a logged-in connection holds; [`Incoming`] is how a
 //! message gets in:
@@ -82,6 +82,7 @@ mod digests;
 mod directory;
 mod draft;
 mod error;
+mod events;
 mod expunge;
 mod feed;
 mod fetch;
@@ -90,6 +91,7 @@ mod filter;
 mod flags;
 mod forget;
 mod forms;
+mod forwarding;
 mod gap;
 mod handed;
 mod happenings;
@@ -120,6 +122,7 @@ mod scrutiny;
 mod search;
 mod sharing;
 mod signing;
+mod site;
 mod sort;
 mod spool;
 mod stats;
@@ -138,6 +141,7 @@ pub use changes::{Changed, Changes, Snapshot};
 pub use copy::Copied;
 pub use directory::{Alias, AliasSource, Listed, RemovedAccount};
 pub use error::{Error, Fault, Outcome, Why};
+pub use events::EventCause;
 pub use expunge::Expunged;
 pub use feed::Watch;
 pub use fetch::{Data, FetchPage, FetchPlan, FetchRow, Form, Item, Preview};
@@ -170,6 +174,7 @@ pub use scrutiny::{DmarcMeasure, TrustRules};
 pub use search::{Day, Found, Narrowed, Query, Within};
 pub use sharing::{Neighbour, RightsChange};
 pub use signing::{DomainKey, Keyring};
+pub use site::{MailList, MailListError, ScoreForm, SieveRules, SpamField, VirusField, list_name};
 pub use sort::{SortCriterion, SortKey, Sorted};
 pub use stats::{Stats, TableStats};
 pub use store::{Reclaimed, SegmentUse, Survey, Use};

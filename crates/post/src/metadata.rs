@@ -13,6 +13,7 @@ use mail::{MailboxId, Role};
 
 use crate::access::nowhere;
 use crate::draft::Draft;
+use crate::events;
 use crate::happenings::What;
 use crate::ledger::Ledger;
 use crate::{Account, Error, Outcome, Post, Rules, Why};
@@ -192,7 +193,8 @@ fn check(
     let before: usize = after.iter().map(|(name, len)| name.len() + len).sum();
     let mut role = None;
     for (name, value) in entries {
-        if id == WHOLE && name.starts_with("/shared/") {
+        // An account's own scripts are for all of its mailboxes, if it wants that.
+        if id == WHOLE && name.starts_with("/shared/") && name != events::SCRIPT {
             let text = "Only whoever runs this server sets this";
             return Err(Error::refused(Why::Policy, 550, [5, 7, 1], text));
         }

@@ -132,7 +132,11 @@ impl Account {
                 if !pairs.is_empty() {
                     draft.unindex();
                 }
-                Ok(Copied { uidvalidity, pairs })
+                Ok(Copied {
+                    mailbox: target,
+                    uidvalidity,
+                    pairs,
+                })
             })
             .await?;
         there.renew_index().await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mail::{Host, Network};
 
 use crate::queue::QueueRules;
-use crate::{Keyring, Quota, TokenRules, TrustRules, UndoRules};
+use crate::{Keyring, Quota, SieveRules, TokenRules, TrustRules, UndoRules};
 
 /// What becomes of mail for domains that are not ours, from those who may send any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -97,6 +97,11 @@ pub struct Rules {
     pub seen_max: usize,
     /// Addresses that a script may send one message on to; 0 for none.
     pub redirects_max: usize,
+    /// What whoever runs the house gives scripts to work with.
+    pub sieve: Arc<SieveRules>,
+    /// Rewrites the senders of letters from elsewhere that are sent on to other hosts, so that
+    /// what comes back comes here first.
+    pub rewrites_senders: bool,
     /// Octets that compiled scripts of all accounts may take in memory.
     pub scripts_memory_octets_max: usize,
     /// Octets of message text one row of a fetch may carry in memory.
@@ -168,6 +173,8 @@ impl Rules {
             scripts_octets_max: 1024 * 1024,
             seen_max: 4000,
             redirects_max: 4,
+            sieve: Arc::default(),
+            rewrites_senders: false,
             scripts_memory_octets_max: 32 * 1024 * 1024,
             section_octets_max: 16 * 1024 * 1024,
             fetch_rows_max: 200,

@@ -25,17 +25,12 @@ mod shelf;
 
 pub(crate) use shelf::Shelf;
 
-/// What is not carried out at delivery: for want of lists, of filters for spam and viruses, of a
-/// queue that knows times for delivery, or since it is about something else than delivery.
-const WITHOUT: [&str; 7] = [
-    "redirect-deliverby",
-    "envelope-deliverby",
-    "extlists",
-    "spamtest",
-    "spamtestplus",
-    "virustest",
-    "imapsieve",
-];
+/// What is not carried out, for want of a queue that knows times for delivery.
+const WITHOUT: [&str; 2] = ["redirect-deliverby", "envelope-deliverby"];
+
+/// What nothing can come of where no letter is delivered.
+// RFC 6785 §3.11
+const AT_DELIVERY: [&str; 4] = ["reject", "ereject", "vacation", "vacation-seconds"];
 
 /// What is carried out only where letters leave for other hosts.
 const WHERE_IT_LEAVES: [&str; 5] = [
@@ -72,13 +67,13 @@ pub enum ScriptVerdict {
 impl Post {
     /// The words that scripts may require: all that delivery carries out, and nothing else.
     pub fn script_abilities(&self) -> impl Iterator<Item = &'static str> {
-        self.script_limits().abilities.names()
+        self.rules().script_limits().abilities.names()
     }
 
     /// To how many addresses a script may send one message on, where it may at all.
     #[must_use]
     pub fn script_redirects_max(&self) -> Option<u32> {
-        let limits = self.script_limits();
+        let limits = self.rules().script_limits();
         let most = u32::try_from(limits.redirects_max).unwrap_or(u32::MAX);
         limits.abilities.redirects().then_some(most)
     }
@@ -89,21 +84,12 @@ impl Post {
         tells.then_some("mailto").into_iter()
     }
 
-    /// What bounds a script, in its text and when it runs.
-    pub(crate) fn script_limits(&self) -> Limits {
-        let rules = self.rules();
-        let abilities = Abilities::ALL.without(&WITHOUT);
-        let abilities = match rules.elsewhere {
-            Elsewhere::Relay => abilities,
-            _ => abilities.without_redirects().without(&WHERE_IT_LEAVES),
-        };
-        Limits {
-            abilities,
-            script_octets_max: rules.script_octets_max,
-            redirects_max: rules.redirects_max,
-            steps_max: STEPS_MAX,
-            ..Limits::HOUSE
-        }
+    /// The schemes of URIs that name lists.
+    // RFC 6134 §2.8
+    pub fn script_list_schemes(&self) -> impl Iterator<Item = &'static str> {
+        let asks = self.script_abilities().any(|name| name == "extlists");
+        let schemes = ["tag", "urn"].into_iter();
+        schemes.filter(move |_| asks)
     }
 
     /// A script as it is run, in memory or read now; none where it is no script any more, since
@@ -122,7 +108,7 @@ impl Post {
             return Ok(known);
         }
         let text = self.script_text(keeper, row.id).await?;
-        let compiled = Script::compile(name.as_str(), &text, &self.script_limits());
+        let compiled = Script::compile(name.as_str(), &text, &self.rules().script_limits());
         if let Err(faults) = &compiled {
             let fault = faults.first().map(ToString::to_string).unwrap_or_default();
             let account = keeper.account.0;
@@ -148,6 +134,34 @@ impl Post {
     }
 }
 
+impl Rules {
+    /// What bounds a script, in its text and when it runs.
+    #[must_use]
+    pub fn script_limits(&self) -> Limits {
+        let abilities = Abilities::ALL.without(&WITHOUT);
+        let abilities = match self.elsewhere {
+            Elsewhere::Relay => abilities,
+            _ => abilities.without_redirects().without(&WHERE_IT_LEAVES),
+        };
+        Limits {
+            abilities,
+            script_octets_max: self.script_octets_max,
+            redirects_max: self.redirects_max,
+            steps_max: STEPS_MAX,
+            ..Limits::HOUSE
+        }
+    }
+
+    /// The same where no letter is delivered, but something is done with one.
+    pub(crate) fn event_limits(&self) -> Limits {
+        let limits = self.script_limits();
+        Limits {
+            abilities: limits.abilities.without(&AT_DELIVERY),
+            ..limits
+        }
+    }
+}
+
 impl Account {
     /// Says whether a text is a script.
     ///
@@ -156,12 +170,14 @@ impl Account {
     pub async fn check_script(&self, text: &[u8]) -> Outcome<ScriptVerdict> {
         self.owns_scripts()?;
         let house = self.house();
-        match Script::compile("", text, &house.script_limits()) {
+        match Script::compile("", text, &house.rules().script_limits()) {
             Err(faults) => Ok(ScriptVerdict::Wrong(
                 faults.iter().map(ToString::to_string).collect(),
             )),
             Ok(script) => {
-                let warnings = self.look(|ledger| warnings(ledger, &script)).await?;
+                let warnings = self
+                    .look(|ledger| warnings(ledger, house.rules(), &script))
+                    .await?;
                 Ok(ScriptVerdict::Right(warnings))
             }
         }
@@ -343,10 +359,11 @@ fn room(ledger: &Ledger, name: &ScriptName, octets: u64, rules: &Rules) -> Outco
 }
 
 /// Where a script may not do what is meant.
-fn warnings(ledger: &Ledger, script: &Script) -> Vec<String> {
+fn warnings(ledger: &Ledger, rules: &Rules, script: &Script) -> Vec<String> {
     let missing = |(location, name, line): (Location, &str, u32)| {
         let found = match (location, ScriptName::parse(name)) {
             (Location::Personal, Some(name)) => ledger.scripts.contains_key(&name),
+            (Location::Global, _) => rules.sieve.global.contains_key(name),
             _ => false,
         };
         // What a variable names is known when it runs.

@@ -80,6 +80,12 @@ impl Trace<'_> {
         text
     }
 
+    /// Names of fields that tell of spam and viruses, where what they tell is not believed.
+    // RFC 5235 §4
+    fn forbidden(&self) -> Vec<&str> {
+        self.rules.sieve.forbidden(self.origin.peer)
+    }
+
     // RFC 8601 §5
     /// Where fields begin that pretend to be ours, if the message comes from somebody who might
     /// pretend.
@@ -120,14 +126,15 @@ pub(crate) fn arrival(trace: &Trace<'_>, statement: &str, octets: &[u8]) -> Outc
     let statement = begin..whole.len();
     whole.extend_from_slice(trace.received().as_bytes());
     whole.reserve(octets.len());
-    let forged = trace.forged(octets);
+    let (forged, forbidden) = (trace.forged(octets), trace.forbidden());
     let (mut hops, mut from) = (0, 0);
     let mut header = Header::parse(octets);
     while let Some(field) = header.next() {
         hops += usize::from(field.is("Received"));
         // There is one return path, and it is the envelope's.
         // RFC 5321 §4.4
-        if field.is("Return-Path") || forged.contains(&field.offset) {
+        let is_forbidden = || forbidden.iter().any(|name| field.is(name));
+        if field.is("Return-Path") || forged.contains(&field.offset) || is_forbidden() {
             whole.extend_from_slice(octets.get(from..field.offset).unwrap_or_default());
             from = header.offset();
         }

@@ -39,6 +39,7 @@ impl Entrance {
             terms,
             gallery: Arc::new(Gallery::default()),
             auditor: None,
+            sieve_port: None,
         });
         Self {
             smtp: smtp::policy(&hall),

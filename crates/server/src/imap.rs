@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use imap::ask::{self, Gone, Place, Refused, Why};
 use imap::{Answer, Ask, Policy, Session};
-use mail::{BlobRange, Gauge, ModSeq, Uid};
+use mail::{BlobRange, FlagSet, Gauge, ModSeq, Uid};
 use net::{Fault, Onlooker};
-use post::{Account, Append, Error, MetadataQuery, Outcome};
+use post::{Account, Append, Error, EventCause, MetadataQuery, Outcome};
 
 use crate::guest::Guest;
 use crate::visit::{Hall, Visit};
@@ -42,6 +42,7 @@ pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
             .then(|| Account::REMOVED_MAIL.to_owned()),
         raw_headers: hall.settings.raw_headers,
         uid_only: hall.settings.uid_only,
+        sieve: hall.sieve_place(),
         ..Policy::default()
     })
 }
@@ -186,7 +187,12 @@ impl House {
             Ask::AppendAbort => self.append = None,
             Ask::AppendEnd => {
                 let append = self.append.take().ok_or_else(out_of_turn)?;
+                let there = append.account().clone();
                 let appended = append.commit().await?;
+                let uids = appended.uids.iter();
+                let messages = uids.map(|uid| (uid, FlagSet::new())).collect();
+                let (mailbox, cause) = (appended.mailbox, EventCause::Append);
+                there.happened(mailbox, cause, messages).await;
                 return Ok(Answer::Appended {
                     uid_validity: appended.uidvalidity,
                     uids: appended.uids,
@@ -277,7 +283,7 @@ async fn messages(account: &Account, ask: Ask) -> Outcome<Answer> {
             let copied = here
                 .copy_to(mailbox.mailbox, &uids, (&there, &name))
                 .await?;
-            Ok(store::copied(copied))
+            Ok(store::copied(&there, copied).await)
         }
         Ask::Move {
             mailbox,
@@ -287,7 +293,8 @@ async fn messages(account: &Account, ask: Ask) -> Outcome<Answer> {
             let here = access::there(account, mailbox)?;
             let (there, name) = account.place(&target).await?;
             let moved = here.relocate_to(mailbox.mailbox, &uids, (&there, &name));
-            Ok(store::copied(moved.await?))
+            let moved = moved.await?;
+            Ok(store::copied(&there, moved).await)
         }
         Ask::Search {
             mailbox,

@@ -22,6 +22,7 @@ fn policy(hall: &Hall) -> Policy {
             .script_notify_methods()
             .map(str::to_owned)
             .collect(),
+        list_schemes: hall.post.script_list_schemes().map(str::to_owned).collect(),
         script_octets_max: rules.script_octets_max,
         ..usual
     }

@@ -83,6 +83,7 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
         stopper.listen(),
     );
     let fetcher = Fetcher::new(post.clone());
+    let sieve_port = listeners.iter().find_map(sieve_port);
     let mut addresses = Vec::new();
     for (door, listener) in listeners {
         addresses.push((door.protocol, listener.endpoint().clone()));
@@ -98,6 +99,7 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
             gallery: Arc::clone(&gallery),
             auditor: Some(auditor.clone()),
             fetcher: fetcher.clone(),
+            sieve_port,
         });
         attend(listener, hall, Arc::clone(&gate), stopper.listen());
     }
@@ -118,6 +120,14 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
         store_died: post.stopped(),
         settings,
     })
+}
+
+/// The port of a door behind which scripts are kept.
+fn sieve_port((door, listener): &(Door, Listener)) -> Option<u16> {
+    match listener.endpoint() {
+        Endpoint::Tcp(address) if door.protocol == Protocol::ManageSieve => Some(address.port()),
+        Endpoint::Tcp(_) | Endpoint::Unix(_) => None,
+    }
 }
 
 /// Lets letters leave, where they do.

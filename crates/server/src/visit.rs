@@ -13,6 +13,9 @@ use crate::gallery::{Beginning, Gallery};
 use crate::guest::Guest;
 use crate::settings::{Door, Encrypted, Protocol, Settings};
 
+/// Where ManageSieve is spoken (RFC 5804 §1.8).
+const SIEVE_PORT: u16 = 4190;
+
 /// What all connections through one door share.
 #[derive(Debug)]
 pub(crate) struct Hall {
@@ -23,6 +26,8 @@ pub(crate) struct Hall {
     pub(crate) gallery: Arc<Gallery>,
     pub(crate) auditor: Option<Auditor>,
     pub(crate) fetcher: Fetcher,
+    /// The port where scripts are kept, if there is one.
+    pub(crate) sieve_port: Option<u16>,
 }
 
 impl Hall {
@@ -65,6 +70,15 @@ impl Hall {
             tls,
             clear: !tls && self.door.is_indoors(),
             starttls: self.offers_starttls(),
+        }
+    }
+
+    /// Where scripts are kept: a host, and a port where it is not the usual one.
+    pub(crate) fn sieve_place(&self) -> Option<String> {
+        let host = self.settings.host.to_ascii();
+        match self.sieve_port? {
+            SIEVE_PORT => Some(host),
+            port => Some(format!("{host}:{port}")),
         }
     }
 

@@ -94,6 +94,8 @@ pub enum Answer {
     Now(Timestamp),
     /// To which script that is.
     Script(Option<Arc<Script>>),
+    /// To what is on a list: there is no such list. The script fails (RFC 6134 §2.2).
+    NoList,
 }
 
 impl Answer {
@@ -104,7 +106,7 @@ impl Answer {
     pub(crate) fn text(self) -> Option<String> {
         match self {
             Self::Text(text) => text,
-            Self::Flag(_) | Self::Now(_) | Self::Script(_) => None,
+            Self::Flag(_) | Self::Now(_) | Self::Script(_) | Self::NoList => None,
         }
     }
 }

@@ -173,6 +173,10 @@ impl Abilities {
         self.extensions.has(one)
     }
 
+    pub(crate) const fn all(self) -> Extensions {
+        self.extensions
+    }
+
     /// True if messages are sent on.
     #[must_use]
     pub const fn redirects(self) -> bool {

@@ -11,7 +11,7 @@ mod tests;
 mod values;
 mod variables;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use mail::FlagSet;
 
 use crate::action::{Action, Cause, Deed};
 use crate::ask::{Answer, Ask, Location};
-use crate::circumstances::Circumstances;
+use crate::circumstances::{Circumstances, Letter};
 use crate::extension::Extensions;
 use crate::limits::Limits;
 use crate::script::{Op, Script};
@@ -38,8 +38,8 @@ pub enum Step {
 /// How a run has ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// What is to be done, in this order; with a fault the message as it came is kept, and
-    /// nothing else is done (RFC 5228 §2.10.6).
+    /// What is to be done, in this order; a script that went wrong wants nothing, and keeps the
+    /// message as it has found it (RFC 5228 §2.10.6).
     pub actions: Vec<Action>,
     /// What went wrong.
     pub fault: Option<Trouble>,
@@ -87,6 +87,8 @@ pub struct Run {
     unenclosed: Option<Option<Bytes>>,
     is_changed: bool,
     included: HashSet<(Location, Box<str>)>,
+    /// The scripts behind this one, and what those before it want.
+    chain: Chain,
     spent: Spent,
     /// What the command that is tried was answered, and how many of the answers it took.
     answers: Vec<Answer>,
@@ -94,6 +96,27 @@ pub struct Run {
     /// What was asked, and is not answered yet.
     wanted: Option<Ask>,
     outcome: Option<Outcome>,
+}
+
+/// Scripts that run one behind the other.
+#[derive(Clone, Debug, Default)]
+struct Chain {
+    ahead: VecDeque<Arc<Script>>,
+    /// What the scripts before this one want.
+    done: Vec<Action>,
+    /// The first of them that went wrong.
+    fault: Option<Trouble>,
+    /// The message as this one has found it.
+    found: Option<Box<Found>>,
+}
+
+/// A message between two scripts.
+#[derive(Clone, Debug)]
+struct Found {
+    letter: Letter,
+    preserved: Vec<&'static str>,
+    unenclosed: Option<Option<Bytes>>,
+    is_changed: bool,
 }
 
 /// What of the limits is used up.
@@ -180,11 +203,38 @@ impl Run {
     /// Begins a run.
     #[must_use]
     pub fn new(script: Arc<Script>, circumstances: Circumstances, limits: Limits) -> Self {
+        Self::chain(std::iter::once(script), circumstances, limits)
+    }
+
+    /// Begins a run of several scripts. Where one ends and keeps the message, by `keep` or since
+    /// nothing says otherwise, the next one runs, with the flags it was kept with and as it was
+    /// changed; where it does not, or there is none behind it, the run is over. The limits are for
+    /// each of them. One that fails does nothing, and the next one runs.
+    #[must_use]
+    pub fn chain(
+        scripts: impl IntoIterator<Item = Arc<Script>>,
+        circumstances: Circumstances,
+        limits: Limits,
+    ) -> Self {
+        let mut scripts = scripts.into_iter();
+        let first = scripts.next();
+        let ahead: VecDeque<Arc<Script>> = scripts.collect();
+        let found = (!ahead.is_empty()).then(|| {
+            Box::new(Found {
+                letter: circumstances.letter.clone(),
+                preserved: Vec::new(),
+                unenclosed: None,
+                is_changed: false,
+            })
+        });
         Self {
             limits,
             flags: circumstances.flags.clone(),
             world: circumstances,
-            frames: vec![Frame::new(script, None)],
+            frames: first
+                .map(|first| Frame::new(first, None))
+                .into_iter()
+                .collect(),
             globals: HashMap::new(),
             loops: Vec::new(),
             actions: Vec::new(),
@@ -195,6 +245,11 @@ impl Run {
             unenclosed: None,
             is_changed: false,
             included: HashSet::new(),
+            chain: Chain {
+                ahead,
+                found,
+                ..Chain::default()
+            },
             spent: Spent::default(),
             answers: Vec::new(),
             taken: 0,
@@ -217,6 +272,13 @@ impl Run {
                 continue;
             };
             let script = Arc::clone(&frame.script);
+            if frame.at == 0
+                && let Some(missing) = script.required.missing_in(self.limits.abilities.all())
+            {
+                let text = format!("\"{}\" is not carried out here", missing.name());
+                self.fail(&script, FIRST_LINE, text);
+                continue;
+            }
             let Some(op) = script.ops.get(frame.at) else {
                 self.leave();
                 continue;
@@ -326,8 +388,13 @@ impl Run {
         self.loops.retain(|one| one.depth <= depth);
     }
 
+    /// The script is at its end.
     fn finish(&mut self) {
-        let mut actions = std::mem::take(&mut self.actions);
+        if self.goes_on() {
+            return;
+        }
+        let mut actions = std::mem::take(&mut self.chain.done);
+        actions.append(&mut self.actions);
         // What is remembered is so when all else is done.
         let (remembered, mut done): (Vec<_>, Vec<_>) = actions
             .drain(..)
@@ -338,9 +405,45 @@ impl Run {
         done.extend(remembered);
         self.outcome = Some(Outcome {
             actions: done,
-            fault: None,
+            fault: self.chain.fault.take(),
             notes: std::mem::take(&mut self.notes),
         });
+    }
+
+    /// Begins the script behind this one, if there is one and the message is kept: where that is,
+    /// the next one says.
+    fn goes_on(&mut self) -> bool {
+        let is_keep = |action: &Action| matches!(action.deed, Deed::Keep { .. });
+        if !self.implicit_keep && !self.actions.iter().any(is_keep) {
+            return false;
+        }
+        let Some(next) = self.chain.ahead.pop_front() else {
+            return false;
+        };
+        for action in std::mem::take(&mut self.actions) {
+            match action.deed {
+                Deed::Keep { flags } => self.flags = flags,
+                // It is kept all the same.
+                Deed::Discard => {}
+                _ => self.chain.done.push(action),
+            }
+        }
+        self.world.flags = self.flags.clone();
+        self.frames = vec![Frame::new(next, None)];
+        self.globals.clear();
+        self.loops.clear();
+        self.included.clear();
+        self.implicit_keep = true;
+        self.has_answered = false;
+        self.spent = Spent::default();
+        self.answers.clear();
+        self.chain.found = Some(Box::new(Found {
+            letter: self.world.letter.clone(),
+            preserved: self.preserved.clone(),
+            unenclosed: self.unenclosed.clone(),
+            is_changed: self.is_changed,
+        }));
+        true
     }
 
     fn keep_implicitly(&mut self) -> Action {
@@ -352,22 +455,29 @@ impl Run {
         }
     }
 
+    /// Nothing of what the script wanted is done; the message is kept as the script has found it.
     // RFC 5228 §2.10.6
     fn fail(&mut self, script: &Script, line: u32, text: String) {
-        let flags = self.world.flags.clone();
-        self.outcome = Some(Outcome {
-            actions: vec![Action {
-                deed: Deed::Keep { flags },
-                cause: Cause::Implicit,
-                changed: None,
-            }],
-            fault: Some(Trouble {
-                script: Arc::clone(&script.name),
-                line,
-                text,
-            }),
-            notes: std::mem::take(&mut self.notes),
-        });
+        self.actions.clear();
+        self.implicit_keep = true;
+        self.flags = self.world.flags.clone();
+        match self.chain.found.as_deref().cloned() {
+            Some(found) => {
+                self.world.letter = found.letter;
+                self.preserved = found.preserved;
+                self.unenclosed = found.unenclosed;
+                self.is_changed = found.is_changed;
+            }
+            None => self.is_changed = false,
+        }
+        let trouble = Trouble {
+            script: Arc::clone(&script.name),
+            line,
+            text,
+        };
+        let first = self.chain.fault.take();
+        self.chain.fault = first.or(Some(trouble));
+        self.finish();
     }
 
     /// Uses up steps.
@@ -400,6 +510,8 @@ impl Run {
     }
 }
 
+/// Where a script asks for what it needs.
+const FIRST_LINE: u32 = 1;
 /// Octets that are looked through, decoded or copied in one step.
 const OCTETS_A_STEP: u64 = 8192;
 

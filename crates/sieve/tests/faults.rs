@@ -74,6 +74,15 @@ fn each_fault_is_named_where_it_is() {
             "line 1, column 15: ':contains' does not go with ':is'",
         ),
         (
+            "require [\"fileinto\", \"mailboxid\", \"special-use\"]; \
+             fileinto :mailboxid \"F1\" :specialuse \"\\\\Junk\" \"x\";",
+            "line 1, column 51: ':mailboxid' does not go with ':specialuse'",
+        ),
+        (
+            "require \"extlists\"; if header :list :comparator \"i;octet\" \"a\" \"b\" {}",
+            "line 1, column 24: ':list' does not go with ':comparator'",
+        ),
+        (
             "if header :is :is \"a\" \"b\" {}",
             "line 1, column 15: ':is' is given twice",
         ),

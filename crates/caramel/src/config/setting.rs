@@ -1,5 +1,9 @@
 //! The settings: each is declared here, with its words and its default, and nowhere else.
 
+mod section;
+
+pub(crate) use section::{LISTS, SECTIONS};
+
 /// A setting.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Setting {
@@ -463,71 +467,55 @@ settings! {
     QUEUE_LETTERS = ["queue"] "letters": Kind::Count, "5000000", "100000",
         "How many letters the queue may have, each counted once for each destination. Beyond it \
          more are refused for the moment.";
+    FORWARD_SRS = ["forward"] "srs": Kind::Switch, "false", "true",
+        "Rewrites the sender of such a letter to an address of `hostname` (SRS), so that the next \
+         host, which asks whether this one may send for that sender (SPF), finds one for whom it \
+         may. What comes back to that address within three weeks is sent on to the sender. \
+         `hostname` has to be found by other hosts: by its address, or by MX.";
+    SIEVE_BEFORE = ["sieve"] "before": Kind::Many(&Kind::Path), "[]",
+        "[\"/etc/caramel/spam.sieve\"]",
+        "Scripts that run before each account's own, in this order, read when the server starts. \
+         One that does not keep the letter is the last that runs.";
+    SIEVE_AFTER = ["sieve"] "after": Kind::Many(&Kind::Path), "[]",
+        "[\"/etc/caramel/rest.sieve\"]",
+        "Scripts that run after each account's own where that keeps the letter, or there is none.";
+    SIEVE_GLOBAL = ["sieve"] "global": Kind::Path, "", "\"/etc/caramel/sieve\"",
+        "A folder with scripts that every script may include by their names (`include :global`): \
+         a file `NAME` or `NAME.sieve` is the script `NAME`. They are read when the server starts.";
+    SIEVE_TRUSTED = ["sieve"] "trusted": Kind::Many(&Kind::Network), "[]", "[\"192.0.2.7/32\"]",
+        "The hosts whose letters bring along what `[sieve.spamtest]` and `[sieve.virustest]` name: \
+         those that the filters run on. From letters of all others these fields are taken out.";
+    SIEVE_LIST_NAME = ["sieve.list"] "name": Kind::Name, "",
+        "\"tag:example.org,2026:staff\"",
+        "Its name: a `tag:` URI of your own, or \
+         `urn:ietf:params:sieve:addrbook:NAME`, which scripts may write `:addrbook:NAME`. Has to \
+         be written.";
+    SIEVE_LIST_FILE = ["sieve.list"] "file": Kind::Path, "", "\"/etc/caramel/staff\"",
+        "A file with a line for each entry: an address, `@` and a domain for all addresses there, \
+         or other words; `#` begins a comment. It is read when the server starts. Has to be \
+         written.";
+    SPAM_HEADER = ["sieve.spamtest"] "header": Kind::Name, "", "\"X-Spam-Score\"",
+        "The field's name: one that your own filter writes, and takes out of what comes to it.";
+    SPAM_AFTER = ["sieve.spamtest"] "after": Kind::Text, "", "\"score=\"",
+        "What stands in the field in front of the score, in any letters. Without it the score \
+         begins the field.";
+    SPAM_FORM = ["sieve.spamtest"] "form": Kind::Word(&["number", "stars"]), "\"number\"",
+        "\"stars\"",
+        "How the score is written: as a number, or as so many signs (`*****`).";
+    SPAM_MAX = ["sieve.spamtest"] "max": Kind::Count, "10", "15",
+        "The score from which on a letter is spam for sure: 100 percent, and 10 of 10. Zero and \
+         less are none.";
+    VIRUS_HEADER = ["sieve.virustest"] "header": Kind::Name, "", "\"X-Virus-Status\"",
+        "The field's name, as with `[sieve.spamtest]`. Without it no letter is tested.";
+    VIRUS_CLEAN = ["sieve.virustest"] "clean": Kind::Many(&Kind::Text), "[\"clean\", \"no\"]",
+        "[\"clean\"]",
+        "Nothing was found: 1.";
+    VIRUS_CURED = ["sieve.virustest"] "cured": Kind::Many(&Kind::Text), "[]", "[\"cleaned\"]",
+        "What was found is harmless now: 3.";
+    VIRUS_SUSPICIOUS = ["sieve.virustest"] "suspicious": Kind::Many(&Kind::Text), "[]",
+        "[\"unsure\"]",
+        "Something was found, perhaps: 4.";
+    VIRUS_INFECTED = ["sieve.virustest"] "infected": Kind::Many(&Kind::Text),
+        "[\"infected\", \"yes\"]", "[\"virus\"]",
+        "A virus was found: 5.";
 }
-
-/// The sections that are lists: each entry is a table of its own.
-pub(crate) const LISTS: [&str; 4] = ["listener", "dkim", "relay.route", "source"];
-
-/// What the sections are, for the reference.
-pub(crate) const SECTIONS: &[(&str, &str)] = &[
-    ("", "At the top of the file, before any table."),
-    (
-        "listener",
-        "One `[[listener]]` for each place where the server listens; at least one.",
-    ),
-    ("tls", "The server's certificate."),
-    ("login", "How people log in."),
-    (
-        "oauth",
-        "Access tokens instead of passwords (OAUTHBEARER, XOAUTH2) for submission, IMAP and POP3, \
-         as a service for logging in issues them. Without this table they are not offered; with \
-         it, `issuer`, `audience` and one of `keys` and `introspection` have to be there. By \
-         `keys`, signed JWTs are verified without asking the issuer, so a token it takes back \
-         stays good until it expires; by `introspection` the issuer is asked. Whoever is logged in \
-         stays so.",
-    ),
-    ("imap", "What IMAP does."),
-    ("limits", "How much of anything there may be."),
-    ("store", "How what is kept is looked after."),
-    (
-        "undo",
-        "What is remembered of what people and their programs do, so that it can be undone.",
-    ),
-    (
-        "journeys",
-        "What is remembered of what happens to letters, so that it can be told (`caramel why`).",
-    ),
-    ("privacy", "What may be seen of people's mail."),
-    ("log", "What is logged."),
-    (
-        "dns",
-        "Who is asked about names. Answers are remembered as long as they say, a day at most.",
-    ),
-    (
-        "trust",
-        "What is found out about letters from outside, and what follows from it: SPF, DKIM, DMARC, \
-         ARC and the name of the client's address. docs/trust.md tells more.",
-    ),
-    (
-        "dkim",
-        "One `[[dkim]]` for each key that letters of our own people are signed with when they \
-         submit them. A domain may have several: a letter is signed with each.",
-    ),
-    (
-        "local",
-        "Letters that people and programs of this machine hand in by `sendmail`. \
-         docs/commands.md tells more.",
-    ),
-    ("relay", "Mail for domains that are not ours."),
-    (
-        "relay.route",
-        "One `[[relay.route]]` for each way that some mail takes; the first that fits counts, and \
-         `[relay]` where none does.",
-    ),
-    (
-        "source",
-        "One `[[source]]` for each account elsewhere whose mail is fetched, by a running server or \
-         by `caramel fetch`. docs/fetch.md tells more.",
-    ),
-    ("queue", "Letters that wait to leave (`caramel queue`)."),
-];

@@ -319,3 +319,89 @@ fn sources_are_read_and_what_does_not_go_together_is_told() {
         assert!(complaint(bare).contains(&format!("this source needs `{needed}`")));
     }
 }
+
+// tidy: table
+#[test]
+fn scripts_of_the_house_are_read_and_what_is_wrong_with_them_is_told() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    std::fs::create_dir(folder.path().join("global")).unwrap();
+    write("spam.sieve", "require \"fileinto\";\nfileinto \"Junk\";\n");
+    write("wrong.sieve", "keep;\n  kep;\n");
+    write("global/lists.sieve", "keep;\n");
+    write("staff", "ada@example.org\n");
+    let with = |more: &str| format!("hostname = \"h.example\"\n{more}");
+    let text = with(&format!(
+        "[forward]\nsrs = true\n[sieve]\nbefore = [\"{}\"]\nglobal = \"{}\"\n\
+         trusted = [\"192.0.2.0/24\"]\n[sieve.spamtest]\nheader = \"X-Spam\"\n\
+         [[sieve.list]]\nname = \"tag:example.org,2026:staff\"\nfile = \"{}\"\n",
+        path("spam.sieve"),
+        path("global"),
+        path("staff"),
+    ));
+    let config = parse("caramel.toml", text).unwrap();
+    let sieve = config.sieve();
+    assert!(config.rewrites_senders());
+    assert_eq!(sieve.before[0].name(), "before:spam");
+    assert_eq!(sieve.global["lists"].name(), "global:lists");
+    assert!(sieve.lists.contains_key("tag:example.org,2026:staff"));
+    assert_eq!((sieve.trusted.len(), sieve.after.len()), (1, 0));
+    assert_eq!(sieve.spam.as_ref().unwrap().max, 10);
+    assert!(sieve.virus.is_none());
+    let shown = config.show();
+    for part in [
+        "[sieve.spamtest]\nheader = \"X-Spam\"\n# after is not set\nform = \"number\"  # default",
+        "[[sieve.list]]\nname = \"tag:example.org,2026:staff\"\nfile = ",
+        "[forward]\nsrs = true",
+    ] {
+        assert!(shown.contains(part), "{part} not in\n{shown}");
+    }
+    for name in ["spam.sieve", "global/lists.sieve", "staff"] {
+        assert!(config.all_files().contains(&folder.path().join(name)));
+    }
+    let wrong = path("wrong.sieve");
+    let misplaced = format!("{wrong}:2:3: unknown command 'kep'");
+    for (more, what) in [
+        (
+            format!("[sieve]\nbefore = [\"{wrong}\"]\n"),
+            misplaced.as_str(),
+        ),
+        (
+            format!("[sieve]\nafter = [\"{wrong}\"]\n"),
+            "did you mean 'keep'?",
+        ),
+        (
+            "[sieve]\nafter = [\"/nowhere/x.sieve\"]\n".to_owned(),
+            "/nowhere/x.sieve cannot be read",
+        ),
+        (
+            "[sieve]\nglobal = \"/nowhere\"\n".to_owned(),
+            "/nowhere cannot be read",
+        ),
+        (
+            "[[sieve.list]]\nname = \"x\"\n".to_owned(),
+            "this list needs `name` and `file`",
+        ),
+        (
+            format!(
+                "[[sieve.list]]\nname = \"x\"\nfile = \"{}\"\n",
+                path("staff")
+            ),
+            "is no name of a list",
+        ),
+        ("[sieve]\nlist = \"x\"\n".to_owned(), "list is not a list"),
+        (
+            "[sieve]\nspamtest = \"x\"\n".to_owned(),
+            "spamtest is not a table",
+        ),
+        (
+            "[sieve.spamtest]\nheadr = \"x\"\n".to_owned(),
+            "did you mean `header`?",
+        ),
+        ("[sieve]\nbefor = []\n".to_owned(), "did you mean `before`?"),
+    ] {
+        let said = complaint(&with(&more));
+        assert!(said.contains(what), "{more}: {said}");
+    }
+}

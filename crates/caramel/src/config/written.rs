@@ -18,9 +18,6 @@ use crate::complaint::Complaint;
 /// Where name servers answer (RFC 1035 §4.2).
 const DNS_PORT: u16 = 53;
 
-/// The key of the ways that mail takes, in `[relay]`.
-const ROUTE: &str = "route";
-
 /// A file's values, each understood by itself.
 #[derive(Debug)]
 pub(crate) struct Written {
@@ -182,9 +179,7 @@ impl Written {
                     self.flaw(key.span(), format!("{list} is not a list"), hint);
                 }
                 (Some(section), DeValue::Table(inner)) => {
-                    if section == "relay" {
-                        self.relay_routes(text, inner);
-                    }
+                    self.tables_inside(text, section, inner);
                     let read = self.section(text, section, inner);
                     self.values.extend(read);
                 }
@@ -223,26 +218,39 @@ impl Written {
         taken.into_iter().map(|(_, entry)| entry).collect()
     }
 
-    /// The tables of `[[relay.route]]`.
-    fn relay_routes(&mut self, text: &str, relay: &DeTable<'_>) {
-        for (key, value) in relay.iter().filter(|(key, _)| key.get_ref() == ROUTE) {
-            match value.get_ref() {
-                DeValue::Array(routes) => {
-                    for route in routes {
-                        self.entry(text, "relay.route", route);
+    /// The tables inside one: those of `[[relay.route]]`, or `[sieve.spamtest]`.
+    fn tables_inside(&mut self, text: &str, section: &str, table: &DeTable<'_>) {
+        for (key, value) in table {
+            let Some(inner) = section_inside(section, key.get_ref()) else {
+                continue;
+            };
+            let name = key.get_ref();
+            match (value.get_ref(), LISTS.contains(&inner)) {
+                (DeValue::Array(entries), true) => {
+                    for entry in entries {
+                        self.entry(text, inner, entry);
                     }
                 }
-                _ => {
-                    let hint = "each route is a table: [[relay.route]]";
-                    self.flaw(key.span(), "route is not a list".to_owned(), hint);
+                (DeValue::Table(table), false) => {
+                    let read = self.section(text, inner, table);
+                    self.values.extend(read);
+                }
+                (_, true) => {
+                    let hint = format!("each {name} is a table: [[{inner}]]");
+                    self.flaw(key.span(), format!("{name} is not a list"), hint);
+                }
+                (_, false) => {
+                    let what = format!("{name} is not a table");
+                    self.flaw(key.span(), what, format!("[{inner}]"));
                 }
             }
         }
     }
 
     fn section(&mut self, text: &str, section: &str, table: &DeTable<'_>) -> Table {
-        let is_route = |key: &Spanned<Cow<'_, str>>| section == "relay" && key.get_ref() == ROUTE;
-        let entries = table.iter().filter(|(key, _)| !is_route(key));
+        let is_table =
+            |key: &Spanned<Cow<'_, str>>| section_inside(section, key.get_ref()).is_some();
+        let entries = table.iter().filter(|(key, _)| !is_table(key));
         entries
             .filter_map(|(key, value)| self.setting(text, section, key, value))
             .collect()
@@ -288,6 +296,12 @@ impl Written {
             }
         }
     }
+}
+
+/// The section that stands inside another under this key.
+fn section_inside(section: &str, key: &str) -> Option<&'static str> {
+    let mut sections = SECTIONS.iter().map(|(name, _)| *name);
+    sections.find(|name| name.split_once('.') == Some((section, key)))
 }
 
 /// What a setting is where it is not written.

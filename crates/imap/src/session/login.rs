@@ -324,6 +324,9 @@ impl Session {
         }
         // RFC 7889 §2
         names.push(format!("APPENDLIMIT={}", self.policy.append_limit()));
+        // RFC 6785 §2.1
+        let sieve = self.policy.sieve.iter();
+        names.extend(sieve.map(|place| format!("IMAPSIEVE=sieve://{place}")));
         if !matches!(self.state, State::Greeting | State::NotAuthenticated) {
             return names;
         }

@@ -381,6 +381,47 @@ def metadata():
     ok(client.delete("Kept"))
     ok(client.create("Kept"))
     assert get("(DEPTH infinity) Kept (/private /shared)") == b""
+def imapsieve():
+    for name in "SETMETADATA", "MOVE":
+        imaplib.Commands.setdefault(name, ("AUTH", "SELECTED"))
+    client = connect()
+    place = [name for name in client.capabilities if name.startswith("IMAPSIEVE=")]
+    assert len(place) == 1 and place[0].startswith("IMAPSIEVE=SIEVE://MAIL.TEST.LOCALHOST:"), client.capabilities
+
+    def flags(number):
+        return ok(client.fetch(str(number), "(FLAGS)"))[0].decode()
+
+    ok(client.create("Work"))
+    ok(client.append("Work", None, None, b"Subject: before\r\n\r\n"))
+    ok(client.xatom("SETMETADATA", 'Work (/shared/imapsieve/script "event")'))
+    ok(client.append("Work", None, None, b"Subject: one\r\n\r\n"))
+    assert ok(client.select("Work")) == [b"2"]
+    assert "appended" not in flags(1) and "appended" in flags(2), (flags(1), flags(2))
+    for number in range(2):
+        ok(client.append("INBOX", None, None, b"Subject: %d\r\n\r\n" % number))
+    assert ok(client.select("INBOX")) == [b"2"]
+    ok(client.copy("1", "Work"))
+    ok(client._simple_command("MOVE", "2", "Work"))
+    assert ok(client.select("Archive")) == [b"2"]
+    assert ok(client.select("Work")) == [b"4"]
+    assert "copied" in flags(3) and "copied" in flags(4)
+    # What the script does is told like what anybody does.
+    other = connect()
+    ok(other.select("Work"))
+    ok(client.store("2", "+FLAGS", "(\\Flagged)"))
+    ok(client.noop())
+    assert "\\Deleted" in flags(2), flags(2)
+    other.untagged_responses.clear()
+    ok(other.noop())
+    assert b"\\Deleted" in other.untagged_responses["FETCH"][-1], other.untagged_responses
+    assert ok(client.select("Archive")) == [b"3"]
+    # Reading is a change of flags as well, but not of that one.
+    ok(client.select("Work"))
+    ok(client.fetch("2", "(BODY[])"))
+    assert "seen" in flags(2), flags(2)
+    assert ok(client.select("Archive")) == [b"3"]
+
+
 class Plain:
     """IMAP over a socket: what is told without a command is read as it comes."""
 

@@ -49,9 +49,9 @@ def held(client):
 
 client = scripts()
 offered = client.get_sieve_capabilities()
-for name in "fileinto", "imap4flags", "variables", "envelope", "subaddress", "body", "date", "duplicate", "include", "vacation", "reject", "ereject", "enotify":
+for name in "fileinto", "imap4flags", "variables", "envelope", "subaddress", "body", "date", "duplicate", "include", "vacation", "reject", "ereject", "enotify", "extlists", "spamtest", "imapsieve":
     assert name in offered, offered
-for name in "extlists", "spamtest", "imapsieve":
+for name in "redirect-deliverby", "envelope-deliverby":
     assert name not in offered, offered
 assert client.havespace("rules", 1000)
 assert not client.havespace("rules", 10_000_000)
@@ -62,7 +62,7 @@ assert client.listscripts() == ("rules", []), client.listscripts()
 # What is no script is not taken, and neither is what is not carried out.
 assert not client.putscript("rules", 'require "fileinto";\nfileinot "x";\n')
 assert b"line 2, column 1" in client.errmsg and b"fileinto" in client.errmsg, client.errmsg
-assert not client.putscript("spam", 'require "spamtest"; keep;')
+assert not client.putscript("later", 'require "redirect-deliverby"; keep;')
 assert b"not carried out here" in client.errmsg, client.errmsg
 assert client.getscript("rules").replace("\r", "") .rstrip() == RULES.rstrip()
 assert not client.deletescript("rules")

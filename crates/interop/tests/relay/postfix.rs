@@ -6,10 +6,11 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use interop::Tls;
+use interop::{Talk, Tls};
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::sink::Sink;
 use super::{town, walk, words};
 
 /// Services that are needed, as `master.cf` lines: private, how often woken, how many.
@@ -145,5 +146,69 @@ fn postfix_takes_letters_and_its_reports_come_back() {
     assert_eq!(letters.len(), 1, "{letters:?}");
     assert!(letters[0].contains("Subject: to Postfix\n"), "{letters:?}");
     assert!(letters[0].contains("first\n.dot\nlast\n"), "{letters:?}");
+    town.is_done();
+}
+
+/// A letter that is sent on by an alias names this host as its sender; what Postfix tells of it
+/// comes here, and goes on to whoever sent it.
+#[test]
+fn what_postfix_tells_of_a_letter_that_was_sent_on_reaches_its_sender() {
+    if !Path::new("/usr/sbin/postfix").is_file() {
+        panic!("postfix is missing: cargo xtask test installs it");
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let sink = Sink::start("127.0.0.2", address.port(), None);
+    let zone = "post.example MX 10 mx.post.example\nmx.post.example A 127.0.0.1\n\
+                bob.example A 127.0.0.2";
+    let more = "[forward]\nsrs = true\n";
+    let town = town(zone, address.port(), more);
+    let postfix = Postfix::start(address, town.server.address("smtp", Tls::Starttls));
+    for (name, target) in [("away", "x@post.example"), ("gone", "nobody@post.example")] {
+        let name = format!("{name}@test.localhost");
+        let words = ["alias", "add", &name, target];
+        town.server.command(&words, "").unwrap();
+    }
+    let (mut smtp, _) = Talk::open(town.server.address("smtp", Tls::Starttls)).unwrap();
+    let mut say = |line: &str, expected: &str| {
+        let said = smtp.smtp(line).unwrap();
+        assert!(said.starts_with(expected), "{line}: {said}");
+    };
+    say("EHLO mx.bob.example", "250");
+    for name in ["away", "gone"] {
+        say("MAIL FROM:<bob@bob.example>", "250");
+        let to = format!("RCPT TO:<{name}@test.localhost> NOTIFY=SUCCESS,FAILURE");
+        say(&to, "250");
+        say("DATA", "354");
+        say(&format!("Subject: {name}\r\n\r\nAt five?\r\n."), "250");
+    }
+    // Nobody else gets through by such an address.
+    say("MAIL FROM:<>", "250");
+    say(
+        "RCPT TO:<SRS0=aaaaaaaa=aa=bob.example=bob@mail.test.localhost>",
+        "550 5.1.1",
+    );
+    let taken = sink.takes(2);
+    let to_bob = |letter: &&serde_json::Value| letter["to"] == json!(["<bob@bob.example>"]);
+    let reports: Vec<_> = taken.iter().filter(to_bob).collect();
+    assert_eq!(reports.len(), 2, "{taken:?}\n{}", postfix.log());
+    let has = |part: &str| {
+        let mut bodies = reports.iter().map(|letter| words(letter, "body"));
+        bodies.any(|body| body.contains(part))
+    };
+    assert!(
+        has("Action: delivered") && has("Action: failed"),
+        "{reports:?}"
+    );
+    assert!(has("mx.post.example"), "{reports:?}");
+    let letters = postfix.letters();
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    let returned = "Return-Path: <SRS0=";
+    assert!(letters[0].contains(returned), "{letters:?}");
+    assert!(
+        letters[0].contains("=bob.example=bob@mail.test.localhost>"),
+        "{letters:?}"
+    );
     town.is_done();
 }

@@ -36,6 +36,7 @@ pub(crate) fn session(script: &str) -> Session {
     if script.lines().any(|line| line == "# sends") {
         policy.redirects_max = Some(4);
         policy.notify_methods = vec!["mailto".to_owned()];
+        policy.list_schemes = vec!["tag".to_owned(), "urn".to_owned()];
     }
     if let Some(count) = script
         .lines()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mail::{MailboxId, ScriptName};
+use mail::{AccountId, MailboxId, ScriptName};
 use sieve::{Answer, Ask, Location};
 
 use super::{named, role};
@@ -10,6 +10,7 @@ use crate::Post;
 use crate::keeper::Keeper;
 use crate::ledger::Ledger;
 use crate::metadata;
+use crate::site::{Listing, addresses_in};
 use crate::tables::{ScriptRow, SeenKey};
 
 impl Post {
@@ -65,10 +66,32 @@ impl Post {
                 location: Location::Personal,
                 name,
             } => self.included(keeper, &name).await,
-            // Nobody keeps scripts for all, nor lists.
-            Ask::Script { .. } => Answer::Script(None),
-            Ask::Listed { .. } | Ask::List(_) | Ask::Foreign { .. } => Answer::Flag(false),
+            Ask::Script {
+                location: Location::Global,
+                name,
+            } => Answer::Script(self.rules().sieve.global.get(&name).cloned()),
+            Ask::Listed { list, values } => self.listed(keeper.account, &list, &values),
+            Ask::List(name) => Answer::Flag(self.rules().sieve.list(&name).is_some()),
+            Ask::Foreign { .. } => Answer::Flag(false),
         }
+    }
+
+    /// Looks for the first of these values that is on a list.
+    // RFC 6134 §2.2
+    fn listed(&self, account: AccountId, list: &str, values: &[String]) -> Answer {
+        let mut values = values.iter();
+        let found = match self.rules().sieve.list(list) {
+            None => return Answer::NoList,
+            Some(Listing::Own) => values.find_map(|value| {
+                let mut addresses = addresses_in(value);
+                addresses.find(|address| self.is_of(account, address))
+            }),
+            Some(Listing::Of(list)) => {
+                return Answer::Text(values.find_map(|value| list.find(value)));
+            }
+            Some(Listing::Empty) => None,
+        };
+        Answer::Text(found.map(|address| address.to_string()))
     }
 
     async fn included(&self, keeper: &Arc<Keeper>, name: &str) -> Answer {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mail::{FlagSet, MailboxId, Timestamp};
+use mail::{EmailId, FlagSet, MailboxId, Timestamp};
 
 use super::{Filing, Plan, Plans, end_of};
 use crate::draft::{self, Draft};
@@ -23,6 +23,8 @@ pub(crate) struct Desk<'a> {
     pub(crate) date: Timestamp,
     /// Flags that it brought along, whatever a script says.
     pub(crate) flags: &'a FlagSet,
+    /// What it is already in the account, if it is.
+    pub(crate) known: Option<EmailId>,
 }
 
 impl Plans {
@@ -39,6 +41,7 @@ impl Plans {
     ) -> Outcome<()> {
         let mut filed = BTreeSet::new();
         let mut emails = BTreeMap::new();
+        emails.extend(desk.known.map(|email| (None, email)));
         for filing in &plan.filings {
             if desk.quota.is_exhausted(draft.ledger().counters.usage) {
                 return Err(Error::over_quota());
@@ -118,16 +121,15 @@ fn place(draft: &mut Draft<'_>, filing: &Filing, desk: Desk<'_>) -> Outcome<Mail
         let folder = ledger.folder(id).ok()?;
         (folder.entries.len() < messages_max && folder.next_uid.is_some()).then_some(id)
     };
-    let by_role = |role| ledger.of_role(role).and_then(has_room);
     let name = filing.name.as_deref();
-    let by_name = |name: &str| ledger.target(name).ok().and_then(has_room);
     let found = filing
         .id
-        .and_then(has_room)
-        .or_else(|| filing.role.and_then(by_role))
-        .or_else(|| name.and_then(by_name));
+        .filter(|id| ledger.folder(*id).is_ok())
+        .or_else(|| filing.role.and_then(|role| ledger.of_role(role)))
+        .or_else(|| name.and_then(|name| ledger.target(name).ok()));
     if let Some(found) = found {
-        return Ok(found);
+        // RFC 8579 §4: where one is full, mail is not spread over others that are meant less.
+        return has_room(found).map_or_else(|| ledger.target(INBOX), Ok);
     }
     if let Some(name) = name.filter(|_| filing.create)
         && let Ok(made) = mailbox::make_by_script(draft, name, filing.role, (desk.rules, desk.now))

@@ -141,13 +141,14 @@ impl Post {
         let there = Spooled::of(made.octets.clone());
         let (mut letters, mut entries) = (Vec::new(), Vec::new());
         for to in &made.to {
-            let (accounts, addresses) = match self.route(&ForwardPath::Address(to.clone())) {
+            let path = self.meant_by(&ForwardPath::Address(to.clone()));
+            let (accounts, addresses) = match self.route(&path) {
                 Route::Local(accounts) => (accounts, Vec::new()),
                 Route::Forwarded {
                     accounts,
                     addresses,
                 } => (accounts, addresses),
-                Route::Elsewhere => (Vec::new(), vec![to.clone()]),
+                Route::Elsewhere => (Vec::new(), path.address().cloned().into_iter().collect()),
                 Route::Nowhere(_) => continue,
             };
             for address in addresses {

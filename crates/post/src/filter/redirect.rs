@@ -18,6 +18,7 @@ use store::Hint;
 use super::{Arrived, Plans, Reader};
 use crate::incoming::{INBOX, original, without_success};
 use crate::queue::{self, Entry, Waiting, destination};
+use crate::site::Listing;
 use crate::spool::Spooled;
 use crate::{Elsewhere, Post, Route};
 
@@ -27,6 +28,8 @@ const HOPS_MAX: usize = 8;
 const SENT_ON_MAX: usize = 100;
 /// How often a message may have been here before, whoever it was for.
 const PASSES_MAX: usize = 4;
+/// Addresses of one list that a message is sent on to.
+const LIST_ADDRESSES_MAX: usize = 100;
 /// `Received` fields that are looked at.
 const RECEIVED_FIELDS_MAX: usize = 1000;
 
@@ -74,12 +77,11 @@ impl Post {
         self.was_not_here(arrived.spooled, reader.account)?;
         let mut found = Found::default();
         for (redirect, changed) in redirects {
-            let Target::Address(target) = &redirect.target else {
-                return Err("there are no lists");
-            };
             let version = plans.version(reader, changed);
-            let onward = self.onward((reader.account, envelope), &redirect, target, version);
-            self.find(plans, (arrived, reader), &onward, &mut found)?;
+            for target in self.targets(&redirect.target)? {
+                let onward = self.onward((reader.account, envelope), &redirect, &target, version);
+                self.find(plans, (arrived, reader), &onward, &mut found)?;
+            }
         }
         let Found {
             elsewhere,
@@ -99,6 +101,31 @@ impl Post {
             tracing::info!(%journey, account, %to, "sent on by a script");
         }
         Ok((elsewhere, here))
+    }
+
+    /// The addresses that a script means.
+    // RFC 6134 §2.3
+    fn targets(&self, target: &Target) -> Result<Vec<Address>, &'static str> {
+        let list = match target {
+            Target::Address(address) => return Ok(vec![address.clone()]),
+            Target::List(list) => list,
+        };
+        let addresses = match self.rules().sieve.list(list) {
+            None => return Err("there is no such list"),
+            Some(Listing::Own) => return Err("it would come back"),
+            Some(Listing::Empty) => return Err("the list has no addresses"),
+            Some(Listing::Of(list)) => list
+                .addresses()
+                .ok_or("not all that is on the list is an address")?,
+        };
+        // What goes to nobody is not gone.
+        if addresses.is_empty() {
+            return Err("the list has no addresses");
+        }
+        match addresses.len() > LIST_ADDRESSES_MAX {
+            true => Err("the list has too many addresses"),
+            false => Ok(addresses),
+        }
     }
 
     /// Finds out to whom an address leads.
@@ -274,7 +301,7 @@ impl Post {
             octets: message.staged.len,
             skip: queue::return_path_octets(front),
             arrived: now,
-            reverse_path: onward.reverse_path.clone(),
+            reverse_path: self.sent_on_as(&onward.reverse_path),
             // What is in fact ASCII travels everywhere.
             body: match arrived.sender.body {
                 BodyType::SevenBit | BodyType::EightBitMime if message.is_ascii => {

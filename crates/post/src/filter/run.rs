@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mail::{AccountId, ForwardPath, Recipient};
-use sieve::{Circumstances, Envelope, Letter, Outcome as Ended, Run, Step};
+use sieve::{Circumstances, Envelope, Letter, Outcome as Ended, Run, Script, Spam, Step};
 
 use super::{Arrived, Reader};
 use crate::keeper::Keeper;
@@ -16,8 +16,19 @@ use crate::{Post, Route, Why, scripts};
 const REPLACED_MAX: usize = 4;
 
 impl Post {
+    /// The scripts that a letter for an account passes, one behind the other.
+    pub(super) async fn scripts_of(&self, keeper: &Arc<Keeper>) -> Vec<Arc<Script>> {
+        let own = self.active_script(keeper).await;
+        let site = &self.rules().sieve;
+        if !site.has_scripts() {
+            return own.into_iter().collect();
+        }
+        let around = site.before.iter().cloned().chain(own);
+        around.chain(site.after.iter().cloned()).collect()
+    }
+
     /// The script that runs for an account, if there is one and it can be run.
-    pub(super) async fn active_script(&self, keeper: &Arc<Keeper>) -> Option<Arc<sieve::Script>> {
+    async fn active_script(&self, keeper: &Arc<Keeper>) -> Option<Arc<Script>> {
         for _ in 0..REPLACED_MAX {
             let (name, row) = match Self::glance(keeper, scripts::active) {
                 Some(active) => active?,
@@ -111,7 +122,16 @@ impl Post {
             ("phase", "during".to_owned()),
             ("remote-ip", arrived.origin.peer.to_canonical().to_string()),
         ];
+        let site = &self.rules().sieve;
+        let scored = arrived.spooled.front();
+        let scored = scored.filter(|_| site.believes(arrived.origin.peer));
+        let spam = site.spam.as_ref().zip(scored);
+        let virus = site.virus.as_ref().zip(scored);
         Circumstances {
+            spam: spam
+                .and_then(|(field, octets)| field.percent(octets))
+                .map(|percent| Spam { percent }),
+            virus: virus.and_then(|(field, octets)| field.value(octets)),
             envelope: Some(envelope),
             addresses: address.into_iter().collect(),
             environment: items.map(|(name, value)| (name.to_owned(), value)).into(),
@@ -122,10 +142,16 @@ impl Post {
     pub(super) async fn run(
         &self,
         keeper: &Arc<Keeper>,
-        script: Arc<sieve::Script>,
+        scripts: Vec<Arc<Script>>,
         circumstances: Circumstances,
     ) -> Ended {
-        let mut run = Run::new(script, circumstances, self.script_limits());
+        let limits = self.rules().script_limits();
+        self.run_within(keeper, Run::chain(scripts, circumstances, limits))
+            .await
+    }
+
+    /// Runs scripts to their end.
+    pub(crate) async fn run_within(&self, keeper: &Arc<Keeper>, mut run: Run) -> Ended {
         loop {
             match run.step() {
                 Step::Done(ended) => return ended,

@@ -9,7 +9,7 @@ use store::Staged;
 
 use super::{INBOX, JUNK};
 use crate::draft::{self, Draft};
-use crate::filter::{self, Desk, Filing, Plans, Remember, end_of, file_copy};
+use crate::filter::{self, Beside, Desk, Filing, Plans, Remember, end_of, file_copy};
 use crate::journey::Teller;
 use crate::ledger::Folder;
 use crate::queue::Entry;
@@ -28,6 +28,8 @@ pub(crate) struct Delivery {
     pub(crate) others: Vec<Staged>,
     /// What scripts send besides.
     pub(crate) outgoing: Vec<Outgoing>,
+    /// What is filed beside a message that is there already.
+    pub(crate) beside: Option<Box<Beside>>,
     /// What is told of the way it came.
     pub(crate) teller: Teller,
 }
@@ -149,7 +151,8 @@ impl Delivery {
         let owners = self.outgoing.iter().filter(|one| one.is_noted());
         let owners = owners.map(|one| one.account);
         let readers = self.letters().flat_map(|letter| &letter.accounts);
-        readers.copied().chain(owners).collect()
+        let beside = self.beside.iter().map(|beside| beside.lying.account);
+        readers.copied().chain(owners).chain(beside).collect()
     }
 
     /// All bodies that it brings; some more than once.
@@ -239,7 +242,12 @@ impl Delivery {
             now,
             date: now,
             flags: &flags,
+            known: None,
         };
+        let beside = self.beside.as_ref();
+        if let Some(beside) = beside.filter(|beside| beside.lying.account == account) {
+            self.plans.file_beside(beside, draft, desk)?;
+        }
         for made in self.outgoing.iter().filter(|one| one.account == account) {
             if let Some(once) = made.once {
                 let until = end_of(now, once.seconds);

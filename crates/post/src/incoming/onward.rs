@@ -95,8 +95,10 @@ impl Incoming {
         // RFC 3461 §5.2.1 (d)
         let orcpt = orcpt.or_else(|| original(&recipient.forward_path));
         for address in addresses {
+            let path = ForwardPath::Address(address);
+            self.forwarded.insert(path.to_string());
             self.add_relayed(Recipient {
-                forward_path: ForwardPath::Address(address),
+                forward_path: path,
                 notify,
                 orcpt: orcpt.clone(),
             });
@@ -108,7 +110,7 @@ impl Incoming {
     }
 
     /// Nobody gets a letter twice because two names lead to the same address.
-    fn add_relayed(&mut self, recipient: Recipient) {
+    pub(super) fn add_relayed(&mut self, recipient: Recipient) {
         let path = &recipient.forward_path;
         if !self.relayed.iter().any(|one| one.forward_path == *path) {
             self.relayed.push(recipient);
@@ -159,7 +161,19 @@ impl Incoming {
             warned: false,
             recipients: Vec::new(),
         };
-        self.house.entries(&letter, &self.relayed)
+        if self.forwarded.is_empty() || !self.house.rules().rewrites_senders {
+            return self.house.entries(&letter, &self.relayed);
+        }
+        let relayed = self.relayed.iter().cloned();
+        let (forwarded, named): (Vec<Recipient>, Vec<Recipient>) =
+            relayed.partition(|one| self.forwarded.contains(&one.forward_path.to_string()));
+        let mut entries = self.house.entries(&letter, &named);
+        let letter = Entry {
+            reverse_path: self.house.sent_on_as(&letter.reverse_path),
+            ..letter
+        };
+        entries.extend(self.house.entries(&letter, &forwarded));
+        entries
     }
 }
 

@@ -224,7 +224,9 @@ impl Post {
         now: Timestamp,
     ) -> Option<Note> {
         let entry = &outlook.before;
-        let to = entry.reverse_path.address()?;
+        let to = ForwardPath::Address(entry.reverse_path.address()?.clone());
+        let to = self.meant_by(&to);
+        let to = to.address()?;
         let told = told.iter().map(|one| Told {
             recipient: &one.recipient,
             action,
@@ -365,13 +367,14 @@ impl Post {
         change: &mut Change,
     ) {
         let spooled = Spooled::of(note.octets.clone());
-        let (accounts, elsewhere) = match self.route(&note.to) {
+        let to = self.meant_by(&note.to);
+        let (accounts, elsewhere) = match self.route(&to) {
             Route::Local(accounts) => (accounts, Vec::new()),
             Route::Forwarded {
                 accounts,
                 addresses,
             } => (accounts, addresses),
-            Route::Elsewhere => match &note.to {
+            Route::Elsewhere => match &to {
                 ForwardPath::Address(address) if self.rules().elsewhere == Elsewhere::Relay => {
                     (Vec::new(), vec![address.clone()])
                 }

@@ -373,6 +373,20 @@ async fn a_full_mailbox_and_a_full_account() {
     let refused = world.deliver(&["ada"], LETTER).await.unwrap_err();
     assert_eq!(refused.refusal().code.value(), 452);
     assert_ne!(refused.why(), Why::Unavailable);
+    // What is for a use goes to no other mailbox where the one that has it is full.
+    let rules = Rules {
+        mailbox_messages_max: 1,
+        ..world.post.rules().clone()
+    };
+    let world = World::with(&["ada"], rules).await;
+    let ada = world.account("ada").await;
+    let text = "require [\"fileinto\", \"special-use\"]; \
+                fileinto :specialuse \"\\\\Junk\" \"Archive\";";
+    runs(&ada, text).await;
+    world.deliver(&["ada"], LETTER).await.unwrap();
+    world.deliver(&["ada"], LETTER).await.unwrap();
+    let both = [("INBOX".to_owned(), 1), ("Junk".to_owned(), 1)];
+    assert_eq!(held(&ada).await, both);
 }
 
 /// A script and letters at the same time: each letter is filed by one version or the other.

@@ -2,8 +2,8 @@
 
 use imap::Answer;
 use imap::ask::{FetchPlan, Piece, PieceData, PieceForm, PreviewMode, Reached, Row};
-use mail::{MailboxId, UidSet};
-use post::{Account, Data, FetchRow, Form, Item, Outcome, Preview};
+use mail::{Flag, FlagSet, MailboxId, UidSet};
+use post::{Account, Data, EventCause, FetchRow, Form, Item, Outcome, Preview};
 
 pub(super) async fn answer(
     account: &Account,
@@ -28,6 +28,12 @@ pub(super) async fn answer(
         tracing::debug!(account = %account.address(), %mailbox, "previews are asked for");
     }
     let page = account.fetch(mailbox, uids, None, &plan).await?;
+    if plan.mark_seen {
+        let seen: FlagSet = [Flag::Seen].into_iter().collect();
+        let marked = page.rows.iter().filter(|row| row.seen_now);
+        let marked = marked.map(|row| (row.uid, seen.clone())).collect();
+        account.happened(mailbox, EventCause::Flag, marked).await;
+    }
     Ok(Answer::Rows {
         rows: page.rows.into_iter().map(row).collect(),
         reached: page.more_after.map_or(Reached::End, Reached::Uid),

@@ -3,7 +3,7 @@
 use imap::Answer;
 use imap::ask::{self, Reached, StoreMode};
 use mail::{FlagSet, MailboxId, ModSeq, UidSet};
-use post::{Account, Changed, Copied, FlagAction, FlagChange, Outcome};
+use post::{Account, Changed, Copied, EventCause, FlagAction, FlagChange, Outcome};
 
 /// Messages changed in one step, so that the answer stays small.
 const MESSAGES_AT_ONCE_MAX: usize = 20_000;
@@ -32,7 +32,9 @@ pub(super) async fn answer(
     told: ModSeq,
 ) -> Outcome<Answer> {
     let some: UidSet = uids.iter().take(MESSAGES_AT_ONCE_MAX).collect();
-    let stored = account.store(mailbox, &some, change).await?;
+    let mut stored = account.store(mailbox, &some, change).await?;
+    let differing = std::mem::take(&mut stored.differing);
+    account.happened(mailbox, EventCause::Flag, differing).await;
     let rows = stored.rows.iter().zip(&stored.before);
     let raced = rows.filter(|(_, before)| **before > told);
     Ok(Answer::Stored {
@@ -54,7 +56,10 @@ pub(super) fn changed(changed: Changed) -> ask::Changed {
     }
 }
 
-pub(super) fn copied(copied: Copied) -> Answer {
+pub(super) async fn copied(there: &Account, copied: Copied) -> Answer {
+    // RFC 6851 §4.5
+    let targets = copied.pairs.iter().map(|(_, target)| *target);
+    there.copied(copied.mailbox, targets).await;
     let (source, target) = copied.pairs.into_iter().unzip::<_, _, Vec<_>, Vec<_>>();
     Answer::Copied {
         uid_validity: copied.uidvalidity,

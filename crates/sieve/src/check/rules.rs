@@ -101,6 +101,10 @@ impl Checker<'_> {
         if command.has(Tag::List) && command.has(Tag::Comparator) {
             self.fault(place, "':list' does not go with ':comparator'");
         }
+        // RFC 9042 §4.2, §5
+        if command.has(Tag::MailboxId) && command.has(Tag::SpecialUse) {
+            self.fault(place, "':mailboxid' does not go with ':specialuse'");
+        }
         if command.number(Tag::Index) == Some(0) {
             self.fault(place, "':index' counts from 1");
         }

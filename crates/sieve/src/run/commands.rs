@@ -201,7 +201,7 @@ impl Run {
             Deed::Redirect(there) => there.target == redirect.target,
             _ => false,
         };
-        if self.actions.iter().any(same) {
+        if self.chain.done.iter().chain(&self.actions).any(same) {
             return Ok(());
         }
         if self.actions.iter().filter(redirected).count() >= self.limits.redirects_max {
@@ -245,11 +245,8 @@ impl Run {
                 Deed::Discard | Deed::Notify(_) | Deed::Remember { .. }
             )
         };
-        let other = self
-            .actions
-            .iter()
-            .find(other)
-            .map(|other| other.deed.name());
+        let mut all = self.chain.done.iter().chain(&self.actions);
+        let other = all.find(other).map(|other| other.deed.name());
         // An answer that is not due was an answer all the same.
         let answered = self.has_answered.then_some("vacation");
         if let Some(name) = other.or(answered) {
@@ -287,6 +284,12 @@ impl Run {
         }
         let copy = self.copy(command)?;
         self.has_answered = true;
+        let is_answer = |action: &Action| matches!(action.deed, Deed::Vacation(_));
+        if self.chain.done.iter().any(is_answer) {
+            let text = "no answer is due: a script before this one answers";
+            self.note(command.line, text.to_owned());
+            return Ok(());
+        }
         match reply::reply(&self.world, asked, copy) {
             Ok(reply) => self.push(Deed::Vacation(Box::new(reply)), command.line, false),
             Err(why) => {

@@ -152,7 +152,9 @@ impl Run {
                 message::Leniency::EncodingUnknown,
                 message::Leniency::CharsetUnknown,
             ];
-            if unknown.into_iter().any(|one| noted.has(one)) {
+            // The end of what is here may be in the middle of a letter.
+            let broken = letter.is_whole() && noted.has(message::Leniency::CharsetBroken);
+            if broken || unknown.into_iter().any(|one| noted.has(one)) {
                 String::new()
             } else {
                 text.into_owned()

@@ -406,9 +406,12 @@ impl Run {
                 return Ok(false);
             }
             let answer = self.ask(Ask::Listed {
-                list,
+                list: list.clone(),
                 values: values.to_vec(),
             })?;
+            if matches!(answer, crate::Answer::NoList) {
+                return Err(format!("there is no list \"{list}\"").into());
+            }
             if answer.flag() {
                 let matched = answer.text().into_iter().collect::<Vec<_>>();
                 if !matched.is_empty() {

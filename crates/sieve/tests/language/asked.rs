@@ -27,11 +27,18 @@ fn what_the_house_is_asked() {
             ("servermetadataexists [\"/shared/y\", \"/shared/z\"]", false),
         ],
     );
-    all_want(&[(
-        "require [\"fileinto\", \"mailbox\", \"special-use\", \"mailboxid\"]; \
-         fileinto :create :specialuse \"\\\\Junk\" :mailboxid \"F1\" \"Spam\";",
-        &["fileinto Spam F1 \\Junk create"],
-    )]);
+    all_want(&[
+        (
+            "require [\"fileinto\", \"mailbox\", \"special-use\"]; \
+             fileinto :create :specialuse \"\\\\Junk\" \"Spam\";",
+            &["fileinto Spam \\Junk create"],
+        ),
+        (
+            "require [\"fileinto\", \"mailbox\", \"mailboxid\"]; \
+             fileinto :create :mailboxid \"F1\" \"Spam\";",
+            &["fileinto Spam F1 create"],
+        ),
+    ]);
     let mut stored = circumstances(LETTER);
     stored.envelope = None;
     let text = "require \"envelope\"; if envelope \"from\" \"\" { discard; }";

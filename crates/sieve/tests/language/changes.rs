@@ -71,6 +71,13 @@ fn parts_one_by_one() {
             ("exists \"content-disposition\"", false),
         ],
     );
+    // What is not of its charset is no text.
+    let broken = b"Content-Type: text/plain; charset=utf-8\r\n\r\nGr\xfc\xdfe\r\n";
+    let text = "require [\"foreverypart\", \"variables\", \"extracttext\", \"fileinto\"]; \
+        foreverypart { extracttext \"t\"; } fileinto \"a${t}\";";
+    let letter = sieve::Letter::parse(broken.as_slice().into());
+    let lines = house().lines(text, sieve::Circumstances::new(letter));
+    assert_eq!(lines, ["fileinto a"]);
     all_want(&[
         (
             "require [\"foreverypart\", \"mime\", \"variables\", \"extracttext\", \"fileinto\"]; \
