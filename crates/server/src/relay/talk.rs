@@ -418,6 +418,8 @@ impl House<Client> for Postman<'_> {
                 self.failure = Some(failure);
                 Answer::Heard
             }
+            // It is never asked for.
+            Ask::Told(..) => Answer::Heard,
         }
     }
 }
