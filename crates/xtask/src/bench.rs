@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 mod backup;
+mod fetch;
 mod idle;
 mod imap;
 mod letter;
@@ -30,8 +31,9 @@ mod target;
 
 use table::Table;
 
-/// Runs one bench: `smtp`, `relay`, `imap`, `idle`, `mailbox` (the part of `imap` with large
-/// mailboxes, beside the peer or alone), `lists`, `search`, `backup`, `message` or `store`.
+/// Runs one bench: `smtp`, `relay`, `fetch` (beside fetchmail and getmail), `imap`, `idle`,
+/// `mailbox` (the part of `imap` with large mailboxes, beside the peer or alone), `lists`,
+/// `search`, `backup`, `message` or `store`.
 pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     if let [room @ ("message" | "store"), rows @ ..] = words {
         let bench = if *room == "store" {
@@ -51,6 +53,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     match words {
         ["smtp"] => smtp::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["relay"] => relay::run(&build(root)?, folder.path(), rounds, &mut table)?,
+        ["fetch"] => fetch::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["backup"] => backup::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["idle"] => idle::run(&build(root)?, folder.path(), &mut table)?,
         ["lists"] => lists::run(&build(root)?, folder.path(), rounds, &mut table)?,
@@ -70,16 +73,20 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
             imap::rows(peer.target(), &mut table)?;
         }
         _ => bail!(
-            "benches: smtp, relay, imap, idle, mailbox [caramel|peer], lists, search, backup, \
-             message, store; and peer"
+            "benches: smtp, relay, fetch, imap, idle, mailbox [caramel|peer], lists, search, \
+             backup, message, store; and peer"
         ),
     }
     println!("{table}");
     Ok(())
 }
 
-/// Builds the program as it is released, and says where it is.
+/// Builds the program as it is released, and says where it is; `CARAMEL_BIN` names one that is
+/// there.
 fn build(root: &Path) -> Result<PathBuf> {
+    if let Some(binary) = std::env::var_os("CARAMEL_BIN") {
+        return Ok(binary.into());
+    }
     crate::tools::cargo(root, &["build", "--release", "--package", "caramel"], &[])?;
     let built =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
