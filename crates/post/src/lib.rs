@@ -136,7 +136,7 @@ pub use backup::{AccountContents, Inventory, MailboxContents, StoredBody, stored
 pub use budget::MailboxMemory;
 pub use changes::{Changed, Changes, Snapshot};
 pub use copy::Copied;
-pub use directory::{Alias, AliasSource, Listed, RemovedAccount};
+pub use directory::{Alias, AliasFile, AliasName, AliasSource, Listed, RemovedAccount};
 pub use error::{Error, Fault, Outcome, Why};
 pub use expunge::Expunged;
 pub use feed::Watch;
