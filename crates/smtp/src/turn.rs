@@ -61,7 +61,7 @@ impl Turn {
 
     /// True once the ends have changed places, and the peer has taken its leave.
     #[must_use]
-    pub const fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         self.has_turned && matches!(self.server.phase(), Phase::Closed)
     }
 

@@ -1,6 +1,6 @@
 //! The null client: a letter on standard input for a mail host, with msmtp's and ssmtp's names,
 //! files and options, without a server here.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 mod postfix;
 #[path = "../relay/sink.rs"]

@@ -159,7 +159,7 @@ impl Errand<'_> {
         let lmtp = server.address("lmtp", Tls::None).port();
         let text = format!(
             "set no syslog\nset no bouncemail\nset idfile {}\npoll 127.0.0.1 proto {} \
-             service {port} sslproto '' user ada password secret is {ADA} here keep fetchall\n\
+             service {port} user ada password secret is {ADA} here sslproto '' keep fetchall\n\
              smtphost 127.0.0.1/{lmtp} lmtp smtpname {ADA}\n",
             place.join("ids").display(),
             self.protocol,
