@@ -219,7 +219,7 @@ impl Account {
 
     /// The port.
     pub(super) fn port(&self) -> u16 {
-        self.port.unwrap_or(match self.encrypted() {
+        self.port.unwrap_or_else(|| match self.encrypted() {
             Encrypted::Implicit => 465,
             Encrypted::StartTls | Encrypted::Never => 25,
         })

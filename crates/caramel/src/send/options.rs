@@ -161,8 +161,7 @@ impl Options {
         word: &str,
         rest: &mut impl Iterator<Item = &'a String>,
     ) -> Result<(), Complaint> {
-        let mut letters = word.char_indices();
-        while let Some((at, letter)) = letters.next() {
+        for (at, letter) in word.char_indices() {
             let attached = word.get(at + letter.len_utf8()..).unwrap_or_default();
             let mut value = || match attached {
                 "" => {
