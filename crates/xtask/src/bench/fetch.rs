@@ -126,10 +126,12 @@ impl Errand<'_> {
             Client::Fetchmail => self.fetchmail(&server, place, port)?,
             Client::Getmail => self.getmail(&server, place, port)?,
         };
-        let before = target.cpu_seconds();
+        // The index of texts is made beside it, sooner or later.
+        let cost = || target.cpu_seconds() - target.index_seconds();
+        let before = cost();
         let took = timed(&mut command)?;
         self.is_there(&target)?;
-        let served = target.cpu_seconds() - before;
+        let served = cost() - before;
         let real = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
         let messages = real(self.messages);
         let mut note = |what: &str, figure: f64| {
