@@ -159,7 +159,7 @@ fn a_host_that_wants_tls_and_a_password_takes_letters() {
     assert!(
         found
             .iter()
-            .any(|text| text.contains("From: Ada Lovelace <ada@")),
+            .any(|text| text.contains("From: \"Ada Lovelace\" <ada@")),
         "{found:?}"
     );
     let log = home.read("log");
