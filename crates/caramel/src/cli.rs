@@ -29,7 +29,7 @@ use crate::verdicts::{self, TrustCommand};
 use crate::verify::{self, VerifyDisk};
 use crate::why::{self, Why};
 use crate::{
-    certificate, config, demo, directory, inspect, papers, reclaim, serve, stats, transfer,
+    certificate, config, demo, directory, inspect, papers, reclaim, send, serve, stats, transfer,
 };
 
 /// Electronic mail as one program: SMTP, IMAP and POP3.
@@ -159,7 +159,10 @@ enum Command {
     Sendmail(Words),
     /// Lists the queue as programs of this machine know it: `sendmail -bp`.
     Mailq(Words),
-    /// Says how many aliases are in effect: `sendmail -bi`.
+    /// Checks the file of aliases, and has the server read it anew: `sendmail -bi`.
+    ///
+    /// Where no `[local] aliases` is set it says how many are in effect, which are in the store. It
+    /// ends with 65 where a line of the file is not right; then what was read before stays.
     Newaliases(Words),
     /// Delivers the message on standard input to people here, for other mailers.
     ///
@@ -167,6 +170,12 @@ enum Command {
     /// a `.forward`, or be fetchmail's `mda`; called `procmail` or `maildrop` it takes their
     /// options.
     Deliver(Words),
+    /// Hands the message on standard input to a mail host, without a server or a store here.
+    ///
+    /// `caramel send --help` lists its options: those of msmtp, whose files it reads, and ssmtp's.
+    /// Called `msmtp` or `ssmtp` it is the same. Exit code 0 says that the host has taken the
+    /// message; nothing is kept here.
+    Send(Words),
     /// Makes links to this program with the names that programs of this machine call.
     Link(Link),
     /// Writes the man pages into a folder, or the first to standard output.
@@ -380,6 +389,9 @@ impl Cli {
             Some(Command::Deliver(ref words)) => {
                 Called::Deliver(Dialect::Deliver).run(words, self.place())
             }
+            Some(Command::Send(ref words)) => {
+                Called::Send(send::Dialect::Send).run(words, self.place())
+            }
             Some(Command::Parse(parse)) => parse::run(&parse),
             Some(Command::Compose(compose)) => compose::run(&compose),
             Some(Command::Dkim(asked)) => dkim::run(&asked),
@@ -466,6 +478,7 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         | Command::Mailq(_)
         | Command::Newaliases(_)
         | Command::Deliver(_)
+        | Command::Send(_)
         | Command::Link(_)
         | Command::Man { .. }
         | Command::Completions { .. } => Ok(()),

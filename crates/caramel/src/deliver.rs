@@ -76,10 +76,12 @@ pub(crate) fn run(dialect: Dialect, words: &Words, place: Place) -> Result<(), C
         let carried = courier.carry(envelope, delivery.octets.clone());
         match runtime.block_on(carried) {
             Ok(fates) => return told(&fates),
-            Err(CourierError::Refused(refusal)) => return told(&[Err(refusal)]),
+            Err(CourierError::Refused(refusal) | CourierError::Login(refusal)) => {
+                return told(&[Err(refusal)]);
+            }
             // Nobody is there, or went away before the answer: then it may be there twice, as with
             // every mailer that hears none.
-            Err(CourierError::Net(_)) => {}
+            Err(CourierError::Net(_) | CourierError::Unknown(..) | CourierError::Unable(_)) => {}
         }
     }
     if let Some(fates) = runtime.block_on(in_this_process(&place, &delivery))? {

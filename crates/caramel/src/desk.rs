@@ -212,5 +212,8 @@ pub(crate) async fn open(config: &Config) -> Result<(Embedded, Post), Complaint>
     let rules: Rules = serve::rules(config);
     let post = Post::open(Arc::new(store.clone()), Arc::new(world), rules).await;
     let post = post.context("opening the post office")?;
+    for fault in config.local().put_aliases_in_force(&post, false).1 {
+        tracing::error!(%fault, "an alias is left out");
+    }
     Ok((store, post))
 }

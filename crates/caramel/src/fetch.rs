@@ -148,7 +148,10 @@ fn fetch(config: &Config, chosen: &Chosen) -> Result<(), Complaint> {
 
 /// What came of a source, for people.
 fn words(name: &str, job: &Value) -> String {
+    let said = list(job, "said").iter().filter_map(Value::as_str);
+    let said: Vec<&str> = said.collect();
     let mut text = match (number(job, "filed"), number(job, "octets")) {
+        (0, _) if !said.is_empty() => return format!("{name}: {}", said.join("; ")),
         (0, _) => format!("{name}: nothing new"),
         (1, octets) => format!("{name}: 1 message, {octets} octets"),
         (messages, octets) => format!("{name}: {messages} messages, {octets} octets"),
@@ -245,10 +248,11 @@ fn check(config: &Config, chosen: &Chosen) -> Result<(), Complaint> {
             (false, Some(trouble)) => eprintln!("{}", trouble.complaint),
             (false, None) => {
                 let found = told.get("found").cloned().unwrap_or_default();
-                say(&format!(
-                    "{}: logged in at {} as {}",
-                    source.name, source.host, source.user
-                ))?;
+                let (name, host, user) = (&source.name, &source.host, &source.user);
+                say(&match user.is_empty() {
+                    true => format!("{name}: reached {host}"),
+                    false => format!("{name}: logged in at {host} as {user}"),
+                })?;
                 for folder in list(&found, "folders") {
                     let (messages, new) = (number(folder, "messages"), number(folder, "new"));
                     let name = text(folder, "name");
@@ -288,6 +292,9 @@ fn standing(source: &Value) -> String {
     let some = |field: &str| source.get(field).filter(|value| !value.is_null());
     let mut lines = Vec::new();
     match some("kept") {
+        None if matches!(text(source, "protocol"), "etrn" | "odmr") => {
+            lines.push(format!("{name}: {}", asked_for(some("own"))));
+        }
         None => lines.push(format!("{name}: never fetched")),
         Some(kept) => {
             let fetched = number(kept, "fetched");
@@ -318,6 +325,22 @@ fn standing(source: &Value) -> String {
         });
     }
     lines.join("\n")
+}
+
+/// How a source stands that sends by itself: as far as the server that runs remembers it.
+fn asked_for(job: Option<&Value>) -> String {
+    let Some(job) = job else {
+        return "not asked by itself".to_owned();
+    };
+    let trouble = job.get("trouble").filter(|trouble| !trouble.is_null());
+    let last = job.get("last").and_then(Value::as_i64);
+    let said = list(job, "said").iter().filter_map(Value::as_str);
+    let said: Vec<&str> = said.collect();
+    match (trouble, last) {
+        (Some(trouble), _) => format!("trouble: {}", text(trouble, "what")),
+        (None, Some(last)) => format!("asked last at {}: {}", moment(last), said.join("; ")),
+        (None, None) => "not asked yet".to_owned(),
+    }
 }
 
 fn moment(seconds: i64) -> String {

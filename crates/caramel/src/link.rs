@@ -32,8 +32,8 @@ pub(crate) struct Link {
     /// Says what would be done.
     #[arg(long)]
     dry_run: bool,
-    /// The names: sendmail, mailq and newaliases, unless given; procmail, maildrop and deliver as
-    /// well.
+    /// The names: sendmail, mailq and newaliases, unless given; procmail, maildrop, deliver, msmtp
+    /// and ssmtp as well.
     #[arg(value_parser = names::known())]
     names: Vec<String>,
 }

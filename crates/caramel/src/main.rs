@@ -44,6 +44,7 @@ mod place;
 mod progress;
 mod queue;
 mod reclaim;
+mod send;
 mod sendmail;
 mod serve;
 mod sieve;

@@ -8,6 +8,7 @@ use clap::builder::PossibleValuesParser;
 use crate::complaint::Complaint;
 use crate::deliver::{self, Dialect};
 use crate::place::Place;
+use crate::send;
 use crate::sendmail::{self, Name, Words};
 use crate::sysexits;
 
@@ -18,6 +19,8 @@ pub(crate) enum Called {
     Sendmail(Name),
     /// It delivers mail.
     Deliver(Dialect),
+    /// It hands mail to another host.
+    Send(send::Dialect),
 }
 
 /// All names.
@@ -28,6 +31,8 @@ pub(crate) const ALL: &[(&str, Called)] = &[
     ("deliver", Called::Deliver(Dialect::Deliver)),
     ("procmail", Called::Deliver(Dialect::Procmail)),
     ("maildrop", Called::Deliver(Dialect::Maildrop)),
+    ("msmtp", Called::Send(send::Dialect::Msmtp)),
+    ("ssmtp", Called::Send(send::Dialect::Ssmtp)),
 ];
 
 impl Called {
@@ -44,6 +49,7 @@ impl Called {
         let done = match self {
             Self::Sendmail(name) => sendmail::run(name, words, place),
             Self::Deliver(dialect) => deliver::run(dialect, words, place),
+            Self::Send(dialect) => send::run(dialect, words),
         };
         done.map_err(sysexits::translated)
     }
@@ -66,6 +72,10 @@ mod tests {
             Some(Called::Sendmail(Name::Sendmail))
         );
         assert_eq!(of("maildrop"), Some(Called::Deliver(Dialect::Maildrop)));
+        assert_eq!(
+            of("/usr/bin/msmtp"),
+            Some(Called::Send(send::Dialect::Msmtp))
+        );
         assert_eq!((of("/usr/bin/caramel"), of("sendmail.old")), (None, None));
         assert_eq!(Called::of(None), None);
     }

@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::io::{self, BufReader, ErrorKind, Read, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::thread;
 
 use anyhow::Context as _;
@@ -21,6 +22,7 @@ use server::{HouseFacts, LocalEnvelope, LocalSpool};
 
 use crate::cli::say;
 use crate::complaint::Complaint;
+use crate::config::Config;
 use crate::place::Place;
 use crate::{desk, queue, serve, sysexits};
 
@@ -29,7 +31,7 @@ mod mailq;
 mod options;
 mod verify;
 
-pub(crate) use intake::{Intake, addresses};
+pub(crate) use intake::{Intake, addresses, recipients as named_in};
 use options::{Flushed, Mode, Options};
 
 /// Octets a message may have where the server has not said it yet.
@@ -261,15 +263,57 @@ fn converse(spool: LocalSpool) -> Result<(), Complaint> {
     Ok(written?)
 }
 
-/// Says what there is to be said of aliases: they are in the store, and always in effect.
+/// Checks the file of aliases, and has a server that runs read it anew. Those that are in the store
+/// are always in effect.
 fn aliases(place: &Place) -> Result<(), Complaint> {
     let config = place.configuration()?;
+    if let Some(path) = config.local().aliases {
+        return alias_file(&config, &path);
+    }
     let found = desk::ask(&config, "Alias/list", &serde_json::json!({}))?;
     let list = found.get("list").and_then(serde_json::Value::as_array);
     let count = list.map_or(0, Vec::len);
     say(&format!(
         "{count} aliases are in effect; nothing has to be made anew (caramel alias list)."
     ))
+}
+
+fn alias_file(config: &Config, path: &Path) -> Result<(), Complaint> {
+    let read = server::read_aliases(path);
+    let mut faults: Vec<String> = read.faults.iter().map(ToString::to_string).collect();
+    let mut count = read.aliases.len();
+    let nothing = serde_json::json!({});
+    // What it cannot read itself, it says.
+    let told = match faults.is_empty() && desk::connect(config)?.is_some() {
+        true => Some(desk::ask_running(config, "Alias/reload", &nothing)?),
+        false => None,
+    };
+    let is_running = told.is_some();
+    if let Some(told) = told {
+        let list = told.get("faults").and_then(serde_json::Value::as_array);
+        let list = list.into_iter().flatten();
+        faults.extend(list.filter_map(|fault| fault.as_str().map(str::to_owned)));
+        let counted = told.get("count").and_then(serde_json::Value::as_u64);
+        count = counted
+            .and_then(|it| usize::try_from(it).ok())
+            .unwrap_or(count);
+    }
+    if !faults.is_empty() {
+        faults.iter().for_each(|fault| eprintln!("{fault}"));
+        let complaint = Complaint::new(format!("{} is not right", path.display()));
+        let complaint = complaint.because(match is_running {
+            true => "the server goes by what it had read before",
+            false => "nothing has been changed",
+        });
+        return Err(complaint
+            .next("mend it, then: newaliases")
+            .coded(sysexits::DATA_ERROR));
+    }
+    let path = path.display();
+    say(&match is_running {
+        true => format!("{path}: {count} aliases are in effect."),
+        false => format!("{path}: {count} aliases; the server reads them when it starts."),
+    })
 }
 
 fn flush(place: &Place, flushed: &Flushed) -> Result<(), Complaint> {
@@ -299,7 +343,7 @@ the disk. What cannot be delivered comes back to its sender in a report.
   -bm            hands in (the default)
   -bs            talks SMTP on standard input and output
   -bp            lists the queue (mailq)
-  -bi, -I        says how many aliases there are (newaliases)
+  -bi, -I        checks the file of aliases, and has it read anew (newaliases)
   -bv, -bt       says whether recipients would be taken
   -q[IRS...]     tries the queue now: all, an id, a destination, a sender
   -bd            runs the server (caramel serve)

@@ -14,6 +14,9 @@ use tempfile::TempDir;
 /// How long it may take to be ready before a test gives up, seconds.
 const READY_SECONDS_MAX: u64 = 60;
 
+/// The doors of one that speaks TLS.
+const ENCRYPTED: &[&str] = &["imap", "imaps", "pop3", "pop3s"];
+
 /// Dovecot, which ends when this is dropped. Everybody's password is `secret`.
 #[derive(Debug)]
 pub struct Dovecot {
@@ -28,7 +31,7 @@ impl Dovecot {
     /// # Errors
     /// Where it does not start; `cargo xtask test` installs it.
     pub fn start(form: &str) -> io::Result<Self> {
-        Self::start_in(form, &["imap"])
+        Self::start_in(form, &["imap"], "")
     }
 
     /// The same with POP3 beside IMAP, and both with TLS from the first octet as well: `pop3`,
@@ -37,10 +40,27 @@ impl Dovecot {
     /// # Errors
     /// Where it does not start; `cargo xtask test` installs it.
     pub fn start_encrypted(form: &str) -> io::Result<Self> {
-        Self::start_in(form, &["imap", "imaps", "pop3", "pop3s"])
+        Self::start_in(form, ENCRYPTED, "")
     }
 
-    fn start_in(form: &str, doors: &[&'static str]) -> io::Result<Self> {
+    /// The same with more lines in its configuration.
+    ///
+    /// # Errors
+    /// Where it does not start; `cargo xtask test` installs it.
+    pub fn start_with(form: &str, more: &str) -> io::Result<Self> {
+        Self::start_in(form, ENCRYPTED, more)
+    }
+
+    /// The same, and it tells Postfix who may log in, at the port `auth`: by PLAIN and LOGIN.
+    ///
+    /// # Errors
+    /// Where it does not start; `cargo xtask test` installs it.
+    pub fn start_authenticating() -> io::Result<Self> {
+        let doors = [ENCRYPTED, &["auth"]].concat();
+        Self::start_in("sdbox", &doors, "auth_mechanisms = plain login\n")
+    }
+
+    fn start_in(form: &str, doors: &[&'static str], more: &str) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         // It runs as users of its own below the folder.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777))?;
@@ -60,7 +80,8 @@ impl Dovecot {
         if doors.len() > 1 {
             dovecot.certify()?;
         }
-        fs::write(dovecot.configuration(), dovecot.text(form))?;
+        let text = dovecot.text(form) + more;
+        fs::write(dovecot.configuration(), text)?;
         dovecot.run()?;
         Ok(dovecot)
     }
@@ -99,6 +120,12 @@ impl Dovecot {
                  inet_listener pop3s {{\n port = {}\n }}\n}}\n",
                 port("pop3"),
                 port("pop3s"),
+            ));
+        }
+        if let Some(port) = self.port("auth") {
+            text.push_str(&format!(
+                "service auth {{\n inet_listener {{\n address = 127.0.0.1\n \
+                 port = {port}\n }}\n}}\n"
             ));
         }
         text

@@ -2,6 +2,7 @@
 
 mod aliases;
 mod compare;
+mod file;
 mod quota;
 mod removed;
 pub(crate) mod rows;
@@ -13,6 +14,7 @@ use mail::{AccountId, Address, Host, LocalPart, Role, Timestamp};
 use store::{Batch, Partition, Store, Version, Write, Writes};
 
 pub use crate::directory::aliases::{Alias, AliasSource};
+pub use crate::directory::file::{AliasFile, AliasName};
 pub use crate::directory::removed::RemovedAccount;
 use crate::directory::rows::{AccountRow, HouseRow, Password, RemovedRow, Scram};
 use crate::draft::Draft;

@@ -45,6 +45,8 @@ pub(crate) struct Draft<'a> {
     modseq: Option<ModSeq>,
     /// Mailboxes whose next UID moved: written once, at the end.
     filed: BTreeSet<MailboxId>,
+    /// Mailboxes that messages were filed in since somebody asked.
+    untold: BTreeSet<MailboxId>,
     /// Whose doing it is.
     author: Author,
     /// The mailbox above those that have no level above them, where that matters.
@@ -73,6 +75,7 @@ impl<'a> Draft<'a> {
             writes: List::new(),
             modseq: None,
             filed: BTreeSet::new(),
+            untold: BTreeSet::new(),
             author: Author(0),
             root: None,
             pen: None,
@@ -210,6 +213,7 @@ impl<'a> Draft<'a> {
         };
         self.writes.push(entry.put(mailbox));
         self.filed.insert(mailbox);
+        self.untold.insert(mailbox);
         self.ledger.counters.usage.add(size.into());
         if let Some(folder) = self.ledger.folders.get_mut(&mailbox) {
             folder.next_uid = uid.next();
@@ -221,11 +225,12 @@ impl<'a> Draft<'a> {
         Ok(uid)
     }
 
-    /// Where this batch has filed messages: the last one of each mailbox.
-    pub(crate) fn filed_last(&self) -> Vec<Event> {
-        let filed = self.filed.iter();
+    /// Where messages were filed since this was asked last: the last one of each mailbox. A batch
+    /// may have several letters.
+    pub(crate) fn filed_last(&mut self) -> Vec<Event> {
+        let filed = std::mem::take(&mut self.untold).into_iter();
         let events = filed.filter_map(|mailbox| {
-            let folder = self.ledger.folder(*mailbox).ok()?;
+            let folder = self.ledger.folder(mailbox).ok()?;
             Some(Event::Filed {
                 mailbox: folder.row.name.clone(),
                 uid: folder.entries.last()?.uid,

@@ -109,6 +109,7 @@ enum Way {
         flags: FlagSet,
         date: Option<Timestamp>,
         spooled: Spooled,
+        teller: Teller,
     },
 }
 
@@ -240,6 +241,8 @@ impl Fetching {
     async fn judge(&mut self, mut fetched: Fetched, spooled: Spooled) -> Whole {
         let (note, through) = (fetched.note.take(), fetched.through);
         let house = self.account.house().clone();
+        let arrival = Arrival::of(&self.account, &fetched);
+        let teller = arrival.teller(&house, &spooled);
         if let FetchInto::Mailbox { name, role } = fetched.into {
             let way = Way::Mailbox {
                 name,
@@ -247,6 +250,7 @@ impl Fetching {
                 flags: fetched.flags,
                 date: fetched.date,
                 spooled,
+                teller,
             };
             let accounts = [self.account.id()].into();
             return Whole {
@@ -263,10 +267,9 @@ impl Fetching {
         };
         let mut delivery = Delivery {
             letters: vec![letter],
+            teller,
             ..Delivery::default()
         };
-        let arrival = Arrival::of(&self.account, &fetched);
-        arrival.tell(&house, &mut delivery);
         if fetched.into == FetchInto::Delivery {
             arrival.filter(&house, &mut delivery).await;
         }
@@ -393,7 +396,7 @@ impl Way {
         now: Timestamp,
         house: &Post,
     ) -> Outcome<()> {
-        let (name, role, flags, date, spooled) = match self {
+        let (name, role, flags, date, spooled, teller) = match self {
             Self::Delivery(delivery) => return delivery.file(draft, account, now, house),
             Self::Mailbox {
                 name,
@@ -401,7 +404,8 @@ impl Way {
                 flags,
                 date,
                 spooled,
-            } => (name, *role, flags, *date, spooled),
+                teller,
+            } => (name, *role, flags, *date, spooled, teller),
         };
         let rules = house.rules();
         draft.admit(house.quota(account), Usage::of([spooled.staged.len]))?;
@@ -418,6 +422,7 @@ impl Way {
             unended: spooled.unended,
         };
         draft.file(mailbox, filing, rules.mailbox_messages_max)?;
+        teller.file(draft, now, &[]);
         Ok(())
     }
 }
@@ -468,14 +473,14 @@ impl Arrival {
     }
 
     /// What its journey begins with.
-    fn tell(&self, house: &Post, delivery: &mut Delivery) {
-        let Some(letter) = delivery.letters.first().filter(|_| house.tells_journeys()) else {
-            return;
-        };
+    fn teller(&self, house: &Post, spooled: &Spooled) -> Teller {
+        if !house.tells_journeys() {
+            return Teller::default();
+        }
         let to = self.recipients.iter();
         let to = to.map(|one| one.forward_path.to_string()).collect();
         let way = (&self.origin, &self.sender);
-        delivery.teller = Teller::of((self.journey, to), way, &letter.spooled, None).fetched();
+        Teller::of((self.journey, to), way, spooled, None).fetched()
     }
 
     /// Runs the readers' scripts.

@@ -19,7 +19,7 @@ use crate::login::Gate;
 use crate::queue::Queue;
 use crate::scripts::Shelf;
 use crate::search::Waiting;
-use crate::{Account, Error, Outcome, Outside, Rules, Why};
+use crate::{Account, AliasFile, Error, Outcome, Outside, Rules, Why};
 
 /// From so many messages on, what is done with all of them at once takes milliseconds.
 const LONG_MESSAGES_MIN: usize = 5000;
@@ -38,6 +38,8 @@ pub(crate) struct Inner {
     pub(crate) rules: Rules,
     pub(crate) stopped: Arc<watch::Sender<bool>>,
     pub(crate) directory: Directory,
+    /// Aliases that are in a file.
+    pub(crate) alias_file: std::sync::RwLock<Arc<AliasFile>>,
     pub(crate) gate: Gate,
     pub(crate) full: Arc<Full>,
     /// One change at a time of who shares with whom.
@@ -83,6 +85,7 @@ impl Post {
                 rules,
                 stopped: Arc::new(watch::Sender::new(false)),
                 directory,
+                alias_file: std::sync::RwLock::default(),
                 gate,
                 full: Arc::default(),
                 sharing: tokio::sync::Mutex::default(),

@@ -56,6 +56,9 @@ pub enum Protocol {
     Smtp,
     /// SMTP after EHLO.
     Esmtp,
+    /// The same over a connection that we have made, from a host that kept our mail for us (RFC
+    /// 2645): what can be known of its sender, that host had to find out.
+    OnDemand,
     /// LMTP.
     Lmtp,
 }

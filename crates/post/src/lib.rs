@@ -139,7 +139,7 @@ pub use backup::{AccountContents, Inventory, MailboxContents, StoredBody, stored
 pub use budget::MailboxMemory;
 pub use changes::{Changed, Changes, Snapshot};
 pub use copy::Copied;
-pub use directory::{Alias, AliasSource, Listed, RemovedAccount};
+pub use directory::{Alias, AliasFile, AliasName, AliasSource, Listed, RemovedAccount};
 pub use error::{Error, Fault, Outcome, Why};
 pub use events::EventCause;
 pub use expunge::Expunged;

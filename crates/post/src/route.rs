@@ -1,11 +1,12 @@
 //! Where an address leads: to accounts here, elsewhere, or nowhere (RFC 5321 §3.3, §4.5.1).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use mail::{AccountId, Address, Enhanced, ForwardPath, Host, LocalPart, Refusal};
 
 use crate::directory::{Maps, lower};
-use crate::{Account, AliasSource, Elsewhere, Post, Rules};
+use crate::{Account, AliasFile, AliasSource, Elsewhere, Post, Rules};
 
 /// Where an address leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,7 @@ impl Post {
         let maps = self.inner.directory.maps();
         let mut walk = Walk {
             maps: &maps,
+            file: self.alias_file(),
             rules: &self.inner.rules,
             found: BTreeSet::new(),
             outside: BTreeSet::new(),
@@ -110,6 +112,7 @@ impl Post {
 /// A way through the aliases.
 struct Walk<'a> {
     maps: &'a Maps,
+    file: Arc<AliasFile>,
     rules: &'a Rules,
     found: BTreeSet<AccountId>,
     /// Addresses at other hosts.
@@ -169,7 +172,35 @@ impl Walk<'_> {
             self.found.insert(id);
             return true;
         }
-        self.alias(AliasSource::Address(address.clone()), depth)
+        self.alias(AliasSource::Address(address.clone()), depth) || self.in_file(address, depth)
+    }
+
+    /// An alias of the file; true if there is one.
+    fn in_file(&mut self, address: &Address, depth: usize) -> bool {
+        if self.file.is_empty() {
+            return false;
+        }
+        let own = self.maps.domains.get(&self.rules.host);
+        let own = own.or_else(|| self.maps.domains.first());
+        let Some(targets) = self.file.targets(address, own) else {
+            return false;
+        };
+        if self.seen.insert(AliasSource::Address(address.clone())) {
+            self.lead(&targets, depth);
+        } else {
+            self.circular = true;
+        }
+        true
+    }
+
+    fn lead(&mut self, targets: &[Address], depth: usize) {
+        for target in targets {
+            if self.maps.domains.contains(&target.host) {
+                self.follow(target, depth + 1);
+            } else if self.rules.elsewhere == Elsewhere::Relay {
+                self.outside.insert(target.clone());
+            }
+        }
     }
 
     fn alias(&mut self, source: AliasSource, depth: usize) -> bool {
@@ -180,13 +211,7 @@ impl Walk<'_> {
             self.circular = true;
             return true;
         }
-        for target in targets {
-            if self.maps.domains.contains(&target.host) {
-                self.follow(target, depth + 1);
-            } else if self.rules.elsewhere == Elsewhere::Relay {
-                self.outside.insert(target.clone());
-            }
-        }
+        self.lead(targets, depth);
         true
     }
 

@@ -66,12 +66,12 @@ pub enum DmarcMeasure {
 }
 
 impl Rules {
-    /// True for a letter that comes from outside: by SMTP, of nobody who is logged in, from no
-    /// network that is ours.
+    /// True for a letter from outside: by SMTP, from whoever has called us, of nobody who
+    /// is logged in, from no network that is ours.
     pub(crate) fn is_outside(&self, origin: &Origin) -> bool {
         let mut ours = self.trust.unchecked.iter().chain(&self.trusted_networks);
         origin.author().is_none()
-            && origin.protocol != Protocol::Lmtp
+            && !matches!(origin.protocol, Protocol::Lmtp | Protocol::OnDemand)
             && !ours.any(|network| network.contains(origin.peer))
     }
 }

@@ -90,7 +90,8 @@ impl Trace<'_> {
     /// Where fields begin that pretend to be ours, if the message comes from somebody who might
     /// pretend.
     fn forged(&self, octets: &[u8]) -> Vec<usize> {
-        let outside = self.rules.is_outside(self.origin);
+        let kept = self.origin.protocol == Protocol::OnDemand;
+        let outside = kept || self.rules.is_outside(self.origin);
         if !outside && self.origin.author().is_none() {
             return Vec::new();
         }
@@ -105,8 +106,8 @@ impl Origin {
     pub(crate) fn protocol_name(&self, smtputf8: bool) -> String {
         let base = match (self.protocol, smtputf8) {
             (Protocol::Smtp, _) => return "SMTP".into(),
-            (Protocol::Esmtp, false) => "ESMTP",
-            (Protocol::Esmtp, true) => "UTF8SMTP",
+            (Protocol::Esmtp | Protocol::OnDemand, false) => "ESMTP",
+            (Protocol::Esmtp | Protocol::OnDemand, true) => "UTF8SMTP",
             (Protocol::Lmtp, false) => "LMTP",
             (Protocol::Lmtp, true) => "UTF8LMTP",
         };

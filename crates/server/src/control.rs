@@ -9,12 +9,14 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use mail::{Address, BlobRange, Host, Instant, ModSeq};
 use net::{Clock, Encryption, Fault, Socket, Stop, Stream, Terms};
-use post::{Alias, AliasSource, Outcome, Post};
+use post::{Alias, AliasName, AliasSource, Outcome, Post};
 use serde_json::{Map, Value, json};
 use wire::{Line, LineBuffer, Step};
 
+use crate::alias_file::AliasFault;
 use crate::audit::Auditor;
 use crate::fetch::Fetcher;
+use crate::pickup::LocalSettings;
 use crate::visit::Visit;
 
 mod account;
@@ -43,6 +45,7 @@ pub(crate) fn converse(visit: Visit) -> impl Future<Output = ()> + Send + 'stati
         transfer: Transfer::default(),
         backup: Backup::default(),
         fetcher: visit.hall.fetcher.clone(),
+        local: visit.hall.settings.local.clone(),
     };
     visit.converse(Desk::default(), house)
 }
@@ -60,6 +63,7 @@ pub async fn converse_alone(post: Post, socket: Socket) -> Result<(), net::Error
         watch: None,
         transfer: Transfer::default(),
         backup: Backup::default(),
+        local: None,
     };
     let mut stream = Stream::plain(socket, Encryption::None);
     let terms = Terms::new(Clock::start());
@@ -107,7 +111,12 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
                 let targets: Vec<String> = alias.targets.iter().map(Address::to_string).collect();
                 json!({ "source": written(&alias.source), "targets": targets })
             });
-            return Ok(json!({ "list": list.collect::<Vec<_>>() }));
+            let file = post.alias_file();
+            let of_file = file.iter().map(|(name, targets)| {
+                let targets: Vec<String> = targets.iter().map(AliasName::to_string).collect();
+                json!({ "source": name.to_string(), "targets": targets, "file": true })
+            });
+            return Ok(json!({ "list": list.chain(of_file).collect::<Vec<_>>() }));
         }
         "Alias/add" => {
             let (source, targets) = (arguments.source()?, arguments.targets()?);
@@ -225,6 +234,8 @@ struct House {
     transfer: Transfer,
     backup: Backup,
     fetcher: Fetcher,
+    /// What is handed in at this machine, where a server runs.
+    local: Option<LocalSettings>,
 }
 
 impl net::House<Desk> for House {
@@ -256,6 +267,9 @@ impl net::House<Desk> for House {
                 Err(wrong) => Err(error("invalidArguments", wrong)),
             };
         }
+        if method == "Alias/reload" {
+            return self.reload_aliases().map(Told::from);
+        }
         tracing::info!(method, "asked by the command line");
         if is_long(&method)
             && let Some(auditor) = &self.auditor
@@ -278,6 +292,19 @@ impl net::House<Desk> for House {
             None => std::future::pending().await,
         }
         ModSeq::default()
+    }
+}
+
+impl House {
+    /// Reads the file of aliases anew; where something is wrong in it, the old ones stay.
+    fn reload_aliases(&self) -> Result<Value, Value> {
+        let Some(local) = &self.local else {
+            return Err(unknown("Alias/reload"));
+        };
+        let (count, faults) = local.put_aliases_in_force(&self.post, true);
+        tracing::info!(count, faults = faults.len(), "the aliases are read anew");
+        let faults = faults.iter().map(AliasFault::to_string);
+        Ok(json!({ "count": count, "faults": faults.collect::<Vec<_>>() }))
     }
 }
 

@@ -1,5 +1,5 @@
-//! Mail that is fetched from elsewhere, by POP3 and IMAP: once when somebody wants it, or from time
-//! to time.
+//! Mail that is fetched from elsewhere, by POP3 and IMAP, or asked for by ETRN and ODMR: once when
+//! somebody wants it, or from time to time.
 //!
 //! Not here: what is known of a source and moves with its messages (`post::Fetching`), what the
 //! protocols say (`pop3`, `imap`), where sources are configured (the binary).
@@ -28,12 +28,14 @@ mod pop3;
 mod secret;
 mod source;
 mod trouble;
+mod turn;
 
 pub use imap::Talk as ImapTalk;
 use job::{Job, Tally};
 pub use source::{Preserves, Source, SourceProtocol, SourceSecret, SourceTls, When};
 pub use trouble::Trouble;
 use trouble::TroubleKind;
+use turn::Wanted;
 
 /// Sources that are fetched at the same time; those that only wait for news do not count.
 const SOURCES_AT_ONCE_MAX: usize = 8;
@@ -217,12 +219,20 @@ impl Inner {
     }
 
     async fn session(&self, source: &Source, job: &Job, idles: bool) -> Result<(), Trouble> {
+        if source.protocol.is_asked_for() {
+            let turn = Arc::clone(&self.turns).acquire_owned().await;
+            job.work();
+            let asked = turn::ask(&self.post, source, &job.tally, Wanted::Mail);
+            let said = in_time(source, asked).await;
+            drop(turn);
+            return said.map(|said| job.hear(said));
+        }
         let errand = self.errand(source, job).await?;
         errand.go_on().await;
         let ended = match source.protocol {
             SourceProtocol::Imap if idles => imap::session::on(&errand).await,
             SourceProtocol::Imap => in_time(source, imap::session::once(&errand)).await,
-            SourceProtocol::Pop3 => in_time(source, pop3::session::once(&errand)).await,
+            _ => in_time(source, pop3::session::once(&errand)).await,
         };
         errand.settle(ended.as_ref().err()).await;
         ended
@@ -250,10 +260,14 @@ impl Inner {
     async fn check(&self, source: &Source) -> Value {
         let job = Job::default();
         let looked = async {
+            if source.protocol.is_asked_for() {
+                turn::ask(&self.post, source, &job.tally, Wanted::Nothing).await?;
+                return Ok(json!({ "folders": [], "idle": false }));
+            }
             let errand = self.errand(source, &job).await?;
             match source.protocol {
                 SourceProtocol::Imap => imap::session::look(&errand).await,
-                SourceProtocol::Pop3 => pop3::session::look(&errand).await,
+                _ => pop3::session::look(&errand).await,
             }
         };
         match looked.await {
@@ -275,6 +289,7 @@ impl Inner {
         };
         json!({
             "name": source.name,
+            "protocol": source.protocol.name(),
             "kept": mark.map(|mark| json!({
                 "fetched": mark.fetched,
                 "skipped": mark.skipped,
@@ -288,10 +303,10 @@ impl Inner {
     }
 }
 
-async fn in_time(
+async fn in_time<T>(
     source: &Source,
-    session: impl Future<Output = Result<(), Trouble>>,
-) -> Result<(), Trouble> {
+    session: impl Future<Output = Result<T, Trouble>>,
+) -> Result<T, Trouble> {
     let ended = timeout(SESSION_MAX, session).await;
     ended.unwrap_or_else(|_| Err(Trouble::vanished(source, "its hour is over")))
 }

@@ -8,6 +8,7 @@
 //! `managesieve.rs`. Each house answers asks one by one
 //! by asking the post, and holds a `Guest`: what is known of the peer and of who is logged in.
 
+mod alias_file;
 mod audit;
 mod control;
 mod courier;
@@ -30,9 +31,10 @@ mod settings;
 mod smtp;
 mod visit;
 
+pub use alias_file::{AliasFault, AliasesRead, read_aliases};
 pub use audit::AuditRhythm;
 pub use control::{administer, converse_alone};
-pub use courier::{Courier, CourierError};
+pub use courier::{Courier, CourierError, CourierHost, CourierLogin, CourierSight};
 pub use entrance::{Conversation, Entrance};
 pub use fetch::{
     ImapTalk, Preserves, Source, SourceProtocol, SourceSecret, SourceTls, Trouble, When,

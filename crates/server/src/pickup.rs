@@ -13,6 +13,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read as _};
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -71,6 +72,8 @@ pub struct LocalSettings {
     pub domain: Option<Host>,
     /// Who may write in anybody's name.
     pub trusted_users: Vec<String>,
+    /// A file of aliases that are beside those in the store.
+    pub aliases: Option<PathBuf>,
 }
 
 impl LocalSettings {

@@ -6,14 +6,23 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mail::{Address, Enhanced, ForwardPath, Refusal};
-use net::{House, Onlooker};
-use post::{Elsewhere, Error, Incoming, Origin, Route, Sender, Tls};
+use mail::{Address, Enhanced, ForwardPath, Host, Refusal};
+use net::{House, Onlooker, Peer};
+use post::{Elsewhere, Error, Incoming, Origin, Post, Route, Sender, Tls};
 use smtp::{Answer, Ask, Policy, Session, Transaction};
 
 use crate::guest::Guest;
 use crate::settings::Protocol;
 use crate::visit::{Hall, Visit};
+
+/// ETRN commands of one connection.
+const FLUSHES_MAX: u32 = 20;
+
+/// True if there are hosts that may ask for what waits for them.
+fn may_flush(post: &Post) -> bool {
+    let rules = post.rules();
+    rules.elsewhere == Elsewhere::Relay && !rules.trusted_networks.is_empty()
+}
 
 /// What a session behind this door may do; made once for each door.
 pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
@@ -37,6 +46,11 @@ pub(crate) fn policy(hall: &Hall) -> Arc<Policy> {
         // (docs/decisions/006-reports-where-they-can-go.md).
         dsn: hall.door.protocol == Protocol::Submission
             || hall.post.rules().elsewhere == Elsewhere::Relay,
+        // Who may send through us may ask for what waits for them (RFC 1985).
+        etrn_max: match hall.door.protocol == Protocol::Smtp && may_flush(&hall.post) {
+            true => FLUSHES_MAX,
+            false => 0,
+        },
         tls_offered: hall.offers_starttls(),
         cleartext_passwords: hall.door.is_indoors(),
         message_octets_max: hall.post.rules().message_octets_max,
@@ -53,6 +67,7 @@ pub(crate) fn converse(
     let desk = Desk {
         guest: visit.guest(),
         protocol: visit.hall.door.protocol,
+        on_demand: false,
         incoming: None,
     };
     visit.converse(Session::new(Arc::clone(policy)), desk)
@@ -60,9 +75,11 @@ pub(crate) fn converse(
 
 /// Where one peer hands in its messages.
 #[derive(Debug)]
-struct Desk {
+pub(crate) struct Desk {
     guest: Guest,
     protocol: Protocol,
+    /// We have called the peer, which kept these messages for us.
+    on_demand: bool,
     /// The message that is being handed in; dropped, it never was.
     incoming: Option<Box<Incoming>>,
 }
@@ -86,6 +103,7 @@ impl House<Session> for Desk {
                 self.incoming = None;
                 Answer::Done
             }
+            Ask::Flush(host) => self.flush(&host).await,
             Ask::Verify(who) if self.protocol == Protocol::Local => self.verify(&who),
             // Whoever asks only wants to know whom to send to: they may send and see.
             Ask::Verify(_) => Answer::Done,
@@ -106,9 +124,20 @@ impl House<Session> for Desk {
 }
 
 impl Desk {
+    /// For a host that we have called, and that hands over what it kept for us (RFC 2645).
+    pub(crate) fn on_demand(post: Post, peer: Peer) -> Self {
+        Self {
+            guest: Guest::new(post, peer, Protocol::Smtp),
+            protocol: Protocol::Smtp,
+            on_demand: true,
+            incoming: None,
+        }
+    }
+
     fn begin(&mut self, transaction: Transaction) -> Answer {
         let origin = transaction.origin;
         let protocol = match (self.protocol, origin.protocol.as_str()) {
+            _ if self.on_demand => post::Protocol::OnDemand,
             (Protocol::Lmtp | Protocol::Local, _) => post::Protocol::Lmtp,
             (_, "SMTP") => post::Protocol::Smtp,
             _ => post::Protocol::Esmtp,
@@ -136,6 +165,27 @@ impl Desk {
         let outcome = self.guest.post.begin(origin, sender);
         let outcome = outcome.map(|incoming| self.incoming = Some(Box::new(incoming)));
         self.answer(outcome)
+    }
+
+    /// Tries what waits for a host, for whoever may send through us.
+    // RFC 1985 §5.1, §8
+    async fn flush(&mut self, host: &str) -> Answer {
+        let rules = self.guest.post.rules();
+        let ip = self.guest.ip();
+        let is_trusted = rules.trusted_networks.iter().any(|it| it.contains(ip));
+        let Ok(named) = Host::parse(host) else {
+            let text = format!("Node {host} not allowed: this is no name of a host");
+            return Answer::Refused(Refusal::new(459, Enhanced::new(4, 1, 2), text));
+        };
+        if !is_trusted {
+            let text = format!("Node {host} not allowed: you may not send through us");
+            return Answer::Refused(Refusal::new(459, Enhanced::new(4, 7, 1), text));
+        }
+        let destination = named.to_ascii().to_ascii_lowercase();
+        match self.guest.post.retry_destination(&destination).await {
+            Ok(count) => Answer::Started(count),
+            Err(error) => self.refused(&error),
+        }
     }
 
     /// Whether mail for an address would be taken from this machine's own people.

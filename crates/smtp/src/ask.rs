@@ -32,6 +32,9 @@ pub enum Ask {
     /// Does this user or address exist (VRFY)? Answer [`Answer::Verified`], [`Answer::Done`] for
     /// "perhaps", or [`Answer::Refused`].
     Verify(String),
+    /// The peer wants what waits for that host to be sent (ETRN, RFC 1985). Answer
+    /// [`Answer::Started`] or [`Answer::Refused`].
+    Flush(String),
 }
 
 /// The house's answer.
@@ -49,6 +52,8 @@ pub enum Answer {
     Each(Vec<Result<String, Refusal>>),
     /// To [`Ask::Verify`]: the address to use.
     Verified(String),
+    /// To [`Ask::Flush`]: so many letters wait for that host, and are tried now.
+    Started(u64),
 }
 
 /// What MAIL said, and by whom.

@@ -4,11 +4,16 @@
 //! hears what became of each recipient ([`Ask::Fates`]). What can travel together does (RFC
 //! 2920): one cursor counts the commands that were sent, another those that were answered.
 //!
+//! Instead of letters it may be asked for what the server keeps for us: by ETRN, or by ATRN, after
+//! which the ends change places ([`crate::Turn`]).
+//!
 //! Not here: which host to ask, when to try again (`post`), sockets and TLS (`net`); conversion
 //! of bodies that the server cannot take: those are refused.
 //!
-//! RFC 5321 §3.1, §4.2, §4.5.3.2; RFC 1870, 2033, 2920, 3030, 3207, 3461, 4954, 6152, 6531.
+//! RFC 5321 §3.1, §4.2, §4.5.3.2; RFC 1870, 1985, 2033, 2645, 2920, 3030, 3207, 3461, 4954, 6152,
+//! 6531.
 
+mod login;
 mod offers;
 mod stuffer;
 mod transfer;
@@ -17,9 +22,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mail::{Envelope, Instant};
-use wire::sasl::Secret;
 use wire::{Line, LineBuffer, Security, Session, Step, Upgrade};
 
+use self::login::Talk;
+pub use self::login::{Login, Proof};
 use self::offers::Offers;
 use self::transfer::Transfer;
 use crate::command::Command;
@@ -39,6 +45,11 @@ pub struct Wishes {
     pub tls: Tls,
     /// Whom to log in as.
     pub login: Option<Login>,
+    /// How.
+    pub proof: Proof,
+    /// What makes a SCRAM exchange another one each time: printable ASCII without a comma, fresh.
+    /// Without it there is no SCRAM.
+    pub nonce: String,
     /// True to send a password in the clear, within this machine.
     pub cleartext_passwords: bool,
     /// True to send bodies by BDAT where it is offered, though DATA would do.
@@ -58,15 +69,6 @@ pub enum Tls {
     Required,
 }
 
-/// Whom to log in as, by PLAIN.
-#[derive(Clone, Debug)]
-pub struct Login {
-    /// The name.
-    pub user: String,
-    /// The password.
-    pub password: Secret,
-}
-
 /// How long to wait for what (RFC 5321 §4.5.3.2).
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
@@ -74,6 +76,8 @@ pub struct Patience {
     pub command: Duration,
     /// For the answer to DATA.
     pub data: Duration,
+    /// For the answer to ATRN: the server goes through its queue first (RFC 2645 §5.2.1).
+    pub atrn: Duration,
     /// For the answer to the whole body.
     pub end: Duration,
 }
@@ -83,6 +87,7 @@ impl Default for Patience {
         Self {
             command: Duration::from_secs(300),
             data: Duration::from_secs(120),
+            atrn: Duration::from_secs(600),
             end: Duration::from_secs(600),
         }
     }
@@ -97,6 +102,8 @@ impl Wishes {
             service: Service::Relay,
             tls: Tls::IfOffered,
             login: None,
+            proof: Proof::Password,
+            nonce: String::new(),
             cleartext_passwords: false,
             chunking: false,
             patience: Patience::default(),
@@ -137,13 +144,17 @@ pub struct Letter {
 /// What the client asks its caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
-    /// The server is ready for a letter. Answer [`Answer::Letter`] or [`Answer::Quit`].
+    /// The server is ready for a letter. Answer [`Answer::Letter`], [`Answer::Flush`],
+    /// [`Answer::Turn`] or [`Answer::Quit`].
     Letter,
     /// The next piece of the letter's body, lines ending in CRLF. Answer [`Answer::Piece`]; an
     /// empty one is the end.
     Piece,
     /// What became of the letter. Answer [`Answer::Heard`].
     Fates(Fates),
+    /// What came of ETRN or ATRN. Answer [`Answer::Heard`]. It is asked for a letter again, unless
+    /// the ends have changed places.
+    Told(Verb, Reply),
     /// The connection cannot be used (any longer). Answer [`Answer::Heard`].
     Failed(Failure),
 }
@@ -162,6 +173,11 @@ pub struct Fates {
 pub enum Answer {
     /// Carry this.
     Letter(Box<Letter>),
+    /// Send what you keep for this host, over connections of your own (ETRN, RFC 1985).
+    Flush(String),
+    /// Send what you keep for these domains over this connection; for all that are ours where none
+    /// is named (ATRN, RFC 2645).
+    Turn(Vec<String>),
     /// That was all.
     Quit,
     /// A piece of the body.
@@ -207,6 +223,12 @@ pub enum Failure {
     /// No way to log in that we may use is offered.
     #[error("no way to log in is offered")]
     NoLogin,
+    /// It let us in and did not prove that it knows us.
+    #[error("the server did not prove that it knows the account")]
+    Impostor,
+    /// ETRN or ATRN was wished and is not offered.
+    #[error("{verb} is not offered", verb = .0.name())]
+    NotOffered(Verb),
     /// The caller could not read the letter.
     #[error("the letter could not be read")]
     Torn,
@@ -217,6 +239,8 @@ pub enum Failure {
 pub struct Client {
     wishes: Wishes,
     offers: Offers,
+    /// What the server said to the last EHLO, line by line.
+    hello: Vec<String>,
     phase: Phase,
     /// The verbs that were sent and are not answered.
     expected: std::collections::VecDeque<Verb>,
@@ -226,8 +250,10 @@ pub struct Client {
     output: Vec<u8>,
     asks: std::collections::VecDeque<Ask>,
     awaiting: bool,
-    secure: bool,
+    security: Option<Security>,
+    login: Option<Box<Talk>>,
     upgrade: bool,
+    has_turned: bool,
     over: bool,
     now: Instant,
     /// When the server's turn began; `None` until the time is told after our own turn.
@@ -241,6 +267,7 @@ impl Client {
         Self {
             wishes,
             offers: Offers::default(),
+            hello: Vec::new(),
             phase: Phase::Greeting,
             expected: [Verb::Connect].into(),
             transfer: None,
@@ -249,12 +276,33 @@ impl Client {
             output: Vec::new(),
             asks: std::collections::VecDeque::new(),
             awaiting: false,
-            secure: false,
+            security: None,
+            login: None,
             upgrade: false,
+            has_turned: false,
             over: false,
             now: Instant::default(),
             since: None,
         }
+    }
+
+    /// True once the server has agreed to change places: this conversation is over, and another
+    /// begins.
+    #[must_use]
+    pub const fn has_turned(&self) -> bool {
+        self.has_turned
+    }
+
+    /// What the server said to the last EHLO: its name, then a line for each extension.
+    #[must_use]
+    pub fn hello_lines(&self) -> &[String] {
+        &self.hello
+    }
+
+    /// What TLS agreed on.
+    #[must_use]
+    pub const fn security(&self) -> Option<&Security> {
+        self.security.as_ref()
     }
 
     fn send(&mut self, command: &Command) {
@@ -316,6 +364,7 @@ impl Client {
             (Verb::Connect, Class::Success) => self.hello(),
             (Verb::Ehlo | Verb::Lhlo, Class::Success) => {
                 self.offers = Offers::read(&reply);
+                self.hello = reply.lines;
                 self.prepare();
             }
             // RFC 5321 §3.2
@@ -332,7 +381,10 @@ impl Client {
                 self.offers = Offers::default();
             }
             (Verb::StartTls, _) if self.wishes.tls == Tls::IfOffered => self.log_in(),
-            (Verb::Auth, Class::Success) | (Verb::Rset, _) => self.ready(),
+            (Verb::Auth | Verb::Response, Class::Success) => self.logged_in(),
+            (Verb::Auth | Verb::Response, Class::Intermediate) => self.challenged(&reply),
+            (Verb::Etrn | Verb::Atrn, _) => self.told(verb, class, reply),
+            (Verb::Rset, _) => self.ready(),
             (Verb::Quit, _) => self.over = true,
             (Verb::Mail | Verb::Rcpt | Verb::Data | Verb::End | Verb::Bdat | Verb::Last, _) => {
                 self.transfer_heard(verb, class, reply)
@@ -343,7 +395,7 @@ impl Client {
 
     /// The server has said what it offers: TLS, then login, then letters.
     fn prepare(&mut self) {
-        if self.secure || self.wishes.tls == Tls::Never {
+        if self.security.is_some() || self.wishes.tls == Tls::Never {
             self.log_in();
         } else if self.offers.starttls {
             self.send(&Command::StartTls);
@@ -354,19 +406,23 @@ impl Client {
         }
     }
 
-    fn log_in(&mut self) {
-        let Some(login) = &self.wishes.login else {
-            return self.ready();
-        };
-        let safe = self.secure || self.wishes.cleartext_passwords;
-        if !safe || !self.offers.plain {
-            return self.fail(Failure::NoLogin);
+    /// Asks for what the server keeps for us.
+    fn ask_for(&mut self, command: &Command, offered: bool) {
+        match offered {
+            true => self.send(command),
+            false => self.fail(Failure::NotOffered(command.verb())),
         }
-        let words = format!("\0{}\0{}", login.user, login.password.0);
-        self.send(&Command::Auth {
-            mechanism: "PLAIN".to_owned(),
-            initial: Some(words.into_bytes()),
-        });
+    }
+
+    /// What came of it.
+    fn told(&mut self, verb: Verb, class: Class, reply: Reply) {
+        self.asks.push_back(Ask::Told(verb, reply));
+        if verb == Verb::Atrn && class == Class::Success {
+            self.has_turned = true;
+            self.over = true;
+        } else {
+            self.asks.push_back(Ask::Letter);
+        }
     }
 
     fn ready(&mut self) {
@@ -383,6 +439,7 @@ impl Client {
     fn patience(&self) -> Duration {
         match self.expected.front() {
             Some(Verb::Data) => self.wishes.patience.data,
+            Some(Verb::Atrn) => self.wishes.patience.atrn,
             Some(Verb::End | Verb::Last | Verb::Bdat) => self.wishes.patience.end,
             _ => self.wishes.patience.command,
         }
@@ -431,6 +488,14 @@ impl Session for Client {
         self.since = None;
         match answer {
             Answer::Letter(letter) if !self.over => self.begin(*letter),
+            Answer::Flush(host) if !self.over => {
+                let offered = self.offers.etrn;
+                self.ask_for(&Command::Etrn(host), offered);
+            }
+            Answer::Turn(domains) if !self.over => {
+                let offered = self.offers.atrn;
+                self.ask_for(&Command::Atrn(domains), offered);
+            }
             Answer::Quit if !self.over => self.send(&Command::Quit),
             Answer::Piece(piece) => self.piece(&piece),
             Answer::Torn if !self.over => self.fail(Failure::Torn),
@@ -458,8 +523,8 @@ impl Session for Client {
         }
     }
 
-    fn secured(&mut self, _security: Security) {
-        self.secure = true;
+    fn secured(&mut self, security: Security) {
+        self.security = Some(security);
         if self.phase == Phase::Hello {
             self.hello();
         }

@@ -2,7 +2,8 @@
 //!
 //! Not here: whether a command may come now (`diagram`), lines (`wire`).
 //!
-//! RFC 5321 §4.1; RFC 2033 §4.1; RFC 3030 §2; RFC 3207 §4; RFC 4954 §4.
+//! RFC 5321 §4.1; RFC 1985 §5; RFC 2033 §4.1; RFC 2645 §5.2.1; RFC 3030 §2; RFC 3207 §4; RFC 4954
+//! §4.
 
 use std::fmt;
 
@@ -56,6 +57,10 @@ pub enum Command {
     Quit,
     /// STARTTLS.
     StartTls,
+    /// ETRN with the host whose mail is to be sent, as it was written.
+    Etrn(String),
+    /// ATRN with the domains whose mail is wanted; none for all that the client has.
+    Atrn(Vec<String>),
     /// AUTH.
     Auth {
         /// The mechanism's name as it was written.
@@ -117,6 +122,8 @@ impl Command {
             Self::Help(_) => Verb::Help,
             Self::Quit => Verb::Quit,
             Self::StartTls => Verb::StartTls,
+            Self::Etrn(_) => Verb::Etrn,
+            Self::Atrn(_) => Verb::Atrn,
             Self::Auth { .. } => Verb::Auth,
         }
     }
@@ -150,11 +157,14 @@ impl fmt::Display for Command {
                 }
             }
             Self::Help(topic) if topic.is_empty() => f.write_str("HELP"),
+            Self::Atrn(domains) if domains.is_empty() => f.write_str("ATRN"),
+            Self::Atrn(domains) => write!(f, "ATRN {}", domains.join(",")),
             Self::Helo(word)
             | Self::Ehlo(word)
             | Self::Lhlo(word)
             | Self::Vrfy(word)
             | Self::Expn(word)
+            | Self::Etrn(word)
             | Self::Help(word) => write!(f, "{} {word}", self.verb().name()),
             Self::Data | Self::Rset | Self::Noop | Self::Quit | Self::StartTls => {
                 f.write_str(self.verb().name())
@@ -182,6 +192,8 @@ pub(crate) fn verb(word: &[u8]) -> Option<Verb> {
         b"QUIT" => Verb::Quit,
         b"STARTTLS" => Verb::StartTls,
         b"AUTH" => Verb::Auth,
+        b"ETRN" => Verb::Etrn,
+        b"ATRN" => Verb::Atrn,
         _ => return None,
     })
 }
@@ -227,6 +239,11 @@ fn arguments(verb: Verb, argument: &str) -> Result<Command, Error> {
         Verb::Rset => bare(Command::Rset),
         Verb::Quit => bare(Command::Quit),
         Verb::StartTls => bare(Command::StartTls),
+        Verb::Etrn => match argument.is_empty() || argument.contains(' ') {
+            true => Err(expected(5, "a host")),
+            false => Ok(Command::Etrn(argument.to_owned())),
+        },
+        Verb::Atrn => domains(argument),
         _ => Err(Error::UnknownCommand),
     }
 }
@@ -284,6 +301,21 @@ fn string(argument: &str) -> Result<String, Error> {
         return Err(expected(5, "a name"));
     }
     Ok(word.to_owned())
+}
+
+/// Domains with commas between them, or none.
+// RFC 2645 §5.2.1
+fn domains(argument: &str) -> Result<Command, Error> {
+    if argument.is_empty() {
+        return Ok(Command::Atrn(Vec::new()));
+    }
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-.".contains(letter);
+    let one = |domain: &str| match !domain.is_empty() && domain.chars().all(plain) {
+        true => Ok(domain.to_owned()),
+        false => Err(expected(5, "domains with commas between them")),
+    };
+    let domains: Result<Vec<String>, Error> = argument.split(',').map(one).collect();
+    domains.map(Command::Atrn)
 }
 
 fn bdat(argument: &str) -> Result<Command, Error> {

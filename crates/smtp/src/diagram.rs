@@ -3,7 +3,7 @@
 //! Hold [`Phase::after`] beside RFC 5321 §4.1.4 and the drawing at the end of RFC 821. Not here:
 //! the data each phase carries (`session`), the codes ([`crate::reply::listed`]).
 //!
-//! RFC 5321 §3, §4.1.4; RFC 3030 §2; RFC 3207 §4; RFC 4954 §4.
+//! RFC 5321 §3, §4.1.4; RFC 1985 §5; RFC 2645 §5; RFC 3030 §2; RFC 3207 §4; RFC 4954 §4.
 
 use std::fmt::Write as _;
 
@@ -82,6 +82,10 @@ pub enum Verb {
     Noop,
     /// QUIT.
     Quit,
+    /// ETRN: send what you keep for that host (RFC 1985 §5).
+    Etrn,
+    /// ATRN: the ends change places (RFC 2645 §5.2.1).
+    Atrn,
     /// A line that is no command.
     Unknown,
     /// Nothing, for too long.
@@ -171,6 +175,9 @@ impl Phase {
             (Ready, Verb::StartTls, Success) => Hello,
             (Ready, Verb::Auth, Success) => Ready,
             (Ready, Verb::Auth, Intermediate) => Auth,
+            (Ready, Verb::Etrn, Success) => Ready,
+            // Another conversation begins, with the ends the other way round (RFC 2645 §5.3).
+            (Ready, Verb::Atrn, Success) => Closed,
             (Ready, Verb::Mail, Success) => Mail,
             (Mail | Rcpt, Verb::Rcpt, Success) => Rcpt,
             (Rcpt, Verb::Data, Intermediate) => Data,
@@ -205,7 +212,7 @@ impl Phase {
 
 impl Verb {
     /// All verbs.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Connect,
         Self::Helo,
         Self::Ehlo,
@@ -227,6 +234,8 @@ impl Verb {
         Self::Help,
         Self::Noop,
         Self::Quit,
+        Self::Etrn,
+        Self::Atrn,
         Self::Unknown,
         Self::Silence,
     ];
@@ -256,6 +265,8 @@ impl Verb {
             Self::Help => "HELP",
             Self::Noop => "NOOP",
             Self::Quit => "QUIT",
+            Self::Etrn => "ETRN",
+            Self::Atrn => "ATRN",
             Self::Unknown => "(unknown)",
             Self::Silence => "(silence)",
         }

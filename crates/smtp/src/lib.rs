@@ -8,9 +8,10 @@
 //! Not here: who may send what to whom, trace fields, queues, retries (`post`); sockets and TLS
 //! (`net`); message syntax beyond lines (`message`).
 //!
-//! RFC 5321 (SMTP), 1870 (SIZE), 2033 (LMTP), 2034 (ENHANCEDSTATUSCODES), 2920 (PIPELINING), 3030
-//! (CHUNKING, BINARYMIME), 3207 (STARTTLS), 3461 (DSN parameters), 3848 (transmission types), 4954
-//! (AUTH), 6152 (8BITMIME), 6409 (Submission), 6531 (SMTPUTF8).
+//! RFC 5321 (SMTP), 1870 (SIZE), 1985 (ETRN), 2033 (LMTP), 2034 (ENHANCEDSTATUSCODES), 2645 (ODMR,
+//! the customer's end), 2920 (PIPELINING), 3030 (CHUNKING, BINARYMIME), 3207 (STARTTLS), 3461 (DSN
+//! parameters), 3848 (transmission types), 4954 (AUTH), 6152 (8BITMIME), 6409 (Submission), 6531
+//! (SMTPUTF8).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -36,6 +37,7 @@ mod policy;
 pub mod reply;
 mod scanner;
 mod session;
+mod turn;
 
 pub use ask::{Answer, Ask, Origin, Transaction};
 pub use client::Client;
@@ -43,6 +45,7 @@ pub use command::Command;
 pub use policy::{Policy, Service};
 pub use reply::Reply;
 pub use session::Session;
+pub use turn::{Answer as TurnAnswer, Ask as TurnAsk, Turn};
 
 /// Why a line of the peer's is no command or no reply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -45,6 +45,8 @@ pub struct Policy {
     pub dsn: bool,
     /// Puts VRFY to the house; otherwise it is answered 252.
     pub verify: bool,
+    /// ETRN commands that one connection may put to the house; 0: ETRN is not offered (RFC 1985).
+    pub etrn_max: u32,
     /// Octets of a message.
     pub message_octets_max: u64,
     /// Octets of a text line, CRLF included; RFC 5321 §4.5.3.1.6 asks for 1000.
@@ -86,6 +88,7 @@ impl Policy {
             binarymime: false,
             dsn: true,
             verify: false,
+            etrn_max: 0,
             message_octets_max: 50 * 1024 * 1024,
             text_line_octets_max: 64 * 1024,
             command_octets_max: 4096,

@@ -218,6 +218,10 @@ pub const fn listed(verb: Verb) -> &'static [u16] {
         Verb::Expn => &[250, 252, 421, 500, 501, 502, 503, 504, 530, 550],
         Verb::Help => &[211, 214, 421, 500, 501, 502, 503, 504, 530],
         Verb::Quit => &[221, 421, 500, 501, 503],
+        // RFC 1985 §5.1
+        Verb::Etrn => &[250, 251, 252, 253, 421, 458, 459, 500, 501, 502, 503, 530],
+        // RFC 2645 §7
+        Verb::Atrn => &[250, 421, 450, 451, 453, 500, 501, 502, 503, 530],
         Verb::Unknown => &[421, 500, 501],
         Verb::Silence => &[421],
     }
@@ -230,10 +234,10 @@ pub fn fitting(verb: Verb, code: ReplyCode) -> u16 {
     if listed(verb).contains(&code) {
         return code;
     }
-    let preferred: [u16; 4] = if code < 500 {
-        [451, 454, 450, 252]
+    let preferred: [u16; 5] = if code < 500 {
+        [451, 454, 450, 458, 252]
     } else {
-        [550, 554, 535, 501]
+        [550, 554, 535, 501, 500]
     };
     let fits = |code: &u16| listed(verb).contains(code);
     preferred.into_iter().find(fits).unwrap_or(421)

@@ -48,6 +48,8 @@ pub struct Session {
     faults: u32,
     /// Recipients refused for good since a message was taken.
     refused: u32,
+    /// ETRN commands that were put to the house.
+    flushes: u32,
     now: Instant,
     /// When the peer's turn began; `None` until the time is told after our own turn.
     heard: Option<Instant>,
@@ -100,6 +102,7 @@ enum Awaiting {
     Accept(Verb),
     Abort(Option<Conclusion>),
     Verify,
+    Flush(String),
 }
 
 /// How a verb is answered, once the house has forgotten the transaction it ends.
@@ -159,6 +162,7 @@ impl Session {
             tripped: false,
             faults: 0,
             refused: 0,
+            flushes: 0,
             now: Instant::default(),
             heard: None,
             body_began: None,
@@ -380,6 +384,7 @@ impl wire::Session for Session {
             }
             (Some(Awaiting::Abort(None)) | None, _) => {}
             (Some(Awaiting::Verify), answer) => self.verify_answered(answer),
+            (Some(Awaiting::Flush(host)), answer) => self.flush_answered(&host, answer),
             (Some(Awaiting::Sasl), _) => self.judged(Verdict::Refused(unanswered())),
         }
     }

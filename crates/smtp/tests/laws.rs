@@ -45,7 +45,7 @@ impl Dice {
 }
 
 const HEADERS: &[&str] = &[
-    "# policy: relay",
+    "# policy: relay etrn=2",
     "# policy: relay binary size=50 recipients=3",
     "# policy: submission cleartext faults=5",
     "# policy: submission tls",
@@ -56,6 +56,8 @@ const HEADERS: &[&str] = &[
 
 const LINES: &[&str] = &[
     "EHLO c.example\r\n",
+    "ETRN busy.example\r\n",
+    "ATRN busy.example\r\n",
     "HELO c.example\r\n",
     "LHLO c.example\r\n",
     "MAIL FROM:<a@b.example>\r\n",
@@ -356,6 +358,8 @@ fn commands() -> impl Strategy<Value = Command> {
         word.prop_map(Command::Help),
         Just(Command::Quit),
         Just(Command::StartTls),
+        "[@#]?[a-z.-]{1,20}".prop_map(Command::Etrn),
+        proptest::collection::vec("[a-z0-9.-]{1,10}", 0..4).prop_map(Command::Atrn),
         (
             "[A-Z][A-Z0-9-]{0,19}",
             proptest::option::of(proptest::collection::vec(any::<u8>(), 0..30))

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use mail::{BodyType, Envelope, ForwardPath, Instant, Notify, Recipient, ReversePath};
 use scene::Scene;
 use smtp::Client;
-use smtp::client::{Answer, Ask, Failure, Fate, Letter, Login, Tls, Wishes};
+use smtp::client::{Answer, Ask, Failure, Fate, Letter, Login, Proof, Tls, Wishes};
 use wire::dialogue::{House, security_for_tests};
-use wire::sasl::Secret;
+use wire::sasl::{Mechanism, Secret};
 use wire::{Session, Step, Upgrade};
 
 /// The caller of a client: its letters, and what it hears.
@@ -39,6 +39,10 @@ impl House<Client> for Caller {
                     Fate::Unknown => "unknown".to_owned(),
                 });
                 self.heard.push(words.collect::<Vec<_>>().join("; "));
+                Answer::Heard
+            }
+            Ask::Told(verb, reply) => {
+                self.heard.push(format!("{}: {reply}", verb.name()));
                 Answer::Heard
             }
             Ask::Failed(failure) => {
@@ -226,6 +230,64 @@ fn letters_are_submitted_after_login() {
     let mut open = wishes;
     open.tls = Tls::Never;
     let (fates, _, _) = story("# policy: submission", &open, &letters);
+    assert_eq!(fates, [format!("failed: {}", Failure::NoLogin)]);
+}
+
+/// How somebody logs in where these mechanisms are offered.
+fn logged_in(
+    offered: &str,
+    (proof, nonce): (Proof, &str),
+    password: &str,
+) -> (Vec<String>, Vec<String>, String) {
+    let login = Login {
+        user: "ada".to_owned(),
+        password: Secret(password.to_owned()),
+    };
+    let wishes = Wishes {
+        proof,
+        nonce: nonce.to_owned(),
+        ..Wishes::submission("c.example", login)
+    };
+    let letters = [(letter(&["bob"]), BODY.to_vec())];
+    let header = format!("# policy: submission mechanisms={offered}");
+    story(&header, &wishes, &letters)
+}
+
+/// By each mechanism, and with a token.
+#[test]
+fn there_are_many_ways_to_log_in() {
+    let all = "SCRAM-SHA-256,SCRAM-SHA-1,PLAIN,LOGIN,XOAUTH2,OAUTHBEARER";
+    let login = Proof::Only(Mechanism::Login);
+    for (proof, offered, said) in [
+        (Proof::Password, all, "AUTH PLAIN "),
+        (Proof::Password, "LOGIN", "AUTH LOGIN\r\n"),
+        (login, all, "AUTH LOGIN\r\n"),
+        (Proof::Token, all, "AUTH OAUTHBEARER "),
+        (Proof::Token, "XOAUTH2", "AUTH XOAUTH2 "),
+    ] {
+        let (fates, _, wrote) = logged_in(offered, (proof, ""), "secret");
+        assert_eq!(fates, ["taken 250 2.0.0 Kept as j1"], "{proof:?} {offered}");
+        assert!(wrote.contains(said), "{wrote}");
+        let (fates, heard, _) = logged_in(offered, (proof, ""), "wrong");
+        assert!(fates[0].contains(" was answered 535 "), "{fates:?}");
+        assert!(!heard.iter().any(|line| line.starts_with("mail")));
+    }
+    // Nobody's keys are known here: what counts is what is tried.
+    let sha1 = Proof::Only(Mechanism::ScramSha1);
+    for (proof, said) in [
+        (Proof::Password, "AUTH SCRAM-SHA-256-PLUS "),
+        (sha1, "AUTH SCRAM-SHA-1 "),
+    ] {
+        let offered = format!("SCRAM-SHA-256-PLUS,{all}");
+        let (fates, _, wrote) = logged_in(&offered, (proof, "chance"), "secret");
+        assert!(
+            wrote.contains(said) || wrote.contains("AUTH SCRAM-SHA-256 "),
+            "{wrote}"
+        );
+        assert!(fates[0].contains(" was answered 535 "), "{fates:?}");
+    }
+    let sha256 = Proof::Only(Mechanism::ScramSha256);
+    let (fates, _, _) = logged_in("PLAIN", (sha256, "chance"), "secret");
     assert_eq!(fates, [format!("failed: {}", Failure::NoLogin)]);
 }
 

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 
 mod backup;
 mod fairness;
+mod fetch;
 mod idle;
 mod imap;
 mod letter;
@@ -31,8 +32,9 @@ mod target;
 
 use table::Table;
 
-/// Runs one bench: `smtp`, `relay`, `fairness` (our server alone), `imap`, `idle`, `mailbox` (the
-/// part of `imap` with large mailboxes, beside the peer or alone), `lists`, `search`, `backup`, `message` or `store`.
+/// Runs one bench: `smtp`, `relay`, `fairness` (our server alone), `fetch` (beside fetchmail and
+/// getmail), `imap`, `idle`, `mailbox` (the part of `imap` with large mailboxes, beside the peer or
+/// alone), `lists`, `search`, `backup`, `message` or `store`.
 pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     if let [room @ ("message" | "store"), rows @ ..] = words {
         let bench = if *room == "store" {
@@ -53,6 +55,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
         ["smtp"] => smtp::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["relay"] => relay::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["fairness"] => return fairness::run(&build(root)?, folder.path()),
+        ["fetch"] => fetch::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["backup"] => backup::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["idle"] => idle::run(&build(root)?, folder.path(), &mut table)?,
         ["lists"] => lists::run(&build(root)?, folder.path(), rounds, &mut table)?,
@@ -72,7 +75,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
             imap::rows(peer.target(), &mut table)?;
         }
         _ => bail!(
-            "benches: smtp, relay, fairness, imap, idle, mailbox [caramel|peer], lists, search, \
+            "benches: smtp, relay, fairness, fetch, imap, idle, mailbox [caramel|peer], lists, \
              backup, message, store; and peer"
         ),
     }

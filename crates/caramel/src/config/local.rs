@@ -27,6 +27,13 @@ impl Config {
                 Meaning::Word(name) => Some(name),
                 _ => None,
             }),
+            aliases: match self
+                .value(&setting::LOCAL_ALIASES)
+                .map(|value| value.meaning)
+            {
+                Some(Meaning::Path(path)) => Some(path),
+                _ => None,
+            },
         }
     }
 

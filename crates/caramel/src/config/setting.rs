@@ -340,6 +340,10 @@ settings! {
         "The domain of names that have none: of the user `ada` who hands a letter in, of \
          recipients like `root`, of addresses in headers. Without it, `hostname` where that is a \
          domain here, else the first domain here.";
+    LOCAL_ALIASES = ["local"] "aliases": Kind::Path, "", "\"/etc/aliases\"",
+        "A file of aliases, in the form of `/etc/aliases`, beside those that `caramel alias` \
+         keeps. Accounts and those come first. It is read when the server starts; `newaliases` \
+         checks it and has it read anew.";
     TRUSTED_USERS = ["local"] "trusted_users": Kind::Many(&Kind::Name), "[\"root\"]",
         "[\"root\", \"www-data\"]",
         "Users who may hand letters in that are written in anybody's name. All others write in \
@@ -395,13 +399,15 @@ settings! {
     SOURCE_NAME = ["source"] "name": Kind::Name, "", "\"old\"",
         "What it is called here. What was fetched is known by this name, its protocol and the \
          mailbox there: under another name all of it is new. Has to be written.";
-    SOURCE_PROTOCOL = ["source"] "protocol": Kind::Word(&["imap", "pop3"]), "", "\"imap\"",
-        "What is spoken there. Has to be written.";
+    SOURCE_PROTOCOL = ["source"] "protocol": Kind::Word(&["imap", "pop3", "etrn", "odmr"]), "",
+        "\"imap\"",
+        "What is spoken there. `etrn` asks a host to send what it keeps for our domains, which \
+         then comes by SMTP; with `odmr` that comes over the same connection. Has to be written.";
     SOURCE_HOST = ["source"] "host": Kind::Name, "", "\"imap.example.net\"",
         "The host there. Has to be written.";
     SOURCE_PORT = ["source"] "port": Kind::Count, "", "993",
         "Its port. Without it, the usual one: 993 or 995 with `tls = \"implicit\"`, else 143 or \
-         110.";
+         110; 465 or 25 for `etrn`, 366 for `odmr`.";
     SOURCE_TLS = ["source"] "tls": Kind::Word(&["implicit", "starttls", "none"]),
         "\"implicit\"", "\"starttls\"",
         "When the connection is encrypted. Without TLS a password is sent within this machine \
@@ -414,7 +420,7 @@ settings! {
         "Authorities, in PEM, that the certificate is checked with. Without it, those that the \
          system trusts.";
     SOURCE_USER = ["source"] "user": Kind::Text, "", "\"ada\"",
-        "The name to log in with. Has to be written.";
+        "The name to log in with. Has to be written, but for `etrn`.";
     SOURCE_PASSWORD = ["source"] "password_file": Kind::Path, "", "\"/etc/caramel/old-password\"",
         "A file whose first line is the password; read each time.";
     SOURCE_PASSWORD_CMD = ["source"] "password_cmd": Kind::Text, "", "\"pass show old\"",
@@ -423,7 +429,11 @@ settings! {
     SOURCE_TOKEN_CMD = ["source"] "token_cmd": Kind::Text, "", "\"oauth2-token ada@example.net\"",
         "The same for an access token, which is shown by OAUTHBEARER or XOAUTH2.";
     SOURCE_TO = ["source"] "to": Kind::Mail, "", "\"ada@example.org\"",
-        "The account here that gets the mail. Has to be written.";
+        "The account here that gets the mail. Has to be written, but for `etrn` and `odmr`, where \
+         each letter says whom it is for.";
+    SOURCE_DOMAINS = ["source"] "domains": Kind::Many(&Kind::Host), "", "[\"example.org\"]",
+        "With `etrn` and `odmr`, the domains here whose mail is asked for. Has to be written for \
+         `etrn`; `odmr` asks for all that the name has, where none is named.";
     SOURCE_INTO = ["source"] "into": Kind::Text, "", "\"Imported/old\"",
         "The mailbox that the mail goes straight into; other mailboxes of the source come below \
          it. Without it, mail of the source's inbox is delivered as all mail is.";

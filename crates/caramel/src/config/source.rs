@@ -89,6 +89,18 @@ impl Given<'_> {
         words.collect()
     }
 
+    fn domains(&self) -> Vec<String> {
+        let value = self.value(&setting::SOURCE_DOMAINS);
+        let Some(Meaning::Many(all)) = value.map(|value| value.meaning) else {
+            return Vec::new();
+        };
+        let names = all.into_iter().filter_map(|one| match one {
+            Meaning::Host(host) => Some(host.to_ascii()),
+            _ => None,
+        });
+        names.collect()
+    }
+
     fn path(&self, setting: &Setting) -> Option<std::path::PathBuf> {
         match self.value(setting)?.meaning {
             Meaning::Path(path) => Some(path),
@@ -112,20 +124,30 @@ impl Given<'_> {
 
 /// Finds what has to be there.
 fn require(given: &Given<'_>, span: &Range<usize>, written: &mut Written) {
-    for needed in [
+    let protocol = given.word(&setting::SOURCE_PROTOCOL);
+    let is = |name: &str| protocol.as_deref() == Some(name);
+    let mut needs = vec![
         &setting::SOURCE_NAME,
         &setting::SOURCE_PROTOCOL,
         &setting::SOURCE_HOST,
-        &setting::SOURCE_USER,
-        &setting::SOURCE_TO,
-    ] {
+    ];
+    if !is("etrn") {
+        needs.push(&setting::SOURCE_USER);
+    }
+    if is("etrn") {
+        needs.push(&setting::SOURCE_DOMAINS);
+    } else if !is("odmr") {
+        needs.push(&setting::SOURCE_TO);
+    }
+    for needed in needs {
         if given.value(needed).is_none() {
             let what = format!("this source needs `{}`", needed.key);
             let hint = format!("{} = {}", needed.key, needed.example);
             written.flaw(span.clone(), what, hint);
         }
     }
-    if given.secret().is_none() {
+    let logs_in = !is("etrn") || given.value(&setting::SOURCE_USER).is_some();
+    if logs_in && given.secret().is_none() {
         let what = "this source needs a password".to_owned();
         written.flaw(
             span.clone(),
@@ -140,6 +162,8 @@ fn source(table: &Table, span: &Range<usize>, written: &mut Written) -> Option<S
     require(&given, span, written);
     let protocol = match given.word(&setting::SOURCE_PROTOCOL)?.as_str() {
         "pop3" => SourceProtocol::Pop3,
+        "etrn" => SourceProtocol::Etrn,
+        "odmr" => SourceProtocol::Odmr,
         _ => SourceProtocol::Imap,
     };
     let encrypted = match given.word(&setting::SOURCE_TLS)?.as_str() {
@@ -154,10 +178,14 @@ fn source(table: &Table, span: &Range<usize>, written: &mut Written) -> Option<S
     }
     let preserves = given.words(&setting::SOURCE_PRESERVE);
     let preserves = |word: &str| preserves.iter().any(|one| one == word);
-    let to = match given.value(&setting::SOURCE_TO)?.meaning {
-        Meaning::Mail(address) => address.to_string(),
+    let to = match given.value(&setting::SOURCE_TO).map(|value| value.meaning) {
+        Some(Meaning::Mail(address)) => address.to_string(),
+        _ if protocol.is_asked_for() => String::new(),
         _ => return None,
     };
+    let nobody = || (protocol == SourceProtocol::Etrn).then(String::new);
+    let nothing = || SourceSecret::Password(String::new());
+    let secret = given.secret().or_else(|| nobody().map(|_| nothing()));
     Some(Source {
         name: given.word(&setting::SOURCE_NAME)?,
         protocol,
@@ -168,8 +196,8 @@ fn source(table: &Table, span: &Range<usize>, written: &mut Written) -> Option<S
             fingerprint: given.word(&setting::SOURCE_FINGERPRINT),
             authorities: given.path(&setting::SOURCE_CA),
         },
-        user: given.word(&setting::SOURCE_USER)?,
-        secret: given.secret()?,
+        user: given.word(&setting::SOURCE_USER).or_else(nobody)?,
+        secret: secret?,
         to,
         into: given.word(&setting::SOURCE_INTO),
         folders: given.words(&setting::SOURCE_FOLDERS),
@@ -187,8 +215,23 @@ fn source(table: &Table, span: &Range<usize>, written: &mut Written) -> Option<S
         },
         sieve: given.is_on(&setting::SOURCE_SIEVE),
         envelope: given.word(&setting::SOURCE_ENVELOPE),
+        domains: given.domains(),
     })
 }
+
+/// What an account elsewhere has, and a host that sends by itself has not.
+const OF_ACCOUNTS: &[&Setting] = &[
+    &setting::SOURCE_TO,
+    &setting::SOURCE_INTO,
+    &setting::SOURCE_FOLDERS,
+    &setting::SOURCE_KEEP,
+    &setting::SOURCE_ONLY_NEW,
+    &setting::SOURCE_IDLE,
+    &setting::SOURCE_LIMIT,
+    &setting::SOURCE_PRESERVE,
+    &setting::SOURCE_SIEVE,
+    &setting::SOURCE_ENVELOPE,
+];
 
 /// Finds what does not go together.
 fn check(table: &Table, span: &Range<usize>, source: &Source, written: &mut Written) {
@@ -201,6 +244,18 @@ fn check(table: &Table, span: &Range<usize>, source: &Source, written: &mut Writ
         if is_pop3 && table.contains_key(&(of_imap.section, of_imap.key)) {
             let what = format!("POP3 has no `{}`", of_imap.key);
             written.flaw(place(of_imap), what, "protocol = \"imap\"");
+        }
+    }
+    let (others, name): (&[&Setting], _) = match source.protocol {
+        SourceProtocol::Etrn => (OF_ACCOUNTS, "ETRN"),
+        SourceProtocol::Odmr => (OF_ACCOUNTS, "ODMR"),
+        SourceProtocol::Imap => (&[&setting::SOURCE_DOMAINS], "IMAP"),
+        SourceProtocol::Pop3 => (&[&setting::SOURCE_DOMAINS], "POP3"),
+    };
+    for other in others {
+        if table.contains_key(&(other.section, other.key)) {
+            let what = format!("{name} has no `{}`", other.key);
+            written.flaw(place(other), what, "leave it out");
         }
     }
     if source.keep && !source.only_new {

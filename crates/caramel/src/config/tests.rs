@@ -405,3 +405,41 @@ fn scripts_of_the_house_are_read_and_what_is_wrong_with_them_is_told() {
         assert!(said.contains(what), "{more}: {said}");
     }
 }
+
+#[test]
+fn hosts_that_send_by_themselves_are_no_accounts() {
+    let asked = |protocol: &str, more: &str| {
+        let text = format!(
+            "[[source]]\nname = \"old\"\nprotocol = \"{protocol}\"\nhost = \"a.example\"\n"
+        );
+        format!("hostname = \"h.example\"\n{text}tls = \"starttls\"\n{more}")
+    };
+    let etrn = asked("etrn", "domains = [\"b.example\", \"c.example\"]\n");
+    let sources = parse("caramel.toml", etrn).unwrap().sources();
+    assert_eq!((sources[0].port, sources[0].domains.len()), (25, 2));
+    let odmr = asked("odmr", "user = \"ada\"\npassword_cmd = \"x\"\n");
+    let sources = parse("caramel.toml", odmr).unwrap().sources();
+    assert_eq!((sources[0].port, sources[0].domains.len()), (366, 0));
+    for (text, what) in [
+        (asked("etrn", ""), "this source needs `domains`"),
+        (asked("odmr", ""), "this source needs `user`"),
+        (
+            asked("etrn", "domains = [\"b.example\"]\nkeep = false\n"),
+            "ETRN has no `keep`",
+        ),
+        (
+            asked("etrn", "domains = [\"b.example\"]\nuser = \"ada\"\n"),
+            "this source needs a password",
+        ),
+        (
+            asked("imap", "user = \"ada\"\ndomains = [\"b.example\"]\n"),
+            "this source needs `to`",
+        ),
+    ] {
+        assert!(
+            complaint(&text).contains(what),
+            "{what}: {}",
+            complaint(&text)
+        );
+    }
+}

@@ -162,6 +162,7 @@ fn sources(
         domain: only_domain(config)?,
         to: None,
         again: true,
+        host: config.hostname().to_ascii(),
     };
     let (mut sources, notes) = import::sources(&chosen, &whose)?;
     let password = std::env::var_os("FETCHMAIL_PASSWORD");

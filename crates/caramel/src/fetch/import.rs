@@ -48,6 +48,7 @@ pub(crate) fn run(config: &Config, asked: &ImportRc) -> Result<(), Complaint> {
         domain: asked.domain.clone(),
         to: asked.to.clone(),
         again: false,
+        host: config.hostname().to_ascii(),
     };
     let (sources, notes) = sources(&rc, &whose)?;
     let folder = asked.secrets.clone();
@@ -89,6 +90,8 @@ pub(super) struct Whose {
     pub(super) to: Option<String>,
     /// What is kept there may be fetched again as often as somebody asks for it.
     pub(super) again: bool,
+    /// This host: whose mail is asked for where nothing else is said.
+    pub(super) host: String,
 }
 
 /// What entries mean, and what of them is not carried.
@@ -136,7 +139,9 @@ pub(super) fn source(
     let Some(protocol) = protocol(entry, note) else {
         return Ok(None);
     };
-    let Some(user) = entry.user.clone() else {
+    let user = entry.user.clone();
+    let nobody = || (protocol == SourceProtocol::Etrn).then(String::new);
+    let Some(user) = user.or_else(nobody) else {
         note(format!(
             "{}: it has no user, so it is left out",
             entry.label
@@ -145,22 +150,18 @@ pub(super) fn source(
     };
     let host = entry.via.clone().unwrap_or_else(|| entry.label.clone());
     let tls = tls(entry, &host, note);
-    let port = match entry.port.as_deref() {
-        None => protocol.port(tls.encrypted),
-        Some("imaps") => 993,
-        Some("pop3s") => 995,
-        Some("imap" | "imap2") => 143,
-        Some("pop3" | "pop-3") => 110,
-        Some(text) => text.parse().map_err(|_| {
-            let what = format!("{}: `{text}` is no port", entry.label);
-            Complaint::usage(what).next("write its number")
-        })?,
+    let port = port(entry, protocol, tls.encrypted)?;
+    let to = match protocol.is_asked_for() {
+        true => String::new(),
+        false => to(entry, whose, note)?,
     };
-    let to = to(entry, whose, note)?;
-    tell(entry, whose, note);
+    tell(entry, whose, protocol, note);
     let is_imap = protocol == SourceProtocol::Imap;
     Ok(Some(Source {
-        name: format!("{user}@{}", entry.label).replace([' ', '"', '\\'], "_"),
+        name: match user.is_empty() {
+            true => entry.label.replace([' ', '"', '\\'], "_"),
+            false => format!("{user}@{}", entry.label).replace([' ', '"', '\\'], "_"),
+        },
         protocol,
         host,
         port,
@@ -188,11 +189,35 @@ pub(super) fn source(
         },
         sieve: true,
         envelope: entry.envelope.clone(),
+        domains: match (protocol.is_asked_for(), entry.domains.is_empty()) {
+            (false, _) => Vec::new(),
+            (true, false) => entry.domains.clone(),
+            (true, true) => vec![whose.host.clone()],
+        },
     }))
 }
 
+fn port(entry: &Entry, protocol: SourceProtocol, encrypted: When) -> Result<u16, Complaint> {
+    Ok(match entry.port.as_deref() {
+        None => protocol.port(encrypted),
+        Some("imaps") => 993,
+        Some("pop3s") => 995,
+        Some("imap" | "imap2") => 143,
+        Some("pop3" | "pop-3") => 110,
+        Some("smtp") => 25,
+        Some("odmr") => 366,
+        Some(text) => text.parse().map_err(|_| {
+            let what = format!("{}: `{text}` is no port", entry.label);
+            Complaint::usage(what).next("write its number")
+        })?,
+    })
+}
+
 /// What is not as it was.
-fn tell(entry: &Entry, whose: &Whose, note: &mut impl FnMut(String)) {
+fn tell(entry: &Entry, whose: &Whose, protocol: SourceProtocol, note: &mut impl FnMut(String)) {
+    if !entry.domains.is_empty() && !protocol.is_asked_for() {
+        note("fetchdomains: only ETRN and ODMR ask for domains".to_owned());
+    }
     if entry.keep && entry.fetchall && !whose.again {
         note("fetchall: what is kept there is fetched once".to_owned());
     }
@@ -202,7 +227,7 @@ fn tell(entry: &Entry, whose: &Whose, note: &mut impl FnMut(String)) {
     if entry.messages_max.is_some() && !whose.again {
         note("fetchlimit: a session lasts an hour at most, and the next goes on".to_owned());
     }
-    if entry.password.is_none() {
+    if entry.password.is_none() && entry.user.is_some() {
         note(format!(
             "{}: it has no password; password_cmd tells one",
             entry.label
@@ -213,6 +238,8 @@ fn tell(entry: &Entry, whose: &Whose, note: &mut impl FnMut(String)) {
 fn protocol(entry: &Entry, note: &mut impl FnMut(String)) -> Option<SourceProtocol> {
     match entry.protocol.as_deref() {
         Some("pop3") => Some(SourceProtocol::Pop3),
+        Some("etrn") => Some(SourceProtocol::Etrn),
+        Some("odmr") => Some(SourceProtocol::Odmr),
         Some("imap" | "imap4" | "imaprev1" | "imap4rev1") => Some(SourceProtocol::Imap),
         Some("apop") => {
             note("proto apop: the password is shown as it is, within TLS".to_owned());
@@ -332,17 +359,28 @@ fn table(source: &Source) -> String {
     if let Some(path) = &source.tls.authorities {
         line("ca", quoted(&path.display().to_string()));
     }
-    line("user", quoted(&source.user));
+    if !source.user.is_empty() {
+        line("user", quoted(&source.user));
+    }
     match &source.secret {
+        _ if source.user.is_empty() => {}
         SourceSecret::File(path) => line("password_file", quoted(&path.display().to_string())),
         SourceSecret::Command(command) => line("password_cmd", quoted(command)),
         SourceSecret::TokenCommand(command) => line("token_cmd", quoted(command)),
         SourceSecret::Password(_) => line("# password_cmd", quoted("pass show …")),
     }
+    let list = |names: &[String]| {
+        let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+        format!("[{}]", names.join(", "))
+    };
+    if source.protocol.is_asked_for() {
+        line("domains", list(&source.domains));
+        line("interval", quoted(&format!("{}s", source.interval_seconds)));
+        return text;
+    }
     line("to", quoted(&source.to));
     if source.protocol == SourceProtocol::Imap {
-        let folders: Vec<String> = source.folders.iter().map(|name| quoted(name)).collect();
-        line("folders", format!("[{}]", folders.join(", ")));
+        line("folders", list(&source.folders));
         line("idle", source.idle.to_string());
     }
     line("keep", source.keep.to_string());
@@ -362,6 +400,7 @@ mod tests {
     fn told(text: &str) -> (Vec<Source>, Vec<String>) {
         let whose = Whose {
             domain: Some("example.org".into()),
+            host: "h.example".into(),
             ..Whose::default()
         };
         let (sources, notes) = sources(&rc::read(text).unwrap(), &whose).unwrap();
@@ -403,14 +442,14 @@ mod tests {
     #[test]
     fn what_cannot_be_is_told() {
         let (sources, notes) = told(
-            "poll a.example proto etrn user x\npoll b.example proto pop3\n\
+            "poll a.example proto uucp user x\npoll b.example proto pop3\n\
              poll c.example proto pop3 user c sslproto '' sslfingerprint 'AB:CD' is c d\n",
         );
         assert_eq!(sources.len(), 1);
         assert_eq!(sources[0].tls.encrypted, When::Starttls);
         let all = notes.join("\n");
         for what in [
-            "1 a.example: etrn",
+            "1 a.example: uucp",
             "2 b.example: it has no user",
             "3 sslproto ''",
             "3 sslfingerprint",
@@ -418,6 +457,40 @@ mod tests {
             "3 c.example: it has no password",
         ] {
             assert!(all.contains(what), "{what}: {all}");
+        }
+    }
+
+    #[test]
+    fn hosts_that_keep_mail_are_asked_for_it() {
+        let (sources, notes) = told(
+            "poll a.example proto etrn\npoll b.example proto odmr user ada pass x \
+             fetchdomains c.example d.example\n",
+        );
+        assert!(notes.is_empty(), "{notes:?}");
+        let [etrn, odmr] = sources.as_slice() else {
+            panic!("{sources:?}");
+        };
+        assert_eq!((etrn.name.as_str(), etrn.port), ("a.example", 25));
+        assert_eq!(etrn.domains, ["h.example"]);
+        assert_eq!((odmr.name.as_str(), odmr.port), ("ada@b.example", 366));
+        assert_eq!(odmr.domains, ["c.example", "d.example"]);
+        for source in sources {
+            let source = Source {
+                secret: match source.user.is_empty() {
+                    true => SourceSecret::Password(String::new()),
+                    false => SourceSecret::File("/tmp/secret".into()),
+                },
+                ..source
+            };
+            let text = format!("hostname = \"h.example\"\n{}", table(&source));
+            let read = crate::config::parse("caramel.toml", text)
+                .unwrap()
+                .sources();
+            let [read] = read.as_slice() else {
+                panic!("{read:?}");
+            };
+            assert_eq!((&read.name, read.port), (&source.name, source.port));
+            assert_eq!((&read.domains, &read.tls), (&source.domains, &source.tls));
         }
     }
 

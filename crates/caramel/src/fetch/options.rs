@@ -17,7 +17,8 @@ usage: fetchmail [options] [server …]
       --pidfile FILE     where the daemon's number is
   -k, --keep  -K, --nokeep  -a, --fetchall  -F, --flush
   -l, --limit OCTETS     larger messages stay there
-  -p, --proto PROTOCOL   pop3 or imap
+  -p, --proto PROTOCOL   pop3, imap, etrn or odmr
+      --fetchdomains LIST  with etrn and odmr, the domains, commas between them
   -u, --user NAME        whom to log in as
   -P, --port NUMBER      -r, --folder NAME      -B, --fetchlimit COUNT
       --ssl --sslproto NAME --sslcertfile FILE --sslfingerprint SHA256  --idle
@@ -188,6 +189,11 @@ const KNOWN: &[Known] = &[
         Some('E'),
         &["envelope"],
         Does::Change(|entry, text| entry.envelope = Some(text.to_owned())),
+    ),
+    known(
+        None,
+        &["fetchdomains"],
+        Does::Change(|entry, text| entry.domains = text.split(',').map(str::to_owned).collect()),
     ),
     known(
         None,

@@ -53,6 +53,8 @@ pub(super) struct Entry {
     pub(super) idle: bool,
     pub(super) limit_octets: Option<u64>,
     pub(super) messages_max: Option<u64>,
+    /// Domains whose mail is asked for (ETRN, ODMR).
+    pub(super) domains: Vec<String>,
 }
 
 /// Reads a file.

@@ -169,7 +169,7 @@ pub(crate) fn addresses(list: &[u8]) -> Vec<String> {
 
 /// Whom a header says that the message is for: who gets it sent on, if it is sent on.
 // RFC 5322 §3.6.3, §3.6.6
-pub(super) fn recipients(header: &[u8]) -> Vec<String> {
+pub(crate) fn recipients(header: &[u8]) -> Vec<String> {
     let of = |names: [&str; 3]| {
         let fields = Header::parse(header);
         let fields = fields.filter(|field| names.iter().any(|name| field.is(name)));

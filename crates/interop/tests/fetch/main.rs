@@ -5,7 +5,9 @@
 mod broken;
 mod fetchmail;
 mod killed;
+mod oauth;
 mod told;
+mod turn;
 
 use std::path::Path;
 

@@ -2,6 +2,7 @@
 //! Postfix's own; `deliver` behind Postfix and fetchmail.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod aliases;
 mod beside;
 mod delivered;
 mod handed_in;

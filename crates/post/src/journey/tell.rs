@@ -113,10 +113,10 @@ impl Teller {
 
     /// Writes what happened in an account: `deeds`, and where it was filed.
     pub(crate) fn file(&self, draft: &mut Draft<'_>, when: Timestamp, deeds: &[Event]) {
+        let filed = draft.filed_last();
         let Some((journey, arrived)) = &self.arrived else {
             return;
         };
-        let filed = draft.filed_last();
         let mut events = arrived.clone();
         events.extend_from_slice(deeds);
         if filed.is_empty() {

@@ -8,13 +8,18 @@ use mail::QueueId;
 use store::{Direction, Partition};
 
 use super::claim::behind;
-use super::entry::{Entry, LETTERS, letter_key, read_letter_key};
+use super::entry::{
+    DESTINATIONS, Entry, LETTERS, Place, destination_key, letter_key, read_destination_key,
+    read_letter_key,
+};
 use super::{Change, Claimed};
 use crate::journey::{Event, JourneyStep};
 use crate::{Error, Fault, Outcome, Post};
 
 /// Letters that are looked at in one step.
 const STEP_LETTERS: usize = 200;
+/// Letters for one destination that are tried at once where somebody asks for it.
+const DESTINATION_LETTERS_MAX: usize = 1000;
 
 /// A page of the queue.
 #[derive(Clone, Debug, Default)]
@@ -142,6 +147,34 @@ impl Post {
             done.unfit += count(unfit.len());
         }
         Ok(done)
+    }
+
+    /// Tries what waits for a destination now, the first letters of it; tells how many there are of
+    /// these, those included that somebody is handing on.
+    ///
+    /// # Errors
+    /// If the store cannot be read or written.
+    pub async fn retry_destination(&self, destination: &str) -> Outcome<u64> {
+        let end = Place {
+            due: i64::MAX,
+            id: QueueId(u64::MAX),
+        };
+        let first = destination_key(destination, Place::default());
+        let rows = self.inner.store.scan(
+            Partition::QUEUE,
+            DESTINATIONS,
+            (first, Some(destination_key(destination, end))),
+            DESTINATION_LETTERS_MAX,
+            Direction::Rising,
+        );
+        let page = rows.await.map_err(Error::reading("reading the queue"))?;
+        let mut ids = Vec::with_capacity(page.rows.len());
+        for row in &page.rows {
+            let place = read_destination_key(&row.key).ok_or(Fault::Row("the queue"))?;
+            ids.push(place.id);
+        }
+        let done = self.change_queue(&ids, QueueDeed::Retry).await?;
+        Ok(done.changed + done.busy)
     }
 
     /// True if it can be done.

@@ -1,6 +1,6 @@
 //! Messages that are fetched: what is known of their source moves with them, whatever fails.
 
-use mail::{FlagSet, ReversePath, Timestamp};
+use mail::{FlagSet, ReversePath, Timestamp, Uid};
 use post::{
     Account, Event, FetchId, FetchInto, FetchMark, FetchNote, FetchPlan, Fetched, Fetching,
     Outcome, Quota, Sought, SourceId, Why,
@@ -272,4 +272,33 @@ async fn what_is_fetched_is_sent_on_answered_and_never_refused() {
         matches!(events.last(), Some(Event::Queued { .. })),
         "{events:?}"
     );
+}
+
+/// Several letters are one step, and each is told where it was filed, and nowhere else.
+#[tokio::test]
+async fn letters_filed_straight_tell_where_they_are() {
+    let world = World::with(&["ada"], rules()).await;
+    let ada = world.account("ada").await;
+    let mut fetching = ada.fetching(SOURCE).await.unwrap();
+    let filed = [(1, "Old", 1), (2, "Old/Work", 1), (3, "Old", 2)];
+    for (number, mailbox, _) in filed {
+        let one = Fetched {
+            into: FetchInto::Mailbox {
+                name: mailbox.into(),
+                role: None,
+            },
+            ..fetched(number)
+        };
+        message(&mut fetching, number, one).await.unwrap();
+    }
+    fetching.commit().await.unwrap();
+    for (number, mailbox, uid) in filed {
+        let sought = Sought::Words(vec![number.to_string()]);
+        let told = world.post.journeys(&sought, Timestamp::utc(0), None).await;
+        let told = told.unwrap();
+        let events: Vec<_> = told.iter().flat_map(|one| &one.step.events).collect();
+        let (mailbox, uid) = (mailbox.to_owned(), Uid::new(uid).unwrap());
+        assert_eq!(events.len(), 2, "{events:?}");
+        assert_eq!(events[1], &Event::Filed { mailbox, uid });
+    }
 }

@@ -1,7 +1,7 @@
 //! Where addresses lead.
 
-use mail::{Address, ForwardPath, Host};
-use post::{Alias, AliasSource, Route, Rules, Why};
+use mail::{Address, ForwardPath, Host, LocalPart};
+use post::{Alias, AliasFile, AliasName, AliasSource, Route, Rules, Why};
 
 use crate::world::{World, address, rules, told};
 
@@ -149,4 +149,57 @@ async fn the_directory_refuses_what_makes_no_sense() {
     post.add_domain(&host("example.net")).await.unwrap();
     assert_eq!(post.domains().len(), 2);
     assert_eq!(world.again().await.post.domains().len(), 2);
+}
+
+/// A file of aliases: a name and where it leads, names without a domain as they are.
+fn file(world: &World, domain: Option<&str>, lines: &[(&str, &str)]) {
+    let name = |text: &str| match text.contains('@') {
+        true => AliasName::Address(Address::parse(text).unwrap()),
+        false => AliasName::Local(LocalPart::new(text).unwrap()),
+    };
+    let lines = lines.iter().map(|(from, to)| {
+        let targets = to.split(' ').map(name).collect();
+        (name(from), targets)
+    });
+    let domain = domain.map(|domain| Host::parse(domain).unwrap());
+    world.post.set_alias_file(AliasFile::new(domain, lines));
+}
+
+#[tokio::test]
+async fn aliases_of_a_file_give_way_to_all_others() {
+    let world = World::with(&["ada", "eve", "joe"], rules()).await;
+    let other = Host::parse("example.net").unwrap();
+    world.post.add_domain(&other).await.unwrap();
+    alias(&world, "team", &["ada"]).await;
+    let lines = [
+        ("Root", "ada eve"),
+        ("postmaster", "root"),
+        ("ada", "eve"),
+        ("team", "eve"),
+        ("joe@example.net", "joe"),
+        ("round", "about"),
+        ("about", "round"),
+        ("away", "x@a.example"),
+        ("both", "root x@a.example"),
+    ];
+    file(&world, Some("example.org"), &lines);
+    for (to, expected) in [
+        ("root", "ada eve"),
+        ("ROOT+cron", "ada eve"),
+        ("postmaster", "ada eve"),
+        ("ada", "ada"),
+        ("team", "ada"),
+        ("joe@example.net", "joe"),
+        ("root@example.net", "5.1.1"),
+        ("round", "5.4.6"),
+        // Nothing is sent from here.
+        ("away", "5.1.1"),
+        ("both", "ada eve"),
+    ] {
+        assert_eq!(route(&world, to), expected, "{to}");
+    }
+    // Names are of another domain, and what was there before is gone.
+    file(&world, Some("example.net"), &[("root", "joe@example.org")]);
+    assert_eq!(route(&world, "root@example.net"), "joe");
+    assert_eq!(route(&world, "root"), "5.1.1");
 }

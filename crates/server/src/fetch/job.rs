@@ -39,6 +39,19 @@ impl Tally {
         self.octets_came.fetch_add(octets, Ordering::Relaxed);
     }
 
+    /// So many octets have come.
+    pub(super) fn octets(&self, octets: u64) {
+        self.octets.fetch_add(octets, Ordering::Relaxed);
+        self.octets_came.fetch_add(octets, Ordering::Relaxed);
+    }
+
+    /// One that nobody had announced has come and is on the disk.
+    pub(super) fn taken(&self) {
+        self.expect(1, 0);
+        self.came(0);
+        self.filed(1);
+    }
+
     /// So many are on the disk.
     pub(super) fn filed(&self, messages: u64) {
         self.filed.fetch_add(messages, Ordering::Relaxed);
@@ -84,6 +97,8 @@ struct State {
     /// When it was last all fetched.
     last: Option<Timestamp>,
     trouble: Option<Trouble>,
+    /// What the source said to what it was asked.
+    said: Vec<String>,
     /// When it is asked again.
     next: Option<Timestamp>,
 }
@@ -136,6 +151,11 @@ impl Job {
         }
     }
 
+    /// What the source said.
+    pub(super) fn hear(&self, said: Vec<String>) {
+        lock(&self.state).said = said;
+    }
+
     pub(super) fn wait_until(&self, next: Timestamp) {
         lock(&self.state).next = Some(next);
     }
@@ -163,6 +183,7 @@ impl Job {
             "last": state.last.map(|last| last.seconds),
             "next": state.next.map(|next| next.seconds),
             "trouble": state.trouble.map(|trouble| trouble.told()),
+            "said": state.said,
         })
     }
 }

@@ -42,8 +42,11 @@ impl Line {
         S: Session<Ask: Send, Answer: Send> + Send + 'static,
         H: House<S> + 'static,
     {
-        let calling = calling(source)?;
-        let (socket, peer) = connect(source).await?;
+        let Reached {
+            calling,
+            socket,
+            peer,
+        } = reach(source).await?;
         let (told, end) = oneshot::channel();
         let driver = tokio::spawn(async move {
             let terms = Terms::new(Clock::start());
@@ -61,10 +64,34 @@ impl Line {
         let Ok(error) = (&mut self.end).await else {
             return Trouble::vanished(source, why);
         };
-        match error.certificate() {
-            Some(why) => Trouble::stranger(source, why),
-            None => Trouble::vanished(source, error),
-        }
+        broken(source, error)
+    }
+}
+
+/// A connection that has just been made.
+pub(super) struct Reached {
+    pub(super) calling: Calling,
+    pub(super) socket: Socket,
+    /// Whom it is with.
+    pub(super) peer: IpAddr,
+}
+
+/// Connects.
+pub(super) async fn reach(source: &Source) -> Result<Reached, Trouble> {
+    let calling = calling(source)?;
+    let (socket, peer) = connect(source).await?;
+    Ok(Reached {
+        calling,
+        socket,
+        peer,
+    })
+}
+
+/// Why a connection came to an end that nobody wanted.
+pub(super) fn broken(source: &Source, error: net::Error) -> Trouble {
+    match error.certificate() {
+        Some(why) => Trouble::stranger(source, why),
+        None => Trouble::vanished(source, error),
     }
 }
 

@@ -52,6 +52,9 @@ pub struct Source {
     pub sieve: bool,
     /// The header field that tells whom each message is for (multidrop).
     pub envelope: Option<String>,
+    /// Domains here whose mail is asked for; only with ETRN and ODMR.
+    #[serde(default)]
+    pub domains: Vec<String>,
 }
 
 /// What is spoken with a source.
@@ -62,6 +65,10 @@ pub enum SourceProtocol {
     Pop3,
     /// RFC 9051, RFC 3501.
     Imap,
+    /// RFC 1985: the host sends what it keeps for our domains over connections of its own.
+    Etrn,
+    /// RFC 2645: the same over the connection that we have made, which turns round.
+    Odmr,
 }
 
 /// How a connection to a source is encrypted.
@@ -130,6 +137,8 @@ impl SourceProtocol {
         match self {
             Self::Pop3 => "pop3",
             Self::Imap => "imap",
+            Self::Etrn => "etrn",
+            Self::Odmr => "odmr",
         }
     }
 
@@ -141,7 +150,18 @@ impl SourceProtocol {
             (Self::Pop3, _) => 110,
             (Self::Imap, When::Implicit) => 993,
             (Self::Imap, _) => 143,
+            (Self::Etrn, When::Implicit) => 465,
+            (Self::Etrn, _) => 25,
+            // RFC 2645 §4
+            (Self::Odmr, _) => 366,
         }
+    }
+
+    /// True if mail comes by itself once it is asked for: there is no account, and nothing to be
+    /// remembered.
+    #[must_use]
+    pub const fn is_asked_for(self) -> bool {
+        matches!(self, Self::Etrn | Self::Odmr)
     }
 }
 
@@ -174,6 +194,7 @@ impl Source {
             },
             sieve: true,
             envelope: None,
+            domains: Vec::new(),
         }
     }
 

@@ -93,7 +93,7 @@ impl House<Session> for Desk {
                 (self.envelope, self.draft) = (None, None);
                 Ok(())
             }
-            Ask::Sasl(_) | Ask::Verify(_) => Ok(()),
+            Ask::Sasl(_) | Ask::Verify(_) | Ask::Flush(_) => Ok(()),
         };
         match done {
             Ok(()) => Answer::Done,

@@ -466,6 +466,8 @@ impl House<Client> for Postman<'_> {
                 self.failure = Some(failure);
                 Answer::Heard
             }
+            // It is never asked for.
+            Ask::Told(..) => Answer::Heard,
         }
     }
 }

@@ -43,6 +43,7 @@ impl House<Client> for Postman {
                 self.failure = Some(failure);
                 Answer::Heard
             }
+            Ask::Told(..) => Answer::Heard,
         }
     }
 }

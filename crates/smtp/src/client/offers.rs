@@ -1,9 +1,11 @@
 //! What a server offers, as its reply to EHLO or LHLO says (RFC 5321 §4.1.1.1).
 
+use wire::sasl::Mechanism;
+
 use crate::Reply;
 
 /// What a server offers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Offers {
     pub(super) pipelining: bool,
     pub(super) eight_bit: bool,
@@ -12,8 +14,10 @@ pub(super) struct Offers {
     pub(super) smtputf8: bool,
     pub(super) dsn: bool,
     pub(super) starttls: bool,
-    /// AUTH PLAIN.
-    pub(super) plain: bool,
+    /// Mechanisms of AUTH that we know.
+    pub(super) mechanisms: Vec<Mechanism>,
+    pub(super) etrn: bool,
+    pub(super) atrn: bool,
     pub(super) size: bool,
     /// The most octets it takes, where it says.
     pub(super) octets_max: Option<u64>,
@@ -34,7 +38,9 @@ impl Offers {
                 Some("SMTPUTF8") => offers.smtputf8 = true,
                 Some("DSN") => offers.dsn = true,
                 Some("STARTTLS") => offers.starttls = true,
-                Some("AUTH") => offers.plain |= words.any(|word| word == "PLAIN"),
+                Some("AUTH") => offers.mechanisms.extend(words.filter_map(Mechanism::parse)),
+                Some("ETRN") => offers.etrn = true,
+                Some("ATRN") => offers.atrn = true,
                 Some("SIZE") => {
                     offers.size = true;
                     // RFC 1870 §4

@@ -48,6 +48,10 @@ impl Session {
             Command::Help(_) => self.help(),
             Command::Quit => self.quit(),
             Command::StartTls => self.start_tls(),
+            Command::Etrn(host) => self.etrn(host),
+            Command::Atrn(_) => {
+                self.refuse(verb, reply(502, (5, 5, 1), "ATRN is not offered"));
+            }
             Command::Auth { mechanism, initial } => self.auth(&mechanism, initial.as_deref()),
         }
     }
@@ -135,6 +139,7 @@ impl Session {
         offer(policy.smtputf8, "SMTPUTF8");
         offer(policy.dsn, "DSN");
         offer(self.may_start_tls(), "STARTTLS");
+        offer(policy.etrn_max > 0, "ETRN");
         let mechanisms: Vec<&str> = self.mechanisms().map(|one| one.name()).collect();
         offer(
             !mechanisms.is_empty(),
@@ -321,6 +326,43 @@ impl Session {
                 self.reply(Verb::Vrfy, reply(252, (2, 5, 0), perhaps));
             }
         }
+    }
+
+    // RFC 1985 §5
+    fn etrn(&mut self, host: String) {
+        if self.policy.etrn_max == 0 {
+            let refusal = reply(502, (5, 5, 1), "ETRN is not offered");
+            return self.refuse(Verb::Etrn, refusal);
+        }
+        // Neither subdomains nor queues by their names (RFC 1985 §5.3).
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "-.".contains(letter);
+        if !host.contains('.') || !host.chars().all(plain) {
+            let refusal = reply(501, (5, 5, 4), "Expected the whole name of a host");
+            return self.refuse(Verb::Etrn, refusal);
+        }
+        if self.flushes >= self.policy.etrn_max {
+            let refusal = reply(458, (4, 7, 0), "No more of these on this connection");
+            return self.refuse(Verb::Etrn, refusal);
+        }
+        self.flushes += 1;
+        self.put(Ask::Flush(host.clone()), Awaiting::Flush(host));
+    }
+
+    // RFC 1985 §5.1
+    pub(super) fn flush_answered(&mut self, host: &str, answer: Answer) {
+        let told = match answer {
+            Answer::Started(0) => {
+                let text = format!("OK, no messages waiting for node {host}");
+                reply(251, (2, 0, 0), text)
+            }
+            Answer::Started(count) => {
+                let text = format!("OK, {count} pending messages for node {host} started");
+                reply(253, (2, 0, 0), text)
+            }
+            Answer::Refused(refusal) => fitted(Verb::Etrn, &refusal),
+            _ => fitted(Verb::Etrn, &unanswered()),
+        };
+        self.reply(Verb::Etrn, told);
     }
 
     fn help(&mut self) {

@@ -57,6 +57,7 @@ impl Scene {
                     "body" => policy.body_timeout = Duration::from_secs(u64::from(value)),
                     "faults" => policy.faults_max = value,
                     "refused" => policy.refused_recipients_max = value,
+                    "etrn" => policy.etrn_max = value,
                     "decline" => {
                         let code = u16::try_from(value).unwrap_or(554);
                         policy.refusal = Some(refusal(code, "No service for you"));
@@ -174,6 +175,14 @@ impl House<Session> for Scene {
                 self.body.clear();
                 self.recipients.clear();
                 Answer::Done
+            }
+            Ask::Flush(host) => {
+                self.heard.push(format!("flush {host}"));
+                match host.as_str() {
+                    "busy.example" => Answer::Started(14),
+                    "idle.example" => Answer::Started(0),
+                    _ => Answer::Refused(refusal(459, "This is not yours")),
+                }
             }
             Ask::Verify(name) => {
                 self.heard.push(format!("verify {name}"));

@@ -92,6 +92,10 @@ pub(super) const WORDS: &[Word] = &[
         &["fetchlimit"],
         Kind::Number(|entry, most| entry.messages_max = Some(most).filter(|most| *most > 0)),
     ),
+    word(
+        &["fetchdomains"],
+        Kind::List(|entry, list| entry.domains = list),
+    ),
     dropped(
         &["uidl"],
         0,
@@ -142,7 +146,7 @@ pub(super) const WORDS: &[Word] = &[
     dropped(&["sslcert", "sslkey"], 1, CLIENT_CERTIFICATE),
     dropped(&["sslcertpath"], 1, "`ca` names one file with authorities"),
     dropped(&["sslcommonname"], 1, "`fingerprint` names the certificate"),
-    dropped(&["smtp", "smtphost", "fetchdomains"], LIST, NOT_SMTP),
+    dropped(&["smtp", "smtphost"], LIST, NOT_SMTP),
     dropped(&["smtpaddress", "smtpname"], 1, NOT_SMTP),
     dropped(&["antispam"], LIST, "nothing that is fetched is refused"),
     dropped(&["mda"], 1, "mail is filed by the account's own script"),
