@@ -23,6 +23,7 @@ mod pop3;
 mod raw;
 mod relay;
 mod search;
+mod sieve;
 mod smtp;
 mod syncs;
 mod table;
@@ -31,7 +32,8 @@ mod target;
 use table::Table;
 
 /// Runs one bench: `smtp`, `relay`, `imap`, `idle`, `mailbox` (the part of `imap` with large
-/// mailboxes, beside the peer or alone), `lists`, `search`, `backup`, `message` or `store`.
+/// mailboxes, beside the peer or alone), `lists`, `search`, `sieve`, `backup`, `message` or
+/// `store`.
 pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     if let [room @ ("message" | "store"), rows @ ..] = words {
         let bench = if *room == "store" {
@@ -64,22 +66,30 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
             mailbox::run(&build(root)?, folder.path(), rounds, Some(only), &mut table)?;
         }
         ["search"] => search::run(&build(root)?, folder.path(), rounds, &mut table)?,
+        ["sieve"] => {
+            let bench = ["bench", "--package", "sieve", "--bench", "running"];
+            crate::tools::cargo(root, &bench, &[])?;
+            sieve::run(&build(root)?, folder.path(), rounds, &mut table)?;
+        }
         ["peer"] => {
             let peer = peer::Peer::start(&folder.path().join("peer"))?;
             smtp::rows(peer.target(), folder.path(), &mut table)?;
             imap::rows(peer.target(), &mut table)?;
         }
         _ => bail!(
-            "benches: smtp, relay, imap, idle, mailbox [caramel|peer], lists, search, backup, \
-             message, store; and peer"
+            "benches: smtp, relay, imap, idle, mailbox [caramel|peer], lists, search, sieve, \
+             backup, message, store; and peer"
         ),
     }
     println!("{table}");
     Ok(())
 }
 
-/// Builds the program as it is released, and says where it is.
+/// Builds the program as it is released, and says where it is; `CARAMEL_BIN` names another.
 fn build(root: &Path) -> Result<PathBuf> {
+    if let Some(binary) = std::env::var_os("CARAMEL_BIN") {
+        return Ok(binary.into());
+    }
     crate::tools::cargo(root, &["build", "--release", "--package", "caramel"], &[])?;
     let built =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
