@@ -157,8 +157,8 @@ fn an_active_script_outlives_a_server_that_is_killed() {
     assert!(said.contains("MESSAGES 1"), "{said}");
 }
 
-/// Scripts that would take for ever are ended at their limits, the log says which script, which line
-/// and why, and the letter is in the inbox.
+/// Scripts that would take for ever are ended at their limits, the log says which script, which
+/// line and why, and the letter is in the inbox.
 #[test]
 fn scripts_without_an_end_lose_no_letter() {
     let server = Server::start().unwrap();

@@ -1,5 +1,5 @@
-//! A script applied to messages that are in a mailbox already: what it would do with each, and, where
-//! that is wanted, done through the doors that clients use, so that it can be undone.
+//! A script applied to messages that are in a mailbox already: what it would do with each, and,
+//! where that is wanted, done through the doors that clients use, so that it can be undone.
 //!
 //! `keep` leaves a message where it is, `fileinto` moves it (copies it where something else keeps
 //! it), `discard` removes it. Flags are added, and none is taken away. Nothing is sent: no

@@ -1,5 +1,5 @@
-//! A message's header taken apart once, for all tests that look at it: where each field is, and what
-//! tests see of it once one has asked.
+//! A message's header taken apart once, for all tests that look at it: where each field is, and
+//! what tests see of it once one has asked.
 
 use std::sync::OnceLock;
 
@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn fields_are_found_by_name_and_read_once() {
-        let header = b"To: Ada <ada@a.example>, g: b@c;\r\nSubject: =?utf-8?q?=C3=A9?=\r\n x \r\nTO: d@e\r\n\r\n";
+        let header = b"To: Ada <ada@a.example>, g: b@c;\r\nSubject: =?utf-8?q?=C3=A9?=\r\n x \r\n\
+            TO: d@e\r\n\r\n";
         let fields = Fields::read(header);
         let texts: Vec<&str> = fields.named("subject").map(Field::text).collect();
         assert_eq!(texts, ["é x"]);

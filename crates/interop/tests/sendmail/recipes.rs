@@ -1,5 +1,5 @@
-//! Rc files of procmail of the kinds people have, as scripts: the same letters are filed by Debian's
-//! procmail and by `caramel deliver`, and each has to be in the same folders afterwards.
+//! Rc files of procmail of the kinds people have, as scripts: the same letters are filed by
+//! Debian's procmail and by `caramel deliver`, and each has to be in the same folders afterwards.
 //!
 //! What is not carried is a list in the table below. The programs that these files call are none,
 //! and what is weighed or searched everywhere is found in none of the letters: so procmail does

@@ -1,5 +1,5 @@
-//! Mutated scripts and letters: nothing panics, every run ends within its limits, and where a script
-//! fails the letter is kept.
+//! Mutated scripts and letters: nothing panics, every run ends within its limits, and where a
+//! script fails the letter is kept.
 //!
 //! Each input is made from its number alone. `cargo xtask fuzz sieve` runs millions in release.
 #![expect(clippy::indexing_slicing, clippy::print_stdout, reason = "a test")]

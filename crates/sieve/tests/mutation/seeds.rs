@@ -12,8 +12,10 @@ pub(crate) const HEAD: &str = "require [\"body\",\"comparator-i;ascii-numeric\",
 pub(crate) const STATEMENTS: &[&str] = &[
     "if header :contains \"Subject\" \"a\" { fileinto \"x\"; }\n",
     "if header :matches [\"To\",\"Cc\"] \"*@*.*\" { set \"a\" \"${1}${2}\"; }\n",
-    "if header :regex \"Subject\" \"^(a|b)*\\\\[(.*)\\\\]$\" { fileinto :create \"l/${2}\"; stop; }\n",
-    "if address :domain :is \"From\" \"b.example\" { keep; } elsif true { discard; } else { stop; }\n",
+    "if header :regex \"Subject\" \"^(a|b)*\\\\[(.*)\\\\]$\" \
+     { fileinto :create \"l/${2}\"; stop; }\n",
+    "if address :domain :is \"From\" \"b.example\" { keep; } \
+     elsif true { discard; } else { stop; }\n",
     "if address :user \"To\" \"ada\" { addflag [\"\\\\Seen\", \"$x\"]; }\n",
     "if address :detail :value \"ge\" :comparator \"i;ascii-numeric\" \"To\" \"3\" { keep; }\n",
     "if envelope :matches \"from\" \"*@*\" { redirect :copy \"${1}@c.example\"; }\n",
@@ -23,7 +25,8 @@ pub(crate) const STATEMENTS: &[&str] = &[
     "if body :raw :regex \"h(e|l)+o\" { discard; }\n",
     "if body :content \"text/html\" :contains [\"a\",\"b\"] { setflag \"a b c\"; }\n",
     "if body :text :matches \"*x*y*z*\" { keep; }\n",
-    "foreverypart { if header :mime :type \"Content-Type\" \"text\" { extracttext :first 9 \"t\"; } }\n",
+    "foreverypart { if header :mime :type \"Content-Type\" \"text\" \
+     { extracttext :first 9 \"t\"; } }\n",
     "foreverypart :name \"o\" { foreverypart { break :name \"o\"; } }\n",
     "foreverypart { foreverypart { foreverypart { set \"a\" \"${a}${a}x\"; } } }\n",
     "foreverypart { replace \"gone ${a}\"; }\n",
@@ -141,15 +144,17 @@ pub(crate) const WORDS: &[&str] = &[
 
 pub(crate) const LETTERS: &[&str] = &[
     "",
-    "From: a@b.example\r\nTo: ada+x@b.example\r\nSubject: [list] a\r\nDate: Fri, 27 Nov 2026 12:00:00 \
-     +0100\r\nMessage-ID: <1@b>\r\n\r\nhello a\r\n",
+    "From: a@b.example\r\nTo: ada+x@b.example\r\nSubject: [list] a\r\n\
+     Date: Fri, 27 Nov 2026 12:00:00 +0100\r\nMessage-ID: <1@b>\r\n\r\nhello a\r\n",
     "Received: x; Fri, 27 Nov 2026 12:00:00 +0000\r\nReceived: y; z\r\nFrom: =?utf-8?q?=C3=A9?= \
      <a@b.example>\r\nSubject: folded\r\n subject\r\nX-A: 1\r\n\r\n",
     "Content-Type: multipart/mixed; boundary=b\r\nSubject: parts\r\n\r\n--b\r\nContent-Type: \
      text/plain\r\n\r\nhello xyz\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>a b</p>\r\n--b\r\n\
      Content-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\nx\r\n--b--\r\n",
-    "Content-Type: multipart/alternative; boundary=\"c d\"\r\n\r\n--c d\r\n\r\n--c d\r\nContent-Type: \
-     text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n--c d--",
-    "Subject: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\nPrecedence: \
-     bulk\r\nAuto-Submitted: no\r\nTo: g: a@b, c@d;, \"e f\"@g\r\n\r\naaaaaaaaaaaaaaaaaaaa\r\n",
+    "Content-Type: multipart/alternative; boundary=\"c d\"\r\n\r\n--c d\r\n\r\n\
+     --c d\r\nContent-Type: text/plain; charset=iso-8859-1\r\n\
+     Content-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n--c d--",
+    "Subject: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n\
+     Precedence: bulk\r\n\
+     Auto-Submitted: no\r\nTo: g: a@b, c@d;, \"e f\"@g\r\n\r\naaaaaaaaaaaaaaaaaaaa\r\n",
 ];

@@ -460,7 +460,8 @@ mod tests {
             ("^From ada@", r#"envelope :matches "from" "ada@*""#),
             (
                 "^From.*peter",
-                "anyof(envelope :contains \"from\" \"peter\",\n    header :contains \"From\" \"peter\")",
+                "anyof(envelope :contains \"from\" \"peter\",\n    \
+                 header :contains \"From\" \"peter\")",
             ),
             (
                 "^From[ :].*x",
@@ -478,7 +479,8 @@ mod tests {
             ),
             (
                 "^From MAILER-DAEMON",
-                "anyof(envelope :is \"from\" \"\",\n    envelope :matches \"from\" \"MAILER-DAEMON*\")",
+                "anyof(envelope :is \"from\" \"\",\n    \
+                 envelope :matches \"from\" \"MAILER-DAEMON*\")",
             ),
         ] {
             assert_eq!(said(text), expected, "{text}");

@@ -43,7 +43,8 @@ fn says(text: &str, expected: &str) {
 #[test]
 fn recipes_are_commands() {
     says(
-        "MAILDIR=$HOME/Mail\n# Rust\n:0:\n* ^List-Id:.*rust-lang\n* ! ^Subject:.*spam\nlists/rust/\n\n\
+        "MAILDIR=$HOME/Mail\n# Rust\n:0:\n* ^List-Id:.*rust-lang\n* ! ^Subject:.*spam\n\
+         lists/rust/\n\n\
          :0 c\n! grace@example.net\n\n:0\n* > 100000\n/dev/null\n",
         r#"
 # Rust
