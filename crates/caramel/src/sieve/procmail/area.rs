@@ -149,7 +149,7 @@ fn native(way: &[Node], area: Area) -> Option<(How, Vec<String>)> {
         if all.iter().any(String::is_empty) {
             // An empty text is found in everything.
             let is_empty = start && end && all.iter().all(String::is_empty);
-            return is_empty.then(|| (How::Is, all));
+            return is_empty.then_some((How::Is, all));
         }
         return Some(match (start, end) {
             (true, true) => (How::Is, all),
@@ -362,10 +362,10 @@ impl Expression {
 /// All but the anchors.
 fn way_inside(way: &[Node], area: Area) -> &[Node] {
     let mut inside = way;
-    if area == (Area::Line { anchored: false }) {
-        if let [Node::Start | Node::Edge, rest @ ..] = inside {
-            inside = rest;
-        }
+    if area == (Area::Line { anchored: false })
+        && let [Node::Start | Node::Edge, rest @ ..] = inside
+    {
+        inside = rest;
     }
     while let [rest @ .., Node::End | Node::Edge] = inside {
         inside = rest;

@@ -410,11 +410,9 @@ impl<'a> Conversion<'a> {
             return Err("it ends a file that was put in, in a block".to_owned());
         }
         let mut steps = self.include(value)?;
-        if in_block {
-            if !ends(&steps) {
-                steps.extend(self.default_steps());
-                steps.push(Step::Stop);
-            }
+        if in_block && !ends(&steps) {
+            steps.extend(self.default_steps());
+            steps.push(Step::Stop);
         }
         Ok((steps, false))
     }
