@@ -69,7 +69,12 @@ fn confirmed() -> Result<bool, Complaint> {
     say(
         "Letters in damaged records are lost, unless you have a copy of the store to restore from.",
     )?;
-    say("Leave them out, so that everything else serves? [y/N]")?;
+    agreed("Leave them out, so that everything else serves?")
+}
+
+/// Asks whoever is there.
+pub(crate) fn agreed(question: &str) -> Result<bool, Complaint> {
+    say(&format!("{question} [y/N]"))?;
     let mut answer = String::new();
     std::io::stdin()
         .read_line(&mut answer)

@@ -15,12 +15,16 @@ use crate::complaint::Complaint;
 use crate::config::Config;
 use crate::input;
 
+mod apply;
 mod expect;
 mod house;
 mod kept;
+mod procmail;
 mod show;
 
+use apply::Application;
 use house::House;
+use procmail::Recipes;
 
 /// What is to be done with a script.
 #[derive(Debug, Subcommand)]
@@ -47,6 +51,19 @@ pub(crate) enum SieveCommand {
         /// The file.
         file: PathBuf,
     },
+    /// Makes a script of procmail's recipes.
+    ///
+    /// Folders below MAILDIR become mailboxes of the same names. What cannot be carried, such as a
+    /// program that is run, is reported with its line and why, and stands in the script as a
+    /// comment; so are lines whose meaning is the same but for a detail. It ends with 0 where all
+    /// is carried, and with 1 where something is not.
+    FromProcmail(Recipes),
+    /// Applies a script of an account to the messages that are in a mailbox already.
+    ///
+    /// `keep` leaves a message where it is, `fileinto` moves it there, `discard` removes it; flags
+    /// are added. Nothing is sent, answered or refused: that is counted, and the message stays.
+    /// What is done can be undone: `caramel undo ADDRESS`. A second time nothing is left to do.
+    Apply(Application),
     /// Gives an account a script, in the place of one of the same name.
     ///
     /// A text that is no script is not taken, nor one that requires what delivery does not carry
@@ -149,6 +166,7 @@ pub(crate) fn run_without_configuration(command: &SieveCommand) -> Option<Result
         SieveCommand::Check { scripts } => check(scripts),
         SieveCommand::Run(trial) => try_out(trial),
         SieveCommand::Test { file } => expect::run(file),
+        SieveCommand::FromProcmail(recipes) => procmail::run(recipes),
         _ => return None,
     })
 }
@@ -156,6 +174,7 @@ pub(crate) fn run_without_configuration(command: &SieveCommand) -> Option<Result
 /// Does what was asked of an account's scripts.
 pub(crate) fn run(config: &Config, command: &SieveCommand) -> Result<(), Complaint> {
     match command {
+        SieveCommand::Apply(application) => apply::run(config, application),
         SieveCommand::Put {
             account,
             file,
@@ -168,7 +187,10 @@ pub(crate) fn run(config: &Config, command: &SieveCommand) -> Result<(), Complai
         SieveCommand::Deactivate { account } => kept::activate(config, account, None),
         SieveCommand::Rm { account, name } => kept::remove(config, account, name),
         SieveCommand::Rename { account, name, new } => kept::rename(config, account, (name, new)),
-        SieveCommand::Check { .. } | SieveCommand::Run(_) | SieveCommand::Test { .. } => Ok(()),
+        SieveCommand::Check { .. }
+        | SieveCommand::Run(_)
+        | SieveCommand::Test { .. }
+        | SieveCommand::FromProcmail(_) => Ok(()),
     }
 }
 

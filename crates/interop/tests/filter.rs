@@ -225,3 +225,67 @@ fn scripts_of_the_house_run_before_and_after() {
     let status = imap.imap("STATUS Junk (MESSAGES)").unwrap().concat();
     assert!(status.contains("MESSAGES 1"), "{status}");
 }
+
+/// Scripts that would take for ever are ended at their limits, the log says which script, which
+/// line and why, and the letter is in the inbox.
+#[test]
+fn scripts_without_an_end_lose_no_letter() {
+    let server = Server::start().unwrap();
+    let ada = "ada@test.localhost";
+    let search = "if body :raw :regex \"(x+x+)+(x+x+)+(x|xx)*[a-w]y\" { discard; stop; }\r\n";
+    let doubled = "set \"a\" \"${a}${a}\";\r\n".repeat(40);
+    let glob = "if string :matches \"${a}\" \"*x*x*x*x*x*x*x*x*x*y\" { discard; }\r\n".repeat(400);
+    let loops = "if header :mime :contains \"Subject\" [\"a\", \"b\"] { discard; }\r\n".repeat(80);
+    let scripts = [
+        (
+            "searches",
+            format!("require [\"body\", \"regex\"];\r\n{}", search.repeat(300)),
+            "too many steps",
+        ),
+        (
+            "grows",
+            format!("require \"variables\";\r\nset \"a\" \"xxxxxxxx\";\r\n{doubled}{glob}"),
+            "too many steps",
+        ),
+        (
+            "loops",
+            format!("require [\"foreverypart\", \"mime\"];\r\nforeverypart {{\r\n{loops}}}\r\n"),
+            "too many steps",
+        ),
+        (
+            "includes",
+            "require \"include\";\r\ninclude \"includes\";\r\ninclude \"includes\";\r\ndiscard;\r\n"
+                .to_owned(),
+            "include",
+        ),
+    ];
+    let part = "--b\r\nContent-Type: text/plain\r\n\r\nhello\r\n";
+    let letter = format!(
+        "Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{}{}\r\n{}--b--\r\n",
+        part,
+        ("x".repeat(900) + "\r\n").repeat(110),
+        part.repeat(1500),
+    );
+    for (at, (name, text, why)) in scripts.into_iter().enumerate() {
+        let words = ["sieve", "put", ada, "-", "--name", name, "--activate"];
+        server.command(&words, &text).unwrap();
+        let (mut lmtp, _) = Talk::open(server.address("lmtp", Tls::None)).unwrap();
+        lmtp.smtp("LHLO test.localhost").unwrap();
+        let reply = lmtp
+            .deliver("guest@elsewhere.example", &[ada], &letter)
+            .unwrap();
+        assert!(reply.starts_with("250"), "{name}: {reply}");
+        let (mut imap, _) = Talk::open(server.address("imap", Tls::Starttls)).unwrap();
+        imap.imap_login(ada, "secret").unwrap();
+        let said = imap.imap("STATUS INBOX (MESSAGES)").unwrap().concat();
+        let expected = format!("(MESSAGES {})", at + 1);
+        assert!(said.contains(&expected), "{name}: {said}\n{}", server.log());
+        let log = server.log();
+        let told = log.lines().find(|line| {
+            line.contains("a script failed; the message is kept")
+                && line.contains(&format!("{name}:"))
+        });
+        let told = told.unwrap_or_else(|| panic!("{name}: {log}"));
+        assert!(told.contains(why), "{told}");
+    }
+}

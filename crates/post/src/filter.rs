@@ -126,7 +126,7 @@ pub(crate) struct Filing {
     name: Option<String>,
     /// Makes the mailbox of this name where there is none.
     create: bool,
-    flags: FlagSet,
+    pub(crate) flags: FlagSet,
     /// Which of the changed messages it is, where it is one.
     changed: Option<usize>,
 }
@@ -359,7 +359,20 @@ impl Plan {
 }
 
 impl Filing {
-    fn of(filing: sieve::Filing, changed: Option<usize>) -> Self {
+    /// The mailbox that is there for it.
+    pub(crate) fn found(&self, ledger: &Ledger) -> Option<MailboxId> {
+        let there = |id: &MailboxId| ledger.folder(*id).is_ok();
+        let by_name = || ledger.target(self.name.as_deref()?).ok();
+        let by_role = || ledger.of_role(self.role?);
+        self.id.filter(there).or_else(by_role).or_else(by_name)
+    }
+
+    /// The name under which one is made where there is none.
+    pub(crate) fn made(&self) -> Option<&str> {
+        self.name.as_deref().filter(|_| self.create)
+    }
+
+    pub(crate) fn of(filing: sieve::Filing, changed: Option<usize>) -> Self {
         Self {
             id: filing.mailbox_id.as_deref().and_then(MailboxId::parse),
             role: filing.special_use.as_deref().and_then(role),
@@ -478,7 +491,7 @@ pub(crate) fn end_of(now: Timestamp, seconds: u64) -> Timestamp {
 }
 
 /// The row of a script that another includes.
-fn named(ledger: &Ledger, name: &str) -> Option<(ScriptName, crate::tables::ScriptRow)> {
+pub(crate) fn named(ledger: &Ledger, name: &str) -> Option<(ScriptName, crate::tables::ScriptRow)> {
     let name = ScriptName::parse(name)?;
     let row = *ledger.scripts.get(&name)?;
     Some((name, row))

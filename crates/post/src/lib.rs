@@ -70,6 +70,7 @@ mod access;
 mod account;
 mod allowance;
 mod append;
+mod applied;
 mod arranged;
 mod audit;
 mod backup;
@@ -134,6 +135,7 @@ mod undo;
 
 pub use account::Account;
 pub use append::{Append, Appended};
+pub use applied::{Applied, Apply};
 pub use audit::{AtOnce, Audit, AuditStatus, Difference, Findings, Kind, Pace};
 pub use backup::{AccountContents, Inventory, MailboxContents, StoredBody, stored_body};
 pub use budget::MailboxMemory;

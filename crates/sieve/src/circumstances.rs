@@ -1,11 +1,13 @@
 //! What a script is told of the message and of how it came.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use mail::{Address, FlagSet, Recipient, Ret, ReversePath, Timestamp};
 use message::{Header, Outline, Part};
+
+use crate::fields::Fields;
 
 /// A message with its outline.
 #[derive(Clone, Debug)]
@@ -18,6 +20,8 @@ pub struct Letter {
     header: Option<Bytes>,
     /// The whole, where that was asked for since the last change.
     whole: Option<Bytes>,
+    /// The header's fields, where they were asked for since.
+    fields: OnceLock<Fields>,
 }
 
 impl Letter {
@@ -30,6 +34,7 @@ impl Letter {
             behind: 0,
             header: None,
             whole: None,
+            fields: OnceLock::new(),
         }
     }
 
@@ -93,6 +98,7 @@ impl Letter {
     pub(crate) fn set_header(&mut self, header: Vec<u8>) {
         self.header = Some(header.into());
         self.whole = None;
+        self.fields = OnceLock::new();
     }
 
     /// The message as it is now.
@@ -115,14 +121,26 @@ impl Letter {
         }
     }
 
+    /// The fields of a part's header; those of the message's own are taken apart once.
+    pub(crate) fn fields_of(&self, part: &Part) -> Cow<'_, Fields> {
+        if part.header == self.root().header {
+            let fields = self.fields.get_or_init(|| Fields::read(self.header()));
+            return Cow::Borrowed(fields);
+        }
+        Cow::Owned(Fields::read(part.header.of(&self.octets)))
+    }
+
     /// The values of all fields with this name, decoded, trimmed and on one line.
     pub(crate) fn values(header: &[u8], name: &str) -> Vec<String> {
         let fields = Header::parse(header).filter(|field| field.is(name));
-        let values = fields.map(|field| match message::decode_words(&field.unfolded()) {
-            Cow::Borrowed(text) => text.trim().to_owned(),
-            Cow::Owned(text) => text.trim().to_owned(),
-        });
-        values.collect()
+        fields.map(|field| Self::shown(field.value)).collect()
+    }
+
+    /// A field's value, decoded, trimmed and on one line.
+    pub(crate) fn shown(value: &[u8]) -> String {
+        message::decode_words(&message::unfold(value))
+            .trim()
+            .to_owned()
     }
 
     /// The part with this number, counted from the outside in and from the first to the last.

@@ -37,6 +37,7 @@ mod compare;
 mod date;
 mod extension;
 mod fault;
+mod fields;
 mod language;
 mod lexer;
 mod limits;

@@ -25,6 +25,7 @@ mod pop3;
 mod raw;
 mod relay;
 mod search;
+mod sieve;
 mod smtp;
 mod syncs;
 mod table;
@@ -34,7 +35,7 @@ use table::Table;
 
 /// Runs one bench: `smtp`, `relay`, `fairness` (our server alone), `fetch` (beside fetchmail and
 /// getmail), `imap`, `idle`, `mailbox` (the part of `imap` with large mailboxes, beside the peer or
-/// alone), `lists`, `search`, `backup`, `message` or `store`.
+/// alone), `lists`, `search`, `sieve`, `backup`, `message` or `store`.
 pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
     if let [room @ ("message" | "store"), rows @ ..] = words {
         let bench = if *room == "store" {
@@ -69,6 +70,11 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
             mailbox::run(&build(root)?, folder.path(), rounds, Some(only), &mut table)?;
         }
         ["search"] => search::run(&build(root)?, folder.path(), rounds, &mut table)?,
+        ["sieve"] => {
+            let bench = ["bench", "--package", "sieve", "--bench", "running"];
+            crate::tools::cargo(root, &bench, &[])?;
+            sieve::run(&build(root)?, folder.path(), rounds, &mut table)?;
+        }
         ["peer"] => {
             let peer = peer::Peer::start(&folder.path().join("peer"))?;
             smtp::rows(peer.target(), folder.path(), &mut table)?;
@@ -76,7 +82,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
         }
         _ => bail!(
             "benches: smtp, relay, fairness, fetch, imap, idle, mailbox [caramel|peer], lists, \
-             backup, message, store; and peer"
+             search, sieve, backup, message, store; and peer"
         ),
     }
     println!("{table}");

@@ -1,4 +1,5 @@
-//! The big run of mutated messages; what is done with each is in the room `message` itself.
+//! The big runs of mutated messages, and of mutated scripts; what is done with each is in the rooms
+//! `message` and `sieve` themselves.
 
 use std::path::Path;
 use std::thread;
@@ -9,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 const INPUTS: u64 = 1_000_000;
 
 /// Runs `--inputs N` inputs from number `--seed S` on, on all processors.
-pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
+pub(crate) fn run(root: &Path, room: &str, words: &[&str]) -> Result<()> {
     let (mut inputs, mut seed) = (INPUTS, 0);
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -20,7 +21,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
         match *word {
             "--inputs" => inputs = number?,
             "--seed" => seed = number?,
-            _ => bail!("usage: cargo xtask fuzz message [--inputs N] [--seed S]"),
+            _ => bail!("usage: cargo xtask fuzz {room} [--inputs N] [--seed S]"),
         }
     }
     let threads = thread::available_parallelism().map_or(1, usize::from);
@@ -28,12 +29,16 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
         "test",
         "--release",
         "--package",
-        "message",
+        room,
         "--test",
         "mutation",
         "--",
     ];
-    let only = ["--nocapture", "mutated_messages_are_read"];
+    let name = match room {
+        "sieve" => "mutated_scripts_are_run",
+        _ => "mutated_messages_are_read",
+    };
+    let only = ["--nocapture", name];
     let environment = [
         ("CARAMEL_FUZZ_INPUTS", inputs.to_string()),
         ("CARAMEL_FUZZ_SEED", seed.to_string()),

@@ -36,9 +36,11 @@ cargo xtask bench idle         ten thousand connections that wait: what each tak
                                are told
 cargo xtask bench lists        SORT and THREAD of long lists, beside the same
 cargo xtask bench search       searching text, what the index spares and costs, beside Dovecot
+cargo xtask bench sieve        fifty filter rules: alone, and at delivery beside Dovecot
 cargo xtask bench message      reading messages beside mail-parser and mailparse
 cargo xtask bench store        durable commits a second beside what the disk could do
 cargo xtask fuzz message       mutated messages, in release: [--inputs N] [--seed S]
+cargo xtask fuzz sieve         mutated scripts and messages, likewise
 cargo xtask sim                seeded worlds: [--seeds N] [--from S] [--seed S]; with --paths each
                                operation of each path fails once; with --planted [--seeds N]
                                [NAME…] defects are planted in a copy, and looked for in N worlds";
@@ -82,7 +84,7 @@ fn run(words: &[&str]) -> Result<()> {
         ["test"] => test::run(&root),
         ["bench", words @ ..] => bench::run(&root, words),
         ["sim", words @ ..] => sim::run(&root, words),
-        ["fuzz", "message", words @ ..] => fuzz::run(&root, words),
+        ["fuzz", room @ ("message" | "sieve"), words @ ..] => fuzz::run(&root, room, words),
         _ => bail!("usage:\n{USAGE}"),
     }
 }

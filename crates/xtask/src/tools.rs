@@ -24,6 +24,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("opendkim-testmsg", "opendkim-tools"),
     ("openssl", "openssl"),
     ("postfix", "postfix"),
+    ("procmail", "procmail"),
     ("python3", "python3"),
     ("s-nail", "s-nail"),
     ("sieve-connect", "sieve-connect"),

@@ -168,6 +168,72 @@ fn postfix_delivers_by_it_and_scripts_are_run() {
     );
 }
 
+/// A user's own `.forward` has the command as documented. Where Postfix looks for that file is said
+/// by its own setting: no home folder on this machine is written to.
+#[test]
+fn a_forward_file_delivers_by_it() {
+    let machine = Machine::start("");
+    with_script(&machine);
+    let alias = ["alias", "add", "games@test.localhost", ADA];
+    machine.server.command(&alias, "").unwrap();
+    let folder = tempfile::TempDir::new().unwrap();
+    let open = |path: &Path, mode: u32| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let forward = folder.path().join("games.forward");
+    let line = format!(
+        "\"|{} -C {}\"\n",
+        machine.program("deliver").display(),
+        machine.config().display()
+    );
+    fs::write(&forward, line).unwrap();
+    open(folder.path(), 0o755);
+    open(&forward, 0o644);
+    // It has to belong to the user it is for, or is not read.
+    let id = |word: &str| {
+        let output = std::process::Command::new("id")
+            .args([word, "games"])
+            .output();
+        String::from_utf8(output.unwrap().stdout)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap()
+    };
+    std::os::unix::fs::chown(&forward, Some(id("-u")), Some(id("-g"))).unwrap();
+    let postfix = Postfix::start(&format!(
+        "mydestination = far.example\nlocal_recipient_maps =\nnotify_classes =\n\
+         forward_path = {}/$user.forward\nrecipient_delimiter = +\nrelayhost = [127.0.0.1]:9",
+        folder.path().display()
+    ));
+    for (to, subject) in [("games", "tea"), ("games+lists", "other")] {
+        let to = format!("{to}@far.example");
+        let mut command = postfix.sendmail(&["-f", "bob@b.example", &to]);
+        let letter = format!("From: bob@b.example\nSubject: {subject}\n\nat five\n");
+        let (code, said) = feed(&mut command, &letter);
+        assert_eq!(code, Some(0), "{said}");
+    }
+    let arrived = |mailbox: &str| {
+        wait(|| {
+            let log = postfix.log();
+            assert!(
+                !log.contains("status=bounced") && !log.contains("status=deferred"),
+                "{log}"
+            );
+            Some(machine.mail_in(ADA, mailbox)).filter(|mail| !mail.is_empty())
+        })
+    };
+    // Filed by the reader's script, and from who has sent it.
+    for mailbox in ["Tea", "INBOX"] {
+        let mail = arrived(mailbox);
+        assert_eq!(mail.len(), 1, "{mailbox}: {mail:?}");
+        assert!(
+            mail[0].starts_with("Return-Path: <bob@b.example>\r\n"),
+            "{mail:?}"
+        );
+    }
+}
+
 #[test]
 fn fetchmail_delivers_by_it() {
     let source = Server::start().unwrap();

@@ -16,7 +16,7 @@ use crate::tables::{ScriptRow, SeenKey};
 impl Post {
     /// Answers a script. What is asked may change before the message is filed: then it is filed as
     /// if it had not been asked.
-    pub(super) async fn answer_script(&self, keeper: &Arc<Keeper>, ask: Ask) -> Answer {
+    pub(crate) async fn answer_script(&self, keeper: &Arc<Keeper>, ask: Ask) -> Answer {
         let now = self.inner.outside.now();
         match ask {
             Ask::Now => Answer::Now(now),

@@ -1,7 +1,7 @@
 //! What the command line asks about filter scripts.
 
-use mail::ScriptName;
-use post::{Account, Post, ScriptVerdict};
+use mail::{ScriptName, Uid};
+use post::{Account, Apply, Post, ScriptVerdict};
 use serde_json::{Value, json};
 
 use super::{Arguments, answered, error, refused, unknown};
@@ -41,8 +41,39 @@ pub(super) async fn administer(
             let (name, new) = (arguments.script("name")?, arguments.script("newName")?);
             answered(account.rename_script(&name, &new).await)
         }
+        "Script/apply" => apply(&account, arguments).await,
         _ => Err(unknown(method)),
     }
+}
+
+/// One step of applying a script to a mailbox.
+async fn apply(account: &Account, arguments: &Arguments<'_>) -> Result<Value, Value> {
+    let name = arguments.script("name")?;
+    let uid = |name: &str| {
+        let number = arguments.0.get(name).and_then(Value::as_u64);
+        number.and_then(|number| Uid::new(u32::try_from(number).ok()?))
+    };
+    let asked = Apply {
+        mailbox: arguments.text("mailbox")?,
+        script: &name,
+        after: uid("after"),
+        until: uid("until"),
+        dry_run: arguments.flag("dryRun"),
+    };
+    let applied = account.apply_script(&asked).await.map_err(refused)?;
+    let done = applied.done.iter().map(|((what, mailbox), messages)| {
+        let mailbox = (!mailbox.is_empty()).then_some(mailbox);
+        json!({ "what": what, "mailbox": mailbox, "messages": messages })
+    });
+    Ok(json!({
+        "messages": applied.messages,
+        "total": applied.total,
+        "until": applied.until.map(Uid::value),
+        "next": applied.next.map(Uid::value),
+        "done": done.collect::<Vec<_>>(),
+        "notDone": applied.not_done,
+        "failed": applied.failed,
+    }))
 }
 
 async fn list(account: &Account) -> Result<Value, Value> {

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use message::Header;
-
 use crate::ask::{Ask, ForeignWord};
 use crate::circumstances::Letter;
 use crate::compare::{self, Match};
@@ -278,10 +276,10 @@ impl Run {
     fn exists(&mut self, command: &Command) -> Tried<bool> {
         let names = self.expand_all(command.texts(0))?;
         self.look_at_headers(command, names.len())?;
-        let headers = self.headers(command);
+        let headers = self.header_fields(command);
         let there = |name: &String| {
             let mut headers = headers.iter();
-            headers.any(|header| Header::first(header, name).is_some())
+            headers.any(|header| header.named(name).next().is_some())
         };
         Ok(names.iter().all(there))
     }

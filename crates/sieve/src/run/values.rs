@@ -1,20 +1,20 @@
 //! What tests compare: addresses, fields, the envelope, flags, scores.
 
-use mail::{Flag, LocalPart, Notify, Ret, ReversePath};
-use message::{Content, Correspondent, Header, Part, parse_addresses};
+use std::borrow::Cow;
 
-use crate::circumstances::{By, Envelope, Letter};
+use mail::{Flag, LocalPart, Notify, Ret, ReversePath};
+use message::{Content, Part};
+
+use crate::circumstances::{By, Envelope};
 use crate::compare::Match;
 use crate::date::{self, Part as DatePart};
+use crate::fields::{Field, Fields};
 use crate::language::{Tag, Verb};
 use crate::script::Command;
 use crate::template::Template;
 
 use super::tests::indexed;
 use super::{OCTETS_A_STEP, Run, Tried};
-
-/// Addresses looked at of one field.
-const ADDRESSES_MAX: usize = 1000;
 
 /// Values, and what `:count` says of them.
 #[derive(Debug, Default)]
@@ -115,8 +115,16 @@ impl Run {
         self.spend(u64::try_from(steps).unwrap_or(u64::MAX))
     }
 
+    /// The fields of these headers.
+    pub(super) fn header_fields(&self, command: &Command) -> Vec<Cow<'_, Fields>> {
+        let parts = self.parts(command).into_iter();
+        parts
+            .map(|part| self.world.letter.fields_of(part))
+            .collect()
+    }
+
     /// The headers a test looks at.
-    pub(super) fn headers(&self, command: &Command) -> Vec<&[u8]> {
+    fn headers(&self, command: &Command) -> Vec<&[u8]> {
         let parts = self.parts(command).into_iter();
         parts
             .map(|part| self.world.letter.header_of(part))
@@ -127,24 +135,19 @@ impl Run {
     pub(super) fn addresses(&mut self, command: &Command) -> Tried<Found> {
         let names = self.expand_all(command.texts(0))?;
         self.look_at_headers(command, names.len())?;
-        let mut fields: Vec<&[u8]> = Vec::new();
-        for header in self.headers(command) {
+        let headers = self.header_fields(command);
+        let mut fields: Vec<&Field> = Vec::new();
+        for header in &headers {
             for name in &names {
-                let named = Header::parse(header).filter(|field| field.is(name));
-                fields.extend(named.map(|field| field.value));
+                fields.extend(header.named(name));
             }
         }
         let part = self.address_part(command);
         let mut found = Found::default();
-        for value in indexed(command, fields) {
-            for one in parse_addresses(value, ADDRESSES_MAX) {
-                let Correspondent::Mailbox { local, host, .. } = &one else {
-                    continue;
-                };
-                let local = String::from_utf8_lossy(local);
-                let host = String::from_utf8_lossy(host);
+        for field in indexed(command, fields) {
+            for (local, host) in field.addresses() {
                 found.count += 1;
-                found.values.extend(part.of(&local, &host));
+                found.values.extend(part.of(local, host));
             }
         }
         Ok(found)
@@ -156,9 +159,9 @@ impl Run {
         let parameters = self.expand_all(command.tagged(Tag::Param))?;
         self.look_at_headers(command, names.len())?;
         let mut fields: Vec<(&str, String)> = Vec::new();
-        for header in self.headers(command) {
+        for header in self.header_fields(command) {
             for name in &names {
-                let values = Letter::values(header, name).into_iter();
+                let values = header.named(name).map(|field| field.text().to_owned());
                 fields.extend(values.map(|value| (name.as_str(), value)));
             }
         }

@@ -14,6 +14,7 @@ use super::target::Target;
 const SMTP_PORT: u16 = 12_025;
 /// Where Postfix hands on what is not for Dovecot.
 pub(super) const SINK_PORT: u16 = 12_026;
+const LMTP_PORT: u16 = 12_024;
 const IMAP_PORT: u16 = 12_143;
 const IMAPS_PORT: u16 = 12_993;
 const POP3_PORT: u16 = 12_110;
@@ -48,11 +49,42 @@ const SERVICES: &[(&str, &str, &str, &str)] = &[
 pub(crate) struct Peer {
     folder: PathBuf,
     target: Option<Target>,
+    /// More lines for Dovecot.
+    more: String,
 }
 
 impl Peer {
     /// Sets both up in `folder`, starts them and waits until both answer.
     pub(crate) fn start(folder: &Path) -> Result<Self> {
+        Self::start_with(folder, String::new())
+    }
+
+    /// The same where Dovecot runs a filter script for one user, and takes letters at a port.
+    pub(crate) fn filtering(folder: &Path, user: &str, script: &str) -> Result<Self> {
+        if !crate::tools::present("sievec") {
+            bail!("the peer's filter is missing: apt-get install dovecot-sieve");
+        }
+        let scripts = folder.join("sieve");
+        fs::create_dir_all(&scripts).context("making the scripts' folder")?;
+        fs::write(scripts.join(format!("{user}.sieve")), script).context("writing a script")?;
+        // It compiles a script when it first runs it, and keeps that beside it.
+        let at = scripts.display().to_string();
+        sh("chown", &["-R", "dovecot:dovecot", &at])?;
+        let more = format!(
+            "service lmtp {{\n inet_listener lmtp {{\n address = 127.0.0.1\n \
+             port = {LMTP_PORT}\n }}\n}}\n\
+             protocol lmtp {{\n mail_plugins = $mail_plugins sieve\n}}\n\
+             plugin {{\n sieve = file:{at}/%n.sieve\n}}\n"
+        );
+        Self::start_with(folder, more)
+    }
+
+    /// Where Dovecot takes letters, if it filters.
+    pub(crate) fn lmtp() -> std::net::SocketAddr {
+        ([127, 0, 0, 1], LMTP_PORT).into()
+    }
+
+    fn start_with(folder: &Path, more: String) -> Result<Self> {
         for program in ["postfix", "dovecot"] {
             if !crate::tools::present(program) {
                 bail!("the peers are missing: apt-get install postfix dovecot-imapd dovecot-lmtpd");
@@ -69,6 +101,7 @@ impl Peer {
         let mut peer = Self {
             folder: folder.to_owned(),
             target: None,
+            more,
         };
         peer.configure()?;
         peer.configure_dovecot("optimized")?;
@@ -260,7 +293,8 @@ impl Peer {
              vsz_limit = 8G\n}}\n\
              service lmtp {{\n unix_listener lmtp {{\n mode = 0666\n }}\n \
              process_min_avail = 20\n service_count = 0\n}}\n\
-             default_client_limit = 20000\ndefault_process_limit = 20000\n{pop3_login}"
+             default_client_limit = 20000\ndefault_process_limit = 20000\n{pop3_login}{}",
+            self.more
         );
         fs::write(self.dovecot(), text)?;
         sh("chown", &["dovecot:dovecot", &self.path("mail")])

@@ -1,0 +1,120 @@
+//! Fifty rules, none of which is true, run for one letter after the other: messages a second, and
+//! microseconds of the processor for each. What taking the letter apart takes is said beside it: a
+//! delivery has done it anyway.
+//!
+//! `cargo xtask bench sieve` runs it, and delivers beside Dovecot.
+#![expect(clippy::expect_used, clippy::print_stdout, reason = "a bench")]
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use message::Outline;
+use sieve::{Answer, Circumstances, Envelope, Letter, Limits, Run, Script, Step};
+
+const RULES: &[u8] = include_bytes!("rules.sieve");
+const LETTERS: usize = 20_000;
+const ROUNDS: usize = 5;
+
+fn main() {
+    let script = Script::compile("rules", RULES, &Limits::HOUSE);
+    let script = Arc::new(script.expect("the rules are right"));
+    let letters: Vec<Bytes> = (0..97).map(|number| letter(number).into()).collect();
+    let outlines: Vec<Arc<Outline>> = letters
+        .iter()
+        .map(|letter| Arc::new(Outline::parse(letter)))
+        .collect();
+    let all = || letters.iter().zip(&outlines).cycle().take(LETTERS);
+    let mut running = Vec::new();
+    let mut reading = Vec::new();
+    let mut compiling = Vec::new();
+    for _ in 0..ROUNDS {
+        running.push(seconds(|| {
+            for (octets, outline) in all() {
+                run(&script, octets, outline);
+            }
+        }));
+        reading.push(seconds(|| {
+            for (octets, _) in all() {
+                assert!(!Outline::parse(octets).encode().is_empty());
+            }
+        }));
+        compiling.push(seconds(|| {
+            for _ in 0..200 {
+                Script::compile("rules", RULES, &Limits::HOUSE).expect("the rules are right");
+            }
+        }));
+    }
+    let each = |all: &mut Vec<f64>, count: f64| {
+        all.sort_by(f64::total_cmp);
+        all.get(all.len() / 2).copied().unwrap_or_default() * 1e6 / count
+    };
+    let count = 20_000.0;
+    let run = each(&mut running, count);
+    println!(
+        "50 rules, none true: {run:.2} µs a message, {:.0} messages a second",
+        1e6 / run
+    );
+    println!(
+        "reading the letter's outline: {:.2} µs",
+        each(&mut reading, count)
+    );
+    println!(
+        "compiling the script: {:.0} µs",
+        each(&mut compiling, 200.0)
+    );
+}
+
+fn seconds(work: impl FnOnce()) -> f64 {
+    let begun = Instant::now();
+    work();
+    begun.elapsed().as_secs_f64()
+}
+
+fn run(script: &Arc<Script>, octets: &Bytes, outline: &Arc<Outline>) {
+    let len = u64::try_from(octets.len()).unwrap_or_default();
+    let letter = Letter::beginning(octets.clone(), Arc::clone(outline), len);
+    let mut circumstances = Circumstances::new(letter);
+    circumstances.envelope = Some(envelope());
+    let mut run = Run::new(Arc::clone(script), circumstances, Limits::HOUSE);
+    loop {
+        match run.step() {
+            Step::Ask(_) => run.answer(Answer::Flag(true)),
+            Step::Done(outcome) => {
+                assert!(outcome.fault.is_none() && outcome.actions.len() == 1);
+                return;
+            }
+        }
+    }
+}
+
+fn envelope() -> Envelope {
+    let path = mail::ReversePath::parse("<sender@elsewhere.example>");
+    Envelope {
+        reverse_path: path.expect("an address"),
+        recipient: mail::Recipient {
+            forward_path: mail::ForwardPath::Postmaster,
+            notify: None,
+            orcpt: None,
+        },
+        ret: None,
+        envid: None,
+        auth: None,
+        by: None,
+    }
+}
+
+/// As the letters are that the bench delivers.
+fn letter(number: usize) -> String {
+    let date = "Fri, 27 Nov 2026 12:00:00 +0000";
+    format!(
+        "Received: from relay.elsewhere.example (relay.elsewhere.example [192.0.2.7])\r\n\
+         \tby mx.bench.localhost with ESMTPS id {number:08x};\r\n\t{date}\r\n\
+         From: \"Sender {number}\" <sender{number}@elsewhere.example>\r\n\
+         To: Ada <ada@bench.localhost>, Alan <alan@bench.localhost>\r\n\
+         Cc: list@lists.example\r\nSubject: Letter {number} of a thread\r\n\
+         Date: {date}\r\nMessage-ID: <{number}@elsewhere.example>\r\n\
+         MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{}",
+        "The quick brown fox jumps over the lazy dog, and then the dog sleeps on.\r\n".repeat(9)
+    )
+}

@@ -1,0 +1,160 @@
+//! What inputs are made of: statements, words that hurt, letters.
+
+/// What all scripts may ask for.
+pub(crate) const HEAD: &str = "require [\"body\",\"comparator-i;ascii-numeric\",\"copy\",\"date\",\
+    \"duplicate\",\"editheader\",\"enclose\",\"encoded-character\",\"enotify\",\"envelope\",\
+    \"environment\",\"ereject\",\"extracttext\",\"fcc\",\"fileinto\",\"foreverypart\",\"ihave\",\
+    \"imap4flags\",\"include\",\"index\",\"mailbox\",\"mailboxid\",\"mboxmetadata\",\"mime\",\
+    \"regex\",\"reject\",\"relational\",\"replace\",\"servermetadata\",\"spamtest\",\
+    \"special-use\",\"subaddress\",\"vacation\",\"vacation-seconds\",\"variables\",\"extlists\"];";
+
+/// Statements, each whole.
+pub(crate) const STATEMENTS: &[&str] = &[
+    "if header :contains \"Subject\" \"a\" { fileinto \"x\"; }\n",
+    "if header :matches [\"To\",\"Cc\"] \"*@*.*\" { set \"a\" \"${1}${2}\"; }\n",
+    "if header :regex \"Subject\" \"^(a|b)*\\\\[(.*)\\\\]$\" \
+     { fileinto :create \"l/${2}\"; stop; }\n",
+    "if address :domain :is \"From\" \"b.example\" { keep; } \
+     elsif true { discard; } else { stop; }\n",
+    "if address :user \"To\" \"ada\" { addflag [\"\\\\Seen\", \"$x\"]; }\n",
+    "if address :detail :value \"ge\" :comparator \"i;ascii-numeric\" \"To\" \"3\" { keep; }\n",
+    "if envelope :matches \"from\" \"*@*\" { redirect :copy \"${1}@c.example\"; }\n",
+    "if header :count \"gt\" \"Received\" \"1\" { fileinto :flags \"\\\\Flagged\" \"y\"; }\n",
+    "if header :index 2 :last \"Received\" \"x\" { keep; }\n",
+    "if anyof(exists \"X-A\", not size :over 1K, allof(true, false)) { fileinto :copy \"z\"; }\n",
+    "if body :raw :regex \"h(e|l)+o\" { discard; }\n",
+    "if body :content \"text/html\" :contains [\"a\",\"b\"] { setflag \"a b c\"; }\n",
+    "if body :text :matches \"*x*y*z*\" { keep; }\n",
+    "foreverypart { if header :mime :type \"Content-Type\" \"text\" \
+     { extracttext :first 9 \"t\"; } }\n",
+    "foreverypart :name \"o\" { foreverypart { break :name \"o\"; } }\n",
+    "foreverypart { foreverypart { foreverypart { set \"a\" \"${a}${a}x\"; } } }\n",
+    "foreverypart { replace \"gone ${a}\"; }\n",
+    "foreverypart { replace :mime text:\nContent-Type: text/plain\n\nx\n.\n; }\n",
+    "enclose :subject \"s\" :headers \"From\" \"t\";\n",
+    "addheader :last \"X-${a}\" \"b ${hex:41 42}\";\n",
+    "deleteheader :index 1 :matches \"Received\" \"*\";\n",
+    "vacation :days 3 :addresses [\"x@y\"] :subject \"${a}\" :fcc \"Sent\" \"away\";\n",
+    "vacation :seconds 0 :mime text:\nContent-Type: text/plain\n\naway\n.\n;\n",
+    "notify :importance \"1\" :message \"m\" \"mailto:a@b.example?subject=x\";\n",
+    "if duplicate :handle \"h\" :header \"X-A\" :seconds 9 :last { discard; }\n",
+    "if date :zone \"+0100\" :value \"lt\" \"Date\" \"julian\" \"60000\" { keep; }\n",
+    "if currentdate :matches \"iso8601\" \"*T*\" { set :length \"n\" \"${0}\"; }\n",
+    "if string :matches \"${a}${b}\" [\"*\",\"?\"] { set :upperfirst :lower \"c\" \"${1}\"; }\n",
+    "set :quotewildcard \"a\" \"*?\\\\\"; set :quoteregex \"b\" \"${a}.*[\";\n",
+    "set :encodeurl \"a\" \"ä ü ${a}\"; set \"b\" \"${a}${a}${a}${a}\";\n",
+    "include :once :optional \"self\"; global \"a\"; return;\n",
+    "include \"self\";\n",
+    "if ihave [\"copy\",\"x-none\"] { ereject \"no\"; } else { reject text:\nno\n..\n.\n; }\n",
+    "if mailboxexists [\"x\",\"${a}\"] { fileinto :mailboxid \"F1\" \"x\"; }\n",
+    "if specialuse_exists \"x\" \"\\\\Junk\" { fileinto :specialuse \"\\\\Junk\" \"x\"; }\n",
+    "if metadata :is \"INBOX\" \"/private/comment\" \"x\" { error \"e ${a}\"; }\n",
+    "if spamtest :value \"ge\" :comparator \"i;ascii-numeric\" \"3\" { keep :flags \"a\"; }\n",
+    "if header :list \"From\" \"urn:x:list\" { redirect :list \"urn:x:list\"; }\n",
+    "if environment :contains \"phase\" \"d\" { removeflag \"v\" \"a\"; } # comment\n",
+    "if hasflag :contains [\"v\",\"w\"] \"x\" { /* none */ keep; }\n",
+    "if string :regex \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\" \"((a*)*)*b\" { keep; }\n",
+    "if string :regex \"x\" \"(x{1,40}){1,40}\" { keep; }\n",
+    "if string :matches \"aaaaaaaaaaaaaaaaaaaaaaaa\" \"*a*a*a*a*a*a*a*b\" { keep; }\n",
+];
+
+/// What mutations put in.
+pub(crate) const WORDS: &[&str] = &[
+    "{",
+    "}",
+    "(",
+    ")",
+    "[",
+    "]",
+    ";",
+    ",",
+    "\"",
+    "\\",
+    "\\\"",
+    ":",
+    "#",
+    "/*",
+    "*/",
+    "text:\n",
+    "\n.\n",
+    "if ",
+    "elsif true ",
+    "else ",
+    "not ",
+    "allof(",
+    "anyof(",
+    "true",
+    "keep;",
+    "stop;",
+    "require ",
+    "${",
+    "}",
+    "${0}",
+    "${1}",
+    "${31}",
+    "${32}",
+    "${a}",
+    "${global.a}",
+    "${hex:ff}",
+    "${unicode:d800}",
+    "${unicode:10ffff}",
+    ":is ",
+    ":regex ",
+    ":matches ",
+    ":contains ",
+    ":copy ",
+    ":create ",
+    ":value ",
+    ":count ",
+    "\"gt\" ",
+    ":comparator \"i;octet\" ",
+    ":mime ",
+    ":anychild ",
+    ":index 99999999999 ",
+    ":last ",
+    ":flags ",
+    ":list ",
+    "4294967296",
+    "18446744073709551615",
+    "9G",
+    "0",
+    "\0",
+    "\r\n",
+    "\r",
+    "é",
+    "\u{10ffff}",
+    "*",
+    "?",
+    ".*",
+    "(a|",
+    "[^",
+    "{9,}",
+    "{1000}",
+    "$",
+    "^",
+    "|",
+    "\\\\",
+    "\\\\b",
+    "(?i)",
+    "foreverypart { ",
+    "include \"self\";",
+    "set \"a\" \"${a}${a}\";",
+    "redirect \"a@b.example\";",
+];
+
+pub(crate) const LETTERS: &[&str] = &[
+    "",
+    "From: a@b.example\r\nTo: ada+x@b.example\r\nSubject: [list] a\r\n\
+     Date: Fri, 27 Nov 2026 12:00:00 +0100\r\nMessage-ID: <1@b>\r\n\r\nhello a\r\n",
+    "Received: x; Fri, 27 Nov 2026 12:00:00 +0000\r\nReceived: y; z\r\nFrom: =?utf-8?q?=C3=A9?= \
+     <a@b.example>\r\nSubject: folded\r\n subject\r\nX-A: 1\r\n\r\n",
+    "Content-Type: multipart/mixed; boundary=b\r\nSubject: parts\r\n\r\n--b\r\nContent-Type: \
+     text/plain\r\n\r\nhello xyz\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>a b</p>\r\n--b\r\n\
+     Content-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\nx\r\n--b--\r\n",
+    "Content-Type: multipart/alternative; boundary=\"c d\"\r\n\r\n--c d\r\n\r\n\
+     --c d\r\nContent-Type: text/plain; charset=iso-8859-1\r\n\
+     Content-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n--c d--",
+    "Subject: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n\
+     Precedence: bulk\r\n\
+     Auto-Submitted: no\r\nTo: g: a@b, c@d;, \"e f\"@g\r\n\r\naaaaaaaaaaaaaaaaaaaa\r\n",
+];
