@@ -145,7 +145,10 @@ impl Letter {
 
     /// The part with this number, counted from the outside in and from the first to the last.
     pub(crate) fn part(&self, number: usize) -> Option<&Part> {
-        self.root().walk().nth(number)
+        match number {
+            0 => Some(self.root()),
+            _ => self.root().walk().nth(number),
+        }
     }
 }
 

@@ -139,7 +139,12 @@ pub(crate) fn compare(
     matched: &mut Vec<String>,
 ) -> bool {
     match kind {
+        Match::Is if comparator == Comparator::AsciiCasemap => value.eq_ignore_ascii_case(key),
         Match::Is => comparator.order(value, key).is_eq(),
+        // Folding ASCII moves nothing, so what is longer is not contained.
+        Match::Contains if comparator == Comparator::AsciiCasemap && key.len() > value.len() => {
+            false
+        }
         Match::Contains => {
             let (value, key) = (comparator.fold(value), comparator.fold(key));
             memchr::memmem::find(value.as_bytes(), key.as_bytes()).is_some()
@@ -180,6 +185,10 @@ pub(crate) fn regex(
 
 /// True where the expression is found; what it and its groups have matched is added.
 pub(crate) fn search(expression: &Regex, value: &str, matched: &mut Vec<String>) -> bool {
+    // Most are not found, and that costs less.
+    if !expression.is_match(value) {
+        return false;
+    }
     let Some(found) = expression.captures(value) else {
         return false;
     };

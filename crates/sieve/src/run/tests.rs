@@ -1,5 +1,6 @@
 //! Tests: true or false, and what wildcards have matched.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::ask::{Ask, ForeignWord};
@@ -7,6 +8,7 @@ use crate::circumstances::Letter;
 use crate::compare::{self, Match};
 use crate::date::{self, Part};
 use crate::extension::Extension;
+use crate::fields::Fields;
 use crate::language::{Tag, Verb};
 use crate::notice;
 use crate::script::{Command, Test, Word};
@@ -274,10 +276,10 @@ impl Run {
 
     // RFC 5228 §5.5
     fn exists(&mut self, command: &Command) -> Tried<bool> {
-        let names = self.expand_all(command.texts(0))?;
+        let names = self.spelled_all(command.texts(0))?;
         self.look_at_headers(command, names.len())?;
-        let headers = self.header_fields(command);
-        let there = |name: &String| {
+        let headers: Vec<Cow<'_, Fields>> = self.header_fields(command).collect();
+        let there = |name: &Cow<'_, str>| {
             let mut headers = headers.iter();
             headers.any(|header| header.named(name).next().is_some())
         };
@@ -351,7 +353,7 @@ impl Run {
         };
         let max = self.limits.matched_octets_max;
         for (at, key) in keys.iter().enumerate() {
-            let key = self.expand(key)?;
+            let key = self.spelled(key)?;
             let made;
             let regex = match comparing.regexes.get(at) {
                 Some(Some(regex)) => Some(regex),

@@ -92,23 +92,21 @@ impl Run {
 
     /// The parts whose headers a test looks at: the message, or those `:mime` names.
     // RFC 5703 §4
-    fn parts(&self, command: &Command) -> Vec<&Part> {
+    fn parts(&self, command: &Command) -> impl Iterator<Item = &Part> {
         let current = self.loops.last().map_or(0, |one| one.current);
         let number = if command.has(Tag::Mime) { current } else { 0 };
-        let Some(part) = self.world.letter.part(number) else {
-            return Vec::new();
+        let (one, all) = match (self.world.letter.part(number), command.has(Tag::AnyChild)) {
+            (part, true) => (None, part),
+            (part, false) => (part, None),
         };
-        if command.has(Tag::AnyChild) {
-            part.walk().collect()
-        } else {
-            vec![part]
-        }
+        one.into_iter()
+            .chain(all.into_iter().flat_map(|part| part.walk()))
     }
 
     /// Uses up steps for looking through headers for so many names.
     pub(super) fn look_at_headers(&mut self, command: &Command, names: usize) -> Tried<()> {
         let headers = self.headers(command);
-        let pieces: usize = headers.iter().map(|header| 1 + header.len() / 4096).sum();
+        let pieces: usize = headers.map(|header| 1 + header.len() / 4096).sum();
         // Finding the part takes its time, too.
         let parts = self.loops.last().map_or(0, |one| one.current) / 64;
         let steps = pieces.saturating_mul(names).saturating_add(parts);
@@ -116,26 +114,22 @@ impl Run {
     }
 
     /// The fields of these headers.
-    pub(super) fn header_fields(&self, command: &Command) -> Vec<Cow<'_, Fields>> {
-        let parts = self.parts(command).into_iter();
-        parts
-            .map(|part| self.world.letter.fields_of(part))
-            .collect()
+    pub(super) fn header_fields(&self, command: &Command) -> impl Iterator<Item = Cow<'_, Fields>> {
+        let parts = self.parts(command);
+        parts.map(|part| self.world.letter.fields_of(part))
     }
 
     /// The headers a test looks at.
-    fn headers(&self, command: &Command) -> Vec<&[u8]> {
-        let parts = self.parts(command).into_iter();
-        parts
-            .map(|part| self.world.letter.header_of(part))
-            .collect()
+    fn headers(&self, command: &Command) -> impl Iterator<Item = &[u8]> {
+        let parts = self.parts(command);
+        parts.map(|part| self.world.letter.header_of(part))
     }
 
     // RFC 5228 §5.1
     pub(super) fn addresses(&mut self, command: &Command) -> Tried<Found> {
-        let names = self.expand_all(command.texts(0))?;
+        let names = self.spelled_all(command.texts(0))?;
         self.look_at_headers(command, names.len())?;
-        let headers = self.header_fields(command);
+        let headers: Vec<Cow<'_, Fields>> = self.header_fields(command).collect();
         let mut fields: Vec<&Field> = Vec::new();
         for header in &headers {
             for name in &names {
@@ -155,14 +149,14 @@ impl Run {
 
     // RFC 5228 §5.7, RFC 5703 §4.1
     pub(super) fn fields(&mut self, command: &Command) -> Tried<Found> {
-        let names = self.expand_all(command.texts(0))?;
+        let names = self.spelled_all(command.texts(0))?;
         let parameters = self.expand_all(command.tagged(Tag::Param))?;
         self.look_at_headers(command, names.len())?;
         let mut fields: Vec<(&str, String)> = Vec::new();
         for header in self.header_fields(command) {
             for name in &names {
                 let values = header.named(name).map(|field| field.text().to_owned());
-                fields.extend(values.map(|value| (name.as_str(), value)));
+                fields.extend(values.map(|value| (name.as_ref(), value)));
             }
         }
         let fields = indexed(command, fields);

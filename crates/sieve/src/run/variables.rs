@@ -2,6 +2,7 @@
 //!
 //! RFC 5229 §3 and §4, RFC 6609 §3.4, RFC 5435 §6 and the draft of `:regex` (modifiers).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::language::Tag;
@@ -13,8 +14,13 @@ use super::{Run, Stop, Tried};
 impl Run {
     /// A string with everything put in.
     pub(super) fn expand(&mut self, template: &Template) -> Tried<String> {
+        self.spelled(template).map(Cow::into_owned)
+    }
+
+    /// The same, where it is only looked at: most strings of most scripts are as they stand there.
+    pub(super) fn spelled<'t>(&mut self, template: &'t Template) -> Tried<Cow<'t, str>> {
         if let Some(text) = template.constant() {
-            return Ok(text.to_owned());
+            return Ok(Cow::Borrowed(text));
         }
         let mut text = String::new();
         for piece in &template.pieces {
@@ -30,7 +36,15 @@ impl Run {
             let octets = text.len().saturating_sub(from);
             self.spend(u64::try_from(octets / 64).unwrap_or(u64::MAX))?;
         }
-        Ok(text)
+        Ok(Cow::Owned(text))
+    }
+
+    pub(super) fn spelled_all<'t>(
+        &mut self,
+        templates: &'t [Template],
+    ) -> Tried<Vec<Cow<'t, str>>> {
+        let spelled = templates.iter().map(|template| self.spelled(template));
+        spelled.collect()
     }
 
     pub(super) fn expand_all(&mut self, templates: &[Template]) -> Tried<Vec<String>> {
