@@ -374,8 +374,9 @@ settings! {
          that the system trusts.";
     RELAY_PORT = ["relay"] "port": Kind::Count, "25", "2525",
         "The port that the hosts of other domains are called at; another than 25 is for tests.";
-    RELAY_CONNECTIONS = ["relay"] "connections": Kind::Count, "100", "20",
-        "How many connections to other hosts there may be at once.";
+    RELAY_CONNECTIONS = ["relay"] "connections": Kind::Count, "500", "20",
+        "How many connections to other hosts there may be at once. Hosts that do not answer hold \
+         theirs for up to five minutes: where mail goes to many, leave room for them.";
     RELAY_CONNECTIONS_EACH = ["relay"] "connections_per_destination": Kind::Count, "20", "5",
         "How many of them may go to one destination. A destination begins with two; it gets more \
          while it takes what it is given, and fewer when it asks to wait.";

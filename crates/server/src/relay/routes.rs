@@ -34,7 +34,7 @@ impl Default for RelaySettings {
         Self {
             port: 25,
             routes: Vec::new(),
-            connections_max: 100,
+            connections_max: 500,
             connections_per_destination_max: 20,
             linger: Duration::from_secs(2),
             connect_timeout: Duration::from_secs(30),
