@@ -194,13 +194,16 @@ fn arrived(event: &Value, to: &str) -> String {
         "" => String::new(),
         account => format!(", logged in as {account}"),
     };
+    let id = match get("messageId") {
+        "" => "no Message-ID",
+        id => id,
+    };
     format!(
         "came from {from} for {to}\n        by {} [{}], {}{tls}{login}\n        {size} octets, \
-         {}, subject: {}",
+         {id}, subject: {}",
         get("helo"),
         get("peer"),
         get("protocol"),
-        get("messageId"),
         get("subject"),
     )
 }

@@ -4,6 +4,7 @@
 
 mod dns;
 mod dovecot;
+mod postfix;
 pub mod process;
 mod program;
 mod server;
@@ -11,6 +12,7 @@ mod talk;
 
 pub use dns::NameServer;
 pub use dovecot::Dovecot;
+pub use postfix::Postfix;
 pub use program::{Ended, program, python, python_with};
 pub use server::{Error, Server, Tls};
 pub use talk::{Talk, expect};

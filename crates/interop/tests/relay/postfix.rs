@@ -1,129 +1,30 @@
-//! Debian's Postfix, set up in a folder: it takes letters of one domain into a Maildir, and sends
-//! its reports back to the server under test.
+//! Debian's Postfix: it takes letters of one domain into a Maildir, and sends its reports back to
+//! the server under test.
 
-use std::fs;
-use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::net::SocketAddr;
 
-use interop::{Talk, Tls};
+use interop::{Postfix, Talk, Tls};
 use serde_json::json;
-use tempfile::TempDir;
 
 use super::sink::Sink;
-use super::{town, walk, words};
+use super::{town, words};
 
-/// Services that are needed, as `master.cf` lines: private, how often woken, how many.
-const SERVICES: [&str; 16] = [
-    "cleanup unix n - n - 0 cleanup",
-    "qmgr unix n - n 300 1 qmgr",
-    "tlsmgr unix - - n 1000? 1 tlsmgr",
-    "rewrite unix - - n - - trivial-rewrite",
-    "bounce unix - - n - 0 bounce",
-    "defer unix - - n - 0 bounce",
-    "trace unix - - n - 0 bounce",
-    "verify unix - - n - 1 verify",
-    "proxymap unix - - n - - proxymap",
-    "smtp unix - - n - - smtp",
-    "error unix - - n - - error",
-    "retry unix - - n - - error",
-    "virtual unix - n n - - virtual",
-    "anvil unix - - n - 1 anvil",
-    "scache unix - - n - 1 scache",
-    "postlog unix-dgram n - n - 1 postlogd",
-];
-
-/// Postfix; it ends when it is dropped.
-struct Postfix(TempDir);
-
-impl Postfix {
-    fn start(address: SocketAddr, reports_to: SocketAddr) -> Self {
-        let folder = TempDir::new().unwrap();
-        let home = folder.path().display();
-        for part in ["etc", "queue", "data", "mail"] {
-            fs::create_dir_all(folder.path().join(part)).unwrap();
-        }
-        run("chmod", &["a+rx", &home.to_string()]);
-        run("chmod", &["a+rwx", &format!("{home}/mail")]);
-        run("chown", &["postfix", &format!("{home}/data")]);
-        let (ip, port) = (address.ip(), address.port());
-        let main = format!(
-            "compatibility_level = 3.6\nmyhostname = mx.post.example\nmydestination =\n\
-             config_directory = {home}/etc\nqueue_directory = {home}/queue\n\
-             data_directory = {home}/data\nmail_owner = postfix\nsetgid_group = postdrop\n\
-             inet_interfaces = {ip}\ninet_protocols = ipv4\nmynetworks = 127.0.0.0/8\n\
-             virtual_mailbox_domains = post.example\n\
-             virtual_mailbox_maps = inline:{{ {{ x@post.example = x/ }} }}\n\
-             virtual_mailbox_base = {home}/mail\nvirtual_uid_maps = static:65534\n\
-             virtual_gid_maps = static:65534\nrelayhost = [{}]:{}\n\
-             smtpd_recipient_restrictions = reject_unauth_destination\n\
-             smtpd_peername_lookup = no\nmaillog_file = {home}/data/maillog\n\
-             maillog_file_prefixes = /\ndisable_dns_lookups = yes\nalias_maps =\n\
-             alias_database =\n",
-            reports_to.ip(),
-            reports_to.port(),
-        );
-        let mut master = format!("{ip}:{port} inet n - n - - smtpd\n");
-        master.push_str(&SERVICES.join("\n"));
-        master.push('\n');
-        fs::write(folder.path().join("etc/main.cf"), main).unwrap();
-        fs::write(folder.path().join("etc/master.cf"), master).unwrap();
-        for file in [
-            "postfix-files",
-            "postfix-script",
-            "post-install",
-            "dynamicmaps.cf",
-        ] {
-            let source = Path::new("/etc/postfix").join(file);
-            if source.is_file() {
-                fs::copy(source, folder.path().join("etc").join(file)).unwrap();
-            }
-        }
-        let postfix = Self(folder);
-        run("postfix", &["-c", &postfix.path("etc"), "start"]);
-        postfix
-    }
-
-    fn path(&self, part: &str) -> String {
-        self.0.path().join(part).display().to_string()
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.path("data/maillog")).unwrap_or_default()
-    }
-
-    /// The letters it keeps.
-    fn letters(&self) -> Vec<String> {
-        let files: Vec<PathBuf> = walk(&self.0.path().join("mail"));
-        let text = |file: &PathBuf| fs::read_to_string(file).unwrap();
-        files.iter().map(text).collect()
-    }
-}
-
-impl Drop for Postfix {
-    fn drop(&mut self) {
-        run("postfix", &["-c", &self.path("etc"), "stop"]);
-    }
-}
-
-fn run(program: &str, arguments: &[&str]) {
-    let mut command = Command::new(program);
-    let command = command.args(arguments);
-    let silent = command.stdout(Stdio::null()).stderr(Stdio::null());
-    drop(silent.status());
+/// One that takes letters at an address, and sends its own to another.
+fn postfix(address: SocketAddr, reports_to: SocketAddr) -> Postfix {
+    let (ip, port) = (reports_to.ip(), reports_to.port());
+    let more = format!(
+        "mynetworks = 127.0.0.0/8\nrelayhost = [{ip}]:{port}\n\
+         smtpd_recipient_restrictions = reject_unauth_destination\n"
+    );
+    Postfix::listening_at(address, &more).unwrap()
 }
 
 #[test]
 fn postfix_takes_letters_and_its_reports_come_back() {
-    if !Path::new("/usr/sbin/postfix").is_file() {
-        panic!("postfix is missing: cargo xtask test installs it");
-    }
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let address = Postfix::free_address().unwrap();
     let zone = "post.example MX 10 mx.post.example\nmx.post.example A 127.0.0.1";
     let town = town(zone, address.port(), "");
-    let postfix = Postfix::start(address, town.server.address("smtp", Tls::Starttls));
+    let postfix = postfix(address, town.server.address("smtp", Tls::Starttls));
     let to = ["x@post.example", "nobody@post.example"];
     town.send(
         &to,
@@ -153,18 +54,13 @@ fn postfix_takes_letters_and_its_reports_come_back() {
 /// comes here, and goes on to whoever sent it.
 #[test]
 fn what_postfix_tells_of_a_letter_that_was_sent_on_reaches_its_sender() {
-    if !Path::new("/usr/sbin/postfix").is_file() {
-        panic!("postfix is missing: cargo xtask test installs it");
-    }
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let address = Postfix::free_address().unwrap();
     let sink = Sink::start("127.0.0.2", address.port(), None);
     let zone = "post.example MX 10 mx.post.example\nmx.post.example A 127.0.0.1\n\
                 bob.example A 127.0.0.2";
     let more = "[forward]\nsrs = true\n";
     let town = town(zone, address.port(), more);
-    let postfix = Postfix::start(address, town.server.address("smtp", Tls::Starttls));
+    let postfix = postfix(address, town.server.address("smtp", Tls::Starttls));
     for (name, target) in [("away", "x@post.example"), ("gone", "nobody@post.example")] {
         let name = format!("{name}@test.localhost");
         let words = ["alias", "add", &name, target];

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use interop::Postfix;
 use serde_json::Value;
 
 use super::machine::{Machine, feed};
-use super::postfix::Postfix;
 use super::sink::{Sink, wait};
 use super::table::CASES;
 
@@ -78,7 +78,8 @@ fn programs_find_what_postfix_would_do() {
         "[local]\ndomain = \"far.example\"\n[relay]\nhost = \"[127.0.0.2]:{}\"\ntls = \"none\"",
         ours.port
     ));
-    let postfix = Postfix::sending_to(format!("127.0.0.3:{}", theirs.port).parse().unwrap());
+    let postfix =
+        Postfix::sending_to(format!("127.0.0.3:{}", theirs.port).parse().unwrap()).unwrap();
     let mut accepted = BTreeSet::new();
     for (number, case) in CASES.iter().enumerate() {
         let input = case.input.replace('%', &number.to_string());

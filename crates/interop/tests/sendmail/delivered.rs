@@ -5,10 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 
-use interop::{Server, Talk, Tls};
+use interop::{Postfix, Server, Talk, Tls};
 
 use super::machine::{Machine, feed};
-use super::postfix::Postfix;
 use super::sink::{Sink, wait};
 
 const ADA: &str = "ada@test.localhost";
@@ -129,7 +128,8 @@ fn postfix_delivers_by_it_and_scripts_are_run() {
         "mydestination = far.example\nlocal_recipient_maps =\n\
          mailbox_command = /bin/sh {}\nnotify_classes =\nrelayhost = [127.0.0.1]:9",
         wrapper.display()
-    ));
+    ))
+    .unwrap();
     let open = |path: &Path| {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     };
@@ -205,7 +205,8 @@ fn a_forward_file_delivers_by_it() {
         "mydestination = far.example\nlocal_recipient_maps =\nnotify_classes =\n\
          forward_path = {}/$user.forward\nrecipient_delimiter = +\nrelayhost = [127.0.0.1]:9",
         folder.path().display()
-    ));
+    ))
+    .unwrap();
     for (to, subject) in [("games", "tea"), ("games+lists", "other")] {
         let to = format!("{to}@far.example");
         let mut command = postfix.sendmail(&["-f", "bob@b.example", &to]);

@@ -13,7 +13,6 @@ mod delivered;
 mod handed_in;
 mod letters;
 mod machine;
-mod postfix;
 mod recipes;
 #[path = "../relay/sink.rs"]
 mod sink;
