@@ -85,17 +85,19 @@ impl Account {
         &self,
         mailbox: MailboxId,
         cause: EventCause,
-        mut messages: Vec<(Uid, FlagSet)>,
+        messages: impl IntoIterator<Item = (Uid, FlagSet)> + Send,
     ) {
-        if messages.is_empty() {
-            return;
-        }
         let named = |ledger: &Ledger| script(ledger, mailbox);
         let named = match Post::glance(&self.keeper, named) {
             Some(named) => named,
             None => self.look(named).await.ok().flatten(),
         };
         let Some((name, row)) = named else { return };
+        // Most mailboxes have none: until here nothing is made of what may be a million.
+        let mut messages: Vec<(Uid, FlagSet)> = messages.into_iter().collect();
+        if messages.is_empty() {
+            return;
+        }
         let script = match self.house.compiled(&self.keeper, &name, row).await {
             Ok(Some(script)) => script,
             // That it is no script any more was said.
@@ -133,8 +135,8 @@ impl Account {
     }
 
     /// The same for messages that were copied or moved to this account.
-    pub async fn copied(&self, mailbox: MailboxId, uids: impl Iterator<Item = Uid>) {
-        let messages = uids.map(|uid| (uid, FlagSet::new())).collect();
+    pub async fn copied(&self, mailbox: MailboxId, uids: impl Iterator<Item = Uid> + Send) {
+        let messages = uids.map(|uid| (uid, FlagSet::new()));
         self.happened(mailbox, EventCause::Copy, messages).await;
     }
 

@@ -190,7 +190,7 @@ impl House {
                 let there = append.account().clone();
                 let appended = append.commit().await?;
                 let uids = appended.uids.iter();
-                let messages = uids.map(|uid| (uid, FlagSet::new())).collect();
+                let messages = uids.map(|uid| (uid, FlagSet::new()));
                 let (mailbox, cause) = (appended.mailbox, EventCause::Append);
                 there.happened(mailbox, cause, messages).await;
                 return Ok(Answer::Appended {

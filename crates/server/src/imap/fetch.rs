@@ -31,7 +31,7 @@ pub(super) async fn answer(
     if plan.mark_seen {
         let seen: FlagSet = [Flag::Seen].into_iter().collect();
         let marked = page.rows.iter().filter(|row| row.seen_now);
-        let marked = marked.map(|row| (row.uid, seen.clone())).collect();
+        let marked = marked.map(|row| (row.uid, seen.clone()));
         account.happened(mailbox, EventCause::Flag, marked).await;
     }
     Ok(Answer::Rows {
