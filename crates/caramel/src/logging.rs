@@ -14,7 +14,9 @@ pub(crate) fn begin(config: &Config) {
     });
     let builder = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(directives))
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        // To say so would fail as well: it panics where nobody reads the log any more.
+        .log_internal_errors(false);
     // A second begin, in tests, leaves the first as it is.
     let begun = if config.logs_json() {
         builder.json().try_init()

@@ -238,6 +238,18 @@ impl Server {
     /// # Errors
     /// Where it does not become ready.
     pub fn run(&mut self) -> Result<(), Error> {
+        self.run_heard(true)
+    }
+
+    /// The same; once it is ready nobody hears what it says, and its standard error is broken.
+    ///
+    /// # Errors
+    /// Where it does not become ready.
+    pub fn run_unheard(&mut self) -> Result<(), Error> {
+        self.run_heard(false)
+    }
+
+    fn run_heard(&mut self, to_its_end: bool) -> Result<(), Error> {
         let log = fs::File::create(self.folder.path().join("log"))
             .map_err(|error| Error::Io("creating the log", error))?;
         let mut child = Command::new(&self.binary)
@@ -252,7 +264,7 @@ impl Server {
             .map_err(|error| Error::Io("starting caramel", error))?;
         let said = child.stderr.take();
         self.child = Some(child);
-        let ready = said.map(|said| kept(said, log));
+        let ready = said.map(|said| kept(said, log, to_its_end));
         let limit = Duration::from_secs(READY_SECONDS_MAX);
         let ready = ready.is_some_and(|ready| ready.recv_timeout(limit).is_ok());
         match read_listeners(&self.data().join("listeners.json")) {
@@ -295,10 +307,11 @@ impl Drop for Server {
     }
 }
 
-/// Keeps what the server says, as long as it says anything, and tells when it is ready.
+/// Keeps what the server says, as long as it says anything or until it is ready, and tells when it
+/// is.
 ///
 /// Where the server ends before that, the sender goes with its last line.
-fn kept(said: ChildStderr, mut log: fs::File) -> mpsc::Receiver<()> {
+fn kept(said: ChildStderr, mut log: fs::File, to_its_end: bool) -> mpsc::Receiver<()> {
     let (ready, wait) = mpsc::channel();
     std::thread::spawn(move || {
         let mut lines = BufReader::new(said);
@@ -307,6 +320,10 @@ fn kept(said: ChildStderr, mut log: fs::File) -> mpsc::Receiver<()> {
             // A full disk is among the things tests make: the server goes on, and so does this.
             drop(log.write_all(&line));
             if line.ends_with(b" ready\n") {
+                if !to_its_end {
+                    drop(lines);
+                    return ready.send(()).unwrap_or_default();
+                }
                 ready.send(()).unwrap_or_default();
             }
             line.clear();

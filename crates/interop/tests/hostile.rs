@@ -264,3 +264,22 @@ fn nothing_is_smuggled_through_starttls() {
         assert!(!said.contains(never), "{protocol}: {said}");
     }
 }
+
+#[test]
+fn a_log_that_nobody_reads_keeps_nobody_out() {
+    let mut server = Server::start().unwrap();
+    server.stop();
+    server.run_unheard().unwrap();
+    let (mut talk, _) = Talk::open(server.address("smtp", Tls::Starttls)).unwrap();
+    talk.smtp("EHLO test.localhost").unwrap();
+    let letter = "Subject: Unheard\r\n\r\nHello.";
+    let answer = talk.deliver("eve@elsewhere.example", &["ada@test.localhost"], letter);
+    assert!(answer.unwrap().starts_with("250"));
+    let (mut talk, _) = Talk::open(server.address("imap", Tls::Starttls)).unwrap();
+    talk.imap_login("ada@test.localhost", "secret").unwrap();
+    let said = talk.imap("STATUS INBOX (MESSAGES)").unwrap();
+    assert!(
+        said.iter().any(|line| line.ends_with("(MESSAGES 1)")),
+        "{said:?}"
+    );
+}
