@@ -1,6 +1,5 @@
 //! What a script is told of the message and of how it came.
 
-use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -21,7 +20,7 @@ pub struct Letter {
     /// The whole, where that was asked for since the last change.
     whole: Option<Bytes>,
     /// The header's fields, where they were asked for since.
-    fields: OnceLock<Fields>,
+    fields: OnceLock<Arc<Fields>>,
 }
 
 impl Letter {
@@ -122,12 +121,14 @@ impl Letter {
     }
 
     /// The fields of a part's header; those of the message's own are taken apart once.
-    pub(crate) fn fields_of(&self, part: &Part) -> Cow<'_, Fields> {
+    pub(crate) fn fields_of(&self, part: &Part) -> Arc<Fields> {
         if part.header == self.root().header {
-            let fields = self.fields.get_or_init(|| Fields::read(self.header()));
-            return Cow::Borrowed(fields);
+            let fields = self
+                .fields
+                .get_or_init(|| Arc::new(Fields::read(self.header())));
+            return Arc::clone(fields);
         }
-        Cow::Owned(Fields::read(part.header.of(&self.octets)))
+        Arc::new(Fields::read(part.header.of(&self.octets)))
     }
 
     /// The values of all fields with this name, decoded, trimmed and on one line.

@@ -141,9 +141,8 @@ pub(crate) fn compare(
     match kind {
         Match::Is if comparator == Comparator::AsciiCasemap => value.eq_ignore_ascii_case(key),
         Match::Is => comparator.order(value, key).is_eq(),
-        // Folding ASCII moves nothing, so what is longer is not contained.
-        Match::Contains if comparator == Comparator::AsciiCasemap && key.len() > value.len() => {
-            false
+        Match::Contains if comparator == Comparator::AsciiCasemap && is_quick(value, key) => {
+            contains(value.as_bytes(), key.as_bytes())
         }
         Match::Contains => {
             let (value, key) = (comparator.fold(value), comparator.fold(key));
@@ -152,10 +151,35 @@ pub(crate) fn compare(
         Match::Value(relation) | Match::Count(relation) => {
             relation.holds(comparator.order(value, key))
         }
-        Match::Matches => glob(comparator, value, key, matched),
+        Match::Matches => Pattern::new(comparator, key).matches(value, matched),
         // These are asked elsewhere.
         Match::Regex | Match::List => false,
     }
+}
+
+/// True where looking at each place anew takes less than folding a copy, however alike they are.
+const fn is_quick(value: &str, key: &str) -> bool {
+    value.len().saturating_mul(key.len()) <= QUICK_COMPARISONS
+}
+
+/// Comparisons of octets that take about as long as folding and searching a short text.
+const QUICK_COMPARISONS: usize = 8 * 1024;
+
+/// True if the key is in the value, whatever the case of ASCII letters.
+fn contains(value: &[u8], key: &[u8]) -> bool {
+    let Some((first, rest)) = key.split_first() else {
+        return true;
+    };
+    let Some(last) = value.len().checked_sub(rest.len()) else {
+        return false;
+    };
+    let (small, large) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
+    let places = memchr::memchr2_iter(small, large, value.get(..last).unwrap_or_default());
+    let is_there = |place: usize| {
+        let found = value.get(place + 1..place + 1 + rest.len());
+        found.is_some_and(|found| found.eq_ignore_ascii_case(rest))
+    };
+    places.into_iter().any(is_there)
 }
 
 /// Makes a regular expression that takes at most so much memory.
@@ -199,47 +223,124 @@ pub(crate) fn search(expression: &Regex, value: &str, matched: &mut Vec<String>)
 }
 
 /// A piece of a pattern.
+#[derive(Clone, Debug)]
 enum Token {
-    Literal(Vec<u8>),
+    Literal(Box<[u8]>),
     /// `?`: one character.
     Any,
     /// `*`: as few as possible.
     Star,
 }
 
-/// Reads a pattern, its letters folded.
-fn pattern(comparator: Comparator, key: &str) -> Vec<Token> {
-    let mut tokens = Vec::new();
-    let mut literal = String::new();
-    let mut letters = key.chars();
-    while let Some(letter) = letters.next() {
-        let token = match letter {
-            '*' => Token::Star,
-            '?' => Token::Any,
-            '\\' => {
-                literal.push(letters.next().unwrap_or('\\'));
-                continue;
-            }
-            _ => {
-                literal.push(letter);
-                continue;
-            }
-        };
-        if !literal.is_empty() {
-            let folded = comparator.fold(&literal).into_owned();
-            tokens.push(Token::Literal(folded.into_bytes()));
-            literal.clear();
-        }
-        tokens.push(token);
-    }
-    if !literal.is_empty() {
-        let folded = comparator.fold(&literal).into_owned();
-        tokens.push(Token::Literal(folded.into_bytes()));
-    }
-    tokens
+/// A key of `:matches`, read once.
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern {
+    comparator: Comparator,
+    /// Its letters folded.
+    tokens: Vec<Token>,
 }
 
-/// A value with its letters folded, and where each of the folded octets comes from.
+impl Pattern {
+    pub(crate) fn new(comparator: Comparator, key: &str) -> Self {
+        let mut tokens = Vec::new();
+        let mut literal = String::new();
+        let mut end = |literal: &mut String, token: Option<Token>| {
+            if !literal.is_empty() {
+                let folded = comparator.fold(literal);
+                tokens.push(Token::Literal(folded.as_bytes().into()));
+                literal.clear();
+            }
+            tokens.extend(token);
+        };
+        let mut letters = key.chars();
+        while let Some(letter) = letters.next() {
+            match letter {
+                '*' => end(&mut literal, Some(Token::Star)),
+                '?' => end(&mut literal, Some(Token::Any)),
+                '\\' => literal.push(letters.next().unwrap_or('\\')),
+                _ => literal.push(letter),
+            }
+        }
+        end(&mut literal, None);
+        Self { comparator, tokens }
+    }
+
+    /// Octets of memory it takes, about.
+    pub(crate) fn octets(&self) -> usize {
+        let literals = self.tokens.iter().map(|token| match token {
+            Token::Literal(literal) => literal.len(),
+            Token::Any | Token::Star => 0,
+        });
+        self.tokens.len() * size_of::<Token>() + literals.sum::<usize>()
+    }
+
+    /// True if a value begins with a literal of this pattern.
+    fn begins(&self, value: &[u8], literal: &[u8]) -> bool {
+        let Some(begin) = value.get(..literal.len()) else {
+            return false;
+        };
+        match self.comparator {
+            Comparator::AsciiCasemap => begin.eq_ignore_ascii_case(literal),
+            _ => begin == literal,
+        }
+    }
+
+    /// True if it is all of the value; what its wildcards have matched is added.
+    pub(crate) fn matches(&self, value: &str, matched: &mut Vec<String>) -> bool {
+        let subject = Subject::new(self.comparator, value);
+        let octets = subject.folded.as_bytes();
+        let mut spans: Vec<(usize, usize)> = Vec::new();
+        let mut star: Option<Star> = None;
+        let (mut at, mut token) = (0, 0);
+        loop {
+            match self.tokens.get(token) {
+                Some(Token::Star) => {
+                    star = Some(Star {
+                        token,
+                        from: at,
+                        to: at,
+                        matched: spans.len(),
+                    });
+                    spans.push((at, at));
+                    token += 1;
+                    continue;
+                }
+                Some(Token::Any) if at < octets.len() => {
+                    let next = subject.next(at);
+                    spans.push((at, next));
+                    at = next;
+                    token += 1;
+                    continue;
+                }
+                Some(Token::Literal(literal))
+                    if self.begins(octets.get(at..).unwrap_or_default(), literal) =>
+                {
+                    at += literal.len();
+                    token += 1;
+                    continue;
+                }
+                None if at == octets.len() => break,
+                _ => {}
+            }
+            // Only the last star can help: those before it have taken as little as they could.
+            let Some(last) = star.as_mut().filter(|last| last.to < octets.len()) else {
+                return false;
+            };
+            last.to = subject.next(last.to);
+            spans.truncate(last.matched);
+            spans.push((last.from, last.to));
+            at = last.to;
+            token = last.token + 1;
+        }
+        matched.push(value.to_owned());
+        let texts = spans.into_iter().take(MATCHES_MAX);
+        matched.extend(texts.map(|span| subject.text(span)));
+        true
+    }
+}
+
+/// A value with its letters folded where that may move some, and where each of the folded octets
+/// comes from.
 struct Subject<'a> {
     value: &'a str,
     folded: Cow<'a, str>,
@@ -252,7 +353,11 @@ impl<'a> Subject<'a> {
         if comparator != Comparator::UnicodeCasemap || value.is_ascii() {
             return Self {
                 value,
-                folded: comparator.fold(value),
+                folded: match comparator {
+                    Comparator::UnicodeCasemap => comparator.fold(value),
+                    // What is compared with it does not mind the case.
+                    _ => Cow::Borrowed(value),
+                },
                 origin: Vec::new(),
             };
         }
@@ -305,65 +410,6 @@ struct Star {
     matched: usize,
 }
 
-fn glob(comparator: Comparator, value: &str, key: &str, matched: &mut Vec<String>) -> bool {
-    let tokens = pattern(comparator, key);
-    let subject = Subject::new(comparator, value);
-    let octets = subject.folded.as_bytes();
-    let mut spans: Vec<(usize, usize)> = Vec::new();
-    let mut star: Option<Star> = None;
-    let (mut at, mut token) = (0, 0);
-    loop {
-        match tokens.get(token) {
-            Some(Token::Star) => {
-                star = Some(Star {
-                    token,
-                    from: at,
-                    to: at,
-                    matched: spans.len(),
-                });
-                spans.push((at, at));
-                token += 1;
-                continue;
-            }
-            Some(Token::Any) if at < octets.len() => {
-                let next = subject.next(at);
-                spans.push((at, next));
-                at = next;
-                token += 1;
-                continue;
-            }
-            Some(Token::Literal(literal))
-                if octets
-                    .get(at..)
-                    .is_some_and(|rest| rest.starts_with(literal)) =>
-            {
-                at += literal.len();
-                token += 1;
-                continue;
-            }
-            None if at == octets.len() => break,
-            _ => {}
-        }
-        // Only the last star can help: those before it have taken as little as they could.
-        let Some(last) = star.as_mut().filter(|last| last.to < octets.len()) else {
-            return false;
-        };
-        last.to = subject.next(last.to);
-        spans.truncate(last.matched);
-        spans.push((last.from, last.to));
-        at = last.to;
-        token = last.token + 1;
-    }
-    matched.push(value.to_owned());
-    matched.extend(
-        spans
-            .into_iter()
-            .take(MATCHES_MAX)
-            .map(|span| subject.text(span)),
-    );
-    true
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -381,6 +427,14 @@ mod tests {
             (Match::Contains, AsciiCasemap, "Frobnitzm", "NIT", true),
             (Match::Contains, Octet, "Frobnitzm", "NIT", false),
             (Match::Contains, Octet, "", "", true),
+            (Match::Contains, AsciiCasemap, "", "", true),
+            (Match::Contains, AsciiCasemap, "", "a", false),
+            (Match::Contains, AsciiCasemap, "aab", "AB", true),
+            (Match::Contains, AsciiCasemap, "aab", "aaba", false),
+            (Match::Contains, AsciiCasemap, "1@[", "@[", true),
+            (Match::Contains, AsciiCasemap, "a`{", "@[", false),
+            (Match::Contains, AsciiCasemap, "zÉa", "éA", false),
+            (Match::Contains, AsciiCasemap, "zéa", "éA", true),
             (
                 Match::Value(Relation::Greater),
                 AsciiNumeric,

@@ -3,6 +3,7 @@
 
 use std::sync::OnceLock;
 
+use mail::LocalPart;
 use message::{Correspondent, Header, parse_addresses};
 
 use crate::circumstances::Letter;
@@ -20,7 +21,27 @@ pub(crate) struct Field {
     name: Box<[u8]>,
     value: Box<[u8]>,
     text: OnceLock<String>,
-    addresses: OnceLock<Vec<(String, String)>>,
+    addresses: OnceLock<Vec<Spelled>>,
+}
+
+/// An address as tests see it.
+#[derive(Clone, Debug)]
+pub(crate) struct Spelled {
+    /// What stands before the `@`, without quotes.
+    pub(crate) local: String,
+    /// What stands behind it.
+    pub(crate) host: String,
+    /// All of it, quoted where it must be.
+    pub(crate) whole: String,
+}
+
+impl Spelled {
+    pub(crate) fn new(local: String, host: String) -> Self {
+        let at = if host.is_empty() { "" } else { "@" };
+        let quoted = LocalPart::new(&local).map(|local| local.to_string());
+        let whole = format!("{}{at}{host}", quoted.as_ref().unwrap_or(&local));
+        Self { local, host, whole }
+    }
 }
 
 impl Fields {
@@ -35,7 +56,7 @@ impl Fields {
     }
 
     /// All with this name, in any case.
-    pub(crate) fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Field> {
+    pub(crate) fn named<'f>(&'f self, name: &str) -> impl Iterator<Item = &'f Field> {
         let fields = self.0.iter();
         fields.filter(|field| field.name.eq_ignore_ascii_case(name.as_bytes()))
     }
@@ -47,12 +68,12 @@ impl Field {
         self.text.get_or_init(|| Letter::shown(&self.value))
     }
 
-    /// The addresses in it: what stands before the `@`, and behind it.
-    pub(crate) fn addresses(&self) -> &[(String, String)] {
+    /// The addresses in it.
+    pub(crate) fn addresses(&self) -> &[Spelled] {
         self.addresses.get_or_init(|| {
             let all = parse_addresses(&self.value, ADDRESSES_MAX).into_iter();
             let parts = all.filter_map(|one| match &one {
-                Correspondent::Mailbox { local, host, .. } => Some((
+                Correspondent::Mailbox { local, host, .. } => Some(Spelled::new(
                     String::from_utf8_lossy(local).into_owned(),
                     String::from_utf8_lossy(host).into_owned(),
                 )),
@@ -75,8 +96,8 @@ mod tests {
         let texts: Vec<&str> = fields.named("subject").map(Field::text).collect();
         assert_eq!(texts, ["é x"]);
         let to: Vec<_> = fields.named("to").flat_map(Field::addresses).collect();
-        let hosts: Vec<&str> = to.iter().map(|(_, host)| host.as_str()).collect();
-        assert_eq!(hosts, ["a.example", "c", "e"]);
+        let whole: Vec<&str> = to.iter().map(|one| one.whole.as_str()).collect();
+        assert_eq!(whole, ["ada@a.example", "b@c", "d@e"]);
         assert_eq!(fields.named("cc").count(), 0);
     }
 }

@@ -6,7 +6,7 @@ use regex::Regex;
 
 use crate::ask::Location;
 use crate::check;
-use crate::compare::{Comparator, Match};
+use crate::compare::{Comparator, Match, Pattern};
 use crate::extension::Extensions;
 use crate::fault::Fault;
 use crate::language::{Tag, Verb};
@@ -111,8 +111,10 @@ pub(crate) enum Argument {
 pub(crate) struct Comparing {
     pub(crate) kind: Match,
     pub(crate) comparator: Comparator,
-    /// One for each key that is constant.
+    /// With `:regex`, one for each key, where that is constant.
     pub(crate) regexes: Vec<Option<Regex>>,
+    /// With `:matches`, one for each key, where that is constant.
+    pub(crate) patterns: Vec<Option<Pattern>>,
 }
 
 /// A foreign command as written.
@@ -213,8 +215,10 @@ impl Command {
             .chain(tagged)
             .flat_map(Argument::texts);
         let regexes = self.comparing.regexes.iter().flatten().count();
+        let patterns = self.comparing.patterns.iter().flatten();
         texts.map(Template::octets).sum::<usize>()
             + (self.tags.len() + self.arguments.len()) * size_of::<(Tag, Argument)>()
+            + patterns.map(Pattern::octets).sum::<usize>()
             + regexes * REGEX_OCTETS
     }
 

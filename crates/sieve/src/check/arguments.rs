@@ -1,6 +1,6 @@
 //! Arguments fitted to what a command takes.
 
-use crate::compare::{Comparator, Match, Relation, regex};
+use crate::compare::{Comparator, Match, Pattern, Relation, regex};
 use crate::extension::{Extension, Extensions};
 use crate::fault::{Fault, Place, nearest};
 use crate::language::{Optional, Shape, Signature, Tag, Tagged, Tests, Verb};
@@ -273,27 +273,28 @@ impl Checker<'_> {
             let text = "\"i;ascii-numeric\" compares whole numbers only";
             self.hinted(place, text, "use :is, :value or :count");
         }
+        let keys = command.arguments.last().map_or(&[][..], Argument::texts);
         let mut regexes = Vec::new();
-        if kind == Match::Regex {
-            let keys = command.arguments.last().map_or(&[][..], Argument::texts);
-            for key in keys {
-                let made = key
-                    .constant()
-                    .map(|key| regex(key, comparator, self.limits.regex_octets_max));
-                regexes.push(match made {
-                    Some(Ok(made)) => Some(made),
-                    Some(Err(text)) => {
-                        self.fault(place, text);
-                        None
-                    }
-                    None => None,
-                });
-            }
+        for key in keys.iter().filter(|_| kind == Match::Regex) {
+            let octets_max = self.limits.regex_octets_max;
+            let made = key.constant().map(|key| regex(key, comparator, octets_max));
+            regexes.push(match made.transpose() {
+                Ok(made) => made,
+                Err(text) => {
+                    self.fault(place, text);
+                    None
+                }
+            });
         }
+        // RFC 5232 §4: a key of `hasflag` is a list of keys.
+        let whole = kind == Match::Matches && command.verb != Verb::HasFlag;
+        let patterns = keys.iter().filter(|_| whole);
+        let patterns = patterns.map(|key| Some(Pattern::new(comparator, key.constant()?)));
         Comparing {
             kind,
             comparator,
             regexes,
+            patterns: patterns.collect(),
         }
     }
 

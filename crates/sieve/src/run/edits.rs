@@ -88,7 +88,7 @@ impl Run {
         let count = fields.len();
         let mut taken = Vec::new();
         for (start, end, value) in indexed(command, fields) {
-            let values = vec![value];
+            let values = vec![value.into()];
             let found = Found { values, count };
             let patterns = command.texts(1);
             if patterns.is_empty() || self.judge_by(command, found, patterns)? {

@@ -1,14 +1,12 @@
 //! Tests: true or false, and what wildcards have matched.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use crate::ask::{Ask, ForeignWord};
 use crate::circumstances::Letter;
 use crate::compare::{self, Match};
 use crate::date::{self, Part};
 use crate::extension::Extension;
-use crate::fields::Fields;
 use crate::language::{Tag, Verb};
 use crate::notice;
 use crate::script::{Command, Test, Word};
@@ -70,11 +68,13 @@ impl Run {
     fn one_test(&mut self, command: &Command) -> Tried<bool> {
         match command.verb {
             Verb::Address => {
-                let found = self.addresses(command)?;
+                let headers = self.header_fields(command);
+                let found = self.addresses(command, &headers)?;
                 self.judge(command, found)
             }
             Verb::Header => {
-                let found = self.fields(command)?;
+                let headers = self.header_fields(command);
+                let found = self.fields(command, &headers)?;
                 self.judge(command, found)
             }
             Verb::Envelope => self.envelope(command),
@@ -83,7 +83,7 @@ impl Run {
                 self.judge(command, found)
             }
             Verb::Text => {
-                let values = self.expand_all(command.texts(0))?;
+                let values = self.spelled_all(command.texts(0))?;
                 // RFC 5229 §5
                 let count = values.iter().filter(|value| !value.is_empty()).count();
                 self.judge(command, Found { values, count })
@@ -101,9 +101,7 @@ impl Run {
                     return Ok(false);
                 };
                 // RFC 5183 §4
-                let count = usize::from(!value.is_empty());
-                let values = vec![value];
-                self.judge(command, Found { values, count })
+                self.judge(command, Found::one(value))
             }
             Verb::Date => self.date(command),
             Verb::CurrentDate => {
@@ -165,7 +163,7 @@ impl Run {
                 if notice::parse(&method).is_err() {
                     return Ok(false);
                 }
-                self.judge(command, Found::one(value.to_owned()))
+                self.judge(command, Found::one(value))
             }
             Verb::Duplicate => self.duplicate(command),
             _ => Ok(false),
@@ -278,9 +276,9 @@ impl Run {
     fn exists(&mut self, command: &Command) -> Tried<bool> {
         let names = self.spelled_all(command.texts(0))?;
         self.look_at_headers(command, names.len())?;
-        let headers: Vec<Cow<'_, Fields>> = self.header_fields(command).collect();
+        let headers = self.header_fields(command);
         let there = |name: &Cow<'_, str>| {
-            let mut headers = headers.iter();
+            let mut headers = headers.each();
             headers.any(|header| header.named(name).next().is_some())
         };
         Ok(names.iter().all(there))
@@ -322,14 +320,15 @@ impl Run {
                 (None, true) => None,
                 (Some(zone), _) => Some(zone.clone()),
             };
-            found.values.push(dated(time, zone.as_deref(), &part)?);
+            let value = dated(time, zone.as_deref(), &part)?;
+            found.values.push(value.into());
             found.count += 1;
         }
         self.judge(command, found)
     }
 
     /// Compares values with the command's last argument.
-    pub(super) fn judge(&mut self, command: &Command, found: Found) -> Tried<bool> {
+    pub(super) fn judge(&mut self, command: &Command, found: Found<'_>) -> Tried<bool> {
         let keys = command
             .arguments
             .last()
@@ -340,7 +339,7 @@ impl Run {
     pub(super) fn judge_by(
         &mut self,
         command: &Command,
-        found: Found,
+        found: Found<'_>,
         keys: &[Template],
     ) -> Tried<bool> {
         let comparing = &command.comparing;
@@ -348,7 +347,7 @@ impl Run {
             return self.listed(found, keys);
         }
         let values = match comparing.kind {
-            Match::Count(_) => vec![found.count.to_string()],
+            Match::Count(_) => vec![found.count.to_string().into()],
             _ => found.values,
         };
         let max = self.limits.matched_octets_max;
@@ -368,7 +367,7 @@ impl Run {
             };
             for value in &values {
                 self.spend(1)?;
-                let whole = value.as_str();
+                let whole = value.as_ref();
                 let cut = matches!(comparing.kind, Match::Matches | Match::Regex);
                 let value = if cut {
                     whole.get(..whole.floor_char_boundary(max)).unwrap_or(whole)
@@ -378,9 +377,11 @@ impl Run {
                 let pattern = if cut { key.len() } else { 0 };
                 self.look_through(value.len(), pattern)?;
                 let mut matched = Vec::new();
-                let holds = match regex {
-                    Some(regex) => compare::search(regex, value, &mut matched),
-                    None => {
+                let pattern = comparing.patterns.get(at).and_then(Option::as_ref);
+                let holds = match (regex, pattern) {
+                    (Some(regex), _) => compare::search(regex, value, &mut matched),
+                    (None, Some(pattern)) => pattern.matches(value, &mut matched),
+                    (None, None) => {
                         let how = (comparing.kind, comparing.comparator);
                         compare::compare(how, value, &key, &mut matched)
                     }
@@ -398,8 +399,9 @@ impl Run {
     }
 
     // RFC 6134 §2.2
-    fn listed(&mut self, found: Found, lists: &[Template]) -> Tried<bool> {
-        let values = Arc::new(found.values);
+    fn listed(&mut self, found: Found<'_>, lists: &[Template]) -> Tried<bool> {
+        let values = found.values.into_iter().map(Cow::into_owned);
+        let values: Vec<String> = values.collect();
         for list in lists {
             let list = full_name(self.expand(list)?);
             if values.is_empty() {
@@ -407,7 +409,7 @@ impl Run {
             }
             let answer = self.ask(Ask::Listed {
                 list: list.clone(),
-                values: values.to_vec(),
+                values: values.clone(),
             })?;
             if matches!(answer, crate::Answer::NoList) {
                 return Err(format!("there is no list \"{list}\"").into());

@@ -1,14 +1,15 @@
 //! What tests compare: addresses, fields, the envelope, flags, scores.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use mail::{Flag, LocalPart, Notify, Ret, ReversePath};
+use mail::{Flag, Notify, Ret, ReversePath};
 use message::{Content, Part};
 
 use crate::circumstances::{By, Envelope};
 use crate::compare::Match;
 use crate::date::{self, Part as DatePart};
-use crate::fields::{Field, Fields};
+use crate::fields::{Field, Fields, Spelled};
 use crate::language::{Tag, Verb};
 use crate::script::Command;
 use crate::template::Template;
@@ -18,20 +19,35 @@ use super::{OCTETS_A_STEP, Run, Tried};
 
 /// Values, and what `:count` says of them.
 #[derive(Debug, Default)]
-pub(super) struct Found {
-    pub(super) values: Vec<String>,
+pub(super) struct Found<'a> {
+    pub(super) values: Vec<Cow<'a, str>>,
     pub(super) count: usize,
 }
 
-impl Found {
-    pub(super) fn one(value: String) -> Self {
+/// Headers that a test looks at: most look at one.
+#[derive(Debug, Default)]
+pub(super) struct Headers {
+    first: Option<Arc<Fields>>,
+    more: Vec<Arc<Fields>>,
+}
+
+impl Headers {
+    pub(super) fn each(&self) -> impl Iterator<Item = &Fields> {
+        self.first.iter().chain(&self.more).map(AsRef::as_ref)
+    }
+}
+
+impl<'a> Found<'a> {
+    pub(super) fn one(value: impl Into<Cow<'a, str>>) -> Self {
+        let value = value.into();
         // RFC 5490, RFC 5435 §5: an empty value counts as none.
         let count = usize::from(!value.is_empty());
         let values = vec![value];
         Self { values, count }
     }
 
-    pub(super) const fn all(values: Vec<String>) -> Self {
+    pub(super) fn all<T: Into<Cow<'a, str>>>(values: impl IntoIterator<Item = T>) -> Self {
+        let values: Vec<_> = values.into_iter().map(Into::into).collect();
         let count = values.len();
         Self { values, count }
     }
@@ -45,7 +61,8 @@ struct AddressPart<'a> {
 
 impl AddressPart<'_> {
     /// The part; none where the address has no such part.
-    fn of(&self, local: &str, host: &str) -> Option<String> {
+    fn of<'s>(&self, address: &'s Spelled) -> Option<&'s str> {
+        let local = address.local.as_str();
         let detail = || {
             let found = self
                 .separators
@@ -59,23 +76,17 @@ impl AddressPart<'_> {
             found.min()
         };
         match self.tag {
-            Tag::LocalPart => Some(local.to_owned()),
-            Tag::Domain => Some(host.to_owned()),
+            Tag::LocalPart => Some(local),
+            Tag::Domain => Some(&address.host),
             Tag::User => {
                 let end = detail().map_or(local.len(), |(at, _)| at);
-                local.get(..end).map(str::to_owned)
+                local.get(..end)
             }
             Tag::Detail => {
                 let (at, octets) = detail()?;
-                local.get(at + octets..).map(str::to_owned)
+                local.get(at + octets..)
             }
-            _ => {
-                // Quoted where it must be.
-                let local =
-                    LocalPart::new(local).map_or_else(|| local.to_owned(), |one| one.to_string());
-                let at = if host.is_empty() { "" } else { "@" };
-                Some(format!("{local}{at}{host}"))
-            }
+            _ => Some(&address.whole),
         }
     }
 }
@@ -114,9 +125,13 @@ impl Run {
     }
 
     /// The fields of these headers.
-    pub(super) fn header_fields(&self, command: &Command) -> impl Iterator<Item = Cow<'_, Fields>> {
-        let parts = self.parts(command);
-        parts.map(|part| self.world.letter.fields_of(part))
+    pub(super) fn header_fields(&self, command: &Command) -> Headers {
+        let mut parts = self.parts(command);
+        let fields = |part| self.world.letter.fields_of(part);
+        Headers {
+            first: parts.next().map(fields),
+            more: parts.map(fields).collect(),
+        }
     }
 
     /// The headers a test looks at.
@@ -126,12 +141,15 @@ impl Run {
     }
 
     // RFC 5228 §5.1
-    pub(super) fn addresses(&mut self, command: &Command) -> Tried<Found> {
+    pub(super) fn addresses<'h>(
+        &mut self,
+        command: &Command,
+        headers: &'h Headers,
+    ) -> Tried<Found<'h>> {
         let names = self.spelled_all(command.texts(0))?;
         self.look_at_headers(command, names.len())?;
-        let headers: Vec<Cow<'_, Fields>> = self.header_fields(command).collect();
-        let mut fields: Vec<&Field> = Vec::new();
-        for header in &headers {
+        let mut fields: Vec<&'h Field> = Vec::new();
+        for header in headers.each() {
             for name in &names {
                 fields.extend(header.named(name));
             }
@@ -139,41 +157,39 @@ impl Run {
         let part = self.address_part(command);
         let mut found = Found::default();
         for field in indexed(command, fields) {
-            for (local, host) in field.addresses() {
+            for address in field.addresses() {
                 found.count += 1;
-                found.values.extend(part.of(local, host));
+                found.values.extend(part.of(address).map(Cow::Borrowed));
             }
         }
         Ok(found)
     }
 
     // RFC 5228 §5.7, RFC 5703 §4.1
-    pub(super) fn fields(&mut self, command: &Command) -> Tried<Found> {
+    pub(super) fn fields<'h>(
+        &mut self,
+        command: &Command,
+        headers: &'h Headers,
+    ) -> Tried<Found<'h>> {
         let names = self.spelled_all(command.texts(0))?;
         let parameters = self.expand_all(command.tagged(Tag::Param))?;
         self.look_at_headers(command, names.len())?;
-        let mut fields: Vec<(&str, String)> = Vec::new();
-        for header in self.header_fields(command) {
-            for name in &names {
-                let values = header.named(name).map(|field| field.text().to_owned());
-                fields.extend(values.map(|value| (name.as_ref(), value)));
-            }
-        }
-        let fields = indexed(command, fields);
+        let named = headers.each().flat_map(|header| {
+            let names = names.iter();
+            names.flat_map(|name| header.named(name).map(move |field| (name, field.text())))
+        });
         let wants = [Tag::Type, Tag::Subtype, Tag::ContentType, Tag::Param];
         let Some(want) = wants.into_iter().find(|tag| command.has(*tag)) else {
-            return Ok(Found::all(
-                fields.into_iter().map(|(_, value)| value).collect(),
-            ));
+            let values = named.map(|(_, value)| Cow::Borrowed(value)).collect();
+            return Ok(Found::all(indexed(command, values)));
         };
         let mut found = Found::default();
-        for (name, value) in fields {
-            let values = super::mime::aspects(name, &value, want, &parameters);
+        for (name, value) in indexed(command, named.collect()) {
+            let values = super::mime::aspects(name, value, want, &parameters);
             found.count += values.iter().flatten().count();
             // RFC 5703 §4.1: blank where there is no such thing.
-            found
-                .values
-                .extend(values.into_iter().map(Option::unwrap_or_default));
+            let values = values.into_iter().map(Option::unwrap_or_default);
+            found.values.extend(values.map(Cow::Owned));
         }
         Ok(found)
     }
@@ -209,7 +225,7 @@ impl Run {
                     DatePart::Iso8601.of(time)
                 });
                 found.count += values.len();
-                found.values.extend(values);
+                found.values.extend(values.into_iter().map(Cow::Owned));
             }
         }
         self.judge(command, found)
@@ -217,11 +233,11 @@ impl Run {
 
     /// The flags of some variables, or of the internal one.
     // RFC 5232 §4
-    pub(super) fn flag_names(&mut self, command: &Command) -> Tried<Found> {
+    pub(super) fn flag_names(&mut self, command: &Command) -> Tried<Found<'static>> {
         let variables = command.texts(0);
         if variables.is_empty() {
             let names = self.flags.iter().map(|flag| flag.to_string());
-            return Ok(Found::all(names.collect()));
+            return Ok(Found::all(names));
         }
         let mut values = Vec::new();
         for variable in variables {
@@ -233,7 +249,7 @@ impl Run {
     }
 
     /// Compares flags with keys that are lists of flags themselves.
-    pub(super) fn judge_flags(&mut self, command: &Command, found: Found) -> Tried<bool> {
+    pub(super) fn judge_flags(&mut self, command: &Command, found: Found<'_>) -> Tried<bool> {
         if matches!(
             command.comparing.kind,
             Match::Count(_) | Match::Regex | Match::List
@@ -254,11 +270,11 @@ impl Run {
     }
 
     // RFC 5235 §2
-    pub(super) fn scores(&self, command: &Command) -> Found {
+    pub(super) fn scores(&self, command: &Command) -> Found<'static> {
         if command.verb == Verb::VirusTest {
             let value = self.world.virus.unwrap_or_default().min(5);
             return Found {
-                values: vec![value.to_string()],
+                values: vec![value.to_string().into()],
                 count: usize::from(value > 0),
             };
         }
@@ -273,13 +289,13 @@ impl Run {
             }
         };
         Found {
-            values: vec![value.to_string()],
+            values: vec![value.to_string().into()],
             count: usize::from(percent.is_some()),
         }
     }
 
     // RFC 5173 §5
-    pub(super) fn body(&mut self, command: &Command) -> Tried<Found> {
+    pub(super) fn body(&mut self, command: &Command) -> Tried<Found<'static>> {
         let types = match command.tag(Tag::Content) {
             Some(_) => Some(self.expand_all(command.tagged(Tag::Content))?),
             None => None,
@@ -355,10 +371,9 @@ fn envelope_values(
         // RFC 5228 §5.4: the null path is empty, whichever part is asked for.
         None => vec![null.to_owned()],
         Some(address) => {
-            let local = address.local.as_str();
-            part.of(local, &address.host.to_string())
-                .into_iter()
-                .collect()
+            let local = address.local.as_str().to_owned();
+            let spelled = Spelled::new(local, address.host.to_string());
+            part.of(&spelled).map(str::to_owned).into_iter().collect()
         }
     };
     let by = envelope.by.as_ref();
