@@ -174,7 +174,9 @@ impl Account {
                 page.more_after = last.map(|row| row.uid);
                 break;
             }
-            page.rows.swap(kept, at);
+            if kept != at {
+                page.rows.swap(kept, at);
+            }
             let Some(row) = page.rows.get_mut(kept) else {
                 break;
             };
@@ -237,26 +239,17 @@ impl Account {
             chosen.truncate(rows_max);
             (chosen, more)
         };
-        let tell = |folder: &Folder, chosen: &[Entry], more: bool| {
-            let rows = chosen.iter().filter_map(|before| {
-                let entry = folder.entry(before.uid)?;
-                Some(row(
-                    folder,
-                    entry,
-                    before.system & seen != entry.system & seen,
-                ))
-            });
-            FetchPage {
-                rows: rows.collect(),
-                more_after: chosen.last().filter(|_| more).map(|entry| entry.uid),
-            }
+        let page = |chosen: &[Entry], more: bool, rows: Vec<FetchRow>| FetchPage {
+            rows,
+            more_after: chosen.last().filter(|_| more).map(|entry| entry.uid),
         };
         if !plan.mark_seen {
             return self
                 .look(|ledger| {
                     let folder = self.folder(ledger, mailbox, Rights::READ)?;
                     let (chosen, more) = choose(folder);
-                    Ok(tell(folder, &chosen, more))
+                    let rows = chosen.iter().map(|entry| row(folder, entry, false));
+                    Ok(page(&chosen, more, rows.collect()))
                 })
                 .await?;
         }
@@ -276,7 +269,13 @@ impl Account {
                 })
                 .collect();
             draft.set_flags(mailbox, &flaggings);
-            Ok(tell(draft.ledger().folder(mailbox)?, &chosen, more))
+            let folder = draft.ledger().folder(mailbox)?;
+            let rows = chosen.iter().filter_map(|before| {
+                let entry = folder.entry(before.uid)?;
+                let seen_now = before.system & seen != entry.system & seen;
+                Some(row(folder, entry, seen_now))
+            });
+            Ok(page(&chosen, more, rows.collect()))
         })
         .await
     }
