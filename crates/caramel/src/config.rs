@@ -452,10 +452,17 @@ fn listeners(written: &mut Written) -> Vec<(Listener, Range<usize>)> {
         };
         let protocol = Protocol::parse(&protocol).unwrap_or(Protocol::Pop3);
         let encrypted = match tls {
+            _ if protocol == Protocol::Metrics => Encrypted::Never,
             Meaning::Word(word) if word == "none" => Encrypted::Never,
             Meaning::Word(word) if word == "implicit" => Encrypted::Implicit,
             _ => Encrypted::StartTls,
         };
+        if protocol == Protocol::Metrics && !is_here(&endpoint) {
+            let what = "what is counted is told to this machine alone".to_owned();
+            let hint = "address = \"127.0.0.1:9320\"";
+            written.flaw(span, what, hint);
+            continue;
+        }
         let listener = Listener {
             protocol,
             endpoint,
@@ -464,6 +471,14 @@ fn listeners(written: &mut Written) -> Vec<(Listener, Range<usize>)> {
         listeners.push((listener, span));
     }
     listeners
+}
+
+/// True for a place that no other machine reaches.
+fn is_here(endpoint: &Endpoint) -> bool {
+    match endpoint {
+        Endpoint::Tcp(address) => address.ip().is_loopback(),
+        Endpoint::Unix(_) => true,
+    }
 }
 
 fn require_hostname(written: &mut Written) {

@@ -31,6 +31,7 @@ use crate::ledger::{Folder, KEYWORDS_MAX, Ledger, VANISHED_MAX, VANISHED_RUNS_MA
 use crate::metadata::WHOLE;
 use crate::sums::Sums;
 use crate::tables::{self, EmailRow, Entry, MailboxRow, Part, Removed, SavedAt};
+use crate::tally::Noted;
 use crate::{Error, Outcome, Quota, Usage};
 
 /// Memory is given back where so many times less would do.
@@ -53,6 +54,8 @@ pub(crate) struct Draft<'a> {
     root: Option<&'static str>,
     /// What will be remembered of it; `None` where operations are not.
     pen: Option<Pen>,
+    /// What is told of letters.
+    noted: Noted,
 }
 
 /// A message about to be filed.
@@ -79,6 +82,7 @@ impl<'a> Draft<'a> {
             author: Author(0),
             root: None,
             pen: None,
+            noted: Noted::NOTHING,
         }
     }
 
@@ -131,6 +135,15 @@ impl<'a> Draft<'a> {
         }
         self.writes.push(self.ledger.counters.put());
         Some((self.writes.into_writes(), modseq))
+    }
+
+    /// Counts what is told of a letter, once it is durable.
+    pub(crate) fn note(&mut self, events: &[Event]) {
+        self.noted.add(events);
+    }
+
+    pub(crate) const fn noted(&self) -> Noted {
+        self.noted
     }
 
     /// Adds a row that is not held in memory.

@@ -19,6 +19,7 @@ use crate::login::Gate;
 use crate::queue::Queue;
 use crate::scripts::Shelf;
 use crate::search::Waiting;
+use crate::tally::{Tallied, Tally};
 use crate::{Account, AliasFile, Error, Outcome, Outside, Rules, Why};
 
 /// From so many messages on, what is done with all of them at once takes milliseconds.
@@ -61,6 +62,8 @@ pub(crate) struct Inner {
     pub(crate) allowances: Allowances,
     /// Octets of all message bodies in memory on their way in.
     pub(crate) bodies: Arc<AtomicUsize>,
+    /// What happened so far.
+    pub(crate) tally: Arc<Tally>,
     /// How often somebody logged in: each login has its own number.
     logins: AtomicU64,
 }
@@ -97,6 +100,7 @@ impl Post {
                 queue: Arc::default(),
                 allowances: Allowances::default(),
                 bodies: Arc::default(),
+                tally: Arc::default(),
                 logins: AtomicU64::new(0),
             }),
         })
@@ -112,6 +116,23 @@ impl Post {
     #[must_use]
     pub fn outside(&self) -> &Arc<dyn Outside> {
         &self.inner.outside
+    }
+
+    /// What was counted since it was opened.
+    #[must_use]
+    pub fn tally(&self) -> Tallied {
+        let accounts = self.inner.directory.maps().accounts.len();
+        Tallied {
+            queued: self.inner.queue.desk().known_letters(),
+            accounts: u64::try_from(accounts).unwrap_or(u64::MAX),
+            ..self.inner.tally.read()
+        }
+    }
+
+    /// What the store did since it was opened.
+    #[must_use]
+    pub fn store_stats(&self) -> store::Stats {
+        self.inner.store.stats()
     }
 
     /// Becomes true when the store has died in the middle of a commit: the server has to stop

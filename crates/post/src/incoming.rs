@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use mail::{
@@ -365,7 +366,8 @@ impl Incoming {
             let text = "There are no valid recipients";
             return Err(Error::refused(Why::Policy, 554, [5, 5, 1], text));
         }
-        let mut delivery = self.arrive().await?;
+        let tally = Arc::clone(&self.house.inner.tally);
+        let mut delivery = self.arrive().await.inspect_err(|_| tally.letter(false))?;
         // Who has handed it in has gone, and hears of it by a report.
         let hears = handed.is_none();
         let refusals = self.filter(&mut delivery, hears).await;
@@ -376,6 +378,7 @@ impl Incoming {
         }
         delivery.carry_out(&self.house).await?;
         delivery.tell(self.journey);
+        tally.letter(refusals.all.is_none());
         if let Some(refusal) = refusals.all {
             return Err(Error::Refused(Why::Policy, refusal));
         }

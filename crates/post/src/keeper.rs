@@ -23,6 +23,7 @@ use crate::ledger::Ledger;
 use crate::queue;
 use crate::removed::REMOVED_MAIL;
 use crate::search::{Index, Waiting};
+use crate::tally::Noted;
 use crate::{Error, Outcome, Post};
 
 /// The keeper of one account.
@@ -412,6 +413,7 @@ impl Post {
         let mut batch = Batch { parts, blobs };
         let mut parties = Vec::new();
         let mut answers = Vec::new();
+        let mut noted = Noted::default();
         for (index, (keeper, desk)) in keepers.iter().zip(&mut desks).enumerate() {
             let generation = desk.generation;
             let Some(ledger) = desk.ledger.as_deref_mut() else {
@@ -439,6 +441,7 @@ impl Post {
                 keeper.discard(desk);
                 return Tried::Answer(Err(forbidden()), Vec::new());
             }
+            noted = noted.with(draft.noted());
             if let Some((writes, modseq)) = draft.finish() {
                 batch.parts.push(Writes {
                     partition: keeper.partition(),
@@ -455,7 +458,7 @@ impl Post {
                 });
             }
         }
-        match self.send(batch, parties, (waiting, queue)) {
+        match self.send(batch, (parties, noted), (waiting, queue)) {
             Some(settling) => Tried::Commit(Ok(answers), Box::new(settling)),
             None => Tried::Answer(Ok(answers), barriers(&desks)),
         }
@@ -466,7 +469,7 @@ impl Post {
     fn send(
         &self,
         mut batch: Batch,
-        parties: Vec<Party>,
+        (parties, noted): (Vec<Party>, Noted),
         (mut desk, change): (Option<MutexGuard<'_, queue::Desk>>, &queue::Change),
     ) -> Option<Settling> {
         let prepared = desk
@@ -482,9 +485,12 @@ impl Post {
         let commit = self.inner.store.commit(batch);
         // Not before: two changes of the queue are committed in the order they were prepared in.
         drop(desk);
+        let told = queue.as_ref().map(|party| party.noted);
         Some(Settling {
             commit: Some(commit),
             parties,
+            noted: noted.with(told.unwrap_or_default()),
+            tally: Arc::clone(&self.inner.tally),
             queue,
             outside: Arc::clone(&self.inner.outside),
             stopped: Arc::clone(&self.inner.stopped),

@@ -129,6 +129,7 @@ mod spool;
 mod stats;
 mod sums;
 mod tables;
+mod tally;
 mod thread;
 mod trace;
 mod undo;
@@ -180,5 +181,6 @@ pub use site::{MailList, MailListError, ScoreForm, SieveRules, SpamField, VirusF
 pub use sort::{SortCriterion, SortKey, Sorted};
 pub use stats::{Stats, TableStats};
 pub use store::{Reclaimed, SegmentUse, Survey, Use};
+pub use tally::Tallied;
 pub use thread::Threading;
 pub use undo::{Revert, Reverted};

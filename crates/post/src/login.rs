@@ -190,6 +190,7 @@ impl Post {
         let now = inner.outside.instant();
         let attempt = self.attempt(peer, user);
         inner.gate.count(&attempt, now, &inner.rules);
+        inner.tally.failed_login();
         Error::refused(
             Why::AuthenticationFailed,
             535,
@@ -271,7 +272,9 @@ impl Post {
                 "You may not act as that user",
             ));
         }
-        self.account(id).await
+        let account = self.account(id).await?;
+        self.inner.tally.login();
+        Ok(account)
     }
 
     /// The name under which failures are counted, the same however the user writes it, and

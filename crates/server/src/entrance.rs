@@ -11,7 +11,7 @@ use crate::fetch::Fetcher;
 use crate::gallery::Gallery;
 use crate::settings::{Door, Protocol, Settings};
 use crate::visit::{Hall, Visit};
-use crate::{control, imap, managesieve, pop3, smtp};
+use crate::{control, imap, managesieve, metrics, pop3, smtp};
 
 /// A conversation from its first octet to its end.
 pub type Conversation = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -38,6 +38,7 @@ impl Entrance {
             post,
             terms,
             gallery: Arc::new(Gallery::default()),
+            began: Clock::today(),
             auditor: None,
             sieve_port: None,
         });
@@ -58,6 +59,7 @@ impl Entrance {
             Protocol::Imap => Box::pin(imap::converse(visit, &self.imap)),
             Protocol::Pop3 => Box::pin(pop3::converse(visit)),
             Protocol::ManageSieve => Box::pin(managesieve::converse(visit)),
+            Protocol::Metrics => Box::pin(metrics::converse(visit)),
             Protocol::Control => Box::pin(control::converse(visit)),
         }
     }

@@ -20,6 +20,7 @@ mod imap;
 mod introspection;
 mod key_file;
 mod managesieve;
+mod metrics;
 mod names;
 mod outside;
 mod pickup;

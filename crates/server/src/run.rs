@@ -18,7 +18,7 @@ use crate::gallery::Gallery;
 use crate::pickup::{self, LocalSettings};
 use crate::settings::{Door, Protocol, Settings};
 use crate::visit::{Hall, Visit};
-use crate::{control, imap, managesieve, pop3, relay, smtp};
+use crate::{control, imap, managesieve, metrics, pop3, relay, smtp};
 
 /// How often the certificate is looked after.
 const REFRESH_EVERY: Duration = Duration::from_secs(6 * 3600);
@@ -75,7 +75,7 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
         settings.connections_per_network_max,
     );
     let stopper = Stopper::default();
-    let clock = Clock::start();
+    let (clock, began) = (Clock::start(), Clock::today());
     let gallery = Arc::new(Gallery::default());
     let auditor = Auditor::start(
         post.clone(),
@@ -97,6 +97,7 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
             post: post.clone(),
             terms,
             gallery: Arc::clone(&gallery),
+            began,
             auditor: Some(auditor.clone()),
             fetcher: fetcher.clone(),
             sieve_port,
@@ -236,6 +237,10 @@ fn attend(listener: Listener, hall: Arc<Hall>, gate: Arc<Gate>, stop: Stop) {
         Protocol::ManageSieve => {
             let converse =
                 move |socket, peer, stop| managesieve::converse(visit(socket, peer, stop));
+            tokio::spawn(net::serve(listener, gate, refusal, stop, converse));
+        }
+        Protocol::Metrics => {
+            let converse = move |socket, peer, stop| metrics::converse(visit(socket, peer, stop));
             tokio::spawn(net::serve(listener, gate, refusal, stop, converse));
         }
         Protocol::Control => {

@@ -85,6 +85,8 @@ pub enum Protocol {
     Control,
     /// LMTP of this machine's own people and programs; only ever on a Unix socket.
     Local,
+    /// What is counted, for programs that watch; only ever for this machine.
+    Metrics,
 }
 
 /// When a door is encrypted.
@@ -145,6 +147,19 @@ impl Door {
 }
 
 impl Protocol {
+    /// All of them.
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Smtp,
+        Self::Submission,
+        Self::Lmtp,
+        Self::Imap,
+        Self::Pop3,
+        Self::ManageSieve,
+        Self::Control,
+        Self::Local,
+        Self::Metrics,
+    ];
+
     /// Its name, as people write it.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -157,21 +172,16 @@ impl Protocol {
             Self::ManageSieve => "managesieve",
             Self::Control => "control",
             Self::Local => "local",
+            Self::Metrics => "metrics",
         }
     }
 
-    /// Reads the name of a protocol of mail.
+    /// Reads the name of a protocol that listens where people say.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        let all = [
-            Self::Smtp,
-            Self::Submission,
-            Self::Lmtp,
-            Self::Imap,
-            Self::Pop3,
-            Self::ManageSieve,
-        ];
-        all.into_iter().find(|protocol| protocol.name() == name)
+        let all = Self::ALL.into_iter();
+        let mut said = all.filter(|one| !matches!(one, Self::Control | Self::Local));
+        said.find(|protocol| protocol.name() == name)
     }
 
     /// What one connection too many is told.
@@ -183,7 +193,7 @@ impl Protocol {
             Self::Imap => b"* BYE [UNAVAILABLE] Too many connections\r\n",
             Self::Pop3 => b"-ERR [SYS/TEMP] Too many connections\r\n",
             Self::ManageSieve => b"BYE (TRYLATER) \"Too many connections\"\r\n",
-            Self::Control => b"",
+            Self::Control | Self::Metrics => b"",
         })
     }
 
@@ -194,7 +204,7 @@ impl Protocol {
             Self::Imap => b"* BYE Stopping\r\n",
             Self::ManageSieve => b"BYE (TRYLATER) \"Stopping\"\r\n",
             // POP3 has no words for it (RFC 1939 §3): the server only ever answers.
-            Self::Pop3 | Self::Control => b"",
+            Self::Pop3 | Self::Control | Self::Metrics => b"",
         })
     }
 }

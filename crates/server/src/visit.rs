@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mail::Timestamp;
 use net::{Encryption, House, Identity, Peer, Socket, Stop, Stream, Terms};
 use post::Post;
 use wire::Session;
@@ -24,6 +25,8 @@ pub(crate) struct Hall {
     pub(crate) post: Post,
     pub(crate) terms: Terms,
     pub(crate) gallery: Arc<Gallery>,
+    /// When the server was started.
+    pub(crate) began: Timestamp,
     pub(crate) auditor: Option<Auditor>,
     pub(crate) fetcher: Fetcher,
     /// The port where scripts are kept, if there is one.
@@ -122,6 +125,11 @@ impl Visit {
             peer,
             stop,
         }
+    }
+
+    /// What it is made of, for whoever has no session.
+    pub(crate) fn into_parts(self) -> (Arc<Hall>, Stream, Peer, Stop) {
+        (self.hall, self.stream, self.peer, self.stop)
     }
 
     /// Nobody is logged in yet.

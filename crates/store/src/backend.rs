@@ -9,6 +9,7 @@ use bytes::Bytes;
 use mail::{BlobId, BlobRange};
 
 use crate::derived::Derived;
+use crate::embedded::Stats;
 use crate::packed::Packed;
 use crate::reclaim::{Mentions, RateLimit, Reclaim, Reclaimed, Survey};
 use crate::snapshot::Snapshot;
@@ -382,4 +383,9 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// What was freed since the store was opened.
     fn reclaimed(&self) -> Reclaimed;
+
+    /// What was done since the store was opened; nothing where nobody counts.
+    fn stats(&self) -> Stats {
+        Stats::default()
+    }
 }

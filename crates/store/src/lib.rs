@@ -48,7 +48,7 @@ pub use backend::{
     Staged, Store, Table, Version, Write, Writes,
 };
 pub use derived::{Derived, Piece};
-pub use embedded::{Embedded, EmbeddedSettings};
+pub use embedded::{Embedded, EmbeddedSettings, Stats};
 pub use memory::Memory;
 pub use packed::Packed;
 pub use reclaim::{Mention, Mentions, RateLimit, Reclaim, Reclaimed, SegmentUse, Survey, Use};

@@ -49,6 +49,7 @@ const PYTHON_LIBRARIES: &[(&str, &str)] = &[
     ("authres", "python3-authres"),
     ("dkim", "python3-dkim"),
     ("nacl", "python3-nacl"),
+    ("prometheus_client", "python3-prometheus-client"),
     ("sievelib", "python3-sievelib"),
 ];
 

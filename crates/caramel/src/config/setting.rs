@@ -131,10 +131,14 @@ settings! {
         "The account that gets mail for postmaster and abuse where no alias says otherwise. \
          Without it, the oldest account.";
     PROTOCOL = ["listener"] "protocol":
-        Kind::Word(&["smtp", "submission", "lmtp", "imap", "pop3", "managesieve"]), "", "\"imap\"",
+        Kind::Word(&[
+            "smtp", "submission", "lmtp", "imap", "pop3", "managesieve", "metrics",
+        ]),
+        "", "\"imap\"",
         "What is spoken: `smtp` with other servers, `submission` with people's programs that send, \
          `lmtp` with another mail server of this house, `imap` and `pop3` with programs that read, \
-         `managesieve` with programs that keep filter scripts. Has to be written.";
+         `managesieve` with programs that keep filter scripts, `metrics` with programs of this \
+         machine that watch (HTTP, without TLS). Has to be written.";
     ADDRESS = ["listener"] "address": Kind::Endpoint, "", "\"[::]:993\"",
         "Where to listen. Port 0 lets the system choose; `listeners.json` in the data folder tells \
          what it chose. Has to be written.";

@@ -184,6 +184,11 @@ fn mistakes_of_every_kind() {
             "one of \"smtp\"",
         ),
         (
+            "hostname = \"h.example\"\n[[listener]]\nprotocol = \"metrics\"\n\
+             address = \"[::]:9320\"\n",
+            "to this machine alone",
+        ),
+        (
             "hostname = \"h.example\"\n[[listener]]\nprotocol = \"imap\"\naddress = \"143\"\n",
             "an address with a port",
         ),

@@ -128,6 +128,7 @@ impl Teller {
             when,
             events,
         };
+        draft.note(&step.events);
         draft.write(put_row(&step, None));
     }
 

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::{Keeper, Settled};
 use crate::Outside;
 use crate::queue;
+use crate::tally::{Noted, Tally};
 
 /// An account's part in a commit.
 #[derive(Debug)]
@@ -77,6 +78,9 @@ impl Full {
 pub(super) struct Settling {
     pub(super) commit: Option<Boxed<'static, Result<(), CommitError>>>,
     pub(super) parties: Vec<Party>,
+    /// What is told of letters, and where it is counted.
+    pub(super) noted: Noted,
+    pub(super) tally: Arc<Tally>,
     /// The queue's part, if it has one.
     pub(super) queue: Option<queue::Party>,
     pub(super) outside: Arc<dyn Outside>,
@@ -90,6 +94,7 @@ impl Settling {
     fn succeed(&self) {
         self.parties.iter().for_each(Party::succeed);
         self.queue.iter().for_each(queue::Party::succeed);
+        self.tally.count(&self.noted);
     }
 
     fn fail(&self) {
@@ -140,6 +145,8 @@ impl Drop for Settling {
         let rest = Self {
             commit: Some(commit),
             parties: std::mem::take(&mut self.parties),
+            noted: self.noted,
+            tally: Arc::clone(&self.tally),
             queue: self.queue.take(),
             outside: Arc::clone(&self.outside),
             stopped: Arc::clone(&self.stopped),

@@ -20,6 +20,7 @@ use super::entry::{COUNTS, Counts, Entry, Place};
 use super::fronts::{Fronts, Look};
 use crate::handed::{self, HandedId};
 use crate::journey::{JourneyStep, Teller, delete_row, put_row};
+use crate::tally::Noted;
 use crate::{Error, Fault, Outcome};
 
 /// Destinations that are remembered to be tried at once; others wait for their time.
@@ -111,6 +112,8 @@ pub(crate) struct Party {
     generation: u64,
     /// Places that letters get, and their destinations.
     placed: Vec<(String, Place)>,
+    /// What is told of its letters.
+    pub(crate) noted: Noted,
 }
 
 /// A lease on a letter: nobody else hands it on or changes it while this lives. Dropped without an
@@ -255,7 +258,12 @@ impl Desk {
 
     /// Letters in the queue, as far as is known.
     pub(crate) fn letters(&self) -> u64 {
-        self.known.map_or(0, |known| known.counts.letters)
+        self.known_letters().unwrap_or_default()
+    }
+
+    /// Letters in the queue, where that is known.
+    pub(crate) fn known_letters(&self) -> Option<u64> {
+        self.known.map(|known| known.counts.letters)
     }
 
     fn discard(&mut self) {
@@ -274,6 +282,7 @@ impl Desk {
     ) -> Option<(Writes, Party)> {
         let known = self.known.as_mut()?;
         let (mut writes, mut placed) = (Vec::new(), Vec::new());
+        let mut noted = Noted::default();
         let mut note = |entry: &Entry, id| {
             let place = entry.place(id);
             placed.extend(place.map(|place| (entry.destination.clone(), place)));
@@ -294,18 +303,19 @@ impl Desk {
             writes.extend(entry.put(id));
             note(entry, id);
             if tells {
-                writes.push(put_row(
-                    &change.teller.queued(id, entry),
-                    Some((id, known.version)),
-                ));
+                let step = change.teller.queued(id, entry);
+                noted.add(&step.events);
+                writes.push(put_row(&step, Some((id, known.version))));
             }
         }
         let handed = change.handed.iter();
         writes.extend(handed.map(|(id, left)| handed::put(*id, left)));
         writes.extend(change.forgotten.iter().copied().map(handed::delete));
         if tells {
-            let told = change.told.iter();
-            writes.extend(told.map(|(id, step)| put_row(step, Some((*id, known.version)))));
+            for (id, step) in &change.told {
+                noted.add(&step.events);
+                writes.push(put_row(step, Some((*id, known.version))));
+            }
         }
         let untold = change.untold.iter().cloned();
         writes.extend(untold.map(|key| delete_row(true, key)));
@@ -320,6 +330,7 @@ impl Desk {
             queue: Arc::clone(queue),
             generation: self.generation,
             placed,
+            noted,
         };
         Some((part, party))
     }

@@ -28,7 +28,7 @@ impl Beginning {
             Protocol::Submission => return policy("submission", ""),
             Protocol::Lmtp => return policy("lmtp", " no-dsn"),
             Protocol::Local => return policy("lmtp", " no-dsn verify"),
-            Protocol::Control => "control",
+            Protocol::Control | Protocol::Metrics => "control",
             Protocol::Imap | Protocol::Pop3 | Protocol::ManageSieve if self.tls => "tls",
             Protocol::Imap | Protocol::Pop3 | Protocol::ManageSieve if self.clear => "clear",
             Protocol::Pop3 | Protocol::ManageSieve if !self.starttls => "no tls",

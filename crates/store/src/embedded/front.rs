@@ -12,6 +12,7 @@ use super::committer::{Message, Request};
 use super::reader::Reader;
 use super::record::octets_max;
 use super::stage::Inflow;
+use super::stats::Stats;
 use super::{Embedded, Inner};
 use crate::backend::{
     Batch, Boxed, CommitError, Cut, Direction, Error, Page, Partition, Sought, Stage, Store, Table,
@@ -151,6 +152,10 @@ impl Store for Embedded {
 
     fn reclaim<'a>(&'a self, how: Reclaim<'a>) -> Boxed<'a, Result<Reclaimed, Error>> {
         Box::pin(async move { self.inner.reclaim(&how).await })
+    }
+
+    fn stats(&self) -> Stats {
+        self.inner.counters.read()
     }
 
     fn reclaimed(&self) -> Reclaimed {
