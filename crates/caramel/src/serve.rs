@@ -134,6 +134,7 @@ pub(crate) fn rules(config: &Config) -> Rules {
         rewrites_senders: config.rewrites_senders(),
         queue: config.queue(),
         trust: config.trust(),
+        spam: config.spam_rules(),
         keys: config.keyring(),
         postmaster: config.postmaster(),
         message_octets_max: config.message_size(),

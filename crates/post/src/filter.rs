@@ -28,6 +28,7 @@ use crate::journey::Event;
 use crate::keeper::Keeper;
 use crate::ledger::Ledger;
 use crate::queue::Entry;
+use crate::spam::{self, Judgements};
 use crate::spool::Spooled;
 use crate::tables::SeenKey;
 
@@ -59,6 +60,8 @@ pub(crate) struct Arrived<'a> {
     /// Recipients elsewhere, who get it whatever scripts say.
     pub(crate) relayed: &'a [Recipient],
     pub(crate) spooled: &'a Spooled,
+    /// What its words say to its readers.
+    pub(crate) judged: Option<&'a Judgements>,
 }
 
 /// Somebody here who gets the message.
@@ -231,6 +234,10 @@ impl Post {
         while let Some(reader) = waiting.pop_front() {
             let keeper = self.keeper(reader.account);
             let scripts = self.scripts_of(&keeper).await;
+            if arrived.is_junk_to(&reader) && !scripts.iter().any(|script| script.tests_spam()) {
+                plans.plans.insert(reader.account, Plan::junk());
+                continue;
+            }
             let letter: Option<Letter> = match (scripts.is_empty(), reader.version()) {
                 (true, _) => None,
                 (_, Some(at)) => plans.changed.get(at).and_then(Spooled::letter),
@@ -322,7 +329,28 @@ impl Post {
     }
 }
 
+impl Arrived<'_> {
+    /// True if its words say that it is junk to this reader, to whom nobody here has sent it on.
+    fn is_junk_to(&self, reader: &Reader) -> bool {
+        let judged = self.judged.and_then(|judged| judged.of(reader.account));
+        reader.by.is_none() && judged.is_some_and(|judged| judged.is_junk)
+    }
+}
+
 impl Plan {
+    /// The message goes where junk is.
+    fn junk() -> Self {
+        Self {
+            filings: vec![Filing {
+                role: Some(Role::Junk),
+                name: Some(spam::JUNK.to_owned()),
+                create: true,
+                ..Filing::default()
+            }],
+            ..Self::default()
+        }
+    }
+
     /// The message goes into the inbox.
     fn kept(reader: &Reader) -> Self {
         Self {

@@ -9,7 +9,7 @@ use message::SEARCH_TEXT_VERSION;
 use store::{Partition, Table};
 
 use crate::directory::rows;
-use crate::{access, fetched, import, journey, queue, tables};
+use crate::{access, fetched, import, journey, queue, spam, tables};
 
 /// A table, and the versions of its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +108,9 @@ pub const ROW_FORMS: [RowForm; rows::ALL.len() + tables::ALL.len() + queue::ALL.
     account(tables::HISTORY, "operations", tables::VERSIONS),
     account(tables::GONE, "what operations did", tables::VERSIONS),
     account(tables::REMEMBERED, "operations in all", tables::VERSIONS),
+    account(tables::SPAM_CLUES, "clues of junk", spam::VERSIONS),
+    account(tables::SPAM_NOTES, "what letters count as", spam::VERSIONS),
+    account(tables::SPAM_LETTERS, "letters learned", spam::VERSIONS),
     of_queue(queue::COUNTS, "counts of the queue"),
     of_queue(queue::LETTERS, "letters in the queue"),
     of_queue(queue::DUE, "letters by time"),

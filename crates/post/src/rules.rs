@@ -6,7 +6,7 @@ use std::time::Duration;
 use mail::{Host, Network};
 
 use crate::queue::QueueRules;
-use crate::{Keyring, Quota, SieveRules, TokenRules, TrustRules, UndoRules};
+use crate::{Keyring, Quota, SieveRules, SpamRules, TokenRules, TrustRules, UndoRules};
 
 /// What becomes of mail for domains that are not ours, from those who may send any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -40,6 +40,8 @@ pub struct Rules {
     pub postmaster: Option<mail::Address>,
     /// How letters from outside are checked.
     pub trust: TrustRules,
+    /// How letters are judged by their words.
+    pub spam: SpamRules,
     /// What letters of our own people are signed with.
     pub keys: Arc<Keyring>,
     /// Octets a message may have.
@@ -146,6 +148,7 @@ impl Rules {
             journeys_kept: Duration::from_secs(30 * 24 * 60 * 60),
             postmaster: None,
             trust: TrustRules::default(),
+            spam: SpamRules::default(),
             keys: Arc::default(),
             message_octets_max: 50 * 1024 * 1024,
             body_memory_octets_max: 256 * 1024,

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use mail::{Enhanced, Host, Instant, Network, Refusal, ReversePath};
-use message::AuthenticationResults;
+use message::{AuthenticationResults, Header};
 use trust::dmarc::{self, Dmarc, Policy};
 use trust::iprev::{self, Iprev};
 use trust::results::Findings;
@@ -133,8 +133,18 @@ impl Scrutiny {
     }
 }
 
+/// Refuses a letter whose header does not end in these octets.
+pub(crate) fn has_whole_header(octets: &[u8]) -> Outcome<()> {
+    let mut header = Header::parse(octets);
+    header.by_ref().for_each(drop);
+    match header.blank_line().is_empty() {
+        true => Err(header_too_large()),
+        false => Ok(()),
+    }
+}
+
 /// The refusal of a letter whose header does not end.
-pub(crate) fn header_too_large() -> Error {
+fn header_too_large() -> Error {
     let text = "The header section is too large";
     Error::refused(Why::TooBig, 552, [5, 3, 4], text)
 }
