@@ -132,6 +132,7 @@ pub(crate) fn rules(config: &Config) -> Rules {
         redirects_max: to_usize(config.redirects()),
         sieve: config.sieve(),
         rewrites_senders: config.rewrites_senders(),
+        seals: config.seals(),
         queue: config.queue(),
         trust: config.trust(),
         spam: config.spam_rules(),

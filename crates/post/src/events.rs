@@ -185,6 +185,7 @@ impl Account {
             relayed: &[],
             spooled: &spooled,
             judged: None,
+            sealable: None,
         };
         let lying = Lying {
             account: self.keeper.account,

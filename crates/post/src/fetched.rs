@@ -499,6 +499,7 @@ impl Arrival {
             relayed: &[],
             spooled: &letter.spooled,
             judged: Some(&delivery.judgements),
+            sealable: None,
         };
         let accounts: Vec<AccountId> = letter.accounts.iter().copied().collect();
         let mut plans = house.filter(arrived, accounts.into_iter()).await;

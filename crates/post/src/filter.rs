@@ -28,6 +28,7 @@ use crate::journey::Event;
 use crate::keeper::Keeper;
 use crate::ledger::Ledger;
 use crate::queue::Entry;
+use crate::signing::Sealable;
 use crate::spam::{self, Judgements};
 use crate::spool::Spooled;
 use crate::tables::SeenKey;
@@ -62,6 +63,8 @@ pub(crate) struct Arrived<'a> {
     pub(crate) spooled: &'a Spooled,
     /// What its words say to its readers.
     pub(crate) judged: Option<&'a Judgements>,
+    /// What it needs to be sealed when it is sent on.
+    pub(crate) sealable: Option<&'a Sealable>,
 }
 
 /// Somebody here who gets the message.
@@ -189,14 +192,15 @@ impl Plans {
 
     /// What the queue gets: an entry for each address that scripts send the message to.
     pub(crate) fn entries(&self, house: &Post, arrived: Arrived<'_>) -> Vec<Entry> {
-        let all = self.plans.values().flat_map(|plan| &plan.onward);
+        let plans = self.plans.iter();
+        let all = plans.flat_map(|(id, plan)| plan.onward.iter().map(|onward| (*id, onward)));
         let mut seen = BTreeSet::new();
-        let first = all.filter(|onward| {
+        let first = all.filter(|(_, onward)| {
             let path = onward.recipient.forward_path.to_string();
             seen.insert((path, onward.version))
         });
         first
-            .map(|onward| house.onward_entry(onward, arrived, &self.changed))
+            .map(|(account, onward)| house.onward_entry(account, onward, arrived, &self.changed))
             .collect()
     }
 }

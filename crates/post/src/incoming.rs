@@ -123,6 +123,8 @@ pub struct Incoming {
     relayed: Vec<Recipient>,
     /// The paths of those among them that nobody named: aliases lead to them.
     forwarded: BTreeSet<String>,
+    /// The domains of the aliases that lead to them.
+    forwarders: BTreeSet<String>,
     /// How many RCPT named.
     named: usize,
     /// In whose inboxes it goes.
@@ -182,7 +184,7 @@ impl Post {
         self.inner.outside.fill(&mut id);
         let is_checked = rules.trust.check && rules.is_outside(&origin);
         Ok(Incoming {
-            scrutiny: is_checked.then(Box::default),
+            scrutiny: is_checked.then(|| Box::new(Scrutiny::begin(rules))),
             conclusion: None,
             house: self.clone(),
             origin,
@@ -196,6 +198,7 @@ impl Post {
             elsewhere: Vec::new(),
             relayed: Vec::new(),
             forwarded: BTreeSet::new(),
+            forwarders: BTreeSet::new(),
             named: 0,
             local: BTreeSet::new(),
             aside: Aside::default(),

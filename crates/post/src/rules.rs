@@ -104,6 +104,8 @@ pub struct Rules {
     /// Rewrites the senders of letters from elsewhere that are sent on to other hosts, so that
     /// what comes back comes here first.
     pub rewrites_senders: bool,
+    /// Seals letters from elsewhere that are sent on to other hosts, where there is a key for it.
+    pub seals: bool,
     /// Octets that compiled scripts of all accounts may take in memory.
     pub scripts_memory_octets_max: usize,
     /// Octets of message text one row of a fetch may carry in memory.
@@ -178,6 +180,7 @@ impl Rules {
             redirects_max: 4,
             sieve: Arc::default(),
             rewrites_senders: false,
+            seals: false,
             scripts_memory_octets_max: 32 * 1024 * 1024,
             section_octets_max: 16 * 1024 * 1024,
             fetch_rows_max: 200,

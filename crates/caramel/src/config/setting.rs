@@ -503,6 +503,10 @@ settings! {
          host, which asks whether this one may send for that sender (SPF), finds one for whom it \
          may. What comes back to that address within three weeks is sent on to the sender. \
          `hostname` has to be found by other hosts: by its address, or by MX.";
+    FORWARD_SEAL = ["forward"] "seal": Kind::Switch, "true", "false",
+        "Seals such a letter with what was found out about it (ARC), with a key of `[[dkim]]`: of \
+         the domain whose alias or script sends it on, or of `hostname`, or of a domain above. \
+         Where there is none, or the letter was not checked, it is sent on as it is.";
     SIEVE_BEFORE = ["sieve"] "before": Kind::Many(&Kind::Path), "[]",
         "[\"/etc/caramel/spam.sieve\"]",
         "Scripts that run before each account's own, in this order, read when the server starts. \

@@ -66,6 +66,7 @@ impl Incoming {
             relayed: &self.relayed,
             spooled: &letter.spooled,
             judged: Some(&delivery.judgements),
+            sealable: self.sealable(),
         };
         let accounts = letter.accounts.iter().copied();
         let plans = self.house.filter(arrived, accounts).await;
