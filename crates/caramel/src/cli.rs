@@ -16,6 +16,7 @@ use crate::deliver::Dialect;
 use crate::dialogue::{self, Dialogue};
 use crate::dkim::{self, DkimCommand};
 use crate::fetch::{self, FetchCommand};
+use crate::junk::{self, SpamCommand};
 use crate::link::{self, Link};
 use crate::names::Called;
 use crate::parse::{self, Parse};
@@ -139,6 +140,11 @@ enum Command {
     /// Filter scripts: checked, tried on a message, tested. No configuration is needed.
     #[command(subcommand)]
     Sieve(SieveCommand),
+    /// What was learned about junk: taught, shown, and forgotten.
+    ///
+    /// Moving letters into the mailbox for junk and out of it teaches as well (`[spam]`).
+    #[command(subcommand)]
+    Spam(SpamCommand),
     /// Keys for signing letters, signatures, and what they are worth (DKIM).
     ///
     /// No configuration is needed, and nothing is looked up: DNS is what `--zone` and `--record`
@@ -451,6 +457,7 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         Command::Alias(AliasCommand::Rm { source }) => directory::remove_alias(config, source),
         Command::Queue(asked) => queue::run(config, asked),
         Command::Why(asked) => why::run(config, asked),
+        Command::Spam(asked) => junk::run(config, asked),
         Command::Connections(listing) => dialogue::connections(config, listing),
         Command::Dialogue(dialogue) => dialogue::run(config, dialogue),
         Command::Import(import) => transfer::import(config, import),

@@ -24,6 +24,7 @@ mod relay;
 mod setting;
 mod sieve;
 pub(crate) mod source;
+mod spam;
 mod store;
 mod written;
 
@@ -85,6 +86,7 @@ pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
     memory::check(&mut written);
     store::check(&mut written);
     outside::check(&mut written);
+    spam::check(&mut written);
     let routes = written.take_list("relay.route");
     let routes: Vec<Table> = routes.into_iter().map(|(route, _)| route).collect();
     relay::check(&mut written, &routes);

@@ -33,6 +33,7 @@ mod fetch;
 mod files;
 mod input;
 mod inspect;
+mod junk;
 mod line;
 mod link;
 mod logging;

@@ -138,6 +138,7 @@ fn words(event: &Value, account: &str) -> String {
     match get("event") {
         "arrived" => arrived(event, &to()),
         "checked" => format!("checked: {}", get("results")),
+        "judged" => judged(event, account),
         "filtered" => format!("{account}: {} says {}", get("cause"), get("deed")),
         "scriptFailed" => format!(
             "{account}: the script failed, so it was kept: {}",
@@ -174,6 +175,23 @@ fn words(event: &Value, account: &str) -> String {
         }
         other => other.to_owned(),
     }
+}
+
+/// What its words said, and which.
+fn judged(event: &Value, account: &str) -> String {
+    let percent = event.get("percent").and_then(Value::as_u64);
+    let is_junk = event.get("junk").and_then(Value::as_bool);
+    let so = match is_junk {
+        Some(true) => "junk by its words",
+        _ => "judged by its words",
+    };
+    let clues = list(event, "clues").iter().filter_map(Value::as_str);
+    let clues: Vec<&str> = clues.collect();
+    format!(
+        "{account}: {so}, {} of 100\n        {}",
+        percent.unwrap_or_default(),
+        clues.join(", ")
+    )
 }
 
 fn arrived(event: &Value, to: &str) -> String {

@@ -184,6 +184,8 @@ impl Account {
             recipients: &[],
             relayed: &[],
             spooled: &spooled,
+            judged: None,
+            sealable: None,
         };
         let lying = Lying {
             account: self.keeper.account,
@@ -256,6 +258,9 @@ impl Account {
         let site = &house.rules().sieve;
         let spam = site.spam.as_ref();
         let spam = spam.and_then(|field| field.percent(&message.octets));
+        let own = house.rules().spam.is_on();
+        let told = || crate::spam::told_percent(&message.octets).filter(|_| own);
+        let spam = spam.or_else(told);
         let virus = site.virus.as_ref();
         Circumstances {
             spam: spam.map(|percent| Spam { percent }),
@@ -324,7 +329,7 @@ impl Post {
     }
 
     /// Some octets of a stored message.
-    async fn octets_of(&self, row: &EmailRow, offset: u64, len: u64) -> Outcome<Bytes> {
+    pub(crate) async fn octets_of(&self, row: &EmailRow, offset: u64, len: u64) -> Outcome<Bytes> {
         let sought = Sought {
             range: BlobRange {
                 blob: row.blob,

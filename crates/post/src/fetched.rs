@@ -488,6 +488,9 @@ impl Arrival {
         let Some(letter) = delivery.letters.first_mut() else {
             return;
         };
+        let octets = letter.spooled.front().map(AsRef::as_ref);
+        let judged = house.judgements(octets.unwrap_or_default(), &letter.accounts);
+        delivery.judgements = judged.await;
         let arrived = Arrived {
             journey: self.journey,
             origin: &self.origin,
@@ -495,6 +498,8 @@ impl Arrival {
             recipients: &self.recipients,
             relayed: &[],
             spooled: &letter.spooled,
+            judged: Some(&delivery.judgements),
+            sealable: None,
         };
         let accounts: Vec<AccountId> = letter.accounts.iter().copied().collect();
         let mut plans = house.filter(arrived, accounts.into_iter()).await;

@@ -28,6 +28,8 @@ use crate::journey::Event;
 use crate::keeper::Keeper;
 use crate::ledger::Ledger;
 use crate::queue::Entry;
+use crate::signing::Sealable;
+use crate::spam::{self, Judgements};
 use crate::spool::Spooled;
 use crate::tables::SeenKey;
 
@@ -59,6 +61,10 @@ pub(crate) struct Arrived<'a> {
     /// Recipients elsewhere, who get it whatever scripts say.
     pub(crate) relayed: &'a [Recipient],
     pub(crate) spooled: &'a Spooled,
+    /// What its words say to its readers.
+    pub(crate) judged: Option<&'a Judgements>,
+    /// What it needs to be sealed when it is sent on.
+    pub(crate) sealable: Option<&'a Sealable>,
 }
 
 /// Somebody here who gets the message.
@@ -186,14 +192,15 @@ impl Plans {
 
     /// What the queue gets: an entry for each address that scripts send the message to.
     pub(crate) fn entries(&self, house: &Post, arrived: Arrived<'_>) -> Vec<Entry> {
-        let all = self.plans.values().flat_map(|plan| &plan.onward);
+        let plans = self.plans.iter();
+        let all = plans.flat_map(|(id, plan)| plan.onward.iter().map(|onward| (*id, onward)));
         let mut seen = BTreeSet::new();
-        let first = all.filter(|onward| {
+        let first = all.filter(|(_, onward)| {
             let path = onward.recipient.forward_path.to_string();
             seen.insert((path, onward.version))
         });
         first
-            .map(|onward| house.onward_entry(onward, arrived, &self.changed))
+            .map(|(account, onward)| house.onward_entry(account, onward, arrived, &self.changed))
             .collect()
     }
 }
@@ -231,6 +238,10 @@ impl Post {
         while let Some(reader) = waiting.pop_front() {
             let keeper = self.keeper(reader.account);
             let scripts = self.scripts_of(&keeper).await;
+            if arrived.is_junk_to(&reader) && !scripts.iter().any(|script| script.tests_spam()) {
+                plans.plans.insert(reader.account, Plan::junk());
+                continue;
+            }
             let letter: Option<Letter> = match (scripts.is_empty(), reader.version()) {
                 (true, _) => None,
                 (_, Some(at)) => plans.changed.get(at).and_then(Spooled::letter),
@@ -322,7 +333,28 @@ impl Post {
     }
 }
 
+impl Arrived<'_> {
+    /// True if its words say that it is junk to this reader, to whom nobody here has sent it on.
+    fn is_junk_to(&self, reader: &Reader) -> bool {
+        let judged = self.judged.and_then(|judged| judged.of(reader.account));
+        reader.by.is_none() && judged.is_some_and(|judged| judged.is_junk)
+    }
+}
+
 impl Plan {
+    /// The message goes where junk is.
+    fn junk() -> Self {
+        Self {
+            filings: vec![Filing {
+                role: Some(Role::Junk),
+                name: Some(spam::JUNK.to_owned()),
+                create: true,
+                ..Filing::default()
+            }],
+            ..Self::default()
+        }
+    }
+
     /// The message goes into the inbox.
     fn kept(reader: &Reader) -> Self {
         Self {

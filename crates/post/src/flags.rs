@@ -8,7 +8,7 @@ use crate::draft::Flagging;
 use crate::events;
 use crate::ledger::Folder;
 use crate::tables::Entry;
-use crate::{Account, Changed, Outcome};
+use crate::{Account, Changed, Outcome, spam};
 
 /// What to do with the flags given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub struct Stored {
     /// Those left out because they had changed (MODIFIED).
     pub modified: UidSet,
     /// The flags that are now another way than before, of those messages that have such, where a
-    /// script wants to know them.
+    /// script wants to know them, or the filter for junk.
     pub differing: Vec<(Uid, FlagSet)>,
 }
 
@@ -59,6 +59,7 @@ impl Account {
         uids: &UidSet,
         change: &FlagChange,
     ) -> Outcome<Stored> {
+        let learns = self.house().rules().spam.is_on();
         self.change(|draft| {
             let folder = self.folder(draft.ledger(), mailbox, Rights::READ)?;
             let settable = settable(self.rights(folder), change)?;
@@ -86,9 +87,12 @@ impl Account {
                 .iter()
                 .filter_map(|entry| now(entry, change.action, bits))
                 .collect();
-            let differing = match events::script(draft.ledger(), mailbox) {
-                Some(_) => differing(draft.ledger().folder(mailbox)?, &flaggings),
-                None => Vec::new(),
+            let folder = draft.ledger().folder(mailbox)?;
+            let is_wanted = events::script(draft.ledger(), mailbox).is_some()
+                || learns && spam::says_junk(folder, &flaggings);
+            let differing = match is_wanted {
+                true => differing(folder, &flaggings),
+                false => Vec::new(),
             };
             let modseq = draft.set_flags(mailbox, &flaggings);
             let folder = draft.ledger().folder(mailbox)?;

@@ -19,6 +19,7 @@ use crate::login::Gate;
 use crate::queue::Queue;
 use crate::scripts::Shelf;
 use crate::search::Waiting;
+use crate::spam::Models;
 use crate::tally::{Tallied, Tally};
 use crate::{Account, AliasFile, Error, Outcome, Outside, Rules, Why};
 
@@ -51,6 +52,8 @@ pub(crate) struct Inner {
     pub(crate) waiting: Arc<Waiting>,
     /// Scripts as they are run.
     pub(crate) shelf: Shelf,
+    /// What accounts have learned of junk.
+    pub(crate) models: Models,
     /// What audits found.
     pub(crate) audited: Audited,
     keepers: Keepers,
@@ -95,6 +98,7 @@ impl Post {
                 forgetting: tokio::sync::Mutex::default(),
                 waiting: Arc::default(),
                 shelf: Shelf::default(),
+                models: Models::default(),
                 audited: Audited::default(),
                 imports: Arc::default(),
                 queue: Arc::default(),

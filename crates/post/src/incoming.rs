@@ -9,7 +9,6 @@ use mail::{
     AccountId, Address, BodyType, ForwardPath, JourneyId, Recipient, Refusal, Ret, ReversePath,
     Timestamp,
 };
-use message::Header;
 
 mod back;
 mod delivery;
@@ -27,7 +26,7 @@ use crate::handed::{HandedIn, LocalUser};
 use crate::ledger::Ledger;
 use crate::queue;
 use crate::report::{Report, Returned};
-use crate::scrutiny::{Conclusion, Scrutiny, header_too_large};
+use crate::scrutiny::{Conclusion, Scrutiny, has_whole_header};
 use crate::signing::Signer;
 use crate::spool::{Spool, too_big};
 use crate::trace::{self, Trace, Traced};
@@ -125,6 +124,8 @@ pub struct Incoming {
     relayed: Vec<Recipient>,
     /// The paths of those among them that nobody named: aliases lead to them.
     forwarded: BTreeSet<String>,
+    /// The domains of the aliases that lead to them.
+    forwarders: BTreeSet<String>,
     /// How many RCPT named.
     named: usize,
     /// In whose inboxes it goes.
@@ -139,7 +140,7 @@ pub struct Incoming {
 
 pub(crate) const INBOX: &str = "INBOX";
 /// Where suspicious mail goes, unless another mailbox has that role.
-const JUNK: &str = "Junk";
+const JUNK: &str = crate::spam::JUNK;
 /// Where mail for elsewhere is kept if it does not go there.
 const CAPTURED: &str = "Captured";
 
@@ -149,7 +150,8 @@ impl Post {
     pub fn inboxes(&self) -> Vec<String> {
         let captured = self.rules().elsewhere == Elsewhere::Capture;
         let captured = captured.then_some(CAPTURED);
-        let junk = self.rules().trust.files_junk().then_some(JUNK);
+        let files_junk = self.rules().trust.files_junk() || self.rules().spam.files_junk();
+        let junk = files_junk.then_some(JUNK);
         let names = std::iter::once(INBOX).chain(junk).chain(captured);
         names.map(str::to_owned).collect()
     }
@@ -183,7 +185,7 @@ impl Post {
         self.inner.outside.fill(&mut id);
         let is_checked = rules.trust.check && rules.is_outside(&origin);
         Ok(Incoming {
-            scrutiny: is_checked.then(Box::default),
+            scrutiny: is_checked.then(|| Box::new(Scrutiny::begin(rules))),
             conclusion: None,
             house: self.clone(),
             origin,
@@ -197,6 +199,7 @@ impl Post {
             elsewhere: Vec::new(),
             relayed: Vec::new(),
             forwarded: BTreeSet::new(),
+            forwarders: BTreeSet::new(),
             named: 0,
             local: BTreeSet::new(),
             aside: Aside::default(),
@@ -405,8 +408,13 @@ impl Incoming {
             let concluded = scrutiny.conclude(&self.house, &self.origin, &self.sender);
             self.conclusion = Some(Box::pin(concluded).await?);
         }
-        let mut delivery = Delivery::default();
-        let (front, here, captured, aside) = self.split();
+        let mut delivery = Delivery {
+            judgements: self.judgements().await,
+            ..Delivery::default()
+        };
+        let judged = delivery.judgements.field();
+        let (mut front, here, captured, aside) = self.split();
+        front.judged = &judged;
         let results = front.conclusion.map(|conclusion| &conclusion.results);
         let is_junk = front
             .conclusion
@@ -454,6 +462,7 @@ impl Incoming {
             elsewhere: &self.elsewhere,
             is_checked: self.scrutiny.is_some(),
             conclusion: self.conclusion.as_ref(),
+            judged: "",
             travels: !self.local.is_empty() || !self.relayed.is_empty(),
         };
         (front, &mut self.spool, &mut self.captured, &mut self.aside)
@@ -497,6 +506,8 @@ struct Front<'a> {
     /// True while it is being found out what is to be said of it.
     is_checked: bool,
     conclusion: Option<&'a Conclusion>,
+    /// The field that says how likely it is junk.
+    judged: &'a str,
 }
 
 impl Front<'_> {
@@ -575,7 +586,7 @@ impl Front<'_> {
                 None if self.is_checked => held_place(&rules.host),
                 None => String::new(),
             };
-            return trace::arrival(&trace, &statement, octets);
+            return trace::arrival(&trace, &(statement + self.judged), octets);
         };
         let owns = |address: &Address| self.house.writes_as(self.origin, address);
         let sign = |mended: &[u8]| {
@@ -586,14 +597,5 @@ impl Front<'_> {
             begin().map_or_else(|| Ok(String::new()), |signer| signer.finish())
         };
         trace::submission(&trace, author, owns, octets, sign)
-    }
-}
-
-fn has_whole_header(octets: &[u8]) -> Outcome<()> {
-    let mut header = Header::parse(octets);
-    header.by_ref().for_each(drop);
-    match header.blank_line().is_empty() {
-        true => Err(header_too_large()),
-        false => Ok(()),
     }
 }

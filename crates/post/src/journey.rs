@@ -30,6 +30,15 @@ pub enum Event {
     Arrived(Box<ArrivalTold>),
     /// Who sent it was looked into: the field that says so (RFC 8601), without its name.
     Checked(String),
+    /// Its words were weighed.
+    Judged {
+        /// How likely it is junk: 0 to 100.
+        percent: u8,
+        /// True if that is enough to be filed as junk.
+        is_junk: bool,
+        /// What said so, the strongest first: a word, and how likely letters with it are junk.
+        clues: Vec<String>,
+    },
     /// The account's script did something with it: what, and the line that says so.
     Filtered {
         /// The command: `fileinto`.
@@ -208,6 +217,14 @@ impl Event {
             }
             Self::Waits { id, until } => writer.number(8).number(id.0).signed(*until),
             Self::Handled { id, deed } => text(writer.number(9).number(id.0), deed),
+            Self::Judged {
+                percent,
+                is_junk,
+                clues,
+            } => {
+                let writer = writer.number(14).number((*percent).into());
+                texts(writer.number((*is_junk).into()), clues)
+            }
         }
     }
 
@@ -249,6 +266,11 @@ impl Event {
             9 => Self::Handled {
                 id: QueueId(reader.number()?),
                 deed: reader.text().map(own)?,
+            },
+            14 => Self::Judged {
+                percent: reader.small()?,
+                is_junk: reader.number()? != 0,
+                clues: read_texts(reader)?,
             },
             _ => return None,
         })

@@ -125,6 +125,7 @@ mod sharing;
 mod signing;
 mod site;
 mod sort;
+mod spam;
 mod spool;
 mod stats;
 mod sums;
@@ -134,6 +135,8 @@ mod thread;
 mod trace;
 mod undo;
 
+pub use crate::spam::{Explained, SpamMeasure, SpamRules, SpamStatus, SpamWish, Trained};
+pub use ::spam::{Class as SpamClass, Clues, Evidence, Verdict as SpamVerdict};
 pub use account::Account;
 pub use append::{Append, Appended};
 pub use applied::{Applied, Apply};

@@ -21,7 +21,9 @@ mod settle;
 pub use admin::{QueueDeed, QueueDone, QueuePage};
 pub use claim::{Claimed, Sweep};
 pub(crate) use desk::{Change, Desk, Party, Queue};
-pub(crate) use entry::{ALL, COUNTS, DESTINATIONS, DUE, HANDED, LETTERS, VERSIONS};
+pub(crate) use entry::{
+    ALL, COUNTS, DESTINATIONS, DUE, HANDED, LETTER_VERSIONS, LETTERS, VERSIONS,
+};
 pub use entry::{Entry, Place, Said, Waiting};
 pub use schedule::QueueRules;
 pub use settle::{Attempt, Fate};

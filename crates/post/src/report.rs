@@ -113,7 +113,7 @@ impl<'a> Report<'a> {
         returned: Returned<'_>,
     ) -> Vec<u8> {
         let builder = Builder::new().field("Return-Path", "<>").date(now);
-        let builder = match postmaster(&self.to.host) {
+        let builder = match postmaster(host) {
             Some(postmaster) => builder.from("Mail delivery", &postmaster),
             None => builder,
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mail::{Host, Network};
 
 use crate::queue::QueueRules;
-use crate::{Keyring, Quota, SieveRules, TokenRules, TrustRules, UndoRules};
+use crate::{Keyring, Quota, SieveRules, SpamRules, TokenRules, TrustRules, UndoRules};
 
 /// What becomes of mail for domains that are not ours, from those who may send any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -40,6 +40,8 @@ pub struct Rules {
     pub postmaster: Option<mail::Address>,
     /// How letters from outside are checked.
     pub trust: TrustRules,
+    /// How letters are judged by their words.
+    pub spam: SpamRules,
     /// What letters of our own people are signed with.
     pub keys: Arc<Keyring>,
     /// Octets a message may have.
@@ -102,6 +104,8 @@ pub struct Rules {
     /// Rewrites the senders of letters from elsewhere that are sent on to other hosts, so that
     /// what comes back comes here first.
     pub rewrites_senders: bool,
+    /// Seals letters from elsewhere that are sent on to other hosts, where there is a key for it.
+    pub seals: bool,
     /// Octets that compiled scripts of all accounts may take in memory.
     pub scripts_memory_octets_max: usize,
     /// Octets of message text one row of a fetch may carry in memory.
@@ -146,6 +150,7 @@ impl Rules {
             journeys_kept: Duration::from_secs(30 * 24 * 60 * 60),
             postmaster: None,
             trust: TrustRules::default(),
+            spam: SpamRules::default(),
             keys: Arc::default(),
             message_octets_max: 50 * 1024 * 1024,
             body_memory_octets_max: 256 * 1024,
@@ -175,6 +180,7 @@ impl Rules {
             redirects_max: 4,
             sieve: Arc::default(),
             rewrites_senders: false,
+            seals: false,
             scripts_memory_octets_max: 32 * 1024 * 1024,
             section_octets_max: 16 * 1024 * 1024,
             fetch_rows_max: 200,

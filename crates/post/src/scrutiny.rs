@@ -9,14 +9,15 @@
 use std::time::Duration;
 
 use mail::{Enhanced, Host, Instant, Network, Refusal, ReversePath};
-use message::AuthenticationResults;
+use message::{AuthenticationResults, Header};
 use trust::dmarc::{self, Dmarc, Policy};
 use trust::iprev::{self, Iprev};
 use trust::results::Findings;
 use trust::spf::{self, Identity, Spf};
 use trust::{Answer, Answers, Check, Letter, Reader, arc, dkim};
 
-use crate::{Error, Origin, Outcome, Outside, Post, Protocol, Rules, Sender, Why};
+use crate::signing::Sealable;
+use crate::{Elsewhere, Error, Origin, Outcome, Outside, Post, Protocol, Rules, Sender, Why};
 
 /// How letters from outside are checked, and what follows.
 #[derive(Clone, Debug)]
@@ -84,9 +85,11 @@ impl TrustRules {
 }
 
 /// A letter that is looked at while it comes in.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Scrutiny {
     reader: Reader,
+    /// It may be sealed when it is sent on.
+    seals: bool,
 }
 
 /// What was found.
@@ -96,9 +99,23 @@ pub(crate) struct Conclusion {
     pub(crate) results: AuthenticationResults,
     /// True if it is filed as junk.
     pub(crate) is_junk: bool,
+    /// What it needs to be sealed, if it is sent on.
+    pub(crate) sealable: Option<Box<Sealable>>,
 }
 
 impl Scrutiny {
+    /// Begins to look.
+    pub(crate) fn begin(rules: &Rules) -> Self {
+        let seals = rules.seals && rules.elsewhere == Elsewhere::Relay && !rules.keys.is_empty();
+        Self {
+            reader: match seals {
+                true => Sealable::reader(),
+                false => Reader::default(),
+            },
+            seals,
+        }
+    }
+
     /// Takes a piece of the letter as it came.
     pub(crate) fn feed(&mut self, octets: &[u8]) {
         self.reader.feed(octets);
@@ -129,12 +146,29 @@ impl Scrutiny {
             Policy::Quarantine => true,
             Policy::Reject => return Err(found.refusal()),
         };
-        Ok(Conclusion { results, is_junk })
+        let sealable = self
+            .seals
+            .then(|| Box::new(Sealable::new(letter, results.write(), found.arc.outcome)));
+        Ok(Conclusion {
+            results,
+            is_junk,
+            sealable,
+        })
+    }
+}
+
+/// Refuses a letter whose header does not end in these octets.
+pub(crate) fn has_whole_header(octets: &[u8]) -> Outcome<()> {
+    let mut header = Header::parse(octets);
+    header.by_ref().for_each(drop);
+    match header.blank_line().is_empty() {
+        true => Err(header_too_large()),
+        false => Ok(()),
     }
 }
 
 /// The refusal of a letter whose header does not end.
-pub(crate) fn header_too_large() -> Error {
+fn header_too_large() -> Error {
     let text = "The header section is too large";
     Error::refused(Why::TooBig, 552, [5, 3, 4], text)
 }

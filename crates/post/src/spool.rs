@@ -164,6 +164,15 @@ impl Spool {
         self.octets
     }
 
+    /// The message, or its beginning where it is streamed.
+    pub(crate) fn beginning(&self) -> &[u8] {
+        match &self.place {
+            Place::Memory(octets) => octets,
+            Place::Store(streamed) => &streamed.beginning,
+            Place::Nowhere => &[],
+        }
+    }
+
     /// Counts what is kept of the message beside it with what it keeps itself.
     pub(crate) fn keeps_beside(&mut self, octets: usize) {
         let own = self.crowd.own.saturating_sub(self.crowd.beside);

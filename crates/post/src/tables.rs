@@ -77,8 +77,15 @@ pub(crate) const GONE: Table = Table(31);
 /// What is known of all operations: one row, [`Remembered`].
 pub(crate) const REMEMBERED: Table = Table(32);
 
+/// In how many letters of which kind a clue was, by the clue's number (`spam`).
+pub(crate) const SPAM_CLUES: Table = Table(50);
+/// What letters count as, by email id or by a number that stands for them (`spam`).
+pub(crate) const SPAM_NOTES: Table = Table(51);
+/// How much was learned: one row (`spam`).
+pub(crate) const SPAM_LETTERS: Table = Table(52);
+
 /// All tables of an account.
-pub(crate) const ALL: [Table; 22] = [
+pub(crate) const ALL: [Table; 25] = [
     COUNTERS,
     MAILBOXES,
     NEXT_UIDS,
@@ -101,6 +108,9 @@ pub(crate) const ALL: [Table; 22] = [
     HISTORY,
     GONE,
     REMEMBERED,
+    SPAM_CLUES,
+    SPAM_NOTES,
+    SPAM_LETTERS,
 ];
 
 const VERSION: u8 = 1;

@@ -9,7 +9,7 @@ use mail::{Address, Enhanced, ForwardPath, JourneyId, Refusal, ReversePath, Time
 use message::{Header, parse_addresses};
 use trust::results::forged;
 
-use crate::{Error, Origin, Outcome, Protocol, Rules, Why};
+use crate::{Error, Origin, Outcome, Protocol, Rules, Why, spam};
 
 /// Addresses a `From` field may have: each is looked at.
 const AUTHORS_MAX: usize = 100;
@@ -83,7 +83,9 @@ impl Trace<'_> {
     /// Names of fields that tell of spam and viruses, where what they tell is not believed.
     // RFC 5235 §4
     fn forbidden(&self) -> Vec<&str> {
-        self.rules.sieve.forbidden(self.origin.peer)
+        let mut names = self.rules.sieve.forbidden(self.origin.peer);
+        names.extend(self.rules.spam.is_on().then_some(spam::FIELD));
+        names
     }
 
     // RFC 8601 §5

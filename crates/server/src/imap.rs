@@ -283,7 +283,7 @@ async fn messages(account: &Account, ask: Ask) -> Outcome<Answer> {
             let copied = here
                 .copy_to(mailbox.mailbox, &uids, (&there, &name))
                 .await?;
-            Ok(store::copied(&there, copied).await)
+            Ok(store::copied((&here, mailbox.mailbox), &there, copied).await)
         }
         Ask::Move {
             mailbox,
@@ -294,7 +294,7 @@ async fn messages(account: &Account, ask: Ask) -> Outcome<Answer> {
             let (there, name) = account.place(&target).await?;
             let moved = here.relocate_to(mailbox.mailbox, &uids, (&there, &name));
             let moved = moved.await?;
-            Ok(store::copied(&there, moved).await)
+            Ok(store::copied((&here, mailbox.mailbox), &there, moved).await)
         }
         Ask::Search {
             mailbox,

@@ -166,6 +166,17 @@ impl Script {
         size_of::<Self>() + self.name.len() + octets
     }
 
+    /// True if it may ask how likely a message is spam (RFC 5235): itself, or another that it
+    /// includes.
+    #[must_use]
+    pub fn tests_spam(&self) -> bool {
+        self.ops.iter().any(|op| match op {
+            Op::Unless { test, .. } => test.asks(Verb::SpamTest),
+            Op::Act(command) => command.verb == Verb::Include,
+            _ => false,
+        })
+    }
+
     /// The scripts it may include, each with its line: who takes a script in looks whether they
     /// are there, and whether one includes another in a circle.
     pub fn includes(&self) -> impl Iterator<Item = (Location, &str, u32)> {
@@ -203,6 +214,18 @@ impl Test {
             Self::Constant(_) => 0,
         };
         size_of::<Self>() + inside
+    }
+}
+
+impl Test {
+    /// True if it may be asked this.
+    fn asks(&self, verb: Verb) -> bool {
+        match self {
+            Self::Not(test) => test.asks(verb),
+            Self::AllOf(tests) | Self::AnyOf(tests) => tests.iter().any(|test| test.asks(verb)),
+            Self::Command(command) => command.verb == verb,
+            Self::Constant(_) | Self::Fail(_) => false,
+        }
     }
 }
 

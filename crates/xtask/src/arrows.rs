@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("message", &["mail"]),
     ("trust", &["message", "mail"]),
     ("index", &[]),
+    ("spam", &["message"]),
     ("sieve", &["message", "mail"]),
     ("smtp", &["wire", "mail"]),
     ("pop3", &["wire", "mail"]),
@@ -19,7 +20,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["mail"]),
     (
         "post",
-        &["store", "trust", "sieve", "message", "index", "mail"],
+        &[
+            "store", "trust", "sieve", "spam", "message", "index", "mail",
+        ],
     ),
     ("backup", &["post", "store", "mail"]),
     ("net", &["wire", "mail"]),
@@ -58,6 +61,7 @@ pub(crate) const PURE: &[&str] = &[
     "message",
     "trust",
     "index",
+    "spam",
     "sieve",
     "smtp",
     "imap",

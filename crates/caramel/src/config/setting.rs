@@ -328,6 +328,26 @@ settings! {
     TRUST_TIMEOUT = ["trust"] "timeout": Kind::Span, "\"20s\"", "\"20s\"",
         "How long DNS is asked about one letter. What is not known by then counts as unanswered, \
          and the letter is delivered.";
+    FILTER = ["spam"] "filter": Kind::Word(&["junk", "mark", "off"]), "\"junk\"", "\"mark\"",
+        "What is done with letters that are junk by their words: they are filed in the mailbox for \
+         junk; or only marked in their header (`X-Caramel-Spam`) and told to scripts \
+         (`spamtest`); or nothing, and then nothing is learned either. Until enough was learned \
+         nothing is done in any case.";
+    FILTER_THRESHOLD = ["spam"] "threshold": Kind::Count, "95", "90",
+        "From how many of a hundred on a letter is junk, to accounts that say nothing else \
+         (`caramel spam threshold`).";
+    FILTER_LETTERS = ["spam"] "letters": Kind::Count, "20", "100",
+        "How many good letters, and how many of junk, have to be learned before they say anything.";
+    FILTER_SITE = ["spam"] "site": Kind::Mail, "", "\"spam@example.org\"",
+        "The account that is the site's: with what it has learned everybody's own counts begin. A \
+         shared account will do (`caramel account add --shared`), into whose `Junk` people may \
+         move letters.";
+    FILTER_CLUES = ["spam"] "clues": Kind::Count, "100000", "50000",
+        "Clues (words, hosts of links, and so on) that one account may know; of more the oldest \
+         that were in one letter only are forgotten. Each takes some 20 octets on the disk.";
+    FILTER_MEMORY = ["spam"] "memory": Kind::Size, "\"64M\"", "\"16M\"",
+        "What the counts of all accounts may take in memory, beside `[limits] memory`; an account \
+         with 100000 clues takes 6 MiB.";
     DKIM_DOMAIN = ["dkim"] "domain": Kind::Host, "", "\"example.org\"",
         "Whose letters are signed: those with an author of this very domain. Has to be written.";
     DKIM_SELECTOR = ["dkim"] "selector": Kind::Name, "", "\"s1\"",
@@ -487,6 +507,10 @@ settings! {
          host, which asks whether this one may send for that sender (SPF), finds one for whom it \
          may. What comes back to that address within three weeks is sent on to the sender. \
          `hostname` has to be found by other hosts: by its address, or by MX.";
+    FORWARD_SEAL = ["forward"] "seal": Kind::Switch, "true", "false",
+        "Seals such a letter with what was found out about it (ARC), with a key of `[[dkim]]`: of \
+         the domain whose alias or script sends it on, or of `hostname`, or of a domain above. \
+         Where there is none, or the letter was not checked, it is sent on as it is.";
     SIEVE_BEFORE = ["sieve"] "before": Kind::Many(&Kind::Path), "[]",
         "[\"/etc/caramel/spam.sieve\"]",
         "Scripts that run before each account's own, in this order, read when the server starts. \

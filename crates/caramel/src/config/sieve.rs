@@ -33,6 +33,11 @@ impl Config {
         self.is_on(&setting::FORWARD_SRS)
     }
 
+    /// True if letters that are sent on are sealed.
+    pub(crate) fn seals(&self) -> bool {
+        self.is_on(&setting::FORWARD_SEAL)
+    }
+
     /// The lists, as they are written.
     pub(super) fn show_lists(&self, text: &mut String) {
         for table in &self.lists {

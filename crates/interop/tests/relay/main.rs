@@ -4,6 +4,7 @@
 
 mod postfix;
 mod scripts;
+mod seals;
 mod sink;
 
 use std::path::PathBuf;

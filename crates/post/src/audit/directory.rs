@@ -8,7 +8,7 @@ use super::{Audit, Difference, Findings, Kind, unreadable};
 use crate::directory::{Edit, Maps};
 use crate::ledger::scan;
 use crate::tables::{self, Counters, DigestRow, EmailRow, Entry, MailboxRow};
-use crate::{Outcome, Post, access, journey};
+use crate::{Outcome, Post, access, journey, spam};
 
 /// Accounts that are gone and asked for at a time.
 const GONE_MAX: usize = 256;
@@ -135,6 +135,9 @@ fn is_readable(table: store::Table, row: &store::Row) -> bool {
         tables::ACL => access::read(key, value).is_some(),
         tables::HISTORY => tables::read_deed(key, value).is_some(),
         tables::GONE => tables::read_part(value).is_some(),
+        tables::SPAM_CLUES => spam::read_clue(key, value).is_some(),
+        tables::SPAM_NOTES => spam::read_spam_note(value).is_some(),
+        tables::SPAM_LETTERS => spam::read_spam_letters(value).is_some(),
         _ => true,
     }
 }

@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use mail::{AccountId, Address, BodyType, ForwardPath, JourneyId, Notify, Recipient, ReversePath};
 use sieve::{Notice, Reply};
 use store::Hint;
@@ -221,6 +222,7 @@ impl Post {
                 },
                 said: None,
             }],
+            front: Bytes::new(),
         }
     }
 }

@@ -280,9 +280,10 @@ impl Post {
         Ok(())
     }
 
-    /// The entry of the queue for a message that is sent on.
+    /// The entry of the queue for a message that is sent on by an account's script.
     pub(super) fn onward_entry(
         &self,
+        account: AccountId,
         onward: &Onward,
         arrived: Arrived<'_>,
         changed: &[Spooled],
@@ -294,6 +295,9 @@ impl Post {
         let path = &onward.recipient.forward_path;
         let addresses = [onward.reverse_path.address(), path.address()];
         let foreign = addresses.into_iter().flatten().any(Address::needs_utf8);
+        let changed = version.and_then(|version| version.staged.bytes.as_deref());
+        let owner = self.inner.directory.address_of(account);
+        let domains: Vec<String> = owner.iter().map(|one| one.host.to_ascii()).collect();
         Entry {
             journey: arrived.journey,
             blob: message.staged.blob,
@@ -322,6 +326,7 @@ impl Post {
                 recipient: onward.recipient.clone(),
                 said: None,
             }],
+            front: self.sealed(arrived.sealable, changed, &domains),
         }
     }
 }

@@ -130,6 +130,7 @@ impl Post {
         Circumstances {
             spam: spam
                 .and_then(|(field, octets)| field.percent(octets))
+                .or_else(|| Some(arrived.judged?.of(account)?.percent))
                 .map(|percent| Spam { percent }),
             virus: virus.and_then(|(field, octets)| field.value(octets)),
             envelope: Some(envelope),

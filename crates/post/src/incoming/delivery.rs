@@ -10,9 +10,10 @@ use store::Staged;
 use super::{INBOX, JUNK};
 use crate::draft::{self, Draft};
 use crate::filter::{self, Beside, Desk, Filing, Plans, Remember, end_of, file_copy};
-use crate::journey::Teller;
+use crate::journey::{Event, Teller};
 use crate::ledger::Folder;
 use crate::queue::Entry;
+use crate::spam::Judgements;
 use crate::spool::Spooled;
 use crate::{Error, Outcome, Post, Why, queue};
 
@@ -32,6 +33,8 @@ pub(crate) struct Delivery {
     pub(crate) beside: Option<Box<Beside>>,
     /// What is told of the way it came.
     pub(crate) teller: Teller,
+    /// What the words of the letter that goes into inboxes say.
+    pub(crate) judgements: Judgements,
 }
 
 /// A letter that a script has made, on its ways.
@@ -292,8 +295,9 @@ impl Delivery {
             draft.file(mailbox, filing, messages_max)?;
         }
         let plan = self.plans.of(account);
-        let deeds = plan.map(|plan| plan.told.as_slice()).unwrap_or_default();
-        self.teller.file(draft, now, deeds);
+        let mut deeds: Vec<Event> = self.judgements.event(account).into_iter().collect();
+        deeds.extend(plan.iter().flat_map(|plan| plan.told.iter().cloned()));
+        self.teller.file(draft, now, &deeds);
         Ok(())
     }
 }

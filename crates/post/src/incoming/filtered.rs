@@ -17,6 +17,7 @@ use super::{Delivery, Incoming, LetterKind, Protocol};
 use crate::filter::{Arrived, Refused};
 use crate::queue::{Note, Said};
 use crate::report::{Report, Returned, Told, receipt_of_refusal, wants_failure};
+use crate::spam::Judgements;
 use crate::spool::Spooled;
 use crate::{Elsewhere, Route};
 
@@ -41,6 +42,15 @@ pub(super) struct Refusals {
 }
 
 impl Incoming {
+    /// What its words say to its readers, if it is from nobody who is logged in.
+    pub(super) async fn judgements(&mut self) -> Judgements {
+        if self.origin.author().is_some() {
+            return Judgements::default();
+        }
+        let octets = self.spool.beginning();
+        self.house.judgements(octets, &self.local).await
+    }
+
     /// Runs the scripts of those into whose inboxes it goes: others may get it too then, here and
     /// elsewhere. Where all refuse it, nothing is left to be delivered but what scripts have made.
     pub(super) async fn filter(&mut self, delivery: &mut Delivery, hears: bool) -> Refusals {
@@ -55,6 +65,8 @@ impl Incoming {
             recipients: &self.recipients,
             relayed: &self.relayed,
             spooled: &letter.spooled,
+            judged: Some(&delivery.judgements),
+            sealable: self.sealable(),
         };
         let accounts = letter.accounts.iter().copied();
         let plans = self.house.filter(arrived, accounts).await;

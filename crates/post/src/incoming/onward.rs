@@ -4,6 +4,7 @@
 //!
 //! RFC 3461 §5.2.7 (aliases), RFC 5321 §3.6.2 and §7.9 (whom we relay for).
 
+use bytes::Bytes;
 use mail::{AccountId, Address, BodyType, ForwardPath, Notify, Recipient};
 use message::Header;
 use store::Hint;
@@ -12,6 +13,7 @@ use super::Incoming;
 use crate::journey::Teller;
 use crate::queue::{self, Entry};
 use crate::report::wants_success;
+use crate::signing::Sealable;
 use crate::spool::Spooled;
 use crate::{Outcome, trace};
 
@@ -85,6 +87,9 @@ impl Incoming {
         addresses: Vec<Address>,
     ) -> Outcome<()> {
         self.house.queue_has_room()?;
+        let forwarder = recipient.forward_path.address();
+        self.forwarders
+            .extend(forwarder.map(|one| one.host.to_ascii()));
         let only = accounts.is_empty() && addresses.len() == 1;
         self.add_local(accounts).await?;
         let notify = match only {
@@ -136,6 +141,11 @@ impl Incoming {
         Teller::of((self.journey, to), way, spooled, results)
     }
 
+    /// What it needs to be sealed.
+    pub(super) fn sealable(&self) -> Option<&Sealable> {
+        self.conclusion.as_ref()?.sealable.as_deref()
+    }
+
     /// What the queue gets: an entry for each destination.
     pub(super) fn entries(&self, spooled: &Spooled) -> Vec<Entry> {
         let now = self.house.inner.outside.now();
@@ -160,16 +170,19 @@ impl Incoming {
             attempts: 0,
             warned: false,
             recipients: Vec::new(),
+            front: Bytes::new(),
         };
-        if self.forwarded.is_empty() || !self.house.rules().rewrites_senders {
+        if self.forwarded.is_empty() {
             return self.house.entries(&letter, &self.relayed);
         }
         let relayed = self.relayed.iter().cloned();
         let (forwarded, named): (Vec<Recipient>, Vec<Recipient>) =
             relayed.partition(|one| self.forwarded.contains(&one.forward_path.to_string()));
         let mut entries = self.house.entries(&letter, &named);
+        let forwarders: Vec<String> = self.forwarders.iter().cloned().collect();
         let letter = Entry {
             reverse_path: self.house.sent_on_as(&letter.reverse_path),
+            front: self.house.sealed(self.sealable(), None, &forwarders),
             ..letter
         };
         entries.extend(self.house.entries(&letter, &forwarded));

@@ -120,6 +120,11 @@ mod tests {
         let all = step(vec![
             Event::Arrived(Box::new(arrival)),
             Event::Checked("mx; spf=pass".into()),
+            Event::Judged {
+                percent: 97,
+                is_junk: true,
+                clues: vec!["pills 99%".into(), "subject:tea 2%".into()],
+            },
             Event::Filtered {
                 deed: "fileinto".into(),
                 cause: "main:3".into(),

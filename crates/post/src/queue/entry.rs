@@ -27,8 +27,12 @@ pub(crate) const HANDED: Table = Table(44);
 pub(crate) const ALL: [Table; 6] = [COUNTS, LETTERS, DUE, DESTINATIONS, HANDED, QUEUE_TABLE];
 
 const VERSION: u8 = 1;
+/// [`Entry`] as it is written where something travels before its octets.
+const VERSION_FRONTED: u8 = 2;
 /// Versions of rows that are read.
 pub(crate) const VERSIONS: &[u8] = &[VERSION];
+/// Versions of [`Entry`] that are read.
+pub(crate) const LETTER_VERSIONS: [u8; 2] = [VERSION, VERSION_FRONTED];
 
 /// What somebody said about a recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +90,8 @@ pub struct Entry {
     pub warned: bool,
     /// Whose letter it still is; never empty.
     pub recipients: Vec<Waiting>,
+    /// Octets that travel before those of the blob: a seal.
+    pub front: Bytes,
 }
 
 /// Where a letter stands in the order: when it is due, and its id.
@@ -107,7 +113,7 @@ pub(crate) struct Counts {
 }
 
 impl Entry {
-    /// The octets that travel.
+    /// The octets of the blob that travel.
     #[must_use]
     pub const fn range(&self) -> BlobRange {
         BlobRange {
@@ -115,6 +121,13 @@ impl Entry {
             offset: self.skip,
             len: self.octets.saturating_sub(self.skip),
         }
+    }
+
+    /// How many octets travel.
+    #[must_use]
+    pub fn travelling_octets(&self) -> u64 {
+        let front = u64::try_from(self.front.len()).unwrap_or(u64::MAX);
+        self.range().len.saturating_add(front)
     }
 
     /// The envelope with the recipients that are left.
@@ -186,7 +199,11 @@ impl Entry {
     }
 
     fn value(&self) -> Bytes {
-        let mut writer = Writer::version(VERSION)
+        let version = match self.front.is_empty() {
+            true => VERSION,
+            false => VERSION_FRONTED,
+        };
+        let mut writer = Writer::version(version)
             .fixed(&self.blob.0)
             .fixed(&self.hint.0)
             .number(self.octets)
@@ -211,11 +228,14 @@ impl Entry {
         for waiting in &self.recipients {
             writer = waiting.write(writer);
         }
-        writer.finish()
+        match self.front.is_empty() {
+            true => writer.finish(),
+            false => writer.octets(&self.front).finish(),
+        }
     }
 
     pub(crate) fn read(value: &[u8]) -> Option<Self> {
-        let mut reader = Reader::version(value, VERSION)?;
+        let (mut reader, version) = Reader::either(value, &LETTER_VERSIONS)?;
         let (blob, hint) = (BlobId(reader.fixed()?), Hint(reader.fixed()?));
         let mut entry = Self {
             blob,
@@ -246,9 +266,13 @@ impl Entry {
             attempts: reader.small()?,
             warned: reader.number()? != 0,
             recipients: Vec::new(),
+            front: Bytes::new(),
         };
         for _ in 0..reader.number()? {
             entry.recipients.push(Waiting::read(&mut reader)?);
+        }
+        if version == VERSION_FRONTED {
+            entry.front = Bytes::copy_from_slice(reader.octets()?);
         }
         reader.end()?;
         Some(entry)
@@ -256,7 +280,7 @@ impl Entry {
 
     /// Which body a row mentions, its octets, and where it may be, without reading all of the row.
     pub(crate) fn body(value: &[u8]) -> Option<(BlobId, u64, Hint)> {
-        let mut reader = Reader::version(value, VERSION)?;
+        let (mut reader, _) = Reader::either(value, &LETTER_VERSIONS)?;
         let (blob, hint) = (BlobId(reader.fixed()?), Hint(reader.fixed()?));
         Some((blob, reader.number()?, hint))
     }
@@ -482,6 +506,7 @@ mod tests {
                 waiting("<Postmaster>", Some(Notify::Never), None),
                 waiting("<b@example.net>", None, None),
             ],
+            front: Bytes::new(),
         }
     }
 
@@ -495,7 +520,11 @@ mod tests {
             due: None,
             ..entry()
         };
-        for entry in [full, bare] {
+        let sealed = Entry {
+            front: "ARC-Seal: i=1\r\n".into(),
+            ..entry()
+        };
+        for entry in [full, bare, sealed] {
             let writes = entry.put(QueueId(5));
             let Some(Write::PutBeside { key, value, .. }) = writes.first() else {
                 panic!("no row about a letter");

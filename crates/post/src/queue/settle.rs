@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use mail::{
     BlobRange, BodyType, Enhanced, ForwardPath, Notify, QueueId, Recipient, Ret, ReversePath,
     Timestamp,
@@ -366,7 +367,6 @@ impl Post {
         blobs: &mut Vec<store::Staged>,
         change: &mut Change,
     ) {
-        let spooled = Spooled::of(note.octets.clone());
         let to = self.meant_by(&note.to);
         let (accounts, elsewhere) = match self.route(&to) {
             Route::Local(accounts) => (accounts, Vec::new()),
@@ -388,6 +388,10 @@ impl Post {
                 Route::Elsewhere | Route::Nowhere(_) => (Vec::new(), Vec::new()),
             },
         };
+        let spooled = Spooled::of(match elsewhere.is_empty() {
+            true => note.octets.clone(),
+            false => self.signed_report(&note.octets),
+        });
         if accounts.is_empty() && elsewhere.is_empty() {
             tracing::error!(to = %note.to, "a report has no reader here");
         }
@@ -446,6 +450,7 @@ impl Post {
                 },
                 said: None,
             }],
+            front: Bytes::new(),
         }
     }
 

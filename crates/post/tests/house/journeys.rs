@@ -39,7 +39,7 @@ fn lines(told: &JourneyTold) -> Vec<String> {
         Event::Waits { .. } => "waits".to_owned(),
         Event::Handled { deed, .. } => deed.clone(),
         Event::Unfiled => "unfiled".to_owned(),
-        Event::Checked(_) | Event::ScriptFailed(_) => format!("{event:?}"),
+        Event::Checked(_) | Event::ScriptFailed(_) | Event::Judged { .. } => format!("{event:?}"),
     };
     events
         .map(|event| format!("{place}: {}", line(event)))

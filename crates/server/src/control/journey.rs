@@ -81,6 +81,16 @@ fn event(event: &Event) -> Value {
             "subject": arrival.subject,
         }),
         Event::Checked(results) => json!({ "event": "checked", "results": results }),
+        Event::Judged {
+            percent,
+            is_junk,
+            clues,
+        } => json!({
+            "event": "judged",
+            "percent": percent,
+            "junk": is_junk,
+            "clues": clues,
+        }),
         Event::Filtered { deed, cause } => {
             json!({ "event": "filtered", "deed": deed, "cause": cause })
         }

@@ -91,7 +91,7 @@ fn letter(id: QueueId, entry: &Entry, attempting: bool) -> Value {
         "due": entry.due,
         "attempts": entry.attempts,
         "warned": entry.warned,
-        "size": entry.range().len,
+        "size": entry.travelling_octets(),
         "recipients": entry.recipients.iter().map(recipient).collect::<Vec<_>>(),
     })
 }

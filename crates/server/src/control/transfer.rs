@@ -287,7 +287,7 @@ impl Arguments<'_> {
             .and_then(|number| u32::try_from(number).ok())
     }
 
-    fn uid(&self, name: &str) -> Option<Uid> {
+    pub(super) fn uid(&self, name: &str) -> Option<Uid> {
         self.small(name).and_then(Uid::new)
     }
 

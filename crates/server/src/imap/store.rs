@@ -34,6 +34,7 @@ pub(super) async fn answer(
     let some: UidSet = uids.iter().take(MESSAGES_AT_ONCE_MAX).collect();
     let mut stored = account.store(mailbox, &some, change).await?;
     let differing = std::mem::take(&mut stored.differing);
+    account.flags_said(mailbox, &differing).await;
     account.happened(mailbox, EventCause::Flag, differing).await;
     let rows = stored.rows.iter().zip(&stored.before);
     let raced = rows.filter(|(_, before)| **before > told);
@@ -56,7 +57,8 @@ pub(super) fn changed(changed: Changed) -> ask::Changed {
     }
 }
 
-pub(super) async fn copied(there: &Account, copied: Copied) -> Answer {
+pub(super) async fn copied(from: (&Account, MailboxId), there: &Account, copied: Copied) -> Answer {
+    there.sorted(from, &copied).await;
     // RFC 6851 §4.5
     let targets = copied.pairs.iter().map(|(_, target)| *target);
     there.copied(copied.mailbox, targets).await;

@@ -366,13 +366,19 @@ impl Postman<'_> {
         let Some(letter) = &self.current else {
             return Answer::Torn;
         };
+        let front = &letter.entry.front;
+        let front_octets = u64::try_from(front.len()).unwrap_or(u64::MAX);
+        let Some(at) = self.at.checked_sub(front_octets) else {
+            self.at = front_octets;
+            return Answer::Piece(front.clone());
+        };
         let range = letter.entry.range();
-        let len = PIECE_OCTETS.min(range.len.saturating_sub(self.at));
+        let len = PIECE_OCTETS.min(range.len.saturating_sub(at));
         if len == 0 {
             return Answer::Piece(Bytes::new());
         }
         let part = BlobRange {
-            offset: range.offset + self.at,
+            offset: range.offset + at,
             len,
             ..range
         };
@@ -450,7 +456,7 @@ impl House<Client> for Postman<'_> {
                 match self.next().await {
                     Some(letter) => {
                         let envelope = letter.entry.envelope();
-                        let size = Some(letter.entry.range().len);
+                        let size = Some(letter.entry.travelling_octets());
                         (self.current, self.at) = (Some(letter), 0);
                         Answer::Letter(Box::new(Letter { envelope, size }))
                     }

@@ -142,7 +142,9 @@ impl SigningKey {
         Ok(format!("v=DKIM1; k={kind}; p={public}"))
     }
 
-    pub(crate) const fn algorithm(&self) -> Algorithm {
+    /// What it signs with.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
         match self.0 {
             Pair::Rsa(_) => Algorithm::RsaSha256,
             Pair::Ed25519(_) => Algorithm::Ed25519Sha256,

@@ -44,6 +44,11 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
          ARC and the name of the client's address. docs/trust.md tells more.",
     ),
     (
+        "spam",
+        "Letters judged by their words, as moving letters into the mailbox for junk and out of it \
+         has taught. docs/spam.md tells more.",
+    ),
+    (
         "dkim",
         "One `[[dkim]]` for each key that letters of our own people are signed with when they \
          submit them. A domain may have several: a letter is signed with each.",

@@ -1,0 +1,191 @@
+//! Clues, and the numbers that stand for them.
+//!
+//! A clue is a word in lower case; what is not in the text has its kind before it: `subject:tea`.
+
+use std::fmt;
+
+/// Octets of a clue; longer ones are none.
+pub const CLUE_OCTETS_MAX: usize = 100;
+/// Clues that are taken of one letter, those that it has more than once among them.
+const CLUES_MAX: usize = 6000;
+
+/// A number that stands for a clue: counts are kept by it, so that what they are kept of cannot be
+/// read there.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token(u64);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({:016x})", self.0)
+    }
+}
+
+impl Token {
+    /// The number of a clue: FNV-1a, its bits stirred once more. Whoever makes two clues meet gains
+    /// nothing that the other clue would not have given.
+    #[must_use]
+    pub fn of(clue: &str) -> Self {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        for octet in clue.as_bytes() {
+            hash = (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3);
+        }
+        hash = (hash ^ (hash >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        Self(hash ^ (hash >> 32))
+    }
+
+    /// As it is kept.
+    #[must_use]
+    pub const fn to_octets(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+
+    /// Of what was kept.
+    #[must_use]
+    pub const fn from_octets(octets: [u8; 8]) -> Self {
+        Self(u64::from_be_bytes(octets))
+    }
+
+    pub(crate) const fn value(self) -> u64 {
+        self.0
+    }
+}
+
+/// The clues of a letter, each once.
+#[derive(Clone, Debug, Default)]
+pub struct Clues {
+    /// All of them, one behind the other.
+    text: String,
+    /// By their tokens.
+    found: Vec<Found>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    token: Token,
+    start: u32,
+    octets: u32,
+}
+
+impl Clues {
+    /// Clues as they were written down.
+    #[must_use]
+    pub fn of<'a>(clues: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut all = Self::default();
+        for clue in clues {
+            all.push("", clue);
+        }
+        all.settled()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// True if there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// Each with its number.
+    pub fn iter(&self) -> impl Iterator<Item = (Token, &str)> {
+        self.found.iter().map(|found| {
+            let start = usize::try_from(found.start).unwrap_or(usize::MAX);
+            let octets = usize::try_from(found.octets).unwrap_or_default();
+            let clue = self.text.get(start..start.saturating_add(octets));
+            (found.token, clue.unwrap_or_default())
+        })
+    }
+
+    /// A number that stands for all of them together: the same letter has the same.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let tokens = self.found.iter().map(|found| found.token.value());
+        tokens.fold(0x9e37_79b9_7f4a_7c15, |all, token| {
+            (all.rotate_left(5) ^ token).wrapping_mul(0x517c_c1b7_2722_0a95)
+        })
+    }
+
+    /// True if nothing more is taken.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.found.len() >= CLUES_MAX
+    }
+
+    /// Takes a clue, in lower case.
+    pub(crate) fn push(&mut self, kind: &str, word: &str) {
+        if self.is_full() || word.is_empty() || kind.len() + word.len() > CLUE_OCTETS_MAX {
+            return;
+        }
+        let start = self.text.len();
+        self.text.push_str(kind);
+        if word.is_ascii() {
+            let at = self.text.len();
+            self.text.push_str(word);
+            if let Some(word) = self.text.get_mut(at..) {
+                word.make_ascii_lowercase();
+            }
+        } else {
+            self.text.extend(word.chars().flat_map(char::to_lowercase));
+        }
+        let clue = self.text.get(start..).unwrap_or_default();
+        let token = Token::of(clue);
+        let octets = u32::try_from(clue.len()).unwrap_or_default();
+        let start = u32::try_from(start).unwrap_or_default();
+        self.found.push(Found {
+            token,
+            start,
+            octets,
+        });
+    }
+
+    /// Ends reading: each is there once.
+    pub(crate) fn settled(mut self) -> Self {
+        self.found
+            .sort_unstable_by_key(|found| (found.token, found.start));
+        self.found.dedup_by_key(|found| found.token);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clues_are_there_once_in_lower_case() {
+        let clues = Clues::of(["Tea", "tea", "ÜBER", "", "subject:Tea"]);
+        let mut words: Vec<&str> = clues.iter().map(|(_, clue)| clue).collect();
+        words.sort_unstable();
+        assert_eq!(words, ["subject:tea", "tea", "über"]);
+        for (token, clue) in clues.iter() {
+            assert_eq!(token, Token::of(clue));
+            assert_eq!(Token::from_octets(token.to_octets()), token);
+        }
+        let other = Clues::of(["über", "subject:tea", "tea"]);
+        assert_eq!(clues.fingerprint(), other.fingerprint());
+        assert_ne!(clues.fingerprint(), Clues::of(["tea"]).fingerprint());
+    }
+
+    #[test]
+    fn a_letter_has_so_many_and_no_longer_ones() {
+        let many: Vec<String> = (0..10_000).map(|at| format!("word{at}")).collect();
+        let clues = Clues::of(many.iter().map(String::as_str));
+        assert_eq!(clues.len(), CLUES_MAX);
+        assert!(Clues::of([&*"x".repeat(CLUE_OCTETS_MAX + 1)]).is_empty());
+        assert_eq!(Clues::of([&*"x".repeat(CLUE_OCTETS_MAX)]).len(), 1);
+    }
+
+    #[test]
+    fn numbers_stay_what_they_are() {
+        // What was counted by other numbers would be lost.
+        for (clue, expected) in [
+            ("", "Token(fdbdf6ac4fc52e7f)"),
+            ("tea", "Token(b7c6728105531c71)"),
+            ("subject:über", "Token(3d7fea882c5241e6)"),
+        ] {
+            assert_eq!(format!("{:?}", Token::of(clue)), expected);
+        }
+    }
+}
