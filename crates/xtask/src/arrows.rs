@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("smtp", &["wire", "mail"]),
     ("pop3", &["wire", "mail"]),
     ("managesieve", &["wire", "mail"]),
+    ("milter", &["message"]),
     ("imap", &["wire", "message", "mail"]),
     ("store", &["mail"]),
     (
@@ -33,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "imap",
             "pop3",
             "managesieve",
+            "milter",
             "message",
             "wire",
             "mail",
@@ -63,6 +65,7 @@ pub(crate) const PURE: &[&str] = &[
     "imap",
     "pop3",
     "managesieve",
+    "milter",
 ];
 
 /// Libraries a pure room may use: those that only compute.
