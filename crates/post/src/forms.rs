@@ -9,7 +9,7 @@ use message::SEARCH_TEXT_VERSION;
 use store::{Partition, Table};
 
 use crate::directory::rows;
-use crate::{access, fetched, import, journey, queue, tables};
+use crate::{access, fetched, greylist, import, journey, queue, tables};
 
 /// A table, and the versions of its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +114,8 @@ pub const ROW_FORMS: [RowForm; rows::ALL.len() + tables::ALL.len() + queue::ALL.
     of_queue(queue::DESTINATIONS, "letters by destination"),
     of_queue(queue::HANDED, "letters handed in"),
     of_queue(journey::QUEUE_TABLE, "journeys in the queue"),
+    of_queue(greylist::TABLE, "marks of strangers"),
+    of_queue(queue::SUPPRESSED, "addresses nothing is sent to"),
 ];
 
 /// The form of a table's rows; none for a table that is not known.
