@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mail::{Address, Host};
+use mail::{Address, Host, Network};
 use net::Endpoint;
 use post::{Quota, SieveRules, UndoRules};
 use server::{AuditRhythm, Encrypted, Protocol, ReclaimRhythm, Source};
@@ -18,6 +18,7 @@ use crate::complaint::Complaint;
 
 mod local;
 mod memory;
+mod milter;
 mod oauth;
 mod outside;
 mod relay;
@@ -26,6 +27,7 @@ mod sieve;
 pub(crate) mod source;
 mod spam;
 mod store;
+mod strangers;
 mod written;
 
 pub(crate) use local::spool_of;
@@ -42,6 +44,10 @@ pub(crate) struct Config {
     routes: Vec<Table>,
     /// The tables of `[[source]]`, and what they mean.
     sources: Vec<(Table, Source)>,
+    /// The tables of `[[trust.list]]`.
+    trust_lists: Vec<Table>,
+    /// The tables of `[[trust.milter]]`.
+    milters: Vec<Table>,
     /// What letters of our own people are signed with.
     signatures: Signatures,
     /// The tables of `[[sieve.list]]`.
@@ -63,6 +69,8 @@ pub(crate) struct Listener {
     pub(crate) protocol: Protocol,
     pub(crate) endpoint: Endpoint,
     pub(crate) encrypted: Encrypted,
+    /// Proxies that call there for others.
+    pub(crate) proxies: Vec<Network>,
 }
 
 /// Reads a configuration file.
@@ -91,6 +99,10 @@ pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
     let routes: Vec<Table> = routes.into_iter().map(|(route, _)| route).collect();
     relay::check(&mut written, &routes);
     let sources = source::sources(&mut written);
+    let trust_lists = written.take_list("trust.list");
+    strangers::check(&mut written, &trust_lists);
+    let milters = written.take_list("trust.milter");
+    milter::check(&mut written, &milters);
     let signatures = outside::signatures(&mut written);
     let data = match written
         .values
@@ -112,6 +124,8 @@ pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
             .collect(),
         routes,
         sources,
+        trust_lists: trust_lists.into_iter().map(|(list, _)| list).collect(),
+        milters: milters.into_iter().map(|(milter, _)| milter).collect(),
         signatures,
         lists: lists.iter().map(|(list, _)| list.clone()).collect(),
         sieve: Arc::default(),
@@ -352,10 +366,17 @@ impl Config {
                 listener.protocol.name(),
                 encrypted_name(listener.encrypted),
             );
+            if !listener.proxies.is_empty() {
+                let proxies = listener.proxies.iter().map(|one| format!("\"{one}\""));
+                let proxies: Vec<String> = proxies.collect();
+                let _written = writeln!(text, "proxy = [{}]", proxies.join(", "));
+            }
         }
         self.show_routes(&mut text);
         self.show_sources(&mut text);
         self.show_lists(&mut text);
+        self.show_trust_lists(&mut text);
+        self.show_milters(&mut text);
         for key in &self.signatures.named {
             text.push_str(&key.show());
         }
@@ -465,10 +486,16 @@ fn listeners(written: &mut Written) -> Vec<(Listener, Range<usize>)> {
             written.flaw(span, what, hint);
             continue;
         }
+        let proxies = proxies(&table);
+        if let (Some(value), Endpoint::Unix(_)) = (&proxies, &endpoint) {
+            let what = "nobody calls for others at a socket's path".to_owned();
+            written.flaw(value.span.clone(), what, "address = \"127.0.0.1:2525\"");
+        }
         let listener = Listener {
             protocol,
             endpoint,
             encrypted,
+            proxies: networks(proxies),
         };
         listeners.push((listener, span));
     }
@@ -481,6 +508,25 @@ fn is_here(endpoint: &Endpoint) -> bool {
         Endpoint::Tcp(address) => address.ip().is_loopback(),
         Endpoint::Unix(_) => true,
     }
+}
+
+/// The proxies in front of a listener, where some are named.
+fn proxies(table: &Table) -> Option<Value> {
+    let given = table
+        .get(&(setting::PROXY.section, setting::PROXY.key))
+        .cloned();
+    given.filter(|value| value.meaning != Meaning::Many(Vec::new()))
+}
+
+fn networks(value: Option<Value>) -> Vec<Network> {
+    let Some(Meaning::Many(all)) = value.map(|value| value.meaning) else {
+        return Vec::new();
+    };
+    let networks = all.into_iter().filter_map(|one| match one {
+        Meaning::Network(network) => Some(network),
+        _ => None,
+    });
+    networks.collect()
 }
 
 fn require_hostname(written: &mut Written) {

@@ -230,6 +230,7 @@ async fn carry(
         endpoint: Endpoint::Unix(socket.clone()),
         ports_max: 0,
         encrypted: Encrypted::Never,
+        proxies: Vec::new(),
     };
     let settings = Arc::new(Settings::new(config.hostname()));
     let (ours, theirs) = UnixStream::pair().context("making a pair of sockets")?;

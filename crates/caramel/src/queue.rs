@@ -9,6 +9,10 @@ use crate::complaint::Complaint;
 use crate::config::Config;
 use crate::desk::Talk;
 
+mod suppressed;
+
+use suppressed::Addresses;
+
 /// Letters that one call names.
 const IDS_AT_ONCE: usize = 1000;
 
@@ -37,6 +41,13 @@ pub(crate) enum QueueCommand {
     Release(Chosen),
     /// Throws letters away; nobody is told.
     Drop(Chosen),
+    /// Lists addresses that nothing is sent to, since their hosts said that there is nobody.
+    Suppressed {
+        #[command(flatten)]
+        listing: Listing,
+    },
+    /// Lets mail go to such addresses again.
+    Unsuppress(Addresses),
 }
 
 /// Which letters, by what they are.
@@ -86,6 +97,8 @@ pub(crate) fn run(config: &Config, command: &QueueCommand) -> Result<(), Complai
         QueueCommand::Hold(chosen) => change(config, "Queue/hold", "held", chosen),
         QueueCommand::Release(chosen) => change(config, "Queue/release", "released", chosen),
         QueueCommand::Drop(chosen) => change(config, "Queue/drop", "thrown away", chosen),
+        QueueCommand::Suppressed { listing } => suppressed::list(config, listing),
+        QueueCommand::Unsuppress(which) => suppressed::free(config, which),
     }
 }
 

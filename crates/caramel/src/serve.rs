@@ -129,6 +129,7 @@ pub(crate) fn rules(config: &Config) -> Rules {
         elsewhere: config.elsewhere(),
         trusted_networks: config.trusted_networks(),
         sends_per_hour_max: config.sends_per_hour(),
+        rates: config.rates(),
         redirects_max: to_usize(config.redirects()),
         sieve: config.sieve(),
         rewrites_senders: config.rewrites_senders(),
@@ -160,12 +161,14 @@ fn settings(config: &Config, listeners: &[Listener]) -> Result<Settings, Complai
         endpoint: listener.endpoint.clone(),
         ports_max: config.ports_max,
         encrypted: listener.encrypted,
+        proxies: listener.proxies.clone(),
     });
     let control = Door {
         protocol: Protocol::Control,
         endpoint: Endpoint::Unix(config.control()),
         ports_max: 0,
         encrypted: Encrypted::Never,
+        proxies: Vec::new(),
     };
     let local = config.local();
     let deliver = Door {
@@ -173,6 +176,7 @@ fn settings(config: &Config, listeners: &[Listener]) -> Result<Settings, Complai
         endpoint: Endpoint::Unix(local.spool.deliver_socket()),
         ports_max: 0,
         encrypted: Encrypted::Never,
+        proxies: Vec::new(),
     };
     let token_keys = config.token_keys().map(KeyFile::open).transpose();
     let token_keys = token_keys.context("reading the keys of access tokens")?;
@@ -194,6 +198,7 @@ fn settings(config: &Config, listeners: &[Listener]) -> Result<Settings, Complai
         audit: config.audit(),
         reclaim: config.reclaim(),
         sources: config.sources(),
+        milters: config.milters(),
         relay: config.relay()?,
         local: Some(local),
         grace: Duration::from_secs(config.stop_within_seconds()),

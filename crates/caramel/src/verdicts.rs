@@ -133,6 +133,7 @@ impl Found {
             dkim: Some(&self.dkim),
             dmarc: Some(&self.dmarc),
             arc: Some(&self.arc),
+            lists: &[],
         };
         findings.results(server)
     }

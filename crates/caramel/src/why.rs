@@ -204,6 +204,13 @@ fn arrived(event: &Value, to: &str) -> String {
         "" => "<>",
         from => from,
     };
+    let (by, peer, protocol) = (get("helo"), get("peer"), get("protocol"));
+    // Nothing of it has come yet.
+    if size == 0 {
+        return format!(
+            "wanted to come from {from} for {to}\n        by {by} [{peer}], {protocol}"
+        );
+    }
     let tls = match get("tls") {
         "" => ", without TLS".to_owned(),
         tls => format!(", {tls}"),
@@ -217,11 +224,8 @@ fn arrived(event: &Value, to: &str) -> String {
         id => id,
     };
     format!(
-        "came from {from} for {to}\n        by {} [{}], {}{tls}{login}\n        {size} octets, \
-         {id}, subject: {}",
-        get("helo"),
-        get("peer"),
-        get("protocol"),
+        "came from {from} for {to}\n        by {by} [{peer}], {protocol}{tls}{login}\n        \
+         {size} octets, {id}, subject: {}",
         get("subject"),
     )
 }

@@ -29,6 +29,12 @@ impl Network {
         (usize::from(bits) <= all).then_some(Self { ip, bits })
     }
 
+    /// An address of it: the one that it was written with.
+    #[must_use]
+    pub const fn ip(&self) -> IpAddr {
+        self.ip
+    }
+
     /// True if the address is one of the network's. An IPv4 address that was written as an IPv6
     /// one (RFC 4291 §2.5.5.2) is an IPv4 address.
     #[must_use]

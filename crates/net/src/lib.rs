@@ -6,7 +6,7 @@
 //! reads a socket.
 //!
 //! RFC 8446 and 5246 by rustls, RFC 9266 (channel binding), RFC 3207 §4.2 by the driver's order,
-//! RFC 4978 (COMPRESS) around any stream; RFC 1035 (DNS) by hickory.
+//! RFC 4978 (COMPRESS) around any stream; RFC 1035 (DNS) by hickory; the PROXY protocol of HAProxy.
 
 mod alarm;
 mod authority;
@@ -21,6 +21,7 @@ mod house;
 mod listen;
 mod page;
 mod priority;
+mod proxy;
 mod scratch;
 mod stop;
 mod stream;

@@ -16,10 +16,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mail::ConnId;
+use mail::{ConnId, Network};
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
-use crate::{Error, Socket, Stop};
+use crate::{Error, Socket, Stop, proxy};
 
 /// How long to wait after the system had no room for another connection.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -40,6 +40,8 @@ pub enum Endpoint {
 pub struct Listener {
     socket: Accept,
     endpoint: Endpoint,
+    /// Proxies that call for others; without them, whoever calls is who it is.
+    proxies: Vec<Network>,
 }
 
 #[derive(Debug)]
@@ -75,6 +77,7 @@ impl Listener {
                 Ok(Self {
                     socket: Accept::Tcp(socket),
                     endpoint: Endpoint::Tcp(address),
+                    proxies: Vec::new(),
                 })
             }
             Endpoint::Unix(path) => {
@@ -85,15 +88,29 @@ impl Listener {
                 Ok(Self {
                     socket: Accept::Unix(socket),
                     endpoint: wanted.clone(),
+                    proxies: Vec::new(),
                 })
             }
         }
+    }
+
+    /// The same for proxies in these networks, each of which says first for whom it calls; nobody
+    /// else is let in. With no network, everybody is, and nobody says anything.
+    #[must_use]
+    pub fn behind(mut self, proxies: Vec<Network>) -> Self {
+        self.proxies = proxies;
+        self
     }
 
     /// Where it really is.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// True for a proxy that may call here.
+    fn is_behind(&self, ip: IpAddr) -> bool {
+        self.proxies.iter().any(|network| network.contains(ip))
     }
 
     /// Takes the next connection.
@@ -204,12 +221,8 @@ impl Gate {
         if inside.total >= self.connections_max {
             return None;
         }
-        if let Some(network) = network {
-            let count = inside.networks.entry(network).or_default();
-            if *count >= self.connections_per_network_max {
-                return None;
-            }
-            *count += 1;
+        if !self.count(&mut inside, network) {
+            return None;
         }
         inside.total += 1;
         Some(Pass {
@@ -224,8 +237,31 @@ impl Gate {
         self.lock().total
     }
 
+    /// One more of this network, or not.
+    fn count(&self, inside: &mut Inside, network: Option<IpAddr>) -> bool {
+        let Some(network) = network else { return true };
+        let count = inside.networks.entry(network).or_default();
+        if *count >= self.connections_per_network_max {
+            return false;
+        }
+        *count += 1;
+        true
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pass {
+    /// Learns whom a proxy has called for; false if there are too many of that network.
+    fn is_of(&mut self, address: IpAddr) -> bool {
+        let of = network(address);
+        let counted = self.gate.count(&mut self.gate.lock(), of);
+        if counted {
+            self.network = of;
+        }
+        counted
     }
 }
 
@@ -273,7 +309,8 @@ pub fn raise_descriptors_max() -> Option<u64> {
 
 /// Attends a door until it is asked to stop: each connection becomes a task of its own.
 ///
-/// A connection too many is sent `refusal` and closed. A task that panics ends its connection and
+/// Behind a proxy, a connection is whose the proxy says it is. A connection too many is sent
+/// `refusal` and closed. A task that panics ends its connection and
 /// nothing else; one that goes on when the grace is over is dropped.
 pub async fn serve<F, C>(
     listener: Listener,
@@ -282,10 +319,11 @@ pub async fn serve<F, C>(
     mut stop: Stop,
     converse: F,
 ) where
-    F: Fn(Socket, Peer, Stop) -> C,
+    F: Fn(Socket, Peer, Stop) -> C + Send + Sync + 'static,
     C: Future<Output = ()> + Send + 'static,
 {
     let mut exhausted = false;
+    let converse = Arc::new(converse);
     loop {
         let arrival = tokio::select! {
             biased;
@@ -308,7 +346,14 @@ pub async fn serve<F, C>(
                 continue;
             }
         };
-        let Some(pass) = gate.enter(address.map(|address| address.ip())) else {
+        let ip = address.map(|address| address.ip());
+        let is_proxied = !listener.proxies.is_empty();
+        if is_proxied && !ip.is_some_and(|ip| listener.is_behind(ip)) {
+            tracing::info!(?address, "no proxy that may call here");
+            continue;
+        }
+        // A proxy is nobody's network: whom it calls for counts once that is known.
+        let Some(pass) = gate.enter(ip.filter(|_| !is_proxied)) else {
             tracing::debug!(?address, "too many connections");
             refuse(&socket, &refusal);
             continue;
@@ -320,9 +365,55 @@ pub async fn serve<F, C>(
             local,
             user: socket.user(),
         };
+        let stop = stop.clone();
+        if is_proxied {
+            let (converse, refusal) = (Arc::clone(&converse), refusal.clone());
+            tokio::spawn(async move {
+                let behind = Box::pin(introduced(socket, peer, pass, &refusal)).await;
+                if let Some((socket, peer, pass)) = behind {
+                    let conversation = converse(socket, peer, stop.clone());
+                    attend(conversation, pass, conn, stop).await;
+                }
+            });
+            continue;
+        }
         let conversation = converse(socket, peer, stop.clone());
-        tokio::spawn(attend(conversation, pass, conn, stop.clone()));
+        tokio::spawn(attend(conversation, pass, conn, stop));
     }
+}
+
+/// Hears from a proxy for whom it calls; nothing if it does not say so, or there are too many of
+/// these.
+async fn introduced(
+    mut socket: Socket,
+    peer: Peer,
+    mut pass: Pass,
+    refusal: &[u8],
+) -> Option<(Socket, Peer, Pass)> {
+    let conn = peer.conn;
+    let (source, destination) = match proxy::read(&mut socket).await {
+        Ok(proxy::Said::Nothing) => return Some((socket, peer, pass)),
+        Ok(proxy::Said::Addresses {
+            source,
+            destination,
+        }) => (source, destination),
+        Err(error) => {
+            let address = peer.address;
+            tracing::info!(%conn, ?address, %error, "a proxy does not say for whom it calls");
+            return None;
+        }
+    };
+    if !pass.is_of(source.ip()) {
+        tracing::debug!(%source, "too many connections");
+        refuse(&socket, refusal);
+        return None;
+    }
+    let peer = Peer {
+        address: Some(source),
+        local: Some(destination),
+        ..peer
+    };
+    Some((socket, peer, pass))
 }
 
 async fn attend<C: Future<Output = ()>>(conversation: C, pass: Pass, conn: ConnId, mut stop: Stop) {

@@ -480,7 +480,7 @@ impl Arrival {
         let to = self.recipients.iter();
         let to = to.map(|one| one.forward_path.to_string()).collect();
         let way = (&self.origin, &self.sender);
-        Teller::of((self.journey, to), way, spooled, None).fetched()
+        Teller::of((self.journey, to), way, spooled, Vec::new()).fetched()
     }
 
     /// Runs the readers' scripts.

@@ -9,7 +9,7 @@ use message::SEARCH_TEXT_VERSION;
 use store::{Partition, Table};
 
 use crate::directory::rows;
-use crate::{access, fetched, import, journey, queue, spam, tables};
+use crate::{access, fetched, greylist, import, journey, queue, spam, tables};
 
 /// A table, and the versions of its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +128,12 @@ pub const ROW_FORMS: [RowForm; rows::ALL.len() + tables::ALL.len() + queue::ALL.
         journey::QUEUE_TABLE,
         "journeys in the queue",
         journey::VERSIONS,
+    ),
+    of_queue(greylist::TABLE, "marks of strangers", queue::VERSIONS),
+    of_queue(
+        queue::SUPPRESSED,
+        "addresses nothing is sent to",
+        queue::VERSIONS,
     ),
 ];
 

@@ -12,6 +12,7 @@ use crate::allowance::Allowances;
 use crate::audit::Audited;
 use crate::budget::{Keepers, MailboxMemory};
 use crate::directory::Directory;
+use crate::greylist::Turns;
 use crate::happenings::Author;
 use crate::history::{Actor, Client};
 use crate::keeper::{Full, Keeper};
@@ -61,6 +62,8 @@ pub(crate) struct Inner {
     pub(crate) imports: crate::import::Reading,
     /// Letters that wait to leave.
     pub(crate) queue: Arc<Queue>,
+    /// One at a time changes what is remembered of a stranger.
+    pub(crate) strangers: Turns,
     /// How much each account may still send.
     pub(crate) allowances: Allowances,
     /// Octets of all message bodies in memory on their way in.
@@ -102,6 +105,7 @@ impl Post {
                 audited: Audited::default(),
                 imports: Arc::default(),
                 queue: Arc::default(),
+                strangers: Turns::default(),
                 allowances: Allowances::default(),
                 bodies: Arc::default(),
                 tally: Arc::default(),

@@ -5,31 +5,29 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mail::{
-    AccountId, Address, BodyType, ForwardPath, JourneyId, Recipient, Refusal, Ret, ReversePath,
-    Timestamp,
-};
+use mail::{AccountId, BodyType, ForwardPath, JourneyId, Recipient, Refusal, Ret, ReversePath};
 
 mod back;
 mod delivery;
 mod filtered;
+mod front;
 mod onward;
+mod screen;
 
 pub(crate) use delivery::{Delivery, Letter, LetterKind, Outgoing};
 use filtered::Refusals;
+use front::Front;
 use onward::Aside;
 pub(crate) use onward::{original, without_success};
 
-use crate::captured;
-use crate::gap::{Fronted, field, held_place};
 use crate::handed::{HandedIn, LocalUser};
 use crate::ledger::Ledger;
 use crate::queue;
 use crate::report::{Report, Returned};
-use crate::scrutiny::{Conclusion, Scrutiny, has_whole_header};
-use crate::signing::Signer;
+use crate::screening::Screening;
+use crate::scrutiny::{Conclusion, Scrutiny};
 use crate::spool::{Spool, too_big};
-use crate::trace::{self, Trace, Traced};
+use crate::trace;
 use crate::{Account, Elsewhere, Error, Outcome, Post, Route, Usage, Why};
 
 /// Where a message comes from, for its trace fields.
@@ -132,11 +130,24 @@ pub struct Incoming {
     local: BTreeSet<AccountId>,
     /// What is known of its beginning.
     aside: Aside,
+    /// What lists say of who sends it, once they were asked.
+    screening: Option<Box<Screening>>,
+    /// What the client is known by, once that was asked.
+    client: Option<String>,
+    /// What is told of it besides, by whoever had to do with it on its way in.
+    notes: Vec<String>,
+    /// True if somebody thinks that it is junk.
+    is_suspected: bool,
+    /// True if what is checked is told apart from what is kept.
+    is_heard_apart: bool,
     /// What is found out about it, if it is looked at.
     scrutiny: Option<Box<Scrutiny>>,
     /// What was found.
     conclusion: Option<Conclusion>,
 }
+
+/// Lines that are told of a message besides.
+const NOTES_MAX: usize = 32;
 
 pub(crate) const INBOX: &str = "INBOX";
 /// Where suspicious mail goes, unless another mailbox has that role.
@@ -163,7 +174,8 @@ impl Post {
     /// # Errors
     /// [`Why::Policy`] (550 5.7.1) if the sender's address is not the submitter's own, or the
     /// submitter has been removed since,
-    /// [`Why::TooBig`] (552 5.3.4) if it is said to be too large.
+    /// [`Why::TooBig`] (552 5.3.4) if it is said to be too large,
+    /// [`Why::Limit`] (451 4.7.1) if there were too many of late.
     pub fn begin(&self, origin: Origin, sender: Sender) -> Outcome<Incoming> {
         let rules = self.rules();
         if sender
@@ -181,12 +193,18 @@ impl Post {
         {
             return Err(trace::foreign("The sender's address is not yours"));
         }
+        self.allow_letter(&origin)?;
         let mut id = [0; 8];
         self.inner.outside.fill(&mut id);
         let is_checked = rules.trust.check && rules.is_outside(&origin);
         Ok(Incoming {
             scrutiny: is_checked.then(|| Box::new(Scrutiny::begin(rules))),
             conclusion: None,
+            screening: None,
+            client: None,
+            notes: Vec::new(),
+            is_suspected: false,
+            is_heard_apart: false,
             house: self.clone(),
             origin,
             sender,
@@ -262,32 +280,43 @@ impl Incoming {
     /// # Errors
     /// 550 5.1.1 for an unknown user, 550 5.7.1 for relaying, 452 4.5.3 for too many, 452 4.2.2
     /// where a mailbox or an account it leads to is full: then the others need not wait for it.
-    /// 452 4.3.1 if the queue is full, 450 4.7.1 if the submitter has sent too much.
+    /// 452 4.3.1 if the queue is full, 450 4.7.1 if the submitter has sent too much, or a stranger
+    /// has named too many.
     /// 552 5.2.3 if the message is said to be larger than all that such an account may hold.
+    /// 550 5.7.1 if lists speak against the client or the sender, 450 4.7.1 if these are not known
+    /// yet and are to come back.
     pub async fn recipient(&mut self, recipient: Recipient) -> Outcome<()> {
-        let rules = self.house.rules();
+        let (recipients_max, elsewhere) = {
+            let rules = self.house.rules();
+            (rules.recipients_max, rules.elsewhere)
+        };
         // RFC 5321 §4.5.3.1.10
-        if self.named >= rules.recipients_max {
+        if self.named >= recipients_max {
             let text = "Too many recipients";
             return Err(Error::refused(Why::Limit, 452, [4, 5, 3], text));
         }
+        self.house.allow_recipient(&self.origin)?;
         if let Some(led) = self.house.led_back(&recipient.forward_path) {
             self.lead_back(recipient, led).await?;
             self.named += 1;
             return Ok(());
         }
-        match self.house.route(&recipient.forward_path) {
+        let route = self.house.route(&recipient.forward_path);
+        if matches!(route, Route::Local(_) | Route::Forwarded { .. }) {
+            self.screen(&recipient.forward_path).await?;
+        }
+        match route {
             Route::Local(accounts) => self.take_local(recipient, accounts).await?,
             Route::Forwarded {
                 accounts,
                 addresses,
             } => self.forward(recipient, accounts, addresses).await?,
             Route::Nowhere(refusal) => return Err(Error::Refused(Why::Nonexistent, refusal)),
-            Route::Elsewhere => match (&self.origin.account, rules.elsewhere) {
+            Route::Elsewhere => match (&self.origin.account, elsewhere) {
                 (None, Elsewhere::Capture | Elsewhere::Refuse) if self.origin.user.is_some() => {
                     return Err(trace::foreign("Mail for other hosts is not sent from here"));
                 }
-                (_, Elsewhere::Relay) => self.relay(recipient)?,
+                (_, Elsewhere::Relay) => self.relay(recipient).await?,
                 (Some(account), Elsewhere::Capture) => {
                     let size = self.sender.size;
                     let captured = self.house.has_room(account.id(), CAPTURED, size);
@@ -326,7 +355,9 @@ impl Incoming {
     /// [`Why::TooBig`] once it is too large; further pieces are swallowed, and the commit says the
     /// same. Other refusals may come early as well; the commit then says [`Why::TooBig`].
     pub async fn chunk(&mut self, bytes: Bytes) -> Outcome<()> {
-        if let Some(scrutiny) = &mut self.scrutiny {
+        if let Some(scrutiny) = &mut self.scrutiny
+            && !self.is_heard_apart
+        {
             scrutiny.feed(&bytes);
             self.spool.keeps_beside(scrutiny.memory_octets());
         }
@@ -336,6 +367,27 @@ impl Incoming {
             self.scrutiny = None;
         }
         taken
+    }
+
+    /// Hears a piece of the message as it came, where somebody changes it before it is kept: what
+    /// is checked is what came, and [`Incoming::chunk`] is told what is kept.
+    pub fn came_as(&mut self, bytes: &[u8]) {
+        self.is_heard_apart = true;
+        if let Some(scrutiny) = &mut self.scrutiny {
+            scrutiny.feed(bytes);
+        }
+    }
+
+    /// Has it filed as junk, whatever else is found out about it.
+    pub fn suspect(&mut self) {
+        self.is_suspected = true;
+    }
+
+    /// Has something told of it besides: a line that says what was done with it.
+    pub fn note(&mut self, words: String) {
+        if self.notes.len() < NOTES_MAX {
+            self.notes.push(words);
+        }
     }
 
     async fn spool_piece(&mut self, bytes: Bytes) -> Outcome<()> {
@@ -405,13 +457,16 @@ impl Incoming {
     async fn arrive(&mut self) -> Outcome<Delivery> {
         if let Some(scrutiny) = self.scrutiny.take() {
             // Boxed, so that its size is paid only while it lasts.
-            let concluded = scrutiny.conclude(&self.house, &self.origin, &self.sender);
+            let screening = self.screening.as_deref();
+            let way = (&self.origin, &self.sender);
+            let concluded = scrutiny.conclude(&self.house, way, screening);
             self.conclusion = Some(Box::pin(concluded).await?);
         }
         let mut delivery = Delivery {
             judgements: self.judgements().await,
             ..Delivery::default()
         };
+        let is_suspected = self.is_suspected;
         let judged = delivery.judgements.field();
         let (mut front, here, captured, aside) = self.split();
         front.judged = &judged;
@@ -436,7 +491,10 @@ impl Incoming {
             delivery.queue.begun = self.entries(&spooled);
             delivery.others.push(spooled.staged.clone());
             if !self.local.is_empty() {
-                let mailbox = if is_junk { JUNK } else { INBOX };
+                let mailbox = match is_junk || is_suspected {
+                    true => JUNK,
+                    false => INBOX,
+                };
                 let letter = Letter::of(mailbox, self.local.clone(), spooled);
                 delivery.letters.push(letter);
             }
@@ -488,114 +546,5 @@ impl Incoming {
         let (letters, blobs) = (&mut delivery.letters, &mut delivery.others);
         self.house
             .address(&note, now, letters, blobs, &mut delivery.queue);
-    }
-}
-
-/// What goes before a message's octets.
-struct Front<'a> {
-    house: &'a Post,
-    origin: &'a Origin,
-    sender: &'a Sender,
-    journey: JourneyId,
-    recipients: &'a [Recipient],
-    expanded: &'a [Recipient],
-    relayed: &'a [Recipient],
-    elsewhere: &'a [Recipient],
-    /// True if it goes to inboxes here, or to other hosts.
-    travels: bool,
-    /// True while it is being found out what is to be said of it.
-    is_checked: bool,
-    conclusion: Option<&'a Conclusion>,
-    /// The field that says how likely it is junk.
-    judged: &'a str,
-}
-
-impl Front<'_> {
-    /// The message for inboxes here and for other hosts; `aside` is left what is known of it.
-    fn of(&self, octets: &[u8], aside: &mut Aside) -> Outcome<Traced> {
-        let traced = self.traced_with(octets, None)?;
-        *aside = self.aside_of(&traced);
-        Ok(traced)
-    }
-
-    /// The message as it is captured: nobody but its sender sees the envelope.
-    fn of_captured(&self, octets: &[u8]) -> Outcome<Traced> {
-        Ok(self.with_envelope(&self.traced_with(octets, None)?))
-    }
-
-    /// The same for the beginning of a large message: its header must be in it whole, or what is
-    /// checked and mended would not be all of it.
-    fn of_streamed(&self, octets: &[u8], aside: &mut Aside) -> Outcome<Fronted> {
-        has_whole_header(octets)?;
-        let mut signer = None;
-        let traced = self.traced_with(octets, Some(&mut signer))?;
-        *aside = self.aside_of(&traced);
-        Ok(Fronted::open(traced, signer))
-    }
-
-    fn of_captured_streamed(&self, octets: &[u8]) -> Outcome<Fronted> {
-        has_whole_header(octets)?;
-        let mut signer = None;
-        let traced = self.traced_with(octets, Some(&mut signer))?;
-        Ok(Fronted::open(self.with_envelope(&traced), signer))
-    }
-
-    fn aside_of(&self, traced: &Traced) -> Aside {
-        let now = Timestamp::default();
-        let reported = Report::of(self.sender, now, self.recipients, self.expanded).is_some();
-        Aside::of(&traced.octets, reported)
-    }
-
-    fn with_envelope(&self, traced: &Traced) -> Traced {
-        let mut whole = captured::fields(self.sender, self.elsewhere).into_bytes();
-        let before = whole.len();
-        whole.extend_from_slice(&traced.octets);
-        Traced {
-            octets: whole,
-            statement: traced.statement.start + before..traced.statement.end + before,
-        }
-    }
-
-    /// The message with its trace fields and what is said of it. Where more of it follows, that is
-    /// said by `signer` at its end, or by what is found out.
-    fn traced_with(
-        &self,
-        octets: &[u8],
-        signer: Option<&mut Option<Box<Signer>>>,
-    ) -> Outcome<Traced> {
-        let all = [self.recipients, self.expanded, self.relayed, self.elsewhere];
-        let mut all = all.iter().copied().flatten();
-        let only_recipient = match (all.next(), all.next()) {
-            (Some(only), None) => Some(&only.forward_path),
-            _ => None,
-        };
-        let rules = self.house.rules();
-        let now = self.house.inner.outside.now();
-        let trace = Trace {
-            origin: self.origin,
-            reverse_path: &self.sender.reverse_path,
-            smtputf8: self.sender.smtputf8,
-            journey: self.journey,
-            only_recipient,
-            now,
-            rules,
-        };
-        let Some(author) = self.origin.author() else {
-            let statement = match self.conclusion {
-                Some(conclusion) => field(&conclusion.results),
-                None if self.is_checked => held_place(&rules.host),
-                None => String::new(),
-            };
-            return trace::arrival(&trace, &(statement + self.judged), octets);
-        };
-        let owns = |address: &Address| self.house.writes_as(self.origin, address);
-        let sign = |mended: &[u8]| {
-            let begin = || Signer::begin(&rules.keys, mended, now.seconds).map(Box::new);
-            if let Some(signer) = signer {
-                *signer = begin();
-            }
-            begin().map_or_else(|| Ok(String::new()), |signer| signer.finish())
-        };
-        trace::submission(&trace, author, owns, octets, sign)
     }
 }

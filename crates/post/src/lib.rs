@@ -8,7 +8,7 @@
 //! mailbox is), RFC 7162 (mod-sequences), RFC 5802 §3 (what is kept of a password), RFC 7519 and
 //! 7517 (access tokens and their keys), RFC 3461 and 3464 (reports), RFC 9208 (what an
 //! account may hold), RFC 5464 (notes on mailboxes), RFC 5228 (scripts at delivery), RFC 5230, 5429
-//! and 5435 (what they send), RFC 6785 (scripts that IMAP runs).
+//! and 5435 (what they send), RFC 6785 (scripts that IMAP runs), RFC 5782 (lists in DNS).
 //!
 //! Begin at [`Post`]; [`Account`] is what a logged-in connection holds; [`Incoming`] is how a
 //! message gets in:
@@ -94,6 +94,7 @@ mod forget;
 mod forms;
 mod forwarding;
 mod gap;
+mod greylist;
 mod handed;
 mod happenings;
 mod history;
@@ -118,6 +119,7 @@ mod removed;
 mod report;
 mod route;
 mod rules;
+mod screening;
 mod scripts;
 mod scrutiny;
 mod search;
@@ -138,6 +140,7 @@ mod undo;
 pub use crate::spam::{Explained, SpamMeasure, SpamRules, SpamStatus, SpamWish, Trained};
 pub use ::spam::{Class as SpamClass, Clues, Evidence, Verdict as SpamVerdict};
 pub use account::Account;
+pub use allowance::RateRules;
 pub use append::{Append, Appended};
 pub use applied::{Applied, Apply};
 pub use audit::{AtOnce, Audit, AuditStatus, Difference, Findings, Kind, Pace};
@@ -155,6 +158,7 @@ pub use fetched::{FetchId, FetchInto, FetchMark, FetchNote, Fetched, Fetching};
 pub use flags::{FlagAction, FlagChange, Stored};
 pub use forget::{Purge, Purged};
 pub use forms::{INDEX_FORM, ROW_FORMS, RowForm, TableOwner, index_form, row_form};
+pub use greylist::GreyRules;
 pub use handed::{HandedId, HandedIn, LocalUser};
 pub use history::{Client, Operation, OperationKind, OperationState, UndoRules};
 pub use house::Post;
@@ -175,6 +179,7 @@ pub use quota::{Quota, Recount, Usage};
 pub use reclaim::mention;
 pub use route::Route;
 pub use rules::{Elsewhere, Rules};
+pub use screening::{ListDeed, ListRule};
 pub use scripts::{KeptScript, ScriptVerdict};
 pub use scrutiny::{DmarcMeasure, TrustRules};
 pub use search::{Day, Found, Narrowed, Query, Within};

@@ -17,6 +17,7 @@ mod entry;
 mod fronts;
 mod schedule;
 mod settle;
+mod suppressed;
 
 pub use admin::{QueueDeed, QueueDone, QueuePage};
 pub use claim::{Claimed, Sweep};
@@ -28,6 +29,8 @@ pub use entry::{Entry, Place, Said, Waiting};
 pub use schedule::QueueRules;
 pub use settle::{Attempt, Fate};
 pub(crate) use settle::{Note, header_is_ascii, return_path_octets};
+pub use suppressed::Suppressed;
+pub(crate) use suppressed::TABLE as SUPPRESSED;
 
 use mail::{Address, ForwardPath, Host};
 

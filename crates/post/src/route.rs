@@ -229,7 +229,8 @@ impl Walk<'_> {
     }
 }
 
-fn is_reserved(local: &str) -> bool {
+/// True for names of whoever looks after the house.
+pub(crate) fn is_reserved(local: &str) -> bool {
     ["postmaster", "abuse"]
         .iter()
         .any(|name| local.eq_ignore_ascii_case(name))

@@ -16,6 +16,8 @@ use trust::results::Findings;
 use trust::spf::{self, Identity, Spf};
 use trust::{Answer, Answers, Check, Letter, Reader, arc, dkim};
 
+use crate::greylist::GreyRules;
+use crate::screening::{ListDeed, ListRule, Screening};
 use crate::signing::Sealable;
 use crate::{Elsewhere, Error, Origin, Outcome, Outside, Post, Protocol, Rules, Sender, Why};
 
@@ -36,6 +38,14 @@ pub struct TrustRules {
     pub questions_max: usize,
     /// How long DNS is asked about one letter; the question that is on its way then may still end.
     pub patience: Duration,
+    /// Lists that are asked about the client and the sender.
+    pub lists: Vec<ListRule>,
+    /// From which weight of lists that speak against it on a letter is refused.
+    pub list_refuse_weight: u32,
+    /// From which weight of these on it is filed as junk.
+    pub list_junk_weight: u32,
+    /// Whether strangers are asked to come back.
+    pub greylist: GreyRules,
 }
 
 impl Default for TrustRules {
@@ -50,6 +60,10 @@ impl Default for TrustRules {
             trusted_sealers: Vec::new(),
             questions_max: 150,
             patience: Duration::from_secs(20),
+            lists: Vec::new(),
+            list_refuse_weight: 10,
+            list_junk_weight: 5,
+            greylist: GreyRules::default(),
         }
     }
 }
@@ -70,17 +84,17 @@ impl Rules {
     /// True for a letter from outside: by SMTP, from whoever has called us, of nobody who
     /// is logged in, from no network that is ours.
     pub(crate) fn is_outside(&self, origin: &Origin) -> bool {
-        let mut ours = self.trust.unchecked.iter().chain(&self.trusted_networks);
         origin.author().is_none()
             && !matches!(origin.protocol, Protocol::Lmtp | Protocol::OnDemand)
-            && !ours.any(|network| network.contains(origin.peer))
+            && !self.is_ours(origin.peer)
     }
 }
 
 impl TrustRules {
     /// True if letters may be filed as junk.
     pub(crate) fn files_junk(&self) -> bool {
-        self.check && self.dmarc != DmarcMeasure::Mark
+        let weighs = |rule: &ListRule| matches!(rule.deed, ListDeed::Weigh(_));
+        self.check && (self.dmarc != DmarcMeasure::Mark || self.lists.iter().any(weighs))
     }
 }
 
@@ -134,13 +148,17 @@ impl Scrutiny {
     pub(crate) async fn conclude(
         self,
         house: &Post,
-        origin: &Origin,
-        sender: &Sender,
+        (origin, sender): (&Origin, &Sender),
+        screening: Option<&Screening>,
     ) -> Outcome<Conclusion> {
         let letter = self.reader.finish().map_err(|_| header_too_large())?;
         let found = Found::about(&letter, house, origin, sender).await;
         let host = house.rules().host.to_ascii();
-        let results = found.findings().results(&host);
+        let findings = Findings {
+            lists: screening.map(Screening::listings).unwrap_or_default(),
+            ..found.findings()
+        };
+        let results = findings.results(&host);
         let is_junk = match found.fate(&house.rules().trust) {
             Policy::None => false,
             Policy::Quarantine => true,
@@ -149,9 +167,10 @@ impl Scrutiny {
         let sealable = self
             .seals
             .then(|| Box::new(Sealable::new(letter, results.write(), found.arc.outcome)));
+        let is_suspicious = screening.is_some_and(Screening::is_suspicious);
         Ok(Conclusion {
             results,
-            is_junk,
+            is_junk: is_junk || is_suspicious,
             sealable,
         })
     }
@@ -174,16 +193,28 @@ fn header_too_large() -> Error {
 }
 
 /// Questions about one letter, within bounds.
-struct Inquiry<'a> {
+pub(crate) struct Inquiry<'a> {
     outside: &'a dyn Outside,
     answers: Answers,
     questions_left: usize,
     until: Instant,
 }
 
-impl Inquiry<'_> {
+impl<'a> Inquiry<'a> {
+    /// Begins to ask.
+    pub(crate) fn begin(house: &'a Post) -> Self {
+        let outside = house.inner.outside.as_ref();
+        let rules = &house.rules().trust;
+        Self {
+            outside,
+            answers: Answers::default(),
+            questions_left: rules.questions_max,
+            until: Instant(outside.instant().0.saturating_add(rules.patience)),
+        }
+    }
+
     /// Asks on until there is a verdict. Where no more may be asked, nobody answers.
-    async fn settle<C: Check + Sync>(&mut self, check: &C) -> C::Verdict {
+    pub(crate) async fn settle<C: Check + Sync>(&mut self, check: &C) -> C::Verdict {
         loop {
             let question = match check.judge(&self.answers) {
                 Ok(verdict) => return verdict,
@@ -215,13 +246,7 @@ struct Found {
 impl Found {
     async fn about(letter: &Letter, house: &Post, origin: &Origin, sender: &Sender) -> Self {
         let outside = house.inner.outside.as_ref();
-        let rules = &house.rules().trust;
-        let mut inquiry = Inquiry {
-            outside,
-            answers: Answers::default(),
-            questions_left: rules.questions_max,
-            until: Instant(outside.instant().0.saturating_add(rules.patience)),
-        };
+        let mut inquiry = Inquiry::begin(house);
         let (ip, helo) = (origin.peer, origin.helo.as_str());
         let (receiver, now) = (house.rules().host.to_ascii(), outside.now().seconds);
         let path = match &sender.reverse_path {
@@ -262,6 +287,7 @@ impl Found {
             dkim: Some(&self.dkim),
             dmarc: Some(&self.dmarc),
             arc: Some(&self.arc),
+            ..Findings::default()
         }
     }
 

@@ -96,6 +96,7 @@ async fn open(directory: &Path) -> Running {
         endpoint: Endpoint::Tcp("127.0.0.1:0".parse().unwrap()),
         ports_max: 0,
         encrypted,
+        proxies: Vec::new(),
     };
     let settings = Settings {
         identity: Some(identity),

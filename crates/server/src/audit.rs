@@ -112,6 +112,9 @@ async fn forget(post: &Post) {
         if let Err(error) = post.forget_journeys(None).await {
             failed(error);
         }
+        if let Err(error) = post.forget_suppressed().await {
+            failed(error);
+        }
         for account in post.accounts() {
             if let Err(error) = post.forget_journeys(Some(account.id)).await {
                 failed(error);

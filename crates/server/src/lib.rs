@@ -14,6 +14,7 @@ mod control;
 mod courier;
 mod entrance;
 mod fetch;
+mod filters;
 mod gallery;
 mod guest;
 mod imap;
@@ -40,6 +41,7 @@ pub use entrance::{Conversation, Entrance};
 pub use fetch::{
     ImapTalk, Preserves, Source, SourceProtocol, SourceSecret, SourceTls, Trouble, When,
 };
+pub use filters::{MilterSettings, Milters};
 pub use introspection::{Introspection, IntrospectionError, IntrospectionSettings};
 pub use key_file::{KeyFile, KeyFileError};
 pub use outside::World;

@@ -36,7 +36,7 @@ pub enum Error {
     #[error("{:?} at {:?}: {cause}", door.protocol, door.endpoint)]
     Door {
         /// Which.
-        door: Door,
+        door: Box<Door>,
         /// Why.
         cause: net::Error,
     },
@@ -155,12 +155,13 @@ async fn open(settings: &Settings) -> Result<Vec<(Door, Listener)>, Error> {
         }
         let listener = Listener::bind(&door.endpoint, door.ports_max).await;
         let listener = listener.map_err(|cause| Error::Door {
-            door: door.clone(),
+            door: Box::new(door.clone()),
             cause,
         })?;
+        let listener = listener.behind(door.proxies.clone());
         if let Endpoint::Unix(path) = listener.endpoint() {
             open_to(path, door.protocol).map_err(|cause| Error::Door {
-                door: door.clone(),
+                door: Box::new(door.clone()),
                 cause,
             })?;
         }

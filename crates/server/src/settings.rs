@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mail::Host;
+use mail::{Host, Network};
 use net::{Endpoint, Identity};
 
 use crate::audit::AuditRhythm;
 use crate::fetch::Source;
+use crate::filters::Milters;
 use crate::introspection::Introspection;
 use crate::key_file::KeyFile;
 use crate::pickup::LocalSettings;
@@ -47,6 +48,8 @@ pub struct Settings {
     pub local: Option<LocalSettings>,
     /// Whose mail is fetched.
     pub sources: Vec<Source>,
+    /// Filters that look at letters while they come in.
+    pub milters: Arc<Milters>,
     /// How letters leave for other hosts.
     pub relay: RelaySettings,
     /// How long connections may go on once the server has to stop.
@@ -64,6 +67,8 @@ pub struct Door {
     pub ports_max: u16,
     /// When it is encrypted.
     pub encrypted: Encrypted,
+    /// Proxies that call here for others, and say for whom; without them, anybody calls.
+    pub proxies: Vec<Network>,
 }
 
 /// What is spoken behind a door.
@@ -130,6 +135,7 @@ impl Settings {
             },
             local: None,
             sources: Vec::new(),
+            milters: Arc::default(),
             relay: RelaySettings::default(),
             grace: Duration::from_secs(10),
         }
@@ -140,7 +146,8 @@ impl Door {
     /// True if only this machine's own programs reach it: there passwords may come unencrypted.
     pub(crate) fn is_indoors(&self) -> bool {
         match &self.endpoint {
-            Endpoint::Tcp(address) => address.ip().is_loopback(),
+            // Behind a proxy on this machine may be anybody.
+            Endpoint::Tcp(address) => address.ip().is_loopback() && self.proxies.is_empty(),
             Endpoint::Unix(_) => true,
         }
     }

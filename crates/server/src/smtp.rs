@@ -3,17 +3,21 @@
 //! Not here: who may send what to whom (`post`), what is offered behind which door (the policy,
 //! made once for each door from its settings).
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use mail::{Address, Enhanced, ForwardPath, Host, Refusal};
 use net::{House, Onlooker, Peer};
 use post::{Elsewhere, Error, Incoming, Origin, Post, Route, Sender, Tls};
 use smtp::{Answer, Ask, Policy, Session, Transaction};
 
+use self::filtered::Beside;
+use crate::filters::Filters;
 use crate::guest::Guest;
 use crate::settings::Protocol;
 use crate::visit::{Hall, Visit};
+
+mod filtered;
 
 /// ETRN commands of one connection.
 const FLUSHES_MAX: u32 = 20;
@@ -69,8 +73,48 @@ pub(crate) fn converse(
         protocol: visit.hall.door.protocol,
         on_demand: false,
         incoming: None,
+        beside: beside(&visit),
     };
-    visit.converse(Session::new(Arc::clone(policy)), desk)
+    let policy = match desk.is_welcome() {
+        true => Arc::clone(policy),
+        false => too_soon(policy),
+    };
+    visit.converse(Session::new(policy), desk)
+}
+
+/// The filters at a door, if there are any.
+fn beside(visit: &Visit) -> Option<Box<Beside>> {
+    let hall = &visit.hall;
+    let address = visit.peer.address.map(|address| {
+        let ip = address.ip().to_canonical();
+        SocketAddr::new(ip, address.port())
+    });
+    let peer = milter::Peer {
+        name: address.map_or_else(
+            || "localhost".to_owned(),
+            |address| format!("[{}]", address.ip()),
+        ),
+        address,
+    };
+    let mut filters = Filters::at(&hall.settings.milters, hall.door.protocol, peer)?;
+    let facts = filters.facts();
+    facts.learn("j", hall.settings.host.to_ascii());
+    facts.learn("v", "Caramel");
+    facts.learn("{daemon_name}", hall.door.protocol.name());
+    if let Some(address) = address {
+        facts.learn("{client_addr}", address.ip().to_string());
+        facts.learn("{client_port}", address.port().to_string());
+    }
+    Some(Box::new(Beside::new(filters)))
+}
+
+/// What a session may do whose peer connects too often.
+fn too_soon(policy: &Policy) -> Arc<Policy> {
+    let text = "Too many connections from you lately; please try again later";
+    Arc::new(Policy {
+        refusal: Some(Refusal::new(421, Enhanced::new(4, 7, 0), text)),
+        ..policy.clone()
+    })
 }
 
 /// Where one peer hands in its messages.
@@ -82,25 +126,24 @@ pub(crate) struct Desk {
     on_demand: bool,
     /// The message that is being handed in; dropped, it never was.
     incoming: Option<Box<Incoming>>,
+    /// The filters that see it, if there are any.
+    beside: Option<Box<Beside>>,
 }
 
 impl House<Session> for Desk {
     async fn ask(&mut self, ask: Ask) -> Answer {
         match ask {
             Ask::Sasl(question) => Answer::Sasl(self.guest.verdict(question).await),
-            Ask::Mail(transaction) => self.begin(*transaction),
-            Ask::Recipient(recipient) => match &mut self.incoming {
-                Some(incoming) => {
-                    let outcome = incoming.recipient(recipient).await;
-                    self.answer(outcome)
-                }
-                None => Answer::Done,
-            },
+            Ask::Mail(transaction) => self.begin(*transaction).await,
+            Ask::Recipient(recipient) => self.recipient(recipient).await,
             Ask::Body => Answer::Done,
             Ask::Chunk(octets) => self.chunk(octets).await,
             Ask::Accept => self.accept().await,
             Ask::Abort => {
                 self.incoming = None;
+                if let Some(beside) = &mut self.beside {
+                    beside.forget().await;
+                }
                 Answer::Done
             }
             Ask::Flush(host) => self.flush(&host).await,
@@ -131,10 +174,21 @@ impl Desk {
             protocol: Protocol::Smtp,
             on_demand: true,
             incoming: None,
+            beside: None,
         }
     }
 
-    fn begin(&mut self, transaction: Transaction) -> Answer {
+    /// True unless it connects too often.
+    fn is_welcome(&self) -> bool {
+        match self.protocol {
+            Protocol::Smtp | Protocol::Submission => {
+                self.guest.post.allows_connection(self.guest.ip())
+            }
+            _ => true,
+        }
+    }
+
+    async fn begin(&mut self, transaction: Transaction) -> Answer {
         let origin = transaction.origin;
         let protocol = match (self.protocol, origin.protocol.as_str()) {
             _ if self.on_demand => post::Protocol::OnDemand,
@@ -162,9 +216,23 @@ impl Desk {
             ret: transaction.ret,
             envid: transaction.envid,
         };
-        let outcome = self.guest.post.begin(origin, sender);
-        let outcome = outcome.map(|incoming| self.incoming = Some(Box::new(incoming)));
-        self.answer(outcome)
+        let Some(beside) = &mut self.beside else {
+            let outcome = self.guest.post.begin(origin, sender);
+            let outcome = outcome.map(|incoming| self.incoming = Some(Box::new(incoming)));
+            return self.answer(outcome);
+        };
+        let incoming = match self.guest.post.begin(origin.clone(), sender.clone()) {
+            Ok(incoming) => incoming,
+            Err(error) => return self.refused(&error),
+        };
+        if let Err(refusal) = beside.begin(&origin, &sender, incoming.journey()).await {
+            beside.forget().await;
+            let conn = self.guest.peer.conn;
+            tracing::info!(%conn, %refusal, cause = refusal.cause, "refused");
+            return Answer::Refused(refusal);
+        }
+        self.incoming = Some(Box::new(incoming));
+        Answer::Done
     }
 
     /// Tries what waits for a host, for whoever may send through us.
@@ -207,17 +275,10 @@ impl Desk {
         }
     }
 
-    async fn chunk(&mut self, octets: Bytes) -> Answer {
-        match &mut self.incoming {
-            Some(incoming) => {
-                let outcome = incoming.chunk(octets).await;
-                self.answer(outcome)
-            }
-            None => Answer::Done,
-        }
-    }
-
     async fn accept(&mut self) -> Answer {
+        if let Some(answer) = self.filter().await {
+            return answer;
+        }
         let Some(incoming) = self.incoming.take() else {
             return Answer::Done;
         };

@@ -121,6 +121,7 @@ impl House {
                 endpoint: Endpoint::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
                 ports_max: 0,
                 encrypted: Encrypted::Never,
+                proxies: Vec::new(),
             };
             let entrance = Entrance::new(Arc::clone(&settings), door, post.clone());
             (protocol, entrance)

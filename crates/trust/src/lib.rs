@@ -5,14 +5,15 @@
 //! verdict carries its evidence: the record, the key, the look-up that failed.
 //!
 //! Read in this order: [`dns`] (questions and answers), [`spf`], the letter ([`Letter`]) with
-//! [`dkim`] and [`arc`], [`dmarc`], [`results`] (what is said of it all); then what letters going
-//! out need: [`dkim::sign`], [`arc::seal`], [`srs`], [`mta_sts`], [`dane`]; and the reports,
-//! [`feedback`] and [`tlsrpt`].
+//! [`dkim`] and [`arc`], [`dmarc`], [`list`], [`results`] (what is said of it all); then what
+//! letters going out need: [`dkim::sign`], [`arc::seal`], [`srs`], [`mta_sts`], [`dane`]; and the
+//! reports, [`feedback`] and [`tlsrpt`].
 //!
 //! Not here: asking DNS, what is done with a letter, where keys are kept.
 //!
 //! RFCs: 7208 (SPF), 6376, 8301, 8463, 8616 (DKIM), 9989 and 9990 (DMARC), 8617 (ARC), 8601
-//! (Authentication-Results), 8461 (MTA-STS), 8460 (reports about TLS), 6698, 7671, 7672 (DANE).
+//! (Authentication-Results), 5782 and 8904 (lists in DNS), 8461 (MTA-STS), 8460 (reports about
+//! TLS), 6698, 7671, 7672 (DANE).
 //!
 //! ```
 //! use trust::spf::{Outcome, Spf};
@@ -36,6 +37,7 @@ pub mod dns;
 pub mod feedback;
 pub mod iprev;
 mod letter;
+pub mod list;
 pub mod mta_sts;
 pub mod results;
 pub mod spf;

@@ -9,6 +9,7 @@ use message::{AuthenticationProperty, AuthenticationResult, AuthenticationResult
 
 use crate::dkim::ascii;
 use crate::dns::bare;
+use crate::list::{Listing, Outcome as Looked};
 use crate::tags::encoded;
 use crate::{arc, dkim, dmarc, iprev, spf};
 
@@ -30,6 +31,8 @@ pub struct Findings<'a> {
     pub dmarc: Option<&'a dmarc::Verdict>,
     /// By the relays on the way.
     pub arc: Option<&'a arc::Verdict>,
+    /// By lists that were asked about the client or the sender.
+    pub lists: &'a [Listing],
 }
 
 impl Findings<'_> {
@@ -51,6 +54,7 @@ impl Findings<'_> {
             let problem = arc.problem.as_deref();
             result("arc", &arc.outcome.to_string(), problem, &[])
         }));
+        results.extend(self.lists.iter().filter_map(list_result));
         AuthenticationResults {
             server: server.to_owned(),
             version: 1,
@@ -152,6 +156,29 @@ fn dmarc_result(dmarc: &dmarc::Verdict) -> AuthenticationResult {
     )
 }
 
+// RFC 8904 §3
+/// What a list said. That one has no entry against somebody is not worth a word.
+fn list_result(listing: &Listing) -> Option<AuthenticationResult> {
+    let verdict = &listing.verdict;
+    let (method, outcome) = match (listing.speaks_for, verdict.outcome) {
+        (true, outcome) => ("dnswl", outcome.to_string()),
+        (false, Looked::Absent) => return None,
+        // No method is registered for lists that speak against somebody.
+        (false, Looked::Listed) => ("x-dnsbl", "fail".to_owned()),
+        (false, outcome) => ("x-dnsbl", outcome.to_string()),
+    };
+    let code = verdict.code.map(|code| code.to_string());
+    let mut checked = vec![("dns", "zone", listing.zone.as_str())];
+    checked.extend(code.as_deref().map(|code| ("policy", "ip", code)));
+    checked.extend(verdict.text.as_deref().map(|text| ("policy", "txt", text)));
+    Some(result(
+        method,
+        &outcome,
+        verdict.problem.as_deref(),
+        &checked,
+    ))
+}
+
 // RFC 8601 §5
 /// Where in a header fields stand that speak in the name of this server, or of nobody one can tell:
 /// whoever lets letters in from outside takes these out.
@@ -220,5 +247,45 @@ mod tests {
         assert!(written.ends_with("dkim=none"), "{written}");
         let nothing = Findings::default().results("mx.example.org").write();
         assert_eq!(nothing, "mx.example.org; none");
+    }
+
+    // RFC 8904 §3.
+    #[test]
+    fn what_lists_said_is_written() {
+        let listing = |speaks_for, outcome, text: Option<&str>| Listing {
+            zone: "list.example".into(),
+            speaks_for,
+            verdict: crate::list::Verdict {
+                outcome,
+                code: text.map(|_| std::net::Ipv4Addr::new(127, 0, 10, 1)),
+                text: text.map(str::to_owned),
+                problem: None,
+            },
+        };
+        let lists = [
+            listing(true, Looked::Listed, Some("fwd.example; \"good\"")),
+            listing(true, Looked::Absent, None),
+            listing(true, Looked::TempError, None),
+            listing(false, Looked::Listed, Some("see https://list.example/")),
+            listing(false, Looked::Absent, None),
+            listing(false, Looked::PermError, None),
+        ];
+        let findings = Findings {
+            lists: &lists,
+            ..Findings::default()
+        };
+        let results = findings.results("mx.example.org");
+        let written = results.write();
+        let told: Vec<&str> = written.split_whitespace().collect();
+        let expected = "mx.example.org; dnswl=pass dns.zone=list.example policy.ip=127.0.10.1 \
+            policy.txt=\"fwd.example; \\\"good\\\"\"; dnswl=none dns.zone=list.example; \
+            dnswl=temperror dns.zone=list.example; x-dnsbl=fail dns.zone=list.example \
+            policy.ip=127.0.10.1 policy.txt=\"see https://list.example/\"; \
+            x-dnsbl=permerror dns.zone=list.example";
+        assert_eq!(told.join(" "), expected);
+        assert_eq!(
+            AuthenticationResults::parse(written.as_bytes()),
+            Some(results)
+        );
     }
 }

@@ -114,6 +114,7 @@ fn any_letter_has_verdicts_however_it_is_cut() {
             dkim: Some(&signatures),
             dmarc: Some(&dmarc),
             arc: Some(&chain),
+            lists: &[],
         };
         let results = findings.results("mx.example.org");
         let field = results.write();

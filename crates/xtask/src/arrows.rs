@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("smtp", &["wire", "mail"]),
     ("pop3", &["wire", "mail"]),
     ("managesieve", &["wire", "mail"]),
+    ("milter", &["message"]),
     ("imap", &["wire", "message", "mail"]),
     ("store", &["mail"]),
     (
@@ -36,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "imap",
             "pop3",
             "managesieve",
+            "milter",
             "message",
             "wire",
             "mail",
@@ -67,6 +69,7 @@ pub(crate) const PURE: &[&str] = &[
     "imap",
     "pop3",
     "managesieve",
+    "milter",
 ];
 
 /// Libraries a pure room may use: those that only compute.

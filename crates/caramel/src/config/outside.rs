@@ -66,6 +66,10 @@ impl Config {
             },
             trusted_sealers: self.many(&setting::TRUSTED_SEALERS, host),
             patience: Duration::from_secs(self.number(&setting::TRUST_TIMEOUT)),
+            lists: self.trust_lists(),
+            list_refuse_weight: self.count(&setting::LIST_REFUSE),
+            list_junk_weight: self.count(&setting::LIST_JUNK),
+            greylist: self.greylist(),
             ..TrustRules::default()
         }
     }

@@ -90,6 +90,7 @@ impl Config {
             expire: Duration::from_secs(self.number(&setting::QUEUE_EXPIRE)),
             warn_after: Duration::from_secs(self.number(&setting::QUEUE_WARN_AFTER)),
             letters_max: self.number(&setting::QUEUE_LETTERS),
+            suppress: Duration::from_secs(self.number(&setting::QUEUE_SUPPRESS)),
         }
     }
 

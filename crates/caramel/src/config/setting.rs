@@ -1,7 +1,9 @@
 //! The settings: each is declared here, with its words and its default, and nowhere else.
 
+mod kind;
 mod section;
 
+pub(crate) use kind::Kind;
 pub(crate) use section::{LISTS, SECTIONS};
 
 /// A setting.
@@ -19,80 +21,6 @@ pub(crate) struct Setting {
     pub(crate) example: &'static str,
     /// What it means: a sentence or two.
     pub(crate) doc: &'static str,
-}
-
-/// What a setting may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A domain name.
-    Host,
-    /// An address of mail.
-    Mail,
-    /// A path.
-    Path,
-    /// Octets.
-    Size,
-    /// A time span.
-    Span,
-    /// Where a server answers: an address, with a port if it is not the usual one.
-    Server,
-    /// A number from 1.
-    Count,
-    /// On or off.
-    Switch,
-    /// Where to listen.
-    Endpoint,
-    /// A name that somebody else has chosen: no spaces, quotes or backslashes.
-    Name,
-    /// Any text without control characters.
-    Text,
-    /// A URL with `https:`.
-    Https,
-    /// One of these words.
-    Word(&'static [&'static str]),
-    /// Any number of these.
-    Many(&'static Self),
-    /// A network.
-    Network,
-    /// A host with its port.
-    HostPort,
-}
-
-impl Kind {
-    /// What would be right, for a hint.
-    pub(crate) fn expected(self) -> String {
-        match self {
-            Self::Host => "a domain name: \"mail.example.org\"".to_owned(),
-            Self::Mail => "an address: \"ada@example.org\"".to_owned(),
-            Self::Path => "a path: \"/var/lib/caramel\"".to_owned(),
-            Self::Size => "octets, or a number with K, M or G: \"50M\"".to_owned(),
-            Self::Span => "a number with s, m, h or d: \"10s\"".to_owned(),
-            Self::Server => {
-                "an address, with a port if it is not 53: \"192.0.2.53\", \"[::1]:5353\"".to_owned()
-            }
-            Self::Network => "a network: \"192.0.2.0/24\", \"2001:db8::/32\"".to_owned(),
-            Self::Many(one) => format!("a list in brackets, each of them {}", one.expected()),
-            Self::Count => "a number from 1".to_owned(),
-            Self::Switch => "true or false".to_owned(),
-            Self::Endpoint => {
-                "an address with a port, or a socket's path: \"0.0.0.0:25\", \"[::]:25\", \
-                 \"unix:/run/caramel/lmtp\""
-                    .to_owned()
-            }
-            Self::Name => {
-                "visible ASCII without spaces, quotes and backslashes: \"mail\"".to_owned()
-            }
-            Self::Text => "a text on one line: \"pass show mail\"".to_owned(),
-            Self::Https => "a URL: \"https://login.example.org/about\"".to_owned(),
-            Self::HostPort => {
-                "a host with its port: \"smtp.example.org:587\", \"[::1]:25\"".to_owned()
-            }
-            Self::Word(words) => {
-                let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-                format!("one of {}", quoted.join(", "))
-            }
-        }
-    }
 }
 
 macro_rules! settings {
@@ -146,6 +74,11 @@ settings! {
         "\"implicit\"",
         "When the connection is encrypted: never, when the peer asks for it, or from the first \
          octet (ports 465, 993, 995).";
+    PROXY = ["listener"] "proxy": Kind::Many(&Kind::Network), "[]", "[\"10.0.0.0/8\"]",
+        "Networks of proxies in front of this listener (HAProxy, or whatever speaks its PROXY \
+         protocol, version 1 or 2). Each connection has to begin with the header that says for \
+         whom it is, within 5 seconds, and counts as that peer's from then on; one from anywhere \
+         else is closed. Without it, no header is expected, and none is understood.";
     CERTIFICATE = ["tls"] "certificate": Kind::Path, "", "\"/etc/caramel/chain.pem\"",
         "The certificate to show, with its chain, in PEM; read anew every few hours. Without it, \
          one by an authority of our own (`caramel cert ca`).";
@@ -240,9 +173,28 @@ settings! {
     WAITING_MEMORY = ["limits"] "waiting_memory": Kind::Size, "", "\"256M\"",
         "How much memory changes may take that wait for the disk. Beyond it more are refused for \
          the moment. Without it, its share of `memory`.";
+    MILTER_MEMORY = ["limits"] "milter_memory": Kind::Size, "\"64M\"", "\"256M\"",
+        "How much memory letters may take that are held for `[[trust.milter]]`, all together; more \
+         are answered 452 4.3.1. It is not part of `memory`.";
     SENDS_PER_HOUR = ["limits"] "sends_per_hour": Kind::Count, "1000", "200",
         "To how many recipients elsewhere an account may send at once, and again in each hour: \
          whoever has stolen a password does no more harm than that.";
+    SENDS_PER_DAY = ["limits"] "sends_per_day": Kind::Count, "", "2000",
+        "The same by the day. Without it, any number.";
+    LETTERS_PER_HOUR = ["limits"] "letters_per_hour": Kind::Count, "", "100",
+        "How many letters an account may submit at once, and again in each hour. Without it, any \
+         number.";
+    CONNECTIONS_PER_MINUTE = ["limits"] "connections_per_minute": Kind::Count, "", "60",
+        "How many connections to `smtp` and `submission` listeners one IPv4 address, or one IPv6 \
+         /64, may begin at once, and again in each minute; more are greeted with 421. This and the \
+         next two are for strangers: not for networks of `[trust] unchecked` and `[relay] \
+         trusted`, nor for who is logged in. Without it, any number.";
+    LETTERS_PER_MINUTE = ["limits"] "letters_per_minute": Kind::Count, "", "100",
+        "How many letters one of these may send; of more, MAIL is answered 451 4.7.1. Without it, \
+         any number.";
+    RECIPIENTS_PER_MINUTE = ["limits"] "recipients_per_minute": Kind::Count, "", "200",
+        "How many recipients one of these may name, those that are not here included; more are \
+         answered 450 4.7.1. Without it, any number.";
     REDIRECTS = ["limits"] "redirects": Kind::Count, "4", "1",
         "To how many addresses a filter script may send one message on.";
     CONNECTIONS = ["limits"] "connections": Kind::Count, "20000", "20000",
@@ -348,6 +300,54 @@ settings! {
     FILTER_MEMORY = ["spam"] "memory": Kind::Size, "\"64M\"", "\"16M\"",
         "What the counts of all accounts may take in memory, beside `[limits] memory`; an account \
          with 100000 clues takes 6 MiB.";
+    LIST_REFUSE = ["trust"] "list_refuse": Kind::Count, "10", "8",
+        "From which weight of `[[trust.list]]` on a letter is refused: the weights of all lists \
+         with `action = \"weigh\"` that have the client or the sender, added up.";
+    LIST_JUNK = ["trust"] "list_junk": Kind::Count, "5", "3",
+        "From which weight of these on it is filed as junk.";
+    TRUST_LIST_NAME = ["trust.list"] "name": Kind::Name, "", "\"spamhaus\"",
+        "What it is called, in refusals and in the log. Without it, its `zone`.";
+    TRUST_LIST_ZONE = ["trust.list"] "zone": Kind::Host, "", "\"zen.example.net\"",
+        "The domain below which it has its entries. Has to be written.";
+    TRUST_LIST_OF = ["trust.list"] "of": Kind::Word(&["address", "domain"]), "\"address\"",
+        "\"domain\"",
+        "What its entries are about: the client's address (IPv4 and IPv6), or the domain of the \
+         envelope's sender.";
+    TRUST_LIST_CODES = ["trust.list"] "codes": Kind::Many(&Kind::Network), "[]",
+        "[\"127.0.0.2\", \"127.0.0.8/30\"]",
+        "The answers that count; all others say nothing. Without it, any in 127.0.0.0/8.";
+    TRUST_LIST_ACTION = ["trust.list"] "action": Kind::Word(&["refuse", "weigh", "allow"]),
+        "\"refuse\"", "\"weigh\"",
+        "What follows where it has an entry. `refuse`: 550 5.7.1 with the list's name and words, \
+         for every recipient but postmaster and abuse. `weigh`: its `weight` counts against the \
+         letter. `allow`: no other list counts, and the client is not made to wait.";
+    TRUST_LIST_WEIGHT = ["trust.list"] "weight": Kind::Count, "1", "5",
+        "How much it counts, with `action = \"weigh\"`.";
+    GREY_DELAY = ["trust.greylist"] "delay": Kind::Span, "\"0s\"", "\"5m\"",
+        "How soon a stranger may come back who was told 450 4.7.1; `0s` lets everybody in at once.";
+    GREY_WINDOW = ["trust.greylist"] "window": Kind::Span, "\"2d\"", "\"1d\"",
+        "How long a stranger has for coming back; later it is one again.";
+    GREY_LIFETIME = ["trust.greylist"] "lifetime": Kind::Span, "\"36d\"", "\"60d\"",
+        "How long somebody stays known who does not come again.";
+    GREY_KNOWN_AFTER = ["trust.greylist"] "known_after": Kind::Count, "5", "2",
+        "After how many of its letters came back a client is known, whoever it sends for.";
+    MILTER_NAME = ["trust.milter"] "name": Kind::Name, "", "\"spam\"",
+        "What it is called, in the log and in `caramel why`. Has to be written.";
+    MILTER_SOCKET = ["trust.milter"] "socket": Kind::Endpoint, "",
+        "\"unix:/run/rspamd/milter.sock\"",
+        "Where it answers. Has to be written.";
+    MILTER_LISTENERS = ["trust.milter"] "listeners":
+        Kind::Many(&Kind::Word(&["smtp", "submission"])), "[\"smtp\"]",
+        "[\"smtp\", \"submission\"]",
+        "Whose letters it sees: those that come by these listeners.";
+    MILTER_TIMEOUT = ["trust.milter"] "timeout": Kind::Span, "\"30s\"", "\"2m\"",
+        "How long it may be silent when it is to answer.";
+    MILTER_WHEN_AWAY = ["trust.milter"] "when_away": Kind::Word(&["tempfail", "accept"]),
+        "\"tempfail\"", "\"accept\"",
+        "What becomes of letters while it cannot be reached, does not answer in time, or says what \
+         nobody understands: `tempfail` answers 451 4.7.1, `accept` takes them unseen.";
+    MILTER_LARGEST = ["trust.milter"] "largest": Kind::Size, "\"10M\"", "\"2M\"",
+        "How large a letter may be that it sees; larger ones are taken unseen.";
     DKIM_DOMAIN = ["dkim"] "domain": Kind::Host, "", "\"example.org\"",
         "Whose letters are signed: those with an author of this very domain. Has to be written.";
     DKIM_SELECTOR = ["dkim"] "selector": Kind::Name, "", "\"s1\"",
@@ -502,6 +502,10 @@ settings! {
     QUEUE_LETTERS = ["queue"] "letters": Kind::Count, "5000000", "100000",
         "How many letters the queue may have, each counted once for each destination. Beyond it \
          more are refused for the moment.";
+    QUEUE_SUPPRESS = ["queue"] "suppress": Kind::Span, "\"0s\"", "\"30d\"",
+        "How long nothing is sent to an address whose host said that there is nobody (550 5.1.1 \
+         and its like): who sends to it is told so at once. `caramel queue suppressed` lists such \
+         addresses, `caramel queue unsuppress` lets mail go to them again. `0s` for not at all.";
     FORWARD_SRS = ["forward"] "srs": Kind::Switch, "false", "true",
         "Rewrites the sender of such a letter to an address of `hostname` (SRS), so that the next \
          host, which asks whether this one may send for that sender (SPF), finds one for whom it \

@@ -448,3 +448,99 @@ fn hosts_that_send_by_themselves_are_no_accounts() {
         );
     }
 }
+
+#[test]
+fn lists_in_dns() {
+    let with = |lists: &str| format!("hostname = \"h.example\"\n{lists}{LISTENER}");
+    let text = with(
+        "[trust]\nlist_refuse = 7\n\
+         [[trust.list]]\nzone = \"zen.example.net\"\n\
+         [[trust.list]]\nname = \"names\"\nzone = \"dbl.example.net\"\nof = \"domain\"\n\
+         action = \"weigh\"\nweight = 3\ncodes = [\"127.0.1.0/24\"]\n\
+         [[trust.list]]\nzone = \"wl.example.net\"\naction = \"allow\"\n",
+    );
+    let config = parse("caramel.toml", text).unwrap();
+    let shown = config.show();
+    for rules in [config.trust(), parse("shown.toml", shown).unwrap().trust()] {
+        let told: Vec<String> = rules
+            .lists
+            .iter()
+            .map(|rule| format!("{} {:?} {:?}", rule.list.name, rule.list.subject, rule.deed))
+            .collect();
+        let expected = [
+            "zen.example.net Address Refuse",
+            "names Domain Weigh(3)",
+            "wl.example.net Address Allow",
+        ];
+        assert_eq!(told, expected);
+        assert_eq!((rules.list_refuse_weight, rules.list_junk_weight), (7, 5));
+        assert_eq!(rules.lists[1].list.codes.len(), 1);
+    }
+    let zone = "[[trust.list]]\nzone = \"zen.example.net\"\n";
+    for (lists, what) in [
+        (
+            "[[trust.list]]\nname = \"x\"\n".to_owned(),
+            "this list needs `zone`",
+        ),
+        (format!("{zone}{zone}"), "this list is there twice"),
+        (
+            format!("{zone}codes = [\"198.51.100.0/24\"]\n"),
+            "answers in 127.0.0.0/8 only",
+        ),
+        (format!("{zone}weight = 3\n"), "`weight` is of no use"),
+        (
+            (0..33)
+                .map(|number| format!("[[trust.list]]\nzone = \"l{number}.example\"\n"))
+                .collect(),
+            "more than 32 lists",
+        ),
+    ] {
+        let complaint = complaint(&with(&lists));
+        assert!(complaint.contains(what), "{what}: {complaint}");
+    }
+}
+
+#[test]
+fn filters_and_proxies() {
+    let with = |more: &str| format!("hostname = \"h.example\"\n{LISTENER}{more}");
+    let text = with(
+        "proxy = [\"10.0.0.0/8\"]\n[[trust.milter]]\nname = \"spam\"\n\
+         socket = \"unix:/run/spam\"\nlisteners = [\"smtp\", \"submission\"]\n\
+         [[trust.milter]]\nname = \"virus\"\nsocket = \"127.0.0.1:7357\"\n\
+         when_away = \"accept\"\n",
+    );
+    let config = parse("caramel.toml", text).unwrap();
+    let again = parse("shown.toml", config.show()).unwrap();
+    assert_eq!(again.listeners, config.listeners);
+    assert_eq!(config.listeners[0].proxies.len(), 1);
+    let (one, other) = (config.milters(), again.milters());
+    assert_eq!(format!("{one:?}"), format!("{other:?}"));
+    let filter = "[[trust.milter]]\nname = \"spam\"\nsocket = \"127.0.0.1:7357\"\n";
+    let path = "[[listener]]\nprotocol = \"lmtp\"\naddress = \"unix:/run/lmtp\"\n";
+    for (more, what) in [
+        (
+            format!("{path}proxy = [\"::1\"]\n"),
+            "nobody calls for others",
+        ),
+        (
+            "[[trust.milter]]\nname = \"x\"\n".to_owned(),
+            "this filter needs `name` and `socket`",
+        ),
+        (format!("{filter}{filter}"), "there are two filters `spam`"),
+        (
+            format!("{filter}timeout = \"0s\"\n"),
+            "in no time no filter can answer",
+        ),
+        (
+            format!("{filter}listeners = [\"imap\"]\n"),
+            "is not what `listeners` can be",
+        ),
+        (
+            "[trust.greylist]\ndelay = \"3d\"\n".to_owned(),
+            "`window` is not longer than `delay`",
+        ),
+    ] {
+        let complaint = complaint(&with(&more));
+        assert!(complaint.contains(what), "{what}: {complaint}");
+    }
+}

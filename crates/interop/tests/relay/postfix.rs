@@ -3,11 +3,11 @@
 
 use std::net::SocketAddr;
 
-use interop::{Postfix, Talk, Tls};
+use interop::{NameServer, Postfix, Server, Talk, Tls};
 use serde_json::json;
 
-use super::sink::Sink;
-use super::{town, words};
+use super::sink::{Sink, wait};
+use super::{Town, town, words};
 
 /// One that takes letters at an address, and sends its own to another.
 fn postfix(address: SocketAddr, reports_to: SocketAddr) -> Postfix {
@@ -107,4 +107,53 @@ fn what_postfix_tells_of_a_letter_that_was_sent_on_reaches_its_sender() {
         "{letters:?}"
     );
     town.is_done();
+}
+
+/// Nothing is sent for a while to an address of which Postfix has said that there is nobody.
+#[test]
+fn where_postfix_says_that_there_is_nobody_nothing_is_sent_again() {
+    let address = Postfix::free_address().unwrap();
+    let zone = "post.example MX 10 mx.post.example\nmx.post.example A 127.0.0.1";
+    let names = NameServer::start(zone).unwrap();
+    let text = format!(
+        "[dns]\nservers = [\"{}\"]\n[queue]\nretry = [\"1s\"]\nsuppress = \"1h\"\n\
+         [relay]\nport = {}\n",
+        names.address(),
+        address.port()
+    );
+    let server = Server::start_with(&text).unwrap();
+    let town = Town { names, server };
+    let _postfix = postfix(address, town.server.address("smtp", Tls::Starttls));
+    town.send(&["nobody@post.example"], "to nobody", &[]);
+    let said = |words: &[&str]| town.server.command(words, "").unwrap();
+    let listed = wait(|| Some(said(&["queue", "suppressed"])).filter(|it| !it.starts_with("0 ")));
+    assert!(
+        listed.starts_with("nobody@post.example  since "),
+        "{listed}"
+    );
+    assert!(
+        listed.contains("mx.post.example said: 550 5.1.1 "),
+        "{listed}"
+    );
+    assert!(listed.ends_with("1 address.\n"), "{listed}");
+    let again = town.try_send(&["Nobody@post.example"], "to nobody", &[]);
+    assert!(
+        again.err.contains("5.1.1 Mail to this address failed at "),
+        "{}",
+        again.err
+    );
+    town.is_done();
+    let freed = said(&["queue", "unsuppress", "nobody@post.example"]);
+    assert_eq!(freed, "Mail goes to 1 address again.\n");
+    town.send(&["nobody@post.example"], "to nobody", &[]);
+    let json = wait(|| Some(said(&["queue", "suppressed", "--json"])).filter(|it| !it.is_empty()));
+    assert!(
+        json.contains("\"address\":\"nobody@post.example\""),
+        "{json}"
+    );
+    assert_eq!(
+        said(&["queue", "unsuppress", "--all"]),
+        "Mail goes to 1 address again.\n"
+    );
+    assert_eq!(said(&["queue", "suppressed"]), "0 addresses.\n");
 }

@@ -229,7 +229,7 @@ impl Post {
         self.queue_has_room()
             .map_err(|_| "too many letters wait in the queue")?;
         self.allow_send(account)
-            .map_err(|_| "its owner has sent to too many in the last hour")
+            .map_err(|_| "its owner has sent to too many lately")
     }
 
     /// Whether those here have room for it, and are not too many.

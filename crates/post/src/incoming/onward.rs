@@ -55,13 +55,21 @@ impl Aside {
 
 impl Incoming {
     /// Takes a recipient at another host.
-    pub(super) fn relay(&mut self, recipient: Recipient) -> Outcome<()> {
+    pub(super) async fn relay(&mut self, recipient: Recipient) -> Outcome<()> {
+        self.may_relay()?;
+        let path = &recipient.forward_path;
+        self.house.refuse_suppressed(path).await?;
+        if let Some(account) = &self.origin.account {
+            self.house.allow_send(account.id())?;
+        }
+        self.add_relayed(recipient);
+        Ok(())
+    }
+
+    fn may_relay(&self) -> Outcome<()> {
         let rules = self.house.rules();
         match &self.origin.account {
-            Some(account) => {
-                self.house.queue_has_room()?;
-                self.house.allow_send(account.id())?;
-            }
+            Some(_) => self.house.queue_has_room()?,
             None if self.origin.user.is_some() => self.house.queue_has_room()?,
             None => {
                 // RFC 5321 §7.9
@@ -73,7 +81,6 @@ impl Incoming {
                 self.house.queue_has_room()?;
             }
         }
-        self.add_relayed(recipient);
         Ok(())
     }
 
@@ -137,8 +144,12 @@ impl Incoming {
         let to = to.map(|one| one.forward_path.to_string()).collect();
         let results = self.conclusion.as_ref();
         let results = results.map(|conclusion| conclusion.results.write());
+        let checked = results
+            .into_iter()
+            .chain(self.notes.iter().cloned())
+            .collect();
         let way = (&self.origin, &self.sender);
-        Teller::of((self.journey, to), way, spooled, results)
+        Teller::of((self.journey, to), way, spooled, checked)
     }
 
     /// What it needs to be sealed.

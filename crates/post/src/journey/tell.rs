@@ -59,7 +59,7 @@ impl Teller {
         (journey, to): (JourneyId, Vec<String>),
         (origin, sender): (&Origin, &Sender),
         spooled: &Spooled,
-        results: Option<String>,
+        checked: Vec<String>,
     ) -> Self {
         let front = spooled.front().map(Bytes::as_ref).unwrap_or_default();
         let field = |name: &str| {
@@ -93,7 +93,7 @@ impl Teller {
         };
         let mut events = vec![Event::Arrived(Box::new(arrival))];
         let unfolded = |results: String| results.split_whitespace().collect::<Vec<_>>().join(" ");
-        events.extend(results.map(unfolded).map(Event::Checked));
+        events.extend(checked.into_iter().map(unfolded).map(Event::Checked));
         Self {
             arrived: Some((journey, events)),
         }

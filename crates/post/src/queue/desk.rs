@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use mail::QueueId;
-use store::{Partition, Store, Version, Writes};
+use store::{Partition, Store, Version, Write, Writes};
 use tokio::sync::watch;
 
 use super::entry::{COUNTS, Counts, Entry, Place};
@@ -76,6 +76,8 @@ pub(crate) struct Change {
     pub(crate) told: Vec<(QueueId, JourneyStep)>,
     /// Keys of what is told no more.
     pub(crate) untold: Vec<Bytes>,
+    /// Rows beside the letters: what is remembered of strangers.
+    pub(crate) marked: Vec<Write>,
 }
 
 impl Change {
@@ -91,6 +93,7 @@ impl Change {
         self.forgotten.extend(other.forgotten);
         self.told.extend(other.told);
         self.untold.extend(other.untold);
+        self.marked.extend(other.marked);
         self
     }
 
@@ -102,6 +105,7 @@ impl Change {
             && self.handed.is_empty()
             && self.forgotten.is_empty()
             && self.untold.is_empty()
+            && self.marked.is_empty()
     }
 }
 
@@ -319,6 +323,7 @@ impl Desk {
         }
         let untold = change.untold.iter().cloned();
         writes.extend(untold.map(|key| delete_row(true, key)));
+        writes.extend(change.marked.iter().cloned());
         writes.push(known.counts.put());
         let part = Writes {
             partition: Partition::QUEUE,

@@ -9,6 +9,7 @@ use mail::{
 };
 use store::{Hint, Table, Write};
 
+use crate::greylist;
 use crate::journey::QUEUE_TABLE;
 use crate::octets::{Reader, Writer};
 
@@ -24,7 +25,16 @@ pub(crate) const DESTINATIONS: Table = Table(43);
 pub(crate) const HANDED: Table = Table(44);
 
 /// All tables of the queue.
-pub(crate) const ALL: [Table; 6] = [COUNTS, LETTERS, DUE, DESTINATIONS, HANDED, QUEUE_TABLE];
+pub(crate) const ALL: [Table; 8] = [
+    COUNTS,
+    LETTERS,
+    DUE,
+    DESTINATIONS,
+    HANDED,
+    QUEUE_TABLE,
+    greylist::TABLE,
+    super::suppressed::TABLE,
+];
 
 const VERSION: u8 = 1;
 /// [`Entry`] as it is written where something travels before its octets.

@@ -19,6 +19,9 @@ pub struct QueueRules {
     pub warn_after: Duration,
     /// Letters the queue may have, each counted once for each destination.
     pub letters_max: u64,
+    /// How long nothing is sent to an address whose host said that there is nobody; zero for not at
+    /// all.
+    pub suppress: Duration,
 }
 
 impl Default for QueueRules {
@@ -29,6 +32,7 @@ impl Default for QueueRules {
             expire: minutes(5 * 24 * 60),
             warn_after: minutes(4 * 60),
             letters_max: 5_000_000,
+            suppress: Duration::ZERO,
         }
     }
 }

@@ -17,7 +17,7 @@ use message::{Action, Builder};
 use store::Hint;
 
 use super::entry::{Entry, Said, Waiting};
-use super::{Change, Claimed, destination};
+use super::{Change, Claimed, destination, suppressed};
 use crate::incoming::{Delivery, INBOX, Letter, LetterKind};
 use crate::journey::{AttemptResult, Event, JourneyStep};
 use crate::report::{Report, Returned, Told, in_words, wants_delay, wants_failure, wants_success};
@@ -336,6 +336,12 @@ impl Post {
                 events: outlook.events.clone(),
             };
             change.told.push((outlook.id, step));
+            if !self.rules().queue.suppress.is_zero() {
+                let failed = outlook.failed.iter().filter_map(|one| {
+                    suppressed::row(&one.recipient.forward_path, one.said.as_ref()?, now)
+                });
+                change.marked.extend(failed);
+            }
             match &outlook.after {
                 Some(after) => {
                     let kept = (outlook.id, outlook.before.clone(), after.clone());

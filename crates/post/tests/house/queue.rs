@@ -28,6 +28,7 @@ pub(crate) fn relaying() -> Rules {
             expire: Duration::from_secs(7200),
             warn_after: Duration::from_secs(1000),
             letters_max: 10,
+            ..QueueRules::default()
         },
         ..rules()
     }
@@ -212,7 +213,7 @@ async fn who_sends_too_much_waits_and_a_full_queue_takes_no_more() {
     let refused = send(&world, sender("<ada@example.org>"), &three, LETTER).await;
     assert_eq!(
         told(refused),
-        "450 4.7.1 You have sent to too many in the last hour; please try again later"
+        "450 4.7.1 You have sent to too many lately; please try again later"
     );
     let full = Rules {
         queue: QueueRules {

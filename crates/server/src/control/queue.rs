@@ -27,6 +27,8 @@ pub(super) async fn administer(
             let (entry, attempting) = post.queued(id).await.map_err(refused)?;
             return Ok(letter(id, &entry, attempting));
         }
+        "Queue/suppressed" => return suppressed(post, arguments).await,
+        "Queue/unsuppress" => return unsuppress(post, arguments).await,
         "Queue/retry" => QueueDeed::Retry,
         "Queue/hold" => QueueDeed::Hold,
         "Queue/release" => QueueDeed::Release,
@@ -63,6 +65,32 @@ async fn list(post: &Post, arguments: &Arguments<'_>) -> Result<Value, Value> {
         "more": page.more,
         "total": page.total,
     }))
+}
+
+async fn suppressed(post: &Post, arguments: &Arguments<'_>) -> Result<Value, Value> {
+    let after = arguments.0.get("after").and_then(Value::as_str);
+    let (known, more) = post.suppressed(after).await.map_err(refused)?;
+    let list = known.iter().map(|one| {
+        json!({
+            "address": one.address,
+            "since": one.since.seconds,
+            "until": one.until.seconds,
+            "said": one.said,
+        })
+    });
+    Ok(json!({ "list": list.collect::<Vec<_>>(), "more": more }))
+}
+
+async fn unsuppress(post: &Post, arguments: &Arguments<'_>) -> Result<Value, Value> {
+    let named = arguments.0.get("addresses").and_then(Value::as_array);
+    let named = named.map(Vec::as_slice).unwrap_or_default();
+    if named.len() > IDS_MAX {
+        return Err(error("limit", "These are too many addresses at once"));
+    }
+    let named = named.iter().filter_map(Value::as_str);
+    let named: Vec<String> = named.map(str::to_owned).collect();
+    let freed = post.unsuppress(&named).await.map_err(refused)?;
+    Ok(json!({ "freed": freed }))
 }
 
 fn id(text: &str) -> Result<QueueId, Value> {

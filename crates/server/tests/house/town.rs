@@ -119,6 +119,7 @@ fn door(protocol: Protocol, encrypted: Encrypted) -> Door {
         endpoint: Endpoint::Tcp("127.0.0.1:0".parse().unwrap()),
         ports_max: 0,
         encrypted,
+        proxies: Vec::new(),
     }
 }
 

@@ -1,7 +1,15 @@
 //! The sections of the file, and which of them are lists.
 
 /// The sections that are lists: each entry is a table of its own.
-pub(crate) const LISTS: [&str; 5] = ["listener", "dkim", "relay.route", "sieve.list", "source"];
+pub(crate) const LISTS: [&str; 7] = [
+    "listener",
+    "trust.list",
+    "trust.milter",
+    "dkim",
+    "relay.route",
+    "sieve.list",
+    "source",
+];
 
 /// What the sections are, for the reference.
 pub(crate) const SECTIONS: &[(&str, &str)] = &[
@@ -47,6 +55,21 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
         "spam",
         "Letters judged by their words, as moving letters into the mailbox for junk and out of it \
          has taught. docs/spam.md tells more.",
+    ),
+    (
+        "trust.list",
+        "One `[[trust.list]]` for each list in DNS that is asked about clients and senders whose \
+         letters are checked. Whoever runs a list says who may ask it, and what its answers mean. \
+         docs/trust.md tells more.",
+    ),
+    (
+        "trust.greylist",
+        "Whether strangers are asked to come back (greylisting). docs/trust.md tells more.",
+    ),
+    (
+        "trust.milter",
+        "One `[[trust.milter]]` for each filter (milter) that looks at letters while they come in, \
+         in the order in which they see them. docs/milter.md tells more.",
     ),
     (
         "dkim",

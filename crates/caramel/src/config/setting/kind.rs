@@ -1,0 +1,75 @@
+//! What settings may be.
+
+/// What a setting may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A domain name.
+    Host,
+    /// An address of mail.
+    Mail,
+    /// A path.
+    Path,
+    /// Octets.
+    Size,
+    /// A time span.
+    Span,
+    /// Where a server answers: an address, with a port if it is not the usual one.
+    Server,
+    /// A number from 1.
+    Count,
+    /// On or off.
+    Switch,
+    /// Where to listen.
+    Endpoint,
+    /// A name that somebody else has chosen: no spaces, quotes or backslashes.
+    Name,
+    /// Any text without control characters.
+    Text,
+    /// A URL with `https:`.
+    Https,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// Any number of these.
+    Many(&'static Self),
+    /// A network.
+    Network,
+    /// A host with its port.
+    HostPort,
+}
+
+impl Kind {
+    /// What would be right, for a hint.
+    pub(crate) fn expected(self) -> String {
+        match self {
+            Self::Host => "a domain name: \"mail.example.org\"".to_owned(),
+            Self::Mail => "an address: \"ada@example.org\"".to_owned(),
+            Self::Path => "a path: \"/var/lib/caramel\"".to_owned(),
+            Self::Size => "octets, or a number with K, M or G: \"50M\"".to_owned(),
+            Self::Span => "a number with s, m, h or d: \"10s\"".to_owned(),
+            Self::Server => {
+                "an address, with a port if it is not 53: \"192.0.2.53\", \"[::1]:5353\"".to_owned()
+            }
+            Self::Network => "a network: \"192.0.2.0/24\", \"2001:db8::/32\"".to_owned(),
+            Self::Many(one) => format!("a list in brackets, each of them {}", one.expected()),
+            Self::Count => "a number from 1".to_owned(),
+            Self::Switch => "true or false".to_owned(),
+            Self::Endpoint => {
+                "an address with a port, or a socket's path: \"0.0.0.0:25\", \"[::]:25\", \
+                 \"unix:/run/caramel/lmtp\""
+                    .to_owned()
+            }
+            Self::Name => {
+                "visible ASCII without spaces, quotes and backslashes: \"mail\"".to_owned()
+            }
+            Self::Text => "a text on one line: \"pass show mail\"".to_owned(),
+            Self::Https => "a URL: \"https://login.example.org/about\"".to_owned(),
+            Self::HostPort => {
+                "a host with its port: \"smtp.example.org:587\", \"[::1]:25\"".to_owned()
+            }
+            Self::Word(words) => {
+                let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+                format!("one of {}", quoted.join(", "))
+            }
+        }
+    }
+}
