@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::journey::{AttemptResult, Event};
 
 /// Kinds of events, with what is counted of each.
-const KINDS: usize = 12;
+const KINDS: usize = 13;
 
 /// Events of one step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub struct Tallied {
 }
 
 /// Kinds of events by their name; an attempt's are by its result.
-const EVENTS: [(&str, usize); 8] = [
+const EVENTS: [(&str, usize); 9] = [
     ("checked", 0),
     ("filtered", 1),
     ("script_failed", 2),
@@ -56,12 +56,13 @@ const EVENTS: [(&str, usize); 8] = [
     ("queued", 5),
     ("waits", 6),
     ("handled", 7),
+    ("judged", 8),
 ];
 const ATTEMPTS: [(AttemptResult, usize); 4] = [
-    (AttemptResult::Delivered, 8),
-    (AttemptResult::Deferred, 9),
-    (AttemptResult::Bounced, 10),
-    (AttemptResult::Expired, 11),
+    (AttemptResult::Delivered, 9),
+    (AttemptResult::Deferred, 10),
+    (AttemptResult::Bounced, 11),
+    (AttemptResult::Expired, 12),
 ];
 
 /// The place of an event's counter; none for one that stands for the letter itself.
@@ -77,6 +78,7 @@ fn place(event: &Event) -> Option<usize> {
         Event::Queued { .. } => 5,
         Event::Waits { .. } => 6,
         Event::Handled { .. } => 7,
+        Event::Judged { .. } => 8,
         Event::Attempted { result, .. } => ATTEMPTS.iter().find(|(one, _)| one == result)?.1,
     })
 }
@@ -184,6 +186,11 @@ mod tests {
                 id,
                 deed: String::new(),
             },
+            Event::Judged {
+                percent: 0,
+                is_junk: false,
+                clues: Vec::new(),
+            },
         ];
         events.extend(ATTEMPTS.map(|(result, _)| attempted(result)));
         let tally = Tally::default();
@@ -195,6 +202,6 @@ mod tests {
         let read = tally.read();
         let counts = read.events.iter().chain(&read.attempts);
         let counts: Vec<u64> = counts.map(|(_, count)| *count).collect();
-        assert_eq!(counts, (1..=12).collect::<Vec<u64>>());
+        assert_eq!(counts, (1..=13).collect::<Vec<u64>>());
     }
 }
