@@ -24,7 +24,13 @@ impl Run {
             Verb::Stop => return Ok(Flow::Stop),
             Verb::Return => return Ok(Flow::Return),
             Verb::Include => return self.include(command),
-            Verb::Error => return Err(self.text(command, 0)?.into()),
+            Verb::Error => {
+                let text = self.text(command, 0)?;
+                return Err(match text.is_empty() {
+                    true => "'error', without a word".into(),
+                    false => text.into(),
+                });
+            }
             Verb::Keep => self.keep(command)?,
             Verb::Discard => {
                 self.implicit_keep = false;

@@ -211,6 +211,10 @@ fn duplicates() {
             "require [\"duplicate\", \"ihave\"]; if duplicate :uniqueid \"u\" {} error \"e\";",
             &["error: e"],
         ),
+        (
+            "require \"ihave\"; error \"\";",
+            &["error: 'error', without a word"],
+        ),
     ]);
 }
 
