@@ -68,6 +68,7 @@
 
 mod access;
 mod account;
+mod aggregate;
 mod allowance;
 mod append;
 mod applied;
@@ -137,6 +138,7 @@ mod undo;
 pub use crate::spam::{Explained, SpamMeasure, SpamRules, SpamStatus, SpamWish, Trained};
 pub use ::spam::{Class as SpamClass, Clues, Evidence, Verdict as SpamVerdict};
 pub use account::Account;
+pub use aggregate::ReportDue;
 pub use append::{Append, Appended};
 pub use applied::{Applied, Apply};
 pub use audit::{AtOnce, Audit, AuditStatus, Difference, Findings, Kind, Pace};
