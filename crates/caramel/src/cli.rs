@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::deliver::Dialect;
 use crate::dialogue::{self, Dialogue};
 use crate::dkim::{self, DkimCommand};
+use crate::dmarc::{self, DmarcCommand};
 use crate::fetch::{self, FetchCommand};
 use crate::junk::{self, SpamCommand};
 use crate::link::{self, Link};
@@ -151,6 +152,9 @@ enum Command {
     /// say.
     #[command(subcommand)]
     Dkim(DkimCommand),
+    /// Reports of DMARC: those that came, read; those that are due, listed and sent.
+    #[command(subcommand)]
+    Dmarc(DmarcCommand),
     /// Says who sent a letter and whether they may: SPF, DKIM, DMARC, ARC.
     ///
     /// No configuration is needed, and nothing is looked up: DNS is what `--zone` and `--record`
@@ -407,6 +411,10 @@ impl Cli {
                 Some(done) => done,
                 None => sieve::run(&self.configuration()?, asked),
             },
+            Some(Command::Dmarc(ref asked)) => match asked.run_without_configuration() {
+                Some(done) => done,
+                None => dmarc::run(&self.configuration()?, asked),
+            },
             Some(Command::Backup(ref asked)) => match asked.run_without_configuration() {
                 Some(done) => done,
                 None => asked.run(&self.configuration()?),
@@ -457,6 +465,7 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         Command::Alias(AliasCommand::Rm { source }) => directory::remove_alias(config, source),
         Command::Queue(asked) => queue::run(config, asked),
         Command::Why(asked) => why::run(config, asked),
+        Command::Dmarc(asked) => dmarc::run(config, asked),
         Command::Spam(asked) => junk::run(config, asked),
         Command::Connections(listing) => dialogue::connections(config, listing),
         Command::Dialogue(dialogue) => dialogue::run(config, dialogue),

@@ -29,6 +29,7 @@ mod desk;
 mod dialogue;
 mod directory;
 mod dkim;
+mod dmarc;
 mod fetch;
 mod files;
 mod input;

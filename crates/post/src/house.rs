@@ -8,6 +8,7 @@ use mail::{AccountId, Address, BlobRange};
 use store::{Sought, Store};
 use tokio::sync::{oneshot, watch};
 
+use crate::aggregate::Aggregates;
 use crate::allowance::Allowances;
 use crate::audit::Audited;
 use crate::budget::{Keepers, MailboxMemory};
@@ -55,6 +56,8 @@ pub(crate) struct Inner {
     pub(crate) shelf: Shelf,
     /// What accounts have learned of junk.
     pub(crate) models: Models,
+    /// What was seen of letters whose domains want to be told.
+    pub(crate) aggregates: Aggregates,
     /// What audits found.
     pub(crate) audited: Audited,
     keepers: Keepers,
@@ -102,6 +105,7 @@ impl Post {
                 waiting: Arc::default(),
                 shelf: Shelf::default(),
                 models: Models::default(),
+                aggregates: Aggregates::default(),
                 audited: Audited::default(),
                 imports: Arc::default(),
                 queue: Arc::default(),

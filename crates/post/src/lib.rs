@@ -68,6 +68,7 @@
 
 mod access;
 mod account;
+mod aggregate;
 mod allowance;
 mod append;
 mod applied;
@@ -140,6 +141,7 @@ mod undo;
 pub use crate::spam::{Explained, SpamMeasure, SpamRules, SpamStatus, SpamWish, Trained};
 pub use ::spam::{Class as SpamClass, Clues, Evidence, Verdict as SpamVerdict};
 pub use account::Account;
+pub use aggregate::ReportDue;
 pub use allowance::RateRules;
 pub use append::{Append, Appended};
 pub use applied::{Applied, Apply};

@@ -60,14 +60,17 @@ impl Screening {
             },
             ReversePath::Null => String::new(),
         };
+        let questions_max = rules.questions_max;
         let looks = rules.lists.iter().map(|rule| {
             let lookup = Lookup {
                 list: &rule.list,
                 ip: origin.peer,
                 domain: &domain,
             };
-            let look: Boxed<'_, Verdict> =
-                Box::pin(async move { Inquiry::begin(house).settle(&lookup).await });
+            let look: Boxed<'_, Verdict> = Box::pin(async move {
+                let mut inquiry = Inquiry::begin(house, questions_max);
+                inquiry.settle(&lookup).await
+            });
             look
         });
         let verdicts = all(looks.collect()).await;

@@ -6,6 +6,7 @@
 //!
 //! Not here: the checks themselves (the room `trust`), asking ([`Outside::ask`]).
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use mail::{Enhanced, Host, Instant, Network, Refusal, ReversePath};
@@ -16,6 +17,7 @@ use trust::results::Findings;
 use trust::spf::{self, Identity, Spf};
 use trust::{Answer, Answers, Check, Letter, Reader, arc, dkim};
 
+use crate::aggregate::Sighting;
 use crate::greylist::GreyRules;
 use crate::screening::{ListDeed, ListRule, Screening};
 use crate::signing::Sealable;
@@ -36,6 +38,8 @@ pub struct TrustRules {
     pub trusted_sealers: Vec<Host>,
     /// Questions to DNS that one letter may cost.
     pub questions_max: usize,
+    /// Domains that ask for it are told each day what was seen of letters in their name.
+    pub reports: bool,
     /// How long DNS is asked about one letter; the question that is on its way then may still end.
     pub patience: Duration,
     /// Lists that are asked about the client and the sender.
@@ -58,6 +62,7 @@ impl Default for TrustRules {
                 .collect(),
             dmarc: DmarcMeasure::Reject,
             trusted_sealers: Vec::new(),
+            reports: false,
             questions_max: 150,
             patience: Duration::from_secs(20),
             lists: Vec::new(),
@@ -159,7 +164,16 @@ impl Scrutiny {
             ..found.findings()
         };
         let results = findings.results(&host);
-        let is_junk = match found.fate(&house.rules().trust) {
+        let rules = &house.rules().trust;
+        let fate = found.fate(rules);
+        if rules.reports {
+            let sighting = found.sighting(origin.peer, fate, rules);
+            house
+                .inner
+                .aggregates
+                .count(house.inner.outside.now(), &sighting);
+        }
+        let is_junk = match fate {
             Policy::None => false,
             Policy::Quarantine => true,
             Policy::Reject => return Err(found.refusal()),
@@ -201,15 +215,15 @@ pub(crate) struct Inquiry<'a> {
 }
 
 impl<'a> Inquiry<'a> {
-    /// Begins to ask.
-    pub(crate) fn begin(house: &'a Post) -> Self {
+    /// Begins to ask, so much at most.
+    pub(crate) fn begin(house: &'a Post, questions_max: usize) -> Self {
         let outside = house.inner.outside.as_ref();
-        let rules = &house.rules().trust;
+        let patience = house.rules().trust.patience;
         Self {
             outside,
             answers: Answers::default(),
-            questions_left: rules.questions_max,
-            until: Instant(outside.instant().0.saturating_add(rules.patience)),
+            questions_left: questions_max,
+            until: Instant(outside.instant().0.saturating_add(patience)),
         }
     }
 
@@ -246,7 +260,8 @@ struct Found {
 impl Found {
     async fn about(letter: &Letter, house: &Post, origin: &Origin, sender: &Sender) -> Self {
         let outside = house.inner.outside.as_ref();
-        let mut inquiry = Inquiry::begin(house);
+        let rules = &house.rules().trust;
+        let mut inquiry = Inquiry::begin(house, rules.questions_max);
         let (ip, helo) = (origin.peer, origin.helo.as_str());
         let (receiver, now) = (house.rules().host.to_ascii(), outside.now().seconds);
         let path = match &sender.reverse_path {
@@ -305,6 +320,24 @@ impl Found {
             (DmarcMeasure::Mark, _) => Policy::None,
             (DmarcMeasure::Quarantine, Policy::Reject) => Policy::Quarantine,
             (_, wanted) => wanted,
+        }
+    }
+
+    /// The letter as its author's domain is told of it.
+    fn sighting(&self, ip: IpAddr, fate: Policy, rules: &TrustRules) -> Sighting<'_> {
+        let is_failure = self.dmarc.outcome == dmarc::Outcome::Fail;
+        let is_milder = is_failure && fate != self.dmarc.wanted;
+        let reason = match self.is_vouched_for(rules) {
+            true => "trusted_forwarder",
+            false => "local_policy",
+        };
+        Sighting {
+            ip,
+            spf: &self.spf,
+            dkim: &self.dkim,
+            dmarc: &self.dmarc,
+            fate,
+            reason: is_milder.then_some(reason),
         }
     }
 

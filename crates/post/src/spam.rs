@@ -38,7 +38,9 @@ const TRASH: &str = "Trash";
 const WANTED: &str = "/private/vendor/caramel/spam";
 /// Clues that a decision is explained by.
 const EVIDENCE_MAX: usize = 10;
-/// Readers of one letter whose own counts are asked; others have the site's.
+/// The same where somebody asks.
+const EXPLAINED_MAX: usize = 150;
+/// Readers of one letter for whom it is judged; to others it is none.
 const READERS_MAX: usize = 100;
 
 /// What is done with letters by their words.
@@ -223,7 +225,7 @@ impl Post {
         let mut clues = None;
         let mut each = |books: &[Arc<Book>]| {
             let clues = clues.get_or_insert_with(|| Clues::of_message(octets));
-            judge_by(books, clues)
+            judge_by(books, clues, EVIDENCE_MAX)
         };
         for account in readers.iter().take(READERS_MAX) {
             match self.judges(*account).await {
@@ -231,8 +233,7 @@ impl Post {
                 Ok(books) => {
                     let threshold = self.threshold(*account).await;
                     let Some(threshold) = threshold else { continue };
-                    let mut verdict = each(&books);
-                    verdict.evidence.truncate(EVIDENCE_MAX);
+                    let verdict = each(&books);
                     let judged = Judged {
                         percent: verdict.percent,
                         is_junk: threshold.is_some_and(|from| verdict.percent >= from),
@@ -299,10 +300,10 @@ impl Post {
 }
 
 /// A verdict by these.
-fn judge_by(books: &[Arc<Book>], clues: &Clues) -> Verdict {
+fn judge_by(books: &[Arc<Book>], clues: &Clues, evidence_max: usize) -> Verdict {
     let held: Vec<_> = books.iter().map(|book| book.read()).collect();
     let models: Vec<&Model> = held.iter().map(|held| held.model()).collect();
-    spam::judge(clues, &models)
+    spam::judge(clues, &models, evidence_max)
 }
 
 impl Account {
@@ -321,7 +322,7 @@ impl Account {
         }
         let address = |id: AccountId| house.inner.directory.address_of(id);
         Ok(Explained {
-            verdict: judge_by(&books, clues),
+            verdict: judge_by(&books, clues, EXPLAINED_MAX),
             threshold_percent: house.threshold(self.id()).await.flatten(),
             asked: asked.into_iter().filter_map(address).collect(),
         })

@@ -99,7 +99,8 @@ async fn answer(post: &Post, mut calls: mpsc::Receiver<Call>) {
     }
 }
 
-/// Lets accounts forget what they need not remember any longer, again and again.
+/// Lets accounts forget what they need not remember any longer, and domains know what was seen of
+/// their letters, again and again.
 async fn forget(post: &Post) {
     loop {
         sleep_until(Instant::now() + FORGET_EVERY).await;
@@ -114,6 +115,9 @@ async fn forget(post: &Post) {
         }
         if let Err(error) = post.forget_suppressed().await {
             failed(error);
+        }
+        if let Err(error) = post.send_dmarc_reports(false).await {
+            tracing::warn!(%error, "not all reports of DMARC were sent");
         }
         for account in post.accounts() {
             if let Err(error) = post.forget_journeys(Some(account.id)).await {

@@ -101,6 +101,17 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
     if is_long(method) || method == "Audit/status" {
         return audit::administer(post, method, &arguments).await;
     }
+    if method == "Dmarc/list" {
+        let list = post.dmarc_reports_due();
+        let list = list
+            .iter()
+            .map(|due| json!({ "domain": due.domain, "begin": due.begin, "letters": due.letters }));
+        return Ok(json!({ "list": list.collect::<Vec<_>>() }));
+    }
+    if method == "Dmarc/send" {
+        let sent = post.send_dmarc_reports(true).await.map_err(refused)?;
+        return Ok(json!({ "sent": sent }));
+    }
     let done = match method {
         "Domain/list" => {
             let domains = post.domains();

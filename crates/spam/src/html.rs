@@ -9,6 +9,8 @@
 const INLINE: [&str; 14] = [
     "a", "abbr", "b", "big", "em", "font", "i", "ins", "o:p", "s", "small", "span", "strong", "u",
 ];
+/// Letters of the longest of them.
+const INLINE_OCTETS_MAX: usize = 6;
 /// Tags whose insides are no text.
 const UNREAD: [&str; 2] = ["script", "style"];
 /// Letters of an entity's name.
@@ -48,7 +50,7 @@ fn behind<'a>(tag: &'a str, out: &mut String) -> Option<&'a str> {
         .get(..name_end.unwrap_or(name.len()))
         .unwrap_or_default();
     let is = |known: &&str| name.eq_ignore_ascii_case(known);
-    if !INLINE.iter().any(is) {
+    if name.len() > INLINE_OCTETS_MAX || !INLINE.iter().any(is) {
         out.push(' ');
     }
     let opens = !inside.starts_with('/');

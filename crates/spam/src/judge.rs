@@ -9,6 +9,8 @@
 //! Of several models each goes on from where the one before ended: what a site knows of a clue is
 //! what its reader's own letters begin with.
 
+use std::cmp::Ordering;
+
 use crate::clue::{Clues, Token};
 use crate::model::{Model, Tally};
 
@@ -43,9 +45,10 @@ pub struct Evidence {
     pub tally: Tally,
 }
 
-/// Judges a letter by models, the widest first; by none it is in the middle.
+/// Judges a letter by models, the widest first, and gives so much evidence; by none it is in the
+/// middle.
 #[must_use]
-pub fn judge(clues: &Clues, models: &[&Model]) -> Verdict {
+pub fn judge(clues: &Clues, models: &[&Model], evidence_max: usize) -> Verdict {
     let mut telling: Vec<(f64, Token, &str)> = Vec::with_capacity(clues.len());
     for (token, clue) in clues.iter() {
         let probability = probability(token, models);
@@ -53,13 +56,16 @@ pub fn judge(clues: &Clues, models: &[&Model]) -> Verdict {
             telling.push((probability, token, clue));
         }
     }
-    // By their strength, and then by something that is the same each time.
-    telling.sort_unstable_by(|(one, first, _), (other, second, _)| {
-        let by_strength = (other - UNKNOWN).abs().total_cmp(&(one - UNKNOWN).abs());
-        by_strength.then(first.cmp(second))
-    });
-    telling.truncate(CLUES_MAX);
+    if telling.len() > CLUES_MAX {
+        telling.select_nth_unstable_by(CLUES_MAX, stronger);
+        telling.truncate(CLUES_MAX);
+    }
     let score = combined(telling.iter().map(|(probability, ..)| *probability));
+    if telling.len() > evidence_max {
+        telling.select_nth_unstable_by(evidence_max, stronger);
+        telling.truncate(evidence_max);
+    }
+    telling.sort_unstable_by(stronger);
     let evidence = telling
         .into_iter()
         .map(|(probability, token, clue)| Evidence {
@@ -71,6 +77,14 @@ pub fn judge(clues: &Clues, models: &[&Model]) -> Verdict {
         percent: percent(score),
         evidence: evidence.collect(),
     }
+}
+
+/// By their strength, and then by something that is the same each time.
+fn stronger(one: &(f64, Token, &str), other: &(f64, Token, &str)) -> Ordering {
+    let by_strength = (other.0 - UNKNOWN)
+        .abs()
+        .total_cmp(&(one.0 - UNKNOWN).abs());
+    by_strength.then(one.1.cmp(&other.1))
 }
 
 /// How likely a letter with this clue is junk.
@@ -195,17 +209,17 @@ mod tests {
         let of = |models: &[&Model]| percent(probability(Token::of("offer"), models));
         assert_eq!(of(&[&site]), 84);
         assert_eq!(of(&[&site, &own]), 21);
-        let verdict = judge(&Clues::of(["offer"]), &[&site, &own]);
+        let verdict = judge(&Clues::of(["offer"]), &[&site, &own], 10);
         assert_eq!(verdict.evidence.first().map(|one| one.tally.good), Some(3));
     }
 
     #[test]
     fn a_letter_of_which_nothing_is_known_is_in_the_middle() {
         let model = trained(&[(Class::Junk, "pills"), (Class::Good, "tea")]);
-        let of = |words: &str| judge(&Clues::of(words.split(' ')), &[&model]).percent;
+        let of = |words: &str| judge(&Clues::of(words.split(' ')), &[&model], 10).percent;
         assert_eq!(of("other words"), 50);
         assert_eq!(of("pills tea"), 50);
         assert!(of("pills") > 50 && of("tea") < 50);
-        assert_eq!(judge(&Clues::default(), &[]).percent, 50);
+        assert_eq!(judge(&Clues::default(), &[], 10).percent, 50);
     }
 }

@@ -16,7 +16,7 @@
 //!     let change = model.plan(&[(&clues, Step::learn(class))], 0, 1000);
 //!     model.apply(&change);
 //! }
-//! let verdict = judge(&read("Subject: hi\r\n\r\nreplica watches, cheap\r\n"), &[&model]);
+//! let verdict = judge(&read("Subject: hi\r\n\r\nreplica watches, cheap\r\n"), &[&model], 10);
 //! assert!(verdict.percent > 90);
 //! assert!(verdict.evidence.iter().any(|one| one.clue == "replica"));
 //! ```

@@ -6,10 +6,10 @@
 //! too much, is forgotten.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 
 use crate::Class;
-use crate::clue::{Clues, Token};
+use crate::clue::{Clues, Straight, Token};
 
 /// Of the clues that there may be, the share that goes at once when there are too many: one in so
 /// many.
@@ -76,26 +76,6 @@ pub struct Change {
 pub struct Model {
     letters: Tally,
     clues: HashMap<Token, Known, BuildHasherDefault<Straight>>,
-}
-
-/// A token is a hash already.
-#[derive(Clone, Copy, Debug, Default)]
-struct Straight(u64);
-
-impl Hasher for Straight {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, octets: &[u8]) {
-        for octet in octets {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*octet);
-        }
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = value;
-    }
 }
 
 impl Tally {

@@ -71,7 +71,7 @@ impl Clues {
         if marked && !plain {
             clues.push("fact:", "only-html");
         }
-        clues.settled()
+        clues
     }
 }
 
@@ -204,15 +204,25 @@ fn words(clues: &mut Clues, kind: &str, text: &str, words_max: usize) {
 }
 
 fn ascii_words(clues: &mut Clues, kind: &str, text: &str, words_max: usize) {
-    let parts = text.split(|letter: char| !is_of_word(letter));
-    let words = parts.map(|word| word.trim_matches(is_edge));
-    let words = words.filter(|word| WORD_LETTERS.contains(&word.len()) && is_telling(word));
-    for word in words.take(words_max) {
-        if clues.is_full() {
+    let (mut left, mut rest) = (words_max, text);
+    while left > 0 && !clues.is_full() {
+        let Some(start) = rest.bytes().position(is_octet_of_word) else {
             return;
+        };
+        rest = rest.get(start..).unwrap_or_default();
+        let end = rest.bytes().position(|octet| !is_octet_of_word(octet));
+        let (word, behind) = rest.split_at(end.unwrap_or(rest.len()));
+        let word = word.trim_matches(is_edge);
+        if WORD_LETTERS.contains(&word.len()) && is_telling(word) {
+            clues.push(kind, word);
+            left -= 1;
         }
-        clues.push(kind, word);
+        rest = behind;
     }
+}
+
+const fn is_octet_of_word(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'\'' | b'-' | b'_' | b'$' | b'%')
 }
 
 /// Two letters each, where words are not parted by spaces.
@@ -227,9 +237,9 @@ fn pairs(clues: &mut Clues, kind: &str, text: &str) {
 }
 
 fn is_of_word(letter: char) -> bool {
-    match letter.is_ascii() {
-        true => letter.is_ascii_alphanumeric() || matches!(letter, '\'' | '-' | '_' | '$' | '%'),
-        false => letter.is_alphanumeric() || matches!(letter, '€' | '£' | '’'),
+    match u8::try_from(letter) {
+        Ok(octet) if octet.is_ascii() => is_octet_of_word(octet),
+        _ => letter.is_alphanumeric() || matches!(letter, '€' | '£' | '’'),
     }
 }
 

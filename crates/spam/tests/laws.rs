@@ -91,7 +91,7 @@ proptest! {
         let change = model.plan(
             &[(&clues, Step::learn(Class::Junk)), (&other, Step::learn(Class::Good))], 1, 10_000);
         model.apply(&change);
-        prop_assert!(judge(&clues, &[&model]).percent >= 50);
+        prop_assert!(judge(&clues, &[&model], 10).percent >= 50);
         prop_assert_eq!(clues.fingerprint(), Clues::of_message(&letter).fingerprint());
     }
 

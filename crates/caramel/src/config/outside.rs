@@ -65,6 +65,7 @@ impl Config {
                 _ => DmarcMeasure::Reject,
             },
             trusted_sealers: self.many(&setting::TRUSTED_SEALERS, host),
+            reports: self.is_on(&setting::TRUST_REPORTS),
             patience: Duration::from_secs(self.number(&setting::TRUST_TIMEOUT)),
             lists: self.trust_lists(),
             list_refuse_weight: self.count(&setting::LIST_REFUSE),

@@ -277,6 +277,11 @@ settings! {
         "Domains of mailing lists and forwarders that are believed: where they sealed (ARC) that \
          the author's domain answered for a letter before they changed it, it is treated as if it \
          did now. Names below them are believed as well.";
+    TRUST_REPORTS = ["trust"] "reports": Kind::Switch, "false", "true",
+        "Tells domains that ask for it (`rua=`) once a day what was seen of letters in their name: \
+         from which addresses, how many, and what SPF, DKIM and DMARC said. Turn it on where \
+         `[[dkim]]` has a key for `hostname` or a domain above: reports without a signature are \
+         seldom read.";
     TRUST_TIMEOUT = ["trust"] "timeout": Kind::Span, "\"20s\"", "\"20s\"",
         "How long DNS is asked about one letter. What is not known by then counts as unanswered, \
          and the letter is delivered.";

@@ -110,7 +110,8 @@ async fn client(house: &Post, origin: &Origin, sender: &Sender) -> String {
         let host = house.rules().host.to_ascii();
         let spf = Spf::mail_from(origin.peer, &origin.helo, &path);
         let spf = spf.checked_by(&host, house.inner.outside.now().seconds);
-        if Inquiry::begin(house).settle(&spf).await.outcome == Spoken::Pass {
+        let mut inquiry = Inquiry::begin(house, house.rules().trust.questions_max);
+        if inquiry.settle(&spf).await.outcome == Spoken::Pass {
             return domain;
         }
     }

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use mail::{EmailId, Flag, FlagSet, Keyword, MailboxId, Rights, Uid};
 use spam::{CLUES_VERSION, Change, Class, Clues, Note, Step, Wish};
 use store::{Direction, Write};
+use tokio::sync::oneshot;
 
 use super::models::Book;
 use super::rows::{self, Letters, NoteRow};
@@ -200,7 +201,7 @@ impl Account {
                     })
                     .await;
                 let learned = match lessons {
-                    Ok(lessons) => account.learn(&lessons).await,
+                    Ok(lessons) => account.learn_now(&lessons).await,
                     Err(error) => Err(error),
                 };
                 if let Err(error) = learned {
@@ -209,10 +210,16 @@ impl Account {
                 }
             }
         };
-        match at_once {
-            true => Box::pin(learn).await,
-            false => self.house.inner.outside.detach(Box::pin(learn)),
+        if !at_once {
+            self.house.inner.outside.detach(Box::pin(learn));
+            return;
         }
+        let learned = async move {
+            learn.await;
+            Ok(())
+        };
+        // What went wrong was logged.
+        drop(self.to_its_end(learned).await);
     }
 
     /// Learns a letter by hand: that it is this, or, with `None`, that it counts as nothing any
@@ -226,7 +233,7 @@ impl Account {
             what: What::Other(clues),
             wish: Wish::Said(class),
         };
-        Ok(self.learn(&[lesson]).await? > 0)
+        Ok(self.learn(vec![lesson]).await? > 0)
     }
 
     /// Learns the letters of a mailbox by hand, those behind `after`, as many as go in one step.
@@ -261,10 +268,11 @@ impl Account {
                 wish: Wish::Said(class),
             });
         let lessons: Vec<Lesson> = lessons.collect();
-        let learned = self.learn(&lessons).await?;
+        let letters = u64::try_from(lessons.len()).unwrap_or_default();
+        let learned = self.learn(lessons).await?;
         let last = some.get(LETTERS_AT_ONCE_MAX - 1).map(|(uid, _)| *uid);
         Ok(Trained {
-            letters: u64::try_from(lessons.len()).unwrap_or_default(),
+            letters,
             learned: u64::try_from(learned).unwrap_or_default(),
             next: last.filter(|_| some.len() > LETTERS_AT_ONCE_MAX),
         })
@@ -311,6 +319,12 @@ impl Account {
     /// # Errors
     /// If it cannot be stored; what was forgotten until then stays so.
     pub async fn forget_training(&self) -> Outcome<u64> {
+        let account = self.clone();
+        self.to_its_end(async move { account.forget_now().await })
+            .await
+    }
+
+    async fn forget_now(&self) -> Outcome<u64> {
         let book = self.house.inner.models.book(self.id());
         let _turn = book.turn.lock().await;
         // First the row that says how much there is: the rest says nothing without it.
@@ -356,9 +370,32 @@ impl Account {
         }
     }
 
-    /// Learns of letters in one durable step each so many; tells how many count as another thing
-    /// now.
-    async fn learn(&self, lessons: &[Lesson]) -> Outcome<usize> {
+    /// Learns of letters; tells how many count as another thing now.
+    async fn learn(&self, lessons: Vec<Lesson>) -> Outcome<usize> {
+        let account = self.clone();
+        self.to_its_end(async move { account.learn_now(&lessons).await })
+            .await
+    }
+
+    /// Does it to its end, whoever waits for it: what is in memory has to follow what is on the
+    /// disk.
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Outcome<T>> + Send + 'static,
+    ) -> Outcome<T> {
+        let (done, answer) = oneshot::channel();
+        self.house.inner.outside.detach(Box::pin(async move {
+            // Whoever waited may have gone; then the answer goes nowhere.
+            drop(done.send(work.await));
+        }));
+        answer.await.map_err(|_| {
+            let text = "The server is about to stop; please try again later";
+            Error::refused(Why::Unavailable, 450, [4, 3, 2], text)
+        })?
+    }
+
+    /// Learns of letters in one durable step each so many. It must not be broken off.
+    async fn learn_now(&self, lessons: &[Lesson]) -> Outcome<usize> {
         let book = self.house.inner.models.book(self.id());
         let mut learned = 0;
         for some in lessons.chunks(LETTERS_AT_ONCE_MAX) {

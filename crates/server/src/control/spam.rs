@@ -8,8 +8,6 @@ use super::{Arguments, answered, error, refused, unknown};
 
 /// Clues that one call names.
 const CLUES_MAX: usize = 10_000;
-/// Clues that an explanation has.
-const EVIDENCE_MAX: usize = 150;
 
 /// Carries out one method of `Spam`.
 pub(super) async fn administer(
@@ -92,19 +90,14 @@ async fn status(post: &Post, account: &Account) -> Result<Value, Value> {
 }
 
 fn told(explained: &Explained) -> Value {
-    let evidence = explained
-        .verdict
-        .evidence
-        .iter()
-        .take(EVIDENCE_MAX)
-        .map(|one| {
-            json!({
-                "clue": one.clue,
-                "percent": one.percent,
-                "good": one.tally.good,
-                "junk": one.tally.junk,
-            })
-        });
+    let evidence = explained.verdict.evidence.iter().map(|one| {
+        json!({
+            "clue": one.clue,
+            "percent": one.percent,
+            "good": one.tally.good,
+            "junk": one.tally.junk,
+        })
+    });
     let asked = explained.asked.iter().map(Address::to_string);
     json!({
         "percent": explained.verdict.percent,
