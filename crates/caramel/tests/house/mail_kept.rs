@@ -36,7 +36,9 @@ pub(crate) fn deliver(house: &House, recipients: &[&str], letter: &str) {
     for _ in recipients.iter().skip(1) {
         said.push_str(&lmtp.line());
     }
-    assert_eq!(said.matches("250").count(), recipients.len(), "{said}");
+    // A letter's name may have these digits as well.
+    let taken = said.lines().filter(|line| line.starts_with("250"));
+    assert_eq!(taken.count(), recipients.len(), "{said}");
 }
 
 fn letter(number: u32) -> String {
