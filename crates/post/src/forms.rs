@@ -9,7 +9,7 @@ use message::SEARCH_TEXT_VERSION;
 use store::{Partition, Table};
 
 use crate::directory::rows;
-use crate::{access, fetched, import, journey, queue, tables};
+use crate::{access, fetched, import, journey, policies, queue, tables};
 
 /// A table, and the versions of its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,12 +65,12 @@ const fn account(table: Table, name: &'static str, versions: &'static [u8]) -> R
     }
 }
 
-const fn of_queue(table: Table, name: &'static str) -> RowForm {
+const fn of_queue(table: Table, name: &'static str, versions: &'static [u8]) -> RowForm {
     RowForm {
         name,
         owner: TableOwner::Queue,
         table,
-        versions: queue::VERSIONS,
+        versions,
     }
 }
 
@@ -108,12 +108,29 @@ pub const ROW_FORMS: [RowForm; rows::ALL.len() + tables::ALL.len() + queue::ALL.
     account(tables::HISTORY, "operations", tables::VERSIONS),
     account(tables::GONE, "what operations did", tables::VERSIONS),
     account(tables::REMEMBERED, "operations in all", tables::VERSIONS),
-    of_queue(queue::COUNTS, "counts of the queue"),
-    of_queue(queue::LETTERS, "letters in the queue"),
-    of_queue(queue::DUE, "letters by time"),
-    of_queue(queue::DESTINATIONS, "letters by destination"),
-    of_queue(queue::HANDED, "letters handed in"),
-    of_queue(journey::QUEUE_TABLE, "journeys in the queue"),
+    of_queue(queue::COUNTS, "counts of the queue", queue::VERSIONS),
+    of_queue(
+        queue::LETTERS,
+        "letters in the queue",
+        queue::LETTER_VERSIONS,
+    ),
+    of_queue(queue::DUE, "letters by time", queue::VERSIONS),
+    of_queue(
+        queue::DESTINATIONS,
+        "letters by destination",
+        queue::VERSIONS,
+    ),
+    of_queue(queue::HANDED, "letters handed in", queue::VERSIONS),
+    of_queue(
+        journey::QUEUE_TABLE,
+        "journeys in the queue",
+        journey::VERSIONS,
+    ),
+    of_queue(
+        policies::POLICIES,
+        "what domains want of TLS",
+        policies::VERSIONS,
+    ),
 ];
 
 /// The form of a table's rows; none for a table that is not known.

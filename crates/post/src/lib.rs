@@ -49,6 +49,7 @@
 //!     smtputf8: false,
 //!     ret: None,
 //!     envid: None,
+//!     tls: mail::TlsWish::Usual,
 //! };
 //! let mut letter = post.begin(origin, sender)?;
 //! letter.recipient(Recipient {
@@ -111,6 +112,7 @@ mod news;
 mod octets;
 mod outside;
 mod past;
+mod policies;
 pub mod queue;
 mod quota;
 mod reclaim;
@@ -167,6 +169,7 @@ pub use metadata::{Metadata, MetadataQuery};
 pub use news::News;
 pub use outside::Outside;
 pub use past::{Past, PastMessage};
+pub use policies::KeptPolicy;
 pub use quota::{Quota, Recount, Usage};
 pub use reclaim::mention;
 pub use route::Route;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mail::{Address, Enhanced, ForwardPath, Host, Refusal};
+use mail::{Address, Enhanced, ForwardPath, Host, Refusal, TlsWish};
 use net::{House, Onlooker, Peer};
 use post::{Elsewhere, Error, Incoming, Origin, Post, Route, Sender, Tls};
 use smtp::{Answer, Ask, Policy, Session, Transaction};
@@ -161,6 +161,10 @@ impl Desk {
             smtputf8: transaction.smtputf8,
             ret: transaction.ret,
             envid: transaction.envid,
+            tls: match transaction.requires_tls {
+                true => TlsWish::Required,
+                false => TlsWish::Usual,
+            },
         };
         let outcome = self.guest.post.begin(origin, sender);
         let outcome = outcome.map(|incoming| self.incoming = Some(Box::new(incoming)));

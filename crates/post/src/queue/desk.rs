@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use mail::QueueId;
-use store::{Partition, Store, Version, Writes};
+use store::{Partition, Store, Version, Write, Writes};
 use tokio::sync::watch;
 
 use super::entry::{COUNTS, Counts, Entry, Place};
@@ -75,6 +75,8 @@ pub(crate) struct Change {
     pub(crate) told: Vec<(QueueId, JourneyStep)>,
     /// Keys of what is told no more.
     pub(crate) untold: Vec<Bytes>,
+    /// Rows that stand beside the queue: what is known of other domains.
+    pub(crate) beside: Vec<Write>,
 }
 
 impl Change {
@@ -90,6 +92,7 @@ impl Change {
         self.forgotten.extend(other.forgotten);
         self.told.extend(other.told);
         self.untold.extend(other.untold);
+        self.beside.extend(other.beside);
         self
     }
 
@@ -101,6 +104,7 @@ impl Change {
             && self.handed.is_empty()
             && self.forgotten.is_empty()
             && self.untold.is_empty()
+            && self.beside.is_empty()
     }
 }
 
@@ -309,6 +313,7 @@ impl Desk {
         }
         let untold = change.untold.iter().cloned();
         writes.extend(untold.map(|key| delete_row(true, key)));
+        writes.extend(change.beside.iter().cloned());
         writes.push(known.counts.put());
         let part = Writes {
             partition: Partition::QUEUE,

@@ -5,12 +5,13 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use mail::{
     Address, BlobId, BlobRange, BodyType, Enhanced, Envelope, ForwardPath, JourneyId, Notify,
-    QueueId, Recipient, ReplyCode, Ret, ReversePath, Timestamp,
+    QueueId, Recipient, ReplyCode, Ret, ReversePath, Timestamp, TlsWish,
 };
 use store::{Hint, Table, Write};
 
 use crate::journey::QUEUE_TABLE;
 use crate::octets::{Reader, Writer};
+use crate::policies::POLICIES;
 
 /// What the queue counts: one row.
 pub(crate) const COUNTS: Table = Table(40);
@@ -24,11 +25,23 @@ pub(crate) const DESTINATIONS: Table = Table(43);
 pub(crate) const HANDED: Table = Table(44);
 
 /// All tables of the queue.
-pub(crate) const ALL: [Table; 6] = [COUNTS, LETTERS, DUE, DESTINATIONS, HANDED, QUEUE_TABLE];
+pub(crate) const ALL: [Table; 7] = [
+    COUNTS,
+    LETTERS,
+    DUE,
+    DESTINATIONS,
+    HANDED,
+    QUEUE_TABLE,
+    POLICIES,
+];
 
 const VERSION: u8 = 1;
-/// Versions of rows that are read.
+/// A letter whose sender wants something of TLS.
+const VERSION_TLS: u8 = 2;
+/// Versions of rows that are read, where there is no more to say.
 pub(crate) const VERSIONS: &[u8] = &[VERSION];
+/// Versions of [`Entry`] that are read.
+pub(crate) const LETTER_VERSIONS: &[u8] = &[VERSION, VERSION_TLS];
 
 /// What somebody said about a recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +89,8 @@ pub struct Entry {
     pub ret: Option<Ret>,
     /// The sender's name for the envelope.
     pub envid: Option<String>,
+    /// What the sender wants of TLS.
+    pub tls: TlsWish,
     /// The domain of its recipients in A-labels, or an address literal.
     pub destination: String,
     /// When it is to be tried next, in seconds since 1970; `None` while it is held.
@@ -128,6 +143,7 @@ impl Entry {
             smtputf8: self.smtputf8,
             ret: self.ret,
             envid: self.envid.clone(),
+            tls: self.tls,
         }
     }
 
@@ -186,7 +202,11 @@ impl Entry {
     }
 
     fn value(&self) -> Bytes {
-        let mut writer = Writer::version(VERSION)
+        let version = match self.tls {
+            TlsWish::Usual => VERSION,
+            TlsWish::Required | TlsWish::Waived => VERSION_TLS,
+        };
+        let mut writer = Writer::version(version)
             .fixed(&self.blob.0)
             .fixed(&self.hint.0)
             .number(self.octets)
@@ -211,11 +231,15 @@ impl Entry {
         for waiting in &self.recipients {
             writer = waiting.write(writer);
         }
-        writer.finish()
+        match self.tls {
+            TlsWish::Usual => writer.finish(),
+            TlsWish::Required => writer.number(1).finish(),
+            TlsWish::Waived => writer.number(2).finish(),
+        }
     }
 
     pub(crate) fn read(value: &[u8]) -> Option<Self> {
-        let mut reader = Reader::version(value, VERSION)?;
+        let (mut reader, version) = Reader::either(value, LETTER_VERSIONS)?;
         let (blob, hint) = (BlobId(reader.fixed()?), Hint(reader.fixed()?));
         let mut entry = Self {
             blob,
@@ -237,6 +261,7 @@ impl Entry {
                 _ => return None,
             },
             envid: read_optional(&mut reader)?,
+            tls: TlsWish::Usual,
             destination: reader.text()?.to_owned(),
             due: {
                 let waits = reader.number()? != 0;
@@ -250,13 +275,20 @@ impl Entry {
         for _ in 0..reader.number()? {
             entry.recipients.push(Waiting::read(&mut reader)?);
         }
+        if version == VERSION_TLS {
+            entry.tls = match reader.number()? {
+                1 => TlsWish::Required,
+                2 => TlsWish::Waived,
+                _ => return None,
+            };
+        }
         reader.end()?;
         Some(entry)
     }
 
     /// Which body a row mentions, its octets, and where it may be, without reading all of the row.
     pub(crate) fn body(value: &[u8]) -> Option<(BlobId, u64, Hint)> {
-        let mut reader = Reader::version(value, VERSION)?;
+        let (mut reader, _) = Reader::either(value, LETTER_VERSIONS)?;
         let (blob, hint) = (BlobId(reader.fixed()?), Hint(reader.fixed()?));
         Some((blob, reader.number()?, hint))
     }
@@ -473,6 +505,7 @@ mod tests {
             smtputf8: true,
             ret: Some(Ret::Headers),
             envid: Some("QQ 314".into()),
+            tls: TlsWish::Usual,
             destination: "example.net".into(),
             due: Some(1_700_000_300),
             attempts: 3,
@@ -495,7 +528,9 @@ mod tests {
             due: None,
             ..entry()
         };
-        for entry in [full, bare] {
+        let wishes = [TlsWish::Required, TlsWish::Waived];
+        let wishing = wishes.map(|tls| Entry { tls, ..entry() });
+        for entry in [full, bare].into_iter().chain(wishing) {
             let writes = entry.put(QueueId(5));
             let Some(Write::PutBeside { key, value, .. }) = writes.first() else {
                 panic!("no row about a letter");

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use mail::{
     BlobRange, BodyType, Enhanced, ForwardPath, Notify, QueueId, Recipient, Ret, ReversePath,
-    Timestamp,
+    Timestamp, TlsWish,
 };
 use message::{Action, Builder};
 use store::Hint;
@@ -40,6 +40,8 @@ pub struct Attempt {
     pub fates: Vec<Fate>,
     /// True if the other end has taken over what is to be reported (RFC 3461 §5.2.1).
     pub passes_reports: bool,
+    /// What its destination wants of TLS, and what there was, in words; empty if that is not known.
+    pub tls: String,
 }
 
 /// What was said of a recipient.
@@ -60,6 +62,7 @@ impl Attempt {
         Self {
             fates: vec![fate.clone(); entry.recipients.len()],
             passes_reports: false,
+            tls: String::new(),
         }
     }
 }
@@ -83,6 +86,8 @@ pub(crate) struct Note {
     pub(crate) to: ForwardPath,
     pub(crate) octets: Vec<u8>,
     pub(crate) kind: LetterKind,
+    /// What is wanted of TLS on its way.
+    pub(crate) tls: TlsWish,
 }
 
 impl Post {
@@ -142,6 +147,7 @@ impl Post {
                 recipient: to.to_string(),
                 result,
                 said: said_so,
+                tls: attempt.tls.clone(),
             });
             match fate {
                 Fate::Taken(said) => {
@@ -243,7 +249,8 @@ impl Post {
         };
         let octets = self.returned(entry, action == Action::Failed).await;
         let whole = u64::try_from(octets.len()).is_ok_and(|len| len == entry.range().len);
-        let returned = match whole && action == Action::Failed && entry.ret != Some(Ret::Headers) {
+        let is_short = entry.ret == Some(Ret::Headers) || entry.tls == TlsWish::Required;
+        let returned = match whole && action == Action::Failed && !is_short {
             true => Returned::Whole(&octets),
             false => Returned::Header(&octets),
         };
@@ -255,6 +262,8 @@ impl Post {
                 Action::Failed => LetterKind::Failure,
                 _ => LetterKind::Success,
             },
+            // RFC 8689 §5
+            tls: entry.tls,
         })
     }
 
@@ -264,6 +273,8 @@ impl Post {
         // RFC 3461 §4.3
         let whole = match entry.ret {
             _ if !failed => 0,
+            // RFC 8689 §5
+            _ if entry.tls == TlsWish::Required => 0,
             Some(Ret::Full) => WHOLE_OCTETS_MAX,
             Some(Ret::Headers) => 0,
             None => UNASKED_OCTETS_MAX,
@@ -317,6 +328,7 @@ impl Post {
             to: ForwardPath::Postmaster,
             octets: builder.build(),
             kind: LetterKind::Failure,
+            tls: entry.tls,
         }
     }
 
@@ -432,6 +444,7 @@ impl Post {
             smtputf8: !header_is_ascii(&note.octets),
             ret: None,
             envid: None,
+            tls: note.tls,
             destination: destination(path, &self.rules().host),
             due: Some(now.seconds),
             attempts: 0,
