@@ -1,4 +1,5 @@
-//! A short exchange with an HTTPS server: a text is fetched; the connection lasts as long.
+//! A short exchange with an HTTPS server: a text is fetched, or something is handed over; the
+//! connection lasts as long.
 //!
 //! Not here: names (the caller has the addresses), what is in it. No redirect is followed, nothing
 //! is remembered. RFC 9110 and 9112 by hyper.
@@ -25,6 +26,8 @@ use crate::{Encryption, Error, Socket, Stream};
 const BUFFER_OCTETS_MAX: usize = 16 * 1024;
 /// Addresses of a host that are tried.
 const ADDRESSES_MAX: usize = 4;
+/// Octets of an answer that nobody reads.
+const UNREAD_OCTETS_MAX: usize = 16 * 1024;
 
 /// A place on an HTTPS server.
 #[derive(Clone, Debug)]
@@ -96,6 +99,35 @@ impl HttpsPlace {
             self.exchange(trust, request, read, limit).await
         };
         // Boxed, so that its size is paid only while it lasts.
+        let ended = timeout(limit, Box::pin(exchange)).await;
+        ended.unwrap_or(Err(HttpsError::Slow))
+    }
+
+    /// Hands something over, of this media type and compressed by gzip if it says so, and hears
+    /// whether it was taken (any status of 2xx), within `limit`.
+    ///
+    /// # Errors
+    /// Any.
+    pub async fn hand_over(
+        &self,
+        trust: Arc<ClientConfig>,
+        (kind, octets): (&'static str, Bytes),
+        limit: Duration,
+    ) -> Result<(), HttpsError> {
+        let exchange = async {
+            let mut request = self.request(Method::POST, octets)?;
+            let kind = HeaderValue::from_static(kind);
+            request.headers_mut().insert(CONTENT_TYPE, kind);
+            let read = async |response: Response<Incoming>| {
+                let status = response.status();
+                drop(body(response, UNREAD_OCTETS_MAX).await);
+                match status.is_success() {
+                    true => Ok(()),
+                    false => Err(HttpsError::Status(status)),
+                }
+            };
+            self.exchange(trust, request, read, limit).await
+        };
         let ended = timeout(limit, Box::pin(exchange)).await;
         ended.unwrap_or(Err(HttpsError::Slow))
     }

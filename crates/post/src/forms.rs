@@ -9,7 +9,7 @@ use message::SEARCH_TEXT_VERSION;
 use store::{Partition, Table};
 
 use crate::directory::rows;
-use crate::{access, fetched, import, journey, policies, queue, tables};
+use crate::{access, fetched, import, journey, policies, queue, tables, tls_results};
 
 /// A table, and the versions of its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +130,11 @@ pub const ROW_FORMS: [RowForm; rows::ALL.len() + tables::ALL.len() + queue::ALL.
         policies::POLICIES,
         "what domains want of TLS",
         policies::VERSIONS,
+    ),
+    of_queue(
+        tls_results::TLS_RESULTS,
+        "what came of TLS",
+        tls_results::VERSIONS,
     ),
 ];
 

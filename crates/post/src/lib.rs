@@ -132,6 +132,7 @@ mod stats;
 mod sums;
 mod tables;
 mod thread;
+mod tls_results;
 mod trace;
 mod undo;
 
@@ -184,4 +185,5 @@ pub use sort::{SortCriterion, SortKey, Sorted};
 pub use stats::{Stats, TableStats};
 pub use store::{Reclaimed, SegmentUse, Survey, Use};
 pub use thread::Threading;
+pub use tls_results::TlsResults;
 pub use undo::{Revert, Reverted};

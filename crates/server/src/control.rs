@@ -25,6 +25,7 @@ mod backup;
 mod journey;
 mod queue;
 mod script;
+mod tls;
 mod transfer;
 mod undo;
 mod watch;
@@ -90,6 +91,9 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
     }
     if method.starts_with("Script/") {
         return script::administer(post, method, &arguments).await;
+    }
+    if method.starts_with("Tls/") {
+        return tls::administer(post, method, &arguments).await;
     }
     if method.starts_with("Undo/") {
         return undo::administer(post, method, &arguments).await;

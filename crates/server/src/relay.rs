@@ -25,12 +25,15 @@ mod hosts;
 mod pace;
 mod policies;
 mod postman;
+mod reports;
+mod results;
 mod routes;
 mod talk;
 
 use contact::Contact;
 use pace::{Mood, Pace};
 use policies::Policies;
+use results::Results;
 use routes::Course;
 pub use routes::{RelayRoute, RelaySettings, RelayTls, SmartHost};
 
@@ -56,6 +59,8 @@ struct Relay {
     trust: Option<Arc<ClientConfig>>,
     /// What domains want of TLS.
     policies: Policies,
+    /// What came of it.
+    results: Results,
     clock: Clock,
     stop: Stop,
     /// A destination may be given more connections.
@@ -102,6 +107,7 @@ pub(crate) fn start(
     let relay = Arc::new(Relay {
         trust,
         policies: Policies::default(),
+        results: Results::default(),
         own: post.rules().host.to_ascii(),
         post,
         settings,
@@ -109,6 +115,9 @@ pub(crate) fn start(
         stop,
         grown: Notify::new(),
     });
+    if let Some(from) = relay.settings.tls.reports.clone() {
+        tokio::spawn(reports::run(Arc::clone(&relay), from));
+    }
     tokio::spawn(run(relay));
     Ok(())
 }
@@ -156,6 +165,7 @@ async fn run(relay: Arc<Relay>) {
     }
     // Each comes to its end behind the letter that it is carrying.
     while talks.join_next().await.is_some() {}
+    relay.write_results().await;
 }
 
 impl Line {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use mail::{Host, Network};
+use mail::{Address, Host, Network};
 use net::Authorities;
 use post::Elsewhere;
 use post::queue::QueueRules;
@@ -128,6 +128,14 @@ impl Config {
         })
     }
 
+    /// In whose name other domains are told what came of TLS with their hosts.
+    pub(crate) fn tls_reports(&self) -> Option<Address> {
+        match self.value(&setting::RELAY_TLS_REPORTS)?.meaning {
+            Meaning::Mail(address) => Some(address),
+            _ => None,
+        }
+    }
+
     /// What is asked of other hosts' TLS.
     fn relay_tls(&self) -> Result<RelayTls, Complaint> {
         let path = self.value(&setting::RELAY_AUTHORITIES);
@@ -152,6 +160,7 @@ impl Config {
             mta_sts: self.is_on(&setting::RELAY_MTA_STS),
             policy_port: u16::try_from(self.number(&setting::RELAY_POLICY_PORT)).unwrap_or(443),
             dane: self.is_on(&setting::RELAY_DANE),
+            reports: self.tls_reports(),
         })
     }
 

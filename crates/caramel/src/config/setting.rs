@@ -398,8 +398,13 @@ settings! {
     RELAY_AUTHORITIES = ["relay"] "authorities": Kind::Path, "", "\"/etc/caramel/everybody.pem\"",
         "Authorities, in PEM, that certificates of other domains' hosts, and of the hosts that \
          have their policies, are checked with. Without it, those that the system trusts.";
+    RELAY_TLS_REPORTS = ["relay"] "tls_reports": Kind::Mail, "", "\"tls-reports@example.org\"",
+        "In whose name other domains are told each day what came of TLS with their hosts, where \
+         they want to hear of it (TLSRPT). A `[[dkim]]` key of its domain has to be there, or such \
+         reports are thrown away. Without it nothing is counted, and none are sent.";
     RELAY_POLICY_PORT = ["relay"] "policy_port": Kind::Count, "443", "8443",
-        "The port that policies are fetched at; another than 443 is for tests.";
+        "The port that policies are fetched at, and reports handed over; another than 443 is for \
+         tests.";
     ROUTE_SENDER = ["relay.route"] "sender": Kind::Host, "", "\"example.org\"",
         "The domain of the senders whose mail goes this way. Without it, any.";
     ROUTE_RECIPIENT = ["relay.route"] "recipient": Kind::Host, "", "\"example.net\"",

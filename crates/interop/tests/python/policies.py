@@ -1,7 +1,8 @@
 """An HTTPS server with texts: policies.py FOLDER CERTIFICATE: prints the port it got.
 
 What is asked of the host NAME is FOLDER/NAME, as text/plain. With `html` in FOLDER/NAME.how it says that it is
-text/html, with a number that is its status, and it leads to another place if that is 3xx. Each question is a line of FOLDER/asked: the method, the host, the path.
+text/html, with a number that is its status, and it leads to another place if that is 3xx. What is posted is
+FOLDER/NAME.posted. Each question is a line of FOLDER/asked: the method, the host, the path.
 """
 
 import http.server
@@ -36,6 +37,15 @@ class Talk(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        with open(os.path.join(FOLDER, self.host() + ".posted"), "wb") as posted:
+            posted.write(body)
+        self.note()
+        self.send_response(201)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def log_message(self, *words):
         pass

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod postfix;
+mod reported;
 mod required;
 mod scripts;
 mod sink;

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use mail::QueueId;
 use store::{Partition, Store, Version, Write, Writes};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::entry::{COUNTS, Counts, Entry, Place};
 use super::fronts::{Fronts, Look};
@@ -30,6 +30,8 @@ const URGED_MAX: usize = 10_000;
 pub(crate) struct Queue {
     desk: Mutex<Desk>,
     loading: tokio::sync::Mutex<()>,
+    /// Reports about TLS are wanted now.
+    reports: Notify,
     /// Counts up whenever a letter got a place in the order.
     news: watch::Sender<u64>,
 }
@@ -135,6 +137,7 @@ impl Default for Queue {
         Self {
             desk: Mutex::default(),
             loading: tokio::sync::Mutex::default(),
+            reports: Notify::new(),
             news: watch::Sender::new(0),
         }
     }
@@ -238,6 +241,16 @@ impl Queue {
         }
         drop(desk);
         self.news.send_modify(|count| *count += 1);
+    }
+
+    /// Says that reports about TLS are wanted now.
+    pub(crate) fn urge_reports(&self) {
+        self.reports.notify_one();
+    }
+
+    /// Waits until they are.
+    pub(crate) async fn reports_urged(&self) {
+        self.reports.notified().await;
     }
 
     /// The destinations that are to be tried at once, told once.

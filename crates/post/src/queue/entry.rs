@@ -12,6 +12,7 @@ use store::{Hint, Table, Write};
 use crate::journey::QUEUE_TABLE;
 use crate::octets::{Reader, Writer};
 use crate::policies::POLICIES;
+use crate::tls_results::TLS_RESULTS;
 
 /// What the queue counts: one row.
 pub(crate) const COUNTS: Table = Table(40);
@@ -25,7 +26,7 @@ pub(crate) const DESTINATIONS: Table = Table(43);
 pub(crate) const HANDED: Table = Table(44);
 
 /// All tables of the queue.
-pub(crate) const ALL: [Table; 7] = [
+pub(crate) const ALL: [Table; 8] = [
     COUNTS,
     LETTERS,
     DUE,
@@ -33,6 +34,7 @@ pub(crate) const ALL: [Table; 7] = [
     HANDED,
     QUEUE_TABLE,
     POLICIES,
+    TLS_RESULTS,
 ];
 
 const VERSION: u8 = 1;

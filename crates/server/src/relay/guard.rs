@@ -12,7 +12,7 @@ use mail::TlsWish;
 use net::{Examination, Examiner, Flaw, FlawKind, Judge, ServerName};
 use trust::dane::{self, Tlsa};
 use trust::mta_sts::{Mode, Policy};
-use trust::{Answer, Kind, Question, Record};
+use trust::{Answer, Kind, Question, Record, tlsrpt};
 use wire::Security;
 
 use super::Relay;
@@ -75,11 +75,22 @@ pub(super) struct Trouble {
     pub(super) text: String,
 }
 
+/// Why a host gets nothing, whatever it shows.
+#[derive(Clone, Debug)]
+pub(super) struct Refused {
+    /// What counts.
+    pub(super) counts: String,
+    pub(super) trouble: Trouble,
+    pub(super) policy: tlsrpt::Policy,
+}
+
 /// What is asked of one host.
 #[derive(Clone, Debug)]
 pub(super) struct Guard {
     basis: Basis,
     wish: TlsWish,
+    /// The policy, as reports tell it.
+    pub(super) policy: tlsrpt::Policy,
     /// Who looks at its certificate, and what was found.
     pub(super) examination: Examination,
     /// The name that it is asked for, and that its certificate has to be for.
@@ -118,21 +129,26 @@ impl Relay {
     /// What is asked of a host by its domain's policy and by a letter's sender.
     ///
     /// # Errors
-    /// Why it gets nothing, whatever it shows, and what counts.
+    /// Why it gets nothing.
     pub(super) async fn guard(
         &self,
         destination: &str,
         (policy, wish): (Option<&Policy>, TlsWish),
         target: &Target,
-    ) -> Result<Guard, (String, Trouble)> {
+    ) -> Result<Guard, Refused> {
         let policy = policy.filter(|policy| policy.mode != Mode::None);
         let names = policy.is_some_and(|policy| policy.allows(&target.name));
         let dane = match self.dane(destination, target).await {
             Err(trouble) if wish != TlsWish::Waived => {
-                return Err((counts(Basis::Dane, wish), trouble));
+                return Err(Refused {
+                    counts: counts(Basis::Dane, wish),
+                    trouble,
+                    policy: described(destination, Basis::Dane, None, &[]),
+                });
             }
             found => found.unwrap_or_default(),
         };
+        let records = dane.as_ref().map(|(judge, _)| judge.records.clone());
         let (basis, name, examiner) = self.chosen(dane, policy, target);
         let unnamed = match (basis, wish) {
             // RFC 8461 §4.1
@@ -145,9 +161,14 @@ impl Relay {
             }
             _ => "",
         };
-        let trouble = |kind, text: String| (counts(basis, wish), Trouble { kind, text });
+        let told = described(destination, basis, policy, &records.unwrap_or_default());
+        let refused = |kind, text: String| Refused {
+            counts: counts(basis, wish),
+            trouble: Trouble { kind, text },
+            policy: told.clone(),
+        };
         if !unnamed.is_empty() {
-            return Err(trouble(TroubleKind::Unnamed, unnamed.to_owned()));
+            return Err(refused(TroubleKind::Unnamed, unnamed.to_owned()));
         }
         let needs_certificate = match wish {
             TlsWish::Usual => matches!(basis, Basis::Enforce | Basis::Dane),
@@ -159,11 +180,13 @@ impl Relay {
             TlsWish::Required => true,
             TlsWish::Waived => false,
         };
-        let unready = |error: net::Error| trouble(TroubleKind::Validation, error.to_string());
+        let unready = |error: net::Error| refused(TroubleKind::Validation, error.to_string());
+        let examination = Examination::new(examiner, needs_certificate).map_err(unready)?;
         Ok(Guard {
             basis,
             wish,
-            examination: Examination::new(examiner, needs_certificate).map_err(unready)?,
+            policy: told,
+            examination,
             name: ServerName::try_from(name).unwrap_or_else(|_| target.ip.into()),
             needs_tls,
             needs_certificate,
@@ -253,6 +276,40 @@ impl DaneJudge {
     }
 }
 
+/// A policy, as reports tell it.
+// RFC 8460 §4.4
+fn described(
+    domain: &str,
+    basis: Basis,
+    policy: Option<&Policy>,
+    records: &[Tlsa],
+) -> tlsrpt::Policy {
+    let (kind, lines, hosts) = match (basis, policy) {
+        (Basis::Dane | Basis::DaneUnusable, _) => {
+            let lines = records.iter().take(dane::RECORDS_MAX).map(Tlsa::to_string);
+            ("tlsa", lines.collect(), Vec::new())
+        }
+        (Basis::Enforce | Basis::Testing, Some(policy)) => {
+            let mode = match policy.mode {
+                Mode::Enforce => "enforce",
+                Mode::Testing => "testing",
+                Mode::None => "none",
+            };
+            let mut lines = vec!["version: STSv1".to_owned(), format!("mode: {mode}")];
+            lines.extend(policy.patterns.iter().map(|one| format!("mx: {one}")));
+            lines.push(format!("max_age: {}", policy.age.as_secs()));
+            ("sts", lines, policy.patterns.clone())
+        }
+        _ => ("no-policy-found", Vec::new(), Vec::new()),
+    };
+    tlsrpt::Policy {
+        policy_type: kind.to_owned(),
+        policy_string: lines,
+        policy_domain: domain.to_owned(),
+        mx_host: hosts,
+    }
+}
+
 /// What counts for a host, in words.
 fn counts(basis: Basis, wish: TlsWish) -> String {
     match wish {
@@ -283,6 +340,12 @@ impl Guard {
             None => "certificate not verified".to_owned(),
         };
         format!("{counts}; {version} {cipher}, {certificate}")
+    }
+
+    /// The flaw that counts where nothing is asked for: what is to be reported on.
+    pub(super) fn reported_flaw(&self) -> Option<Flaw> {
+        let is_testing = self.basis == Basis::Testing;
+        self.examination.flaw().filter(|_| is_testing)
     }
 
     /// The trouble that a flaw is.

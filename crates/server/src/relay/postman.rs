@@ -73,6 +73,8 @@ pub(super) struct Postman<'a> {
     host: String,
     /// What is asked of its TLS; nothing of a host that we have chosen.
     guard: Option<Guard>,
+    /// What TLS agreed on with it.
+    security: Option<Security>,
     /// What the conversation failed with.
     failure: Option<Failure>,
 }
@@ -93,6 +95,7 @@ impl<'a> Postman<'a> {
             busy: false,
             host: String::new(),
             guard: None,
+            security: None,
             failure: None,
         }
     }
@@ -139,7 +142,7 @@ impl<'a> Postman<'a> {
     async fn converse(&mut self, target: &Target, tls: Tls) -> Result<(), (Said, Option<Trouble>)> {
         (self.reached, self.asked) = (false, false);
         (self.lingered, self.stale) = (false, false);
-        self.failure = None;
+        (self.failure, self.security) = (None, None);
         let relay = self.way.relay;
         let via = self.way.course.via.clone();
         let port = via.as_ref().map_or(relay.settings.port, |via| via.port);
@@ -159,12 +162,13 @@ impl<'a> Postman<'a> {
         let mut client = Client::new(wishes);
         let terms = Terms::new(relay.clock);
         let ended = net::call(socket, calling, &mut client, self, &terms).await;
+        self.security = client.security().cloned();
         self.keep_unsaid();
         // A letter in the middle of a connection that broke: whether it was taken nobody knows.
         if let Some(letter) = self.current.take() {
             let fate = Fate::Deferred(self.said(4, 2, "The connection broke"));
             let attempt = Attempt {
-                tls: self.told(client.security()),
+                tls: self.told(self.security.as_ref()),
                 ..Attempt::all(&letter.entry, &fate)
             };
             relay.settle(&[(letter, attempt)]).await;
@@ -183,6 +187,24 @@ impl<'a> Postman<'a> {
                 Err((self.answer(reply, 4), None))
             }
             Some(failure) => Err((self.said(4, 2, &failure.to_string()), None)),
+        }
+    }
+
+    /// What came of the host's TLS, where it came so far.
+    pub(super) fn session(&self, missed: Option<&Missed>) -> Option<(&Guard, Option<Trouble>)> {
+        let guard = self.guard.as_ref()?;
+        if let Some(trouble) = missed.and_then(|missed| missed.trouble.clone()) {
+            return Some((guard, Some(trouble)));
+        }
+        let flaw = guard.reported_flaw();
+        match (&self.security, flaw) {
+            _ if !self.asked => None,
+            (None, _) => {
+                let kind = TroubleKind::NoTls;
+                let text = "TLS is not offered".to_owned();
+                Some((guard, Some(Trouble { kind, text })))
+            }
+            (Some(_), flaw) => Some((guard, flaw.map(|flaw| guard.trouble(&flaw)))),
         }
     }
 

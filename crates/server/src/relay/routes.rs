@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mail::{Host, ReversePath, TlsWish};
+use mail::{Address, Host, ReversePath, TlsWish};
 use net::{Authorities, ClientConfig};
 use wire::sasl::Secret;
 
@@ -42,6 +42,8 @@ pub struct RelayTls {
     pub policy_port: u16,
     /// True if DANE is gone by, where its records are proven (RFC 7672).
     pub dane: bool,
+    /// In whose name reports about TLS are sent to other domains; without it none are.
+    pub reports: Option<Address>,
 }
 
 impl Default for RelayTls {
@@ -51,6 +53,7 @@ impl Default for RelayTls {
             mta_sts: true,
             policy_port: 443,
             dane: true,
+            reports: None,
         }
     }
 }

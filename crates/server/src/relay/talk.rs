@@ -13,12 +13,14 @@ use mail::{Enhanced, TlsWish};
 use post::queue::{Attempt, Claimed, Fate, Said};
 use tokio::time::sleep;
 use trust::mta_sts::Policy;
+use trust::tlsrpt;
 
 use super::contact::Contact;
-use super::guard::Guard;
+use super::guard::{Guard, Refused, Trouble};
 use super::hosts::{Obstacle, Proof, Target, addresses, targets};
 use super::pace::Mood;
 use super::postman::{Missed, Postman, not_sent};
+use super::results::{Failed, day};
 use super::routes::{Course, literal, same};
 use super::{Relay, SETTLE_PAUSE};
 
@@ -136,8 +138,14 @@ impl Way<'_> {
         let (mut last, mut hopeless) = (None, true);
         for target in targets {
             let missed = match self.guard(policy.as_ref(), &target).await {
-                Ok(guard) => postman.call(&target, guard).await.err(),
-                Err(missed) => Some(missed),
+                Ok(guard) => {
+                    let missed = postman.call(&target, guard).await.err();
+                    if let Some((guard, trouble)) = postman.session(missed.as_ref()) {
+                        self.count(&guard.policy, trouble.as_ref(), &target);
+                    }
+                    missed
+                }
+                Err(refused) => Some(self.refused(refused, &target)),
             };
             // RFC 8689 §4.2.1
             hopeless &= missed.as_ref().is_some_and(Missed::is_for_good);
@@ -161,17 +169,42 @@ impl Way<'_> {
         &self,
         policy: Option<&Policy>,
         target: &Target,
-    ) -> Result<Option<Guard>, Missed> {
+    ) -> Result<Option<Guard>, Refused> {
         if self.course.via.is_some() {
             return Ok(None);
         }
         let wanted = (policy, self.course.wish);
         let guard = self.relay.guard(self.destination, wanted, target).await;
-        guard.map(Some).map_err(|(counts, trouble)| Missed {
+        guard.map(Some)
+    }
+
+    fn refused(&self, refused: Refused, target: &Target) -> Missed {
+        let Refused {
+            counts,
+            trouble,
+            policy,
+        } = refused;
+        self.count(&policy, Some(&trouble), target);
+        Missed {
             said: not_sent(&target.name, &counts, &trouble),
             tls: counts,
             trouble: Some(trouble),
-        })
+        }
+    }
+
+    /// Counts what came of a host's TLS, for who wants to hear of it.
+    fn count(&self, policy: &tlsrpt::Policy, trouble: Option<&Trouble>, target: &Target) {
+        let relay = self.relay;
+        if relay.settings.tls.reports.is_none() || literal(self.destination).is_some() {
+            return;
+        }
+        let day = day(relay.post.outside().now().seconds);
+        let failed = trouble.map(|trouble| Failed {
+            trouble,
+            host: &target.name,
+            ip: target.ip,
+        });
+        relay.results.count(day, self.destination, policy, failed);
     }
 
     async fn targets(&self) -> Result<Vec<Target>, Obstacle> {
