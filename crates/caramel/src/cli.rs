@@ -25,6 +25,7 @@ use crate::place::Place;
 use crate::queue::{self, QueueCommand};
 use crate::sendmail::{Name, Words};
 use crate::sieve::{self, SieveCommand};
+use crate::tls::{self, TlsCommand};
 use crate::undo::{self, Purge, Undo};
 use crate::upgrade::{self, Upgrade};
 use crate::verdicts::{self, TrustCommand};
@@ -115,6 +116,9 @@ enum Command {
     /// Backups of everything: made beside the work, verified, restored.
     #[command(subcommand)]
     Backup(BackupCommand),
+    /// TLS with other domains: what they want, what came of it, and reports about it.
+    #[command(subcommand)]
+    Tls(TlsCommand),
     /// Looks after the store.
     #[command(subcommand)]
     Store(StoreCommand),
@@ -415,6 +419,10 @@ impl Cli {
                 Some(done) => done,
                 None => dmarc::run(&self.configuration()?, asked),
             },
+            Some(Command::Tls(ref asked)) => match asked.run_without_configuration() {
+                Some(done) => done,
+                None => tls::run(&self.configuration()?, asked),
+            },
             Some(Command::Backup(ref asked)) => match asked.run_without_configuration() {
                 Some(done) => done,
                 None => asked.run(&self.configuration()?),
@@ -486,6 +494,7 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         | Command::Backup(_)
         | Command::Store(StoreCommand::VerifyDisk(_))
         | Command::Parse(_)
+        | Command::Tls(_)
         | Command::Compose(_)
         | Command::Sieve(_)
         | Command::Dkim(_)

@@ -165,6 +165,7 @@ impl Delivery {
             smtputf8,
             ret: None,
             envid: None,
+            tls: mail::TlsWish::Usual,
         })
     }
 

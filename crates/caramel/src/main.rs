@@ -52,6 +52,7 @@ mod serve;
 mod sieve;
 mod stats;
 mod sysexits;
+mod tls;
 mod transfer;
 mod undo;
 mod upgrade;

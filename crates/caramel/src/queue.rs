@@ -224,6 +224,10 @@ fn show(config: &Config, id: &str, listing: &Listing) -> Result<(), Complaint> {
         number(&letter, "size"),
         state(&letter),
     ))?;
+    match text(&letter, "tls") {
+        "" => {}
+        wish => say(&format!("TLS       {wish}"))?,
+    }
     for one in recipients(&letter) {
         say(&format!("recipient {}", text(one, "to")))?;
         if let Some(said) = said(one) {

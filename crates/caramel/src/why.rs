@@ -171,7 +171,12 @@ fn words(event: &Value, account: &str) -> String {
             format!("{} {done}", get("id"))
         }
         what @ ("delivered" | "deferred" | "bounced" | "expired") => {
-            format!("{} to {} {what}: {}", get("id"), get("to"), get("said"))
+            let tls = match get("tls") {
+                "" => String::new(),
+                tls => format!("\n        {tls}"),
+            };
+            let (id, to, said) = (get("id"), get("to"), get("said"));
+            format!("{id} to {to} {what}: {said}{tls}")
         }
         other => other.to_owned(),
     }

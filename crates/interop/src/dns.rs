@@ -1,7 +1,8 @@
 //! A name server whose whole zone is a table, for tests: UDP and TCP on one port of this machine.
 //!
 //! Written by hand from RFC 1035, so that no library answers its own questions. Not here: zone
-//! transfers, DNSSEC, more than one question in a message.
+//! transfers, signatures, more than one question in a message. Of DNSSEC it has what a server says
+//! that validates it (RFC 4035 §3.2.3): that an answer is proven.
 
 use std::collections::HashMap;
 use std::io::{self, Read as _, Write as _};
@@ -50,12 +51,15 @@ enum Entry {
     Failure,
     /// The server says nothing.
     Silence,
+    /// What there is at this name is proven.
+    Proof,
 }
 
 impl NameServer {
     /// Starts a server with a zone: a line `NAME TYPE VALUE` for each record, types A, AAAA, MX,
     /// PTR, TXT, TLSA and CNAME, a text in quotes, in several pieces if it is long. `NAME FAIL`
-    /// answers with a failure, `NAME SILENT` not at all.
+    /// answers with a failure, `NAME SILENT` not at all. `NAME PROVEN` says that DNSSEC proves what
+    /// is at the name, to those who ask for that.
     ///
     /// # Errors
     /// Where there is no port, or a line is none.
@@ -175,8 +179,12 @@ fn answer(question: &[u8], shared: &Shared, over_tcp: bool) -> Option<Vec<u8>> {
     drop(log);
 
     let zone = shared.zone.lock().unwrap_or_else(PoisonError::into_inner);
-    let (code, records) = find(&zone, &name, kind)?;
+    let (code, records, is_proven) = find(&zone, &name, kind)?;
     let mut flags: u16 = 0x8580 | code;
+    // RFC 6840 §5.7
+    if is_proven && question.get(3)? & 0x20 != 0 {
+        flags |= 0x20;
+    }
     let mut body = Vec::new();
     for (owner, kind, data) in &records {
         body.extend(record(owner, *kind, data));
@@ -206,19 +214,21 @@ fn answer(question: &[u8], shared: &Shared, over_tcp: bool) -> Option<Vec<u8>> {
 
 type Records = Vec<(String, u16, Vec<u8>)>;
 
-/// The code and the records that the zone has; `None` where it is silent.
-fn find(zone: &HashMap<String, Vec<Entry>>, name: &str, kind: u16) -> Option<(u16, Records)> {
-    let (mut owner, mut records) = (name.to_owned(), Vec::new());
+/// The code and the records that the zone has, and whether they are proven; `None` where it is
+/// silent.
+fn find(zone: &HashMap<String, Vec<Entry>>, name: &str, kind: u16) -> Option<(u16, Records, bool)> {
+    let (mut owner, mut records, mut is_proven) = (name.to_owned(), Vec::new(), true);
     for _ in 0..ALIASES_MAX {
         let Some(entries) = zone.get(&owner) else {
             // RFC 1035 §4.1.1: 3 is a name error, 2 a failure.
-            return Some((3, records));
+            return Some((3, records, false));
         };
+        is_proven &= entries.iter().any(|entry| matches!(entry, Entry::Proof));
         let mut next = None;
         for entry in entries {
             match entry {
                 Entry::Silence => return None,
-                Entry::Failure => return Some((2, Vec::new())),
+                Entry::Failure => return Some((2, Vec::new(), false)),
                 Entry::Alias(target) if kind != CNAME => {
                     records.push((owner.clone(), CNAME, labels(target)));
                     next = Some(target.clone());
@@ -226,15 +236,15 @@ fn find(zone: &HashMap<String, Vec<Entry>>, name: &str, kind: u16) -> Option<(u1
                 Entry::Record(known, data) if *known == kind => {
                     records.push((owner.clone(), kind, data.clone()));
                 }
-                Entry::Record(..) | Entry::Alias(_) => {}
+                Entry::Record(..) | Entry::Alias(_) | Entry::Proof => {}
             }
         }
         match next {
             Some(target) => owner = target,
-            None => return Some((0, records)),
+            None => return Some((0, records, is_proven)),
         }
     }
-    Some((2, Vec::new()))
+    Some((2, Vec::new(), false))
 }
 
 fn record(owner: &str, kind: u16, data: &[u8]) -> Vec<u8> {
@@ -309,6 +319,7 @@ fn entry(words: &[&str]) -> Option<Entry> {
     let (kind, value) = match words {
         ["FAIL"] => return Some(Entry::Failure),
         ["SILENT"] => return Some(Entry::Silence),
+        ["PROVEN"] => return Some(Entry::Proof),
         ["CNAME", name] => return Some(Entry::Alias(bare(name))),
         [kind, value] => (*kind, *value),
         _ => return None,

@@ -70,7 +70,7 @@ impl Postfix {
     /// # Errors
     /// Where it is not there; `cargo xtask test` installs it.
     pub fn start(more: &str) -> io::Result<Self> {
-        Self::start_in(more, None)
+        Self::start_in(more, &[])
     }
 
     /// Starts one that sends everything to a host.
@@ -86,7 +86,15 @@ impl Postfix {
     /// # Errors
     /// As [`Postfix::start`].
     pub fn listening_at(address: SocketAddr, more: &str) -> io::Result<Self> {
-        Self::start_in(more, Some(address))
+        Self::listening_at_each(&[(address, String::new())], more)
+    }
+
+    /// The same at several addresses, each with options of its own: `-o NAME=VALUE …`.
+    ///
+    /// # Errors
+    /// As [`Postfix::start`].
+    pub fn listening_at_each(doors: &[(SocketAddr, String)], more: &str) -> io::Result<Self> {
+        Self::start_in(more, doors)
     }
 
     /// An address that nobody listens at.
@@ -97,7 +105,7 @@ impl Postfix {
         TcpListener::bind("127.0.0.1:0")?.local_addr()
     }
 
-    fn start_in(more: &str, listens_at: Option<SocketAddr>) -> io::Result<Self> {
+    fn start_in(more: &str, doors: &[(SocketAddr, String)]) -> io::Result<Self> {
         if !Path::new("/usr/sbin/postfix").is_file() {
             let text = "postfix is missing: cargo xtask test installs it";
             return Err(io::Error::new(io::ErrorKind::NotFound, text));
@@ -125,9 +133,11 @@ impl Postfix {
         }
         let mut master = SERVICES.join("\n") + "\n";
         let mut main = postfix.main();
-        if let Some(address) = listens_at {
+        for (address, options) in doors {
             // Writing to a string cannot fail.
-            writeln!(master, "{address} inet n - n - - smtpd").unwrap_or_default();
+            writeln!(master, "{address} inet n - n - - smtpd {options}").unwrap_or_default();
+        }
+        if !doors.is_empty() {
             main.push_str(&postfix.keeping());
         }
         main.push_str(more);

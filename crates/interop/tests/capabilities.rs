@@ -119,6 +119,7 @@ CHUNKING | smtp/tests/dialogues/chunking.txt | C: BDAT
 DSN | smtp/tests/dialogues/dsn.txt | NOTIFY=
 ENHANCEDSTATUSCODES | smtp/tests/dialogues/recipients.txt |  2.1.5
 PIPELINING | smtp/tests/dialogues/pipelining.txt | C+ MAIL
+REQUIRETLS | smtp/tests/dialogues/requiretls.txt | REQUIRETLS
 SIZE | smtp/tests/dialogues/size.txt | SIZE=
 SMTPUTF8 | smtp/tests/dialogues/smtputf8.txt | SMTPUTF8
 STARTTLS | smtp/tests/dialogues/starttls.txt | C: STARTTLS

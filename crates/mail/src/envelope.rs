@@ -39,6 +39,18 @@ pub enum Notify {
     },
 }
 
+/// What the sender wants of TLS on a letter's way (RFC 8689).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TlsWish {
+    /// What the domains on its way want.
+    #[default]
+    Usual,
+    /// That it goes to nobody who is not known for sure, and passes this wish on (REQUIRETLS).
+    Required,
+    /// That it arrives, whatever those domains want (`TLS-Required: No`).
+    Waived,
+}
+
 /// One recipient with what was asked for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
@@ -65,4 +77,6 @@ pub struct Envelope {
     pub ret: Option<Ret>,
     /// The sender's name for this envelope, decoded (RFC 3461 §4.4).
     pub envid: Option<String>,
+    /// What the sender wants of TLS.
+    pub tls: TlsWish,
 }

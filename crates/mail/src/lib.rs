@@ -27,7 +27,7 @@ pub use address::{
     SyntaxError,
 };
 pub use blob::BlobRange;
-pub use envelope::{BodyType, Envelope, Notify, Recipient, Ret};
+pub use envelope::{BodyType, Envelope, Notify, Recipient, Ret, TlsWish};
 pub use flag::{Flag, FlagSet, Keyword};
 pub use gauge::{Gauge, Progress};
 pub use id::{AccountId, BlobId, ConnId, EmailId, JourneyId, MailboxId, QueueId, ThreadId};

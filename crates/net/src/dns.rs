@@ -1,8 +1,9 @@
 //! Questions to DNS: put to the servers that resolve names for this machine, and remembered for as
 //! long as their answers say.
 //!
-//! Not here: what answers mean; names in `/etc/hosts`, search lists, DNSSEC: a name is asked about
-//! as it is, and an answer is worth what the way to the server is worth.
+//! Not here: what answers mean; names in `/etc/hosts`, search lists: a name is asked about as it
+//! is, and an answer is worth what the way to the server is worth. Of DNSSEC, only what a server
+//! says that validates it (`proven`).
 //!
 //! RFC 1034, 1035, 2308 and, of names that nobody has to be asked about (`localhost`, 127.0.0.1),
 //! 6761, by hickory.
@@ -22,6 +23,10 @@ use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::{Resolver as Hickory, TokioResolver};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+
+mod proven;
+
+pub use proven::DnsProven;
 
 /// Answers that are remembered.
 const CACHED_ANSWERS_MAX: u64 = 16_384;
@@ -50,6 +55,21 @@ pub struct DnsSettings {
     pub servers: Vec<SocketAddr>,
     /// How long a question may take, its waiting included.
     pub timeout: Duration,
+    /// Whose word is taken that DNSSEC proves an answer.
+    pub trust_ad: TrustAd,
+}
+
+/// Whose word is taken that DNSSEC proves an answer (the AD bit): a server that validates, and to
+/// which the way is safe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TrustAd {
+    /// Nobody's.
+    Never,
+    /// That of servers on this machine.
+    #[default]
+    Local,
+    /// That of all servers.
+    Always,
 }
 
 impl Default for DnsSettings {
@@ -57,6 +77,7 @@ impl Default for DnsSettings {
         Self {
             servers: Vec::new(),
             timeout: Duration::from_secs(5),
+            trust_ad: TrustAd::default(),
         }
     }
 }
@@ -127,6 +148,7 @@ pub enum DnsFound {
 pub struct Resolver {
     settings: DnsSettings,
     inner: OnceLock<Option<TokioResolver>>,
+    believed: OnceLock<Vec<SocketAddr>>,
     turns: Semaphore,
 }
 
@@ -137,6 +159,7 @@ impl Resolver {
         Self {
             settings,
             inner: OnceLock::new(),
+            believed: OnceLock::new(),
             turns: Semaphore::new(QUESTIONS_MAX),
         }
     }
@@ -151,6 +174,42 @@ impl Resolver {
         found.unwrap_or_else(|_| {
             tracing::debug!(%name, ?kind, "DNS was silent");
             DnsFound::Failed
+        })
+    }
+
+    /// Finds out the same, and whether DNSSEC proves it. Where no server is believed about that,
+    /// nothing is proven.
+    pub async fn ask_proven(&self, asked: &str, kind: DnsKind) -> DnsProven {
+        let name = written(asked).filter(|_| !is_known_by_all(asked));
+        let (Some(name), false) = (name, self.believed().is_empty()) else {
+            return DnsProven::unproven(self.ask(asked, kind).await, asked);
+        };
+        let question = async {
+            let _turn = self.turns.acquire().await.ok()?;
+            let limit = self.settings.timeout / TRIES_MAX;
+            for _ in 0..TRIES_MAX {
+                let found = proven::ask(self.believed(), &name, kind, limit).await;
+                if found.is_some() {
+                    return found;
+                }
+            }
+            None
+        };
+        let found = timeout(self.settings.timeout, Box::pin(question)).await;
+        let found = found.unwrap_or_default();
+        found.unwrap_or_else(|| DnsProven::unproven(DnsFound::Failed, asked))
+    }
+
+    /// The servers whose word is taken that an answer is proven.
+    fn believed(&self) -> &[SocketAddr] {
+        self.believed.get_or_init(|| {
+            let mut servers = servers(&self.settings);
+            match self.settings.trust_ad {
+                TrustAd::Never => servers.clear(),
+                TrustAd::Local => servers.retain(|server| server.ip().is_loopback()),
+                TrustAd::Always => {}
+            }
+            servers
         })
     }
 
@@ -192,12 +251,23 @@ fn written(name: &str) -> Option<Name> {
     Some(name)
 }
 
-fn open(settings: &DnsSettings) -> Option<TokioResolver> {
-    let mut servers = settings.servers.clone();
-    if servers.is_empty() {
-        servers = of_system(&fs::read_to_string(SYSTEM_FILE).unwrap_or_default());
+/// The servers that are asked.
+fn servers(settings: &DnsSettings) -> Vec<SocketAddr> {
+    match settings.servers.is_empty() {
+        true => of_system(&fs::read_to_string(SYSTEM_FILE).unwrap_or_default()),
+        false => settings.servers.clone(),
     }
-    let servers = servers.into_iter().map(server).collect();
+}
+
+/// True for names that nobody is asked about (RFC 6761 §6.3, §6.4).
+fn is_known_by_all(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let last = name.rsplit('.').next().unwrap_or_default();
+    last.eq_ignore_ascii_case("localhost") || last.eq_ignore_ascii_case("invalid")
+}
+
+fn open(settings: &DnsSettings) -> Option<TokioResolver> {
+    let servers = servers(settings).into_iter().map(server).collect();
     let config = ResolverConfig::from_parts(None, Vec::new(), servers);
     let mut builder = Hickory::builder_with_config(config, TokioRuntimeProvider::default());
     let options: &mut ResolverOpts = builder.options_mut();

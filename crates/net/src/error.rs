@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use crate::Fault;
 
+/// What we were doing when TLS came to nothing.
+pub(crate) const TLS_HANDSHAKE: &str = "TLS handshake";
+
 /// Why a connection, a listener or a certificate came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -57,6 +60,16 @@ impl Error {
         match self {
             Self::Socket { cause, .. } => crate::tls::stranger(cause),
             _ => None,
+        }
+    }
+
+    /// True if it was TLS that came to nothing.
+    #[must_use]
+    pub fn is_of_tls(&self) -> bool {
+        match self {
+            Self::SlowHandshake | Self::Tls(_) => true,
+            Self::Socket { doing, .. } => *doing == TLS_HANDSHAKE,
+            _ => false,
         }
     }
 

@@ -18,6 +18,7 @@ mod drive;
 mod error;
 mod form;
 mod house;
+mod https;
 mod listen;
 mod page;
 mod priority;
@@ -30,19 +31,20 @@ mod tls;
 pub use authority::{Authority, Certified};
 pub use client::{Calling, call, connect};
 pub use clock::Clock;
-pub use dns::{DnsData, DnsFound, DnsKind, DnsSettings, Resolver};
+pub use dns::{DnsData, DnsFound, DnsKind, DnsProven, DnsSettings, Resolver, TrustAd};
 pub use drive::{End, Terms, drive};
 pub use error::Error;
 pub use form::{FormError, FormPlace, form, form_word};
 pub use house::{Fault, House, Onlooker};
+pub use https::{HttpsError, HttpsPlace};
 pub use listen::{Endpoint, Gate, Listener, Pass, Peer, raise_descriptors_max, serve};
 pub use page::{Page, serve_pages};
 pub use priority::let_others_go_first;
 pub use stop::{Stop, Stopper};
 pub use stream::{Encryption, Socket, Stream};
 pub use tls::{
-    Fingerprint, Identity, roots_from_pem, roots_of_system, trusting_anybody, trusting_authorities,
-    trusting_fingerprint,
+    Authorities, Examination, Examiner, Fingerprint, Flaw, FlawKind, Identity, Judge,
+    roots_from_pem, roots_of_system, trusting_anybody, trusting_authorities, trusting_fingerprint,
 };
 
 /// The name a TLS client checks its server's certificate for.

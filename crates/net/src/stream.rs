@@ -14,6 +14,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 use wire::Security;
 
 use crate::deflate::Deflate;
+use crate::error::TLS_HANDSHAKE;
 use crate::{Error, Identity, tls};
 
 /// What carries the octets.
@@ -117,7 +118,7 @@ async fn handshake(
     socket: Socket,
     encryption: &Encryption,
 ) -> Result<(TlsStream<Socket>, Security), Error> {
-    let failed = Error::socket("TLS handshake");
+    let failed = Error::socket(TLS_HANDSHAKE);
     match encryption {
         Encryption::None => Err(Error::NoUpgrade),
         Encryption::Server(identity) => {

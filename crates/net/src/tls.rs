@@ -16,9 +16,11 @@ use x509_parser::extensions::GeneralName;
 use crate::{Authority, Clock, Error};
 
 mod anybody;
+mod examined;
 mod told;
 
 pub use anybody::trusting_anybody;
+pub use examined::{Authorities, Examination, Examiner, Flaw, FlawKind, Judge};
 pub(crate) use told::stranger;
 pub use told::{Fingerprint, trusting_authorities, trusting_fingerprint};
 

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use interop::NameServer;
-use net::{DnsData, DnsFound, DnsKind, DnsSettings, Resolver};
+use net::{DnsData, DnsFound, DnsKind, DnsSettings, Resolver, TrustAd};
 
 /// Longer than any test waits for an answer that comes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -13,7 +13,62 @@ fn resolver(servers: &[SocketAddr], timeout: Duration) -> Resolver {
     Resolver::new(DnsSettings {
         servers: servers.to_vec(),
         timeout,
+        trust_ad: TrustAd::Local,
     })
+}
+
+#[tokio::test]
+async fn what_a_server_proves_is_believed_where_it_is_trusted() {
+    let long = "x".repeat(2000);
+    let zone = format!(
+        "a.example A 192.0.2.1\na.example PROVEN\nalias.example CNAME a.example\n\
+         alias.example PROVEN\nstray.example CNAME b.example\nstray.example PROVEN\n\
+         b.example A 192.0.2.2\nlong.example TXT \"{long}\"\nlong.example PROVEN\n\
+         bad.example FAIL\n"
+    );
+    let server = NameServer::start(&zone).unwrap();
+    let found = DnsFound::Records(vec![DnsData::A(Ipv4Addr::new(192, 0, 2, 1))]);
+    let other = DnsFound::Records(vec![DnsData::A(Ipv4Addr::new(192, 0, 2, 2))]);
+    for trust_ad in [TrustAd::Local, TrustAd::Always, TrustAd::Never] {
+        let resolver = Resolver::new(DnsSettings {
+            servers: vec![server.address()],
+            timeout: PATIENCE,
+            trust_ad,
+        });
+        let believed = trust_ad != TrustAd::Never;
+        for (name, expected, is_proven) in [
+            ("a.example", &found, believed),
+            ("alias.example", &found, believed),
+            ("stray.example", &other, false),
+            ("b.example", &other, false),
+            ("nobody.example", &DnsFound::NoSuchName, false),
+            ("bad.example", &DnsFound::Failed, false),
+        ] {
+            let proven = resolver.ask_proven(name, DnsKind::A).await;
+            assert_eq!(
+                (&proven.found, proven.is_proven),
+                (expected, is_proven),
+                "{name}"
+            );
+        }
+        let nothing = resolver.ask_proven("a.example", DnsKind::Tlsa).await;
+        assert_eq!(
+            (nothing.found, nothing.is_proven),
+            (DnsFound::NoData, believed)
+        );
+        let cut = resolver.ask_proven("long.example", DnsKind::Txt).await;
+        assert_eq!(
+            (cut.found, cut.is_proven),
+            (DnsFound::Records(vec![text(&long)]), believed)
+        );
+        let alias = resolver.ask_proven("alias.example", DnsKind::A).await;
+        let owner = if believed {
+            "a.example"
+        } else {
+            "alias.example"
+        };
+        assert_eq!(alias.name, owner);
+    }
 }
 
 fn text(octets: &str) -> DnsData {

@@ -50,8 +50,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let ada = Address::parse("ada@example.org")?;
     post.add_domain(&ada.host).await?;
     let id = post.add_account(&ada, "x").await?;
-    let body = "From: Bob <bob@elsewhere.example>\r\nTo: ada@example.org\r\nSubject: x\r\n\r\n"
-        .to_owned()
+    let body = "From: <bob@elsewhere.example>\r\nTo: ada@example.org\r\n\r\n".to_owned()
         + &"A line of seventy octets or so, as people write them in their letters.\r\n".repeat(12);
     let begun = Stopwatch::now();
     for number in 0..LETTERS {
@@ -70,6 +69,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             smtputf8: false,
             ret: None,
             envid: None,
+            tls: mail::TlsWish::Usual,
         };
         let mut letter = post.begin(origin, sender)?;
         letter

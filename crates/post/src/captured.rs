@@ -77,6 +77,7 @@ mod tests {
             smtputf8: false,
             ret: Some(Ret::Full),
             envid: Some("a +\r\nX: y".into()),
+            tls: mail::TlsWish::Usual,
         };
         let recipient = |path: &str, notify, orcpt: Option<&str>| Recipient {
             forward_path: ForwardPath::parse(path).unwrap(),

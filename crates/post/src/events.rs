@@ -429,6 +429,7 @@ const fn sender(reverse_path: ReversePath) -> Sender {
         smtputf8: false,
         ret: None,
         envid: None,
+        tls: mail::TlsWish::Usual,
     }
 }
 

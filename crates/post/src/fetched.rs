@@ -452,6 +452,7 @@ impl Arrival {
             smtputf8: false,
             ret: None,
             envid: None,
+            tls: mail::TlsWish::Usual,
         };
         let own = || Recipient {
             forward_path: ForwardPath::Address(account.address().clone()),

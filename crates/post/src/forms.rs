@@ -9,7 +9,9 @@ use message::SEARCH_TEXT_VERSION;
 use store::{Partition, Table};
 
 use crate::directory::rows;
-use crate::{access, fetched, greylist, import, journey, queue, spam, tables};
+use crate::{
+    access, fetched, greylist, import, journey, policies, queue, spam, tables, tls_results,
+};
 
 /// A table, and the versions of its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +117,7 @@ pub const ROW_FORMS: [RowForm; rows::ALL.len() + tables::ALL.len() + queue::ALL.
     of_queue(
         queue::LETTERS,
         "letters in the queue",
-        &queue::LETTER_VERSIONS,
+        queue::LETTER_VERSIONS,
     ),
     of_queue(queue::DUE, "letters by time", queue::VERSIONS),
     of_queue(
@@ -134,6 +136,16 @@ pub const ROW_FORMS: [RowForm; rows::ALL.len() + tables::ALL.len() + queue::ALL.
         queue::SUPPRESSED,
         "addresses nothing is sent to",
         queue::VERSIONS,
+    ),
+    of_queue(
+        policies::POLICIES,
+        "what domains want of TLS",
+        policies::VERSIONS,
+    ),
+    of_queue(
+        tls_results::TLS_RESULTS,
+        "what came of TLS",
+        tls_results::VERSIONS,
     ),
 ];
 

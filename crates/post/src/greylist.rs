@@ -237,7 +237,7 @@ impl Post {
             _ => None,
         };
         let change = queue::Change {
-            marked: rows.writes(),
+            beside: rows.writes(),
             told: told
                 .map(|step| (mail::QueueId(0), step))
                 .into_iter()

@@ -177,6 +177,7 @@ impl Incoming {
             to: ForwardPath::Address(report.to.clone()),
             octets: report.write(&self.house().rules().host, &mark, now, returned),
             kind: LetterKind::Failure,
+            tls: self.sender().tls,
         };
         let (letters, blobs) = (&mut delivery.letters, &mut delivery.others);
         self.house()

@@ -85,6 +85,8 @@ pub struct Sender {
     pub ret: Option<Ret>,
     /// The sender's name for the envelope.
     pub envid: Option<String>,
+    /// What the sender wants of TLS.
+    pub tls: TlsWish,
 }
 
 /// A message that was taken: it is on the disk.
@@ -542,6 +544,7 @@ impl Incoming {
             to: ForwardPath::Address(report.to.clone()),
             octets: report.write(&self.house.rules().host, &mark, now, header),
             kind: LetterKind::Success,
+            tls: self.sender.tls,
         };
         let (letters, blobs) = (&mut delivery.letters, &mut delivery.others);
         self.house

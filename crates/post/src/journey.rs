@@ -76,6 +76,8 @@ pub enum Event {
         result: AttemptResult,
         /// The other host's words, or what went wrong.
         said: String,
+        /// What its destination wants of TLS, and what there was; empty if that is not known.
+        tls: String,
     },
     /// It waits for another attempt until then, seconds since 1970.
     Waits {
@@ -189,6 +191,11 @@ impl Event {
         }
     }
 
+    /// True if it says what only the second version of rows has.
+    const fn is_of_second_version(&self) -> bool {
+        matches!(self, Self::Attempted { tls, .. } if !tls.is_empty())
+    }
+
     fn write(&self, writer: Writer) -> Writer {
         match self {
             Self::Arrived(arrival) => arrival.write(writer.number(0)),
@@ -209,11 +216,17 @@ impl Event {
                 recipient,
                 result,
                 said,
+                tls,
             } => {
                 let place = AttemptResult::ALL.iter().position(|one| one == result);
                 let place = u64::try_from(place.unwrap_or_default()).unwrap_or_default();
-                let writer = writer.number(7).number(id.0).number(place);
-                text(text(writer, recipient), said)
+                let kind = if tls.is_empty() { 7 } else { 10 };
+                let writer = writer.number(kind).number(id.0).number(place);
+                let writer = text(text(writer, recipient), said);
+                match tls.is_empty() {
+                    true => writer,
+                    false => text(writer, tls),
+                }
             }
             Self::Waits { id, until } => writer.number(8).number(id.0).signed(*until),
             Self::Handled { id, deed } => text(writer.number(9).number(id.0), deed),
@@ -248,7 +261,7 @@ impl Event {
                 destination: reader.text().map(own)?,
                 recipients: read_texts(reader)?,
             },
-            7 => {
+            kind @ (7 | 10) => {
                 let id = QueueId(reader.number()?);
                 let place: usize = reader.small()?;
                 let result = *AttemptResult::ALL.get(place)?;
@@ -257,6 +270,10 @@ impl Event {
                     recipient: reader.text().map(own)?,
                     result,
                     said: reader.text().map(own)?,
+                    tls: match kind {
+                        10 => reader.text().map(own)?,
+                        _ => String::new(),
+                    },
                 }
             }
             8 => Self::Waits {

@@ -49,6 +49,7 @@
 //!     smtputf8: false,
 //!     ret: None,
 //!     envid: None,
+//!     tls: mail::TlsWish::Usual,
 //! };
 //! let mut letter = post.begin(origin, sender)?;
 //! letter.recipient(Recipient {
@@ -113,6 +114,7 @@ mod news;
 mod octets;
 mod outside;
 mod past;
+mod policies;
 pub mod queue;
 mod quota;
 mod reclaim;
@@ -135,6 +137,7 @@ mod sums;
 mod tables;
 mod tally;
 mod thread;
+mod tls_results;
 mod trace;
 mod undo;
 
@@ -177,6 +180,7 @@ pub use metadata::{Metadata, MetadataQuery};
 pub use news::News;
 pub use outside::Outside;
 pub use past::{Past, PastMessage};
+pub use policies::KeptPolicy;
 pub use quota::{Quota, Recount, Usage};
 pub use reclaim::mention;
 pub use route::Route;
@@ -193,4 +197,5 @@ pub use stats::{Stats, TableStats};
 pub use store::{Reclaimed, SegmentUse, Survey, Use};
 pub use tally::Tallied;
 pub use thread::Threading;
+pub use tls_results::TlsResults;
 pub use undo::{Revert, Reverted};

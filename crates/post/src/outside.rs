@@ -4,7 +4,7 @@ use std::fmt;
 
 use mail::{Instant, Timestamp};
 use store::Boxed;
-use trust::{Answer, Question};
+use trust::{Answer, Proven, Question};
 
 /// The world outside: the server implements it over the real one, tests over a made-up one.
 pub trait Outside: Send + Sync + fmt::Debug {
@@ -22,6 +22,17 @@ pub trait Outside: Send + Sync + fmt::Debug {
     fn ask<'a>(&'a self, question: &'a Question) -> Boxed<'a, Answer> {
         let _nobody = question;
         Box::pin(async { Answer::NoSuchName })
+    }
+
+    /// Finds out the same, and whether DNSSEC proves it. A world that cannot tell proves nothing.
+    fn ask_proven<'a>(&'a self, question: &'a Question) -> Boxed<'a, Proven> {
+        Box::pin(async move {
+            Proven {
+                answer: self.ask(question).await,
+                is_proven: false,
+                name: question.name().to_owned(),
+            }
+        })
     }
 
     /// Runs work that takes milliseconds of a processor (a password's check) on a bounded pool.

@@ -7,7 +7,8 @@
 //!
 //! Not here: who carries letters (`server`), when other hosts are asked and how (`smtp`, `net`).
 //!
-//! RFC 5321 §4.5.4.1 (when it is tried again), §6.1 (what was accepted is not lost).
+//! RFC 5321 §4.5.4.1 (when it is tried again), §6.1 (what was accepted is not lost), RFC 8689 §4.1
+//! (what its sender wants of TLS).
 
 mod admin;
 mod claim;
@@ -32,7 +33,8 @@ pub(crate) use settle::{Note, header_is_ascii, return_path_octets};
 pub use suppressed::Suppressed;
 pub(crate) use suppressed::TABLE as SUPPRESSED;
 
-use mail::{Address, ForwardPath, Host};
+use mail::{Address, ForwardPath, Host, TlsWish};
+use message::Header;
 
 /// Where a path leads, as the queue calls it: a domain in A-labels, or an address literal.
 #[must_use]
@@ -40,5 +42,46 @@ pub fn destination(path: &ForwardPath, own: &Host) -> String {
     match path {
         ForwardPath::Postmaster => own.to_ascii(),
         ForwardPath::Address(Address { host, .. }) => host.to_ascii().to_ascii_lowercase(),
+    }
+}
+
+/// What a letter's sender wants of TLS: what MAIL said, or else what its header says.
+// RFC 8689 §4.1
+pub(crate) const fn tls_wish(said: TlsWish, waives: bool) -> TlsWish {
+    match said {
+        TlsWish::Usual if waives => TlsWish::Waived,
+        said => said,
+    }
+}
+
+/// True if a header has the one field `TLS-Required: No`.
+// RFC 8689 §3
+pub(crate) fn waives_tls(header: &[u8]) -> bool {
+    let fields = Header::parse(header).filter(|field| field.is("TLS-Required"));
+    let values: Vec<bool> = fields
+        .map(|field| field.unfolded().trim_ascii().eq_ignore_ascii_case(b"no"))
+        .collect();
+    values == [true]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_may_waive_tls() {
+        for (header, expected) in [
+            ("Subject: x\r\nTLS-Required: No\r\n\r\n", true),
+            ("tls-required:\r\n no\r\n\r\n", true),
+            ("TLS-Required: Yes\r\n\r\n", false),
+            ("TLS-Required: No\r\nTLS-Required: No\r\n\r\n", false),
+            ("Subject: x\r\n\r\nTLS-Required: No\r\n", false),
+        ] {
+            assert_eq!(waives_tls(header.as_bytes()), expected, "{header}");
+        }
+        let all = [TlsWish::Usual, TlsWish::Required, TlsWish::Waived];
+        let said = all.map(|wish| tls_wish(wish, true));
+        assert_eq!(said, [TlsWish::Waived, TlsWish::Required, TlsWish::Waived]);
+        assert_eq!(all.map(|wish| tls_wish(wish, false)), all);
     }
 }

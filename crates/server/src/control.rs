@@ -26,6 +26,7 @@ mod journey;
 mod queue;
 mod script;
 mod spam;
+mod tls;
 mod transfer;
 mod undo;
 mod watch;
@@ -94,6 +95,9 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
     }
     if method.starts_with("Spam/") {
         return spam::administer(post, method, &arguments).await;
+    }
+    if method.starts_with("Tls/") {
+        return tls::administer(post, method, &arguments).await;
     }
     if method.starts_with("Undo/") {
         return undo::administer(post, method, &arguments).await;

@@ -9,7 +9,7 @@ use std::thread;
 use mail::{Instant, Timestamp};
 use net::{Clock, DnsSettings, Resolver};
 use tokio::runtime::Handle;
-use trust::{Answer, Question};
+use trust::{Answer, Proven, Question};
 
 use crate::names;
 
@@ -99,6 +99,13 @@ impl post::Outside for World {
         question: &'a Question,
     ) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>> {
         Box::pin(names::ask(&self.resolver, question))
+    }
+
+    fn ask_proven<'a>(
+        &'a self,
+        question: &'a Question,
+    ) -> Pin<Box<dyn Future<Output = Proven> + Send + 'a>> {
+        Box::pin(names::ask_proven(&self.resolver, question))
     }
 
     fn run_heavy(&self, work: Work) {

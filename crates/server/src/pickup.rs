@@ -20,7 +20,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mail::{
     Address, BodyType, Enhanced, ForwardPath, Host, Instant, LocalPart, Recipient, Refusal,
-    ReversePath,
+    ReversePath, TlsWish,
 };
 use net::Stop;
 use post::{
@@ -348,6 +348,7 @@ impl Pickup {
                 smtputf8,
                 ret: envelope.returned(),
                 envid: envelope.envid.clone(),
+                tls: TlsWish::Usual,
             },
             origin: origin.map_err(|error| Trouble::Later(error.refusal().text))?,
             recipients,

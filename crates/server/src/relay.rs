@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mail::{Instant, QueueId};
-use net::{ClientConfig, Clock, Stop};
+use mail::{Instant, QueueId, ReversePath, TlsWish};
+use net::{Authorities, ClientConfig, Clock, Stop};
 use post::Post;
 use post::queue::{Entry, Place};
 use tokio::sync::Notify;
@@ -20,14 +20,22 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 mod contact;
+mod guard;
 mod hosts;
 mod pace;
+mod policies;
+mod postman;
+mod reports;
+mod results;
 mod routes;
 mod talk;
 
 use contact::Contact;
 use pace::{Mood, Pace};
-pub use routes::{RelayRoute, RelaySettings, SmartHost};
+use policies::Policies;
+use results::Results;
+use routes::Course;
+pub use routes::{RelayRoute, RelaySettings, RelayTls, SmartHost};
 
 /// Destinations that are in memory; what is due for others waits.
 const DESTINATIONS_MAX: usize = 10_000;
@@ -47,8 +55,12 @@ struct Relay {
     settings: RelaySettings,
     /// What we call ourselves.
     own: String,
-    /// TLS with whoever answers.
-    anybody: Arc<ClientConfig>,
+    /// Whom hosts are trusted by that policies are fetched from; nothing where nobody is.
+    trust: Option<Arc<ClientConfig>>,
+    /// What domains want of TLS.
+    policies: Policies,
+    /// What came of it.
+    results: Results,
     clock: Clock,
     stop: Stop,
     /// A destination may be given more connections.
@@ -90,28 +102,46 @@ pub(crate) fn start(
     clock: Clock,
     stop: Stop,
 ) -> Result<(), net::Error> {
+    let trust = settings.tls.authorities.as_ref();
+    let trust = trust.map(Authorities::trusting).transpose()?;
     let relay = Arc::new(Relay {
+        trust,
+        policies: Policies::default(),
+        results: Results::default(),
         own: post.rules().host.to_ascii(),
         post,
         settings,
-        anybody: net::trusting_anybody()?,
         clock,
         stop,
         grown: Notify::new(),
     });
+    if let Some(from) = relay.settings.tls.reports.clone() {
+        tokio::spawn(reports::run(Arc::clone(&relay), from));
+    }
     tokio::spawn(run(relay));
     Ok(())
 }
 
 impl Relay {
-    /// The host a letter goes through, if it does.
-    fn way(&self, entry: &Entry) -> Option<Arc<SmartHost>> {
+    /// The way a letter takes.
+    fn course(&self, entry: &Entry) -> Course {
         let via = self.settings.via(&entry.reverse_path, &entry.destination);
-        via.cloned()
+        Course {
+            via: via.cloned(),
+            wish: match (entry.tls, &entry.reverse_path) {
+                // RFC 8689 §5: a report is not lost for that.
+                (TlsWish::Required, ReversePath::Null) => TlsWish::Usual,
+                (wish, _) => wish,
+            },
+        }
     }
 }
 
 async fn run(relay: Arc<Relay>) {
+    match relay.post.kept_policies().await {
+        Ok(kept) => relay.policies.fill(kept),
+        Err(error) => tracing::error!(%error, "what domains want of TLS cannot be read"),
+    }
     let (mut stop, mut news) = (relay.stop.clone(), relay.post.queue_news());
     let mut talks: JoinSet<(String, Mood)> = JoinSet::new();
     let mut lines = Lines {
@@ -135,6 +165,7 @@ async fn run(relay: Arc<Relay>) {
     }
     // Each comes to its end behind the letter that it is carrying.
     while talks.join_next().await.is_some() {}
+    relay.write_results().await;
 }
 
 impl Line {
@@ -217,7 +248,7 @@ impl Lines {
                     line.due = false;
                     break;
                 }
-                let Err(letters) = line.contact.give(letters, |entry| relay.way(entry)) else {
+                let Err(letters) = line.contact.give(letters, |entry| relay.course(entry)) else {
                     continue;
                 };
                 line.talking += 1;

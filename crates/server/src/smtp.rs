@@ -6,7 +6,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use mail::{Address, Enhanced, ForwardPath, Host, Refusal};
+use bytes::Bytes;
+use mail::{Address, Enhanced, ForwardPath, Host, Refusal, TlsWish};
 use net::{House, Onlooker, Peer};
 use post::{Elsewhere, Error, Incoming, Origin, Post, Route, Sender, Tls};
 use smtp::{Answer, Ask, Policy, Session, Transaction};
@@ -215,6 +216,10 @@ impl Desk {
             smtputf8: transaction.smtputf8,
             ret: transaction.ret,
             envid: transaction.envid,
+            tls: match transaction.requires_tls {
+                true => TlsWish::Required,
+                false => TlsWish::Usual,
+            },
         };
         let Some(beside) = &mut self.beside else {
             let outcome = self.guest.post.begin(origin, sender);

@@ -73,6 +73,8 @@ pub struct Transaction {
     pub envid: Option<String>,
     /// Who submitted it, as the peer claims (RFC 4954 §5); of worth only from a trusted peer.
     pub submitter: Option<ReversePath>,
+    /// True if it may go to nobody who is not known for sure (RFC 8689).
+    pub requires_tls: bool,
     /// Where it comes from, for the trace field.
     pub origin: Origin,
 }

@@ -11,7 +11,7 @@
 //! of bodies that the server cannot take: those are refused.
 //!
 //! RFC 5321 §3.1, §4.2, §4.5.3.2; RFC 1870, 1985, 2033, 2645, 2920, 3030, 3207, 3461, 4954, 6152,
-//! 6531.
+//! 6531, 8689.
 
 mod login;
 mod offers;
@@ -43,6 +43,8 @@ pub struct Wishes {
     pub service: Service,
     /// Whether to begin TLS; where there is TLS from the start it is not begun again.
     pub tls: Tls,
+    /// True if the server has to pass on that TLS is wanted on all of a letter's way (RFC 8689).
+    pub requiretls: bool,
     /// Whom to log in as.
     pub login: Option<Login>,
     /// How.
@@ -101,6 +103,7 @@ impl Wishes {
             host: host.into(),
             service: Service::Relay,
             tls: Tls::IfOffered,
+            requiretls: false,
             login: None,
             proof: Proof::Password,
             nonce: String::new(),
@@ -166,6 +169,8 @@ pub struct Fates {
     pub each: Vec<Fate>,
     /// True if the server was told what is to be reported, and sees to it (RFC 3461 §5.2.1).
     pub passes_reports: bool,
+    /// What TLS agreed on; `None` if it went in the clear.
+    pub security: Option<Security>,
 }
 
 /// What the caller answers.
@@ -220,6 +225,9 @@ pub enum Failure {
     /// TLS was wished and is not offered.
     #[error("TLS is not offered")]
     NoTls,
+    /// REQUIRETLS was wished and is not offered.
+    #[error("REQUIRETLS is not offered")]
+    NoRequireTls,
     /// No way to log in that we may use is offered.
     #[error("no way to log in is offered")]
     NoLogin,
@@ -325,6 +333,7 @@ impl Client {
             let fates = Fates {
                 each: transfer.fates(),
                 passes_reports: self.offers.dsn,
+                security: self.security.clone(),
             };
             self.asks.push_back(Ask::Fates(fates));
         }
@@ -395,7 +404,11 @@ impl Client {
 
     /// The server has said what it offers: TLS, then login, then letters.
     fn prepare(&mut self) {
-        if self.security.is_some() || self.wishes.tls == Tls::Never {
+        let has_tls = self.security.is_some();
+        if has_tls && self.wishes.requiretls && !self.offers.requiretls {
+            // RFC 8689 §4.2.1
+            self.fail(Failure::NoRequireTls);
+        } else if has_tls || self.wishes.tls == Tls::Never {
             self.log_in();
         } else if self.offers.starttls {
             self.send(&Command::StartTls);
@@ -430,6 +443,7 @@ impl Client {
             let fates = Fates {
                 each: transfer.fates(),
                 passes_reports: self.offers.dsn,
+                security: self.security.clone(),
             };
             self.asks.push_back(Ask::Fates(fates));
         }

@@ -1,6 +1,6 @@
 //! Parameters of MAIL and RCPT: `KEYWORD[=value]`, each at most once.
 //!
-//! RFC 5321 §4.1.2; RFC 1870, 3030, 3461, 4954, 6152, 6531.
+//! RFC 5321 §4.1.2; RFC 1870, 3030, 3461, 4954, 6152, 6531, 8689.
 
 use std::fmt;
 
@@ -28,6 +28,8 @@ pub struct MailParameters {
     pub envid: Option<String>,
     /// AUTH: who submitted it; `AUTH=<>` says that nobody knows.
     pub submitter: Option<ReversePath>,
+    /// REQUIRETLS.
+    pub requires_tls: bool,
 }
 
 impl MailParameters {
@@ -49,6 +51,12 @@ impl MailParameters {
                 Ok(())
             }
             ("SMTPUTF8", _) => Err(Error::BadParameter("SMTPUTF8")),
+            // RFC 8689 §2
+            ("REQUIRETLS", None) if !self.requires_tls => {
+                self.requires_tls = true;
+                Ok(())
+            }
+            ("REQUIRETLS", _) => Err(Error::BadParameter("REQUIRETLS")),
             ("RET", value) => fill(&mut self.ret, "RET", value.and_then(ret)),
             ("ENVID", value) => fill(&mut self.envid, "ENVID", value.and_then(envid)),
             ("AUTH", value) => fill(&mut self.submitter, "AUTH", value.and_then(submitter)),
@@ -80,11 +88,15 @@ impl fmt::Display for MailParameters {
             write!(f, " ENVID={}", Xtext(envid))?;
         }
         match &self.submitter {
-            None => Ok(()),
-            Some(ReversePath::Null) => f.write_str(" AUTH=<>"),
+            None => {}
+            Some(ReversePath::Null) => f.write_str(" AUTH=<>")?,
             Some(ReversePath::Address(address)) => {
-                write!(f, " AUTH={}", Xtext(&address.to_string()))
+                write!(f, " AUTH={}", Xtext(&address.to_string()))?;
             }
+        }
+        match self.requires_tls {
+            true => f.write_str(" REQUIRETLS"),
+            false => Ok(()),
         }
     }
 }

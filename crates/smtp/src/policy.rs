@@ -43,6 +43,8 @@ pub struct Policy {
     pub binarymime: bool,
     /// Offers DSN.
     pub dsn: bool,
+    /// Offers REQUIRETLS where there is TLS (RFC 8689).
+    pub requiretls: bool,
     /// Puts VRFY to the house; otherwise it is answered 252.
     pub verify: bool,
     /// ETRN commands that one connection may put to the house; 0: ETRN is not offered (RFC 1985).
@@ -87,6 +89,7 @@ impl Policy {
             smtputf8: true,
             binarymime: false,
             dsn: true,
+            requiretls: true,
             verify: false,
             etrn_max: 0,
             message_octets_max: 50 * 1024 * 1024,

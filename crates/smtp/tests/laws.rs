@@ -296,15 +296,19 @@ fn parameters() -> impl Strategy<Value = MailParameters> {
         proptest::option::of(rets),
         proptest::option::of("[ -~]{1,30}"),
         proptest::option::of(paths()),
+        any::<bool>(),
     )
-        .prop_map(|(size, body, ret, envid, submitter)| MailParameters {
-            size,
-            body,
-            smtputf8: true,
-            ret,
-            envid,
-            submitter,
-        })
+        .prop_map(
+            |(size, body, ret, envid, submitter, requires_tls)| MailParameters {
+                size,
+                body,
+                smtputf8: true,
+                ret,
+                envid,
+                submitter,
+                requires_tls,
+            },
+        )
 }
 
 fn notifies() -> impl Strategy<Value = Notify> {

@@ -157,6 +157,7 @@ fn letter(recipients: &[&str]) -> Letter {
             smtputf8: false,
             ret: None,
             envid: Some("j=1".to_owned()),
+            tls: mail::TlsWish::Usual,
         },
         size: Some(20),
     }

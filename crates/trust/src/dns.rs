@@ -127,6 +127,17 @@ pub enum Answer {
     Failed,
 }
 
+/// An answer, and whether it is proven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proven {
+    /// The answer.
+    pub answer: Answer,
+    /// True if DNSSEC proves it; also that there is nothing.
+    pub is_proven: bool,
+    /// The name whose records these are: another than was asked about where that is an alias.
+    pub name: String,
+}
+
 impl Answer {
     /// The addresses in it.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {

@@ -46,5 +46,5 @@ mod tags;
 pub mod tlsrpt;
 
 pub use canonical::{BodyForm, BodyHash, Canonicalization};
-pub use dns::{Answer, Answers, Check, Kind, Question, Record};
+pub use dns::{Answer, Answers, Check, Kind, Proven, Question, Record};
 pub use letter::{Error, HEADER_OCTETS_MAX, Letter, Reader};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mail::{Host, Network};
-use net::DnsSettings;
+use net::{DnsSettings, TrustAd};
 use post::{DmarcMeasure, DomainKey, Keyring, TrustRules};
 use toml::Value as TomlValue;
 use trust::dkim::SigningKey;
@@ -42,6 +42,11 @@ impl Config {
         DnsSettings {
             servers,
             timeout: Duration::from_secs(self.number(&setting::DNS_TIMEOUT)),
+            trust_ad: match self.word(&setting::DNS_TRUST_AD).as_str() {
+                "always" => TrustAd::Always,
+                "never" => TrustAd::Never,
+                _ => TrustAd::Local,
+            },
         }
     }
 

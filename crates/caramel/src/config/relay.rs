@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use mail::{Host, Network};
+use mail::{Address, Host, Network};
+use net::Authorities;
 use post::Elsewhere;
 use post::queue::QueueRules;
-use server::{Encrypted, RelayRoute, RelaySettings, SmartHost};
+use server::{Encrypted, RelayRoute, RelaySettings, RelayTls, SmartHost};
 use wire::sasl::Secret;
 
 use super::setting::{self, Setting};
@@ -123,7 +124,44 @@ impl Config {
             connections_max: count(&setting::RELAY_CONNECTIONS),
             connections_per_destination_max: count(&setting::RELAY_CONNECTIONS_EACH),
             linger: Duration::from_secs(self.number(&setting::RELAY_LINGER)),
+            tls: self.relay_tls()?,
             ..RelaySettings::default()
+        })
+    }
+
+    /// In whose name other domains are told what came of TLS with their hosts.
+    pub(crate) fn tls_reports(&self) -> Option<Address> {
+        match self.value(&setting::RELAY_TLS_REPORTS)?.meaning {
+            Meaning::Mail(address) => Some(address),
+            _ => None,
+        }
+    }
+
+    /// What is asked of other hosts' TLS.
+    fn relay_tls(&self) -> Result<RelayTls, Complaint> {
+        let path = self.value(&setting::RELAY_AUTHORITIES);
+        let path = path.and_then(|value| match value.meaning {
+            Meaning::Path(path) => Some(path),
+            _ => None,
+        });
+        let authorities = match (Authorities::open(path.as_deref()), path) {
+            (Ok(authorities), _) => Some(authorities),
+            (Err(error), Some(_)) => {
+                let error = Err(error).context("reading the authorities of other hosts");
+                return error.map_err(Complaint::from);
+            }
+            // Mail goes on as it did: what cannot be verified is not.
+            (Err(error), None) => {
+                tracing::warn!(%error, "other hosts' certificates cannot be verified: no MTA-STS");
+                None
+            }
+        };
+        Ok(RelayTls {
+            authorities,
+            mta_sts: self.is_on(&setting::RELAY_MTA_STS),
+            policy_port: u16::try_from(self.number(&setting::RELAY_POLICY_PORT)).unwrap_or(443),
+            dane: self.is_on(&setting::RELAY_DANE),
+            reports: self.tls_reports(),
         })
     }
 
@@ -204,12 +242,20 @@ pub(super) fn check(written: &mut Written, routes: &[Table]) {
     for table in routes {
         check_way(written, &OF_ROUTE, table);
     }
-    if let Some(value) = find(written, &setting::RELAY_PORT)
-        && value
-            .number()
-            .is_some_and(|port| u16::try_from(port).is_err())
+    for setting in [&setting::RELAY_PORT, &setting::RELAY_POLICY_PORT] {
+        let is_none = |port: u64| u16::try_from(port).is_err();
+        let value = find(written, setting);
+        if let Some(value) = value.filter(|value| value.number().is_some_and(is_none)) {
+            let hint = format!("{} = {}", setting.key, setting.default);
+            written.flaw(value.span, "this is not a port".to_owned(), hint);
+        }
+    }
+    if let Some(value) = find(written, &setting::RELAY_AUTHORITIES)
+        && let Meaning::Path(path) = &value.meaning
+        && let Err(error) = std::fs::File::open(path)
     {
-        written.flaw(value.span, "this is not a port".to_owned(), "port = 25");
+        let what = format!("{} cannot be opened", value.shown);
+        written.flaw(value.span.clone(), what, error.to_string());
     }
 }
 

@@ -257,6 +257,11 @@ settings! {
          its network is best: what it says is believed.";
     DNS_TIMEOUT = ["dns"] "timeout": Kind::Span, "\"5s\"", "\"5s\"",
         "How long one question may take before it counts as unanswered.";
+    DNS_TRUST_AD = ["dns"] "trust_ad": Kind::Word(&["local", "always", "never"]), "\"local\"",
+        "\"always\"",
+        "Whose word is taken that DNSSEC proves an answer (the AD bit): that of servers on this \
+         machine, of all, or of none. Such a server has to validate, and the way to it has to be \
+         safe. Without a proof there is no DANE.";
     CHECK = ["trust"] "check": Kind::Switch, "true", "false",
         "Whether letters from outside are checked: those that come by `smtp` listeners from \
          networks that neither `unchecked` nor `[relay] trusted` names. What was found stands \
@@ -412,6 +417,23 @@ settings! {
     RELAY_LINGER = ["relay"] "linger": Kind::Span, "\"2s\"", "\"10s\"",
         "How long a connection to another host is kept when no letter waits for it: the next goes \
          over it at once. While more than half of `connections` are in use, none is kept.";
+    RELAY_MTA_STS = ["relay"] "mta_sts": Kind::Switch, "true", "false",
+        "Whether policies of other domains about TLS (MTA-STS) are fetched and gone by: where one \
+         says `enforce`, mail goes to hosts that it names and whose certificates are good for \
+         their names, or waits.";
+    RELAY_DANE = ["relay"] "dane": Kind::Switch, "true", "false",
+        "Whether certificates that DNS names (DANE) have to be shown, where DNSSEC proves what it \
+         says (`[dns] trust_ad`).";
+    RELAY_AUTHORITIES = ["relay"] "authorities": Kind::Path, "", "\"/etc/caramel/everybody.pem\"",
+        "Authorities, in PEM, that certificates of other domains' hosts, and of the hosts that \
+         have their policies, are checked with. Without it, those that the system trusts.";
+    RELAY_TLS_REPORTS = ["relay"] "tls_reports": Kind::Mail, "", "\"tls-reports@example.org\"",
+        "In whose name other domains are told each day what came of TLS with their hosts, where \
+         they want to hear of it (TLSRPT). A `[[dkim]]` key of its domain has to be there, or such \
+         reports are thrown away. Without it nothing is counted, and none are sent.";
+    RELAY_POLICY_PORT = ["relay"] "policy_port": Kind::Count, "443", "8443",
+        "The port that policies are fetched at, and reports handed over; another than 443 is for \
+         tests.";
     ROUTE_SENDER = ["relay.route"] "sender": Kind::Host, "", "\"example.org\"",
         "The domain of the senders whose mail goes this way. Without it, any.";
     ROUTE_RECIPIENT = ["relay.route"] "recipient": Kind::Host, "", "\"example.net\"",

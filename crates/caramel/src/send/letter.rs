@@ -67,6 +67,7 @@ pub(super) fn envelope(
         smtputf8: false,
         ret: account.ret,
         envid: None,
+        tls: mail::TlsWish::Usual,
     })
 }
 

@@ -3,7 +3,8 @@
 sink.py ADDRESS PORT FOLDER [CERTIFICATE KEY]: prints the port it got, and a line for each letter it takes. What
 it takes is in FOLDER/taken, a line of JSON for each, on the disk before the answer. Local parts: `never` is refused for good, `later` for now,
 the first time only, `always-later` each time; of a letter for `lost` the last answer is never said, once; `slow`
-is answered after a second, and after a letter for `hasty` the connection ends with the answer. With a file `busy` in FOLDER nobody gets past the greeting.
+is answered after a second, and after a letter for `hasty` the connection ends with the answer. With a file `busy` in FOLDER nobody gets past the greeting,
+with `dsn` DSN is offered, and with `requiretls` under TLS REQUIRETLS.
 """
 
 import json
@@ -54,6 +55,8 @@ class Talk(socketserver.StreamRequestHandler):
                     offers.append("STARTTLS")
                 if os.path.exists(os.path.join(FOLDER, "dsn")):
                     offers.append("DSN")
+                if self.tls and os.path.exists(os.path.join(FOLDER, "requiretls")):
+                    offers.append("REQUIRETLS")
                 for offer in offers[:-1]:
                     self.say("250-" + offer)
                 self.say("250 " + offers[-1])

@@ -11,7 +11,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mail::{AccountId, Address, BodyType, ForwardPath, JourneyId, Notify, Recipient, ReversePath};
+use mail::{
+    AccountId, Address, BodyType, ForwardPath, JourneyId, Notify, Recipient, ReversePath, TlsWish,
+};
 use sieve::{Notice, Reply};
 use store::Hint;
 
@@ -210,6 +212,7 @@ impl Post {
             smtputf8: foreign || !header_is_ascii(&made.octets),
             ret: None,
             envid: None,
+            tls: TlsWish::Usual,
             destination: destination(&path, &self.rules().host),
             due: Some(now.seconds),
             attempts: 0,

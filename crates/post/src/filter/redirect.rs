@@ -317,6 +317,7 @@ impl Post {
             smtputf8: foreign || arrived.sender.smtputf8 && !queue::header_is_ascii(front),
             ret: onward.ret,
             envid: onward.envid.clone(),
+            tls: queue::tls_wish(arrived.sender.tls, queue::waives_tls(front)),
             destination: destination(path, &self.rules().host),
             due: Some(now.seconds),
             attempts: 0,

@@ -174,7 +174,13 @@ impl Incoming {
         for (to, octets) in notes {
             let to = ForwardPath::Address(to);
             let kind = LetterKind::Failure;
-            let note = Note { to, octets, kind };
+            let tls = self.sender.tls;
+            let note = Note {
+                to,
+                octets,
+                kind,
+                tls,
+            };
             let (letters, blobs) = (&mut delivery.letters, &mut delivery.others);
             let queue = &mut delivery.queue;
             self.house.address(&note, now, letters, blobs, queue);

@@ -26,6 +26,8 @@ pub(super) struct Aside {
     skip: u64,
     /// True if its header is ASCII.
     is_ascii: bool,
+    /// True if its header says that it has to arrive, with TLS or without.
+    waives_tls: bool,
 }
 
 impl Aside {
@@ -40,6 +42,7 @@ impl Aside {
             },
             skip: queue::return_path_octets(header),
             is_ascii: header.is_ascii(),
+            waives_tls: queue::waives_tls(header),
         }
     }
 }
@@ -176,6 +179,7 @@ impl Incoming {
             smtputf8: self.sender.smtputf8 && !self.aside.is_ascii,
             ret: self.sender.ret,
             envid: self.sender.envid.clone(),
+            tls: queue::tls_wish(self.sender.tls, self.aside.waives_tls),
             destination: String::new(),
             due: Some(now.seconds),
             attempts: 0,

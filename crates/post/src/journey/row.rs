@@ -14,8 +14,10 @@ pub(crate) const TABLE: Table = Table(16);
 pub(crate) const QUEUE_TABLE: Table = Table(45);
 
 const VERSION: u8 = 1;
+/// A row with an attempt that says what there was of TLS.
+const VERSION_TLS: u8 = 2;
 /// Versions of rows that are read.
-pub(crate) const VERSIONS: &[u8] = &[VERSION];
+pub(crate) const VERSIONS: &[u8] = &[VERSION, VERSION_TLS];
 
 /// A letter of the queue, at a version of it.
 pub(crate) type Queued = (QueueId, Version);
@@ -23,7 +25,11 @@ pub(crate) type Queued = (QueueId, Version);
 /// A row: of the queue where it names a letter there.
 pub(crate) fn put_row(step: &JourneyStep, queued: Option<Queued>) -> Write {
     let count = u64::try_from(step.events.len()).unwrap_or_default();
-    let mut writer = Writer::version(VERSION).number(count);
+    let version = match step.events.iter().any(Event::is_of_second_version) {
+        true => VERSION_TLS,
+        false => VERSION,
+    };
+    let mut writer = Writer::version(version).number(count);
     for event in &step.events {
         writer = event.write(writer);
     }
@@ -66,7 +72,7 @@ pub(crate) fn read_row(key: &[u8], value: &[u8]) -> Option<JourneyStep> {
     if !matches!(rest.len(), 0 | 16) {
         return None;
     }
-    let mut reader = Reader::version(value, VERSION)?;
+    let (mut reader, _) = Reader::either(value, VERSIONS)?;
     let count = reader.number()?;
     let mut events = Vec::new();
     for _ in 0..count {
@@ -151,8 +157,21 @@ mod tests {
             recipient: "b@example.net".into(),
             result,
             said: "451 4.7.1 later".into(),
+            tls: String::new(),
         });
-        for step in [all, step(attempts.to_vec()), step(Vec::new())] {
+        let sealed = attempts.clone().map(|mut attempt| {
+            if let Event::Attempted { tls, .. } = &mut attempt {
+                "no policy; TLS1.3".clone_into(tls);
+            }
+            attempt
+        });
+        let versions = [attempts.to_vec(), sealed.to_vec()].map(|events| {
+            let (_, _, value) = row(&step(events), None);
+            value[0]
+        });
+        assert_eq!(versions, [VERSION, VERSION_TLS]);
+        let all = [all, step(attempts.to_vec()), step(sealed.to_vec())];
+        for step in all.into_iter().chain([step(Vec::new())]) {
             for id in [None, Some((id, Version(9)))] {
                 let (table, key, value) = row(&step, id);
                 assert_eq!(table, if id.is_some() { QUEUE_TABLE } else { TABLE });

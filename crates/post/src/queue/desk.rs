@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use mail::QueueId;
 use store::{Partition, Store, Version, Write, Writes};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::entry::{COUNTS, Counts, Entry, Place};
 use super::fronts::{Fronts, Look};
@@ -31,6 +31,8 @@ const URGED_MAX: usize = 10_000;
 pub(crate) struct Queue {
     desk: Mutex<Desk>,
     loading: tokio::sync::Mutex<()>,
+    /// Reports about TLS are wanted now.
+    reports: Notify,
     /// Counts up whenever a letter got a place in the order.
     news: watch::Sender<u64>,
 }
@@ -76,8 +78,8 @@ pub(crate) struct Change {
     pub(crate) told: Vec<(QueueId, JourneyStep)>,
     /// Keys of what is told no more.
     pub(crate) untold: Vec<Bytes>,
-    /// Rows beside the letters: what is remembered of strangers.
-    pub(crate) marked: Vec<Write>,
+    /// Rows that stand beside the queue: what is known of other domains, and of strangers.
+    pub(crate) beside: Vec<Write>,
 }
 
 impl Change {
@@ -93,7 +95,7 @@ impl Change {
         self.forgotten.extend(other.forgotten);
         self.told.extend(other.told);
         self.untold.extend(other.untold);
-        self.marked.extend(other.marked);
+        self.beside.extend(other.beside);
         self
     }
 
@@ -105,7 +107,7 @@ impl Change {
             && self.handed.is_empty()
             && self.forgotten.is_empty()
             && self.untold.is_empty()
-            && self.marked.is_empty()
+            && self.beside.is_empty()
     }
 }
 
@@ -138,6 +140,7 @@ impl Default for Queue {
         Self {
             desk: Mutex::default(),
             loading: tokio::sync::Mutex::default(),
+            reports: Notify::new(),
             news: watch::Sender::new(0),
         }
     }
@@ -243,6 +246,16 @@ impl Queue {
         self.news.send_modify(|count| *count += 1);
     }
 
+    /// Says that reports about TLS are wanted now.
+    pub(crate) fn urge_reports(&self) {
+        self.reports.notify_one();
+    }
+
+    /// Waits until they are.
+    pub(crate) async fn reports_urged(&self) {
+        self.reports.notified().await;
+    }
+
     /// The destinations that are to be tried at once, told once.
     pub(crate) fn take_urged(&self) -> BTreeSet<String> {
         std::mem::take(&mut self.desk().urged)
@@ -323,7 +336,7 @@ impl Desk {
         }
         let untold = change.untold.iter().cloned();
         writes.extend(untold.map(|key| delete_row(true, key)));
-        writes.extend(change.marked.iter().cloned());
+        writes.extend(change.beside.iter().cloned());
         writes.push(known.counts.put());
         let part = Writes {
             partition: Partition::QUEUE,

@@ -5,13 +5,15 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use mail::{
     Address, BlobId, BlobRange, BodyType, Enhanced, Envelope, ForwardPath, JourneyId, Notify,
-    QueueId, Recipient, ReplyCode, Ret, ReversePath, Timestamp,
+    QueueId, Recipient, ReplyCode, Ret, ReversePath, Timestamp, TlsWish,
 };
 use store::{Hint, Table, Write};
 
 use crate::greylist;
 use crate::journey::QUEUE_TABLE;
 use crate::octets::{Reader, Writer};
+use crate::policies::POLICIES;
+use crate::tls_results::TLS_RESULTS;
 
 /// What the queue counts: one row.
 pub(crate) const COUNTS: Table = Table(40);
@@ -25,24 +27,28 @@ pub(crate) const DESTINATIONS: Table = Table(43);
 pub(crate) const HANDED: Table = Table(44);
 
 /// All tables of the queue.
-pub(crate) const ALL: [Table; 8] = [
+pub(crate) const ALL: [Table; 10] = [
     COUNTS,
     LETTERS,
     DUE,
     DESTINATIONS,
     HANDED,
     QUEUE_TABLE,
+    POLICIES,
+    TLS_RESULTS,
     greylist::TABLE,
     super::suppressed::TABLE,
 ];
 
 const VERSION: u8 = 1;
-/// [`Entry`] as it is written where something travels before its octets.
-const VERSION_FRONTED: u8 = 2;
-/// Versions of rows that are read.
+/// A letter whose sender wants something of TLS.
+const VERSION_TLS: u8 = 2;
+/// The same, with what travels before the letter's octets.
+const VERSION_FRONTED: u8 = 3;
+/// Versions of rows that are read, where there is no more to say.
 pub(crate) const VERSIONS: &[u8] = &[VERSION];
 /// Versions of [`Entry`] that are read.
-pub(crate) const LETTER_VERSIONS: [u8; 2] = [VERSION, VERSION_FRONTED];
+pub(crate) const LETTER_VERSIONS: &[u8] = &[VERSION, VERSION_TLS, VERSION_FRONTED];
 
 /// What somebody said about a recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +96,8 @@ pub struct Entry {
     pub ret: Option<Ret>,
     /// The sender's name for the envelope.
     pub envid: Option<String>,
+    /// What the sender wants of TLS.
+    pub tls: TlsWish,
     /// The domain of its recipients in A-labels, or an address literal.
     pub destination: String,
     /// When it is to be tried next, in seconds since 1970; `None` while it is held.
@@ -151,6 +159,7 @@ impl Entry {
             smtputf8: self.smtputf8,
             ret: self.ret,
             envid: self.envid.clone(),
+            tls: self.tls,
         }
     }
 
@@ -209,9 +218,10 @@ impl Entry {
     }
 
     fn value(&self) -> Bytes {
-        let version = match self.front.is_empty() {
-            true => VERSION,
-            false => VERSION_FRONTED,
+        let version = match (self.front.is_empty(), self.tls) {
+            (false, _) => VERSION_FRONTED,
+            (true, TlsWish::Usual) => VERSION,
+            (true, TlsWish::Required | TlsWish::Waived) => VERSION_TLS,
         };
         let mut writer = Writer::version(version)
             .fixed(&self.blob.0)
@@ -238,14 +248,20 @@ impl Entry {
         for waiting in &self.recipients {
             writer = waiting.write(writer);
         }
-        match self.front.is_empty() {
-            true => writer.finish(),
-            false => writer.octets(&self.front).finish(),
+        let wish = match self.tls {
+            TlsWish::Usual => 0,
+            TlsWish::Required => 1,
+            TlsWish::Waived => 2,
+        };
+        match version {
+            VERSION => writer.finish(),
+            VERSION_TLS => writer.number(wish).finish(),
+            _ => writer.number(wish).octets(&self.front).finish(),
         }
     }
 
     pub(crate) fn read(value: &[u8]) -> Option<Self> {
-        let (mut reader, version) = Reader::either(value, &LETTER_VERSIONS)?;
+        let (mut reader, version) = Reader::either(value, LETTER_VERSIONS)?;
         let (blob, hint) = (BlobId(reader.fixed()?), Hint(reader.fixed()?));
         let mut entry = Self {
             blob,
@@ -267,6 +283,7 @@ impl Entry {
                 _ => return None,
             },
             envid: read_optional(&mut reader)?,
+            tls: TlsWish::Usual,
             destination: reader.text()?.to_owned(),
             due: {
                 let waits = reader.number()? != 0;
@@ -281,6 +298,14 @@ impl Entry {
         for _ in 0..reader.number()? {
             entry.recipients.push(Waiting::read(&mut reader)?);
         }
+        if version != VERSION {
+            entry.tls = match (reader.number()?, version) {
+                (0, VERSION_FRONTED) => TlsWish::Usual,
+                (1, _) => TlsWish::Required,
+                (2, _) => TlsWish::Waived,
+                _ => return None,
+            };
+        }
         if version == VERSION_FRONTED {
             entry.front = Bytes::copy_from_slice(reader.octets()?);
         }
@@ -290,7 +315,7 @@ impl Entry {
 
     /// Which body a row mentions, its octets, and where it may be, without reading all of the row.
     pub(crate) fn body(value: &[u8]) -> Option<(BlobId, u64, Hint)> {
-        let (mut reader, _) = Reader::either(value, &LETTER_VERSIONS)?;
+        let (mut reader, _) = Reader::either(value, LETTER_VERSIONS)?;
         let (blob, hint) = (BlobId(reader.fixed()?), Hint(reader.fixed()?));
         Some((blob, reader.number()?, hint))
     }
@@ -507,6 +532,7 @@ mod tests {
             smtputf8: true,
             ret: Some(Ret::Headers),
             envid: Some("QQ 314".into()),
+            tls: TlsWish::Usual,
             destination: "example.net".into(),
             due: Some(1_700_000_300),
             attempts: 3,
@@ -530,11 +556,14 @@ mod tests {
             due: None,
             ..entry()
         };
-        let sealed = Entry {
+        let wishes = [TlsWish::Usual, TlsWish::Required, TlsWish::Waived];
+        let wishing = wishes.map(|tls| Entry { tls, ..entry() });
+        let sealed = wishes.map(|tls| Entry {
+            tls,
             front: "ARC-Seal: i=1\r\n".into(),
             ..entry()
-        };
-        for entry in [full, bare, sealed] {
+        });
+        for entry in [full, bare].into_iter().chain(wishing).chain(sealed) {
             let writes = entry.put(QueueId(5));
             let Some(Write::PutBeside { key, value, .. }) = writes.first() else {
                 panic!("no row about a letter");

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use mail::{
     BlobRange, BodyType, Enhanced, ForwardPath, Notify, QueueId, Recipient, Ret, ReversePath,
-    Timestamp,
+    Timestamp, TlsWish,
 };
 use message::{Action, Builder};
 use store::Hint;
@@ -41,6 +41,8 @@ pub struct Attempt {
     pub fates: Vec<Fate>,
     /// True if the other end has taken over what is to be reported (RFC 3461 §5.2.1).
     pub passes_reports: bool,
+    /// What its destination wants of TLS, and what there was, in words; empty if that is not known.
+    pub tls: String,
 }
 
 /// What was said of a recipient.
@@ -61,6 +63,7 @@ impl Attempt {
         Self {
             fates: vec![fate.clone(); entry.recipients.len()],
             passes_reports: false,
+            tls: String::new(),
         }
     }
 }
@@ -84,6 +87,8 @@ pub(crate) struct Note {
     pub(crate) to: ForwardPath,
     pub(crate) octets: Vec<u8>,
     pub(crate) kind: LetterKind,
+    /// What is wanted of TLS on its way.
+    pub(crate) tls: TlsWish,
 }
 
 impl Post {
@@ -143,6 +148,7 @@ impl Post {
                 recipient: to.to_string(),
                 result,
                 said: said_so,
+                tls: attempt.tls.clone(),
             });
             match fate {
                 Fate::Taken(said) => {
@@ -244,7 +250,8 @@ impl Post {
         };
         let octets = self.returned(entry, action == Action::Failed).await;
         let whole = u64::try_from(octets.len()).is_ok_and(|len| len == entry.range().len);
-        let returned = match whole && action == Action::Failed && entry.ret != Some(Ret::Headers) {
+        let is_short = entry.ret == Some(Ret::Headers) || entry.tls == TlsWish::Required;
+        let returned = match whole && action == Action::Failed && !is_short {
             true => Returned::Whole(&octets),
             false => Returned::Header(&octets),
         };
@@ -256,6 +263,8 @@ impl Post {
                 Action::Failed => LetterKind::Failure,
                 _ => LetterKind::Success,
             },
+            // RFC 8689 §5
+            tls: entry.tls,
         })
     }
 
@@ -265,6 +274,8 @@ impl Post {
         // RFC 3461 §4.3
         let whole = match entry.ret {
             _ if !failed => 0,
+            // RFC 8689 §5
+            _ if entry.tls == TlsWish::Required => 0,
             Some(Ret::Full) => WHOLE_OCTETS_MAX,
             Some(Ret::Headers) => 0,
             None => UNASKED_OCTETS_MAX,
@@ -318,6 +329,7 @@ impl Post {
             to: ForwardPath::Postmaster,
             octets: builder.build(),
             kind: LetterKind::Failure,
+            tls: entry.tls,
         }
     }
 
@@ -340,7 +352,7 @@ impl Post {
                 let failed = outlook.failed.iter().filter_map(|one| {
                     suppressed::row(&one.recipient.forward_path, one.said.as_ref()?, now)
                 });
-                change.marked.extend(failed);
+                change.beside.extend(failed);
             }
             match &outlook.after {
                 Some(after) => {
@@ -442,6 +454,7 @@ impl Post {
             smtputf8: !header_is_ascii(&note.octets),
             ret: None,
             envid: None,
+            tls: note.tls,
             destination: destination(path, &self.rules().host),
             due: Some(now.seconds),
             attempts: 0,

@@ -181,7 +181,7 @@ impl Post {
                 key: key.clone(),
             };
             let change = Change {
-                marked: keys.iter().map(delete).collect(),
+                beside: keys.iter().map(delete).collect(),
                 ..Change::default()
             };
             self.change_with_queue(&[], &[], &change, |_, _| Ok(()))

@@ -314,6 +314,7 @@ async fn each_recipient_has_its_own_fate() {
             Fate::Failed(said(550, "No such user")),
         ],
         passes_reports: false,
+        tls: "no policy; TLS1.3".into(),
     };
     let commits = world.store.done().len();
     world

@@ -385,6 +385,7 @@ pub(crate) fn sender(path: &str) -> Sender {
         smtputf8: false,
         ret: None,
         envid: None,
+        tls: mail::TlsWish::Usual,
     }
 }
 

@@ -114,11 +114,13 @@ fn event(event: &Event) -> Value {
             recipient,
             result,
             said,
+            tls,
         } => json!({
             "event": result.name(),
             "id": id.to_string(),
             "to": recipient,
             "said": said,
+            "tls": tls,
         }),
         Event::Waits { id, until } => {
             json!({ "event": "waits", "id": id.to_string(), "until": until })

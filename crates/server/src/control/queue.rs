@@ -2,7 +2,7 @@
 //!
 //! Not here: what a letter's life is (`post::queue`).
 
-use mail::QueueId;
+use mail::{QueueId, TlsWish};
 use post::Post;
 use post::queue::{Entry, QueueDeed, Said, Waiting};
 use serde_json::{Value, json};
@@ -109,7 +109,7 @@ fn letter(id: QueueId, entry: &Entry, attempting: bool) -> Value {
         (false, Some(_)) => "due",
         (false, None) => "held",
     };
-    json!({
+    let mut told = json!({
         "id": id.to_string(),
         "journey": entry.journey.to_string(),
         "state": state,
@@ -121,7 +121,16 @@ fn letter(id: QueueId, entry: &Entry, attempting: bool) -> Value {
         "warned": entry.warned,
         "size": entry.travelling_octets(),
         "recipients": entry.recipients.iter().map(recipient).collect::<Vec<_>>(),
-    })
+    });
+    let wish = match entry.tls {
+        TlsWish::Usual => return told,
+        TlsWish::Required => "required",
+        TlsWish::Waived => "waived",
+    };
+    if let Some(told) = told.as_object_mut() {
+        told.insert("tls".to_owned(), json!(wish));
+    }
+    told
 }
 
 fn recipient(waiting: &Waiting) -> Value {

@@ -232,6 +232,9 @@ fn failed(source: &Source, failure: &Failure) -> Trouble {
             let what = "offers no way to log in that may be used here";
             Trouble::unable(source, what, "ask its owner for PLAIN within TLS, or SCRAM")
         }
+        Failure::NoRequireTls => {
+            Trouble::unable(source, "does not know REQUIRETLS", "is it the right host?")
+        }
         Failure::NotOffered(verb) => {
             let what = format!("does not know {}", verb.name());
             Trouble::unable(source, &what, "is it the right host, port and protocol?")

@@ -5,14 +5,14 @@
 //! Not here: which letters (`relay`), and what is said (`talk`).
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use post::queue::{Claimed, Entry};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::routes::{SmartHost, same};
+use super::routes::{Course, same};
 
 /// What the conversations of one destination share.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ pub(super) struct Contact {
 
 #[derive(Debug)]
 struct Waiting {
-    way: Option<Arc<SmartHost>>,
+    course: Course,
     hand: oneshot::Sender<Vec<Claimed>>,
 }
 
@@ -51,9 +51,9 @@ impl Contact {
     }
 
     /// Waits for letters that take this way; none if none come so soon.
-    pub(super) async fn wait(&self, way: Option<Arc<SmartHost>>, most: Duration) -> Vec<Claimed> {
+    pub(super) async fn wait(&self, course: Course, most: Duration) -> Vec<Claimed> {
         let (hand, letters) = oneshot::channel();
-        self.waiting().push(Waiting { way, hand });
+        self.waiting().push(Waiting { course, hand });
         // Letters that come in the moment in which this gives up are dropped, and due again.
         match timeout(most, letters).await {
             Ok(Ok(letters)) => letters,
@@ -66,19 +66,19 @@ impl Contact {
     pub(super) fn give(
         &self,
         mut letters: Vec<Claimed>,
-        way: impl Fn(&Entry) -> Option<Arc<SmartHost>>,
+        course: impl Fn(&Entry) -> Course,
     ) -> Result<(), Vec<Claimed>> {
-        let Some(first) = letters.first().map(|letter| way(&letter.entry)) else {
+        let Some(first) = letters.first().map(|letter| course(&letter.entry)) else {
             return Ok(());
         };
         if !letters
             .iter()
-            .all(|letter| same(&way(&letter.entry), &first))
+            .all(|letter| same(&course(&letter.entry), &first))
         {
             return Err(letters);
         }
         let mut waiting = self.waiting();
-        while let Some(index) = waiting.iter().rposition(|one| same(&one.way, &first)) {
+        while let Some(index) = waiting.iter().rposition(|one| same(&one.course, &first)) {
             match waiting.remove(index).hand.send(letters) {
                 Ok(()) => return Ok(()),
                 Err(back) => letters = back,

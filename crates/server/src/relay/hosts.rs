@@ -2,14 +2,15 @@
 //!
 //! Not here: asking DNS (the world), reaching hosts (`talk`).
 //!
-//! RFC 5321 §5.1 (preference, implicit exchangers, loops), RFC 7505 (domains that take no mail).
+//! RFC 5321 §5.1 (preference, implicit exchangers, loops), RFC 7505 (domains that take no mail),
+//! RFC 7672 §2.2 (what is proven of all that).
 
 use std::net::IpAddr;
 
 use mail::Enhanced;
 use post::Outside;
 use post::queue::Said;
-use trust::{Answer, Kind, Question, Record};
+use trust::{Answer, Kind, Proven, Question, Record};
 
 use super::routes::literal;
 
@@ -23,6 +24,17 @@ const TARGETS_MAX: usize = 20;
 pub(super) struct Target {
     pub(super) name: String,
     pub(super) ip: IpAddr,
+    pub(super) proof: Proof,
+}
+
+/// What DNSSEC proves of a host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Proof {
+    /// That it takes the destination's mail.
+    pub(super) is_exchanger: bool,
+    /// That its address is this one; then the name that the address is under, which is another
+    /// where the host's is an alias.
+    pub(super) of_address: Option<String>,
 }
 
 /// Why there is no host to be called.
@@ -43,25 +55,34 @@ pub(super) async fn targets(
 ) -> Result<Vec<Target>, Obstacle> {
     if let Some(ip) = literal(destination) {
         let name = destination.to_owned();
-        return Ok(vec![Target { name, ip }]);
+        let proof = Proof::default();
+        return Ok(vec![Target { name, ip, proof }]);
     }
-    let names = exchangers(outside, destination, own).await?;
-    addresses(outside, &names).await
+    let (names, is_proven) = exchangers(outside, destination, own).await?;
+    let mut targets = addresses(outside, &names).await?;
+    for target in &mut targets {
+        target.proof.is_exchanger = is_proven;
+    }
+    Ok(targets)
 }
 
-/// The names of a destination's exchangers, those to be called first first.
+/// The names of a destination's exchangers, those to be called first first, and whether DNSSEC
+/// proves them.
 async fn exchangers(
     outside: &dyn Outside,
     destination: &str,
     own: &str,
-) -> Result<Vec<String>, Obstacle> {
+) -> Result<(Vec<String>, bool), Obstacle> {
     let question = Question::new(destination, Kind::Mx);
     let question = question.ok_or_else(|| ever(1, 2, "That is no name a domain can have"))?;
-    match outside.ask(&question).await {
-        Answer::Failed => Err(now("The domain's hosts cannot be found out for now")),
-        Answer::NoSuchName => Err(ever(1, 2, "There is no such domain")),
+    let Proven {
+        answer, is_proven, ..
+    } = outside.ask_proven(&question).await;
+    let names = match answer {
+        Answer::Failed => return Err(now("The domain's hosts cannot be found out for now")),
+        Answer::NoSuchName => return Err(ever(1, 2, "There is no such domain")),
         // RFC 5321 §5.1
-        Answer::NoData => Ok(vec![destination.to_owned()]),
+        Answer::NoData => vec![destination.to_owned()],
         Answer::Records(records) => {
             let found = records.into_iter().filter_map(|record| match record {
                 Record::Mx {
@@ -76,9 +97,10 @@ async fn exchangers(
                 return Err(ever(1, 10, "The domain takes no mail"));
             }
             found.retain(|(_, name)| !name.is_empty());
-            ordered(found, own, || dice(outside))
+            ordered(found, own, || dice(outside))?
         }
-    }
+    };
+    Ok((names, is_proven))
 }
 
 /// Exchangers in the order of their preference, equal ones by chance; without those that are not
@@ -122,11 +144,16 @@ pub(super) async fn addresses(
             let Some(question) = Question::new(name, kind) else {
                 continue;
             };
-            let answer = outside.ask(&question).await;
-            failed |= answer == Answer::Failed;
-            targets.extend(answer.addresses().map(|ip| Target {
+            let proven = outside.ask_proven(&question).await;
+            failed |= proven.answer == Answer::Failed;
+            let proof = Proof {
+                is_exchanger: false,
+                of_address: proven.is_proven.then_some(proven.name),
+            };
+            targets.extend(proven.answer.addresses().map(|ip| Target {
                 name: name.clone(),
                 ip,
+                proof: proof.clone(),
             }));
         }
     }

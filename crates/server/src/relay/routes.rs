@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mail::{Host, ReversePath};
-use net::ClientConfig;
+use mail::{Address, Host, ReversePath, TlsWish};
+use net::{Authorities, ClientConfig};
 use wire::sasl::Secret;
 
 /// What the relay is told.
@@ -27,6 +27,35 @@ pub struct RelaySettings {
     pub linger: Duration,
     /// How long it may take to reach a host.
     pub connect_timeout: Duration,
+    /// What is asked of their TLS.
+    pub tls: RelayTls,
+}
+
+/// What is asked of other hosts' TLS.
+#[derive(Clone, Debug)]
+pub struct RelayTls {
+    /// Whom certificates are verified by; nothing where nobody is known.
+    pub authorities: Option<Authorities>,
+    /// True if policies of MTA-STS are gone by (RFC 8461).
+    pub mta_sts: bool,
+    /// The port that they are fetched at.
+    pub policy_port: u16,
+    /// True if DANE is gone by, where its records are proven (RFC 7672).
+    pub dane: bool,
+    /// In whose name reports about TLS are sent to other domains; without it none are.
+    pub reports: Option<Address>,
+}
+
+impl Default for RelayTls {
+    fn default() -> Self {
+        Self {
+            authorities: None,
+            mta_sts: true,
+            policy_port: 443,
+            dane: true,
+            reports: None,
+        }
+    }
 }
 
 impl Default for RelaySettings {
@@ -38,6 +67,7 @@ impl Default for RelaySettings {
             connections_per_destination_max: 20,
             linger: Duration::from_secs(2),
             connect_timeout: Duration::from_secs(30),
+            tls: RelayTls::default(),
         }
     }
 }
@@ -97,9 +127,20 @@ impl RelaySettings {
     }
 }
 
+/// Which way a letter takes, and what its sender wants of TLS there: letters of which both are the
+/// same share connections.
+#[derive(Clone, Debug)]
+pub(super) struct Course {
+    pub(super) via: Option<Arc<SmartHost>>,
+    pub(super) wish: TlsWish,
+}
+
 /// True if both lead the same way.
-pub(super) fn same(one: &Option<Arc<SmartHost>>, other: &Option<Arc<SmartHost>>) -> bool {
-    match (one, other) {
+pub(super) fn same(one: &Course, other: &Course) -> bool {
+    if one.wish != other.wish {
+        return false;
+    }
+    match (&one.via, &other.via) {
         (None, None) => true,
         (Some(one), Some(other)) => Arc::ptr_eq(one, other),
         _ => false,
@@ -126,6 +167,26 @@ mod tests {
             trust: None,
             login: None,
         })
+    }
+
+    #[test]
+    fn letters_with_the_same_course_share_connections() {
+        let (one, other) = (Some(smart("a.example")), Some(smart("a.example")));
+        let course = |via: &Option<Arc<SmartHost>>, wish| Course {
+            via: via.clone(),
+            wish,
+        };
+        let usual = TlsWish::Usual;
+        let first = course(&one, usual);
+        assert!(same(&first, &course(&one, usual)));
+        assert!(same(&course(&None, usual), &course(&None, usual)));
+        for strange in [
+            course(&other, usual),
+            course(&None, usual),
+            course(&one, TlsWish::Required),
+        ] {
+            assert!(!same(&first, &strange), "{strange:?}");
+        }
     }
 
     #[test]

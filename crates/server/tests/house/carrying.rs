@@ -62,6 +62,7 @@ fn letter(sender: &str, recipients: &[&str]) -> Letter {
             smtputf8: false,
             ret: None,
             envid: None,
+            tls: mail::TlsWish::Usual,
         },
         size: None,
     }

@@ -14,6 +14,7 @@ pub(super) struct Offers {
     pub(super) smtputf8: bool,
     pub(super) dsn: bool,
     pub(super) starttls: bool,
+    pub(super) requiretls: bool,
     /// Mechanisms of AUTH that we know.
     pub(super) mechanisms: Vec<Mechanism>,
     pub(super) etrn: bool,
@@ -38,6 +39,7 @@ impl Offers {
                 Some("SMTPUTF8") => offers.smtputf8 = true,
                 Some("DSN") => offers.dsn = true,
                 Some("STARTTLS") => offers.starttls = true,
+                Some("REQUIRETLS") => offers.requiretls = true,
                 Some("AUTH") => offers.mechanisms.extend(words.filter_map(Mechanism::parse)),
                 Some("ETRN") => offers.etrn = true,
                 Some("ATRN") => offers.atrn = true,

@@ -1,6 +1,8 @@
 //! One letter on its way: MAIL, RCPT, DATA or BDAT, and what the server says to each.
 
-use mail::{Address, BodyType, Enhanced, Envelope, ForwardPath, Host, Recipient, ReversePath};
+use mail::{
+    Address, BodyType, Enhanced, Envelope, ForwardPath, Host, Recipient, ReversePath, TlsWish,
+};
 
 use super::stuffer::Stuffer;
 use super::{Client, Fate, Letter};
@@ -104,6 +106,11 @@ impl Client {
         if needs_utf8(envelope) && !self.offers.smtputf8 {
             return no(553, 6, 7, "The server does not take addresses beyond ASCII");
         }
+        // RFC 8689 §4.2.1, §5: a report goes all the same.
+        let is_report = envelope.reverse_path == ReversePath::Null;
+        if envelope.tls == TlsWish::Required && !is_report && !self.may_require_tls() {
+            return no(550, 7, 30, "The server does not take care that TLS is used");
+        }
         // RFC 1870 §6.1
         if let (Some(size), Some(octets_max)) = (letter.size, self.offers.octets_max)
             && size > octets_max
@@ -120,6 +127,11 @@ impl Client {
             return no(554, 6, 3, "The server does not take bodies of this kind");
         }
         None
+    }
+
+    /// True if the server passes on that a letter may only go to who is known for sure.
+    pub(super) const fn may_require_tls(&self) -> bool {
+        self.offers.requiretls && self.security.is_some()
     }
 
     fn chunked(&self, letter: &Letter) -> bool {
@@ -202,6 +214,7 @@ impl Client {
                 ret: envelope.ret.filter(|_| dsn),
                 envid: envelope.envid.clone().filter(|_| dsn),
                 submitter: None,
+                requires_tls: envelope.tls == TlsWish::Required && self.may_require_tls(),
             },
         }
     }

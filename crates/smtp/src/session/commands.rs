@@ -138,6 +138,7 @@ impl Session {
         offer(policy.binarymime, "BINARYMIME");
         offer(policy.smtputf8, "SMTPUTF8");
         offer(policy.dsn, "DSN");
+        offer(self.may_require_tls(), "REQUIRETLS");
         offer(self.may_start_tls(), "STARTTLS");
         offer(policy.etrn_max > 0, "ETRN");
         let mechanisms: Vec<&str> = self.mechanisms().map(|one| one.name()).collect();
@@ -146,6 +147,11 @@ impl Session {
             &format!("AUTH {}", mechanisms.join(" ")),
         );
         keywords
+    }
+
+    // RFC 8689 §2
+    fn may_require_tls(&self) -> bool {
+        self.policy.requiretls && self.peer.security.is_some()
     }
 
     fn may_start_tls(&self) -> bool {
@@ -179,6 +185,7 @@ impl Session {
             ret: parameters.ret,
             envid: parameters.envid,
             submitter: parameters.submitter,
+            requires_tls: parameters.requires_tls,
             origin: Origin {
                 helo: self.peer.helo.clone(),
                 protocol: self.protocol(parameters.smtputf8),
@@ -207,6 +214,10 @@ impl Session {
             (parameters.smtputf8 && !policy.smtputf8, "SMTPUTF8"),
             (parameters.ret.is_some() && !policy.dsn, "RET"),
             (parameters.envid.is_some() && !policy.dsn, "ENVID"),
+            (
+                parameters.requires_tls && !self.may_require_tls(),
+                "REQUIRETLS",
+            ),
         ];
         if let Some((_, name)) = unknown.into_iter().find(|(unknown, _)| *unknown) {
             let text = format!("Parameter {name} is not known");

@@ -129,8 +129,7 @@ impl House<Session> for Scene {
         match ask {
             Ask::Chunk(octets) => {
                 self.body.extend_from_slice(&octets);
-                let full = self.body.windows(4).any(|window| window == b"FULL");
-                if full {
+                if self.body.windows(4).any(|window| window == b"FULL") {
                     return Answer::Refused(refusal(452, "No room left"));
                 }
                 Answer::Done
@@ -141,8 +140,7 @@ impl House<Session> for Scene {
                 Answer::Sasl(verdict(&question))
             }
             Ask::Mail(transaction) => {
-                let from = &transaction.reverse_path;
-                let origin = &transaction.origin;
+                let (from, origin) = (&transaction.reverse_path, &transaction.origin);
                 self.heard.push(format!(
                     "mail {from} with {} from {} body {:?} size {:?} ret {:?} envid {:?} auth {:?}",
                     origin.protocol,
@@ -153,6 +151,8 @@ impl House<Session> for Scene {
                     transaction.envid,
                     transaction.submitter.as_ref().map(ToString::to_string),
                 ));
+                let wish = transaction.requires_tls.then_some("requires TLS");
+                self.heard.extend(wish.map(str::to_owned));
                 if from.to_string().contains("@bad.example") {
                     return Answer::Refused(refusal(550, "We do not know you"));
                 }

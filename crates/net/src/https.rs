@@ -1,0 +1,186 @@
+//! A short exchange with an HTTPS server: a text is fetched, or something is handed over; the
+//! connection lasts as long.
+//!
+//! Not here: names (the caller has the addresses), what is in it. No redirect is followed, nothing
+//! is remembered. RFC 9110 and 9112 by hyper.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::client::conn::http1;
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode, body::Incoming};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::{Encryption, Error, Socket, Stream};
+
+/// Octets that the head of an answer may have, and what is read at once.
+const BUFFER_OCTETS_MAX: usize = 16 * 1024;
+/// Addresses of a host that are tried.
+const ADDRESSES_MAX: usize = 4;
+/// Octets of an answer that nobody reads.
+const UNREAD_OCTETS_MAX: usize = 16 * 1024;
+
+/// A place on an HTTPS server.
+#[derive(Clone, Debug)]
+pub struct HttpsPlace {
+    /// The host's name, which its certificate has to be good for.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Where on it: `/.well-known/mta-sts.txt`.
+    pub path: String,
+    /// Where it is.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Why it came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpsError {
+    /// The host or the path is none.
+    #[error("that is no place on an HTTPS server")]
+    Place,
+    /// There was no connection.
+    #[error("connecting: {0}")]
+    Connect(#[from] io::Error),
+    /// The connection could not be encrypted, or its certificate is not the right one.
+    #[error(transparent)]
+    Tls(#[from] Error),
+    /// The other side does not speak HTTP as it should.
+    #[error("speaking HTTP: {0}")]
+    Http(#[from] hyper::Error),
+    /// It said something else than yes.
+    #[error("the answer is {0}")]
+    Status(StatusCode),
+    /// Its answer is something else than what was wanted.
+    #[error("the answer is no {0}")]
+    Kind(&'static str),
+    /// Its answer is longer than any that is wanted.
+    #[error("the answer is longer than {0} octets")]
+    Long(usize),
+    /// It took too long.
+    #[error("there was no answer in time")]
+    Slow,
+}
+
+impl HttpsPlace {
+    /// Fetches what is there: of this media type, of at most so many octets, within `limit`.
+    ///
+    /// # Errors
+    /// Any; an answer of another status than 200 is one.
+    pub async fn fetch(
+        &self,
+        trust: Arc<ClientConfig>,
+        (kind, octets_max): (&'static str, usize),
+        limit: Duration,
+    ) -> Result<Bytes, HttpsError> {
+        let exchange = async {
+            let request = self.request(Method::GET, Bytes::new())?;
+            let read = async |response: Response<Incoming>| {
+                if response.status() != StatusCode::OK {
+                    return Err(HttpsError::Status(response.status()));
+                }
+                let said = response.headers().get(CONTENT_TYPE);
+                let said = said.and_then(|said| said.to_str().ok()).unwrap_or_default();
+                let said = said.split(';').next().unwrap_or_default().trim();
+                if !said.eq_ignore_ascii_case(kind) {
+                    return Err(HttpsError::Kind(kind));
+                }
+                body(response, octets_max).await
+            };
+            self.exchange(trust, request, read, limit).await
+        };
+        // Boxed, so that its size is paid only while it lasts.
+        let ended = timeout(limit, Box::pin(exchange)).await;
+        ended.unwrap_or(Err(HttpsError::Slow))
+    }
+
+    /// Hands something over, of this media type and compressed by gzip if it says so, and hears
+    /// whether it was taken (any status of 2xx), within `limit`.
+    ///
+    /// # Errors
+    /// Any.
+    pub async fn hand_over(
+        &self,
+        trust: Arc<ClientConfig>,
+        (kind, octets): (&'static str, Bytes),
+        limit: Duration,
+    ) -> Result<(), HttpsError> {
+        let exchange = async {
+            let mut request = self.request(Method::POST, octets)?;
+            let kind = HeaderValue::from_static(kind);
+            request.headers_mut().insert(CONTENT_TYPE, kind);
+            let read = async |response: Response<Incoming>| {
+                let status = response.status();
+                drop(body(response, UNREAD_OCTETS_MAX).await);
+                match status.is_success() {
+                    true => Ok(()),
+                    false => Err(HttpsError::Status(status)),
+                }
+            };
+            self.exchange(trust, request, read, limit).await
+        };
+        let ended = timeout(limit, Box::pin(exchange)).await;
+        ended.unwrap_or(Err(HttpsError::Slow))
+    }
+
+    fn request(&self, method: Method, body: Bytes) -> Result<Request<Full<Bytes>>, HttpsError> {
+        let host = match self.port {
+            443 => self.host.clone(),
+            port => format!("{}:{port}", self.host),
+        };
+        let host = HeaderValue::from_str(&host).map_err(|_| HttpsError::Place)?;
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = self.path.parse().map_err(|_| HttpsError::Place)?;
+        request.headers_mut().insert(HOST, host);
+        Ok(request)
+    }
+
+    async fn exchange<T>(
+        &self,
+        trust: Arc<ClientConfig>,
+        request: Request<Full<Bytes>>,
+        read: impl AsyncFnOnce(Response<Incoming>) -> Result<T, HttpsError>,
+        limit: Duration,
+    ) -> Result<T, HttpsError> {
+        let name = ServerName::try_from(self.host.clone()).map_err(|_| HttpsError::Place)?;
+        let at_port = |ip: &IpAddr| SocketAddr::new(*ip, self.port);
+        let addresses = self.addresses.iter().take(ADDRESSES_MAX).map(at_port);
+        let addresses: Vec<SocketAddr> = addresses.collect();
+        let socket = TcpStream::connect(addresses.as_slice()).await?;
+        socket.set_nodelay(true)?;
+        let mut stream = Stream::plain(Socket::Tcp(socket), Encryption::Client(trust, name));
+        stream.encrypt(limit).await?;
+        let builder = &mut http1::Builder::new();
+        builder.max_buf_size(BUFFER_OCTETS_MAX);
+        let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
+        let answer = async move {
+            let response = sender.send_request(request).await?;
+            read(response).await
+        };
+        // The connection ends once its sender has gone; what it died of, the answer tells as well.
+        tokio::join!(answer, connection).0
+    }
+}
+
+async fn body(response: Response<Incoming>, octets_max: usize) -> Result<Bytes, HttpsError> {
+    // What is compressed is longer than it looks.
+    if response.headers().contains_key(CONTENT_ENCODING) {
+        return Err(HttpsError::Kind("plain text"));
+    }
+    let body = Limited::new(response.into_body(), octets_max);
+    match body.collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(HttpsError::Long(octets_max)),
+        Err(error) => Err(HttpsError::Connect(io::Error::other(error))),
+    }
+}
