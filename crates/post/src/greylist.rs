@@ -232,7 +232,8 @@ impl Post {
         }
         let told = match judgement.reception {
             Reception::Wait(left) if judgement.stranger.is_some() => {
-                announced.map(|step| asked_back(step, now, left))
+                let told = announced.filter(|_| self.allows_announcement());
+                told.map(|step| asked_back(step, now, left))
             }
             _ => None,
         };
