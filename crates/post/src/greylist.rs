@@ -19,7 +19,7 @@ use crate::octets::{Reader, Writer};
 use crate::{Error, Fault, Outcome, Post, queue};
 
 /// Marks of strangers, by a part of their hash.
-pub(crate) const TABLE: Table = Table(46);
+pub(crate) const TABLE: Table = Table(48);
 const VERSION: u8 = 1;
 
 /// Marks in one row: with 65,536 rows, a million of them.
