@@ -72,17 +72,21 @@ pub fn python() -> &'static OsStr {
 #[expect(clippy::print_stdout, reason = "whoever runs the tests is to know")]
 pub fn python_with(libraries: &[&str]) -> Option<PathBuf> {
     let here = std::env::current_exe().ok()?;
-    let folder = here.parent()?.join("python");
-    let python = folder.join("bin/python");
+    let name = format!("python-with-{}", libraries.join("-").to_lowercase());
+    let folder = here.parent()?.join(name);
     let modules = format!("import {}", libraries.join(", ")).to_lowercase();
-    let has_them = || {
-        let mut tries = Command::new(&python);
+    let has_them = |python: &PathBuf| {
+        let mut tries = Command::new(python);
         let tried = tries.args(["-c", &modules]).stderr(Stdio::null()).status();
         tried.is_ok_and(|status| status.success())
     };
-    if has_them() {
+    // Each set of libraries has its folder; the first one's has none of the others.
+    let folders = [here.parent()?.join("python"), folder.clone()];
+    let pythons = folders.map(|folder| folder.join("bin/python"));
+    if let Some(python) = pythons.into_iter().find(has_them) {
         return Some(python);
     }
+    let python = folder.join("bin/python");
     // Made aside and put in its place, so that tests that run at once do not disturb each other.
     let aside = here
         .parent()?
@@ -103,7 +107,7 @@ pub fn python_with(libraries: &[&str]) -> Option<PathBuf> {
         drop(fs::rename(&aside, &folder));
     }
     drop(fs::remove_dir_all(&aside));
-    if made && has_them() {
+    if made && has_them(&python) {
         return Some(python);
     }
     let wanted = libraries.join(" ");

@@ -15,6 +15,9 @@ use crate::{Error, Origin, Outcome, Post, Rules, Why};
 /// Allowances that are remembered; beyond it those are forgotten of which all is left, and then
 /// all.
 const SPENT_MAX: usize = 100_000;
+/// Strangers in a minute of whom it is told that they were asked to come back: whoever calls again
+/// and again under other names is not to fill the disk.
+const ANNOUNCED_PER_MINUTE: u32 = 60;
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -41,6 +44,8 @@ pub(crate) struct Allowances(Mutex<HashMap<(Spender, Thing), Spent>>);
 /// Whose allowance it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Spender {
+    /// All together.
+    Everybody,
     Account(AccountId),
     /// An IPv4 address, or the first of an IPv6 /64.
     Network(IpAddr),
@@ -54,6 +59,8 @@ enum Thing {
     Recipient,
     /// A recipient at another domain, by the day.
     Sending,
+    /// A step of a letter that has not come yet.
+    Announcement,
 }
 
 /// Of a thing, so many in a span.
@@ -149,6 +156,12 @@ impl Post {
         }
         let text = "Too many recipients from you lately; please try again later";
         Err(Error::refused(Why::Limit, 450, [4, 7, 1], text))
+    }
+
+    /// True if one more letter may be told of that has not come yet.
+    pub(crate) fn allows_announcement(&self) -> bool {
+        let allowance = (Thing::Announcement, ANNOUNCED_PER_MINUTE, MINUTE);
+        self.spend(Spender::Everybody, &[allowance])
     }
 
     /// True if somebody may connect once more to a door for mail.

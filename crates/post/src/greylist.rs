@@ -19,7 +19,7 @@ use crate::octets::{Reader, Writer};
 use crate::{Error, Fault, Outcome, Post, queue};
 
 /// Marks of strangers, by a part of their hash.
-pub(crate) const TABLE: Table = Table(46);
+pub(crate) const TABLE: Table = Table(48);
 const VERSION: u8 = 1;
 
 /// Marks in one row: with 65,536 rows, a million of them.
@@ -232,7 +232,8 @@ impl Post {
         }
         let told = match judgement.reception {
             Reception::Wait(left) if judgement.stranger.is_some() => {
-                announced.map(|step| asked_back(step, now, left))
+                let told = announced.filter(|_| self.allows_announcement());
+                told.map(|step| asked_back(step, now, left))
             }
             _ => None,
         };

@@ -193,7 +193,11 @@ impl Event {
 
     /// True if it says what only the second version of rows has.
     const fn is_of_second_version(&self) -> bool {
-        matches!(self, Self::Attempted { tls, .. } if !tls.is_empty())
+        match self {
+            Self::Attempted { tls, .. } => !tls.is_empty(),
+            Self::Judged { .. } => true,
+            _ => false,
+        }
     }
 
     fn write(&self, writer: Writer) -> Writer {

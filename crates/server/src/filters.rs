@@ -495,6 +495,20 @@ impl Line {
     }
 }
 
+impl Drop for Line {
+    /// Says goodbye, if that can be done without waiting.
+    fn drop(&mut self) {
+        let goodbye = Talk::quit();
+        let said = match &self.socket {
+            Socket::Tcp(stream) => stream.try_write(&goodbye),
+            Socket::Unix(stream) => stream.try_write(&goodbye),
+            Socket::Memory(_) => Ok(0),
+        };
+        // A filter that has gone hears nothing, and needs nothing.
+        said.map(drop).unwrap_or_default();
+    }
+}
+
 impl Held {
     fn new(milters: &Arc<Milters>) -> Self {
         Self {

@@ -97,10 +97,12 @@ fn beside(visit: &Visit) -> Option<Box<Beside>> {
         ),
         address,
     };
+    let peer_name = peer.name.clone();
     let mut filters = Filters::at(&hall.settings.milters, hall.door.protocol, peer)?;
     let facts = filters.facts();
     facts.learn("j", hall.settings.host.to_ascii());
     facts.learn("v", "Caramel");
+    facts.learn("_", peer_name);
     facts.learn("{daemon_name}", hall.door.protocol.name());
     if let Some(address) = address {
         facts.learn("{client_addr}", address.ip().to_string());

@@ -315,7 +315,7 @@ settings! {
          with `action = \"weigh\"` that have the client or the sender, added up.";
     LIST_JUNK = ["trust"] "list_junk": Kind::Count, "5", "3",
         "From which weight of these on it is filed as junk.";
-    TRUST_LIST_NAME = ["trust.list"] "name": Kind::Name, "", "\"spamhaus\"",
+    TRUST_LIST_NAME = ["trust.list"] "name": Kind::Name, "", "\"bad\"",
         "What it is called, in refusals and in the log. Without it, its `zone`.";
     TRUST_LIST_ZONE = ["trust.list"] "zone": Kind::Host, "", "\"zen.example.net\"",
         "The domain below which it has its entries. Has to be written.";

@@ -2,10 +2,11 @@
 //! wants it to say, and writes down what it was told.
 
 use std::fs;
+use std::net::TcpStream;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use interop::{Postfix, Server, program, python};
+use interop::{Postfix, Server, program, python, python_with};
 use tempfile::TempDir;
 
 use super::{LETTER, last, swaks};
@@ -211,6 +212,46 @@ fn a_filter_that_is_away_holds_letters_up_or_does_not() {
         "{}",
         filter.log()
     );
+}
+
+/// A filter that is made with somebody else's library.
+#[test]
+fn a_filter_that_somebody_else_has_written() {
+    let Some(python) = python_with(&["purepythonmilter"]) else {
+        return;
+    };
+    let address = Postfix::free_address().unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/filter.py");
+    let port = address.port();
+    let mut command = Command::new(python);
+    let filter = Filter {
+        child: command.arg(script).arg(port.to_string()).spawn().unwrap(),
+        folder: TempDir::new().unwrap(),
+        port,
+    };
+    let begun = Instant::now();
+    while TcpStream::connect(address).is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "no filter");
+        std::thread::yield_now();
+    }
+    let server = server(&[(&filter, "")]);
+    let said = swaks(&server, "127.0.4.1", &["--to", "alan@test.localhost"]);
+    assert_eq!(said, "550 5.7.1 not alan");
+    // The same connection goes on where a letter was refused.
+    for _ in 0..2 {
+        let to_both = ["--to", "alan@test.localhost,ada@test.localhost"];
+        let said = swaks(&server, "127.0.4.1", &to_both);
+        assert!(said.starts_with("250 2.0.0 Taken as "), "{said}");
+    }
+    let stored = last(&server, "INBOX");
+    for expected in [
+        "X-Told: _=[127.0.4.1] i=",
+        " {mail_addr}=bob@bad.example From: Bob <bob@bad.example>",
+        "Subject: [Tea]",
+        "X-Client: 127.0.4.1 another body",
+    ] {
+        assert!(stored.contains(expected), "{expected}: {stored}");
+    }
 }
 
 /// The filter that these tests are made with is none of our own invention: Postfix gets along with

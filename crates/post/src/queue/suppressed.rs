@@ -16,7 +16,7 @@ use crate::report::in_words;
 use crate::{Error, Fault, Outcome, Post, Why};
 
 /// Addresses to which nothing is sent, in lower case.
-pub(crate) const TABLE: Table = Table(47);
+pub(crate) const TABLE: Table = Table(49);
 const VERSION: u8 = 1;
 
 /// Addresses that are remembered; beyond it the oldest are forgotten, within an hour.

@@ -174,6 +174,10 @@ async fn many_at_once_are_each_remembered() {
     for call in calls("450").collect::<Vec<_>>() {
         call.await.unwrap();
     }
+    // Not of each of them is told: who calls under ever new names fills no disk.
+    let named = Sought::Named("ada@example.org".into());
+    let steps = world.post.journeys(&named, Timestamp::utc(0), None).await;
+    assert_eq!(steps.unwrap().len(), 60);
     pass(&world, 300);
     for call in calls("250").collect::<Vec<_>>() {
         call.await.unwrap();

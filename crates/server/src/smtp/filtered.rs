@@ -45,7 +45,6 @@ impl Beside {
         journey: JourneyId,
     ) -> Result<(), Refusal> {
         let facts = self.filters.facts();
-        facts.forget("{rcpt_addr}");
         facts.learn("i", journey.to_string());
         let path = sender.reverse_path.to_string();
         facts.learn("{mail_addr}", path.trim_matches(['<', '>']));
@@ -78,7 +77,9 @@ impl Beside {
         let path = path.to_string();
         let facts = self.filters.facts();
         facts.learn("{rcpt_addr}", path.trim_matches(['<', '>']));
-        Box::pin(self.filters.recipient(&path)).await
+        let told = Box::pin(self.filters.recipient(&path)).await;
+        self.filters.facts().forget("{rcpt_addr}");
+        told
     }
 
     fn took(&mut self, recipient: Recipient) {
