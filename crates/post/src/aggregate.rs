@@ -15,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use mail::{Address, ForwardPath, LocalPart, Timestamp};
+use mail::{Address, ForwardPath, LocalPart, Timestamp, TlsWish};
 use message::Builder;
 use trust::dmarc::{self, Policy, Record, ReportsWanted};
 use trust::feedback::{
@@ -252,6 +252,7 @@ impl Post {
                     to: ForwardPath::Address(to.clone()),
                     octets: self.dmarc_letter((&domain, to), &octets, range),
                     kind: LetterKind::Success,
+                    tls: TlsWish::Usual,
                 };
                 let (letters, blobs) = (&mut delivery.letters, &mut delivery.others);
                 self.address(&note, now, letters, blobs, &mut delivery.queue);

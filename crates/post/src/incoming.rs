@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mail::{AccountId, BodyType, ForwardPath, JourneyId, Recipient, Refusal, Ret, ReversePath};
+use mail::{
+    AccountId, BodyType, ForwardPath, JourneyId, Recipient, Refusal, Ret, ReversePath, TlsWish,
+};
 
 mod back;
 mod delivery;
