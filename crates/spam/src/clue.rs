@@ -10,6 +10,10 @@ use std::hash::{BuildHasherDefault, Hasher};
 pub const CLUE_OCTETS_MAX: usize = 100;
 /// Clues that are taken of one letter, those that it has more than once among them.
 const CLUES_MAX: usize = 6000;
+/// Octets of a text that has one clue, about.
+const OCTETS_OF_CLUE: usize = 10;
+/// Clues for which there is room from the beginning.
+const ROOM_MAX: usize = 1500;
 
 /// A number that stands for a clue: counts are kept by it, so that what they are kept of cannot be
 /// read there.
@@ -138,6 +142,17 @@ impl Clues {
         let stir = |token: Token| stirred(0, token.0 ^ (token.0 >> 29));
         let tokens = self.found.iter().map(|found| stir(found.token));
         tokens.fold(0, u64::wrapping_add)
+    }
+
+    /// None yet, with room for those of a text of so many octets.
+    pub(crate) fn with_room(octets: usize) -> Self {
+        let clues = (octets / OCTETS_OF_CLUE).min(ROOM_MAX);
+        Self {
+            text: String::with_capacity(clues * OCTETS_OF_CLUE),
+            found: Vec::with_capacity(clues),
+            seen: HashSet::with_capacity_and_hasher(clues, BuildHasherDefault::default()),
+            met: 0,
+        }
     }
 
     /// True if nothing more is taken.

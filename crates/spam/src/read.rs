@@ -40,7 +40,7 @@ impl Clues {
     /// The same where it has been taken apart already.
     #[must_use]
     pub fn of_outline(outline: &Outline, message: &[u8]) -> Self {
-        let mut clues = Self::default();
+        let mut clues = Self::with_room(message.len());
         header(&mut clues, outline.root.header.of(message));
         let mut left = TEXT_OCTETS_MAX;
         let (mut plain, mut marked) = (false, false);
