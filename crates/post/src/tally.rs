@@ -162,6 +162,7 @@ mod tests {
             recipient: String::new(),
             result,
             said: String::new(),
+            tls: String::new(),
         };
         let id = QueueId(1);
         let mut events = vec![

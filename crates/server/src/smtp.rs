@@ -6,7 +6,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use mail::{Address, Enhanced, ForwardPath, Host, Refusal, TlsWish};
 use net::{House, Onlooker, Peer};
 use post::{Elsewhere, Error, Incoming, Origin, Post, Route, Sender, Tls};
