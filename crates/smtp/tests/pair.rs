@@ -463,6 +463,32 @@ fn an_old_server_is_spoken_to_in_its_own_words() {
     assert_eq!(heard, ["failed: TLS is not offered"]);
 }
 
+// RFC 5321 §4.5.3.1.10
+#[test]
+fn too_many_recipients_are_for_another_time() {
+    for (said, expected) in [
+        ("552 Too many recipients", "452 Too many recipients"),
+        ("552 5.5.3 Too many", "452 4.5.3 Too many"),
+        ("552 5.2.2 Mailbox full", "552 5.2.2 Mailbox full"),
+        ("550 5.5.3 Too many", "550 5.5.3 Too many"),
+    ] {
+        let lines = [
+            "220 x",
+            "250-x\r\n250-ENHANCEDSTATUSCODES\r\n250 8BITMIME",
+            "250 2.1.0 ok",
+            "250 2.1.5 ok",
+            said,
+            "354 go",
+            "250 2.0.0 ok",
+            "221 bye",
+        ];
+        let mut wishes = Wishes::relay("c.example");
+        wishes.tls = Tls::IfOffered;
+        let (_, heard) = against(&lines, wishes);
+        assert_eq!(heard, [format!("taken 250 2.0.0 ok; refused {expected}")]);
+    }
+}
+
 #[test]
 fn silence_ends_it() {
     let mut caller = Caller {

@@ -253,7 +253,7 @@ impl Client {
                 if yes {
                     transfer.accepted.push(place);
                 } else if transfer.refusal.is_none() {
-                    transfer.settle(place, Fate::Refused(reply));
+                    transfer.settle(place, Fate::Refused(of_recipient(reply)));
                 }
                 self.pump();
             }
@@ -362,6 +362,23 @@ impl Client {
             }
             Stage::Before | Stage::Sent => {}
         }
+    }
+}
+
+/// A server that has enough recipients may say so as if it were for ever: the others are for
+/// another time. Where it says that a mailbox is full, or why else, that stands.
+// RFC 5321 §4.5.3.1.10
+fn of_recipient(reply: Reply) -> Reply {
+    let says_more = reply
+        .enhanced
+        .is_some_and(|said| (said.subject, said.detail) != (5, 3));
+    if reply.code.value() != 552 || says_more {
+        return reply;
+    }
+    let enhanced = reply.enhanced.map(|said| Enhanced { class: 4, ..said });
+    Reply {
+        lines: reply.lines,
+        ..Reply::new(452, enhanced, "")
     }
 }
 
