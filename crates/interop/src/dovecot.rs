@@ -56,8 +56,31 @@ impl Dovecot {
     /// # Errors
     /// Where it does not start; `cargo xtask test` installs it.
     pub fn start_authenticating() -> io::Result<Self> {
+        Self::start_authenticating_by("plain login")
+    }
+
+    /// The same by these mechanisms of SASL.
+    ///
+    /// # Errors
+    /// Where it does not start; `cargo xtask test` installs it.
+    pub fn start_authenticating_by(mechanisms: &str) -> io::Result<Self> {
         let doors = [ENCRYPTED, &["auth"]].concat();
-        Self::start_in("sdbox", &doors, "auth_mechanisms = plain login\n")
+        let more = format!("auth_mechanisms = {mechanisms}\n");
+        Self::start_in("sdbox", &doors, &more)
+    }
+
+    /// The configuration of a Postfix that lets in whom this one knows, and talks to nobody without
+    /// TLS.
+    #[must_use]
+    pub fn postfix_behind(&self) -> String {
+        let there = self.folder().display();
+        let port = self.port("auth").unwrap_or_default();
+        format!(
+            "mynetworks =\nsmtpd_recipient_restrictions = permit_sasl_authenticated, reject\n\
+             smtpd_tls_security_level = encrypt\nsmtpd_tls_cert_file = {there}/certificate\n\
+             smtpd_tls_key_file = {there}/key\nsmtpd_sasl_auth_enable = yes\n\
+             smtpd_sasl_type = dovecot\nsmtpd_sasl_path = inet:127.0.0.1:{port}\n"
+        )
     }
 
     fn start_in(form: &str, doors: &[&'static str], more: &str) -> io::Result<Self> {

@@ -176,7 +176,7 @@ impl Courier {
                 }),
                 proof: mechanism.map_or(Proof::Password, Proof::Only),
                 nonce: match has_chance {
-                    true => nonce.iter().map(|octet| format!("{octet:02x}")).collect(),
+                    true => wire::sasl::client::nonce(&nonce),
                     false => String::new(),
                 },
                 cleartext_passwords: host.cleartext_passwords,

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use interop::{NameServer, Postfix, Server, Talk, Tls};
+use interop::{Dovecot, NameServer, Postfix, Server, Talk, Tls};
 use serde_json::json;
 
 use super::sink::{Sink, wait};
@@ -48,6 +48,33 @@ fn postfix_takes_letters_and_its_reports_come_back() {
     assert!(letters[0].contains("Subject: to Postfix\n"), "{letters:?}");
     assert!(letters[0].contains("first\n.dot\nlast\n"), "{letters:?}");
     town.is_done();
+}
+
+/// All letters through one host, as people behind a provider send them.
+#[test]
+fn one_host_is_logged_in_to_under_tls() {
+    for (offered, used) in [
+        ("plain login", "PLAIN"),
+        ("plain scram-sha-256", "SCRAM-SHA-256"),
+    ] {
+        let dovecot = Dovecot::start_authenticating_by(offered).unwrap();
+        let address = Postfix::free_address().unwrap();
+        let postfix = Postfix::listening_at(address, &dovecot.postfix_behind()).unwrap();
+        let file = dovecot.folder().join("relay-password");
+        std::fs::write(&file, "secret\n").unwrap();
+        let relay = format!(
+            "host = \"{address}\"\nuser = \"ada\"\npassword_file = \"{}\"\nca = \"{}\"\n",
+            file.display(),
+            dovecot.certificate().display(),
+        );
+        let town = town("", address.port(), &relay);
+        town.send(&["x@post.example"], "by one host", &[]);
+        town.is_done();
+        wait(|| (postfix.letters().len() == 1).then_some(()));
+        let line = format!("sasl_method={used}, sasl_username=ada");
+        assert!(postfix.log().contains(&line), "{}", postfix.log());
+        assert!(town.names.asked().is_empty());
+    }
 }
 
 /// A letter that is sent on by an alias names this host as its sender; what Postfix tells of it

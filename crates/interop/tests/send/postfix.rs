@@ -5,23 +5,11 @@ use interop::{Dovecot, Postfix};
 use super::sink::wait;
 use super::{Home, letter};
 
-/// Its configuration: it lets in whom Dovecot knows, and talks to nobody without TLS.
-fn configured(dovecot: &Dovecot) -> String {
-    let there = dovecot.folder().display();
-    format!(
-        "mynetworks =\nsmtpd_recipient_restrictions = permit_sasl_authenticated, reject\n\
-         smtpd_tls_security_level = encrypt\nsmtpd_tls_cert_file = {there}/certificate\n\
-         smtpd_tls_key_file = {there}/key\nsmtpd_sasl_auth_enable = yes\n\
-         smtpd_sasl_type = dovecot\nsmtpd_sasl_path = inet:127.0.0.1:{}\n",
-        dovecot.port("auth").unwrap(),
-    )
-}
-
 #[test]
 fn postfix_with_tls_and_sasl_takes_letters() {
     let dovecot = Dovecot::start_authenticating().unwrap();
     let address = Postfix::free_address().unwrap();
-    let postfix = Postfix::listening_at(address, &configured(&dovecot)).unwrap();
+    let postfix = Postfix::listening_at(address, &dovecot.postfix_behind()).unwrap();
     let home = Home::new();
     let file = home.write(
         "rc",

@@ -221,7 +221,7 @@ fn a_filter_that_somebody_else_has_written() {
         return;
     };
     let address = Postfix::free_address().unwrap();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/filter.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/pure_milter.py");
     let port = address.port();
     let mut command = Command::new(python);
     let filter = Filter {

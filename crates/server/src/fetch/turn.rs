@@ -114,7 +114,7 @@ async fn wishes(post: &Post, source: &Source) -> Result<Wishes, Trouble> {
         },
         login,
         proof,
-        nonce: nonce.iter().map(|octet| format!("{octet:02x}")).collect(),
+        nonce: wire::sasl::client::nonce(&nonce),
         cleartext_passwords: source.tls.encrypted == When::None,
         ..Wishes::relay(host)
     })

@@ -30,6 +30,8 @@ use crate::Encrypted;
 const LETTERS_MAX: usize = 100;
 /// Octets of a letter that are in memory at once.
 const PIECE_OCTETS: u64 = 64 * 1024;
+/// Octets that a nonce is made of.
+const NONCE_OCTETS: usize = 16;
 
 /// Why a host took nothing.
 #[derive(Clone, Debug)]
@@ -151,8 +153,11 @@ impl<'a> Postman<'a> {
         let socket = socket.map_err(|error| (self.unreached(&error), None))?;
         self.reached = true;
         let login = via.as_ref().and_then(|via| via.login.clone());
+        let mut nonce = [0; NONCE_OCTETS];
+        relay.post.outside().fill(&mut nonce);
         let wishes = Wishes {
             tls,
+            nonce: wire::sasl::client::nonce(&nonce),
             requiretls: self.way.course.wish == TlsWish::Required,
             login: login.map(|(user, password)| Login { user, password }),
             cleartext_passwords: target.ip.is_loopback(),

@@ -15,6 +15,12 @@ use crate::Security;
 /// Rounds of PBKDF2 a server may ask of us; more would only burn our time.
 pub const ITERATIONS_MAX: u32 = 1_000_000;
 
+/// A client's nonce of these octets, which nobody can foresee (RFC 5802 §5.1).
+#[must_use]
+pub fn nonce(octets: &[u8]) -> String {
+    STANDARD.encode(octets)
+}
+
 /// Who logs in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
