@@ -257,7 +257,8 @@ impl Post {
             let way = ways.get(&reader.account).copied();
             let envelope = self.envelope(arrived, &reader, way);
             let told = envelope.clone();
-            let circumstances = self.circumstances(arrived, reader.account, letter, told);
+            let way = (reader.account, &scripts[..]);
+            let circumstances = self.circumstances(arrived, way, letter, told);
             let ended = self.run(&keeper, scripts, circumstances).await;
             tell(arrived.journey, reader.account, &ended);
             let own = (&reader, &envelope, &keeper);

@@ -11,6 +11,7 @@ use std::collections::HashSet;
 
 use crate::extension::{Extension, Extensions};
 use crate::fault::{Fault, Place, nearest};
+use crate::glance::Glances;
 use crate::language::{self, Signature, Tests, Verb};
 use crate::lexer;
 use crate::limits::Limits;
@@ -55,6 +56,7 @@ pub(crate) fn compile(
         return Ok(Script {
             name: name.into(),
             required: checker.required,
+            glances: Glances::of(&checker.ops),
             ops: checker.ops,
         });
     }

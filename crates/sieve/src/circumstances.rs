@@ -123,12 +123,19 @@ impl Letter {
     /// The fields of a part's header; those of the message's own are taken apart once.
     pub(crate) fn fields_of(&self, part: &Part) -> Arc<Fields> {
         if part.header == self.root().header {
-            let fields = self
-                .fields
-                .get_or_init(|| Arc::new(Fields::read(self.header())));
+            let fields = self.fields.get_or_init(|| {
+                let header = self.header.clone();
+                let header = header.unwrap_or_else(|| self.slice(part));
+                Arc::new(Fields::read(header))
+            });
             return Arc::clone(fields);
         }
-        Arc::new(Fields::read(part.header.of(&self.octets)))
+        Arc::new(Fields::read(self.slice(part)))
+    }
+
+    /// The header of a part as it came.
+    fn slice(&self, part: &Part) -> Bytes {
+        self.octets.slice_ref(part.header.of(&self.octets))
     }
 
     /// The values of all fields with this name, decoded, trimmed and on one line.

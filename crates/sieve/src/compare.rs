@@ -141,8 +141,11 @@ pub(crate) fn compare(
     match kind {
         Match::Is if comparator == Comparator::AsciiCasemap => value.eq_ignore_ascii_case(key),
         Match::Is => comparator.order(value, key).is_eq(),
-        Match::Contains if comparator == Comparator::AsciiCasemap && is_quick(value, key) => {
-            contains(value.as_bytes(), key.as_bytes())
+        Match::Contains
+            if comparator == Comparator::AsciiCasemap
+                && is_quick(value.as_bytes(), key.as_bytes()) =>
+        {
+            position(value.as_bytes(), key.as_bytes()).is_some()
         }
         Match::Contains => {
             let (value, key) = (comparator.fold(value), comparator.fold(key));
@@ -158,28 +161,25 @@ pub(crate) fn compare(
 }
 
 /// True where looking at each place anew takes less than folding a copy, however alike they are.
-const fn is_quick(value: &str, key: &str) -> bool {
+pub(crate) const fn is_quick(value: &[u8], key: &[u8]) -> bool {
     value.len().saturating_mul(key.len()) <= QUICK_COMPARISONS
 }
 
 /// Comparisons of octets that take about as long as folding and searching a short text.
 const QUICK_COMPARISONS: usize = 8 * 1024;
 
-/// True if the key is in the value, whatever the case of ASCII letters.
-fn contains(value: &[u8], key: &[u8]) -> bool {
+/// Where the key is in the value, whatever the case of ASCII letters.
+pub(crate) fn position(value: &[u8], key: &[u8]) -> Option<usize> {
     let Some((first, rest)) = key.split_first() else {
-        return true;
+        return Some(0);
     };
-    let Some(last) = value.len().checked_sub(rest.len()) else {
-        return false;
-    };
+    let last = value.len().checked_sub(rest.len())?;
     let (small, large) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
-    let places = memchr::memchr2_iter(small, large, value.get(..last).unwrap_or_default());
-    let is_there = |place: usize| {
+    let mut places = memchr::memchr2_iter(small, large, value.get(..last).unwrap_or_default());
+    places.find(|place| {
         let found = value.get(place + 1..place + 1 + rest.len());
         found.is_some_and(|found| found.eq_ignore_ascii_case(rest))
-    };
-    places.into_iter().any(is_there)
+    })
 }
 
 /// Makes a regular expression that takes at most so much memory.
@@ -274,6 +274,15 @@ impl Pattern {
         self.tokens.len() * size_of::<Token>() + literals.sum::<usize>()
     }
 
+    /// The longest of its literals: what it matches has that in it.
+    pub(crate) fn longest(&self) -> Option<&[u8]> {
+        let literals = self.tokens.iter().filter_map(|token| match token {
+            Token::Literal(literal) => Some(&**literal),
+            Token::Any | Token::Star => None,
+        });
+        literals.max_by_key(|literal| literal.len())
+    }
+
     /// True if a value begins with a literal of this pattern.
     fn begins(&self, value: &[u8], literal: &[u8]) -> bool {
         let Some(begin) = value.get(..literal.len()) else {
@@ -282,6 +291,32 @@ impl Pattern {
         match self.comparator {
             Comparator::AsciiCasemap => begin.eq_ignore_ascii_case(literal),
             _ => begin == literal,
+        }
+    }
+
+    /// Where such a literal begins next, in octets.
+    fn find(&self, value: &[u8], literal: &[u8]) -> Option<usize> {
+        match self.comparator {
+            Comparator::AsciiCasemap => position(value, literal),
+            _ => memchr::memmem::find(value, literal),
+        }
+    }
+
+    /// Where what is behind a star may begin, at or after `from`.
+    fn resume(&self, subject: &Subject<'_>, token: usize, mut from: usize) -> Option<usize> {
+        let literal = match self.tokens.get(token + 1) {
+            Some(Token::Literal(literal)) => literal,
+            Some(_) => return Some(from),
+            // The last one takes the rest.
+            None => return Some(subject.folded.len()),
+        };
+        loop {
+            let rest = subject.folded.as_bytes().get(from..)?;
+            from += self.find(rest, literal)?;
+            if subject.begins_at(from) {
+                return Some(from);
+            }
+            from += 1;
         }
     }
 
@@ -295,13 +330,17 @@ impl Pattern {
         loop {
             match self.tokens.get(token) {
                 Some(Token::Star) => {
+                    let Some(to) = self.resume(&subject, token, at) else {
+                        return false;
+                    };
                     star = Some(Star {
                         token,
                         from: at,
-                        to: at,
+                        to,
                         matched: spans.len(),
                     });
-                    spans.push((at, at));
+                    spans.push((at, to));
+                    at = to;
                     token += 1;
                     continue;
                 }
@@ -326,7 +365,10 @@ impl Pattern {
             let Some(last) = star.as_mut().filter(|last| last.to < octets.len()) else {
                 return false;
             };
-            last.to = subject.next(last.to);
+            let Some(to) = self.resume(&subject, last.token, subject.next(last.to)) else {
+                return false;
+            };
+            last.to = to;
             spans.truncate(last.matched);
             spans.push((last.from, last.to));
             at = last.to;
@@ -372,6 +414,12 @@ impl<'a> Subject<'a> {
             folded: Cow::Owned(folded),
             origin,
         }
+    }
+
+    /// True if a letter of the value begins at this octet, not one that folding has put behind it.
+    fn begins_at(&self, at: usize) -> bool {
+        let before = at.checked_sub(1).and_then(|before| self.origin.get(before));
+        before.is_none_or(|before| self.origin.get(at) != Some(before))
     }
 
     /// Where the character at `at` ends, in folded octets.
@@ -451,6 +499,26 @@ mod tests {
             (Match::Matches, Octet, "", "?", false),
             (Match::Matches, Octet, "é", "?", true),
             (Match::Matches, UnicodeCasemap, "éa", "?A", true),
+            (Match::Matches, UnicodeCasemap, "aéa", "*\u{301}A", false),
+            (Match::Matches, UnicodeCasemap, "aéa", "*ÉA", true),
+            (Match::Matches, UnicodeCasemap, "aéa", "*É*", true),
+            (
+                Match::Matches,
+                AsciiCasemap,
+                "an iNvoice",
+                "*invoice*",
+                true,
+            ),
+            (
+                Match::Matches,
+                AsciiCasemap,
+                "an invoic",
+                "*invoice*",
+                false,
+            ),
+            (Match::Matches, AsciiCasemap, "aab", "*AB", true),
+            (Match::Matches, AsciiCasemap, "abab", "*ab*ab", true),
+            (Match::Matches, AsciiCasemap, "abab", "*ab*abb", false),
         ];
         for (kind, comparator, value, key, expected) in cases {
             let found = compare((kind, comparator), value, key, &mut Vec::new());

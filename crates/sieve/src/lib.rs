@@ -38,6 +38,7 @@ mod date;
 mod extension;
 mod fault;
 mod fields;
+mod glance;
 mod language;
 mod lexer;
 mod limits;

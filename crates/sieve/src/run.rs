@@ -93,6 +93,8 @@ pub struct Run {
     /// What the command that is tried was answered, and how many of the answers it took.
     answers: Vec<Answer>,
     taken: usize,
+    /// What `:matches` had matched before the command that is tried, where that matched anew.
+    before: Option<Arc<Vec<String>>>,
     /// What was asked, and is not answered yet.
     wanted: Option<Ask>,
     outcome: Option<Outcome>,
@@ -253,6 +255,7 @@ impl Run {
             spent: Spent::default(),
             answers: Vec::new(),
             taken: 0,
+            before: None,
             wanted: None,
             outcome: None,
         }
@@ -279,19 +282,23 @@ impl Run {
                 self.fail(&script, FIRST_LINE, text);
                 continue;
             }
-            let Some(op) = script.ops.get(frame.at) else {
+            self.pass_over(&script);
+            let at = self.frames.last().map(|frame| frame.at);
+            let Some(op) = at.and_then(|at| script.ops.get(at)) else {
                 self.leave();
                 continue;
             };
-            let matched = Arc::clone(&frame.matched);
             self.taken = 0;
             match self.attempt(op) {
                 Ok(flow) => {
                     self.answers.clear();
+                    self.before = None;
                     self.follow(flow);
                 }
                 Err(Stop::Ask(ask)) => {
-                    if let Some(frame) = self.frames.last_mut() {
+                    if let (Some(matched), Some(frame)) =
+                        (self.before.take(), self.frames.last_mut())
+                    {
                         frame.matched = matched;
                     }
                     self.wanted = Some(ask);
@@ -437,6 +444,7 @@ impl Run {
         self.has_answered = false;
         self.spent = Spent::default();
         self.answers.clear();
+        self.before = None;
         self.chain.found = Some(Box::new(Found {
             letter: self.world.letter.clone(),
             preserved: self.preserved.clone(),

@@ -9,6 +9,7 @@ use crate::check;
 use crate::compare::{Comparator, Match, Pattern};
 use crate::extension::Extensions;
 use crate::fault::Fault;
+use crate::glance::Glances;
 use crate::language::{Tag, Verb};
 use crate::limits::Limits;
 use crate::template::Template;
@@ -19,6 +20,7 @@ pub struct Script {
     pub(crate) name: Arc<str>,
     pub(crate) required: Extensions,
     pub(crate) ops: Vec<Op>,
+    pub(crate) glances: Glances,
 }
 
 /// A word of somebody's own language: who compiles with it answers it as well
@@ -163,15 +165,26 @@ impl Script {
     #[must_use]
     pub fn octets(&self) -> usize {
         let octets: usize = self.ops.iter().map(Op::octets).sum();
-        size_of::<Self>() + self.name.len() + octets
+        size_of::<Self>() + self.name.len() + octets + self.glances.octets()
     }
 
     /// True if it may ask how likely a message is spam (RFC 5235): itself, or another that it
     /// includes.
     #[must_use]
     pub fn tests_spam(&self) -> bool {
+        self.tests(Verb::SpamTest)
+    }
+
+    /// True if it may ask for an item of the environment (RFC 5183): itself, or another that it
+    /// includes.
+    #[must_use]
+    pub fn tests_environment(&self) -> bool {
+        self.tests(Verb::Environment)
+    }
+
+    fn tests(&self, verb: Verb) -> bool {
         self.ops.iter().any(|op| match op {
-            Op::Unless { test, .. } => test.asks(Verb::SpamTest),
+            Op::Unless { test, .. } => test.asks(verb),
             Op::Act(command) => command.verb == Verb::Include,
             _ => false,
         })
@@ -276,6 +289,13 @@ impl Command {
     pub(crate) fn constant(&self, at: usize) -> &str {
         let first = self.texts(at).first();
         first.and_then(Template::constant).unwrap_or_default()
+    }
+
+    /// Which part of addresses is compared (RFC 5228 §2.7.4, RFC 5233 §4).
+    pub(crate) fn address_part(&self) -> Tag {
+        let parts = [Tag::LocalPart, Tag::Domain, Tag::User, Tag::Detail];
+        let given = parts.into_iter().find(|tag| self.has(*tag));
+        given.unwrap_or(Tag::All)
     }
 
     /// Where an included script lies.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mail::{AccountId, ForwardPath, Recipient};
+use mail::{AccountId, Address, ForwardPath, Recipient};
 use sieve::{Circumstances, Envelope, Letter, Outcome as Ended, Run, Script, Spam, Step};
 
 use super::{Arrived, Reader};
@@ -102,26 +102,19 @@ impl Post {
         }
     }
 
-    /// What an account's script is told.
+    /// What an account's scripts are told.
     pub(super) fn circumstances(
         &self,
         arrived: Arrived<'_>,
-        account: AccountId,
+        (account, scripts): (AccountId, &[Arc<Script>]),
         letter: Letter,
         envelope: Envelope,
     ) -> Circumstances {
         let address = self.inner.directory.address_of(account);
-        let host = self.rules().host.to_string();
-        let domain = address.as_ref().map(|address| address.host.to_string());
-        // RFC 5183 §4.1
-        let items = [
-            ("domain", domain.unwrap_or_else(|| host.clone())),
-            ("host", host),
-            ("location", "MDA".to_owned()),
-            ("name", "Caramel".to_owned()),
-            ("phase", "during".to_owned()),
-            ("remote-ip", arrived.origin.peer.to_canonical().to_string()),
-        ];
+        let environment = match scripts.iter().any(|script| script.tests_environment()) {
+            true => self.environment(arrived, address.as_ref()),
+            false => Vec::new(),
+        };
         let site = &self.rules().sieve;
         let scored = arrived.spooled.front();
         let scored = scored.filter(|_| site.believes(arrived.origin.peer));
@@ -135,9 +128,28 @@ impl Post {
             virus: virus.and_then(|(field, octets)| field.value(octets)),
             envelope: Some(envelope),
             addresses: address.into_iter().collect(),
-            environment: items.map(|(name, value)| (name.to_owned(), value)).into(),
+            environment,
             ..Circumstances::new(letter)
         }
+    }
+
+    // RFC 5183 §4.1
+    fn environment(
+        &self,
+        arrived: Arrived<'_>,
+        address: Option<&Address>,
+    ) -> Vec<(String, String)> {
+        let host = self.rules().host.to_string();
+        let domain = address.map(|address| address.host.to_string());
+        let items = [
+            ("domain", domain.unwrap_or_else(|| host.clone())),
+            ("host", host),
+            ("location", "MDA".to_owned()),
+            ("name", "Caramel".to_owned()),
+            ("phase", "during".to_owned()),
+            ("remote-ip", arrived.origin.peer.to_canonical().to_string()),
+        ];
+        items.map(|(name, value)| (name.to_owned(), value)).into()
     }
 
     pub(super) async fn run(

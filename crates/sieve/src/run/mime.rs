@@ -20,17 +20,17 @@ const PARAMETER_OCTETS_MAX: usize = 16_384;
 /// What of a field's value is compared; none for each thing that it has not.
 // RFC 5703 §4.1
 pub(super) fn aspects(
-    name: &str,
+    name: &[u8],
     value: &str,
     want: Tag,
     parameters: &[String],
 ) -> Vec<Option<String>> {
     let noted = &mut Leniencies::default();
     let value = value.as_bytes();
-    let read = if name.eq_ignore_ascii_case("content-type") {
+    let read = if name.eq_ignore_ascii_case(b"content-type") {
         message::media_type_noting(value, PARAMETERS_MAX, PARAMETER_OCTETS_MAX, noted)
             .map(|(media, subtype, parameters)| (media, Some(subtype), parameters))
-    } else if want == Tag::Param || name.eq_ignore_ascii_case("content-disposition") {
+    } else if want == Tag::Param || name.eq_ignore_ascii_case(b"content-disposition") {
         message::disposition_noting(value, PARAMETERS_MAX, PARAMETER_OCTETS_MAX, noted)
             .map(|(kind, parameters)| (kind, None, parameters))
     } else {

@@ -279,7 +279,7 @@ impl Run {
         let headers = self.header_fields(command);
         let there = |name: &Cow<'_, str>| {
             let mut headers = headers.each();
-            headers.any(|header| header.named(name).next().is_some())
+            headers.any(|header| header.named(name.as_bytes()).next().is_some())
         };
         Ok(names.iter().all(there))
     }

@@ -11,7 +11,7 @@ use crate::compare::Match;
 use crate::date::{self, Part as DatePart};
 use crate::fields::{Field, Fields, Spelled};
 use crate::language::{Tag, Verb};
-use crate::script::Command;
+use crate::script::{Command, Script};
 use crate::template::Template;
 
 use super::tests::indexed;
@@ -53,51 +53,30 @@ impl<'a> Found<'a> {
     }
 }
 
-/// Which part of an address is compared (RFC 5228 §2.7.4, RFC 5233 §4).
-struct AddressPart<'a> {
-    tag: Tag,
-    separators: &'a [String],
-}
-
-impl AddressPart<'_> {
-    /// The part; none where the address has no such part.
-    fn of<'s>(&self, address: &'s Spelled) -> Option<&'s str> {
-        let local = address.local.as_str();
-        let detail = || {
-            let found = self
-                .separators
-                .iter()
-                .filter(|separator| !separator.is_empty());
-            let found = found.filter_map(|separator| {
-                local
-                    .find(separator.as_str())
-                    .map(|at| (at, separator.len()))
-            });
-            found.min()
-        };
-        match self.tag {
-            Tag::LocalPart => Some(local),
-            Tag::Domain => Some(&address.host),
-            Tag::User => {
-                let end = detail().map_or(local.len(), |(at, _)| at);
-                local.get(..end)
-            }
-            Tag::Detail => {
-                let (at, octets) = detail()?;
-                local.get(at + octets..)
-            }
-            _ => Some(&address.whole),
-        }
-    }
-}
-
 impl Run {
-    fn address_part<'a>(&'a self, command: &Command) -> AddressPart<'a> {
-        let parts = [Tag::LocalPart, Tag::Domain, Tag::User, Tag::Detail];
-        let given = parts.into_iter().find(|tag| command.has(*tag));
-        AddressPart {
-            tag: given.unwrap_or(Tag::All),
-            separators: &self.world.separators,
+    /// The part of an address that a test compares.
+    fn part<'s>(&self, tag: Tag, address: &'s Spelled) -> Option<&'s str> {
+        address.part(tag, &self.world.separators)
+    }
+
+    /// Passes over the tests from here on that are seen to be false.
+    pub(super) fn pass_over(&mut self, script: &Script) {
+        let Some(mut at) = self.frames.last().map(|frame| frame.at) else {
+            return;
+        };
+        if !script.glances.is_at(at) {
+            return;
+        }
+        let fields = self.world.letter.fields_of(self.world.letter.root());
+        loop {
+            let separators = &self.world.separators;
+            match script.glances.pass(at, &fields, separators) {
+                Some(passed) if self.spend(passed.steps).is_ok() => at = passed.to,
+                _ => break,
+            }
+        }
+        if let Some(frame) = self.frames.last_mut() {
+            frame.at = at;
         }
     }
 
@@ -140,26 +119,33 @@ impl Run {
         parts.map(|part| self.world.letter.header_of(part))
     }
 
+    /// The fields that a test names in its first argument.
+    fn named<'h>(&mut self, command: &Command, headers: &'h Headers) -> Tried<Vec<Field<'h>>> {
+        let names = command.texts(0);
+        self.look_at_headers(command, names.len())?;
+        let mut fields = Vec::new();
+        for header in headers.each() {
+            for name in names {
+                fields.extend(header.named(self.spelled(name)?.as_bytes()));
+            }
+        }
+        Ok(indexed(command, fields))
+    }
+
     // RFC 5228 §5.1
     pub(super) fn addresses<'h>(
         &mut self,
         command: &Command,
         headers: &'h Headers,
     ) -> Tried<Found<'h>> {
-        let names = self.spelled_all(command.texts(0))?;
-        self.look_at_headers(command, names.len())?;
-        let mut fields: Vec<&'h Field> = Vec::new();
-        for header in headers.each() {
-            for name in &names {
-                fields.extend(header.named(name));
-            }
-        }
-        let part = self.address_part(command);
+        let fields = self.named(command, headers)?;
+        let tag = command.address_part();
         let mut found = Found::default();
-        for field in indexed(command, fields) {
+        for field in fields {
             for address in field.addresses() {
                 found.count += 1;
-                found.values.extend(part.of(address).map(Cow::Borrowed));
+                let part = self.part(tag, address);
+                found.values.extend(part.map(Cow::Borrowed));
             }
         }
         Ok(found)
@@ -171,21 +157,15 @@ impl Run {
         command: &Command,
         headers: &'h Headers,
     ) -> Tried<Found<'h>> {
-        let names = self.spelled_all(command.texts(0))?;
-        let parameters = self.expand_all(command.tagged(Tag::Param))?;
-        self.look_at_headers(command, names.len())?;
-        let named = headers.each().flat_map(|header| {
-            let names = names.iter();
-            names.flat_map(|name| header.named(name).map(move |field| (name, field.text())))
-        });
+        let fields = self.named(command, headers)?;
         let wants = [Tag::Type, Tag::Subtype, Tag::ContentType, Tag::Param];
         let Some(want) = wants.into_iter().find(|tag| command.has(*tag)) else {
-            let values = named.map(|(_, value)| Cow::Borrowed(value)).collect();
-            return Ok(Found::all(indexed(command, values)));
+            return Ok(Found::all(fields.into_iter().map(Field::text)));
         };
+        let parameters = self.expand_all(command.tagged(Tag::Param))?;
         let mut found = Found::default();
-        for (name, value) in indexed(command, named.collect()) {
-            let values = super::mime::aspects(name, value, want, &parameters);
+        for field in fields {
+            let values = super::mime::aspects(field.name(), field.text(), want, &parameters);
             found.count += values.iter().flatten().count();
             // RFC 5703 §4.1: blank where there is no such thing.
             let values = values.into_iter().map(Option::unwrap_or_default);
@@ -212,11 +192,12 @@ impl Run {
             _ => None,
         };
         let mut found = Found::default();
-        let part = self.address_part(command);
+        let tag = command.address_part();
+        let part = |address: &Spelled| self.part(tag, address).map(str::to_owned);
         if let Some(envelope) = &self.world.envelope {
             for name in &names {
                 let name = name.to_ascii_lowercase();
-                let values = envelope_values(envelope, &part, &name, |by| {
+                let values = envelope_values(envelope, part, &name, |by| {
                     let mut time = by.time;
                     let minutes = zone.as_deref().and_then(date::zone_minutes);
                     time.zone_minutes = minutes
@@ -363,7 +344,7 @@ fn is_type(part: &Part, wanted: &str) -> bool {
 /// The values of one part of the envelope.
 fn envelope_values(
     envelope: &Envelope,
-    part: &AddressPart<'_>,
+    part: impl Fn(&Spelled) -> Option<String>,
     name: &str,
     absolute: impl Fn(&By) -> String,
 ) -> Vec<String> {
@@ -371,9 +352,8 @@ fn envelope_values(
         // RFC 5228 §5.4: the null path is empty, whichever part is asked for.
         None => vec![null.to_owned()],
         Some(address) => {
-            let local = address.local.as_str().to_owned();
-            let spelled = Spelled::new(local, address.host.to_string());
-            part.of(&spelled).map(str::to_owned).into_iter().collect()
+            let spelled = Spelled::new(address.local.as_str(), &address.host.to_string());
+            part(&spelled).into_iter().collect()
         }
     };
     let by = envelope.by.as_ref();

@@ -120,7 +120,8 @@ impl Run {
             text.truncate(text.floor_char_boundary(max));
         }
         if let Some(frame) = self.frames.last_mut() {
-            frame.matched = Arc::new(matched);
+            let before = std::mem::replace(&mut frame.matched, Arc::new(matched));
+            self.before.get_or_insert(before);
         }
     }
 

@@ -1,0 +1,444 @@
+//! Tests that are seen to be false at a glance.
+//!
+//! Most tests of most scripts look for a text in a field of the message, and do not find it. As
+//! they were compiled they lie all over the memory, and whoever asks one after the other waits for
+//! the memory more than for anything else; here what they look for lies one behind the other.
+//!
+//! What is said here is that a test is false, and nothing else: one that may be true is asked as
+//! it stands, and so is one that takes more than a glance.
+
+use crate::compare::{Comparator, Match, Pattern, is_quick, position};
+use crate::extension::Extensions;
+use crate::fields::Fields;
+use crate::language::{Tag, Verb};
+use crate::script::{Command, Op, Test};
+use crate::template::Template;
+
+/// Values and keys that are compared for one command: with more it takes more than a glance.
+const COMPARED_MAX: usize = 256;
+/// Names and keys of a command's tests.
+const TEXTS_MAX: u32 = 32;
+
+/// What is known of a script's tests, by the number of the command.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Glances {
+    /// Where in `glances` a command's is; [`NONE`] for one that has none.
+    places: Box<[u32]>,
+    glances: Box<[Glance]>,
+    looks: Box<[Look]>,
+    /// Names and keys, an octet with its length before each.
+    texts: Box<[u8]>,
+}
+
+const NONE: u32 = u32::MAX;
+
+/// What must be false for a command's test to be false.
+#[derive(Clone, Copy, Debug)]
+struct Glance {
+    /// The first of its looks, and how many there are.
+    looks: (u32, u32),
+    /// Where the script goes on then.
+    to: u32,
+    /// Names and keys in them.
+    texts: u32,
+}
+
+/// A test that is false unless one of the fields has one of the keys.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    how: How,
+    /// Names of fields.
+    names: Texts,
+    keys: Texts,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum How {
+    /// True only if each of the names is there.
+    Exists,
+    /// The value's text, or the part of each address that the tag names.
+    Compared {
+        part: Option<Tag>,
+        /// The whole of it, or it contains a key.
+        is_whole: bool,
+        comparator: Comparator,
+    },
+}
+
+/// Texts one behind the other.
+#[derive(Clone, Copy, Debug, Default)]
+struct Texts {
+    at: u32,
+    count: u32,
+}
+
+/// Where a false test leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Passed {
+    /// The next command.
+    pub(crate) to: usize,
+    /// What of the limit it has used up.
+    pub(crate) steps: u64,
+}
+
+impl Glances {
+    pub(crate) fn of(ops: &[Op]) -> Self {
+        let mut making = Making::default();
+        let places = ops.iter().map(|op| match op {
+            Op::Unless { test, to, .. } => making.glance(test, *to).unwrap_or(NONE),
+            _ => NONE,
+        });
+        let places = places.collect();
+        Self {
+            places,
+            glances: making.glances.into(),
+            looks: making.looks.into(),
+            texts: making.texts.into(),
+        }
+    }
+
+    /// Octets of memory it takes.
+    pub(crate) fn octets(&self) -> usize {
+        size_of_val(&*self.places)
+            + size_of_val(&*self.glances)
+            + size_of_val(&*self.looks)
+            + self.texts.len()
+    }
+
+    /// True if something is known of a command.
+    pub(crate) fn is_at(&self, op: usize) -> bool {
+        self.places.get(op).is_some_and(|place| *place != NONE)
+    }
+
+    /// Where the script goes on, if a command is a test that is false of these fields; the
+    /// separators are those of addresses' details.
+    pub(crate) fn pass(&self, op: usize, fields: &Fields, separators: &[String]) -> Option<Passed> {
+        let place = usize::try_from(*self.places.get(op)?).ok()?;
+        let glance = self.glances.get(place)?;
+        let from = usize::try_from(glance.looks.0).ok()?;
+        let count = usize::try_from(glance.looks.1).ok()?;
+        let mut looks = self.looks.get(from..from.checked_add(count)?)?.iter();
+        let mut glancing = Glancing {
+            texts: &self.texts,
+            fields,
+            separators,
+            compared: 0,
+        };
+        if !looks.all(|look| glancing.is_false(look)) {
+            return None;
+        }
+        let pieces = u64::try_from(fields.octets() / 4096).unwrap_or(u64::MAX);
+        let found = u64::from(glance.texts).saturating_mul(1 + pieces);
+        let compared = u64::try_from(glancing.compared).unwrap_or(u64::MAX);
+        Some(Passed {
+            to: usize::try_from(glance.to).ok()?,
+            steps: 1 + found.saturating_add(compared),
+        })
+    }
+}
+
+/// One command's tests, looked at.
+struct Glancing<'a> {
+    texts: &'a [u8],
+    fields: &'a Fields,
+    separators: &'a [String],
+    /// How often something was compared.
+    compared: usize,
+}
+
+impl<'a> Glancing<'a> {
+    /// The texts, as many as there are.
+    fn texts(&self, texts: Texts) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let at = usize::try_from(texts.at).unwrap_or(usize::MAX);
+        let mut rest = self.texts.get(at..).unwrap_or_default();
+        (0..texts.count).map_while(move |_| {
+            let (len, behind) = rest.split_first()?;
+            let (text, behind) = behind.split_at_checked(usize::from(*len))?;
+            rest = behind;
+            Some(text)
+        })
+    }
+
+    fn is_false(&mut self, look: &Look) -> bool {
+        let mut names = self.texts(look.names);
+        let (fields, separators) = (self.fields, self.separators);
+        let How::Compared { part: wanted, .. } = look.how else {
+            return names.any(|name| fields.named(name).next().is_none());
+        };
+        names.all(|name| {
+            let mut fields = fields.named(name);
+            fields.all(|field| match wanted {
+                None => self.differs(look, field.text()),
+                Some(tag) => {
+                    let addresses = field.addresses().iter();
+                    let mut parts = addresses.filter_map(|one| one.part(tag, separators));
+                    parts.all(|value| self.differs(look, value))
+                }
+            })
+        })
+    }
+
+    /// True if the value is none of the keys.
+    fn differs(&mut self, look: &Look, value: &str) -> bool {
+        let mut keys = self.texts(look.keys);
+        keys.all(|key| {
+            self.compared += 1;
+            self.compared <= COMPARED_MAX && !may_match(look.how, value, key)
+        })
+    }
+}
+
+/// True unless the value and the key differ.
+fn may_match(how: How, value: &str, key: &[u8]) -> bool {
+    let How::Compared {
+        is_whole,
+        comparator,
+        ..
+    } = how
+    else {
+        return true;
+    };
+    let octets = value.as_bytes();
+    match (comparator, is_whole) {
+        (Comparator::AsciiCasemap, true) => octets.eq_ignore_ascii_case(key),
+        (Comparator::AsciiCasemap, false) => {
+            !is_quick(octets, key) || position(octets, key).is_some()
+        }
+        (Comparator::Octet, true) => octets == key,
+        (Comparator::Octet, false) => memchr::memmem::find(octets, key).is_some(),
+        (Comparator::AsciiNumeric | Comparator::UnicodeCasemap, _) => true,
+    }
+}
+
+/// Glances being made.
+#[derive(Default)]
+struct Making {
+    glances: Vec<Glance>,
+    looks: Vec<Look>,
+    texts: Vec<u8>,
+}
+
+impl Making {
+    /// The number of the glance at a test; none where it takes more than one.
+    fn glance(&mut self, test: &Test, to: usize) -> Option<u32> {
+        let (looks, texts) = (self.looks.len(), self.texts.len());
+        let found = self.look(test);
+        let count: u32 = self
+            .looks
+            .get(looks..)
+            .unwrap_or_default()
+            .iter()
+            .map(|look| look.names.count + look.keys.count)
+            .sum();
+        if found.is_none() || count > TEXTS_MAX {
+            self.looks.truncate(looks);
+            self.texts.truncate(texts);
+            return None;
+        }
+        self.glances.push(Glance {
+            looks: (
+                u32::try_from(looks).ok()?,
+                u32::try_from(self.looks.len() - looks).ok()?,
+            ),
+            to: u32::try_from(to).ok()?,
+            texts: count,
+        });
+        u32::try_from(self.glances.len() - 1).ok()
+    }
+
+    /// Adds what must be false for a test to be false.
+    fn look(&mut self, test: &Test) -> Option<()> {
+        match test {
+            // Each must be false.
+            Test::AnyOf(tests) => tests.iter().try_for_each(|test| self.look(test)),
+            // The first is asked before the others, which may have to ask, or be faulty.
+            Test::AllOf(tests) => self.look(tests.first()?),
+            Test::Command(command) => self.command(command),
+            Test::Not(_) | Test::Constant(_) | Test::Fail(_) => None,
+        }
+    }
+
+    fn command(&mut self, command: &Command) -> Option<()> {
+        if command.unknown.is_some() || command.needs != Extensions::default() {
+            return None;
+        }
+        let (how, keys) = match command.verb {
+            Verb::Exists if command.tags.is_empty() => (How::Exists, Vec::new()),
+            Verb::Header => (how(command, None)?, keys(command)?),
+            Verb::Address => (how(command, Some(command.address_part()))?, keys(command)?),
+            _ => return None,
+        };
+        let names = constants(command.texts(0))?;
+        let look = Look {
+            how,
+            names: self.texts(&names)?,
+            keys: self.texts(&keys)?,
+        };
+        self.looks.push(look);
+        Some(())
+    }
+
+    fn texts(&mut self, texts: &[&[u8]]) -> Option<Texts> {
+        let at = u32::try_from(self.texts.len()).ok()?;
+        for text in texts {
+            let len = u8::try_from(text.len()).ok()?;
+            self.texts.push(len);
+            self.texts.extend_from_slice(text);
+        }
+        let count = u32::try_from(texts.len()).ok()?;
+        Some(Texts { at, count })
+    }
+}
+
+/// Tags with which a test is one that is compared here.
+const COMPARED: [Tag; 4] = [Tag::Is, Tag::Contains, Tag::Matches, Tag::Comparator];
+
+/// How a test compares; none where a glance does not compare like that.
+fn how(command: &Command, part: Option<Tag>) -> Option<How> {
+    let known = |tag: &Tag| COMPARED.contains(tag) || part == Some(*tag);
+    if !command.tags.iter().all(|(tag, _)| known(tag)) {
+        return None;
+    }
+    let is_whole = match command.comparing.kind {
+        Match::Is => true,
+        Match::Contains | Match::Matches => false,
+        Match::Value(_) | Match::Count(_) | Match::Regex | Match::List => return None,
+    };
+    let comparator = command.comparing.comparator;
+    match comparator {
+        Comparator::Octet | Comparator::AsciiCasemap => Some(How::Compared {
+            part,
+            is_whole,
+            comparator,
+        }),
+        Comparator::AsciiNumeric | Comparator::UnicodeCasemap => None,
+    }
+}
+
+/// What a value must have or be for the test to be true: of a pattern what it says without its
+/// wildcards.
+fn keys(command: &Command) -> Option<Vec<&[u8]>> {
+    if command.comparing.kind != Match::Matches {
+        return constants(command.texts(1));
+    }
+    let patterns = command.comparing.patterns.iter();
+    let longest = patterns.map(|pattern| pattern.as_ref().and_then(Pattern::longest));
+    longest.collect()
+}
+
+/// Strings into which nothing is put.
+fn constants(texts: &[Template]) -> Option<Vec<&[u8]>> {
+    let texts = texts.iter().map(|text| Some(text.constant()?.as_bytes()));
+    texts.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{Circumstances, Letter, Limits, Outcome, Run, Script, Step};
+
+    const LETTERS: [&str; 3] = [
+        "From: Ada <ada+news@a.example>\r\nTo: b@c.example, \"d e\"@f.example\r\n\
+         Subject: An Invoice of =?utf-8?q?=C3=A9t=C3=A9?=\r\nX-Spam: YES\r\n\r\n",
+        "FROM: g@h\r\nSubject: one\r\nSubject: two\r\nReceived: x\r\n\r\n",
+        "\r\n",
+    ];
+
+    fn outcome(script: Script, letter: &str) -> Outcome {
+        let letter = Letter::parse(Bytes::copy_from_slice(letter.as_bytes()));
+        let world = Circumstances::new(letter);
+        let mut run = Run::new(Arc::new(script), world, Limits::HOUSE);
+        match run.step() {
+            Step::Done(outcome) => outcome,
+            Step::Ask(ask) => unreachable!("{ask:?}"),
+        }
+    }
+
+    /// Each test is as true with glances as without; the number says of how many letters it is
+    /// seen to be false.
+    // tidy: table
+    #[test]
+    fn what_is_seen_to_be_false_is_false() {
+        for (test, seen) in [
+            (r#"header "subject" "two""#, 2),
+            (r#"header :contains ["x", "subject"] "INVOICE""#, 2),
+            (r#"header :contains "subject" "été""#, 2),
+            (
+                r#"header :comparator "i;octet" :contains "subject" "invoice""#,
+                3,
+            ),
+            (r#"header :comparator "i;octet" "x-spam" "YES""#, 2),
+            (r#"header :matches "subject" "*inv?ice*""#, 2),
+            (r#"header :matches "subject" "an inv?ice""#, 2),
+            (r#"header :matches "subject" ["t?o", "x*"]"#, 1),
+            (r#"header :matches "subject" "*""#, 0),
+            (r#"header :contains "subject" """#, 1),
+            (
+                r#"header :comparator "i;unicode-casemap" :contains "subject" "x""#,
+                0,
+            ),
+            (r#"header :comparator "i;ascii-numeric" "subject" "1""#, 0),
+            (r#"header :count "gt" "subject" "1""#, 0),
+            (r#"header :regex "subject" "^o""#, 0),
+            (r#"header :index 1 "subject" "one""#, 0),
+            (r#"header :mime "subject" "one""#, 0),
+            (r#"header "subject" "${none}""#, 0),
+            (r#"address "from" "G@H""#, 2),
+            (r#"address :localpart "from" "ada+news""#, 2),
+            (r#"address :user "from" "ada""#, 2),
+            (r#"address :detail "from" "news""#, 2),
+            (r#"address :domain ["from", "to"] "f.example""#, 2),
+            (r#"address :all :contains "to" "\"d e\"@f""#, 2),
+            (r#"exists ["x-spam", "subject"]"#, 2),
+            (r#"anyof(exists "received", header "x-spam" "yes")"#, 1),
+            (r#"anyof(exists "received", not exists "to")"#, 0),
+            (r#"allof(exists "received", size :over 1)"#, 2),
+            (r#"allof(size :over 1, exists "received")"#, 0),
+            (r#"not exists "received""#, 0),
+        ] {
+            let text = format!(
+                r#"require ["comparator-i;ascii-numeric", "comparator-i;unicode-casemap", "index",
+                "mime", "regex", "relational", "subaddress", "variables"];
+                if {test} {{ discard; }}"#
+            );
+            let script = Script::compile("x", text.as_bytes(), &Limits::HOUSE).unwrap();
+            let mut found = 0;
+            for letter in LETTERS {
+                let plain = Script {
+                    glances: Glances::default(),
+                    ..script.clone()
+                };
+                let (with, without) = (outcome(script.clone(), letter), outcome(plain, letter));
+                assert_eq!(with, without, "{test}");
+                let fields = Fields::read(Bytes::copy_from_slice(letter.as_bytes()));
+                let separators = ["+".to_owned()];
+                let passed = script.glances.pass(0, &fields, &separators);
+                found += usize::from(passed.is_some());
+                assert!(passed.is_none() || without.actions.len() == 1, "{test}");
+            }
+            assert_eq!(found, seen, "{test}");
+        }
+    }
+
+    #[test]
+    fn more_than_a_glance_is_asked_as_it_stands() {
+        let many: String = (0..300).map(|_| "X: a\r\n").collect();
+        let fields = Fields::read(Bytes::from(format!("{many}\r\n")));
+        let glances = |text: &str| {
+            let script = Script::compile("x", text.as_bytes(), &Limits::HOUSE).unwrap();
+            script.glances
+        };
+        let one = glances(r#"if header "x" "b" { stop; }"#);
+        assert_eq!(one.pass(0, &fields, &[]), None);
+        let none = one.pass(0, &Fields::read(Bytes::from_static(b"\r\n")), &[]);
+        assert_eq!(none.map(|passed| passed.to), Some(3));
+        let long = format!(r#"if header "x" "{}" {{ stop; }}"#, "b".repeat(256));
+        assert!(!glances(&long).is_at(0));
+        let keys = vec![r#""b""#; 32].join(",");
+        assert!(!glances(&format!(r#"if header "x" [{keys}] {{ stop; }}"#)).is_at(0));
+    }
+}
