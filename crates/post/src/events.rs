@@ -401,6 +401,7 @@ impl Message {
                 place: 0,
             },
             outline: self.row.outline.clone(),
+            read: None,
             unended: self.entry.unended,
             is_ascii: self.is_whole() && self.octets.is_ascii(),
             preview: None,

@@ -476,17 +476,13 @@ impl Spooled {
     /// The message as scripts see it: of a large one its beginning. None where not even that is
     /// here.
     fn letter(&self) -> Option<Letter> {
-        let outline = self
-            .outline
-            .as_deref()
-            .and_then(|outline| Outline::decode(outline).ok());
         let octets = self.front()?.clone();
-        let outline = outline.unwrap_or_else(|| Outline::parse(&octets));
-        Some(Letter::beginning(
-            octets,
-            Arc::new(outline),
-            self.staged.len,
-        ))
+        let outline = self.read.clone().unwrap_or_else(|| {
+            let encoded = self.outline.as_deref();
+            let outline = encoded.and_then(|outline| Outline::decode(outline).ok());
+            Arc::new(outline.unwrap_or_else(|| Outline::parse(&octets)))
+        });
+        Some(Letter::beginning(octets, outline, self.staged.len))
     }
 }
 

@@ -101,6 +101,8 @@ pub(crate) struct Spooled {
     pub(crate) staged: Staged,
     /// Encoded; `None` where the house was too crowded to read it in passing.
     pub(crate) outline: Option<Bytes>,
+    /// The same as it was read, where the whole message was in memory.
+    pub(crate) read: Option<Arc<Outline>>,
     /// Its last line has no CRLF.
     pub(crate) unended: bool,
     /// All its octets are ASCII.
@@ -122,6 +124,7 @@ impl Spooled {
             unended: end.is_unended(),
             is_ascii: !end.beyond_ascii,
             outline: Some(outline.encode().into()),
+            read: Some(Arc::new(outline)),
             preview: Some(preview),
             beginning: None,
             staged: Staged::of(octets.into()),
@@ -277,6 +280,7 @@ impl Spool {
                     is_ascii: !streamed.end.beyond_ascii,
                     staged,
                     outline: outline.map(|outline| outline.encode().into()),
+                    read: None,
                     preview,
                     beginning: Some(beginning.into()),
                 })

@@ -15,7 +15,7 @@ use crate::glance::Glances;
 use crate::language::{self, Signature, Tests, Verb};
 use crate::lexer;
 use crate::limits::Limits;
-use crate::script::{Command, Foreign, ForeignKind, Op, Script, Test};
+use crate::script::{Command, Foreign, ForeignKind, Op, Script, Test, may_test};
 use crate::syntax::{self, Statement, Value};
 use crate::template::Name;
 
@@ -57,6 +57,8 @@ pub(crate) fn compile(
             name: name.into(),
             required: checker.required,
             glances: Glances::of(&checker.ops),
+            tests_spam: may_test(&checker.ops, Verb::SpamTest),
+            tests_environment: may_test(&checker.ops, Verb::Environment),
             ops: checker.ops,
         });
     }

@@ -21,6 +21,9 @@ pub struct Script {
     pub(crate) required: Extensions,
     pub(crate) ops: Vec<Op>,
     pub(crate) glances: Glances,
+    /// Whether it may ask for a score, and for its surroundings.
+    pub(crate) tests_spam: bool,
+    pub(crate) tests_environment: bool,
 }
 
 /// A word of somebody's own language: who compiles with it answers it as well
@@ -171,23 +174,15 @@ impl Script {
     /// True if it may ask how likely a message is spam (RFC 5235): itself, or another that it
     /// includes.
     #[must_use]
-    pub fn tests_spam(&self) -> bool {
-        self.tests(Verb::SpamTest)
+    pub const fn tests_spam(&self) -> bool {
+        self.tests_spam
     }
 
     /// True if it may ask for an item of the environment (RFC 5183): itself, or another that it
     /// includes.
     #[must_use]
-    pub fn tests_environment(&self) -> bool {
-        self.tests(Verb::Environment)
-    }
-
-    fn tests(&self, verb: Verb) -> bool {
-        self.ops.iter().any(|op| match op {
-            Op::Unless { test, .. } => test.asks(verb),
-            Op::Act(command) => command.verb == Verb::Include,
-            _ => false,
-        })
+    pub const fn tests_environment(&self) -> bool {
+        self.tests_environment
     }
 
     /// The scripts it may include, each with its line: who takes a script in looks whether they
@@ -200,6 +195,15 @@ impl Script {
             _ => None,
         })
     }
+}
+
+/// True if one of these commands may ask this, or includes a script that may.
+pub(crate) fn may_test(ops: &[Op], verb: Verb) -> bool {
+    ops.iter().any(|op| match op {
+        Op::Unless { test, .. } => test.asks(verb),
+        Op::Act(command) => command.verb == Verb::Include,
+        _ => false,
+    })
 }
 
 /// Octets that a compiled expression takes, about: how many, nobody tells.
