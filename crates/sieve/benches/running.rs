@@ -5,10 +5,13 @@
 //! `cargo xtask bench sieve` runs it, and delivers beside Dovecot.
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a bench")]
 
+mod letter;
+
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use letter::letter;
 use message::Outline;
 use sieve::{Answer, Circumstances, Envelope, Letter, Limits, Run, Script, Step};
 
@@ -119,19 +122,4 @@ fn envelope() -> Envelope {
         auth: None,
         by: None,
     }
-}
-
-/// As the letters are that the bench delivers.
-fn letter(number: usize) -> String {
-    let date = "Fri, 27 Nov 2026 12:00:00 +0000";
-    format!(
-        "Received: from relay.elsewhere.example (relay.elsewhere.example [192.0.2.7])\r\n\
-         \tby mx.bench.localhost with ESMTPS id {number:08x};\r\n\t{date}\r\n\
-         From: \"Sender {number}\" <sender{number}@elsewhere.example>\r\n\
-         To: Ada <ada@bench.localhost>, Alan <alan@bench.localhost>\r\n\
-         Cc: list@lists.example\r\nSubject: Letter {number} of a thread\r\n\
-         Date: {date}\r\nMessage-ID: <{number}@elsewhere.example>\r\n\
-         MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{}",
-        "The quick brown fox jumps over the lazy dog, and then the dog sleeps on.\r\n".repeat(9)
-    )
 }

@@ -71,8 +71,9 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<()> {
         }
         ["search"] => search::run(&build(root)?, folder.path(), rounds, &mut table)?,
         ["sieve"] => {
-            let bench = ["bench", "--package", "sieve", "--bench", "running"];
-            crate::tools::cargo(root, &bench, &[])?;
+            for (room, bench) in [("sieve", "running"), ("post", "filtering")] {
+                crate::tools::cargo(root, &["bench", "--package", room, "--bench", bench], &[])?;
+            }
             sieve::run(&build(root)?, folder.path(), rounds, &mut table)?;
         }
         ["peer"] => {
