@@ -17,6 +17,7 @@ use crate::{Authority, Clock, Error};
 
 mod anybody;
 mod examined;
+mod shown;
 mod told;
 
 pub use anybody::trusting_anybody;

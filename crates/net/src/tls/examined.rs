@@ -9,15 +9,11 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore,
-    SignatureScheme,
-};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::{CertificateError, ClientConfig, OtherError, RootCertStore};
 
+use super::shown::{self, Shown, Taker};
 use crate::Error;
 
 /// Octets of the words about a certificate.
@@ -140,17 +136,12 @@ impl Examination {
             Examiner::Judge(_) | Examiner::Nobody => Arc::new(aws_lc_rs::default_provider()),
         };
         let found = Arc::new(Mutex::default());
-        let verifier = Verifier {
-            provider: Arc::clone(&provider),
+        let examining = Examining {
             examiner,
             strict,
             found: Arc::clone(&found),
         };
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
+        let mut config = shown::client(provider, examining)?;
         // A session that is resumed would not show its certificate again.
         config.resumption = Resumption::disabled();
         Ok(Self {
@@ -187,51 +178,37 @@ impl Examination {
 }
 
 #[derive(Debug)]
-struct Verifier {
-    provider: Arc<CryptoProvider>,
+struct Examining {
     examiner: Examiner,
     strict: bool,
     found: Arc<Mutex<Found>>,
 }
 
-impl Verifier {
-    fn examine(
-        &self,
-        (own, between): (&CertificateDer<'_>, &[CertificateDer<'_>]),
-        name: &ServerName<'_>,
-        now: UnixTime,
-    ) -> Result<(), Flaw> {
+impl Examining {
+    fn examine(&self, shown: Shown<'_>) -> Result<(), Flaw> {
         match &self.examiner {
             Examiner::Nobody => Err(Flaw {
                 kind: FlawKind::Other,
                 text: "nobody has examined it".to_owned(),
             }),
             Examiner::Judge(judge) => {
-                let chain: Vec<&[u8]> = std::iter::once(own)
-                    .chain(between)
+                let chain: Vec<&[u8]> = std::iter::once(shown.own)
+                    .chain(shown.between)
                     .map(|certificate| certificate.as_ref())
                     .collect();
-                judge.judge(&chain, now.as_secs())
+                judge.judge(&chain, shown.now.as_secs())
             }
             Examiner::Authorities(authorities) => {
-                let verifier = &authorities.verifier;
-                let verified = verifier.verify_server_cert(own, between, name, &[], now);
-                verified.map(drop).map_err(|error| flaw(&error))
+                let verified = shown.verify_by(&*authorities.verifier);
+                verified.map_err(|error| flaw(&error))
             }
         }
     }
 }
 
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let examined = self.examine((end_entity, intermediates), server_name, now);
+impl Taker for Examining {
+    fn take(&self, shown: Shown<'_>) -> Result<(), rustls::Error> {
+        let examined = self.examine(shown);
         let found = match &examined {
             Ok(()) => Found::Right,
             Err(flaw) => Found::Wrong(flaw.clone()),
@@ -241,33 +218,8 @@ impl ServerCertVerifier for Verifier {
             Err(flaw) if self.strict => {
                 Err(CertificateError::Other(OtherError(Arc::new(flaw))).into())
             }
-            Ok(()) | Err(_) => Ok(ServerCertVerified::assertion()),
+            Ok(()) | Err(_) => Ok(()),
         }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, cert, dss, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, cert, dss, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        algorithms.supported_schemes()
     }
 }
 

@@ -12,14 +12,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore,
-    SignatureScheme,
-};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::crypto::aws_lc_rs;
+use rustls::{CertificateError, ClientConfig, OtherError, RootCertStore};
+use rustls_pki_types::CertificateDer;
 
+use super::shown::{self, Shown, Taker};
 use crate::Error;
 
 /// The SHA-256 of a whole certificate.
@@ -64,7 +61,7 @@ impl fmt::Display for Fingerprint {
 /// If TLS cannot be prepared.
 pub fn trusting_fingerprint(known: Fingerprint) -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    told(provider, Judge::Fingerprint(known))
+    shown::client(provider, Judge::Fingerprint(known)).map(Arc::new)
 }
 
 /// The same as [`super::roots_from_pem`] or, without a file, [`super::roots_of_system`]; whoever is
@@ -81,16 +78,7 @@ pub fn trusting_authorities(path: Option<&Path>) -> Result<Arc<ClientConfig>, Er
     let roots: Arc<RootCertStore> = Arc::new(roots);
     let judge = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
     let judge = judge.map_err(|error| Error::Certificate(error.to_string()))?;
-    told(provider, Judge::Authorities(judge))
-}
-
-fn told(provider: Arc<CryptoProvider>, judge: Judge) -> Result<Arc<ClientConfig>, Error> {
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Told { provider, judge }))
-        .with_no_client_auth();
-    Ok(Arc::new(config))
+    shown::client(provider, Judge::Authorities(judge)).map(Arc::new)
 }
 
 /// Who says that a certificate is the right one.
@@ -98,12 +86,6 @@ fn told(provider: Arc<CryptoProvider>, judge: Judge) -> Result<Arc<ClientConfig>
 enum Judge {
     Fingerprint(Fingerprint),
     Authorities(Arc<WebPkiServerVerifier>),
-}
-
-#[derive(Debug)]
-struct Told {
-    provider: Arc<CryptoProvider>,
-    judge: Judge,
 }
 
 /// Why a certificate is not taken.
@@ -128,56 +110,19 @@ impl fmt::Display for Stranger {
 
 impl std::error::Error for Stranger {}
 
-impl ServerCertVerifier for Told {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let fingerprint = Fingerprint::of(end_entity);
-        let why = match &self.judge {
-            Judge::Fingerprint(known) if *known == fingerprint => {
-                return Ok(ServerCertVerified::assertion());
-            }
-            Judge::Fingerprint(_) => None,
-            Judge::Authorities(judge) => {
-                let (name, ocsp) = (server_name, ocsp_response);
-                match judge.verify_server_cert(end_entity, intermediates, name, ocsp, now) {
-                    Ok(verified) => return Ok(verified),
-                    Err(why) => Some(why),
-                }
-            }
+impl Taker for Judge {
+    fn take(&self, shown: Shown<'_>) -> Result<(), rustls::Error> {
+        let fingerprint = Fingerprint::of(shown.own);
+        let why = match self {
+            Self::Fingerprint(known) if *known == fingerprint => return Ok(()),
+            Self::Fingerprint(_) => None,
+            Self::Authorities(judge) => match shown.verify_by(&**judge) {
+                Ok(()) => return Ok(()),
+                Err(why) => Some(why),
+            },
         };
         let stranger = OtherError(Arc::new(Stranger { why, fingerprint }));
         Err(CertificateError::Other(stranger).into())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, cert, dss, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, cert, dss, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        algorithms.supported_schemes()
     }
 }
 
