@@ -4,7 +4,7 @@
 //! `cargo xtask bench sieve` runs it.
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a bench")]
 
-#[path = "../../sieve/benches/letter.rs"]
+#[path = "../../sieve/benches/running/letter.rs"]
 mod letter;
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -15,7 +15,7 @@ use letter::letter;
 use message::Outline;
 use sieve::{Answer, Circumstances, Envelope, Letter, Limits, Run, Script, Step};
 
-const RULES: &[u8] = include_bytes!("rules.sieve");
+const RULES: &[u8] = include_bytes!("../rules.sieve");
 const LETTERS: usize = 20_000;
 const ROUNDS: usize = 5;
 /// Letters before each of which the caches are emptied, and the octets that do it.
