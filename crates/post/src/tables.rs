@@ -441,24 +441,26 @@ fn position<T: PartialEq>(all: &[T], one: &T) -> Option<u64> {
     u64::try_from(index).ok()
 }
 
-const fn put(table: Table, key: Bytes, value: Bytes) -> Write {
+pub(crate) const fn put(table: Table, key: Bytes, value: Bytes) -> Write {
     Write::Put { table, key, value }
 }
 
-const fn delete(table: Table, key: Bytes) -> Write {
+pub(crate) const fn delete(table: Table, key: Bytes) -> Write {
     Write::Delete { table, key }
+}
+
+/// A row's key and value.
+#[cfg(test)]
+pub(crate) fn parts(write: Write) -> (Bytes, Bytes) {
+    match write {
+        Write::Put { key, value, .. } => (key, value),
+        _ => unreachable!("no plain row"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn parts(write: Write) -> (Bytes, Bytes) {
-        match write {
-            Write::Put { key, value, .. } => (key, value),
-            _ => panic!("no plain row"),
-        }
-    }
 
     #[test]
     fn rows_come_back() {

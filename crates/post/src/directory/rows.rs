@@ -375,13 +375,7 @@ fn put(table: Table, key: Bytes, value: Writer) -> Write {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn parts(write: Write) -> (Bytes, Bytes) {
-        match write {
-            Write::Put { key, value, .. } => (key, value),
-            _ => panic!("no plain row"),
-        }
-    }
+    use crate::tables::parts;
 
     #[test]
     fn rows_come_back() {

@@ -20,7 +20,7 @@ use super::rows::{self, Letters, NoteRow};
 use super::{Explained, is_junk, is_trash};
 use crate::draft::Flagging;
 use crate::ledger::{Folder, Ledger, scan};
-use crate::tables::{SPAM_CLUES, SPAM_LETTERS, SPAM_NOTES};
+use crate::tables::{self, SPAM_CLUES, SPAM_LETTERS, SPAM_NOTES};
 use crate::{Account, Copied, Error, Fault, Outcome, Post, Why};
 
 /// Letters that are learned in one step.
@@ -328,7 +328,7 @@ impl Account {
         let book = self.house.inner.models.book(self.id());
         let _turn = book.turn.lock().await;
         // First the row that says how much there is: the rest says nothing without it.
-        let first = [rows::delete(SPAM_LETTERS, Bytes::new())];
+        let first = [tables::delete(SPAM_LETTERS, Bytes::new())];
         let done = self.write_all(&first).await;
         book.drop_memory();
         done?;
@@ -348,7 +348,7 @@ impl Account {
                     .await
                     .map_err(Error::reading("reading what was learned"))?;
                 let keys = page.rows.into_iter().map(|row| row.key);
-                let writes: Vec<Write> = keys.map(|key| rows::delete(table, key)).collect();
+                let writes: Vec<Write> = keys.map(|key| tables::delete(table, key)).collect();
                 forgotten += u64::try_from(writes.len()).unwrap_or_default();
                 if writes.is_empty() {
                     break;
@@ -480,7 +480,7 @@ impl Account {
             let old = self.oldest_notes().await?;
             let gone = u64::try_from(old.len()).unwrap_or_default();
             letters.notes = letters.notes.saturating_sub(gone);
-            writes.extend(old.into_iter().map(|key| rows::delete(SPAM_NOTES, key)));
+            writes.extend(old.into_iter().map(|key| tables::delete(SPAM_NOTES, key)));
         }
         writes.extend(plan.writes.iter().cloned());
         let clues = change.clues.iter();

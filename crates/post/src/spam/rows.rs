@@ -3,10 +3,10 @@
 use bytes::{BufMut as _, Bytes, BytesMut};
 use mail::EmailId;
 use spam::{CLUES_VERSION, Known, Note, Tally, Token};
-use store::{Table, Write};
+use store::Write;
 
 use crate::octets::{Reader, Writer};
-use crate::tables::{SPAM_CLUES, SPAM_LETTERS, SPAM_NOTES};
+use crate::tables::{SPAM_CLUES, SPAM_LETTERS, SPAM_NOTES, delete, put};
 
 const VERSION: u8 = 1;
 /// Versions of rows that are read.
@@ -122,26 +122,12 @@ pub(crate) fn read_note(value: &[u8]) -> Option<NoteRow> {
     Some(NoteRow { note, clues, day })
 }
 
-pub(crate) const fn delete(table: Table, key: Bytes) -> Write {
-    Write::Delete { table, key }
-}
-
-const fn put(table: Table, key: Bytes, value: Bytes) -> Write {
-    Write::Put { table, key, value }
-}
-
 #[cfg(test)]
 mod tests {
     use spam::{Class, Wish};
 
     use super::*;
-
-    fn parts(write: Write) -> (Bytes, Bytes) {
-        match write {
-            Write::Put { key, value, .. } => (key, value),
-            _ => panic!("no plain row"),
-        }
-    }
+    use crate::tables::parts;
 
     #[test]
     fn rows_come_back() {

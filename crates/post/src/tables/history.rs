@@ -171,13 +171,7 @@ pub(crate) fn deed_key(line: ModSeq) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn parts(write: Write) -> (Bytes, Bytes) {
-        match write {
-            Write::Put { key, value, .. } => (key, value),
-            _ => panic!("no plain row"),
-        }
-    }
+    use crate::tables::parts;
 
     #[test]
     fn what_is_known_of_all_comes_back() {

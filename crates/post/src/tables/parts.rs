@@ -431,13 +431,7 @@ mod tests {
     use mail::{AccountId, Keyword, Timestamp, UidValidity};
 
     use super::*;
-
-    fn parts(write: Write) -> (Bytes, Bytes) {
-        match write {
-            Write::Put { key, value, .. } => (key, value),
-            _ => panic!("no plain row"),
-        }
-    }
+    use crate::tables::parts;
 
     fn uid(value: u32) -> Uid {
         Uid::new(value).unwrap()

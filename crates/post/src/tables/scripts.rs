@@ -97,13 +97,7 @@ fn name_key(name: &ScriptName) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn parts(write: Write) -> (Bytes, Bytes) {
-        match write {
-            Write::Put { key, value, .. } => (key, value),
-            _ => panic!("no plain row"),
-        }
-    }
+    use crate::tables::parts;
 
     #[test]
     fn rows_come_back() {
