@@ -157,7 +157,8 @@ impl Postfix {
              mail_owner = postfix\nsetgid_group = postdrop\ninet_interfaces = 127.0.0.1\n\
              inet_protocols = ipv4\nmaillog_file = {home}/data/maillog\n\
              maillog_file_prefixes = /\ndisable_dns_lookups = yes\nalias_maps =\n\
-             alias_database =\n"
+             alias_database =\nqueue_run_delay = 1s\nminimal_backoff_time = 1s\n\
+             maximal_backoff_time = 2s\n"
         )
     }
 

@@ -66,7 +66,11 @@ pub(crate) fn check(root: &Path, sources: &[Source], complaints: &mut Vec<String
         if !known.contains(&number) {
             complaints.push(format!("spec/rfc{number}.tsv: not in spec/index.tsv"));
         }
+        let mut ids = HashSet::new();
         for claim in claims {
+            if !ids.insert(claim.id.clone()) {
+                complaints.push(format!("rfc{number} {}: stands there twice", claim.id));
+            }
             if !claim
                 .code
                 .split(' ')
