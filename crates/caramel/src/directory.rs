@@ -6,6 +6,7 @@ use crate::cli::{Listing, PasswordSource, QuotaChange, RightsChange, say};
 use crate::complaint::Complaint;
 use crate::config::Config;
 use crate::desk::ask;
+use crate::told::text;
 
 pub(crate) fn add_domain(config: &Config, name: &str) -> Result<(), Complaint> {
     ask(config, "Domain/add", &json!({ "name": name }))?;
@@ -159,10 +160,6 @@ pub(crate) fn list_aliases(config: &Config, listing: &Listing) -> Result<(), Com
 pub(crate) fn remove_alias(config: &Config, source: &str) -> Result<(), Complaint> {
     ask(config, "Alias/remove", &json!({ "source": source }))?;
     say(&format!("{source} leads nowhere any more."))
-}
-
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// A line for each, or JSON.

@@ -3,11 +3,9 @@
 //! What came is read without configuration or store. Not here: the form of a report
 //! (`trust::feedback`), who is told (`post`).
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use flate2::read::GzDecoder;
 use mail::Timestamp;
 use message::{Outline, decode_part};
 use serde_json::Value;
@@ -18,9 +16,7 @@ use crate::complaint::Complaint;
 use crate::config::Config;
 use crate::desk::ask_running;
 use crate::input;
-
-/// What a file of gzip begins with (RFC 1952 §2.3.1).
-const GZIP: [u8; 2] = [0x1f, 0x8b];
+use crate::told::{GZIP, printable_lines, unpacked};
 
 /// What is to be done with reports.
 #[derive(Debug, Subcommand)]
@@ -111,7 +107,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 /// The report itself: as it is, out of its compression, or out of a letter.
 fn xml(octets: &[u8]) -> Result<Vec<u8>, String> {
     if octets.starts_with(&GZIP) {
-        return unpacked(octets);
+        return unpacked(octets, REPORT_OCTETS_MAX);
     }
     if octets.trim_ascii_start().starts_with(b"<") {
         return Ok(octets.to_vec());
@@ -122,7 +118,7 @@ fn xml(octets: &[u8]) -> Result<Vec<u8>, String> {
     for part in outline.root.walk() {
         let content = decode_part(part, &letter).octets;
         if content.starts_with(&GZIP) {
-            return unpacked(&content);
+            return unpacked(&content, REPORT_OCTETS_MAX);
         }
         let is_xml = part.is("text", "xml") || part.is("application", "xml");
         if is_xml && content.trim_ascii_start().starts_with(b"<") {
@@ -130,13 +126,6 @@ fn xml(octets: &[u8]) -> Result<Vec<u8>, String> {
         }
     }
     Err("it is neither XML nor gzip, and no letter with such a file".to_owned())
-}
-
-fn unpacked(octets: &[u8]) -> Result<Vec<u8>, String> {
-    let max = u64::try_from(REPORT_OCTETS_MAX).unwrap_or(u64::MAX);
-    let mut text = Vec::new();
-    let read = GzDecoder::new(octets).take(max + 1).read_to_end(&mut text);
-    read.map(|_| text).map_err(|error| error.to_string())
 }
 
 /// The report in plain words.
@@ -168,7 +157,7 @@ fn words(report: &Feedback) -> String {
     for row in &report.records {
         text += &line(row);
     }
-    printable(text.trim_end())
+    printable_lines(text.trim_end())
 }
 
 fn line(row: &Row) -> String {
@@ -201,14 +190,4 @@ fn line(row: &Row) -> String {
         text += &format!("        spf {} of {}\n", one.result, one.domain);
     }
     text
-}
-
-/// Other people's words: nothing in them moves the cursor but the ends of our own lines.
-fn printable(words: &str) -> String {
-    let shown = |letter: char| match letter {
-        '\n' => letter,
-        letter if letter.is_control() => '?',
-        letter => letter,
-    };
-    words.chars().map(shown).collect()
 }

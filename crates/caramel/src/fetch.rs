@@ -24,6 +24,7 @@ use crate::complaint::Complaint;
 use crate::config::Config;
 use crate::line::Line;
 use crate::progress::Progress;
+use crate::told::{list, number, text};
 use crate::{desk, serve};
 
 /// How often it is asked how far it is.
@@ -345,17 +346,4 @@ fn asked_for(job: Option<&Value>) -> String {
 
 fn moment(seconds: i64) -> String {
     Timestamp::utc(seconds).to_rfc3339().to_string()
-}
-
-fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    let list = value.get(name).and_then(Value::as_array);
-    list.map(Vec::as_slice).unwrap_or_default()
-}
-
-fn number(value: &Value, name: &str) -> u64 {
-    value.get(name).and_then(Value::as_u64).unwrap_or_default()
-}
-
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
 }

@@ -53,6 +53,7 @@ mod sieve;
 mod stats;
 mod sysexits;
 mod tls;
+mod told;
 mod transfer;
 mod undo;
 mod upgrade;

@@ -2,12 +2,11 @@
 //!
 //! Not here: what a report is (the room `trust`), when ours are sent (`server`).
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::io::Read as _;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use flate2::read::GzDecoder;
 use mail::Timestamp;
 use message::{Outline, decode_part};
 use serde_json::{Value, json};
@@ -18,9 +17,8 @@ use crate::complaint::Complaint;
 use crate::config::Config;
 use crate::desk::{ask, ask_running};
 use crate::input;
+use crate::told::{GZIP, list, printable, text, unpacked};
 
-/// What a file begins with that gzip has made.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Seconds of a day.
 const DAY: i64 = 86_400;
 
@@ -201,33 +199,11 @@ fn read(octets: &[u8]) -> Result<Report, String> {
 }
 
 fn parse(octets: &[u8]) -> Result<Report, String> {
-    let mut unpacked = Vec::new();
     let octets = match octets.starts_with(&GZIP) {
-        false => octets,
-        true => {
-            // One octet more than there may be tells that there are too many.
-            let most = u64::try_from(REPORT_OCTETS_MAX).unwrap_or(u64::MAX) + 1;
-            let read = GzDecoder::new(octets).take(most).read_to_end(&mut unpacked);
-            read.map_err(|error| error.to_string())?;
-            &unpacked
-        }
+        false => Cow::Borrowed(octets),
+        true => Cow::Owned(unpacked(octets, REPORT_OCTETS_MAX)?),
     };
-    Report::parse(octets).map_err(|error| format!("{:#}", anyhow::Error::from(error)))
-}
-
-/// Other people's words: nothing in them moves the cursor.
-fn printable(words: &str) -> String {
-    let shown = |letter: char| if letter.is_control() { '?' } else { letter };
-    words.chars().map(shown).collect()
-}
-
-fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    let list = value.get(name).and_then(Value::as_array);
-    list.map(Vec::as_slice).unwrap_or_default()
-}
-
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
+    Report::parse(&octets).map_err(|error| format!("{:#}", anyhow::Error::from(error)))
 }
 
 #[cfg(test)]

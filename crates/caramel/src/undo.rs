@@ -11,6 +11,7 @@ use crate::complaint::Complaint;
 use crate::compose::moment;
 use crate::config::{self, Config};
 use crate::desk::{Talk, ask};
+use crate::told::{self, number, text};
 
 /// The word for the removal of an account, where an operation's number stands otherwise.
 const ACCOUNT: &str = "account";
@@ -93,8 +94,8 @@ fn list(config: &Config, undo: &Undo) -> Result<(), Complaint> {
     if undo.json {
         return say(&answer.to_string());
     }
-    let removed = entries(&answer, "removedAccounts");
-    let operations = entries(&answer, "list");
+    let removed = told::list(&answer, "removedAccounts");
+    let operations = told::list(&answer, "list");
     for account in removed {
         say(&format!(
             "{ACCOUNT:>9}  {}  the account was removed: {}",
@@ -238,7 +239,7 @@ fn show_past(config: &Config, undo: &Undo, moment: i64) -> Result<(), Complaint>
             "address": undo.account, "moment": moment, "mailbox": undo.mailbox, "after": after,
         });
         let answer = talk.ask("Undo/asOf", &arguments)?;
-        let some = entries(&answer, "list");
+        let some = told::list(&answer, "list");
         let Some(last) = some.last() else {
             break (number(&answer, "lost"), number(&answer, "total"));
         };
@@ -308,14 +309,14 @@ pub(crate) fn purge(config: &Config, purge: &Purge) -> Result<(), Complaint> {
     if purge.json {
         return say(&answer.to_string());
     }
-    let operations = entries(&answer, "operations").len();
+    let operations = told::list(&answer, "operations").len();
     if operations == 0 {
         return say("There was nothing to purge.");
     }
     say(&format!(
         "{operations} operations are gone for good, with {} that nothing else has. Their octets \
          go when the store reclaims their place.",
-        messages(u64::try_from(entries(&answer, "bodies").len()).unwrap_or(u64::MAX))
+        messages(u64::try_from(told::list(&answer, "bodies").len()).unwrap_or(u64::MAX))
     ))?;
     say(&format!("Proof: {}", text(&answer, "proof")))
 }
@@ -364,17 +365,4 @@ fn when(entry: &Value) -> String {
         .and_then(Value::as_i64)
         .unwrap_or_default();
     Timestamp::utc(seconds).to_rfc3339().to_string()
-}
-
-fn entries<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    let list = value.get(name).and_then(Value::as_array);
-    list.map(Vec::as_slice).unwrap_or_default()
-}
-
-fn number(value: &Value, name: &str) -> u64 {
-    value.get(name).and_then(Value::as_u64).unwrap_or_default()
-}
-
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
 }

@@ -10,6 +10,7 @@ use crate::cli::say;
 use crate::complaint::Complaint;
 use crate::config::Config;
 use crate::desk::ask;
+use crate::told::{list, printable_lines, text};
 use crate::undo::read_moment;
 
 /// The least digits of a letter's name: shorter ones are names in the queue.
@@ -122,7 +123,7 @@ fn story<'a>(name: &str, steps: impl Iterator<Item = &'a Value>) -> Result<(), C
                 false => when.clone(),
             };
             last.clone_from(&when);
-            say(&format!("  {begin}  {}", printable(&words)))?;
+            say(&format!("  {begin}  {}", printable_lines(&words)))?;
         }
     }
     Ok(())
@@ -233,25 +234,6 @@ fn arrived(event: &Value, to: &str) -> String {
          {size} octets, {id}, subject: {}",
         get("subject"),
     )
-}
-
-/// Other people's words: nothing in them moves the cursor but the ends of our own lines.
-fn printable(words: &str) -> String {
-    let shown = |letter: char| match letter {
-        '\n' => letter,
-        letter if letter.is_control() => '?',
-        letter => letter,
-    };
-    words.chars().map(shown).collect()
-}
-
-fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    let list = value.get(name).and_then(Value::as_array);
-    list.map(Vec::as_slice).unwrap_or_default()
-}
-
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 #[cfg(test)]
