@@ -9,26 +9,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::client::conn::http1;
+use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
-use hyper::{Request, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
+use hyper::{Request, Response, StatusCode, Uri};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::lookup_host;
 use tokio::time::timeout;
 
-use crate::{Encryption, Error, Socket, Stream, tls};
+use crate::http::{self, ADDRESSES_MAX, Unread};
+use crate::{Encryption, Error, tls};
 
 /// Octets that the body of an answer may have.
 const ANSWER_OCTETS_MAX: usize = 16 * 1024;
-
-/// Octets that the head of an answer may have, and what is read at once.
-const BUFFER_OCTETS_MAX: usize = 16 * 1024;
-
-/// Addresses of a host that are tried.
-const ADDRESSES_MAX: usize = 4;
 
 /// A place on an HTTP server that takes forms. Only a server on this machine is spoken to in the
 /// clear.
@@ -132,18 +126,10 @@ impl FormPlace {
     }
 
     async fn exchange(&self, form: String, limit: Duration) -> Result<Bytes, FormError> {
-        let socket = Socket::Tcp(self.connect().await?);
         let encryption = match &self.tls {
             Some((config, name)) => Encryption::Client(Arc::clone(config), name.clone()),
             None => Encryption::None,
         };
-        let mut stream = Stream::plain(socket, encryption);
-        if self.tls.is_some() {
-            stream.encrypt(limit).await?;
-        }
-        let builder = &mut http1::Builder::new();
-        builder.max_buf_size(BUFFER_OCTETS_MAX);
-        let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
         let mut request = Request::new(Full::new(Bytes::from(form)));
         *request.method_mut() = hyper::Method::POST;
         *request.uri_mut() = self.path.parse().map_err(|_| FormError::Url)?;
@@ -154,31 +140,26 @@ impl FormPlace {
         fields.insert(AUTHORIZATION, self.authorization.clone());
         fields.insert(CONTENT_TYPE, kind);
         fields.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let answer = async move {
-            let response = sender.send_request(request).await?;
+        let read = async |response: Response<Incoming>| {
             if response.status() != StatusCode::OK {
                 return Err(FormError::Status(response.status()));
             }
-            let body = Limited::new(response.into_body(), ANSWER_OCTETS_MAX);
-            match body.collect().await {
-                Ok(body) => Ok(body.to_bytes()),
-                Err(error) if error.is::<LengthLimitError>() => Err(FormError::Long),
-                Err(error) => Err(FormError::Connect(io::Error::other(error))),
-            }
+            let body = http::body(response, ANSWER_OCTETS_MAX).await;
+            body.map_err(|unread| match unread {
+                Unread::Long => FormError::Long,
+                Unread::Broken(error) => FormError::Connect(error),
+            })
         };
-        // The connection ends once its sender has gone; what it died of, the answer tells as well.
-        tokio::join!(answer, connection).0
+        let addresses = self.addresses().await?;
+        http::exchange(&addresses, encryption, request, read, limit).await
     }
 
-    async fn connect(&self) -> Result<TcpStream, FormError> {
+    async fn addresses(&self) -> Result<Vec<SocketAddr>, FormError> {
         let found = lookup_host((self.host.as_str(), self.port)).await?;
         let clear = self.tls.is_none();
         // Whatever a name of this machine is taken for, nothing in the clear leaves it.
         let usable = found.filter(|address| !clear || address.ip().is_loopback());
-        let addresses: Vec<SocketAddr> = usable.take(ADDRESSES_MAX).collect();
-        let stream = TcpStream::connect(addresses.as_slice()).await?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
+        Ok(usable.take(ADDRESSES_MAX).collect())
     }
 }
 

@@ -10,22 +10,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::client::conn::http1;
+use http_body_util::Full;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, body::Incoming};
-use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::{Encryption, Error, Socket, Stream};
+use crate::http::{self, ADDRESSES_MAX, Unread};
+use crate::{Encryption, Error};
 
-/// Octets that the head of an answer may have, and what is read at once.
-const BUFFER_OCTETS_MAX: usize = 16 * 1024;
-/// Addresses of a host that are tried.
-const ADDRESSES_MAX: usize = 4;
 /// Octets of an answer that nobody reads.
 const UNREAD_OCTETS_MAX: usize = 16 * 1024;
 
@@ -156,19 +150,8 @@ impl HttpsPlace {
         let at_port = |ip: &IpAddr| SocketAddr::new(*ip, self.port);
         let addresses = self.addresses.iter().take(ADDRESSES_MAX).map(at_port);
         let addresses: Vec<SocketAddr> = addresses.collect();
-        let socket = TcpStream::connect(addresses.as_slice()).await?;
-        socket.set_nodelay(true)?;
-        let mut stream = Stream::plain(Socket::Tcp(socket), Encryption::Client(trust, name));
-        stream.encrypt(limit).await?;
-        let builder = &mut http1::Builder::new();
-        builder.max_buf_size(BUFFER_OCTETS_MAX);
-        let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
-        let answer = async move {
-            let response = sender.send_request(request).await?;
-            read(response).await
-        };
-        // The connection ends once its sender has gone; what it died of, the answer tells as well.
-        tokio::join!(answer, connection).0
+        let encryption = Encryption::Client(trust, name);
+        http::exchange(&addresses, encryption, request, read, limit).await
     }
 }
 
@@ -177,10 +160,9 @@ async fn body(response: Response<Incoming>, octets_max: usize) -> Result<Bytes, 
     if response.headers().contains_key(CONTENT_ENCODING) {
         return Err(HttpsError::Kind("plain text"));
     }
-    let body = Limited::new(response.into_body(), octets_max);
-    match body.collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(HttpsError::Long(octets_max)),
-        Err(error) => Err(HttpsError::Connect(io::Error::other(error))),
-    }
+    let body = http::body(response, octets_max).await;
+    body.map_err(|unread| match unread {
+        Unread::Long => HttpsError::Long(octets_max),
+        Unread::Broken(error) => HttpsError::Connect(error),
+    })
 }

@@ -18,6 +18,7 @@ mod drive;
 mod error;
 mod form;
 mod house;
+mod http;
 mod https;
 mod listen;
 mod page;
