@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 mod backup;
 mod fairness;
 mod fetch;
+mod host;
 mod idle;
 mod imap;
 mod letter;

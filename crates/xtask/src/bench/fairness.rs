@@ -5,14 +5,15 @@
 //! Our server alone: a table of its own, in seconds since the first letter was handed in.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use interop::{NameServer, Server, Talk, Tls};
+
+use super::host::{Host, serve};
 
 /// Letters in all, unless `CARAMEL_LETTERS` says otherwise.
 const LETTERS: usize = 100_000;
@@ -24,8 +25,6 @@ const SLOWNESS: Duration = Duration::from_secs(1);
 const GREY: Duration = Duration::from_secs(5);
 /// So long it may take in all.
 const PATIENCE: Duration = Duration::from_secs(1800);
-/// The sink answers no line that is longer.
-const LINE_OCTETS_MAX: usize = 4096;
 /// Stack of a thread that serves a connection, octets.
 const STACK_OCTETS: usize = 128 * 1024;
 
@@ -204,77 +203,75 @@ fn hosts(book: &Book, begun: Instant) -> Result<u16> {
                 let book = Arc::clone(&book);
                 let thread = std::thread::Builder::new().stack_size(STACK_OCTETS);
                 // Whoever breaks off is told apart by the letters that are missing.
-                let serve = move || drop(take(kind, &stream, &book, begun));
-                drop(thread.spawn(serve));
+                let hosting = Hosting {
+                    kind,
+                    whose: kind,
+                    to: String::new(),
+                    book,
+                    begun,
+                };
+                drop(thread.spawn(move || drop(serve(&stream, hosting))));
             }
         });
     }
     Ok(port)
 }
 
-/// Serves one connection of a host of this kind.
-fn take(
+/// A host of some kind.
+struct Hosting {
     kind: &'static str,
-    stream: &TcpStream,
-    book: &Book,
+    /// Whose letter this one is: of this kind, or one that comes back.
+    whose: &'static str,
+    to: String,
+    book: Book,
     begun: Instant,
-) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut input = BufReader::new(stream);
-    let (mut line, mut output) = (Vec::new(), b"220 host.example\r\n".to_vec());
-    let (mut in_data, mut to, mut whose) = (false, String::new(), kind);
-    loop {
-        if kind != "hung" && input.buffer().is_empty() && !output.is_empty() {
-            let mut writer = stream;
-            writer.write_all(&output)?;
-            output.clear();
-        }
-        line.clear();
-        if input.read_until(b'\n', &mut line)? == 0 || line.len() > LINE_OCTETS_MAX {
-            return Ok(());
-        }
-        if in_data {
-            if line == b".\r\n" {
-                in_data = false;
-                if kind == "slow" {
-                    std::thread::sleep(SLOWNESS);
-                }
-                locked(book)
-                    .at
-                    .entry(whose)
-                    .or_default()
-                    .push(begun.elapsed());
-                output.extend_from_slice(b"250 2.0.0 Taken\r\n");
-            }
-            continue;
-        }
-        let text = String::from_utf8_lossy(&line).to_ascii_uppercase();
-        let reply: &[u8] = match text.get(..4).unwrap_or_default() {
+}
+
+impl Hosting {
+    /// True where its last recipient has to come again.
+    fn defers(&self) -> bool {
+        self.kind == "grey" && is_new(&self.book, &self.to)
+    }
+}
+
+impl Host for Hosting {
+    fn answer(&mut self, line: &[u8]) -> &'static [u8] {
+        let text = String::from_utf8_lossy(line).to_ascii_uppercase();
+        match text.get(..4).unwrap_or_default() {
             "EHLO" => b"250-host.example\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES\r\n",
             "MAIL" => {
-                whose = if text.starts_with("MAIL FROM:<>") {
-                    "back"
-                } else {
-                    kind
+                self.whose = match text.starts_with("MAIL FROM:<>") {
+                    true => "back",
+                    false => self.kind,
                 };
                 b"250 2.1.0 OK\r\n"
             }
             "RCPT" => {
-                to = text;
-                match kind == "grey" && is_new(book, &to) {
+                self.to = text;
+                match self.defers() {
                     true => b"451 4.7.1 Come back later\r\n",
                     false => b"250 2.1.5 OK\r\n",
                 }
             }
-            "DATA" if kind == "grey" && is_new(book, &to) => b"503 5.5.1 Nobody is left\r\n",
-            "DATA" => {
-                in_data = true;
-                b"354 Go on\r\n"
-            }
+            "DATA" if self.defers() => b"503 5.5.1 Nobody is left\r\n",
+            "DATA" => b"354 Go on\r\n",
             "QUIT" => b"221 2.0.0 Bye\r\n",
             _ => b"250 2.0.0 OK\r\n",
-        };
-        output.extend_from_slice(reply);
+        }
+    }
+
+    fn take(&mut self) -> &'static [u8] {
+        if self.kind == "slow" {
+            std::thread::sleep(SLOWNESS);
+        }
+        let at = &mut locked(&self.book).at;
+        let times = at.entry(self.whose).or_default();
+        times.push(self.begun.elapsed());
+        b"250 2.0.0 Taken\r\n"
+    }
+
+    fn hangs(&self) -> bool {
+        self.kind == "hung"
     }
 }
 

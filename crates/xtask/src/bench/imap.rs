@@ -8,9 +8,9 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use interop::{Talk, expect};
 
+use super::peer;
 use super::table::{Table, percentile};
 use super::target::Target;
-use super::{peer, target};
 
 /// Idle connections of one measurement.
 const IDLE: u32 = 500;
@@ -23,17 +23,7 @@ const IDLER: &str = include_str!("idler.py");
 
 /// Runs every row for both servers, by turns.
 pub(crate) fn run(binary: &Path, folder: &Path, rounds: usize, table: &mut Table) -> Result<()> {
-    for round in 0..rounds {
-        println!("round {}", round + 1);
-        let place = folder.join(format!("caramel-{round}"));
-        std::fs::create_dir_all(&place)?;
-        let (server, ours) = target::caramel(binary, &place)?;
-        rows(&ours, table)?;
-        drop(server);
-        let peer = peer::Peer::start(&folder.join(format!("peer-{round}")))?;
-        rows(peer.target(), table)?;
-    }
-    Ok(())
+    peer::by_turns(binary, folder, rounds, |target| rows(target, table))
 }
 
 pub(super) fn rows(target: &Target, table: &mut Table) -> Result<()> {

@@ -6,9 +6,9 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use interop::{Talk, expect};
 
+use super::peer;
 use super::table::Table;
 use super::target::Target;
-use super::{peer, target};
 
 /// Messages of the mailbox where `CARAMEL_LETTERS` says nothing.
 const LETTERS: u32 = 10_000;
@@ -17,17 +17,7 @@ const BATCH: u32 = 100;
 
 /// Runs every row for both servers, by turns.
 pub(crate) fn run(binary: &Path, folder: &Path, rounds: usize, table: &mut Table) -> Result<()> {
-    for round in 0..rounds {
-        println!("round {}", round + 1);
-        let place = folder.join(format!("caramel-{round}"));
-        std::fs::create_dir_all(&place)?;
-        let (server, ours) = target::caramel(binary, &place)?;
-        rows(&ours, table)?;
-        drop(server);
-        let peer = peer::Peer::start(&folder.join(format!("peer-{round}")))?;
-        rows(peer.target(), table)?;
-    }
-    Ok(())
+    peer::by_turns(binary, folder, rounds, |target| rows(target, table))
 }
 
 fn rows(target: &Target, table: &mut Table) -> Result<()> {

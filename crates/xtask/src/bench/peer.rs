@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use interop::Talk;
 
-use super::target::Target;
+use super::target::{self, Target};
 
 const SMTP_PORT: u16 = 12_025;
 /// Where Postfix hands on what is not for Dovecot.
@@ -51,6 +51,26 @@ pub(crate) struct Peer {
     target: Option<Target>,
     /// More lines for Dovecot.
     more: String,
+}
+
+/// Measures both servers, by turns.
+pub(super) fn by_turns(
+    binary: &Path,
+    folder: &Path,
+    rounds: usize,
+    mut rows: impl FnMut(&Target) -> Result<()>,
+) -> Result<()> {
+    for round in 0..rounds {
+        println!("round {}", round + 1);
+        let place = folder.join(format!("caramel-{round}"));
+        fs::create_dir_all(&place)?;
+        let (server, ours) = target::caramel(binary, &place)?;
+        rows(&ours)?;
+        drop(server);
+        let peer = Peer::start(&folder.join(format!("peer-{round}")))?;
+        rows(peer.target())?;
+    }
+    Ok(())
 }
 
 impl Peer {

@@ -3,8 +3,7 @@
 //! Both send everything through one host, by names that nobody looks up. The sink is in this
 //! process, so what it takes is not counted.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use interop::Server;
 use interop::process::device_written_octets;
 
+use super::host::{Host, serve};
 use super::load::{self, Load};
 use super::peer::{Peer, SINK_PORT};
 use super::table::Table;
@@ -23,8 +23,6 @@ use super::target::{self, Target};
 const MESSAGES: usize = 4000;
 /// Messages before it, which open connections and files on either side.
 const BEFORE: usize = 200;
-/// The sink answers no line that is longer.
-const LINE_OCTETS_MAX: usize = 4096;
 /// So long the last letters may take, however bad it goes.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -105,7 +103,7 @@ impl Sink {
                 connections.fetch_add(1, Ordering::Relaxed);
                 let taken = Arc::clone(&taken);
                 // Whoever breaks off is told apart by the letters that are missing.
-                std::thread::spawn(move || drop(take(&stream, &taken)));
+                std::thread::spawn(move || drop(serve(&stream, Taking(taken))));
             }
         });
         Ok(sink)
@@ -128,43 +126,25 @@ impl Sink {
     }
 }
 
-/// Serves one connection: yes to everything. Answers leave when no more commands wait.
-fn take(stream: &TcpStream, taken: &AtomicUsize) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut input = BufReader::with_capacity(64 << 10, stream);
-    let mut output: Vec<u8> = b"220 sink.example\r\n".to_vec();
-    let (mut line, mut in_data) = (Vec::new(), false);
-    loop {
-        if input.buffer().is_empty() && !output.is_empty() {
-            let mut writer = stream;
-            writer.write_all(&output)?;
-            output.clear();
-        }
-        line.clear();
-        if input.read_until(b'\n', &mut line)? == 0 || line.len() > LINE_OCTETS_MAX {
-            return Ok(());
-        }
-        if in_data {
-            if line == b".\r\n" {
-                in_data = false;
-                taken.fetch_add(1, Ordering::Relaxed);
-                output.extend_from_slice(b"250 2.0.0 Taken\r\n");
-            }
-            continue;
-        }
+/// Yes to everything.
+struct Taking(Arc<AtomicUsize>);
+
+impl Host for Taking {
+    fn answer(&mut self, line: &[u8]) -> &'static [u8] {
         let verb = line.get(..4).unwrap_or_default().to_ascii_uppercase();
-        let reply: &[u8] = match verb.as_slice() {
+        match verb.as_slice() {
             b"EHLO" => {
                 b"250-sink.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n\
                   250-ENHANCEDSTATUSCODES\r\n250 SIZE 52428800\r\n"
             }
-            b"DATA" => {
-                in_data = true;
-                b"354 Go on\r\n"
-            }
+            b"DATA" => b"354 Go on\r\n",
             b"QUIT" => b"221 2.0.0 Bye\r\n",
             _ => b"250 2.0.0 OK\r\n",
-        };
-        output.extend_from_slice(reply);
+        }
+    }
+
+    fn take(&mut self) -> &'static [u8] {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        b"250 2.0.0 Taken\r\n"
     }
 }
