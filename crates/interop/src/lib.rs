@@ -2,17 +2,22 @@
 //!
 //! Not here: any of the house's own code. What these tests see is what anybody's program sees.
 
+mod confined;
 mod dns;
 mod dovecot;
+mod neighbour;
 mod postfix;
 pub mod process;
 mod program;
 mod server;
+mod signed;
 mod talk;
 
 pub use dns::NameServer;
 pub use dovecot::Dovecot;
+pub use neighbour::{Door, Kind, Neighbour, Sending, Wishes};
 pub use postfix::Postfix;
 pub use program::{Ended, program, python, python_with};
 pub use server::{Error, Server, Tls};
+pub use signed::{SignedZones, Signing, Zone};
 pub use talk::{Talk, expect};

@@ -221,7 +221,7 @@ impl Drop for Postfix {
 }
 
 /// The files of a folder and of those in it; none where there is no such folder.
-fn files_below(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
     let (mut found, mut ahead) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = ahead.pop() {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {

@@ -1,7 +1,7 @@
 //! A plain client for any protocol of lines: says a line, hears a line.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// One connection.
@@ -16,6 +16,19 @@ impl Talk {
     /// # Errors
     /// Where nobody answers within ten seconds.
     pub fn open(address: SocketAddr) -> io::Result<(Self, String)> {
+        Self::open_saying(address, b"")
+    }
+
+    /// The same at a door behind a proxy, as if from another IPv4 address.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_from(address: SocketAddr, caller: &str) -> io::Result<(Self, String)> {
+        let header = format!("PROXY TCP4 {caller} 127.0.0.1 40000 25\r\n");
+        Self::open_saying(address, header.as_bytes())
+    }
+
+    fn open_saying(address: SocketAddr, first: &[u8]) -> io::Result<(Self, String)> {
         let stream = TcpStream::connect_timeout(&address, Duration::from_secs(10))?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         stream.set_write_timeout(Some(Duration::from_secs(60)))?;
@@ -23,6 +36,7 @@ impl Talk {
         let mut talk = Self {
             reader: BufReader::new(stream),
         };
+        talk.send(first)?;
         let greeting = talk.hear()?;
         Ok((talk, greeting))
     }
@@ -33,6 +47,14 @@ impl Talk {
     /// Where the peer is gone or does not read.
     pub fn send(&mut self, octets: &[u8]) -> io::Result<()> {
         self.reader.get_mut().write_all(octets)
+    }
+
+    /// Tells the peer that nothing more will be said.
+    ///
+    /// # Errors
+    /// Where the peer is gone.
+    pub fn send_no_more(&mut self) -> io::Result<()> {
+        self.reader.get_mut().shutdown(Shutdown::Write)
     }
 
     /// Hears one line, without its end. The peer's end is an error.
@@ -79,6 +101,16 @@ impl Talk {
                 return Ok(line);
             }
         }
+    }
+
+    /// Hears all that the peer says until it closes the connection.
+    ///
+    /// # Errors
+    /// As [`Self::hear`].
+    pub fn hear_to_the_end(&mut self) -> io::Result<String> {
+        let mut octets = Vec::new();
+        self.reader.read_to_end(&mut octets)?;
+        Ok(String::from_utf8_lossy(&octets).into_owned())
     }
 
     /// Says an IMAP command under the tag `t` and hears everything up to its tagged response,

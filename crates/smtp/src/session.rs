@@ -303,12 +303,20 @@ impl Session {
                 self.refuse(verb, reply(500, (5, 5, 6), "Line too long"));
             }
             // RFC 5321 §2.3.8
-            Line::BareLf(_) => self.refuse(verb, bare()),
-            Line::Whole(line) if line.contains(&b'\r') => self.refuse(verb, bare()),
+            Line::BareLf(_) => self.break_off(verb),
+            Line::Whole(line) if line.contains(&b'\r') => {
+                self.refuse(verb, reply(500, (5, 5, 2), BARE));
+            }
             Line::Whole(line) if verb == Verb::Response => self.response(&line),
             Line::Whole(line) => self.command(&line),
         }
         true
+    }
+
+    /// To whoever let an LF through, what stands behind it was no line of its own: it is not read.
+    fn break_off(&mut self, verb: Verb) {
+        self.exchange = None;
+        self.conclude(verb, vec![reply(421, (4, 5, 2), BARE)], State::Closed);
     }
 
     fn begins_auth(&self) -> bool {
@@ -491,13 +499,8 @@ fn fitted(verb: Verb, refusal: &Refusal) -> Reply {
     }
 }
 
-fn bare() -> Reply {
-    reply(
-        500,
-        (5, 5, 2),
-        "Lines end in CRLF; CR and LF stand nowhere else",
-    )
-}
+/// What is told of a CR or an LF alone (RFC 5321 §2.3.8).
+const BARE: &str = "Lines end in CRLF; CR and LF stand nowhere else";
 
 fn too_many_faults() -> Reply {
     reply(421, (4, 7, 0), "Too many errors")

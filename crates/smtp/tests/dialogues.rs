@@ -63,7 +63,10 @@ fn recordings_tell_no_secret_and_run() {
             .split_inclusive('\n')
             .filter(|line| !is_heard(line))
             .collect();
-        let runs = !script.contains("S: 535 ");
+        // Of what is no command only its length is put down, so nobody sees that it was the web's.
+        let runs = !["S: 535 ", "not for the web"]
+            .iter()
+            .any(|one| script.contains(one));
         let wrong = misrecorded(&played, stage, &Manner::default(), &["secret"], runs);
         if let Some(wrong) = wrong {
             panic!("{}: {wrong}", file.display());

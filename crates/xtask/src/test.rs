@@ -13,7 +13,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         tools::cargo(root, &["fmt", "--all", "--check"], &[])
     })?;
     step("house rules", || check::run(root))?;
-    step("programs the tests drive", tools::ensure)?;
+    step("programs the tests drive", || tools::ensure(root))?;
     step("clippy", || {
         let words = [
             "clippy",

@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
+mod unpacked;
+
 /// Programs the tests drive, with the Debian package that brings each.
 const NEEDED: &[(&str, &str)] = &[
     ("/usr/lib/dovecot/pop3", "dovecot-pop3d"),
@@ -22,6 +24,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("neomutt", "neomutt"),
     ("offlineimap", "offlineimap3"),
     ("opendkim-testmsg", "opendkim-tools"),
+    ("nsenter", "util-linux"),
     ("openssl", "openssl"),
     ("postfix", "postfix"),
     ("procmail", "procmail"),
@@ -77,7 +80,12 @@ pub(crate) fn present(program: &str) -> bool {
 }
 
 /// Sees that every program the tests drive is there, by `apt-get` where that may be used.
-pub(crate) fn ensure() -> Result<()> {
+pub(crate) fn ensure(root: &Path) -> Result<()> {
+    install()?;
+    unpacked::ensure(root)
+}
+
+fn install() -> Result<()> {
     let missing = missing();
     if missing.is_empty() {
         return Ok(());

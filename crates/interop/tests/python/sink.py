@@ -4,11 +4,13 @@ sink.py ADDRESS PORT FOLDER [CERTIFICATE KEY]: prints the port it got, and a lin
 it takes is in FOLDER/taken, a line of JSON for each, on the disk before the answer. Local parts: `never` is refused for good, `later` for now,
 the first time only, `always-later` each time; of a letter for `lost` the last answer is never said, once; `slow`
 is answered after a second, and after a letter for `hasty` the connection ends with the answer. With a file `busy` in FOLDER nobody gets past the greeting,
-with `dsn` DSN is offered, and with `requiretls` under TLS REQUIRETLS.
+with `dsn` DSN is offered, and with `requiretls` under TLS REQUIRETLS. With `lenient` a letter ends at a dot between any two
+of CR, LF and CRLF, NUL is not there at all, and a command that it does not know is noted like a letter from nobody.
 """
 
 import json
 import os
+import re
 import socket
 import socketserver
 import ssl
@@ -20,6 +22,7 @@ ADDRESS, PORT, FOLDER = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 TLS = sys.argv[4:6]
 LOCK = threading.Lock()
 SEEN = set()
+END = re.compile(rb"(?:\A|[\r\n])\.[\r\n]\Z")
 
 
 def first_time(what):
@@ -84,11 +87,9 @@ class Talk(socketserver.StreamRequestHandler):
                 self.say("554 5.5.1 Nobody is left")
             elif verb == "DATA":
                 self.say("354 Go on")
-                body = b""
-                while (line := self.rfile.readline()) != b".\r\n":
-                    if not line:
-                        return
-                    body += line[1:] if line.startswith(b".") else line
+                body = self.lenient() if self.is_lenient() else self.body()
+                if body is None:
+                    return
                 self.take(sender, recipients, body)
                 if any(one.startswith("<lost@") for one in recipients) and first_time("lost"):
                     return self.connection.shutdown(socket.SHUT_RDWR)
@@ -102,7 +103,31 @@ class Talk(socketserver.StreamRequestHandler):
             elif verb == "QUIT":
                 return self.say("221 2.0.0 Bye")
             else:
+                if self.is_lenient() and verb:
+                    self.take(None, [], line)
                 self.say("500 5.5.2 What?")
+
+    def is_lenient(self):
+        return os.path.exists(os.path.join(FOLDER, "lenient"))
+
+    def body(self):
+        body = b""
+        while (line := self.rfile.readline()) != b".\r\n":
+            if not line:
+                return None
+            body += line[1:] if line.startswith(b".") else line
+        return body
+
+    def lenient(self):
+        body = b""
+        while not END.search(body[-3:]):
+            octet = self.rfile.read(1)
+            if not octet:
+                return None
+            body += octet.strip(b"\0")
+        if body.endswith(b"\r") and self.rfile.peek(1)[:1] == b"\n":
+            self.rfile.read(1)
+        return body
 
     def take(self, sender, recipients, body):
         letter = {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod dmarc;
+mod papers;
 mod postfix;
 mod reported;
 mod required;

@@ -7,8 +7,9 @@ use interop::{Server, program};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::papers::{Papers, PolicyHost};
 use super::sink::wait;
-use super::tls::{Papers, PolicyHost, addresses, hosts};
+use super::tls::{addresses, hosts};
 use super::{Town, town, words};
 
 /// A key for `test.localhost`, in a folder with its record as `zone`.

@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
+use super::papers::Papers;
 use super::sink::{Sink, wait};
-use super::tls::Papers;
 use super::{Town, town, words};
 
 /// Exchangers: proven or not, and what offers what.

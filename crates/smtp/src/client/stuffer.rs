@@ -2,10 +2,15 @@
 //!
 //! RFC 5321 §2.3.8, §4.5.2.
 
+/// NUL octets at the start of a line that are held back until it is known what follows.
+const HELD_OCTETS_MAX: usize = 64 * 1024;
+
 /// Where in the text the last octet left us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     Start,
+    /// Behind so many NUL at the start of a line, which are held back.
+    Nul(usize),
     Text,
     Cr,
 }
@@ -33,6 +38,15 @@ impl Stuffer {
         let mut rest = piece;
         while let Some((&octet, behind)) = rest.split_first() {
             match (self.at, octet) {
+                (At::Start, 0) if self.dots => {
+                    self.at = At::Nul(1);
+                    rest = behind;
+                }
+                (At::Nul(count), 0) if count < HELD_OCTETS_MAX => {
+                    self.at = At::Nul(count + 1);
+                    rest = behind;
+                }
+                (At::Nul(count), _) => self.let_go(count, octet == b'.', out),
                 (At::Cr, b'\n') => {
                     out.extend_from_slice(b"\r\n");
                     self.at = At::Start;
@@ -65,8 +79,21 @@ impl Stuffer {
         }
     }
 
+    /// Appends what was held back. A dot behind NUL does not end a message, but there are receivers
+    /// that leave NUL out; a dot in front is taken away by all (§4.5.2).
+    fn let_go(&mut self, count: usize, has_dot: bool, out: &mut Vec<u8>) {
+        if has_dot {
+            out.push(b'.');
+        }
+        out.resize(out.len() + count, 0);
+        self.at = At::Text;
+    }
+
     /// Appends the end.
     pub(super) fn end(&mut self, out: &mut Vec<u8>) {
+        if let At::Nul(count) = self.at {
+            self.let_go(count, false, out);
+        }
         if self.at == At::Cr || (self.dots && self.at == At::Text) {
             out.extend_from_slice(b"\r\n");
         }
@@ -93,6 +120,10 @@ mod tests {
                 b"a\r\n..\r\nb\r\n..\r\nc\r\n\r\n.\r\n",
             ),
             (b"a\r", b"a\r\n.\r\n"),
+            (
+                b"\0\0.\r\n.\0\r\n\0\r\n\0",
+                b".\0\0.\r\n..\0\r\n\0\r\n\0\r\n.\r\n",
+            ),
         ];
         for (body, expected) in cases {
             for cut in 1..=body.len().max(1) {

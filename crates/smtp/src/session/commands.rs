@@ -16,6 +16,7 @@ impl Session {
     pub(super) fn command(&mut self, line: &[u8]) {
         let command = match Command::parse(line) {
             Ok(command) => command,
+            Err(_) if is_web(line) => return self.send_away(),
             Err(malformed) => return self.malformed(malformed),
         };
         let verb = self.meant(&command);
@@ -108,6 +109,13 @@ impl Session {
             (_, error) => reply(501, (5, 5, 2), error.to_string()),
         };
         self.refuse(verb, reply);
+    }
+
+    /// Ends it before the rest of the request is read: a page can make a browser send one whose
+    /// body holds commands.
+    fn send_away(&mut self) {
+        let farewell = reply(421, (4, 7, 0), "This is for mail, not for the web");
+        self.conclude(Verb::Unknown, vec![farewell], State::Closed);
     }
 
     fn hello(&mut self, verb: Verb, name: String, extended: bool) {
@@ -388,6 +396,11 @@ impl Session {
         ));
         self.reply(Verb::Help, help);
     }
+}
+
+/// True for the first line of a request by HTTP (RFC 9112 §3).
+fn is_web(line: &[u8]) -> bool {
+    line.windows(6).any(|part| part == b" HTTP/")
 }
 
 fn unknown() -> Reply {
