@@ -91,6 +91,16 @@ fn rules(host: Host) -> Rules {
 impl House {
     /// Starts on what is on the disk.
     pub(crate) async fn open(disk: SimDisk, dice: Dice, trace: Trace) -> Result<Self, String> {
+        Self::open_by(disk, dice, trace, |rules| rules).await
+    }
+
+    /// The same with other rules.
+    pub(crate) async fn open_by(
+        disk: SimDisk,
+        dice: Dice,
+        trace: Trace,
+        other: fn(Rules) -> Rules,
+    ) -> Result<Self, String> {
         let text = |error: &dyn std::error::Error| error.to_string();
         let host = Host::parse("mx.town.example").map_err(|error| text(&error))?;
         let ground = ground(&disk, &dice);
@@ -105,7 +115,7 @@ impl House {
         let post = Post::open(
             Arc::new(store.clone()),
             Arc::new(beyond),
-            rules(host.clone()),
+            other(rules(host.clone())),
         );
         let post = post.await.map_err(|error| text(&error))?;
         let settings = Arc::new(Settings::new(host));
@@ -169,6 +179,11 @@ impl House {
             self.tasks.spawn(conversation);
         }
         Line::new(near)
+    }
+
+    /// Does something beside, as long as it lives.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(work);
     }
 
     /// True once its store has died in a commit.

@@ -9,10 +9,13 @@
 //! clients. What clients were told is kept by the [`oracle`]; after each fault every letter,
 //! flag, name and number is looked at through the protocols, and compared.
 //!
-//! Not here yet: other hosts and DNS. When mail is relayed, a host that answers badly is one more
-//! client of [`network`], and a name server one more thing that `outside` is asked.
+//! Letters that leave have a world of their own ([`departures`]): other hosts are its own as well,
+//! and take, put off, refuse and lose what the real queue hands them.
+//!
+//! Not here: SMTP with other hosts, and DNS.
 
 mod client;
+pub mod departures;
 mod dice;
 mod disk;
 mod fill;

@@ -43,14 +43,23 @@ fn begin(words: &[String]) -> Result<bool> {
         }
     }
     if paths {
-        return Ok(sim::paths::PATHS.into_iter().all(path));
+        let walked = sim::paths::PATHS.into_iter().all(path);
+        return Ok(walked && sim::departures::ARROWS.into_iter().all(arrow));
     }
     Ok(worlds(from, seeds))
 }
 
 fn path(name: &str) -> bool {
+    tried(name, sim::paths::fail_at_each)
+}
+
+fn arrow(name: &str) -> bool {
+    tried(name, sim::departures::cut_at_each)
+}
+
+fn tried(name: &str, each: fn(&str) -> Result<u64, String>) -> bool {
     let begun = Instant::now();
-    let failed = sim::paths::fail_at_each(name);
+    let failed = each(name);
     let took = begun.elapsed().as_secs_f64();
     match failed {
         Ok(operations) => println!("{name}: {operations} operations, {took:.1} s"),
@@ -66,9 +75,13 @@ fn worlds(from: u64, seeds: u64) -> bool {
     let begun = Instant::now();
     let (mut events, mut acknowledged, mut cuts, mut failures) = (0, 0, 0, 0);
     let (mut freed, mut compressed) = (0, 0);
+    let (mut departed, mut repeated, mut reported) = (0, 0, 0);
     for (done, seed) in (1..).zip(from..from.saturating_add(seeds)) {
-        match sim::run(seed) {
-            Ok(tale) => {
+        match sim::run(seed).and_then(|tale| Ok((tale, sim::departures::run(seed)?))) {
+            Ok((tale, letters)) => {
+                departed += letters.taken;
+                repeated += letters.repeated;
+                reported += letters.reported;
                 events += tale.events;
                 acknowledged += tale.acknowledged;
                 cuts += tale.cuts;
@@ -87,7 +100,8 @@ fn worlds(from: u64, seeds: u64) -> bool {
             println!(
                 "{done} seeds, {took:.1} s: {events} events, {acknowledged} acknowledged, \
                  {cuts} power cuts, {failures} failures, {freed} octets freed, {compressed} \
-                 segments compressed"
+                 segments compressed, {departed} letters sent, {repeated} of them again, \
+                 {reported} reported"
             );
         }
     }
