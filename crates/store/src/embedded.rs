@@ -174,6 +174,17 @@ impl Embedded {
     ///
     /// As [`Embedded::open`].
     pub fn open_on(ground: &Ground, dir: &Path, settings: EmbeddedSettings) -> Result<Self, Error> {
+        match Self::try_open_on(ground, dir, settings) {
+            // The note of it has the view made again.
+            Err(error) if layout::is_view_damaged(&*ground.disk, dir) => {
+                tracing::warn!(%error, "the view could not be read while it was opened");
+                Self::try_open_on(ground, dir, settings)
+            }
+            opened => opened,
+        }
+    }
+
+    fn try_open_on(ground: &Ground, dir: &Path, settings: EmbeddedSettings) -> Result<Self, Error> {
         let disk = &ground.disk;
         let work = match ground.pace {
             Pace::Thread => Work::Aside,

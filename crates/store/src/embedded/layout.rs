@@ -115,6 +115,11 @@ impl Layout {
     }
 }
 
+/// True if a part of the view of a store could not be read, and nobody has made it again since.
+pub(super) fn is_view_damaged(disk: &dyn Disk, root: &Path) -> bool {
+    disk.len(&root.join("view").join(DAMAGED)).is_ok()
+}
+
 /// Opens a view; the inner error says that it is damaged, the outer one that we cannot know.
 fn usable(
     ground: &Ground,
