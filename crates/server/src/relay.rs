@@ -28,6 +28,7 @@ mod postman;
 mod reports;
 mod results;
 mod routes;
+mod seven_bit;
 mod talk;
 
 use contact::Contact;

@@ -8,6 +8,7 @@ mod reported;
 mod required;
 mod scripts;
 mod seals;
+mod seven_bit;
 mod sink;
 mod tls;
 

@@ -174,6 +174,8 @@ impl Incoming {
             // What is in fact ASCII travels everywhere.
             body: match self.sender.body {
                 BodyType::EightBitMime if spooled.is_ascii => BodyType::SevenBit,
+                // And what is not has to be said, whatever its sender said of it.
+                BodyType::SevenBit if !spooled.is_ascii => BodyType::EightBitMime,
                 body => body,
             },
             smtputf8: self.sender.smtputf8 && !self.aside.is_ascii,
