@@ -2,12 +2,17 @@
 
 mod kind;
 mod section;
+mod transfer;
 
 pub(crate) use kind::Kind;
 pub(crate) use section::{LISTS, SECTIONS};
+pub(crate) use transfer::*;
+
+/// All settings, those of a section in the order of the reference.
+pub(crate) const ALL: &[Setting] = &joined::<{ OWN.len() + TRANSFER.len() }>([OWN, TRANSFER]);
 
 /// A setting.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Setting {
     /// The table it stands in; empty for the top of the file.
     pub(crate) section: &'static str,
@@ -23,8 +28,26 @@ pub(crate) struct Setting {
     pub(crate) doc: &'static str,
 }
 
+/// Lists, one behind the other.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "computed while compiling, where a fault is an error"
+)]
+const fn joined<const COUNT: usize>(lists: [&[Setting]; 2]) -> [Setting; COUNT] {
+    let mut all = [lists[0][0]; COUNT];
+    let (mut list, mut from, mut at) = (0, 0, 0);
+    while at < COUNT {
+        if from == lists[list].len() {
+            (list, from) = (list + 1, 0);
+        }
+        all[at] = lists[list][from];
+        (from, at) = (from + 1, at + 1);
+    }
+    all
+}
+
 macro_rules! settings {
-    ($($name:ident = [$section:literal] $key:literal: $kind:expr, $default:literal,
+    ($all:ident: $($name:ident = [$section:literal] $key:literal: $kind:expr, $default:literal,
        $example:literal, $doc:literal;)*) => {
         $(
             #[doc = $doc]
@@ -37,12 +60,15 @@ macro_rules! settings {
                 doc: $doc,
             };
         )*
-        /// All settings, in the order of the reference.
-        pub(crate) const ALL: &[Setting] = &[$($name),*];
+        /// All of these.
+        pub(crate) const $all: &[Setting] = &[$($name),*];
     };
 }
 
+pub(crate) use settings;
+
 settings! {
+    OWN:
     HOSTNAME = [""] "hostname": Kind::Host, "", "\"mail.example.org\"",
         "The name of this machine, as other machines know it: greetings and trace fields give it, \
          and a certificate of our own is made for it. Has to be written.";

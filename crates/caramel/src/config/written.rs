@@ -71,6 +71,7 @@ pub(super) enum Meaning {
     Server(SocketAddr),
     Many(Vec<Self>),
     Network(Network),
+    Ip(IpAddr),
     HostPort(Host, u16),
 }
 
@@ -353,6 +354,7 @@ fn meaning(kind: Kind, value: &DeValue<'_>) -> Option<Meaning> {
             Meaning::Many(all.collect::<Option<_>>()?)
         }
         Kind::Network => Meaning::Network(Network::parse(text?)?),
+        Kind::Ip => Meaning::Ip(text?.parse().ok()?),
         Kind::HostPort => {
             let (host, port) = host_port(text?)?;
             Meaning::HostPort(host, port)

@@ -10,6 +10,7 @@ mod scripts;
 mod seals;
 mod seven_bit;
 mod sink;
+mod sources;
 mod tls;
 
 use std::path::PathBuf;

@@ -7,6 +7,7 @@
 //! RFC 7435 (TLS if it can be had).
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -152,8 +153,12 @@ impl<'a> Postman<'a> {
         let relay = self.way.relay;
         let via = self.way.course.via.clone();
         let port = via.as_ref().map_or(relay.settings.port, |via| via.port);
-        let endpoint = Endpoint::Tcp(SocketAddr::new(target.ip, port));
-        let socket = net::connect(&endpoint, relay.settings.connect_timeout).await;
+        let address = SocketAddr::new(target.ip, port);
+        let limit = relay.settings.connect_timeout;
+        let socket = match self.way.course.sources.towards(target.ip) {
+            Some(source) => net::connect_from(source, address, limit).await,
+            None => net::connect(&Endpoint::Tcp(address), limit).await,
+        };
         let socket = socket.map_err(|error| (self.unreached(&error), None))?;
         self.reached = true;
         let login = via.as_ref().and_then(|via| via.login.clone());
@@ -285,7 +290,20 @@ impl<'a> Postman<'a> {
 
     /// RFC 3463 §3.5: X.4.1, no answer from the host.
     fn unreached(&self, error: &net::Error) -> Said {
-        self.said(4, 1, &error.to_string())
+        let net::Error::Source { ip, cause } = error else {
+            return self.said(4, 1, &error.to_string());
+        };
+        // That is our own affair.
+        let text = match cause.kind() {
+            ErrorKind::AddrNotAvailable => {
+                format!("{ip}, which it is to be sent from, is no address of this machine")
+            }
+            _ => error.to_string(),
+        };
+        Said {
+            host: None,
+            ..self.said(3, 5, &text)
+        }
     }
 
     fn said(&self, subject: u16, detail: u16, text: &str) -> Said {
