@@ -130,6 +130,7 @@ pub(crate) fn rules(config: &Config) -> Rules {
         trusted_networks: config.trusted_networks(),
         sends_per_hour_max: config.sends_per_hour(),
         rates: config.rates(),
+        rewriting: config.rewriting(),
         redirects_max: to_usize(config.redirects()),
         sieve: config.sieve(),
         rewrites_senders: config.rewrites_senders(),

@@ -6,7 +6,10 @@ use std::time::Duration;
 use mail::{Host, Network};
 
 use crate::queue::QueueRules;
-use crate::{Keyring, Quota, RateRules, SieveRules, SpamRules, TokenRules, TrustRules, UndoRules};
+use crate::{
+    Keyring, Quota, RateRules, RewriteRules, SieveRules, SpamRules, TokenRules, TrustRules,
+    UndoRules,
+};
 
 /// What becomes of mail for domains that are not ours, from those who may send any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -33,6 +36,8 @@ pub struct Rules {
     pub sends_per_hour_max: u32,
     /// How much else strangers and accounts may do.
     pub rates: RateRules,
+    /// Which addresses are others here, and what is copied.
+    pub rewriting: Arc<RewriteRules>,
     /// How long letters wait in the queue, and for how long.
     pub queue: QueueRules,
     /// How long it is remembered what happened to each letter; zero for not at all.
@@ -149,6 +154,7 @@ impl Rules {
             trusted_networks: Vec::new(),
             sends_per_hour_max: 0,
             rates: RateRules::default(),
+            rewriting: Arc::default(),
             queue: QueueRules::default(),
             journeys_kept: Duration::from_secs(30 * 24 * 60 * 60),
             postmaster: None,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use mail::{Address, Host, Network};
 use net::Endpoint;
+use post::Pattern;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -72,6 +73,7 @@ pub(super) enum Meaning {
     Many(Vec<Self>),
     Network(Network),
     Ip(IpAddr),
+    Pattern(Pattern),
     HostPort(Host, u16),
 }
 
@@ -355,6 +357,7 @@ fn meaning(kind: Kind, value: &DeValue<'_>) -> Option<Meaning> {
         }
         Kind::Network => Meaning::Network(Network::parse(text?)?),
         Kind::Ip => Meaning::Ip(text?.parse().ok()?),
+        Kind::Pattern => Meaning::Pattern(Pattern::parse(text?)?),
         Kind::HostPort => {
             let (host, port) = host_port(text?)?;
             Meaning::HostPort(host, port)

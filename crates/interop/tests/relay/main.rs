@@ -6,6 +6,7 @@ mod dmarc;
 mod postfix;
 mod reported;
 mod required;
+mod rewritten;
 mod scripts;
 mod seals;
 mod seven_bit;

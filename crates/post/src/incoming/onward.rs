@@ -28,6 +28,8 @@ pub(super) struct Aside {
     is_ascii: bool,
     /// True if its header says that it has to arrive, with TLS or without.
     waives_tls: bool,
+    /// What of its header was rewritten.
+    pub(super) rewritten: Vec<String>,
 }
 
 impl Aside {
@@ -43,6 +45,7 @@ impl Aside {
             skip: queue::return_path_octets(header),
             is_ascii: header.is_ascii(),
             waives_tls: queue::waives_tls(header),
+            rewritten: Vec::new(),
         }
     }
 }
@@ -150,6 +153,7 @@ impl Incoming {
         let checked = results
             .into_iter()
             .chain(self.notes.iter().cloned())
+            .chain(self.aside.rewritten.iter().cloned())
             .collect();
         let way = (&self.origin, &self.sender);
         Teller::of((self.journey, to), way, spooled, checked)
@@ -160,10 +164,10 @@ impl Incoming {
         self.conclusion.as_ref()?.sealable.as_deref()
     }
 
-    /// What the queue gets: an entry for each destination.
-    pub(super) fn entries(&self, spooled: &Spooled) -> Vec<Entry> {
+    /// What the queue gets of it for any destination.
+    pub(super) fn entry(&self, spooled: &Spooled) -> Entry {
         let now = self.house.inner.outside.now();
-        let letter = Entry {
+        Entry {
             journey: self.journey,
             blob: spooled.staged.blob,
             hint: Hint::NONE,
@@ -188,7 +192,12 @@ impl Incoming {
             warned: false,
             recipients: Vec::new(),
             front: Bytes::new(),
-        };
+        }
+    }
+
+    /// What the queue gets: an entry for each destination.
+    pub(super) fn entries(&self, spooled: &Spooled) -> Vec<Entry> {
+        let letter = self.entry(spooled);
         if self.forwarded.is_empty() {
             return self.house.entries(&letter, &self.relayed);
         }

@@ -35,6 +35,8 @@ pub(crate) enum Kind {
     Network,
     /// An address of the network.
     Ip,
+    /// An address of mail, or all of a domain.
+    Pattern,
     /// A host with its port.
     HostPort,
 }
@@ -53,6 +55,9 @@ impl Kind {
             }
             Self::Network => "a network: \"192.0.2.0/24\", \"2001:db8::/32\"".to_owned(),
             Self::Ip => "an address: \"192.0.2.1\", \"2001:db8::1\"".to_owned(),
+            Self::Pattern => {
+                "an address, or all of a domain: \"ada@example.org\", \"@example.org\"".to_owned()
+            }
             Self::Many(one) => format!("a list in brackets, each of them {}", one.expected()),
             Self::Count => "a number from 1".to_owned(),
             Self::Switch => "true or false".to_owned(),

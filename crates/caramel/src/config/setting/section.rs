@@ -1,12 +1,14 @@
 //! The sections of the file, and which of them are lists.
 
 /// The sections that are lists: each entry is a table of its own.
-pub(crate) const LISTS: [&str; 7] = [
+pub(crate) const LISTS: [&str; 9] = [
     "listener",
     "trust.list",
     "trust.milter",
     "dkim",
     "relay.route",
+    "rewrite",
+    "copy",
     "sieve.list",
     "source",
 ];
@@ -86,6 +88,16 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
         "relay.route",
         "One `[[relay.route]]` for each way that some mail takes; the first that fits counts, and \
          `[relay]` where none does.",
+    ),
+    (
+        "rewrite",
+        "One `[[rewrite]]` for each address, or domain, that is another here; the first that fits \
+         counts, and what it becomes is not looked for again. docs/queue.md tells more.",
+    ),
+    (
+        "copy",
+        "One `[[copy]]` for each address that gets copies of letters, seen by nobody. docs/queue.md \
+         tells more.",
     ),
     (
         "source",

@@ -11,4 +11,20 @@ settings! {
          is none of this machine's nothing leaves: letters wait, and `caramel why` says so.";
     ROUTE_SOURCE = ["relay.route"] "source": Kind::Many(&Kind::Ip), "", "[\"192.0.2.26\"]",
         "As in `[relay]`; without it, what stands there.";
+    REWRITE_OF = ["rewrite"] "of": Kind::Word(&["recipient", "sender"]), "", "\"recipient\"",
+        "Whose address it is: a recipient's, of every letter that comes in; or a sender's, of \
+         letters that people and programs of this house hand in and those that come from `[relay] \
+         trusted`. Recipients are rewritten in the envelope, senders there and in `From`, `Sender`, \
+         `Reply-To` and their `Resent-` kin. Has to be written.";
+    REWRITE_FROM = ["rewrite"] "from": Kind::Pattern, "", "\"@old.example\"",
+        "Which address, or which domain. `ada@old.example` is `ada+tea@old.example` as well, and \
+         `+tea` stays. Has to be written.";
+    REWRITE_TO = ["rewrite"] "to": Kind::Pattern, "", "\"@example.org\"",
+        "What it becomes: of a domain, the name stays. Has to be written.";
+    COPY_SENDER = ["copy"] "sender": Kind::Pattern, "", "\"ada@example.org\"",
+        "Of letters from whom, as the envelope has it. Without it, from anybody.";
+    COPY_RECIPIENT = ["copy"] "recipient": Kind::Pattern, "", "\"@example.org\"",
+        "Of letters to whom, as the envelope names them. Without it, to anybody.";
+    COPY_TO = ["copy"] "to": Kind::Mail, "", "\"archive@example.org\"",
+        "Who gets it: an account, an alias, or an address elsewhere. Has to be written.";
 }
