@@ -129,6 +129,7 @@ pub(crate) fn rules(config: &Config) -> Rules {
         elsewhere: config.elsewhere(),
         trusted_networks: config.trusted_networks(),
         sends_per_hour_max: config.sends_per_hour(),
+        sends: config.sends(),
         rates: config.rates(),
         rewriting: config.rewriting(),
         redirects_max: to_usize(config.redirects()),

@@ -146,7 +146,7 @@ pub use crate::spam::{Explained, SpamMeasure, SpamRules, SpamStatus, SpamWish, T
 pub use ::spam::{Class as SpamClass, Clues, Evidence, Verdict as SpamVerdict};
 pub use account::Account;
 pub use aggregate::ReportDue;
-pub use allowance::RateRules;
+pub use allowance::{RateRules, SendRule};
 pub use append::{Append, Appended};
 pub use applied::{Applied, Apply};
 pub use audit::{AtOnce, Audit, AuditStatus, Difference, Findings, Kind, Pace};

@@ -7,8 +7,8 @@ use mail::{Host, Network};
 
 use crate::queue::QueueRules;
 use crate::{
-    Keyring, Quota, RateRules, RewriteRules, SieveRules, SpamRules, TokenRules, TrustRules,
-    UndoRules,
+    Keyring, Quota, RateRules, RewriteRules, SendRule, SieveRules, SpamRules, TokenRules,
+    TrustRules, UndoRules,
 };
 
 /// What becomes of mail for domains that are not ours, from those who may send any.
@@ -34,6 +34,8 @@ pub struct Rules {
     pub trusted_networks: Vec<Network>,
     /// Recipients at other domains that an account may send to in an hour; 0 for any number.
     pub sends_per_hour_max: u32,
+    /// The same for some accounts, and for whole domains.
+    pub sends: Arc<[SendRule]>,
     /// How much else strangers and accounts may do.
     pub rates: RateRules,
     /// Which addresses are others here, and what is copied.
@@ -153,6 +155,7 @@ impl Rules {
             elsewhere: Elsewhere::Refuse,
             trusted_networks: Vec::new(),
             sends_per_hour_max: 0,
+            sends: Arc::default(),
             rates: RateRules::default(),
             rewriting: Arc::default(),
             queue: QueueRules::default(),

@@ -1,9 +1,10 @@
-//! Which addresses are others here, and whose letters somebody gets a copy of.
+//! Which addresses are others here, whose letters somebody gets a copy of, and to how many somebody
+//! may send.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use post::{CopyRule, Pattern, Rewrite, RewriteRules};
+use post::{CopyRule, Pattern, Rewrite, RewriteRules, SendRule};
 
 use super::relay::of_table;
 use super::setting::{self, Setting};
@@ -20,6 +21,8 @@ pub(super) struct Tables {
     rewrites: Vec<Table>,
     /// Of `[[copy]]`.
     copies: Vec<Table>,
+    /// Of `[[limits.sends]]`.
+    sends: Vec<Table>,
 }
 
 impl Config {
@@ -36,11 +39,17 @@ impl Config {
         })
     }
 
+    /// To how many some may send.
+    pub(crate) fn sends(&self) -> Arc<[SendRule]> {
+        self.transfer.sends.iter().filter_map(send).collect()
+    }
+
     /// The lists, as they are written.
     pub(super) fn show_transfer(&self, text: &mut String) {
         let lists = [
             ("rewrite", &self.transfer.rewrites),
             ("copy", &self.transfer.copies),
+            ("limits.sends", &self.transfer.sends),
         ];
         for (section, tables) in lists {
             for table in tables {
@@ -79,6 +88,18 @@ fn copy(table: &Table) -> Option<CopyRule> {
     })
 }
 
+fn send(table: &Table) -> Option<SendRule> {
+    let number = |setting: &Setting| {
+        let number = of_table(table, setting).and_then(|value| value.number());
+        u32::try_from(number.unwrap_or_default()).unwrap_or(u32::MAX)
+    };
+    Some(SendRule {
+        of: pattern(table, &setting::SENDS_OF)?,
+        per_hour: number(&setting::SENDS_OF_PER_HOUR),
+        per_day: number(&setting::SENDS_OF_PER_DAY),
+    })
+}
+
 fn pattern(table: &Table, setting: &Setting) -> Option<Pattern> {
     match of_table(table, setting)?.meaning {
         Meaning::Pattern(pattern) => Some(pattern),
@@ -90,6 +111,15 @@ fn pattern(table: &Table, setting: &Setting) -> Option<Pattern> {
 pub(super) fn take(written: &mut Written) -> Tables {
     let rewrites = written.take_list("rewrite");
     let copies = written.take_list("copy");
+    let sends = written.take_list("limits.sends");
+    for (table, span) in &sends {
+        let says = send(table).is_some_and(|rule| rule.per_hour > 0 || rule.per_day > 0);
+        if !says {
+            let what = "this needs `of`, and `per_hour` or `per_day`".to_owned();
+            let hint = "of = \"@example.org\", per_hour = 500";
+            written.flaw(span.clone(), what, hint);
+        }
+    }
     for (table, span) in &rewrites {
         if rewrite(table).is_none() {
             let what = "this needs `of`, `from` and `to`".to_owned();
@@ -103,19 +133,16 @@ pub(super) fn take(written: &mut Written) -> Tables {
             written.flaw(span.clone(), what, "to = \"archive@example.org\"");
         }
     }
-    for list in [&rewrites, &copies] {
+    for list in [&rewrites, &copies, &sends] {
         if let Some((_, span)) = list.get(TABLES_MAX) {
             let what = format!("there are more than {TABLES_MAX}");
-            written.flaw(
-                span.clone(),
-                what,
-                "aliases (`caramel alias`) lead any number",
-            );
+            written.flaw(span.clone(), what, "leave some out");
         }
     }
     let tables = |list: Vec<Entry>| list.into_iter().map(|(table, _)| table).collect();
     Tables {
         rewrites: tables(rewrites),
         copies: tables(copies),
+        sends: tables(sends),
     }
 }

@@ -2,6 +2,7 @@
 //! not now, and Postfix.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod allowed;
 mod dmarc;
 mod postfix;
 mod reported;

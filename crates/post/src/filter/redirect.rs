@@ -228,7 +228,8 @@ impl Post {
         }
         self.queue_has_room()
             .map_err(|_| "too many letters wait in the queue")?;
-        self.allow_send(account)
+        let address = self.inner.directory.address_of(account);
+        self.allow_send(Some(account), address.as_ref())
             .map_err(|_| "its owner has sent to too many lately")
     }
 

@@ -15,7 +15,7 @@ use crate::queue::{self, Entry};
 use crate::report::wants_success;
 use crate::signing::Sealable;
 use crate::spool::Spooled;
-use crate::{Outcome, trace};
+use crate::{Account, Outcome, trace};
 
 /// What is known of a message's beginning, once its trace fields are there.
 #[derive(Debug, Default)]
@@ -65,9 +65,8 @@ impl Incoming {
         self.may_relay()?;
         let path = &recipient.forward_path;
         self.house.refuse_suppressed(path).await?;
-        if let Some(account) = &self.origin.account {
-            self.house.allow_send(account.id())?;
-        }
+        let account = self.origin.account.as_ref().map(Account::id);
+        self.house.allow_send(account, self.origin.author())?;
         self.add_relayed(recipient);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The sections of the file, and which of them are lists.
 
 /// The sections that are lists: each entry is a table of its own.
-pub(crate) const LISTS: [&str; 9] = [
+pub(crate) const LISTS: [&str; 10] = [
     "listener",
     "trust.list",
     "trust.milter",
@@ -9,6 +9,7 @@ pub(crate) const LISTS: [&str; 9] = [
     "relay.route",
     "rewrite",
     "copy",
+    "limits.sends",
     "sieve.list",
     "source",
 ];
@@ -33,6 +34,12 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ),
     ("imap", "What IMAP does."),
     ("limits", "How much of anything there may be."),
+    (
+        "limits.sends",
+        "One `[[limits.sends]]` for each account that may send to more, or to fewer, than \
+         `sends_per_hour` and `sends_per_day` say, which do not count for it then; and for each \
+         domain whose accounts together may send to so many, whatever each of them may.",
+    ),
     ("store", "How what is kept is looked after."),
     (
         "undo",

@@ -27,4 +27,12 @@ settings! {
         "Of letters to whom, as the envelope names them. Without it, to anybody.";
     COPY_TO = ["copy"] "to": Kind::Mail, "", "\"archive@example.org\"",
         "Who gets it: an account, an alias, or an address elsewhere. Has to be written.";
+    SENDS_OF = ["limits.sends"] "of": Kind::Pattern, "", "\"@example.org\"",
+        "Whom it is about: an account by its address, or all accounts of a domain together. Has to \
+         be written.";
+    SENDS_OF_PER_HOUR = ["limits.sends"] "per_hour": Kind::Count, "", "500",
+        "To how many recipients elsewhere they may send at once, and again in each hour. Without \
+         it, any number.";
+    SENDS_OF_PER_DAY = ["limits.sends"] "per_day": Kind::Count, "", "5000",
+        "The same by the day.";
 }
