@@ -103,8 +103,8 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "copy",
-        "One `[[copy]]` for each address that gets copies of letters, seen by nobody. docs/queue.md \
-         tells more.",
+        "One `[[copy]]` for each address that gets copies of letters, seen by nobody. \
+         docs/queue.md tells more.",
     ),
     (
         "source",
