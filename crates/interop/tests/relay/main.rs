@@ -5,6 +5,7 @@
 mod allowed;
 mod dmarc;
 mod postfix;
+mod ranks;
 mod reported;
 mod required;
 mod rewritten;

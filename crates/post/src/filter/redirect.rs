@@ -329,6 +329,7 @@ impl Post {
                 said: None,
             }],
             front: self.sealed(arrived.sealable, changed, &domains),
+            rank: queue::rank(&onward.reverse_path, front),
         }
     }
 }

@@ -71,7 +71,7 @@ impl Front<'_> {
     fn aside_of(&self, traced: &Traced, rewritten: Vec<String>) -> Aside {
         let now = Timestamp::default();
         let reported = Report::of(self.sender, now, self.recipients, self.expanded).is_some();
-        let mut aside = Aside::of(&traced.octets, reported);
+        let mut aside = Aside::of(&traced.octets, &self.sender.reverse_path, reported);
         aside.rewritten = rewritten;
         aside
     }

@@ -5,13 +5,13 @@
 //! RFC 3461 §5.2.7 (aliases), RFC 5321 §3.6.2 and §7.9 (whom we relay for).
 
 use bytes::Bytes;
-use mail::{AccountId, Address, BodyType, ForwardPath, Notify, Recipient};
+use mail::{AccountId, Address, BodyType, ForwardPath, Notify, Recipient, ReversePath};
 use message::Header;
 use store::Hint;
 
 use super::Incoming;
 use crate::journey::Teller;
-use crate::queue::{self, Entry};
+use crate::queue::{self, Entry, Rank};
 use crate::report::wants_success;
 use crate::signing::Sealable;
 use crate::spool::Spooled;
@@ -28,12 +28,14 @@ pub(super) struct Aside {
     is_ascii: bool,
     /// True if its header says that it has to arrive, with TLS or without.
     waives_tls: bool,
+    /// Whether others go first, as its header says.
+    rank: Rank,
     /// What of its header was rewritten.
     pub(super) rewritten: Vec<String>,
 }
 
 impl Aside {
-    pub(super) fn of(whole: &[u8], reported: bool) -> Self {
+    pub(super) fn of(whole: &[u8], sender: &ReversePath, reported: bool) -> Self {
         let mut fields = Header::parse(whole);
         fields.by_ref().for_each(drop);
         let header = whole.get(..fields.offset()).unwrap_or_default();
@@ -45,6 +47,7 @@ impl Aside {
             skip: queue::return_path_octets(header),
             is_ascii: header.is_ascii(),
             waives_tls: queue::waives_tls(header),
+            rank: queue::rank(sender, header),
             rewritten: Vec::new(),
         }
     }
@@ -191,6 +194,7 @@ impl Incoming {
             warned: false,
             recipients: Vec::new(),
             front: Bytes::new(),
+            rank: self.aside.rank,
         }
     }
 
