@@ -1,7 +1,5 @@
 //! Messages in lines of ASCII: what each part says is the same before and after.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use message::seven_bit::Survey;
 use message::{Content, Limits, Obstacle, Outline, Part, Scanner, decode_part, to_seven_bit};
 use proptest::prelude::*;

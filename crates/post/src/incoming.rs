@@ -135,7 +135,7 @@ pub struct Incoming {
     /// Who they are, where that decides on copies.
     addressed: Vec<ForwardPath>,
     /// Who gets it besides, seen by nobody.
-    copies: Copies,
+    copies: Box<Copies>,
     /// In whose inboxes it goes.
     local: BTreeSet<AccountId>,
     /// What is known of its beginning.
@@ -231,7 +231,7 @@ impl Post {
             forwarders: BTreeSet::new(),
             named: 0,
             addressed: Vec::new(),
-            copies: Copies::default(),
+            copies: Box::default(),
             local: BTreeSet::new(),
             aside: Aside::default(),
         })

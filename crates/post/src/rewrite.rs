@@ -181,23 +181,19 @@ impl RewriteRules {
     /// Who gets a copy of a letter from this sender to these; nobody twice, and nobody who gets it
     /// anyway. Of what is sent in nobody's name there are no copies: reports about copies would
     /// have copies.
-    pub(crate) fn copies<'a>(
-        &self,
-        sender: &ReversePath,
-        recipients: impl Iterator<Item = &'a ForwardPath> + Clone,
-    ) -> Vec<Address> {
+    pub(crate) fn copies(&self, sender: &ReversePath, recipients: &[ForwardPath]) -> Vec<Address> {
         let ReversePath::Address(sender) = sender else {
             return Vec::new();
         };
         let mut copies: Vec<Address> = Vec::new();
         for rule in &self.copies {
-            let mut to = recipients.clone().filter_map(ForwardPath::address);
+            let mut to = recipients.iter().filter_map(ForwardPath::address);
             let is_sender = rule.sender.as_ref().is_none_or(|one| one.is_about(sender));
             let is_recipient = rule
                 .recipient
                 .as_ref()
                 .is_none_or(|one| to.any(|address| one.is_about(address)));
-            let mut to = recipients.clone().filter_map(ForwardPath::address);
+            let mut to = recipients.iter().filter_map(ForwardPath::address);
             let is_there = copies.contains(&rule.to) || to.any(|address| *address == rule.to);
             if is_sender && is_recipient && !is_there {
                 copies.push(rule.to.clone());
@@ -278,10 +274,12 @@ mod tests {
             senders: rules(&[("@host.internal", "@example.org")]),
             ..RewriteRules::default()
         };
-        let header = "X: root@host.internal\r\nFROM: \"Cron, the\"\r\n <root@host.internal>, b@x.example\r\n\
-            To: root@host.internal\r\nReply-To: people: a@host.internal;\r\n\r\nFrom: root@host.internal\r\n";
-        let expected = "X: root@host.internal\r\nFrom: \"Cron, the\" <root@example.org>, b@x.example\r\n\
-            To: root@host.internal\r\nReply-To: people: a@example.org;\r\n\r\nFrom: root@host.internal\r\n";
+        let header = "X: root@host.internal\r\nFROM: \"Cron, the\"\r\n <root@host.internal>, \
+            b@x.example\r\nTo: root@host.internal\r\nReply-To: people: a@host.internal;\r\n\r\n\
+            From: root@host.internal\r\n";
+        let expected = "X: root@host.internal\r\nFrom: \"Cron, the\" <root@example.org>, \
+            b@x.example\r\nTo: root@host.internal\r\nReply-To: people: a@example.org;\r\n\r\n\
+            From: root@host.internal\r\n";
         let (found, told) = rules.header(header.as_bytes());
         assert_eq!(String::from_utf8_lossy(&found), expected);
         assert_eq!(
@@ -317,7 +315,7 @@ mod tests {
                 .iter()
                 .map(|path| ForwardPath::parse(&format!("<{path}>")).unwrap());
             let to: Vec<ForwardPath> = to.collect();
-            let found = rules.copies(&ReversePath::parse(from).unwrap(), to.iter());
+            let found = rules.copies(&ReversePath::parse(from).unwrap(), &to);
             let names = found.iter().map(|one| one.local.as_str().to_owned());
             names.collect::<Vec<_>>().join(" ")
         };

@@ -188,7 +188,8 @@ mod tests {
     #[test]
     fn a_frame_fits_the_screen() {
         let top = json!({
-            "now": 1_795_464_900, "total": 12, "destinations": 2, "attempting": 1, "due": 4, "waiting": 7,
+            "now": 1_795_464_900, "total": 12, "destinations": 2,
+            "attempting": 1, "due": 4, "waiting": 7,
             "list": [
                 {
                     "destination": "example.net", "attempting": 1, "due": 4, "waiting": 6,

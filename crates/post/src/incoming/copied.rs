@@ -91,7 +91,7 @@ impl Incoming {
         }
         let rules = self.house.rules();
         let sender = &self.sender.reverse_path;
-        let copies = rules.rewriting.copies(sender, self.addressed.iter());
+        let copies = rules.rewriting.copies(sender, &self.addressed);
         for to in copies {
             let path = ForwardPath::Address(to.clone());
             let (accounts, addresses) = match self.house.route(&path) {
