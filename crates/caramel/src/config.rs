@@ -28,6 +28,7 @@ pub(crate) mod source;
 mod spam;
 mod store;
 mod strangers;
+mod transfer;
 mod written;
 
 pub(crate) use local::spool_of;
@@ -48,6 +49,8 @@ pub(crate) struct Config {
     trust_lists: Vec<Table>,
     /// The tables of `[[trust.milter]]`.
     milters: Vec<Table>,
+    /// The tables of `[[rewrite]]` and `[[copy]]`.
+    transfer: transfer::Tables,
     /// What letters of our own people are signed with.
     signatures: Signatures,
     /// The tables of `[[sieve.list]]`.
@@ -103,6 +106,7 @@ pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
     strangers::check(&mut written, &trust_lists);
     let milters = written.take_list("trust.milter");
     milter::check(&mut written, &milters);
+    let transfer = transfer::take(&mut written);
     let signatures = outside::signatures(&mut written);
     let data = match written
         .values
@@ -126,6 +130,7 @@ pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
         sources,
         trust_lists: trust_lists.into_iter().map(|(list, _)| list).collect(),
         milters: milters.into_iter().map(|(milter, _)| milter).collect(),
+        transfer,
         signatures,
         lists: lists.iter().map(|(list, _)| list.clone()).collect(),
         sieve: Arc::default(),
@@ -377,6 +382,7 @@ impl Config {
         self.show_lists(&mut text);
         self.show_trust_lists(&mut text);
         self.show_milters(&mut text);
+        self.show_transfer(&mut text);
         for key in &self.signatures.named {
             text.push_str(&key.show());
         }

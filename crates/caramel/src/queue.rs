@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::desk::Talk;
 
 mod suppressed;
+mod top;
 
 use suppressed::Addresses;
 
@@ -23,6 +24,12 @@ pub(crate) enum QueueCommand {
     List {
         #[command(flatten)]
         which: Filter,
+        #[command(flatten)]
+        listing: Listing,
+    },
+    /// Shows for each destination how much is on its way, due and waiting, and what it said last;
+    /// on a terminal anew each second, until `q`.
+    Top {
         #[command(flatten)]
         listing: Listing,
     },
@@ -92,6 +99,7 @@ impl Filter {
 pub(crate) fn run(config: &Config, command: &QueueCommand) -> Result<(), Complaint> {
     match command {
         QueueCommand::List { which, listing } => list(config, which, listing),
+        QueueCommand::Top { listing } => top::run(config, listing),
         QueueCommand::Show { id, listing } => show(config, id, listing),
         QueueCommand::Retry(chosen) => change(config, "Queue/retry", "tried now", chosen),
         QueueCommand::Hold(chosen) => change(config, "Queue/hold", "held", chosen),
@@ -227,6 +235,9 @@ fn show(config: &Config, id: &str, listing: &Listing) -> Result<(), Complaint> {
     match text(&letter, "tls") {
         "" => {}
         wish => say(&format!("TLS       {wish}"))?,
+    }
+    if letter.get("later").and_then(Value::as_bool) == Some(true) {
+        say("rank      after letters of people")?;
     }
     for one in recipients(&letter) {
         say(&format!("recipient {}", text(one, "to")))?;

@@ -242,3 +242,40 @@ fn alpine_reads_files_and_expunges() {
     let kept = messages(&server, "Kept");
     assert_eq!(kept, "* STATUS Kept (MESSAGES 1 UNSEEN 0)");
 }
+
+/// The queue at a glance, on a terminal that somebody looks at, and in a pipe.
+#[test]
+fn the_queue_is_drawn_anew_until_somebody_leaves() {
+    let more = "[dns]\nservers = [\"127.0.0.1:9\"]\n[queue]\nretry = [\"1d\"]\n";
+    let server = Server::start_with(more).unwrap();
+    let (binary, config) = (Server::binary(), server.config());
+    let caramel = format!("{} --config {}", binary.display(), config.display());
+    let terminal = Terminal::run(&server, &format!("{caramel} queue top"));
+    terminal.shows("0 letters in the queue");
+    let screen = terminal.shows("q ends it");
+    assert!(screen.contains("DESTINATION"), "{screen}");
+    let letter = "Subject: x\n\nx\n";
+    let told = server.command(
+        &["sendmail", "-f", "root@test.localhost", "x@a.example"],
+        letter,
+    );
+    told.unwrap();
+    // What comes is there with the next picture.
+    terminal.shows("1 letter in the queue for 1 destinations");
+    terminal.shows("a.example ");
+    terminal.keys(&["q"]);
+    let screen = terminal.shows("THE END");
+    assert!(!screen.contains("DESTINATION"), "{screen}");
+    drop(terminal);
+    let terminal = Terminal::run(&server, &format!("{caramel} queue top | cat"));
+    let screen = terminal.shows("THE END");
+    assert!(
+        screen.contains("1 letter in the queue") && !screen.contains("ends it"),
+        "{screen}"
+    );
+    drop(terminal);
+    let terminal = Terminal::run(&server, &format!("{caramel} queue top"));
+    terminal.shows("q ends it");
+    terminal.keys(&["C-c"]);
+    terminal.shows("THE END");
+}

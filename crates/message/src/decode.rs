@@ -15,7 +15,7 @@ mod uuencode;
 
 pub(crate) use self::base64::sextet;
 pub use self::base64::{decode_base64, encode_base64};
-pub use self::quoted_printable::encode_quoted_printable;
+pub use self::quoted_printable::{QuotedPrintableEncoder, encode_quoted_printable};
 pub(crate) use self::uuencode::{begin_line, is_end, line_octets};
 
 /// How a body's octets are written.

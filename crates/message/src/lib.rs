@@ -17,11 +17,12 @@
 //! assert_eq!(second.body.of(message), b"GIF");
 //! ```
 //!
-//! RFCs: 5322 (form of a message), 2045–2047 and 2049 (MIME), 2183 (disposition), 2231
-//! (parameters), 2152 (UTF-7), 3676 (flowed text), 5051 (collation), 6203 (texts alike), 5256 (base
-//! subject, references, threads) and 5957 (what lists are sorted by), 2369, 2919 and 8058 (mailing
-//! lists), 4155 (mbox), 8601 (results of checks), 3464, 6533, 8098 and 5965 (reports), 8621 §4.1
-//! (JMAP's views), 9051 §6.4.5.1 and §7.5.2 (what IMAP needs of it).
+//! RFCs: 5322 (form of a message), 2045–2047 and 2049 (MIME), 6152 §3 (bodies for hosts that take
+//! ASCII only), 2183 (disposition), 2231 (parameters), 2152 (UTF-7), 3676 (flowed text), 5051
+//! (collation), 6203 (texts alike), 5256 (base subject, references, threads) and 5957 (what lists
+//! are sorted by), 2369, 2919 and 8058 (mailing lists), 4155 (mbox), 8601 (results of checks),
+//! 3464, 6533, 8098 and 5965 (reports), 8621 §4.1 (JMAP's views), 9051 §6.4.5.1 and §7.5.2 (what
+//! IMAP needs of it).
 
 pub mod address;
 pub mod authentication;
@@ -54,6 +55,7 @@ pub mod received;
 mod scan;
 pub mod scanner;
 pub mod section;
+pub mod seven_bit;
 pub mod status;
 pub mod stored;
 pub mod table;
@@ -71,8 +73,8 @@ pub use builder::Builder;
 pub use collation::{SortText, casemap};
 pub use date::{parse_date, parse_date_noting};
 pub use decode::{
-    Decoded, Decoder, Encoding, decode_part, decode_transfer, encode_base64,
-    encode_quoted_printable,
+    Decoded, Decoder, Encoding, QuotedPrintableEncoder, decode_part, decode_transfer,
+    encode_base64, encode_quoted_printable,
 };
 pub use digest::Digest;
 pub use disposition::DispositionNotification;
@@ -91,6 +93,7 @@ pub use part::{Content, Disposition, Part, Span};
 pub use received::Received;
 pub use scanner::{Scanned, Scanner};
 pub use section::{Located, Section, Specifier, filter_header};
+pub use seven_bit::{Obstacle, to_seven_bit};
 pub use status::{Action, DeliveryStatus, RecipientStatus, Typed};
 pub use stored::{
     LeafKind, StoredAddress, StoredContent, StoredDigest, StoredDisposition, StoredKind,

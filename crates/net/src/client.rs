@@ -1,11 +1,12 @@
 //! The calling side: a connection to somebody, and a client's session on it.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::time::timeout;
 use wire::Session;
 
@@ -24,17 +25,41 @@ pub enum Calling {
 
 /// Connects to an endpoint within `limit`.
 pub async fn connect(endpoint: &Endpoint, limit: Duration) -> Result<Socket, Error> {
-    let connected = timeout(limit, async {
+    let connected = async {
         match endpoint {
-            Endpoint::Tcp(address) => {
-                let stream = TcpStream::connect(address).await?;
-                stream.set_nodelay(true)?;
-                Ok(Socket::Tcp(stream))
-            }
+            Endpoint::Tcp(address) => ready(TcpStream::connect(address).await?),
             Endpoint::Unix(path) => UnixStream::connect(path).await.map(Socket::Unix),
         }
-    });
-    connected
+    };
+    within(limit, connected).await
+}
+
+/// Connects to an address within `limit`, from an address of this machine.
+pub async fn connect_from(
+    ip: IpAddr,
+    address: SocketAddr,
+    limit: Duration,
+) -> Result<Socket, Error> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    };
+    let socket = socket.map_err(Error::socket("connect"))?;
+    let bound = socket.bind(SocketAddr::new(ip, 0));
+    bound.map_err(|cause| Error::Source { ip, cause })?;
+    within(limit, async { ready(socket.connect(address).await?) }).await
+}
+
+fn ready(stream: TcpStream) -> std::io::Result<Socket> {
+    stream.set_nodelay(true)?;
+    Ok(Socket::Tcp(stream))
+}
+
+async fn within(
+    limit: Duration,
+    connected: impl Future<Output = std::io::Result<Socket>>,
+) -> Result<Socket, Error> {
+    timeout(limit, connected)
         .await
         .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
         .map_err(Error::socket("connect"))

@@ -1,6 +1,7 @@
 //! What can go wrong with a connection.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::Fault;
@@ -17,6 +18,14 @@ pub enum Error {
         /// What we were doing.
         doing: &'static str,
         /// What it said.
+        cause: io::Error,
+    },
+    /// There is no calling from this address.
+    #[error("calling from {ip}: {cause}")]
+    Source {
+        /// Which.
+        ip: IpAddr,
+        /// What the system said.
         cause: io::Error,
     },
     /// A file could not be read or written.

@@ -30,7 +30,7 @@ mod stream;
 mod tls;
 
 pub use authority::{Authority, Certified};
-pub use client::{Calling, call, connect};
+pub use client::{Calling, call, connect, connect_from};
 pub use clock::Clock;
 pub use dns::{DnsData, DnsFound, DnsKind, DnsProven, DnsSettings, Resolver, TrustAd};
 pub use drive::{End, Terms, drive};

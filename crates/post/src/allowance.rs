@@ -8,9 +8,9 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use mail::{AccountId, Instant};
+use mail::{AccountId, Address, Instant};
 
-use crate::{Error, Origin, Outcome, Post, Rules, Why};
+use crate::{Error, Origin, Outcome, Pattern, Post, Rules, Why};
 
 /// Allowances that are remembered; beyond it those are forgotten of which all is left, and then
 /// all.
@@ -37,6 +37,18 @@ pub struct RateRules {
     pub sends_per_day: u32,
 }
 
+/// How many recipients at other domains an account, or all accounts of a domain together, may send
+/// to; 0 is any number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendRule {
+    /// Whose address.
+    pub of: Pattern,
+    /// In an hour.
+    pub per_hour: u32,
+    /// In a day.
+    pub per_day: u32,
+}
+
 /// What each has spent lately.
 #[derive(Debug, Default)]
 pub(crate) struct Allowances(Mutex<HashMap<(Spender, Thing), Spent>>);
@@ -47,6 +59,8 @@ enum Spender {
     /// All together.
     Everybody,
     Account(AccountId),
+    /// Those that the rule at this place is about.
+    Rule(usize),
     /// An IPv4 address, or the first of an IPv6 /64.
     Network(IpAddr),
 }
@@ -83,6 +97,12 @@ impl Spent {
 impl Allowances {
     /// Spends one of each; false, and nothing is spent, if of one there is none left.
     fn spend(&self, who: Spender, allowances: &[Allowance], now: Instant) -> bool {
+        let spent: Vec<_> = allowances.iter().map(|one| (who, *one)).collect();
+        self.spend_all(&spent, now).is_ok()
+    }
+
+    /// The same of several spenders; the error is the one who has nothing left.
+    fn spend_all(&self, allowances: &[(Spender, Allowance)], now: Instant) -> Result<(), Spender> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= SPENT_MAX {
             all.retain(|_, spent| spent.now(now) > 0);
@@ -91,37 +111,65 @@ impl Allowances {
             }
         }
         let mut after = Vec::with_capacity(allowances.len());
-        for (thing, most, span) in allowances {
+        for (who, (thing, most, span)) in allowances {
             let span = span.as_millis();
             let Some(price) = span.checked_div((*most).into()) else {
                 continue;
             };
-            let key = (who, *thing);
+            let key = (*who, *thing);
             let spent = all.get(&key).map_or(0, |spent| spent.now(now));
             let milliseconds = spent.saturating_add(price);
             if milliseconds > span {
-                return false;
+                return Err(*who);
             }
             let at = now;
             after.push((key, Spent { milliseconds, at }));
         }
         all.extend(after);
-        true
+        Ok(())
     }
 }
 
 impl Post {
-    /// Lets an account send to one recipient at another host.
-    pub(crate) fn allow_send(&self, account: AccountId) -> Outcome<()> {
+    /// Lets an account, or somebody at this machine who writes as this address, send to one
+    /// recipient at another host.
+    pub(crate) fn allow_send(
+        &self,
+        account: Option<AccountId>,
+        address: Option<&Address>,
+    ) -> Outcome<()> {
         let rules = self.rules();
-        let allowances = [
-            (Thing::Recipient, rules.sends_per_hour_max, HOUR),
-            (Thing::Sending, rules.rates.sends_per_day, DAY),
-        ];
-        if self.spend(Spender::Account(account), &allowances) {
+        let of = |who, per_hour, per_day| {
+            [
+                (who, (Thing::Recipient, per_hour, HOUR)),
+                (who, (Thing::Sending, per_day, DAY)),
+            ]
+        };
+        let rule = |is_domain: bool| {
+            let mut all = rules.sends.iter().enumerate();
+            let found = all.find(|(_, rule)| {
+                let fits = address.is_some_and(|address| rule.of.is_about(address));
+                fits && rule.of.is_domain() == is_domain
+            });
+            found.map(|(place, rule)| of(Spender::Rule(place), rule.per_hour, rule.per_day))
+        };
+        let usual = |account| {
+            let (per_hour, per_day) = (rules.sends_per_hour_max, rules.rates.sends_per_day);
+            of(Spender::Account(account), per_hour, per_day)
+        };
+        let own = rule(false).or_else(|| account.map(usual));
+        let domain = rule(true);
+        let of_domain = domain.map(|[(who, _), _]| who);
+        let all = [own, domain].into_iter().flatten().flatten();
+        let all: Vec<(Spender, Allowance)> = all.collect();
+        let now = self.inner.outside.instant();
+        let Err(who) = self.inner.allowances.spend_all(&all, now) else {
             return Ok(());
-        }
-        let text = "You have sent to too many lately; please try again later";
+        };
+        let text = match Some(who) == of_domain {
+            true => "Your domain has sent to too many lately; please try again later",
+            false => "You have sent to too many lately; please try again later",
+        };
         Err(Error::refused(Why::Limit, 450, [4, 7, 1], text))
     }
 
@@ -235,6 +283,23 @@ mod tests {
         assert!(!allowances.spend(who, &both, at(120)));
         assert!(allowances.spend(who, &both[..1], at(120)));
         assert!(allowances.spend(who, &both, at(24 * 60)));
+    }
+
+    #[test]
+    fn of_two_spenders_neither_spends_where_one_has_nothing_left() {
+        let allowances = Allowances::default();
+        let spend = |account, now| {
+            let own = (
+                Spender::Account(AccountId(account)),
+                (Thing::Sending, 3, DAY),
+            );
+            let together = (Spender::Rule(0), (Thing::Sending, 4, DAY));
+            allowances.spend_all(&[own, together], now).is_ok()
+        };
+        assert!((0..3).all(|_| spend(1, at(0))));
+        assert!(!spend(1, at(0)));
+        assert!(spend(2, at(0)) && !spend(2, at(0)));
+        assert!(spend(3, at(6 * 60)));
     }
 
     #[test]

@@ -10,12 +10,14 @@ use mail::{
 };
 
 mod back;
+mod copied;
 mod delivery;
 mod filtered;
 mod front;
 mod onward;
 mod screen;
 
+use copied::Copies;
 pub(crate) use delivery::{Delivery, Letter, LetterKind, Outgoing};
 use filtered::Refusals;
 use front::Front;
@@ -130,6 +132,10 @@ pub struct Incoming {
     forwarders: BTreeSet<String>,
     /// How many RCPT named.
     named: usize,
+    /// Who they are, where that decides on copies.
+    addressed: Vec<ForwardPath>,
+    /// Who gets it besides, seen by nobody.
+    copies: Box<Copies>,
     /// In whose inboxes it goes.
     local: BTreeSet<AccountId>,
     /// What is known of its beginning.
@@ -180,8 +186,9 @@ impl Post {
     /// submitter has been removed since,
     /// [`Why::TooBig`] (552 5.3.4) if it is said to be too large,
     /// [`Why::Limit`] (451 4.7.1) if there were too many of late.
-    pub fn begin(&self, origin: Origin, sender: Sender) -> Outcome<Incoming> {
+    pub fn begin(&self, origin: Origin, mut sender: Sender) -> Outcome<Incoming> {
         let rules = self.rules();
+        let notes = self.rewrite_sender(&origin, &mut sender);
         if sender
             .size
             .is_some_and(|size| size > rules.message_octets_max)
@@ -206,7 +213,7 @@ impl Post {
             conclusion: None,
             screening: None,
             client: None,
-            notes: Vec::new(),
+            notes: notes.into_iter().collect(),
             is_suspected: false,
             is_heard_apart: false,
             house: self.clone(),
@@ -223,6 +230,8 @@ impl Post {
             forwarded: BTreeSet::new(),
             forwarders: BTreeSet::new(),
             named: 0,
+            addressed: Vec::new(),
+            copies: Box::default(),
             local: BTreeSet::new(),
             aside: Aside::default(),
         })
@@ -305,7 +314,10 @@ impl Incoming {
             self.named += 1;
             return Ok(());
         }
-        let route = self.house.route(&recipient.forward_path);
+        let named = recipient.clone();
+        let recipient = self.rewritten(recipient);
+        let route = self.way_of(&named, &recipient);
+        let paths = (recipient.forward_path.clone(), named.forward_path.clone());
         if matches!(route, Route::Local(_) | Route::Forwarded { .. }) {
             self.screen(&recipient.forward_path).await?;
         }
@@ -314,7 +326,7 @@ impl Incoming {
             Route::Forwarded {
                 accounts,
                 addresses,
-            } => self.forward(recipient, accounts, addresses).await?,
+            } => self.forward(named, accounts, addresses).await?,
             Route::Nowhere(refusal) => return Err(Error::Refused(Why::Nonexistent, refusal)),
             Route::Elsewhere => match (&self.origin.account, elsewhere) {
                 (None, Elsewhere::Capture | Elsewhere::Refuse) if self.origin.user.is_some() => {
@@ -333,6 +345,7 @@ impl Incoming {
                 (None, _) => return Err(trace::foreign("We do not relay for you")),
             },
         }
+        self.address(paths);
         self.named += 1;
         Ok(())
     }
@@ -359,6 +372,7 @@ impl Incoming {
     /// [`Why::TooBig`] once it is too large; further pieces are swallowed, and the commit says the
     /// same. Other refusals may come early as well; the commit then says [`Why::TooBig`].
     pub async fn chunk(&mut self, bytes: Bytes) -> Outcome<()> {
+        self.add_copies();
         if let Some(scrutiny) = &mut self.scrutiny
             && !self.is_heard_apart
         {
@@ -426,10 +440,15 @@ impl Incoming {
             return Err(Error::refused(Why::Policy, 554, [5, 5, 1], text));
         }
         let tally = Arc::clone(&self.house.inner.tally);
+        self.add_copies();
         let mut delivery = self.arrive().await.inspect_err(|_| tally.letter(false))?;
         // Who has handed it in has gone, and hears of it by a report.
         let hears = handed.is_none();
         let refusals = self.filter(&mut delivery, hears).await;
+        // What all refuse nobody gets a copy of.
+        if refusals.all.is_none() {
+            delivery.queue.begun.append(&mut self.copies.entries);
+        }
         self.report(&mut delivery, &refusals);
         if let Some(handed) = handed {
             self.report_failed(&handed, &mut delivery);
@@ -493,6 +512,7 @@ impl Incoming {
         delivery.teller = self.teller(travels.as_ref().or(captured.as_ref()));
         if let Some(spooled) = travels {
             delivery.queue.begun = self.entries(&spooled);
+            self.copies.entries = self.copy_entries(&spooled);
             delivery.others.push(spooled.staged.clone());
             if !self.local.is_empty() {
                 let mailbox = match is_junk || is_suspected {
@@ -525,7 +545,9 @@ impl Incoming {
             is_checked: self.scrutiny.is_some(),
             conclusion: self.conclusion.as_ref(),
             judged: "",
-            travels: !self.local.is_empty() || !self.relayed.is_empty(),
+            travels: !self.local.is_empty()
+                || !self.relayed.is_empty()
+                || !self.copies.elsewhere.is_empty(),
         };
         (front, &mut self.spool, &mut self.captured, &mut self.aside)
     }

@@ -16,9 +16,11 @@ mod desk;
 pub mod diagram;
 mod entry;
 mod fronts;
+mod rates;
 mod schedule;
 mod settle;
 mod suppressed;
+mod top;
 
 pub use admin::{QueueDeed, QueueDone, QueuePage};
 pub use claim::{Claimed, Sweep};
@@ -26,14 +28,15 @@ pub(crate) use desk::{Change, Desk, Party, Queue};
 pub(crate) use entry::{
     ALL, COUNTS, DESTINATIONS, DUE, HANDED, LETTER_VERSIONS, LETTERS, VERSIONS,
 };
-pub use entry::{Entry, Place, Said, Waiting};
+pub use entry::{Entry, Place, Rank, Said, Waiting};
 pub use schedule::QueueRules;
 pub use settle::{Attempt, Fate};
 pub(crate) use settle::{Note, header_is_ascii, return_path_octets};
 pub use suppressed::Suppressed;
 pub(crate) use suppressed::TABLE as SUPPRESSED;
+pub use top::{QueueTop, QueueTopLine};
 
-use mail::{Address, ForwardPath, Host, TlsWish};
+use mail::{Address, ForwardPath, Host, ReversePath, TlsWish};
 use message::Header;
 
 /// Where a path leads, as the queue calls it: a domain in A-labels, or an address literal.
@@ -54,6 +57,24 @@ pub(crate) const fn tls_wish(said: TlsWish, waives: bool) -> TlsWish {
     }
 }
 
+/// Whether others go before a letter: those of people go before what programs send, and before what
+/// is for many.
+// RFC 3834 §5
+pub(crate) fn rank(reverse_path: &ReversePath, header: &[u8]) -> Rank {
+    let is_of_programs = Header::parse(header).any(|field| {
+        let value = field.unfolded();
+        let word = value.split(|octet| *octet == b';').next();
+        let word = word.unwrap_or_default().trim_ascii();
+        let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
+        let is_bulk = || is(b"bulk") || is(b"list") || is(b"junk");
+        field.is("Precedence") && is_bulk() || field.is("Auto-Submitted") && !is(b"no")
+    });
+    match is_of_programs || *reverse_path == ReversePath::Null {
+        true => Rank::Later,
+        false => Rank::Usual,
+    }
+}
+
 /// True if a header has the one field `TLS-Required: No`.
 // RFC 8689 §3
 pub(crate) fn waives_tls(header: &[u8]) -> bool {
@@ -67,6 +88,23 @@ pub(crate) fn waives_tls(header: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_programs_send_goes_later() {
+        let ada = ReversePath::parse("<ada@example.org>").unwrap();
+        for (header, expected) in [
+            ("Subject: x\r\n\r\nPrecedence: bulk\r\n", Rank::Usual),
+            ("precedence:\r\n List\r\n\r\n", Rank::Later),
+            (
+                "Precedence: first-class\r\nAuto-Submitted: NO\r\n\r\n",
+                Rank::Usual,
+            ),
+            ("Auto-Submitted: auto-generated; x=y\r\n\r\n", Rank::Later),
+        ] {
+            assert_eq!(rank(&ada, header.as_bytes()), expected, "{header}");
+        }
+        assert_eq!(rank(&ReversePath::Null, b"\r\n"), Rank::Later);
+    }
 
     #[test]
     fn a_header_may_waive_tls() {

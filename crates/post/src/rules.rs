@@ -6,7 +6,10 @@ use std::time::Duration;
 use mail::{Host, Network};
 
 use crate::queue::QueueRules;
-use crate::{Keyring, Quota, RateRules, SieveRules, SpamRules, TokenRules, TrustRules, UndoRules};
+use crate::{
+    Keyring, Quota, RateRules, RewriteRules, SendRule, SieveRules, SpamRules, TokenRules,
+    TrustRules, UndoRules,
+};
 
 /// What becomes of mail for domains that are not ours, from those who may send any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -31,8 +34,12 @@ pub struct Rules {
     pub trusted_networks: Vec<Network>,
     /// Recipients at other domains that an account may send to in an hour; 0 for any number.
     pub sends_per_hour_max: u32,
+    /// The same for some accounts, and for whole domains.
+    pub sends: Arc<[SendRule]>,
     /// How much else strangers and accounts may do.
     pub rates: RateRules,
+    /// Which addresses are others here, and what is copied.
+    pub rewriting: Arc<RewriteRules>,
     /// How long letters wait in the queue, and for how long.
     pub queue: QueueRules,
     /// How long it is remembered what happened to each letter; zero for not at all.
@@ -148,7 +155,9 @@ impl Rules {
             elsewhere: Elsewhere::Refuse,
             trusted_networks: Vec::new(),
             sends_per_hour_max: 0,
+            sends: Arc::default(),
             rates: RateRules::default(),
+            rewriting: Arc::default(),
             queue: QueueRules::default(),
             journeys_kept: Duration::from_secs(30 * 24 * 60 * 60),
             postmaster: None,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mail::{Enhanced, Envelope, Refusal};
+use mail::{BodyType, Enhanced, Envelope, Refusal};
 use net::{Calling, ClientConfig, Clock, Endpoint, House, ServerName, Socket, Terms};
 use smtp::Client;
 use smtp::client::{Answer, Ask, Failure, Fate, Letter, Login, Proof, Tls, Wishes};
@@ -211,6 +211,7 @@ impl Courier {
     ) -> Result<Vec<Result<(), Refusal>>, CourierError> {
         let size = u64::try_from(octets.len()).ok();
         let mut errand = Errand {
+            envelope: Some(envelope.clone()),
             letter: Some(Letter { envelope, size }),
             octets,
             ..Errand::default()
@@ -280,6 +281,8 @@ impl Courier {
 #[derive(Debug, Default)]
 struct Errand {
     letter: Option<Letter>,
+    /// The letter's, for another form of it.
+    envelope: Option<Envelope>,
     octets: Bytes,
     fates: Option<Vec<Result<(), Refusal>>>,
     failure: Option<Failure>,
@@ -293,6 +296,7 @@ impl House<Client> for Errand {
                 None => Answer::Quit,
             },
             Ask::Piece => Answer::Piece(std::mem::take(&mut self.octets)),
+            Ask::SevenBit => self.seven_bit(),
             Ask::Fates(fates) => {
                 let each = fates.each.into_iter().map(|fate| match fate {
                     Fate::Taken(_) => Ok(()),
@@ -308,6 +312,26 @@ impl House<Client> for Errand {
             }
             // It is never asked for.
             Ask::Told(..) => Answer::Heard,
+        }
+    }
+}
+
+impl Errand {
+    /// The letter for a server that takes ASCII only.
+    // RFC 6152 §3
+    fn seven_bit(&mut self) -> Answer {
+        let Some(envelope) = self.envelope.take() else {
+            return Answer::Torn;
+        };
+        match message::to_seven_bit(&self.octets) {
+            Ok(form) => {
+                let size = u64::try_from(form.len()).ok();
+                self.octets = form.into();
+                let body = BodyType::SevenBit;
+                let envelope = Envelope { body, ..envelope };
+                Answer::Letter(Box::new(Letter { envelope, size }))
+            }
+            Err(obstacle) => Answer::Unfit(obstacle.to_string()),
         }
     }
 }

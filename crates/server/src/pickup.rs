@@ -141,7 +141,7 @@ async fn run(mut pickup: Pickup, socket: UnixDatagram, mut stop: Stop) {
     }
     let mut word = [0];
     loop {
-        let pause = pickup.turn(&stop).await;
+        let pause = Box::pin(pickup.turn(&stop)).await;
         tokio::select! {
             biased;
             () = stop.asked() => return,

@@ -28,6 +28,7 @@ mod postman;
 mod reports;
 mod results;
 mod routes;
+mod seven_bit;
 mod talk;
 
 use contact::Contact;
@@ -35,7 +36,7 @@ use pace::{Mood, Pace};
 use policies::Policies;
 use results::Results;
 use routes::Course;
-pub use routes::{RelayRoute, RelaySettings, RelayTls, SmartHost};
+pub use routes::{RelayRoute, RelaySettings, RelayTls, SmartHost, Sources};
 
 /// Destinations that are in memory; what is due for others waits.
 const DESTINATIONS_MAX: usize = 10_000;
@@ -125,9 +126,10 @@ pub(crate) fn start(
 impl Relay {
     /// The way a letter takes.
     fn course(&self, entry: &Entry) -> Course {
-        let via = self.settings.via(&entry.reverse_path, &entry.destination);
+        let (via, sources) = self.settings.way(&entry.reverse_path, &entry.destination);
         Course {
             via: via.cloned(),
+            sources,
             wish: match (entry.tls, &entry.reverse_path) {
                 // RFC 8689 §5: a report is not lost for that.
                 (TlsWish::Required, ReversePath::Null) => TlsWish::Usual,

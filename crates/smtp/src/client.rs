@@ -7,8 +7,8 @@
 //! Instead of letters it may be asked for what the server keeps for us: by ETRN, or by ATRN, after
 //! which the ends change places ([`crate::Turn`]).
 //!
-//! Not here: which host to ask, when to try again (`post`), sockets and TLS (`net`); conversion
-//! of bodies that the server cannot take: those are refused.
+//! Not here: which host to ask, when to try again (`post`), sockets and TLS (`net`); how bodies are
+//! written that the server does not take as they are: the caller is asked for that.
 //!
 //! RFC 5321 §3.1, §4.2, §4.5.3.2; RFC 1870, 1985, 2033, 2645, 2920, 3030, 3207, 3461, 4954, 6152,
 //! 6531, 8689.
@@ -153,6 +153,9 @@ pub enum Ask {
     /// The next piece of the letter's body, lines ending in CRLF. Answer [`Answer::Piece`]; an
     /// empty one is the end.
     Piece,
+    /// The server takes the letter in lines of ASCII only. Answer [`Answer::Letter`] with it in
+    /// that form, its envelope and size as they are then, or [`Answer::Unfit`].
+    SevenBit,
     /// What became of the letter. Answer [`Answer::Heard`].
     Fates(Fates),
     /// What came of ETRN or ATRN. Answer [`Answer::Heard`]. It is asked for a letter again, unless
@@ -187,6 +190,8 @@ pub enum Answer {
     Quit,
     /// A piece of the body.
     Piece(Bytes),
+    /// The letter has no form in lines of ASCII: the words say why.
+    Unfit(String),
     /// The body cannot be read: the letter is given up, and the connection with it.
     Torn,
     /// News was heard.
@@ -512,6 +517,7 @@ impl Session for Client {
             }
             Answer::Quit if !self.over => self.send(&Command::Quit),
             Answer::Piece(piece) => self.piece(&piece),
+            Answer::Unfit(why) => self.unfit(&why),
             Answer::Torn if !self.over => self.fail(Failure::Torn),
             _ => {}
         }

@@ -32,6 +32,7 @@ impl House<Client> for Caller {
                 Answer::Letter(Box::new(letter))
             }
             Ask::Piece => Answer::Piece(Bytes::from_static(self.pieces.pop().unwrap_or_default())),
+            Ask::SevenBit => Answer::Unfit("it is signed".to_owned()),
             Ask::Fates(fates) => {
                 let words = fates.each.iter().map(|fate| match fate {
                     Fate::Taken(reply) => format!("taken {reply}"),
@@ -327,8 +328,8 @@ fn chunks_carry_what_data_cannot() {
     assert!(heard.iter().any(|line| line == "accept \\n.\\r\\x00\\xff"));
     assert!(wrote.contains("BDAT 2 LAST\r\n"));
     let (fates, _, _) = story("# policy: relay", &wishes, &letters);
-    let refused = "refused 554 5.6.3 The server does not take bodies of this kind";
-    assert_eq!(fates, [refused]);
+    let why = "The server takes ASCII only, and the letter stays as it is: it is signed";
+    assert_eq!(fates, [format!("refused 554 5.6.3 {why}")]);
 }
 
 #[test]
@@ -424,6 +425,9 @@ fn an_old_server_is_spoken_to_in_its_own_words() {
     assert!(wrote.starts_with("EHLO c.example\r\nHELO c.example\r\n"));
     // It takes no 8-bit body, so nothing is sent.
     assert!(!wrote.contains("MAIL"));
+    let (_, heard) = against(&lines[..3], wishes.clone());
+    let why = "554 5.6.3 The server takes ASCII only, and the letter stays as it is: it is signed";
+    assert_eq!(heard, [format!("refused {why}; refused {why}")]);
 
     let lines = [
         "220 x",

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Read as _;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use mail::{Address, Host, Network};
 use net::Authorities;
 use post::Elsewhere;
 use post::queue::QueueRules;
-use server::{Encrypted, RelayRoute, RelaySettings, RelayTls, SmartHost};
+use server::{Encrypted, RelayRoute, RelaySettings, RelayTls, SmartHost, Sources};
 use wire::sasl::Secret;
 
 use super::setting::{self, Setting};
@@ -97,6 +98,8 @@ impl Config {
 
     /// How letters leave.
     pub(crate) fn relay(&self) -> Result<RelaySettings, Complaint> {
+        let own = self.value(&setting::RELAY_SOURCE);
+        let own = own.as_ref().map_or_else(Sources::default, sources);
         let mut routes = Vec::new();
         for table in &self.routes {
             let value = |setting: &Setting| of_table(table, setting);
@@ -108,6 +111,10 @@ impl Config {
                 sender: domain(&setting::ROUTE_SENDER),
                 recipient: domain(&setting::ROUTE_RECIPIENT),
                 via: smart_host(&OF_ROUTE, value)?.map(Arc::new),
+                sources: match value(&setting::ROUTE_SOURCE) {
+                    Some(value) => sources(&value),
+                    None => own,
+                },
             });
         }
         if let Some(host) = smart_host(&OF_RELAY, |setting| self.value(setting))? {
@@ -115,12 +122,14 @@ impl Config {
                 sender: None,
                 recipient: None,
                 via: Some(Arc::new(host)),
+                sources: own,
             });
         }
         let count = |setting| usize::try_from(self.number(setting)).unwrap_or(usize::MAX);
         Ok(RelaySettings {
             port: u16::try_from(self.number(&setting::RELAY_PORT)).unwrap_or(25),
             routes,
+            sources: own,
             connections_max: count(&setting::RELAY_CONNECTIONS),
             connections_per_destination_max: count(&setting::RELAY_CONNECTIONS_EACH),
             linger: Duration::from_secs(self.number(&setting::RELAY_LINGER)),
@@ -226,6 +235,29 @@ fn smart_host(
     }))
 }
 
+/// The addresses that a list names: the first of each family.
+fn sources(value: &Value) -> Sources {
+    let mut sources = Sources::default();
+    for ip in ips(value) {
+        match ip {
+            IpAddr::V4(ip) => sources.v4 = sources.v4.or(Some(ip)),
+            IpAddr::V6(ip) => sources.v6 = sources.v6.or(Some(ip)),
+        }
+    }
+    sources
+}
+
+fn ips(value: &Value) -> Vec<IpAddr> {
+    let Meaning::Many(all) = &value.meaning else {
+        return Vec::new();
+    };
+    let ips = all.iter().filter_map(|one| match one {
+        Meaning::Ip(ip) => Some(*ip),
+        _ => None,
+    });
+    ips.collect()
+}
+
 fn password(file: &Path) -> Result<String, Complaint> {
     let what = || format!("{} cannot be read", file.display());
     let opened = std::fs::File::open(file).with_context(what)?;
@@ -239,8 +271,11 @@ fn password(file: &Path) -> Result<String, Complaint> {
 pub(super) fn check(written: &mut Written, routes: &[Table]) {
     let own = written.values.clone();
     check_way(written, &OF_RELAY, &own);
+    check_sources(written, find(written, &setting::RELAY_SOURCE));
     for table in routes {
         check_way(written, &OF_ROUTE, table);
+        let setting = &setting::ROUTE_SOURCE;
+        check_sources(written, table.get(&(setting.section, setting.key)).cloned());
     }
     for setting in [&setting::RELAY_PORT, &setting::RELAY_POLICY_PORT] {
         let is_none = |port: u64| u16::try_from(port).is_err();
@@ -256,6 +291,16 @@ pub(super) fn check(written: &mut Written, routes: &[Table]) {
     {
         let what = format!("{} cannot be opened", value.shown);
         written.flaw(value.span.clone(), what, error.to_string());
+    }
+}
+
+/// Finds a list of addresses that names two where one is wanted.
+fn check_sources(written: &mut Written, value: Option<Value>) {
+    let Some(value) = value else { return };
+    let (v4, v6): (Vec<IpAddr>, Vec<IpAddr>) = ips(&value).into_iter().partition(IpAddr::is_ipv4);
+    if v4.len() > 1 || v6.len() > 1 {
+        let what = "there is one address of each kind, IPv4 and IPv6, at most".to_owned();
+        written.flaw(value.span, what, "source = [\"192.0.2.25\"]");
     }
 }
 

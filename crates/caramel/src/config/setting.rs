@@ -2,12 +2,17 @@
 
 mod kind;
 mod section;
+mod transfer;
 
 pub(crate) use kind::Kind;
 pub(crate) use section::{LISTS, SECTIONS};
+pub(crate) use transfer::*;
+
+/// All settings, those of a section in the order of the reference.
+pub(crate) const ALL: &[Setting] = &joined::<{ OWN.len() + TRANSFER.len() }>([OWN, TRANSFER]);
 
 /// A setting.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Setting {
     /// The table it stands in; empty for the top of the file.
     pub(crate) section: &'static str,
@@ -23,8 +28,26 @@ pub(crate) struct Setting {
     pub(crate) doc: &'static str,
 }
 
+/// Lists, one behind the other.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "computed while compiling, where a fault is an error"
+)]
+const fn joined<const COUNT: usize>(lists: [&[Setting]; 2]) -> [Setting; COUNT] {
+    let mut all = [lists[0][0]; COUNT];
+    let (mut list, mut from, mut at) = (0, 0, 0);
+    while at < COUNT {
+        if from == lists[list].len() {
+            (list, from) = (list + 1, 0);
+        }
+        all[at] = lists[list][from];
+        (from, at) = (from + 1, at + 1);
+    }
+    all
+}
+
 macro_rules! settings {
-    ($($name:ident = [$section:literal] $key:literal: $kind:expr, $default:literal,
+    ($all:ident: $($name:ident = [$section:literal] $key:literal: $kind:expr, $default:literal,
        $example:literal, $doc:literal;)*) => {
         $(
             #[doc = $doc]
@@ -37,12 +60,15 @@ macro_rules! settings {
                 doc: $doc,
             };
         )*
-        /// All settings, in the order of the reference.
-        pub(crate) const ALL: &[Setting] = &[$($name),*];
+        /// All of these.
+        pub(crate) const $all: &[Setting] = &[$($name),*];
     };
 }
 
+pub(crate) use settings;
+
 settings! {
+    OWN:
     HOSTNAME = [""] "hostname": Kind::Host, "", "\"mail.example.org\"",
         "The name of this machine, as other machines know it: greetings and trace fields give it, \
          and a certificate of our own is made for it. Has to be written.";
@@ -434,20 +460,6 @@ settings! {
     RELAY_POLICY_PORT = ["relay"] "policy_port": Kind::Count, "443", "8443",
         "The port that policies are fetched at, and reports handed over; another than 443 is for \
          tests.";
-    ROUTE_SENDER = ["relay.route"] "sender": Kind::Host, "", "\"example.org\"",
-        "The domain of the senders whose mail goes this way. Without it, any.";
-    ROUTE_RECIPIENT = ["relay.route"] "recipient": Kind::Host, "", "\"example.net\"",
-        "The domain of the recipients whose mail goes this way. Without it, any.";
-    ROUTE_HOST = ["relay.route"] "host": Kind::HostPort, "", "\"smtp.example.net:587\"",
-        "The host it goes through. Without it, the hosts that the domain names.";
-    ROUTE_USER = ["relay.route"] "user": Kind::Name, "", "\"mail.example.org\"",
-        "As in `[relay]`.";
-    ROUTE_PASSWORD = ["relay.route"] "password_file": Kind::Path, "",
-        "\"/etc/caramel/route-password\"", "As in `[relay]`.";
-    ROUTE_TLS = ["relay.route"] "tls": Kind::Word(&["starttls", "implicit", "none"]),
-        "\"starttls\"", "\"implicit\"", "As in `[relay]`.";
-    ROUTE_CA = ["relay.route"] "ca": Kind::Path, "", "\"/etc/caramel/route-ca.pem\"",
-        "As in `[relay]`.";
     SOURCE_NAME = ["source"] "name": Kind::Name, "", "\"old\"",
         "What it is called here. What was fetched is known by this name, its protocol and the \
          mailbox there: under another name all of it is new. Has to be written.";
@@ -516,23 +528,6 @@ settings! {
     SOURCE_ENVELOPE = ["source"] "envelope": Kind::Name, "", "\"Delivered-To\"",
         "The header field that tells whom each message is for, where one mailbox there has the \
          mail of several people here (multidrop). What names nobody here goes to `to`.";
-    QUEUE_RETRY = ["queue"] "retry": Kind::Many(&Kind::Span),
-        "[\"5m\", \"10m\", \"20m\", \"40m\", \"1h\", \"2h\", \"4h\"]", "[\"10m\", \"1h\"]",
-        "How long a letter waits after its first attempt, after its second, and so on; the last \
-         again and again. Up to a fifth is added by chance, so that what failed together is not \
-         tried together for ever.";
-    QUEUE_EXPIRE = ["queue"] "expire": Kind::Span, "\"5d\"", "\"3d\"",
-        "How long after it was accepted a letter is given up, and its sender told.";
-    QUEUE_WARN_AFTER = ["queue"] "warn_after": Kind::Span, "\"4h\"", "\"1d\"",
-        "How long after it was accepted the sender of a letter is told, once, that it still waits; \
-         `0s` for never.";
-    QUEUE_LETTERS = ["queue"] "letters": Kind::Count, "5000000", "100000",
-        "How many letters the queue may have, each counted once for each destination. Beyond it \
-         more are refused for the moment.";
-    QUEUE_SUPPRESS = ["queue"] "suppress": Kind::Span, "\"0s\"", "\"30d\"",
-        "How long nothing is sent to an address whose host said that there is nobody (550 5.1.1 \
-         and its like): who sends to it is told so at once. `caramel queue suppressed` lists such \
-         addresses, `caramel queue unsuppress` lets mail go to them again. `0s` for not at all.";
     FORWARD_SRS = ["forward"] "srs": Kind::Switch, "false", "true",
         "Rewrites the sender of such a letter to an address of `hostname` (SRS), so that the next \
          host, which asks whether this one may send for that sender (SPF), finds one for whom it \

@@ -544,3 +544,18 @@ fn filters_and_proxies() {
         assert!(complaint.contains(what), "{what}: {complaint}");
     }
 }
+
+#[test]
+fn others_are_called_from_one_address_of_each_kind() {
+    let text =
+        |list: &str| format!("hostname = \"h.example\"\n[relay]\nsource = {list}\n{LISTENER}");
+    let two = complaint(&text("[\"192.0.2.1\", \"::1\", \"192.0.2.2\"]"));
+    assert!(two.contains("one address of each kind"), "{two}");
+    assert!(complaint(&text("[\"192.0.2.0/24\"]")).contains("an address: \"192.0.2.1\""));
+    let relay = parse("caramel.toml", text("[\"::1\", \"192.0.2.1\"]"))
+        .unwrap()
+        .relay()
+        .unwrap();
+    assert_eq!(relay.sources.v4, Some([192, 0, 2, 1].into()));
+    assert_eq!(relay.sources.v6, Some(std::net::Ipv6Addr::LOCALHOST));
+}

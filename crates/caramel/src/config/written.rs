@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use mail::{Address, Host, Network};
 use net::Endpoint;
+use post::Pattern;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -71,6 +72,8 @@ pub(super) enum Meaning {
     Server(SocketAddr),
     Many(Vec<Self>),
     Network(Network),
+    Ip(IpAddr),
+    Pattern(Pattern),
     HostPort(Host, u16),
 }
 
@@ -353,6 +356,8 @@ fn meaning(kind: Kind, value: &DeValue<'_>) -> Option<Meaning> {
             Meaning::Many(all.collect::<Option<_>>()?)
         }
         Kind::Network => Meaning::Network(Network::parse(text?)?),
+        Kind::Ip => Meaning::Ip(text?.parse().ok()?),
+        Kind::Pattern => Meaning::Pattern(Pattern::parse(text?)?),
         Kind::HostPort => {
             let (host, port) = host_port(text?)?;
             Meaning::HostPort(host, port)

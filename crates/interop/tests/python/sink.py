@@ -136,6 +136,7 @@ class Talk(socketserver.StreamRequestHandler):
             "body": body.decode("latin-1"),
             "tls": self.tls,
             "peer": self.client_address[1],
+            "host": self.client_address[0],
         }
         with LOCK, open(os.path.join(FOLDER, "taken"), "a") as taken:
             taken.write(json.dumps(letter) + "\n")
@@ -147,6 +148,7 @@ class Talk(socketserver.StreamRequestHandler):
 class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
+    address_family = socket.AF_INET6 if ":" in ADDRESS else socket.AF_INET
 
 
 with Server((ADDRESS, PORT), Talk) as server:

@@ -2,14 +2,19 @@
 //! not now, and Postfix.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod allowed;
 mod dmarc;
 mod papers;
 mod postfix;
+mod ranks;
 mod reported;
 mod required;
+mod rewritten;
 mod scripts;
 mod seals;
+mod seven_bit;
 mod sink;
+mod sources;
 mod tls;
 
 use std::path::PathBuf;

@@ -228,39 +228,84 @@ pub(super) fn is_plain(body: &[u8]) -> bool {
 /// written as an escape; no line is longer than 76 columns.
 #[must_use]
 pub fn encode_quoted_printable(body: &[u8]) -> Vec<u8> {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let mut text = Vec::with_capacity(body.len() * 3 / 2);
-    let mut column = 0;
-    let mut rest = body;
-    while let Some((&octet, behind)) = rest.split_first() {
-        if let (b'\r', [b'\n', tail @ ..]) = (octet, behind) {
-            text.extend_from_slice(b"\r\n");
-            column = 0;
-            rest = tail;
-            continue;
+    let mut encoder = QuotedPrintableEncoder::new();
+    encoder.push(body, &mut text);
+    encoder.finish(&mut text);
+    text
+}
+
+/// Does the same piece by piece; the pieces may be cut anywhere.
+#[derive(Clone, Debug, Default)]
+pub struct QuotedPrintableEncoder {
+    column: usize,
+    /// True if the line goes on one that was too long.
+    goes_on: bool,
+    /// The last octet: how it is written, the next one tells.
+    held: Option<u8>,
+}
+
+impl QuotedPrintableEncoder {
+    /// Begins a body.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            column: 0,
+            goes_on: false,
+            held: None,
         }
-        rest = behind;
+    }
+
+    /// Encodes the next piece, appending to `out`.
+    pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        for &octet in piece {
+            match self.held.take() {
+                Some(b'\r') if octet == b'\n' => {
+                    out.extend_from_slice(b"\r\n");
+                    (self.column, self.goes_on) = (0, false);
+                }
+                Some(before) => {
+                    self.write(before, Some(octet), out);
+                    self.held = Some(octet);
+                }
+                None => self.held = Some(octet),
+            }
+        }
+    }
+
+    /// Ends the body; the encoder may begin another.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        if let Some(last) = self.held.take() {
+            self.write(last, None, out);
+        }
+        *self = Self::new();
+    }
+
+    fn write(&mut self, octet: u8, next: Option<u8>, out: &mut Vec<u8>) {
+        const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
         let plain = match octet {
             b'=' => false,
             // RFC 2045 §6.7
-            b' ' | b'\t' => !matches!(rest, [] | [b'\r' | b'\n', ..]),
+            b' ' | b'\t' => !matches!(next, None | Some(b'\r' | b'\n')),
             _ => octet.is_ascii_graphic(),
         };
         let width = if plain { 1 } else { 3 };
         // RFC 2045 §6.7
-        if column + width > COLUMNS - 1 {
-            text.extend_from_slice(b"=\r\n");
-            column = 0;
+        if self.column + width > COLUMNS - 1 {
+            out.extend_from_slice(b"=\r\n");
+            (self.column, self.goes_on) = (0, true);
         }
-        column += width;
+        // What was in the middle of a line begins no delimiter.
+        let plain = plain && !(octet == b'-' && self.column == 0 && self.goes_on);
         if plain {
-            text.push(octet);
+            out.push(octet);
+            self.column += 1;
         } else {
             let digit = |at: u8| DIGITS.get(usize::from(at)).copied().unwrap_or(b'0');
-            text.extend_from_slice(&[b'=', digit(octet >> 4), digit(octet & 15)]);
+            out.extend_from_slice(&[b'=', digit(octet >> 4), digit(octet & 15)]);
+            self.column += 3;
         }
     }
-    text
 }
 
 #[cfg(test)]
@@ -328,6 +373,41 @@ mod tests {
             assert_eq!(text(&line).0, body, "{count} spaces");
             let soft = format!("a={spaces}\r\nb");
             assert_eq!(text(&soft).0 == "ab", !kept, "{count} spaces");
+        }
+    }
+
+    #[test]
+    fn bodies_are_encoded_however_they_are_cut() {
+        let dashes = "-".repeat(200);
+        for (body, expected) in [
+            ("", ""),
+            ("a b \r\n\tc\t", "a b=20\r\n\tc=09"),
+            ("a\nb\rc\r\r\n", "a=0Ab=0Dc=0D\r\n"),
+            ("\r", "=0D"),
+            ("1=\u{e4}", "1=3D=C3=A4"),
+            (
+                &dashes,
+                &format!(
+                    "{0}=\r\n=2D{1}=\r\n=2D{2}",
+                    &dashes[..75],
+                    &dashes[..72],
+                    &dashes[..51]
+                ),
+            ),
+        ] {
+            for cut in 1..=body.len().max(1) {
+                let (mut text, mut encoder) = (Vec::new(), QuotedPrintableEncoder::new());
+                for piece in body.as_bytes().chunks(cut) {
+                    encoder.push(piece, &mut text);
+                }
+                encoder.finish(&mut text);
+                assert_eq!(
+                    text.escape_ascii().to_string(),
+                    expected.as_bytes().escape_ascii().to_string()
+                );
+            }
+            let decoded = decode_transfer(Encoding::QuotedPrintable, expected.as_bytes());
+            assert_eq!(decoded.octets, body.as_bytes());
         }
     }
 }

@@ -21,7 +21,7 @@ use super::{Arrived, Filing, Plans, Remember, answers};
 use crate::incoming::{INBOX, Letter, LetterKind, Outgoing};
 use crate::keeper::Keeper;
 use crate::ledger::Ledger;
-use crate::queue::{Entry, Waiting, destination, header_is_ascii};
+use crate::queue::{Entry, Waiting, destination, header_is_ascii, rank};
 use crate::signing::Signer;
 use crate::spool::Spooled;
 use crate::{Outcome, Post, Route};
@@ -226,6 +226,7 @@ impl Post {
                 said: None,
             }],
             front: Bytes::new(),
+            rank: rank(&made.reverse_path, &made.octets),
         }
     }
 }

@@ -228,7 +228,8 @@ impl Post {
         }
         self.queue_has_room()
             .map_err(|_| "too many letters wait in the queue")?;
-        self.allow_send(account)
+        let address = self.inner.directory.address_of(account);
+        self.allow_send(Some(account), address.as_ref())
             .map_err(|_| "its owner has sent to too many lately")
     }
 
@@ -328,6 +329,7 @@ impl Post {
                 said: None,
             }],
             front: self.sealed(arrived.sealable, changed, &domains),
+            rank: queue::rank(&onward.reverse_path, front),
         }
     }
 }

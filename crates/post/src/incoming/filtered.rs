@@ -88,7 +88,8 @@ impl Incoming {
         let spoken = |account: &AccountId| refused.get(account).and_then(Refused::spoken);
         // RFC 5429 §2.1.1, §2.2
         if hears && self.origin.protocol != Protocol::Lmtp && self.is_only_for_inboxes() {
-            let all: Option<Vec<Refusal>> = self.local.iter().map(spoken).collect();
+            let named = self.local.difference(&self.copies.accounts);
+            let all: Option<Vec<Refusal>> = named.map(spoken).collect();
             if let Some(first) = all.and_then(|all| all.into_iter().next()) {
                 delivery.letters.clear();
                 delivery.others.clear();

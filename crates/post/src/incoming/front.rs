@@ -2,6 +2,8 @@
 //!
 //! Not here: the fields themselves (`trace`), when they are put there (`incoming`).
 
+use std::borrow::Cow;
+
 use mail::{Address, JourneyId, Recipient, Timestamp};
 
 use super::onward::Aside;
@@ -35,37 +37,53 @@ pub(super) struct Front<'a> {
 impl Front<'_> {
     /// The message for inboxes here and for other hosts; `aside` is left what is known of it.
     pub(super) fn of(&self, octets: &[u8], aside: &mut Aside) -> Outcome<Traced> {
-        let traced = self.traced_with(octets, None)?;
-        *aside = self.aside_of(&traced);
+        let (octets, told) = self.rewritten(octets);
+        let traced = self.traced_with(&octets, None)?;
+        *aside = self.aside_of(&traced, told);
         Ok(traced)
     }
 
     /// The message as it is captured: nobody but its sender sees the envelope.
     pub(super) fn of_captured(&self, octets: &[u8]) -> Outcome<Traced> {
-        Ok(self.with_envelope(&self.traced_with(octets, None)?))
+        let (octets, _) = self.rewritten(octets);
+        Ok(self.with_envelope(&self.traced_with(&octets, None)?))
     }
 
     /// The same for the beginning of a large message: its header must be in it whole, or what is
     /// checked and mended would not be all of it.
     pub(super) fn of_streamed(&self, octets: &[u8], aside: &mut Aside) -> Outcome<Fronted> {
         has_whole_header(octets)?;
+        let (octets, told) = self.rewritten(octets);
         let mut signer = None;
-        let traced = self.traced_with(octets, Some(&mut signer))?;
-        *aside = self.aside_of(&traced);
+        let traced = self.traced_with(&octets, Some(&mut signer))?;
+        *aside = self.aside_of(&traced, told);
         Ok(Fronted::open(traced, signer))
     }
 
     pub(super) fn of_captured_streamed(&self, octets: &[u8]) -> Outcome<Fronted> {
         has_whole_header(octets)?;
+        let (octets, _) = self.rewritten(octets);
         let mut signer = None;
-        let traced = self.traced_with(octets, Some(&mut signer))?;
+        let traced = self.traced_with(&octets, Some(&mut signer))?;
         Ok(Fronted::open(self.with_envelope(&traced), signer))
     }
 
-    fn aside_of(&self, traced: &Traced) -> Aside {
+    fn aside_of(&self, traced: &Traced, rewritten: Vec<String>) -> Aside {
         let now = Timestamp::default();
         let reported = Report::of(self.sender, now, self.recipients, self.expanded).is_some();
-        Aside::of(&traced.octets, reported)
+        let mut aside = Aside::of(&traced.octets, &self.sender.reverse_path, reported);
+        aside.rewritten = rewritten;
+        aside
+    }
+
+    /// The message, its senders as they are here where this house hands it in; and what of it was
+    /// rewritten.
+    fn rewritten<'o>(&self, octets: &'o [u8]) -> (Cow<'o, [u8]>, Vec<String>) {
+        let rules = self.house.rules();
+        match rules.is_of_house(self.origin) {
+            true => rules.rewriting.header(octets),
+            false => (Cow::Borrowed(octets), Vec::new()),
+        }
     }
 
     fn with_envelope(&self, traced: &Traced) -> Traced {

@@ -5,17 +5,17 @@
 //! RFC 3461 §5.2.7 (aliases), RFC 5321 §3.6.2 and §7.9 (whom we relay for).
 
 use bytes::Bytes;
-use mail::{AccountId, Address, BodyType, ForwardPath, Notify, Recipient};
+use mail::{AccountId, Address, BodyType, ForwardPath, Notify, Recipient, ReversePath};
 use message::Header;
 use store::Hint;
 
 use super::Incoming;
 use crate::journey::Teller;
-use crate::queue::{self, Entry};
+use crate::queue::{self, Entry, Rank};
 use crate::report::wants_success;
 use crate::signing::Sealable;
 use crate::spool::Spooled;
-use crate::{Outcome, trace};
+use crate::{Account, Outcome, trace};
 
 /// What is known of a message's beginning, once its trace fields are there.
 #[derive(Debug, Default)]
@@ -28,10 +28,14 @@ pub(super) struct Aside {
     is_ascii: bool,
     /// True if its header says that it has to arrive, with TLS or without.
     waives_tls: bool,
+    /// Whether others go first, as its header says.
+    rank: Rank,
+    /// What of its header was rewritten.
+    pub(super) rewritten: Vec<String>,
 }
 
 impl Aside {
-    pub(super) fn of(whole: &[u8], reported: bool) -> Self {
+    pub(super) fn of(whole: &[u8], sender: &ReversePath, reported: bool) -> Self {
         let mut fields = Header::parse(whole);
         fields.by_ref().for_each(drop);
         let header = whole.get(..fields.offset()).unwrap_or_default();
@@ -43,6 +47,8 @@ impl Aside {
             skip: queue::return_path_octets(header),
             is_ascii: header.is_ascii(),
             waives_tls: queue::waives_tls(header),
+            rank: queue::rank(sender, header),
+            rewritten: Vec::new(),
         }
     }
 }
@@ -62,9 +68,8 @@ impl Incoming {
         self.may_relay()?;
         let path = &recipient.forward_path;
         self.house.refuse_suppressed(path).await?;
-        if let Some(account) = &self.origin.account {
-            self.house.allow_send(account.id())?;
-        }
+        let account = self.origin.account.as_ref().map(Account::id);
+        self.house.allow_send(account, self.origin.author())?;
         self.add_relayed(recipient);
         Ok(())
     }
@@ -150,6 +155,7 @@ impl Incoming {
         let checked = results
             .into_iter()
             .chain(self.notes.iter().cloned())
+            .chain(self.aside.rewritten.iter().cloned())
             .collect();
         let way = (&self.origin, &self.sender);
         Teller::of((self.journey, to), way, spooled, checked)
@@ -160,10 +166,10 @@ impl Incoming {
         self.conclusion.as_ref()?.sealable.as_deref()
     }
 
-    /// What the queue gets: an entry for each destination.
-    pub(super) fn entries(&self, spooled: &Spooled) -> Vec<Entry> {
+    /// What the queue gets of it for any destination.
+    pub(super) fn entry(&self, spooled: &Spooled) -> Entry {
         let now = self.house.inner.outside.now();
-        let letter = Entry {
+        Entry {
             journey: self.journey,
             blob: spooled.staged.blob,
             hint: Hint::NONE,
@@ -174,6 +180,8 @@ impl Incoming {
             // What is in fact ASCII travels everywhere.
             body: match self.sender.body {
                 BodyType::EightBitMime if spooled.is_ascii => BodyType::SevenBit,
+                // And what is not has to be said, whatever its sender said of it.
+                BodyType::SevenBit if !spooled.is_ascii => BodyType::EightBitMime,
                 body => body,
             },
             smtputf8: self.sender.smtputf8 && !self.aside.is_ascii,
@@ -186,7 +194,13 @@ impl Incoming {
             warned: false,
             recipients: Vec::new(),
             front: Bytes::new(),
-        };
+            rank: self.aside.rank,
+        }
+    }
+
+    /// What the queue gets: an entry for each destination.
+    pub(super) fn entries(&self, spooled: &Spooled) -> Vec<Entry> {
+        let letter = self.entry(spooled);
         if self.forwarded.is_empty() {
             return self.house.entries(&letter, &self.relayed);
         }

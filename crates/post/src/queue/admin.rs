@@ -9,7 +9,7 @@ use store::{Direction, Partition};
 
 use super::claim::behind;
 use super::entry::{
-    DESTINATIONS, Entry, LETTERS, Place, destination_key, letter_key, read_destination_key,
+    DESTINATIONS, Entry, LETTERS, Place, Rank, destination_key, letter_key, read_destination_key,
     read_letter_key,
 };
 use super::{Change, Claimed};
@@ -159,20 +159,24 @@ impl Post {
             due: i64::MAX,
             id: QueueId(u64::MAX),
         };
-        let first = destination_key(destination, Place::default());
-        let rows = self.inner.store.scan(
-            Partition::QUEUE,
-            DESTINATIONS,
-            (first, Some(destination_key(destination, end))),
-            DESTINATION_LETTERS_MAX,
-            Direction::Rising,
-        );
-        let page = rows.await.map_err(Error::reading("reading the queue"))?;
-        let mut ids = Vec::with_capacity(page.rows.len());
-        for row in &page.rows {
-            let place = read_destination_key(&row.key).ok_or(Fault::Row("the queue"))?;
-            ids.push(place.id);
+        let mut ids = Vec::new();
+        for rank in Rank::ALL {
+            let order = rank.order(destination);
+            let first = destination_key(&order, Place::default());
+            let rows = self.inner.store.scan(
+                Partition::QUEUE,
+                DESTINATIONS,
+                (first, Some(destination_key(&order, end))),
+                DESTINATION_LETTERS_MAX.saturating_sub(ids.len()).max(1),
+                Direction::Rising,
+            );
+            let page = rows.await.map_err(Error::reading("reading the queue"))?;
+            for row in &page.rows {
+                let place = read_destination_key(&row.key).ok_or(Fault::Row("the queue"))?;
+                ids.push(place.id);
+            }
         }
+        ids.truncate(DESTINATION_LETTERS_MAX);
         let done = self.change_queue(&ids, QueueDeed::Retry).await?;
         Ok(done.changed + done.busy)
     }

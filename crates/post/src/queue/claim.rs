@@ -1,7 +1,8 @@
 //! What is due: destinations as their time comes, and the letters for one of them.
 //!
 //! Neither looks at more rows than it tells of, and at those somebody has a lease on: a million
-//! letters that wait cost nothing until their time comes.
+//! letters that wait cost nothing until their time comes. Letters that go after others have an
+//! order of their own, and a share of what is taken, so that they go on as well.
 //!
 //! Not here: how many are handed on at once (`server`).
 
@@ -14,10 +15,13 @@ use tokio::sync::watch;
 
 use super::desk::Lease;
 use super::entry::{
-    self, DESTINATIONS, DUE, Entry, LETTERS, Place, destination_key, letter_key,
+    self, DESTINATIONS, DUE, Entry, LETTERS, Place, Rank, destination_key, letter_key,
     read_destination_key,
 };
 use crate::{Error, Fault, Outcome, Post};
+
+/// Of so many letters that are taken, one is of those that go after others.
+const LATER_SHARE: usize = 5;
 
 /// A letter that is taken out to be handed on. Dropped without an outcome, it is due again.
 #[derive(Debug)]
@@ -70,32 +74,53 @@ impl Post {
         };
         for row in &page.rows {
             let read = entry::read_due(&row.key, &row.value);
-            let (place, destination) = read.ok_or(Fault::Row("the queue"))?;
+            let (place, (destination, rank)) = read.ok_or(Fault::Row("the queue"))?;
             if place.due > now {
                 sweep.next = Some(place.due);
                 sweep.more = false;
                 break;
             }
             sweep.last = Some(place);
+            if rank == Rank::Later {
+                self.inner.queue.note_later(&destination);
+            }
             sweep.destinations.entry(destination).or_insert(place);
         }
         Ok(sweep)
     }
 
-    /// Takes at most `limit` letters for a destination whose time has come, the oldest first.
+    /// Takes at most `limit` letters for a destination whose time has come: those of people first,
+    /// and of each rank the oldest.
     ///
     /// # Errors
     /// If the store cannot be read.
     pub async fn claim(&self, destination: &str, limit: usize) -> Outcome<Vec<Claimed>> {
+        let queue = &self.inner.queue;
+        let Some(since) = queue.later_since(destination) else {
+            return self.claim_of(destination, limit).await;
+        };
+        let first = limit.saturating_sub(limit.div_ceil(LATER_SHARE));
+        let mut claimed = self.claim_of(destination, first).await?;
+        let left = limit.saturating_sub(claimed.len());
+        let later = self.claim_of(&Rank::Later.order(destination), left).await?;
+        if later.is_empty() {
+            queue.forget_later(destination, since);
+        }
+        claimed.extend(later);
+        Ok(claimed)
+    }
+
+    /// The same of one order.
+    async fn claim_of(&self, order: &str, limit: usize) -> Outcome<Vec<Claimed>> {
         let now = self.inner.outside.now().seconds;
         let queue = &self.inner.queue;
         let end = Place {
             due: now.saturating_add(1),
             id: QueueId(0),
         };
-        let look = queue.look(destination);
-        let first = destination_key(destination, look.from);
-        let range = (first, Some(destination_key(destination, end)));
+        let look = queue.look(order);
+        let first = destination_key(order, look.from);
+        let range = (first, Some(destination_key(order, end)));
         // Those that somebody has stand among them.
         let rows = limit.saturating_add(queue.leased());
         let rows = self.inner.store.scan(
@@ -110,7 +135,7 @@ impl Post {
             Some(row) => read_destination_key(&row.key).unwrap_or_default(),
             None => end,
         });
-        queue.looked(destination, look, seen);
+        queue.looked(order, look, seen);
         let page = page?;
         let mut leases = Vec::new();
         for row in &page.rows {

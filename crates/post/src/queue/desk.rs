@@ -7,7 +7,7 @@
 //! Not here: the rows (`entry`), which letters are taken (`claim`), what becomes of them
 //! (`settle`).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,8 +16,9 @@ use mail::QueueId;
 use store::{Partition, Store, Version, Write, Writes};
 use tokio::sync::{Notify, watch};
 
-use super::entry::{COUNTS, Counts, Entry, Place};
+use super::entry::{COUNTS, Counts, Entry, Place, Rank};
 use super::fronts::{Fronts, Look};
+use super::rates::Rates;
 use crate::handed::{self, HandedId};
 use crate::journey::{JourneyStep, Teller, delete_row, put_row};
 use crate::tally::Noted;
@@ -25,6 +26,10 @@ use crate::{Error, Fault, Outcome};
 
 /// Destinations that are remembered to be tried at once; others wait for their time.
 const URGED_MAX: usize = 10_000;
+
+/// Destinations of which it is remembered that letters for them go after others; beyond it any may
+/// have some, which costs a look each.
+const LATER_MAX: usize = 10_000;
 
 /// The queue in memory: a few numbers, and a lease for each letter that is being handed on.
 #[derive(Debug)]
@@ -50,6 +55,15 @@ pub(crate) struct Desk {
     fronts: Fronts,
     /// Destinations that are to be tried at once, though nobody was there lately.
     urged: BTreeSet<String>,
+    /// Destinations that may have letters that go after others, and when that was said last: by a
+    /// count.
+    later: BTreeMap<String, u64>,
+    /// How often it was said.
+    later_said: u64,
+    /// True once there were too many of them: any may have some.
+    later_unknown: bool,
+    /// What destinations took lately.
+    rates: Rates,
 }
 
 /// What is known of the rows, those on their way to the disk included.
@@ -116,7 +130,7 @@ impl Change {
 pub(crate) struct Party {
     queue: Arc<Queue>,
     generation: u64,
-    /// Places that letters get, and their destinations.
+    /// Places that letters get, and the names of their orders.
     placed: Vec<(String, Place)>,
     /// What is told of its letters.
     pub(crate) noted: Noted,
@@ -212,8 +226,11 @@ impl Queue {
     /// The same, of letters that got their place just now: the first, and that of each.
     fn tell_all(&self, place: Place, placed: &[(String, Place)]) {
         let mut desk = self.desk();
-        for (destination, place) in placed {
-            desk.fronts.put(destination, *place);
+        for (order, place) in placed {
+            desk.fronts.put(order, *place);
+            if let (destination, Rank::Later) = Rank::of_order(order) {
+                desk.note_later(destination);
+            }
         }
         let before = desk.earliest;
         desk.earliest = [before, Some(place)].into_iter().flatten().min();
@@ -221,14 +238,49 @@ impl Queue {
         self.news.send_modify(|count| *count += 1);
     }
 
-    /// Begins to look for a destination's letters.
-    pub(super) fn look(&self, destination: &str) -> Look {
-        self.desk().fronts.begin(destination)
+    /// Begins to look for the letters of an order.
+    pub(super) fn look(&self, order: &str) -> Look {
+        self.desk().fronts.begin(order)
     }
 
     /// Ends that: nothing was there before `first`.
-    pub(super) fn looked(&self, destination: &str, look: Look, first: Option<Place>) {
-        self.desk().fronts.end(destination, look, first);
+    pub(super) fn looked(&self, order: &str, look: Look, first: Option<Place>) {
+        self.desk().fronts.end(order, look, first);
+    }
+
+    /// Remembers that letters for a destination go after others.
+    pub(super) fn note_later(&self, destination: &str) {
+        self.desk().note_later(destination);
+    }
+
+    /// When it was said last that letters for it may do so, if they may.
+    pub(super) fn later_since(&self, destination: &str) -> Option<u64> {
+        let desk = self.desk();
+        let since = desk.later.get(destination).copied();
+        since.or_else(|| desk.later_unknown.then_some(0))
+    }
+
+    /// None of them is due, unless it was said again since then; who makes one due says so.
+    pub(super) fn forget_later(&self, destination: &str, since: u64) {
+        let mut desk = self.desk();
+        if desk.later.get(destination) == Some(&since) {
+            desk.later.remove(destination);
+        }
+    }
+
+    /// Letters that are being handed on or changed.
+    pub(super) fn leased_ids(&self) -> HashSet<QueueId> {
+        self.desk().leases.keys().copied().collect()
+    }
+
+    /// A destination took so many letters.
+    pub(super) fn took(&self, destination: &str, letters: u32, now: i64) {
+        self.desk().rates.took(destination, letters, now);
+    }
+
+    /// What each destination took in the last minute.
+    pub(super) fn rates(&self, now: i64) -> BTreeMap<String, u32> {
+        self.desk().rates.all(now)
     }
 
     /// Counts up whenever a letter got a place in the order.
@@ -283,6 +335,17 @@ impl Desk {
         self.known.map(|known| known.counts.letters)
     }
 
+    fn note_later(&mut self, destination: &str) {
+        self.later_said += 1;
+        if let Some(since) = self.later.get_mut(destination) {
+            *since = self.later_said;
+        } else if self.later.len() < LATER_MAX {
+            self.later.insert(destination.to_owned(), self.later_said);
+        } else {
+            self.later_unknown = true;
+        }
+    }
+
     fn discard(&mut self) {
         self.generation += 1;
         self.known = None;
@@ -302,7 +365,7 @@ impl Desk {
         let mut noted = Noted::default();
         let mut note = |entry: &Entry, id| {
             let place = entry.place(id);
-            placed.extend(place.map(|place| (entry.destination.clone(), place)));
+            placed.extend(place.map(|place| (entry.order().into_owned(), place)));
         };
         for (id, before) in &change.ended {
             writes.extend(before.delete(*id));

@@ -1,6 +1,9 @@
-//! The rows of the queue: each letter for one destination, and where it stands in the order.
+//! The rows of the queue: each letter for one destination, and where it stands in the order: those
+//! of each rank have an order of their own.
 //!
 //! Not here: who may change them (`desk`), what is made of them (`claim`, `settle`).
+
+use std::borrow::Cow;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use mail::{
@@ -45,10 +48,12 @@ const VERSION: u8 = 1;
 const VERSION_TLS: u8 = 2;
 /// The same, with what travels before the letter's octets.
 const VERSION_FRONTED: u8 = 3;
+/// The same, of a letter that goes after others.
+const VERSION_RANKED: u8 = 4;
 /// Versions of rows that are read, where there is no more to say.
 pub(crate) const VERSIONS: &[u8] = &[VERSION];
 /// Versions of [`Entry`] that are read.
-pub(crate) const LETTER_VERSIONS: &[u8] = &[VERSION, VERSION_TLS, VERSION_FRONTED];
+pub(crate) const LETTER_VERSIONS: &[u8] = &[VERSION, VERSION_TLS, VERSION_FRONTED, VERSION_RANKED];
 
 /// What somebody said about a recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +66,41 @@ pub struct Said {
     pub status: Enhanced,
     /// Its words, in one line.
     pub text: String,
+}
+
+/// Which letters for a destination go first, where many are due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rank {
+    /// Those of people.
+    #[default]
+    Usual,
+    /// Those that programs send: reports, and what is for many.
+    Later,
+}
+
+/// What stands behind the name of a destination in the order of those that go after others: no name
+/// has it.
+const LATER_MARK: char = '\u{1}';
+
+impl Rank {
+    /// All, the first first.
+    pub(crate) const ALL: [Self; 2] = [Self::Usual, Self::Later];
+
+    /// The name of a destination in the order of this rank.
+    pub(crate) fn order(self, destination: &str) -> Cow<'_, str> {
+        match self {
+            Self::Usual => Cow::Borrowed(destination),
+            Self::Later => Cow::Owned(format!("{destination}{LATER_MARK}")),
+        }
+    }
+
+    /// The destination and the rank that a name in an order says.
+    pub(crate) fn of_order(name: &str) -> (&str, Self) {
+        match name.strip_suffix(LATER_MARK) {
+            Some(destination) => (destination, Self::Later),
+            None => (name, Self::Usual),
+        }
+    }
 }
 
 /// A recipient whose letter is on its way.
@@ -110,6 +150,8 @@ pub struct Entry {
     pub recipients: Vec<Waiting>,
     /// Octets that travel before those of the blob: a seal.
     pub front: Bytes,
+    /// Whether others go first.
+    pub rank: Rank,
 }
 
 /// Where a letter stands in the order: when it is due, and its id.
@@ -163,6 +205,11 @@ impl Entry {
         }
     }
 
+    /// The name of the order that it stands in.
+    pub(crate) fn order(&self) -> Cow<'_, str> {
+        self.rank.order(&self.destination)
+    }
+
     pub(crate) fn place(&self, id: QueueId) -> Option<Place> {
         self.due.map(|due| Place { due, id })
     }
@@ -175,7 +222,7 @@ impl Entry {
             value: self.value(),
         }];
         if let Some(place) = self.place(id) {
-            let destination = Writer::version(VERSION).octets(self.destination.as_bytes());
+            let destination = Writer::version(VERSION).octets(self.order().as_bytes());
             writes.push(Write::Put {
                 table: DUE,
                 key: place.key(),
@@ -183,7 +230,7 @@ impl Entry {
             });
             writes.push(Write::Put {
                 table: DESTINATIONS,
-                key: destination_key(&self.destination, place),
+                key: destination_key(&self.order(), place),
                 value: Writer::version(VERSION).finish(),
             });
         }
@@ -202,7 +249,7 @@ impl Entry {
             },
             Write::Delete {
                 table: DESTINATIONS,
-                key: destination_key(&self.destination, place),
+                key: destination_key(&self.order(), place),
             },
         ]
     }
@@ -218,10 +265,11 @@ impl Entry {
     }
 
     fn value(&self) -> Bytes {
-        let version = match (self.front.is_empty(), self.tls) {
-            (false, _) => VERSION_FRONTED,
-            (true, TlsWish::Usual) => VERSION,
-            (true, TlsWish::Required | TlsWish::Waived) => VERSION_TLS,
+        let version = match (self.rank, self.front.is_empty(), self.tls) {
+            (Rank::Later, _, _) => VERSION_RANKED,
+            (Rank::Usual, false, _) => VERSION_FRONTED,
+            (Rank::Usual, true, TlsWish::Usual) => VERSION,
+            (Rank::Usual, true, TlsWish::Required | TlsWish::Waived) => VERSION_TLS,
         };
         let mut writer = Writer::version(version)
             .fixed(&self.blob.0)
@@ -256,7 +304,12 @@ impl Entry {
         match version {
             VERSION => writer.finish(),
             VERSION_TLS => writer.number(wish).finish(),
-            _ => writer.number(wish).octets(&self.front).finish(),
+            VERSION_FRONTED => writer.number(wish).octets(&self.front).finish(),
+            // There is one rank that is said.
+            _ => {
+                let writer = writer.number(wish).octets(&self.front);
+                writer.number(1).finish()
+            }
         }
     }
 
@@ -294,20 +347,27 @@ impl Entry {
             warned: reader.number()? != 0,
             recipients: Vec::new(),
             front: Bytes::new(),
+            rank: Rank::Usual,
         };
         for _ in 0..reader.number()? {
             entry.recipients.push(Waiting::read(&mut reader)?);
         }
         if version != VERSION {
             entry.tls = match (reader.number()?, version) {
-                (0, VERSION_FRONTED) => TlsWish::Usual,
+                (0, VERSION_FRONTED | VERSION_RANKED) => TlsWish::Usual,
                 (1, _) => TlsWish::Required,
                 (2, _) => TlsWish::Waived,
                 _ => return None,
             };
         }
-        if version == VERSION_FRONTED {
+        if matches!(version, VERSION_FRONTED | VERSION_RANKED) {
             entry.front = Bytes::copy_from_slice(reader.octets()?);
+        }
+        if version == VERSION_RANKED {
+            entry.rank = match reader.number()? {
+                1 => Rank::Later,
+                _ => return None,
+            };
         }
         reader.end()?;
         Some(entry)
@@ -383,17 +443,17 @@ impl Place {
     }
 }
 
-/// A row of [`DUE`]: its place, and where the letter goes.
-pub(crate) fn read_due(key: &[u8], value: &[u8]) -> Option<(Place, String)> {
+/// A row of [`DUE`]: its place, where the letter goes, and whether others go first.
+pub(crate) fn read_due(key: &[u8], value: &[u8]) -> Option<(Place, (String, Rank))> {
     let mut reader = Reader::version(value, VERSION)?;
-    let destination = reader.text()?.to_owned();
+    let (destination, rank) = Rank::of_order(reader.text()?);
     reader.end()?;
-    Some((Place::read(key)?, destination))
+    Some((Place::read(key)?, (destination.to_owned(), rank)))
 }
 
-/// The key of a place among those of one destination.
-pub(crate) fn destination_key(destination: &str, place: Place) -> Bytes {
-    [destination.as_bytes(), &[0], &place.key()].concat().into()
+/// The key of a place in the order of this name.
+pub(crate) fn destination_key(order: &str, place: Place) -> Bytes {
+    [order.as_bytes(), &[0], &place.key()].concat().into()
 }
 
 /// The place in a key of [`DESTINATIONS`].
@@ -543,6 +603,7 @@ mod tests {
                 waiting("<b@example.net>", None, None),
             ],
             front: Bytes::new(),
+            rank: Rank::Usual,
         }
     }
 
@@ -563,7 +624,16 @@ mod tests {
             front: "ARC-Seal: i=1\r\n".into(),
             ..entry()
         });
-        for entry in [full, bare].into_iter().chain(wishing).chain(sealed) {
+        let later = sealed.clone().map(|entry| Entry {
+            rank: Rank::Later,
+            ..entry
+        });
+        let plain = Entry {
+            rank: Rank::Later,
+            ..entry()
+        };
+        let all = [full, bare, plain].into_iter().chain(wishing);
+        for entry in all.chain(sealed).chain(later) {
             let writes = entry.put(QueueId(5));
             let Some(Write::PutBeside { key, value, .. }) = writes.first() else {
                 panic!("no row about a letter");
@@ -602,8 +672,12 @@ mod tests {
         for one in order {
             let key = destination_key("a.example", one);
             assert_eq!(read_destination_key(&key), Some(one));
-            let row = Writer::version(VERSION).octets(b"a.example").finish();
-            assert_eq!(read_due(&one.key(), &row), Some((one, "a.example".into())));
+            for rank in Rank::ALL {
+                let order = rank.order("a.example");
+                let row = Writer::version(VERSION).octets(order.as_bytes()).finish();
+                let read = read_due(&one.key(), &row);
+                assert_eq!(read, Some((one, ("a.example".into(), rank))));
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use mail::{
 use message::{Action, Builder};
 use store::Hint;
 
-use super::entry::{Entry, Said, Waiting};
+use super::entry::{Entry, Rank, Said, Waiting};
 use super::{Change, Claimed, destination, suppressed};
 use crate::incoming::{Delivery, INBOX, Letter, LetterKind};
 use crate::journey::{AttemptResult, Event, JourneyStep};
@@ -109,7 +109,17 @@ impl Post {
             notes.extend(self.notes(outlook, now).await);
         }
         self.write_down(&outlooks, &notes, now).await?;
-        attempts.iter().for_each(|(claimed, _)| claimed.lease.end());
+        for (claimed, attempt) in attempts {
+            claimed.lease.end();
+            if attempt
+                .fates
+                .iter()
+                .any(|fate| matches!(fate, Fate::Taken(_)))
+            {
+                let queue = &self.inner.queue;
+                queue.took(&claimed.entry.destination, 1, now.seconds);
+            }
+        }
         Ok(())
     }
 
@@ -470,6 +480,7 @@ impl Post {
                 said: None,
             }],
             front: Bytes::new(),
+            rank: Rank::Later,
         }
     }
 

@@ -4,13 +4,15 @@
 
 use mail::{QueueId, TlsWish};
 use post::Post;
-use post::queue::{Entry, QueueDeed, Said, Waiting};
+use post::queue::{Entry, QueueDeed, QueueTopLine, Rank, Said, Waiting};
 use serde_json::{Value, json};
 
 use super::{Arguments, error, refused, unknown};
 
 /// Letters of one page.
 const PAGE_LETTERS_MAX: usize = 500;
+/// Destinations that one glance shows.
+const LINES_MAX: usize = 1000;
 /// Letters that one call names by their ids.
 const IDS_MAX: usize = 10_000;
 
@@ -27,6 +29,7 @@ pub(super) async fn administer(
             let (entry, attempting) = post.queued(id).await.map_err(refused)?;
             return Ok(letter(id, &entry, attempting));
         }
+        "Queue/top" => return top(post, arguments).await,
         "Queue/suppressed" => return suppressed(post, arguments).await,
         "Queue/unsuppress" => return unsuppress(post, arguments).await,
         "Queue/retry" => QueueDeed::Retry,
@@ -64,6 +67,36 @@ async fn list(post: &Post, arguments: &Arguments<'_>) -> Result<Value, Value> {
         "list": letters.collect::<Vec<_>>(),
         "more": page.more,
         "total": page.total,
+    }))
+}
+
+async fn top(post: &Post, arguments: &Arguments<'_>) -> Result<Value, Value> {
+    let lines = arguments.0.get("lines").and_then(Value::as_u64);
+    let lines = usize::try_from(lines.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+    let top = post
+        .queue_top(lines.min(LINES_MAX))
+        .await
+        .map_err(refused)?;
+    let line = |line: &QueueTopLine| {
+        json!({
+            "destination": line.destination,
+            "attempting": line.attempting,
+            "due": line.due,
+            "waiting": line.waiting,
+            "next": line.next,
+            "taken": line.taken,
+            "said": line.said.as_ref().map(said),
+        })
+    };
+    Ok(json!({
+        "now": post.outside().now().seconds,
+        "total": top.letters,
+        "destinations": top.destinations,
+        "attempting": top.attempting,
+        "due": top.due,
+        "waiting": top.waiting,
+        "partial": top.is_partial,
+        "list": top.lines.iter().map(line).collect::<Vec<_>>(),
     }))
 }
 
@@ -120,6 +153,7 @@ fn letter(id: QueueId, entry: &Entry, attempting: bool) -> Value {
         "attempts": entry.attempts,
         "warned": entry.warned,
         "size": entry.travelling_octets(),
+        "later": entry.rank == Rank::Later,
         "recipients": entry.recipients.iter().map(recipient).collect::<Vec<_>>(),
     });
     let wish = match entry.tls {

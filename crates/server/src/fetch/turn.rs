@@ -179,7 +179,7 @@ impl Caller<'_> {
     fn client(&mut self, ask: client::Ask) -> client::Answer {
         match ask {
             client::Ask::Letter => self.waiting.pop().unwrap_or(client::Answer::Quit),
-            client::Ask::Piece => client::Answer::Torn,
+            client::Ask::Piece | client::Ask::SevenBit => client::Answer::Torn,
             client::Ask::Fates(_) => client::Answer::Heard,
             client::Ask::Told(verb, reply) => {
                 // Who says no for good does so to all.

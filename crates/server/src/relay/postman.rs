@@ -2,16 +2,17 @@
 //! written down before the next one goes.
 //!
 //! Not here: which hosts there are, and in which order (`talk`), what is asked of their TLS
-//! (`guard`).
+//! (`guard`), letters in another form (`seven_bit`).
 //!
 //! RFC 7435 (TLS if it can be had).
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mail::{BlobRange, Enhanced, TlsWish};
+use mail::{BlobRange, BodyType, Enhanced, Envelope, TlsWish};
 use net::{Calling, Endpoint, House, ServerName, Terms};
 use post::queue::{Attempt, Claimed, Fate, Said};
 use smtp::Reply;
@@ -23,13 +24,14 @@ use super::TAKEN_LETTERS;
 use super::guard::{Guard, Trouble, TroubleKind};
 use super::hosts::Target;
 use super::routes::same;
+use super::seven_bit::{Form, form};
 use super::talk::{Way, partition};
 use crate::Encrypted;
 
 /// Letters that one connection carries before others get their turn.
 const LETTERS_MAX: usize = 100;
 /// Octets of a letter that are in memory at once.
-const PIECE_OCTETS: u64 = 64 * 1024;
+pub(super) const PIECE_OCTETS: u64 = 64 * 1024;
 /// Octets that a nonce is made of.
 const NONCE_OCTETS: usize = 16;
 
@@ -58,6 +60,8 @@ pub(super) struct Postman<'a> {
     current: Option<Claimed>,
     /// Octets of the current letter that have been given.
     at: u64,
+    /// The form that it has for a host that takes ASCII only.
+    form: Option<Form>,
     /// Letters that were taken.
     pub(super) taken: usize,
     /// Letters whose fate is known.
@@ -88,6 +92,7 @@ impl<'a> Postman<'a> {
             waiting,
             current: None,
             at: 0,
+            form: None,
             taken: 0,
             carried: 0,
             reached: false,
@@ -148,8 +153,12 @@ impl<'a> Postman<'a> {
         let relay = self.way.relay;
         let via = self.way.course.via.clone();
         let port = via.as_ref().map_or(relay.settings.port, |via| via.port);
-        let endpoint = Endpoint::Tcp(SocketAddr::new(target.ip, port));
-        let socket = net::connect(&endpoint, relay.settings.connect_timeout).await;
+        let address = SocketAddr::new(target.ip, port);
+        let limit = relay.settings.connect_timeout;
+        let socket = match self.way.course.sources.towards(target.ip) {
+            Some(source) => net::connect_from(source, address, limit).await,
+            None => net::connect(&Endpoint::Tcp(address), limit).await,
+        };
         let socket = socket.map_err(|error| (self.unreached(&error), None))?;
         self.reached = true;
         let login = via.as_ref().and_then(|via| via.login.clone());
@@ -281,7 +290,20 @@ impl<'a> Postman<'a> {
 
     /// RFC 3463 §3.5: X.4.1, no answer from the host.
     fn unreached(&self, error: &net::Error) -> Said {
-        self.said(4, 1, &error.to_string())
+        let net::Error::Source { ip, cause } = error else {
+            return self.said(4, 1, &error.to_string());
+        };
+        // That is our own affair.
+        let text = match cause.kind() {
+            ErrorKind::AddrNotAvailable => {
+                format!("{ip}, which it is to be sent from, is no address of this machine")
+            }
+            _ => error.to_string(),
+        };
+        Said {
+            host: None,
+            ..self.said(3, 5, &text)
+        }
     }
 
     fn said(&self, subject: u16, detail: u16, text: &str) -> Said {
@@ -333,6 +355,12 @@ impl<'a> Postman<'a> {
             return Answer::Piece(front.clone());
         };
         let range = letter.entry.range();
+        if let Some(form) = &mut self.form {
+            return match form.piece(&self.way.relay.post, range).await {
+                Ok(octets) => Answer::Piece(octets),
+                Err(error) => unreadable(&error, letter),
+            };
+        }
         let len = PIECE_OCTETS.min(range.len.saturating_sub(at));
         if len == 0 {
             return Answer::Piece(Bytes::new());
@@ -347,10 +375,30 @@ impl<'a> Postman<'a> {
                 self.at += len;
                 Answer::Piece(octets)
             }
-            Err(error) => {
-                tracing::error!(%error, queue = %letter.id(), "a letter cannot be read");
-                Answer::Torn
+            Err(error) => unreadable(&error, letter),
+        }
+    }
+
+    /// The letter for a host that takes ASCII only.
+    // RFC 6152 §3
+    async fn seven_bit(&mut self) -> Answer {
+        let Some(letter) = &self.current else {
+            return Answer::Torn;
+        };
+        let entry = &letter.entry;
+        match form(&self.way.relay.post, entry.range()).await {
+            Ok(Ok(form)) => {
+                let front = u64::try_from(entry.front.len()).unwrap_or(u64::MAX);
+                let size = Some(form.octets().saturating_add(front));
+                let envelope = Envelope {
+                    body: BodyType::SevenBit,
+                    ..entry.envelope()
+                };
+                self.form = Some(form);
+                Answer::Letter(Box::new(Letter { envelope, size }))
             }
+            Ok(Err(obstacle)) => Answer::Unfit(obstacle.to_string()),
+            Err(error) => unreadable(&error, letter),
         }
     }
 
@@ -371,6 +419,10 @@ impl<'a> Postman<'a> {
         let Some(letter) = self.current.take() else {
             return;
         };
+        let mut told = self.told(fates.security.as_ref());
+        if self.form.take().is_some() {
+            told.push_str("; in a form of ASCII only");
+        }
         let each = fates.each.into_iter().map(|fate| match fate {
             client::Fate::Taken(reply) => Fate::Taken(self.answer(&reply, 2)),
             client::Fate::Refused(reply) if reply.code.value() >= 500 => {
@@ -382,7 +434,7 @@ impl<'a> Postman<'a> {
         let attempt = Attempt {
             fates: each.collect(),
             passes_reports: fates.passes_reports,
-            tls: self.told(fates.security.as_ref()),
+            tls: told,
         };
         let taken = |fate: &Fate| matches!(fate, Fate::Taken(_));
         let deferred = |fate: &Fate| matches!(fate, Fate::Deferred(_));
@@ -418,13 +470,14 @@ impl House<Client> for Postman<'_> {
                     Some(letter) => {
                         let envelope = letter.entry.envelope();
                         let size = Some(letter.entry.travelling_octets());
-                        (self.current, self.at) = (Some(letter), 0);
+                        (self.current, self.at, self.form) = (Some(letter), 0, None);
                         Answer::Letter(Box::new(Letter { envelope, size }))
                     }
                     None => Answer::Quit,
                 }
             }
             Ask::Piece => self.piece().await,
+            Ask::SevenBit => self.seven_bit().await,
             Ask::Fates(fates) => {
                 self.fates(fates).await;
                 Answer::Heard
@@ -437,6 +490,11 @@ impl House<Client> for Postman<'_> {
             Ask::Told(..) => Answer::Heard,
         }
     }
+}
+
+fn unreadable(error: &post::Error, letter: &Claimed) -> Answer {
+    tracing::error!(%error, queue = %letter.id(), "a letter cannot be read");
+    Answer::Torn
 }
 
 /// Why nothing is sent to a host.

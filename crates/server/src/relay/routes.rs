@@ -3,7 +3,7 @@
 //! Not here: which hosts a destination has (`hosts`).
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub struct RelaySettings {
     pub port: u16,
     /// Ways that letters take, the first that fits; none: to the hosts of their destination.
     pub routes: Vec<RelayRoute>,
+    /// Where letters come from that take none of them.
+    pub sources: Sources,
     /// Connections at once, to all destinations.
     pub connections_max: usize,
     /// Connections at once to one destination.
@@ -63,6 +65,7 @@ impl Default for RelaySettings {
         Self {
             port: 25,
             routes: Vec::new(),
+            sources: Sources::default(),
             connections_max: 500,
             connections_per_destination_max: 20,
             linger: Duration::from_secs(2),
@@ -81,6 +84,28 @@ pub struct RelayRoute {
     pub recipient: Option<Host>,
     /// Through this host; `None`: to the hosts of their destination.
     pub via: Option<Arc<SmartHost>>,
+    /// Where they come from.
+    pub sources: Sources,
+}
+
+/// Addresses of this machine that others are called from, one of each family; where there is none,
+/// the system chooses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// For hosts with an address of IPv4.
+    pub v4: Option<Ipv4Addr>,
+    /// For those with one of IPv6.
+    pub v6: Option<Ipv6Addr>,
+}
+
+impl Sources {
+    /// The address that this one is called from.
+    pub(super) fn towards(self, ip: IpAddr) -> Option<IpAddr> {
+        match ip {
+            IpAddr::V4(_) => self.v4.map(IpAddr::V4),
+            IpAddr::V6(_) => self.v6.map(IpAddr::V6),
+        }
+    }
 }
 
 /// A host that takes letters for everywhere.
@@ -110,12 +135,12 @@ impl fmt::Debug for SmartHost {
 }
 
 impl RelaySettings {
-    /// The way of a letter: the host it goes through, if it does.
-    pub(super) fn via(
+    /// The way of a letter: the host it goes through, if it does, and where it comes from.
+    pub(super) fn way(
         &self,
         reverse_path: &ReversePath,
         destination: &str,
-    ) -> Option<&Arc<SmartHost>> {
+    ) -> (Option<&Arc<SmartHost>>, Sources) {
         let sender = reverse_path.address().map(|address| &address.host);
         let fits = |route: &&RelayRoute| {
             let of = route.sender.as_ref();
@@ -123,21 +148,25 @@ impl RelaySettings {
             of.is_none_or(|host| sender == Some(host))
                 && to.is_none_or(|host| host.to_ascii().eq_ignore_ascii_case(destination))
         };
-        self.routes.iter().find(fits)?.via.as_ref()
+        match self.routes.iter().find(fits) {
+            Some(route) => (route.via.as_ref(), route.sources),
+            None => (None, self.sources),
+        }
     }
 }
 
-/// Which way a letter takes, and what its sender wants of TLS there: letters of which both are the
+/// Which way a letter takes, and what its sender wants of TLS there: letters of which all is the
 /// same share connections.
 #[derive(Clone, Debug)]
 pub(super) struct Course {
     pub(super) via: Option<Arc<SmartHost>>,
+    pub(super) sources: Sources,
     pub(super) wish: TlsWish,
 }
 
 /// True if both lead the same way.
 pub(super) fn same(one: &Course, other: &Course) -> bool {
-    if one.wish != other.wish {
+    if one.wish != other.wish || one.sources != other.sources {
         return false;
     }
     match (&one.via, &other.via) {
@@ -174,6 +203,7 @@ mod tests {
         let (one, other) = (Some(smart("a.example")), Some(smart("a.example")));
         let course = |via: &Option<Arc<SmartHost>>, wish| Course {
             via: via.clone(),
+            sources: Sources::default(),
             wish,
         };
         let usual = TlsWish::Usual;
@@ -184,6 +214,13 @@ mod tests {
             course(&other, usual),
             course(&None, usual),
             course(&one, TlsWish::Required),
+            Course {
+                sources: Sources {
+                    v6: Some(Ipv6Addr::LOCALHOST),
+                    ..Sources::default()
+                },
+                ..course(&one, usual)
+            },
         ] {
             assert!(!same(&first, &strange), "{strange:?}");
         }
@@ -192,24 +229,32 @@ mod tests {
     #[test]
     fn the_first_way_that_fits_is_taken() {
         let host = |name: &str| Some(Host::parse(name).unwrap());
+        let from = |last| Sources {
+            v4: Some([127, 0, 0, last].into()),
+            v6: None,
+        };
         let settings = RelaySettings {
             routes: vec![
                 RelayRoute {
                     sender: None,
                     recipient: host("direct.example"),
                     via: None,
+                    sources: from(7),
                 },
                 RelayRoute {
                     sender: host("a.example"),
                     recipient: None,
                     via: Some(smart("of-a.example")),
+                    sources: Sources::default(),
                 },
                 RelayRoute {
                     sender: None,
                     recipient: host("b.example"),
                     via: Some(smart("to-b.example")),
+                    sources: Sources::default(),
                 },
             ],
+            sources: from(8),
             ..RelaySettings::default()
         };
         let cases = [
@@ -219,10 +264,16 @@ mod tests {
             ("<>", "B.example", Some("to-b.example")),
             ("<>", "c.example", None),
         ];
-        for (from, to, expected) in cases {
-            let path = ReversePath::parse(from).unwrap();
-            let via = settings.via(&path, to).map(|via| via.host.to_string());
-            assert_eq!(via.as_deref(), expected, "{from} {to}");
+        for (sender, to, expected) in cases {
+            let path = ReversePath::parse(sender).unwrap();
+            let via = settings.way(&path, to).0.map(|via| via.host.to_string());
+            assert_eq!(via.as_deref(), expected, "{sender} {to}");
+        }
+        for (to, v4) in [("direct.example", 7), ("c.example", 8)] {
+            let sources = settings.way(&ReversePath::Null, to).1;
+            let called_from = |ip: [u8; 4]| sources.towards(ip.into());
+            assert_eq!(called_from([192, 0, 2, 1]), Some([127, 0, 0, v4].into()));
+            assert_eq!(sources.towards(Ipv6Addr::LOCALHOST.into()), None);
         }
         assert_eq!(literal("[192.0.2.1]"), Some([192, 0, 2, 1].into()));
         assert_eq!(literal("192.0.2.1.example"), None);

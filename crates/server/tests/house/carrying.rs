@@ -31,6 +31,7 @@ impl House<Client> for Postman {
                 None => Answer::Quit,
             },
             Ask::Piece => Answer::Piece(self.pieces.pop_front().unwrap_or_default()),
+            Ask::SevenBit => Answer::Torn,
             Ask::Fates(fates) => {
                 let codes = fates.each.iter().map(|fate| match fate {
                     Fate::Taken(reply) | Fate::Refused(reply) => reply.code.value(),

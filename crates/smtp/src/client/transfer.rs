@@ -5,7 +5,7 @@ use mail::{
 };
 
 use super::stuffer::Stuffer;
-use super::{Client, Fate, Letter};
+use super::{Ask, Client, Fate, Letter};
 use crate::Reply;
 use crate::command::{Command, MailParameters};
 use crate::diagram::{Class, Verb};
@@ -80,16 +80,42 @@ impl Transfer {
 }
 
 impl Client {
-    /// Begins a letter.
+    /// Begins a letter, or goes on with one that has another form now.
     pub(super) fn begin(&mut self, letter: Letter) {
+        let is_other_form = self.transfer.is_some();
         let mut transfer = Transfer::new(letter);
         if let Some(refusal) = self.obstacle(&transfer.letter) {
             transfer.refuse(&refusal);
             self.transfer = Some(Box::new(transfer));
             return self.ready();
         }
+        let is_taken = self.takes(transfer.letter.envelope.body);
         self.transfer = Some(Box::new(transfer));
-        self.pump();
+        match is_taken {
+            true => self.pump(),
+            false if is_other_form => self.unfit("it was not converted"),
+            // RFC 6152 §3
+            false => self.asks.push_back(Ask::SevenBit),
+        }
+    }
+
+    /// The letter has no form that the server takes.
+    pub(super) fn unfit(&mut self, why: &str) {
+        if let Some(transfer) = &mut self.transfer {
+            let text = format!("The server takes ASCII only, and the letter stays as it is: {why}");
+            transfer.refuse(&Reply::new(554, Some(Enhanced::new(5, 6, 3)), text));
+            self.ready();
+        }
+    }
+
+    /// True if the server takes such a body as it is.
+    const fn takes(&self, body: BodyType) -> bool {
+        match body {
+            BodyType::SevenBit => true,
+            BodyType::EightBitMime => self.offers.eight_bit,
+            // RFC 3030 §3
+            BodyType::BinaryMime => self.offers.binary && self.offers.chunking,
+        }
     }
 
     /// Why this server could not take the letter.
@@ -116,15 +142,6 @@ impl Client {
             && size > octets_max
         {
             return no(552, 3, 4, "The server does not take messages of this size");
-        }
-        let takes = match envelope.body {
-            BodyType::SevenBit => true,
-            BodyType::EightBitMime => self.offers.eight_bit,
-            BodyType::BinaryMime => self.offers.binary && self.offers.chunking,
-        };
-        if !takes {
-            // RFC 6152 §3
-            return no(554, 6, 3, "The server does not take bodies of this kind");
         }
         None
     }

@@ -33,6 +33,10 @@ pub(crate) enum Kind {
     Many(&'static Self),
     /// A network.
     Network,
+    /// An address of the network.
+    Ip,
+    /// An address of mail, or all of a domain.
+    Pattern,
     /// A host with its port.
     HostPort,
 }
@@ -50,6 +54,10 @@ impl Kind {
                 "an address, with a port if it is not 53: \"192.0.2.53\", \"[::1]:5353\"".to_owned()
             }
             Self::Network => "a network: \"192.0.2.0/24\", \"2001:db8::/32\"".to_owned(),
+            Self::Ip => "an address: \"192.0.2.1\", \"2001:db8::1\"".to_owned(),
+            Self::Pattern => {
+                "an address, or all of a domain: \"ada@example.org\", \"@example.org\"".to_owned()
+            }
             Self::Many(one) => format!("a list in brackets, each of them {}", one.expected()),
             Self::Count => "a number from 1".to_owned(),
             Self::Switch => "true or false".to_owned(),

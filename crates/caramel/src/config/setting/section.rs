@@ -1,12 +1,15 @@
 //! The sections of the file, and which of them are lists.
 
 /// The sections that are lists: each entry is a table of its own.
-pub(crate) const LISTS: [&str; 7] = [
+pub(crate) const LISTS: [&str; 10] = [
     "listener",
     "trust.list",
     "trust.milter",
     "dkim",
     "relay.route",
+    "rewrite",
+    "copy",
+    "limits.sends",
     "sieve.list",
     "source",
 ];
@@ -31,6 +34,12 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ),
     ("imap", "What IMAP does."),
     ("limits", "How much of anything there may be."),
+    (
+        "limits.sends",
+        "One `[[limits.sends]]` for each account that may send to more, or to fewer, than \
+         `sends_per_hour` and `sends_per_day` say, which do not count for it then; and for each \
+         domain whose accounts together may send to so many, whatever each of them may.",
+    ),
     ("store", "How what is kept is looked after."),
     (
         "undo",
@@ -86,6 +95,16 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
         "relay.route",
         "One `[[relay.route]]` for each way that some mail takes; the first that fits counts, and \
          `[relay]` where none does.",
+    ),
+    (
+        "rewrite",
+        "One `[[rewrite]]` for each address, or domain, that is another here; the first that fits \
+         counts, and what it becomes is not looked for again. docs/queue.md tells more.",
+    ),
+    (
+        "copy",
+        "One `[[copy]]` for each address that gets copies of letters, seen by nobody. \
+         docs/queue.md tells more.",
     ),
     (
         "source",

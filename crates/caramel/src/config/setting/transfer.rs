@@ -1,0 +1,69 @@
+//! Settings of what happens to letters on their way to other hosts, beside those of `setting`.
+
+use super::{Kind, Setting, settings};
+
+settings! {
+    TRANSFER:
+    RELAY_SOURCE = ["relay"] "source": Kind::Many(&Kind::Ip), "[]",
+        "[\"192.0.2.25\", \"2001:db8::25\"]",
+        "The addresses of this machine that other hosts are called from: one of IPv4, one of IPv6, \
+         or one of them. Where there is none of a host's kind, the system chooses. From one that \
+         is none of this machine's nothing leaves: letters wait, and `caramel why` says so.";
+    ROUTE_SENDER = ["relay.route"] "sender": Kind::Host, "", "\"example.org\"",
+        "The domain of the senders whose mail goes this way. Without it, any.";
+    ROUTE_RECIPIENT = ["relay.route"] "recipient": Kind::Host, "", "\"example.net\"",
+        "The domain of the recipients whose mail goes this way. Without it, any.";
+    ROUTE_HOST = ["relay.route"] "host": Kind::HostPort, "", "\"smtp.example.net:587\"",
+        "The host it goes through. Without it, the hosts that the domain names.";
+    ROUTE_USER = ["relay.route"] "user": Kind::Name, "", "\"mail.example.org\"",
+        "As in `[relay]`.";
+    ROUTE_PASSWORD = ["relay.route"] "password_file": Kind::Path, "",
+        "\"/etc/caramel/route-password\"", "As in `[relay]`.";
+    ROUTE_TLS = ["relay.route"] "tls": Kind::Word(&["starttls", "implicit", "none"]),
+        "\"starttls\"", "\"implicit\"", "As in `[relay]`.";
+    ROUTE_CA = ["relay.route"] "ca": Kind::Path, "", "\"/etc/caramel/route-ca.pem\"",
+        "As in `[relay]`.";
+    ROUTE_SOURCE = ["relay.route"] "source": Kind::Many(&Kind::Ip), "", "[\"192.0.2.26\"]",
+        "As in `[relay]`; without it, what stands there.";
+    QUEUE_RETRY = ["queue"] "retry": Kind::Many(&Kind::Span),
+        "[\"5m\", \"10m\", \"20m\", \"40m\", \"1h\", \"2h\", \"4h\"]", "[\"10m\", \"1h\"]",
+        "How long a letter waits after its first attempt, after its second, and so on; the last \
+         again and again. Up to a fifth is added by chance, so that what failed together is not \
+         tried together for ever.";
+    QUEUE_EXPIRE = ["queue"] "expire": Kind::Span, "\"5d\"", "\"3d\"",
+        "How long after it was accepted a letter is given up, and its sender told.";
+    QUEUE_WARN_AFTER = ["queue"] "warn_after": Kind::Span, "\"4h\"", "\"1d\"",
+        "How long after it was accepted the sender of a letter is told, once, that it still waits; \
+         `0s` for never.";
+    QUEUE_LETTERS = ["queue"] "letters": Kind::Count, "5000000", "100000",
+        "How many letters the queue may have, each counted once for each destination. Beyond it \
+         more are refused for the moment.";
+    QUEUE_SUPPRESS = ["queue"] "suppress": Kind::Span, "\"0s\"", "\"30d\"",
+        "How long nothing is sent to an address whose host said that there is nobody (550 5.1.1 \
+         and its like): who sends to it is told so at once. `caramel queue suppressed` lists such \
+         addresses, `caramel queue unsuppress` lets mail go to them again. `0s` for not at all.";
+    REWRITE_OF = ["rewrite"] "of": Kind::Word(&["recipient", "sender"]), "", "\"recipient\"",
+        "Whose address it is: a recipient's, of every letter that comes in; or a sender's, of \
+         letters that people and programs of this house hand in and those that come from `[relay] \
+         trusted`. Recipients are rewritten in the envelope, senders there and in `From`, \
+         `Sender`, `Reply-To` and their `Resent-` kin. Has to be written.";
+    REWRITE_FROM = ["rewrite"] "from": Kind::Pattern, "", "\"@old.example\"",
+        "Which address, or which domain. `ada@old.example` is `ada+tea@old.example` as well, and \
+         `+tea` stays. Has to be written.";
+    REWRITE_TO = ["rewrite"] "to": Kind::Pattern, "", "\"@example.org\"",
+        "What it becomes: of a domain, the name stays. Has to be written.";
+    COPY_SENDER = ["copy"] "sender": Kind::Pattern, "", "\"ada@example.org\"",
+        "Of letters from whom, as the envelope has it. Without it, from anybody.";
+    COPY_RECIPIENT = ["copy"] "recipient": Kind::Pattern, "", "\"@example.org\"",
+        "Of letters to whom, as the envelope names them. Without it, to anybody.";
+    COPY_TO = ["copy"] "to": Kind::Mail, "", "\"archive@example.org\"",
+        "Who gets it: an account, an alias, or an address elsewhere. Has to be written.";
+    SENDS_OF = ["limits.sends"] "of": Kind::Pattern, "", "\"@example.org\"",
+        "Whom it is about: an account by its address, or all accounts of a domain together. Has to \
+         be written.";
+    SENDS_OF_PER_HOUR = ["limits.sends"] "per_hour": Kind::Count, "", "500",
+        "To how many recipients elsewhere they may send at once, and again in each hour. Without \
+         it, any number.";
+    SENDS_OF_PER_DAY = ["limits.sends"] "per_day": Kind::Count, "", "5000",
+        "The same by the day.";
+}
