@@ -8,6 +8,7 @@ use crate::cli::{Listing, say};
 use crate::complaint::Complaint;
 use crate::config::Config;
 use crate::desk::Talk;
+use crate::told::{number, text};
 
 mod suppressed;
 mod top;
@@ -321,12 +322,4 @@ fn moment(value: &Value, name: &str) -> String {
     Timestamp::utc(seconds.unwrap_or_default())
         .to_rfc3339()
         .to_string()
-}
-
-pub(crate) fn number(value: &Value, name: &str) -> u64 {
-    value.get(name).and_then(Value::as_u64).unwrap_or_default()
-}
-
-pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
 }

@@ -20,6 +20,7 @@ use crate::cli::say;
 use crate::complaint::Complaint;
 use crate::config::{self, Config};
 use crate::line::Line;
+use crate::told::number;
 use crate::{demo, files};
 use options::{Asked, Options};
 
@@ -227,8 +228,8 @@ fn check(config: &Config, sources: &[Source], options: &Options) -> Result<u8, C
         let folders = super::list(&found, "folders").iter();
         let (mut messages, mut new) = (0, 0);
         for folder in folders {
-            messages += super::number(folder, "messages");
-            new += super::number(folder, "new");
+            messages += number(folder, "messages");
+            new += number(folder, "new");
         }
         if !options.silent {
             let (user, host) = (&source.user, &source.host);

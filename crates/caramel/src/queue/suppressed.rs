@@ -3,11 +3,12 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{IDS_AT_ONCE, moment, number, text};
+use super::{IDS_AT_ONCE, moment};
 use crate::cli::{Listing, say};
 use crate::complaint::Complaint;
 use crate::config::Config;
 use crate::desk::Talk;
+use crate::told::{number, text};
 
 /// Which addresses.
 #[derive(Debug, Args)]

@@ -11,11 +11,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{OptionalActions, SpecialCodeIndex, Termios};
 use serde_json::{Value, json};
 
-use super::{number, said, text};
+use super::said;
 use crate::cli::{Listing, say};
 use crate::complaint::Complaint;
 use crate::config::Config;
 use crate::desk::Talk;
+use crate::told::{number, text};
 
 /// How often it is drawn.
 const EVERY: Duration = Duration::from_secs(1);

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::cli::say;
 use crate::complaint::Complaint;
 use crate::place::Place;
+use crate::told::{self, number};
 use crate::{desk, queue, sysexits};
 
 /// Days and months as they are told.
@@ -30,7 +31,7 @@ pub(super) fn run(place: &Place, json: bool) -> Result<(), Complaint> {
     let (mut count, mut octets) = (0_u64, 0_u64);
     queue::each(&config, |letter| {
         count += 1;
-        octets = octets.saturating_add(queue::number(letter, "size"));
+        octets = octets.saturating_add(number(letter, "size"));
         if json {
             return say(&letter.to_string());
         }
@@ -61,12 +62,12 @@ pub(super) fn run(place: &Place, json: bool) -> Result<(), Complaint> {
 
 /// An entry: its line, why it waits, its recipients.
 fn entry(letter: &Value) -> String {
-    let mark = match queue::text(letter, "state") {
+    let mark = match told::text(letter, "state") {
         "attempting" => '*',
         "held" => '!',
         _ => ' ',
     };
-    let from = queue::text(letter, "from").trim_matches(['<', '>']);
+    let from = told::text(letter, "from").trim_matches(['<', '>']);
     let from = if from.is_empty() {
         "MAILER-DAEMON"
     } else {
@@ -75,15 +76,15 @@ fn entry(letter: &Value) -> String {
     let arrived = letter.get("arrived").and_then(Value::as_i64);
     let mut text = format!(
         "{:<10}{mark}{:>8} {}  {from}\n",
-        queue::text(letter, "id"),
-        queue::number(letter, "size"),
+        told::text(letter, "id"),
+        number(letter, "size"),
         moment(arrived.unwrap_or_default()),
     );
     for recipient in queue::recipients(letter) {
         if let Some(said) = queue::said(recipient) {
             text.push_str(&format!("({said})\n"));
         }
-        let to = queue::text(recipient, "to").trim_matches(['<', '>']);
+        let to = told::text(recipient, "to").trim_matches(['<', '>']);
         text.push_str(&format!("{:41}{to}\n", ""));
     }
     text

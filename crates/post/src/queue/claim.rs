@@ -99,7 +99,8 @@ impl Post {
         let Some(since) = queue.later_since(destination) else {
             return self.claim_of(destination, limit).await;
         };
-        let first = limit.saturating_sub(limit.div_ceil(LATER_SHARE));
+        // Who takes fewer at once than that takes those of people as long as there are any.
+        let first = limit - limit / LATER_SHARE;
         let mut claimed = self.claim_of(destination, first).await?;
         let left = limit.saturating_sub(claimed.len());
         let later = self.claim_of(&Rank::Later.order(destination), left).await?;
