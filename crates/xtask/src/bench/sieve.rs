@@ -19,7 +19,7 @@ use super::target::{self, Target};
 pub(super) const RULES: &str = include_str!("../../../sieve/benches/rules.sieve");
 /// Turns of a round.
 const TURNS: usize = 24;
-/// With more than one at the same time, how many letters share a sync depends on how long each takes.
+/// With more at the same time, how many letters share a sync depends on how long each takes.
 const CONNECTIONS: usize = 1;
 /// Letters of a turn; Dovecot takes longer for each.
 const LETTERS_OURS: usize = 1000;
