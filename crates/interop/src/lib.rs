@@ -6,6 +6,7 @@ mod confined;
 mod dns;
 mod dovecot;
 mod neighbour;
+pub mod page;
 mod postfix;
 pub mod process;
 mod program;

@@ -1,6 +1,6 @@
 //! `docs/interop.md` names each test that drives another mail server, and none that is not there.
 
-use std::collections::BTreeSet;
+use interop::page::{tests_named, tests_of};
 
 const PAGE: &str = include_str!("../../../../docs/interop.md");
 const MODULES: &[(&str, &str)] = &[
@@ -15,17 +15,7 @@ const ROWS_MIN: usize = 40;
 
 #[test]
 fn the_page_names_these_tests() {
-    let mut here = BTreeSet::new();
-    for (module, text) in MODULES {
-        for part in text.split("#[test]\nfn ").skip(1) {
-            let name = part.split('(').next().unwrap();
-            here.insert(format!("{module}::{name}"));
-        }
-    }
-    let words = PAGE.split('`').skip(1).step_by(2);
-    let is_test = |word: &&str| MODULES.iter().any(|(name, _)| word.starts_with(name));
-    let named: BTreeSet<String> = words.filter(is_test).map(str::to_owned).collect();
-    assert_eq!(named, here);
+    assert_eq!(tests_named(PAGE, MODULES), tests_of(MODULES));
     let rows = PAGE
         .lines()
         .filter(|line| line.starts_with("| ") && !line.contains("---"));

@@ -1,6 +1,6 @@
 //! `docs/security.md` names each of these tests, and none that is not there.
 
-use std::collections::BTreeSet;
+use interop::page::{tests_named, tests_of};
 
 const PAGE: &str = include_str!("../../../../docs/security.md");
 const MODULES: &[(&str, &str)] = &[
@@ -14,21 +14,5 @@ const MODULES: &[(&str, &str)] = &[
 
 #[test]
 fn the_page_names_these_tests() {
-    let mut here = BTreeSet::new();
-    for (module, text) in MODULES {
-        for part in text.split("#[test]\nfn ").skip(1) {
-            let name = part.split('(').next().unwrap();
-            here.insert(format!("{module}::{name}"));
-        }
-    }
-    let words = PAGE.split('`').skip(1).step_by(2);
-    let named: BTreeSet<String> = words
-        .filter(|word| {
-            MODULES
-                .iter()
-                .any(|(name, _)| word.starts_with(&format!("{name}::")))
-        })
-        .map(str::to_owned)
-        .collect();
-    assert_eq!(named, here);
+    assert_eq!(tests_named(PAGE, MODULES), tests_of(MODULES));
 }
