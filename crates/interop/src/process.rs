@@ -34,16 +34,16 @@ pub fn cpu_seconds(roots: &[u32]) -> f64 {
     tree(roots).into_iter().filter_map(cpu_seconds_of).sum()
 }
 
-/// Time that the threads of this name took in these processes and in all that came from them,
-/// seconds. Threads that have ended do not count.
+/// Time that threads took in these processes and in all that came from them, those whose names are
+/// meant: seconds, finer than [`cpu_seconds`]. Threads that have ended do not count.
 #[must_use]
-pub fn thread_seconds(roots: &[u32], name: &str) -> f64 {
+pub fn thread_seconds(roots: &[u32], is_meant: impl Fn(&str) -> bool) -> f64 {
     let of = |pid: u32| {
         let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter();
         let tasks = tasks.flatten().flatten().map(|task| task.path());
         let named = tasks.filter(|task| {
             let comm = fs::read_to_string(task.join("comm"));
-            comm.is_ok_and(|comm| comm.trim_end() == name)
+            comm.is_ok_and(|comm| is_meant(comm.trim_end()))
         });
         let nanoseconds = named.filter_map(|task| {
             let text = fs::read_to_string(task.join("schedstat")).ok()?;

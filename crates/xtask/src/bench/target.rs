@@ -8,6 +8,9 @@ use anyhow::{Context as _, Result, bail};
 use interop::process::{self, Cost};
 use interop::{Server, Talk, Tls};
 
+/// The thread that makes the index of texts.
+const INDEXER: &str = "index";
+
 /// A running server: where it listens and which processes it is.
 #[derive(Debug)]
 pub(crate) struct Target {
@@ -43,7 +46,12 @@ impl Target {
     /// What of it went into the index of texts, seconds: our own server makes it beside the rest,
     /// and it has a bench of its own.
     pub(crate) fn index_seconds(&self) -> f64 {
-        process::thread_seconds(&self.roots, "index")
+        process::thread_seconds(&self.roots, |name| name == INDEXER)
+    }
+
+    /// The time that all its other threads have taken so far, in fine steps, seconds.
+    pub(crate) fn thread_seconds(&self) -> f64 {
+        process::thread_seconds(&self.roots, |name| name != INDEXER)
     }
 
     /// The name a user logs in with.
