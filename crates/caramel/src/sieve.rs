@@ -253,7 +253,7 @@ fn outcome(
 ) -> Outcome {
     let letter = Letter::parse(message.into());
     let mut circumstances = Circumstances::new(letter);
-    circumstances.envelope = Some(::sieve::Envelope {
+    let envelope = ::sieve::Envelope {
         reverse_path: from.unwrap_or(ReversePath::Null),
         recipient: Recipient {
             forward_path: to.unwrap_or(ForwardPath::Postmaster),
@@ -264,7 +264,8 @@ fn outcome(
         envid: None,
         auth: None,
         by: None,
-    });
+    };
+    circumstances.envelope = Some(Arc::new(envelope));
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
     House::new(folder).run(Arc::new(script), circumstances)
 }

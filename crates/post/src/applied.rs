@@ -209,7 +209,7 @@ impl Account {
             ("phase", "post".to_owned()),
         ];
         let circumstances = Circumstances {
-            envelope: Some(Envelope {
+            envelope: Some(Arc::new(Envelope {
                 reverse_path,
                 recipient: Recipient {
                     forward_path: ForwardPath::Address(self.address().clone()),
@@ -220,7 +220,7 @@ impl Account {
                 envid: None,
                 auth: None,
                 by: None,
-            }),
+            })),
             addresses: vec![self.address().clone()],
             environment: items.map(|(name, value)| (name.to_owned(), value)).into(),
             flags: flags.clone(),

@@ -422,7 +422,7 @@ impl Way {
             unended: spooled.unended,
         };
         draft.file(mailbox, filing, rules.mailbox_messages_max)?;
-        teller.file(draft, now, &[]);
+        teller.file(draft, now, Vec::new());
         Ok(())
     }
 }

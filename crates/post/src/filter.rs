@@ -10,6 +10,7 @@
 //! RFC 5228 §2.10 (actions), §4 (keep, fileinto, redirect, discard); RFC 5490 §3.2, RFC 8579 §4,
 //! RFC 9042 §4 (which mailbox); RFC 7352 §3 (what was seen before).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use mail::{
     Timestamp,
 };
 use message::Outline;
-use sieve::{Action, Deed, Envelope, Letter, Outcome as Ended};
+use sieve::{Action, Cause, Deed, Envelope, Letter, Outcome as Ended};
 use store::Staged;
 
 use crate::Post;
@@ -44,6 +45,7 @@ pub(crate) use event::{Beside, EventPlan, Lying};
 pub(crate) use file::{Desk, file_copy, fitting};
 use made::Made;
 use redirect::Onward;
+use run::{envelope, only_way};
 
 /// Octets of one message as all scripts have changed it, each time anew.
 const CHANGED_OCTETS_MAX: u64 = 16 * 1024 * 1024;
@@ -253,15 +255,19 @@ impl Post {
                 plans.keep(&reader);
                 continue;
             };
-            let ways = ways.get_or_insert_with(|| self.ways(arrived.recipients));
-            let way = ways.get(&reader.account).copied();
-            let envelope = self.envelope(arrived, &reader, way);
-            let told = envelope.clone();
-            let way = (reader.account, &scripts[..]);
-            let circumstances = self.circumstances(arrived, way, letter, told);
+            let own = self.inner.directory.address_of(reader.account);
+            let way = only_way(arrived.recipients, own.as_ref());
+            let way = way.or_else(|| {
+                let ways = ways.get_or_insert_with(|| self.ways(arrived.recipients));
+                ways.get(&reader.account).copied()
+            });
+            let envelope = Arc::new(envelope(arrived, &reader, way, own.as_ref()));
+            let told = Arc::clone(&envelope);
+            let owner = (reader.account, own);
+            let circumstances = self.circumstances(arrived, owner, &scripts, (letter, told));
             let ended = self.run(&keeper, scripts, circumstances).await;
             tell(arrived.journey, reader.account, &ended);
-            let own = (&reader, &envelope, &keeper);
+            let own = (&reader, envelope.as_ref(), &keeper);
             let sent_on = self.plan(&mut plans, arrived, own, ended).await;
             waiting.extend(sent_on);
         }
@@ -494,8 +500,11 @@ fn role(attribute: &str) -> Option<Role> {
 /// What a journey tells of a script's run.
 fn told(ended: &Ended) -> Vec<Event> {
     let deeds = ended.actions.iter().map(|action| Event::Filtered {
-        deed: action.deed.name().to_owned(),
-        cause: action.cause.to_string(),
+        deed: action.deed.name().into(),
+        cause: match action.cause {
+            Cause::Implicit => Cow::Borrowed("implicit"),
+            Cause::Line { .. } => action.cause.to_string().into(),
+        },
     });
     let trouble = ended.fault.as_ref().map(ToString::to_string);
     deeds.chain(trouble.map(Event::ScriptFailed)).collect()

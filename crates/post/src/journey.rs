@@ -7,6 +7,8 @@
 //!
 //! Not here: letters that were refused (the log has them), words for people (`caramel`).
 
+use std::borrow::Cow;
+
 use mail::{JourneyId, QueueId, Timestamp, Uid};
 
 use crate::octets::{Reader, Writer};
@@ -42,9 +44,9 @@ pub enum Event {
     /// The account's script did something with it: what, and the line that says so.
     Filtered {
         /// The command: `fileinto`.
-        deed: String,
+        deed: Cow<'static, str>,
         /// Script and line.
-        cause: String,
+        cause: Cow<'static, str>,
     },
     /// The account's script did not end well; so it was kept.
     ScriptFailed(String),
@@ -251,8 +253,8 @@ impl Event {
             0 => Self::Arrived(Box::new(ArrivalTold::read(reader)?)),
             1 => Self::Checked(reader.text()?.to_owned()),
             2 => Self::Filtered {
-                deed: reader.text().map(own)?,
-                cause: reader.text().map(own)?,
+                deed: reader.text().map(own)?.into(),
+                cause: reader.text().map(own)?.into(),
             },
             3 => Self::ScriptFailed(reader.text()?.to_owned()),
             4 => Self::Filed {

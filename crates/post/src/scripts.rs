@@ -8,7 +8,7 @@
 //!
 //! RFC 5804 §1.4–1.6, §2.5–2.12 (what may be done with scripts).
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use mail::{AccountId, ScriptName};
@@ -40,6 +40,11 @@ const WHERE_IT_LEAVES: [&str; 5] = [
     "enotify",
     "fcc",
 ];
+
+/// What is carried out where letters leave, and where they do not.
+static ABILITIES: LazyLock<Abilities> = LazyLock::new(|| Abilities::ALL.without(&WITHOUT));
+static ABILITIES_WITHIN: LazyLock<Abilities> =
+    LazyLock::new(|| ABILITIES.without_redirects().without(&WHERE_IT_LEAVES));
 
 /// Steps of one run at delivery: a connection's thread carries it out.
 const STEPS_MAX: u64 = 50_000;
@@ -138,10 +143,9 @@ impl Rules {
     /// What bounds a script, in its text and when it runs.
     #[must_use]
     pub fn script_limits(&self) -> Limits {
-        let abilities = Abilities::ALL.without(&WITHOUT);
         let abilities = match self.elsewhere {
-            Elsewhere::Relay => abilities,
-            _ => abilities.without_redirects().without(&WHERE_IT_LEAVES),
+            Elsewhere::Relay => *ABILITIES,
+            _ => *ABILITIES_WITHIN,
         };
         Limits {
             abilities,

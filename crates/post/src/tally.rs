@@ -168,8 +168,8 @@ mod tests {
         let mut events = vec![
             Event::Checked(String::new()),
             Event::Filtered {
-                deed: String::new(),
-                cause: String::new(),
+                deed: "".into(),
+                cause: "".into(),
             },
             Event::ScriptFailed(String::new()),
             Event::Filed {

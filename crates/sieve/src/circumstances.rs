@@ -1,5 +1,6 @@
 //! What a script is told of the message and of how it came.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -124,9 +125,10 @@ impl Letter {
     pub(crate) fn fields_of(&self, part: &Part) -> Arc<Fields> {
         if part.header == self.root().header {
             let fields = self.fields.get_or_init(|| {
-                let header = self.header.clone();
-                let header = header.unwrap_or_else(|| self.slice(part));
-                Arc::new(Fields::read(header))
+                Arc::new(match &self.header {
+                    Some(header) => Fields::read(header.clone()),
+                    None => Fields::read(self.slice(part)).known(Arc::clone(&self.outline)),
+                })
             });
             return Arc::clone(fields);
         }
@@ -172,7 +174,7 @@ pub struct Circumstances {
     pub letter: Letter,
     /// The envelope; none where the message was not delivered but stored (RFC 6785 §4.6): a test
     /// of it is then an error.
-    pub envelope: Option<Envelope>,
+    pub envelope: Option<Arc<Envelope>>,
     /// The owner's addresses, the one to write from first.
     pub addresses: Vec<Address>,
     /// What a script may know of its surroundings, names in lower case (RFC 5183, RFC 6785 §4).
@@ -182,8 +184,8 @@ pub struct Circumstances {
     /// What a virus scanner says, from 1 (clean) to 5 (certainly infected), if one was asked
     /// (RFC 5235 §2.3).
     pub virus: Option<u8>,
-    /// Where a detail begins in a local part (RFC 5233 §4): the first of these that is found.
-    pub separators: Vec<String>,
+    /// Where a detail begins in a local part (RFC 5233 §4): at the first of these letters.
+    pub separators: Cow<'static, str>,
     /// The flags the message has before anything is done.
     pub flags: FlagSet,
 }
@@ -236,7 +238,7 @@ impl Circumstances {
             environment: Vec::new(),
             spam: None,
             virus: None,
-            separators: vec!["+".to_owned()],
+            separators: Cow::Borrowed("+"),
             flags: FlagSet::new(),
         }
     }

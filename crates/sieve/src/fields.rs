@@ -1,12 +1,11 @@
 //! A message's header taken apart once, for all tests that look at it: where each field is, and
 //! what tests see of it once one has asked.
 
-use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use mail::LocalPart;
-use message::{Correspondent, Header, parse_addresses};
+use mail::{Address, LocalPart};
+use message::{Correspondent, Header, Outline, parse_addresses};
 
 use crate::circumstances::Letter;
 use crate::language::Tag;
@@ -19,17 +18,27 @@ const ADDRESSES_MAX: usize = 1000;
 pub(crate) struct Fields {
     header: Bytes,
     fields: Vec<Place>,
+    /// What is known of the message with this header.
+    outline: Option<Arc<Outline>>,
 }
 
 /// Fields of most headers, for which there is room from the beginning.
-const FIELDS_COUNT: usize = 32;
+const FIELDS_COUNT: usize = 24;
 
 /// Where a field is in the header, and what is known of it.
 #[derive(Clone, Debug)]
 struct Place {
     mark: u32,
-    name: Range<usize>,
-    value: Range<usize>,
+    /// The octets before its name, in its name, before its value and in its value.
+    name: (u32, u32),
+    value: (u32, u32),
+    /// What tests see of it, once one has asked: few fields are asked for.
+    read: OnceLock<Box<Read>>,
+}
+
+/// What tests see of a field.
+#[derive(Clone, Debug, Default)]
+struct Read {
     text: OnceLock<String>,
     addresses: OnceLock<Vec<Spelled>>,
 }
@@ -37,7 +46,7 @@ struct Place {
 /// A field.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Field<'f> {
-    header: &'f [u8],
+    all: &'f Fields,
     place: &'f Place,
 }
 
@@ -75,6 +84,11 @@ impl Spelled {
         }
     }
 
+    /// An address of the envelope.
+    pub(crate) fn of(address: &Address) -> Self {
+        Self::new(address.local.as_str(), &address.host.to_string())
+    }
+
     /// All of it, quoted where it must be.
     pub(crate) fn whole(&self) -> &str {
         &self.whole
@@ -97,16 +111,10 @@ impl Spelled {
     }
 
     /// The part that is compared; none where it has no such part (RFC 5228 §2.7.4, RFC 5233 §4).
-    pub(crate) fn part(&self, tag: Tag, separators: &[String]) -> Option<&str> {
+    pub(crate) fn part(&self, tag: Tag, separators: &str) -> Option<&str> {
         let local = self.local();
-        let detail = || {
-            let found = separators.iter().filter(|separator| !separator.is_empty());
-            let found = found.filter_map(|separator| {
-                let at = local.find(separator.as_str())?;
-                Some((at, separator.len()))
-            });
-            found.min()
-        };
+        let mut details = local.match_indices(|letter| separators.contains(letter));
+        let mut detail = || details.next();
         match tag {
             Tag::LocalPart => Some(local),
             Tag::Domain => Some(self.host()),
@@ -115,8 +123,8 @@ impl Spelled {
                 local.get(..end)
             }
             Tag::Detail => {
-                let (at, octets) = detail()?;
-                local.get(at + octets..)
+                let (at, separator) = detail()?;
+                local.get(at + separator.len()..)
             }
             _ => Some(self.whole()),
         }
@@ -137,6 +145,11 @@ fn mark(name: &[u8]) -> u32 {
     len << 16 | letter(name.first()) << 8 | letter(name.last())
 }
 
+/// A place in a header; beyond all of them where there is none so far behind.
+fn short(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
 impl Fields {
     pub(crate) fn read(header: Bytes) -> Self {
         let mut fields = Vec::with_capacity(FIELDS_COUNT);
@@ -145,13 +158,51 @@ impl Fields {
             let value = field.offset + colon.map_or(field.raw.len(), |colon| colon + 1);
             Place {
                 mark: mark(field.name),
-                name: field.offset..field.offset + field.name.len(),
-                value: value..value + field.value.len(),
-                text: OnceLock::new(),
-                addresses: OnceLock::new(),
+                name: (short(field.offset), short(field.name.len())),
+                value: (short(value), short(field.value.len())),
+                read: OnceLock::new(),
             }
         }));
-        Self { header, fields }
+        Self {
+            header,
+            fields,
+            outline: None,
+        }
+    }
+
+    /// The same with what was found out of the message before: its addresses are not read again.
+    pub(crate) fn known(self, outline: Arc<Outline>) -> Self {
+        Self {
+            outline: Some(outline),
+            ..self
+        }
+    }
+
+    /// The addresses of the one field with this name, as they were read before.
+    fn digested(&self, field: Field<'_>) -> Option<&[Correspondent]> {
+        let digest = &self.outline.as_ref()?.digest;
+        let name = field.name();
+        let lists = [
+            ("from", &digest.from),
+            ("to", &digest.to),
+            ("cc", &digest.cc),
+            ("bcc", &digest.bcc),
+        ];
+        let mut lists = lists.into_iter();
+        let (_, list) = lists.find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()))?;
+        // Of several fields the digest has the first, or all in one; of very many addresses some.
+        let is_one = self.named(name).nth(1).is_none();
+        let read = digest.from.len() + digest.to.len() + digest.cc.len() + digest.bcc.len();
+        (is_one && read < ADDRESSES_MAX).then_some(list)
+    }
+
+    /// So many octets from there on; none where there are fewer.
+    fn cut(&self, (from, len): (u32, u32)) -> &[u8] {
+        let range = usize::try_from(from).ok().zip(usize::try_from(len).ok());
+        let range = range.map(|(from, len)| from..from.saturating_add(len));
+        range
+            .and_then(|range| self.header.get(range))
+            .unwrap_or_default()
     }
 
     /// Octets of the header.
@@ -164,9 +215,9 @@ impl Fields {
         &'f self,
         name: &'n [u8],
     ) -> impl Iterator<Item = Field<'f>> + use<'f, 'n> {
-        let (header, mark) = (self.header.as_ref(), mark(name));
+        let mark = mark(name);
         let alike = self.fields.iter().filter(move |place| place.mark == mark);
-        let fields = alike.map(move |place| Field { header, place });
+        let fields = alike.map(move |place| Field { all: self, place });
         fields.filter(move |field| field.name().eq_ignore_ascii_case(name))
     }
 }
@@ -174,33 +225,37 @@ impl Fields {
 impl<'f> Field<'f> {
     /// Its name as written.
     pub(crate) fn name(self) -> &'f [u8] {
-        let name = self.header.get(self.place.name.clone());
-        name.unwrap_or_default()
+        self.all.cut(self.place.name)
     }
 
     fn value(self) -> &'f [u8] {
-        let value = self.header.get(self.place.value.clone());
-        value.unwrap_or_default()
+        self.all.cut(self.place.value)
     }
 
     /// Its value: decoded, trimmed and on one line.
     pub(crate) fn text(self) -> &'f str {
-        let text = &self.place.text;
-        text.get_or_init(|| Letter::shown(self.value()))
+        let read = self.place.read.get_or_init(Box::default);
+        read.text.get_or_init(|| Letter::shown(self.value()))
     }
 
     /// The addresses in it.
     pub(crate) fn addresses(self) -> &'f [Spelled] {
-        self.place.addresses.get_or_init(|| {
-            let all = parse_addresses(self.value(), ADDRESSES_MAX).into_iter();
-            let parts = all.filter_map(|one| match &one {
-                Correspondent::Mailbox { local, host, .. } => Some(Spelled::new(
-                    &String::from_utf8_lossy(local),
-                    &String::from_utf8_lossy(host),
-                )),
-                _ => None,
-            });
-            parts.collect()
+        let read = self.place.read.get_or_init(Box::default);
+        read.addresses.get_or_init(|| {
+            let spelled = |all: &[Correspondent]| {
+                let parts = all.iter().filter_map(|one| match one {
+                    Correspondent::Mailbox { local, host, .. } => Some(Spelled::new(
+                        &String::from_utf8_lossy(local),
+                        &String::from_utf8_lossy(host),
+                    )),
+                    Correspondent::GroupStart(_) | Correspondent::GroupEnd => None,
+                });
+                parts.collect()
+            };
+            match self.all.digested(self) {
+                Some(all) => spelled(all),
+                None => spelled(&parse_addresses(self.value(), ADDRESSES_MAX)),
+            }
         })
     }
 }
@@ -220,6 +275,34 @@ mod tests {
         let whole: Vec<&str> = to.iter().map(|one| one.whole()).collect();
         assert_eq!(whole, ["ada@a.example", "b@c", "d@e"]);
         assert_eq!(fields.named(b"cc").count(), 0);
+    }
+
+    /// What the outline says of addresses is what reading them says.
+    #[test]
+    fn addresses_that_are_known_are_those_that_are_there() {
+        for header in [
+            "From: Ada <ada@a.example>\r\nTo: g: \"b c\"@d, =?utf-8?q?x?= <e>;\r\nCc:\r\n\r\n",
+            "From: a@b\r\nFrom: c@d\r\nTo: e@f\r\nto: g@h\r\nSender: i@j\r\n\r\n",
+            "TO: (x) <@r:a.b@c>, d\r\n e@f\r\nBcc: é@x, y@z\r\nReply-To: k@l\r\n\r\n",
+        ] {
+            let octets = Bytes::copy_from_slice(header.as_bytes());
+            let outline = Arc::new(Outline::parse(&octets));
+            let (plain, known) = (
+                Fields::read(octets.clone()),
+                Fields::read(octets).known(outline),
+            );
+            for name in ["from", "to", "cc", "bcc", "sender", "reply-to"] {
+                let of = |fields: &Fields| -> Vec<String> {
+                    let all = fields.named(name.as_bytes()).flat_map(Field::addresses);
+                    all.map(|one| one.whole().to_owned()).collect()
+                };
+                assert_eq!(of(&plain), of(&known), "{name} {header}");
+            }
+        }
+        let one = Bytes::from_static(b"To: a@b\r\n\r\n");
+        let known = Fields::read(one.clone()).known(Arc::new(Outline::parse(&one)));
+        let to = known.named(b"to").next().unwrap();
+        assert_eq!(known.digested(to).map(<[_]>::len), Some(1));
     }
 
     #[test]

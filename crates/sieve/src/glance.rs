@@ -7,10 +7,16 @@
 //! What is said here is that a test is false, and nothing else: one that may be true is asked as
 //! it stands, and so is one that takes more than a glance.
 
+use std::cell::OnceCell;
+
+use mail::{Address, ReversePath};
+
+use crate::circumstances::Envelope;
 use crate::compare::{Comparator, Match, Pattern, is_quick, position};
 use crate::extension::Extensions;
-use crate::fields::Fields;
+use crate::fields::{Fields, Spelled};
 use crate::language::{Tag, Verb};
+use crate::needed::needed;
 use crate::script::{Command, Op, Test};
 use crate::template::Template;
 
@@ -43,11 +49,11 @@ struct Glance {
     texts: u32,
 }
 
-/// A test that is false unless one of the fields has one of the keys.
+/// A test that is false unless one of the values has one of the keys.
 #[derive(Clone, Copy, Debug)]
 struct Look {
     how: How,
-    /// Names of fields.
+    /// Names of fields, or of parts of the envelope.
     names: Texts,
     keys: Texts,
 }
@@ -56,13 +62,38 @@ struct Look {
 enum How {
     /// True only if each of the names is there.
     Exists,
-    /// The value's text, or the part of each address that the tag names.
+    /// True only if the message has more octets, or fewer.
+    Over(u64),
+    Under(u64),
+    /// True only if one of the values is like a key.
     Compared {
-        part: Option<Tag>,
-        /// The whole of it, or it contains a key.
-        is_whole: bool,
+        of: Of,
+        extent: Extent,
         comparator: Comparator,
     },
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug)]
+enum Of {
+    /// The text of each field.
+    Text,
+    /// The part of each address in the fields that the tag names.
+    Addresses(Tag),
+    /// The part of each address of the envelope.
+    Envelope(Tag),
+}
+
+/// Where in a value a key must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// It is all of it.
+    Whole,
+    /// Somewhere in it.
+    Inside,
+    /// Somewhere in it as regular expressions see it: to them K and S have a third case each beyond
+    /// ASCII, the Kelvin sign and the long s.
+    Folded,
 }
 
 /// Texts one behind the other.
@@ -110,9 +141,8 @@ impl Glances {
         self.places.get(op).is_some_and(|place| *place != NONE)
     }
 
-    /// Where the script goes on, if a command is a test that is false of these fields; the
-    /// separators are those of addresses' details.
-    pub(crate) fn pass(&self, op: usize, fields: &Fields, separators: &[String]) -> Option<Passed> {
+    /// Where the script goes on, if a command is a test that is false of what is seen.
+    pub(crate) fn pass(&self, op: usize, seen: &Seen<'_>) -> Option<Passed> {
         let place = usize::try_from(*self.places.get(op)?).ok()?;
         let glance = self.glances.get(place)?;
         let from = usize::try_from(glance.looks.0).ok()?;
@@ -120,14 +150,13 @@ impl Glances {
         let mut looks = self.looks.get(from..from.checked_add(count)?)?.iter();
         let mut glancing = Glancing {
             texts: &self.texts,
-            fields,
-            separators,
+            seen,
             compared: 0,
         };
         if !looks.all(|look| glancing.is_false(look)) {
             return None;
         }
-        let pieces = u64::try_from(fields.octets() / 4096).unwrap_or(u64::MAX);
+        let pieces = u64::try_from(seen.fields.octets() / 4096).unwrap_or(u64::MAX);
         let found = u64::from(glance.texts).saturating_mul(1 + pieces);
         let compared = u64::try_from(glancing.compared).unwrap_or(u64::MAX);
         Some(Passed {
@@ -137,11 +166,59 @@ impl Glances {
     }
 }
 
+/// What is seen of a message.
+#[derive(Debug)]
+pub(crate) struct Seen<'a> {
+    pub(crate) fields: &'a Fields,
+    /// Octets of the message.
+    pub(crate) size: u64,
+    pub(crate) envelope: Option<&'a Envelope>,
+    /// Where a detail begins in a local part.
+    pub(crate) separators: &'a str,
+    /// The envelope's addresses, once one was looked at.
+    sender: OnceCell<Option<Spelled>>,
+    recipient: OnceCell<Option<Spelled>>,
+}
+
+impl<'a> Seen<'a> {
+    pub(crate) const fn new(
+        fields: &'a Fields,
+        size: u64,
+        envelope: Option<&'a Envelope>,
+        separators: &'a str,
+    ) -> Self {
+        Self {
+            fields,
+            size,
+            envelope,
+            separators,
+            sender: OnceCell::new(),
+            recipient: OnceCell::new(),
+        }
+    }
+
+    /// An address of the envelope; none where that takes more than a glance: the null path, the
+    /// postmaster, no envelope at all.
+    fn envelope_address(&self, name: &[u8]) -> Option<&Spelled> {
+        let (cell, address): (_, fn(&Envelope) -> Option<&Address>) = match name {
+            b"from" => (&self.sender, |envelope| match &envelope.reverse_path {
+                ReversePath::Null => None,
+                ReversePath::Address(address) => Some(address),
+            }),
+            b"to" => (&self.recipient, |envelope| {
+                envelope.recipient.forward_path.address()
+            }),
+            _ => return None,
+        };
+        let spelled = cell.get_or_init(|| Some(Spelled::of(address(self.envelope?)?)));
+        spelled.as_ref()
+    }
+}
+
 /// One command's tests, looked at.
 struct Glancing<'a> {
     texts: &'a [u8],
-    fields: &'a Fields,
-    separators: &'a [String],
+    seen: &'a Seen<'a>,
     /// How often something was compared.
     compared: usize,
 }
@@ -160,22 +237,34 @@ impl<'a> Glancing<'a> {
     }
 
     fn is_false(&mut self, look: &Look) -> bool {
+        let seen = self.seen;
         let mut names = self.texts(look.names);
-        let (fields, separators) = (self.fields, self.separators);
-        let How::Compared { part: wanted, .. } = look.how else {
-            return names.any(|name| fields.named(name).next().is_none());
+        let of = match look.how {
+            How::Over(octets) => return seen.size <= octets,
+            How::Under(octets) => return seen.size >= octets,
+            How::Exists => return names.any(|name| seen.fields.named(name).next().is_none()),
+            How::Compared { of, .. } => of,
         };
         names.all(|name| {
-            let mut fields = fields.named(name);
-            fields.all(|field| match wanted {
-                None => self.differs(look, field.text()),
-                Some(tag) => {
-                    let addresses = field.addresses().iter();
-                    let mut parts = addresses.filter_map(|one| one.part(tag, separators));
-                    parts.all(|value| self.differs(look, value))
+            let mut fields = seen.fields.named(name);
+            match of {
+                Of::Text => fields.all(|field| self.differs(look, field.text())),
+                Of::Addresses(tag) => fields.all(|field| {
+                    let mut addresses = field.addresses().iter();
+                    addresses.all(|address| self.differs_in(look, address, tag))
+                }),
+                Of::Envelope(tag) => {
+                    let address = seen.envelope_address(name);
+                    address.is_some_and(|address| self.differs_in(look, address, tag))
                 }
-            })
+            }
         })
+    }
+
+    /// True if that part of the address is none of the keys.
+    fn differs_in(&mut self, look: &Look, address: &Spelled, tag: Tag) -> bool {
+        let part = address.part(tag, self.seen.separators);
+        part.is_none_or(|part| self.differs(look, part))
     }
 
     /// True if the value is none of the keys.
@@ -191,22 +280,27 @@ impl<'a> Glancing<'a> {
 /// True unless the value and the key differ.
 fn may_match(how: How, value: &str, key: &[u8]) -> bool {
     let How::Compared {
-        is_whole,
-        comparator,
-        ..
+        extent, comparator, ..
     } = how
     else {
         return true;
     };
     let octets = value.as_bytes();
-    match (comparator, is_whole) {
-        (Comparator::AsciiCasemap, true) => octets.eq_ignore_ascii_case(key),
-        (Comparator::AsciiCasemap, false) => {
+    match (comparator, extent) {
+        (Comparator::AsciiNumeric | Comparator::UnicodeCasemap, _) => true,
+        (Comparator::AsciiCasemap, Extent::Whole) => octets.eq_ignore_ascii_case(key),
+        (Comparator::Octet, Extent::Whole) => octets == key,
+        (Comparator::AsciiCasemap, Extent::Folded)
+            if !value.is_ascii() && key.iter().any(|octet| b"kKsS".contains(octet)) =>
+        {
+            true
+        }
+        (Comparator::AsciiCasemap, Extent::Inside | Extent::Folded) => {
             !is_quick(octets, key) || position(octets, key).is_some()
         }
-        (Comparator::Octet, true) => octets == key,
-        (Comparator::Octet, false) => memchr::memmem::find(octets, key).is_some(),
-        (Comparator::AsciiNumeric | Comparator::UnicodeCasemap, _) => true,
+        (Comparator::Octet, Extent::Inside | Extent::Folded) => {
+            memchr::memmem::find(octets, key).is_some()
+        }
     }
 }
 
@@ -262,13 +356,25 @@ impl Making {
         if command.unknown.is_some() || command.needs != Extensions::default() {
             return None;
         }
+        let no_keys = Vec::new;
         let (how, keys) = match command.verb {
-            Verb::Exists if command.tags.is_empty() => (How::Exists, Vec::new()),
-            Verb::Header => (how(command, None)?, keys(command)?),
-            Verb::Address => (how(command, Some(command.address_part()))?, keys(command)?),
+            Verb::Exists if command.tags.is_empty() => (How::Exists, no_keys()),
+            Verb::Size => (size(command)?, no_keys()),
+            Verb::Header => (how(command, Of::Text)?, keys(command)?),
+            Verb::Address => {
+                let of = Of::Addresses(command.address_part());
+                (how(command, of)?, keys(command)?)
+            }
+            Verb::Envelope => {
+                let of = Of::Envelope(command.address_part());
+                (how(command, of)?, keys(command)?)
+            }
             _ => return None,
         };
-        let names = constants(command.texts(0))?;
+        let names = match command.verb {
+            Verb::Envelope => envelope_names(command.texts(0))?,
+            _ => constants(command.texts(0))?,
+        };
         let look = Look {
             how,
             names: self.texts(&names)?,
@@ -278,9 +384,10 @@ impl Making {
         Some(())
     }
 
-    fn texts(&mut self, texts: &[&[u8]]) -> Option<Texts> {
+    fn texts<T: AsRef<[u8]>>(&mut self, texts: &[T]) -> Option<Texts> {
         let at = u32::try_from(self.texts.len()).ok()?;
         for text in texts {
+            let text = text.as_ref();
             let len = u8::try_from(text.len()).ok()?;
             self.texts.push(len);
             self.texts.extend_from_slice(text);
@@ -291,39 +398,79 @@ impl Making {
 }
 
 /// Tags with which a test is one that is compared here.
-const COMPARED: [Tag; 4] = [Tag::Is, Tag::Contains, Tag::Matches, Tag::Comparator];
+const COMPARED: [Tag; 5] = [
+    Tag::Is,
+    Tag::Contains,
+    Tag::Matches,
+    Tag::Regex,
+    Tag::Comparator,
+];
 
 /// How a test compares; none where a glance does not compare like that.
-fn how(command: &Command, part: Option<Tag>) -> Option<How> {
+fn how(command: &Command, of: Of) -> Option<How> {
+    let part = match of {
+        Of::Text => None,
+        Of::Addresses(tag) | Of::Envelope(tag) => Some(tag),
+    };
     let known = |tag: &Tag| COMPARED.contains(tag) || part == Some(*tag);
     if !command.tags.iter().all(|(tag, _)| known(tag)) {
         return None;
     }
-    let is_whole = match command.comparing.kind {
-        Match::Is => true,
-        Match::Contains | Match::Matches => false,
-        Match::Value(_) | Match::Count(_) | Match::Regex | Match::List => return None,
+    let extent = match command.comparing.kind {
+        Match::Is => Extent::Whole,
+        Match::Contains | Match::Matches => Extent::Inside,
+        Match::Regex => Extent::Folded,
+        Match::Value(_) | Match::Count(_) | Match::List => return None,
     };
     let comparator = command.comparing.comparator;
     match comparator {
         Comparator::Octet | Comparator::AsciiCasemap => Some(How::Compared {
-            part,
-            is_whole,
+            of,
+            extent,
             comparator,
         }),
         Comparator::AsciiNumeric | Comparator::UnicodeCasemap => None,
     }
 }
 
-/// What a value must have or be for the test to be true: of a pattern what it says without its
-/// wildcards.
-fn keys(command: &Command) -> Option<Vec<&[u8]>> {
-    if command.comparing.kind != Match::Matches {
-        return constants(command.texts(1));
+/// How a test of the size compares.
+fn size(command: &Command) -> Option<How> {
+    let over = command.number(Tag::Over).map(How::Over);
+    over.or_else(|| command.number(Tag::Under).map(How::Under))
+}
+
+/// What a value must have or be for the test to be true: of a pattern or a regular expression what
+/// it says without wildcards.
+fn keys(command: &Command) -> Option<Vec<Vec<u8>>> {
+    let comparing = &command.comparing;
+    match comparing.kind {
+        Match::Matches => {
+            let patterns = comparing.patterns.iter();
+            let longest = patterns.map(|pattern| pattern.as_ref().and_then(Pattern::longest));
+            longest.map(|key| key.map(<[u8]>::to_vec)).collect()
+        }
+        Match::Regex => {
+            let expressions = command.texts(1).iter();
+            let needed = expressions.map(|text| needed(text.constant()?));
+            let needed: Vec<_> = needed.collect::<Option<_>>()?;
+            Some(needed.concat())
+        }
+        _ => {
+            let keys = constants(command.texts(1))?.into_iter();
+            Some(keys.map(<[u8]>::to_vec).collect())
+        }
     }
-    let patterns = command.comparing.patterns.iter();
-    let longest = patterns.map(|pattern| pattern.as_ref().and_then(Pattern::longest));
-    longest.collect()
+}
+
+/// The parts of the envelope that can be seen at a glance, as [`Seen`] names them.
+fn envelope_names(texts: &[Template]) -> Option<Vec<&'static [u8]>> {
+    let names = texts.iter().map(|text| {
+        let name = text.constant()?;
+        let known = [b"from".as_slice(), b"to"].into_iter();
+        let mut known = known.filter(|known| name.as_bytes().eq_ignore_ascii_case(known));
+        known.next()
+    });
+    names.collect()
 }
 
 /// Strings into which nothing is put.
@@ -337,6 +484,7 @@ mod tests {
     use std::sync::Arc;
 
     use bytes::Bytes;
+    use mail::{ForwardPath, Recipient};
 
     use super::*;
     use crate::{Circumstances, Letter, Limits, Outcome, Run, Script, Step};
@@ -348,9 +496,27 @@ mod tests {
         "\r\n",
     ];
 
+    fn envelope() -> Envelope {
+        Envelope {
+            reverse_path: ReversePath::parse("<Ada+x@a.example>").unwrap(),
+            recipient: Recipient {
+                forward_path: ForwardPath::parse("<b@c.example>").unwrap(),
+                notify: None,
+                orcpt: None,
+            },
+            ret: None,
+            envid: None,
+            auth: None,
+            by: None,
+        }
+    }
+
     fn outcome(script: Script, letter: &str) -> Outcome {
         let letter = Letter::parse(Bytes::copy_from_slice(letter.as_bytes()));
-        let world = Circumstances::new(letter);
+        let world = Circumstances {
+            envelope: Some(Arc::new(envelope())),
+            ..Circumstances::new(letter)
+        };
         let mut run = Run::new(Arc::new(script), world, Limits::HOUSE);
         match run.step() {
             Step::Done(outcome) => outcome,
@@ -383,7 +549,15 @@ mod tests {
             ),
             (r#"header :comparator "i;ascii-numeric" "subject" "1""#, 0),
             (r#"header :count "gt" "subject" "1""#, 0),
-            (r#"header :regex "subject" "^o""#, 0),
+            (r#"header :regex "subject" "^o""#, 1),
+            (r#"header :regex "subject" "^[a-z]+$""#, 0),
+            (r#"header :regex "subject" "^z+[os]""#, 3),
+            (r#"header :regex "subject" "^s+[ot]""#, 2),
+            (r#"header :regex "subject" "invoice(s|x)""#, 2),
+            (
+                r#"header :comparator "i;octet" :regex "subject" "z(w|x)o?$""#,
+                3,
+            ),
             (r#"header :index 1 "subject" "one""#, 0),
             (r#"header :mime "subject" "one""#, 0),
             (r#"header "subject" "${none}""#, 0),
@@ -397,12 +571,19 @@ mod tests {
             (r#"anyof(exists "received", header "x-spam" "yes")"#, 1),
             (r#"anyof(exists "received", not exists "to")"#, 0),
             (r#"allof(exists "received", size :over 1)"#, 2),
-            (r#"allof(size :over 1, exists "received")"#, 0),
+            (r#"allof(size :over 2, exists "received")"#, 1),
+            (r#"allof(size :under 3, exists "received")"#, 2),
+            (r#"size :over 1"#, 0),
+            (r#"envelope "from" "ADA+x@a.example""#, 0),
+            (r#"envelope :user "From" "ada""#, 0),
+            (r#"envelope :detail "to" "x""#, 3),
+            (r#"envelope :domain :matches ["from", "to"] "*.org""#, 3),
+            (r#"envelope "auth" "x""#, 0),
             (r#"not exists "received""#, 0),
         ] {
             let text = format!(
-                r#"require ["comparator-i;ascii-numeric", "comparator-i;unicode-casemap", "index",
-                "mime", "regex", "relational", "subaddress", "variables"];
+                r#"require ["comparator-i;ascii-numeric", "comparator-i;unicode-casemap",
+                "envelope", "index", "mime", "regex", "relational", "subaddress", "variables"];
                 if {test} {{ discard; }}"#
             );
             let script = Script::compile("x", text.as_bytes(), &Limits::HOUSE).unwrap();
@@ -415,8 +596,10 @@ mod tests {
                 let (with, without) = (outcome(script.clone(), letter), outcome(plain, letter));
                 assert_eq!(with, without, "{test}");
                 let fields = Fields::read(Bytes::copy_from_slice(letter.as_bytes()));
-                let separators = ["+".to_owned()];
-                let passed = script.glances.pass(0, &fields, &separators);
+                let envelope = envelope();
+                let size = u64::try_from(letter.len()).unwrap();
+                let seen = Seen::new(&fields, size, Some(&envelope), "+");
+                let passed = script.glances.pass(0, &seen);
                 found += usize::from(passed.is_some());
                 assert!(passed.is_none() || without.actions.len() == 1, "{test}");
             }
@@ -433,8 +616,9 @@ mod tests {
             script.glances
         };
         let one = glances(r#"if header "x" "b" { stop; }"#);
-        assert_eq!(one.pass(0, &fields, &[]), None);
-        let none = one.pass(0, &Fields::read(Bytes::from_static(b"\r\n")), &[]);
+        assert_eq!(one.pass(0, &Seen::new(&fields, 0, None, "+")), None);
+        let none = Fields::read(Bytes::from_static(b"\r\n"));
+        let none = one.pass(0, &Seen::new(&none, 0, None, "+"));
         assert_eq!(none.map(|passed| passed.to), Some(3));
         let long = format!(r#"if header "x" "{}" {{ stop; }}"#, "b".repeat(256));
         assert!(!glances(&long).is_at(0));

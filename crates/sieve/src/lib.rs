@@ -42,6 +42,7 @@ mod glance;
 mod language;
 mod lexer;
 mod limits;
+mod needed;
 mod notice;
 mod reply;
 mod run;

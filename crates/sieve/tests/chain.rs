@@ -26,7 +26,7 @@ fn circumstances() -> Circumstances {
         by: None,
     };
     Circumstances {
-        envelope: Some(envelope),
+        envelope: Some(Arc::new(envelope)),
         addresses: vec![mail::Address::parse("ada@example.org").unwrap()],
         ..Circumstances::new(Letter::parse(LETTER.into()))
     }

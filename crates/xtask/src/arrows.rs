@@ -86,6 +86,7 @@ const COMPUTE: &[&str] = &[
     "memchr",
     "quick-xml",
     "regex",
+    "regex-syntax",
     "rustls-pki-types",
     "rustls-webpki",
     "serde",

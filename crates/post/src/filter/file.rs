@@ -1,7 +1,5 @@
 //! What a script wants, carried out in the batch that files the message.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use mail::{EmailId, FlagSet, MailboxId, Timestamp};
 
 use super::{Filing, Plan, Plans, end_of};
@@ -39,8 +37,9 @@ impl Plans {
         message: &Spooled,
         desk: Desk<'_>,
     ) -> Outcome<()> {
-        let mut filed = BTreeSet::new();
-        let mut emails = BTreeMap::new();
+        let mut filed = Vec::new();
+        // What the message and its changed ones are in the account.
+        let mut emails: Vec<(Option<usize>, EmailId)> = Vec::new();
         emails.extend(desk.known.map(|email| (None, email)));
         for filing in &plan.filings {
             if desk.quota.is_exhausted(draft.ledger().counters.usage) {
@@ -48,19 +47,26 @@ impl Plans {
             }
             let mailbox = place(draft, filing, desk)?;
             // RFC 5228 §2.10.3
-            if !filed.insert(mailbox) {
+            if filed.contains(&mailbox) {
                 continue;
             }
+            filed.push(mailbox);
             let changed = filing.changed.and_then(|at| self.changed.get(at));
             let spooled = changed.unwrap_or(message);
-            let email = match emails.get(&filing.changed) {
-                Some(email) => {
+            let email = match emails
+                .iter()
+                .find(|(changed, _)| *changed == filing.changed)
+            {
+                Some((_, email)) => {
                     draft.share(*email);
                     *email
                 }
-                None => draft.email(&spooled.row()),
+                None => {
+                    let email = draft.email(&spooled.row());
+                    emails.push((filing.changed, email));
+                    email
+                }
             };
-            emails.insert(filing.changed, email);
             let mut flags = filing.flags.clone();
             desk.flags.iter().for_each(|flag| flags.insert(flag));
             let flags = fitting(draft.ledger(), mailbox, &flags);

@@ -64,53 +64,14 @@ impl Post {
         ways
     }
 
-    /// The envelope as a reader's script sees it; `way` is the recipient that leads to them.
-    pub(super) fn envelope(
-        &self,
-        arrived: Arrived<'_>,
-        reader: &Reader,
-        way: Option<&Recipient>,
-    ) -> Envelope {
-        let Arrived { origin, sender, .. } = arrived;
-        let auth = origin.account.as_ref().map(|one| one.address().to_string());
-        if let Some(onward) = &reader.by {
-            return Envelope {
-                reverse_path: onward.reverse_path.clone(),
-                recipient: onward.recipient.clone(),
-                ret: onward.ret,
-                envid: onward.envid.clone(),
-                auth,
-                by: None,
-            };
-        }
-        // Whoever is reached by an alias that leads elsewhere as well is named by the own address.
-        let own = || Recipient {
-            forward_path: match self.inner.directory.address_of(reader.account) {
-                Some(address) => ForwardPath::Address(address),
-                None => ForwardPath::Postmaster,
-            },
-            notify: None,
-            orcpt: None,
-        };
-        Envelope {
-            reverse_path: sender.reverse_path.clone(),
-            recipient: way.cloned().unwrap_or_else(own),
-            ret: sender.ret,
-            envid: sender.envid.clone(),
-            auth,
-            by: None,
-        }
-    }
-
     /// What an account's scripts are told.
     pub(super) fn circumstances(
         &self,
         arrived: Arrived<'_>,
-        (account, scripts): (AccountId, &[Arc<Script>]),
-        letter: Letter,
-        envelope: Envelope,
+        (account, address): (AccountId, Option<Address>),
+        scripts: &[Arc<Script>],
+        (letter, envelope): (Letter, Arc<Envelope>),
     ) -> Circumstances {
-        let address = self.inner.directory.address_of(account);
         let environment = match scripts.iter().any(|script| script.tests_environment()) {
             true => self.environment(arrived, address.as_ref()),
             false => Vec::new(),
@@ -174,5 +135,56 @@ impl Post {
                 }
             }
         }
+    }
+}
+
+/// The one recipient, where that is the reader's own address, as it mostly is.
+pub(super) fn only_way<'a>(
+    recipients: &'a [Recipient],
+    own: Option<&Address>,
+) -> Option<&'a Recipient> {
+    let [recipient] = recipients else {
+        return None;
+    };
+    let is_own = own.is_some() && recipient.forward_path.address() == own;
+    is_own.then_some(recipient)
+}
+
+/// The envelope as a reader's script sees it; `way` is the recipient that leads to them, `own`
+/// their own address.
+pub(super) fn envelope(
+    arrived: Arrived<'_>,
+    reader: &Reader,
+    way: Option<&Recipient>,
+    own: Option<&Address>,
+) -> Envelope {
+    let Arrived { origin, sender, .. } = arrived;
+    let auth = origin.account.as_ref().map(|one| one.address().to_string());
+    if let Some(onward) = &reader.by {
+        return Envelope {
+            reverse_path: onward.reverse_path.clone(),
+            recipient: onward.recipient.clone(),
+            ret: onward.ret,
+            envid: onward.envid.clone(),
+            auth,
+            by: None,
+        };
+    }
+    // Whoever is reached by an alias that leads elsewhere as well is named by the own address.
+    let own = || Recipient {
+        forward_path: match own {
+            Some(address) => ForwardPath::Address(address.clone()),
+            None => ForwardPath::Postmaster,
+        },
+        notify: None,
+        orcpt: None,
+    };
+    Envelope {
+        reverse_path: sender.reverse_path.clone(),
+        recipient: way.cloned().unwrap_or_else(own),
+        ret: sender.ret,
+        envid: sender.envid.clone(),
+        auth,
+        by: None,
     }
 }

@@ -297,7 +297,7 @@ impl Delivery {
         let plan = self.plans.of(account);
         let mut deeds: Vec<Event> = self.judgements.event(account).into_iter().collect();
         deeds.extend(plan.iter().flat_map(|plan| plan.told.iter().cloned()));
-        self.teller.file(draft, now, &deeds);
+        self.teller.file(draft, now, deeds);
         Ok(())
     }
 }

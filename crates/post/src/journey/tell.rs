@@ -112,13 +112,13 @@ impl Teller {
     }
 
     /// Writes what happened in an account: `deeds`, and where it was filed.
-    pub(crate) fn file(&self, draft: &mut Draft<'_>, when: Timestamp, deeds: &[Event]) {
+    pub(crate) fn file(&self, draft: &mut Draft<'_>, when: Timestamp, deeds: Vec<Event>) {
         let filed = draft.filed_last();
         let Some((journey, arrived)) = &self.arrived else {
             return;
         };
         let mut events = arrived.clone();
-        events.extend_from_slice(deeds);
+        events.extend(deeds);
         if filed.is_empty() {
             events.push(Event::Unfiled);
         }

@@ -1,6 +1,6 @@
 //! Scripts as they are run, in memory within a bound: what was longest not used goes first.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mail::ScriptName;
@@ -18,9 +18,8 @@ pub(crate) struct Shelf(Mutex<Held>);
 #[derive(Debug, Default)]
 struct Held {
     scripts: HashMap<Key, Place>,
-    /// When each was used, in uses of the shelf.
-    uses: BTreeMap<u64, Key>,
-    last: u64,
+    /// How often the shelf was used.
+    uses: u64,
     octets: usize,
 }
 
@@ -29,6 +28,7 @@ struct Place {
     /// `None` for a text that is no script.
     script: Option<Arc<Script>>,
     octets: usize,
+    /// When it was used last, in uses of the shelf.
     used: u64,
 }
 
@@ -42,10 +42,8 @@ impl Shelf {
         if named.is_some_and(|named| named != name.as_str()) {
             return None;
         }
-        held.uses.remove(&place.used);
-        held.last += 1;
-        place.used = held.last;
-        held.uses.insert(held.last, key);
+        held.uses += 1;
+        place.used = held.uses;
         Some(place.script.clone())
     }
 
@@ -58,15 +56,15 @@ impl Shelf {
             return;
         }
         while held.octets + octets > octets_max {
-            let Some((_, oldest)) = held.uses.first_key_value() else {
+            // It was just compiled, which has taken longer than looking through all that are here.
+            let used = held.scripts.iter().map(|(key, place)| (place.used, *key));
+            let Some((_, oldest)) = used.min() else {
                 break;
             };
-            let oldest = *oldest;
             held.remove(oldest);
         }
-        held.last += 1;
-        let used = held.last;
-        held.uses.insert(used, key);
+        held.uses += 1;
+        let used = held.uses;
         held.octets += octets;
         let place = Place {
             script,
@@ -80,7 +78,6 @@ impl Shelf {
 impl Held {
     fn remove(&mut self, key: Key) {
         if let Some(place) = self.scripts.remove(&key) {
-            self.uses.remove(&place.used);
             self.octets = self.octets.saturating_sub(place.octets);
         }
     }
@@ -117,6 +114,6 @@ mod tests {
         assert!(matches!(shelf.take(key(4), &name), Some(None)));
         let held = shelf.0.lock().unwrap();
         assert_eq!(held.octets, 2 * octets + PLACE_OCTETS);
-        assert_eq!(held.uses.len(), held.scripts.len());
+        assert_eq!(held.scripts.len(), 3);
     }
 }

@@ -95,7 +95,7 @@ fn run(script: &Arc<Script>, octets: &Bytes, outline: &Arc<Outline>) {
     let len = u64::try_from(octets.len()).unwrap_or_default();
     let letter = Letter::beginning(octets.clone(), Arc::clone(outline), len);
     let mut circumstances = Circumstances::new(letter);
-    circumstances.envelope = Some(envelope());
+    circumstances.envelope = Some(Arc::new(envelope()));
     let mut run = Run::new(Arc::clone(script), circumstances, Limits::HOUSE);
     loop {
         match run.step() {

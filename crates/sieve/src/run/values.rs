@@ -10,6 +10,7 @@ use crate::circumstances::{By, Envelope};
 use crate::compare::Match;
 use crate::date::{self, Part as DatePart};
 use crate::fields::{Field, Fields, Spelled};
+use crate::glance::Seen;
 use crate::language::{Tag, Verb};
 use crate::script::{Command, Script};
 use crate::template::Template;
@@ -68,13 +69,19 @@ impl Run {
             return;
         }
         let fields = self.world.letter.fields_of(self.world.letter.root());
-        loop {
-            let separators = &self.world.separators;
-            match script.glances.pass(at, &fields, separators) {
-                Some(passed) if self.spend(passed.steps).is_ok() => at = passed.to,
-                _ => break,
-            }
+        let world = &self.world;
+        let (size, envelope) = (world.letter.size(), world.envelope.as_deref());
+        let seen = Seen::new(&fields, size, envelope, &world.separators);
+        // The limit is told by the command at which it is passed.
+        let mut left = self.limits.steps_max.saturating_sub(self.spent.steps);
+        let before = left;
+        while let Some(passed) = script.glances.pass(at, &seen) {
+            let Some(rest) = left.checked_sub(passed.steps) else {
+                break;
+            };
+            (left, at) = (rest, passed.to);
         }
+        self.spent.steps = self.spent.steps.saturating_add(before - left);
         if let Some(frame) = self.frames.last_mut() {
             frame.at = at;
         }
@@ -351,10 +358,7 @@ fn envelope_values(
     let addressed = |address: Option<&mail::Address>, null: &str| match address {
         // RFC 5228 §5.4: the null path is empty, whichever part is asked for.
         None => vec![null.to_owned()],
-        Some(address) => {
-            let spelled = Spelled::new(address.local.as_str(), &address.host.to_string());
-            part(&spelled).into_iter().collect()
-        }
+        Some(address) => part(&Spelled::of(address)).into_iter().collect(),
     };
     let by = envelope.by.as_ref();
     let value = match name {

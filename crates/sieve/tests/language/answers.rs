@@ -1,5 +1,7 @@
 //! Refusals, answers of who is away, notices.
 
+use std::sync::Arc;
+
 use sieve::Deed;
 
 use crate::made::{address, circumstances, now};
@@ -67,11 +69,11 @@ fn answers_of_who_is_away() {
     ] {
         let mut world = circumstances(LETTER);
         let path = mail::ReversePath::Address(address(sender));
-        world.envelope.as_mut().unwrap().reverse_path = path;
+        Arc::make_mut(world.envelope.as_mut().unwrap()).reverse_path = path;
         assert_eq!(house().lines(vacation, world), ["keep"], "{sender}");
     }
     let mut world = circumstances(LETTER);
-    world.envelope.as_mut().unwrap().reverse_path = mail::ReversePath::Null;
+    Arc::make_mut(world.envelope.as_mut().unwrap()).reverse_path = mail::ReversePath::Null;
     assert_eq!(house().lines(vacation, world), ["keep"]);
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn address(text: &str) -> Address {
 pub(crate) fn circumstances(letter: &str) -> Circumstances {
     let letter = letter.replace("\r\n", "\n").replace('\n', "\r\n");
     let mut world = Circumstances::new(Letter::parse(letter.into()));
-    world.envelope = Some(Envelope {
+    let envelope = Envelope {
         reverse_path: ReversePath::Address(address("ada@example.org")),
         recipient: Recipient {
             forward_path: ForwardPath::Address(address("grace+lists@example.net")),
@@ -52,7 +52,8 @@ pub(crate) fn circumstances(letter: &str) -> Circumstances {
             returns: true,
             trace: false,
         }),
-    });
+    };
+    world.envelope = Some(Arc::new(envelope));
     world.addresses = vec![address("grace@example.net")];
     world.environment = vec![("domain".to_owned(), "example.net".to_owned())];
     world

@@ -144,7 +144,7 @@ fn holds(outcome: &Outcome, limits: &Limits) {
 
 fn play(script: &Arc<Script>, letter: &[u8], limits: &Limits, number: u64) -> Outcome {
     let mut world = Circumstances::new(Letter::parse(letter.to_vec().into()));
-    world.envelope = Some(Envelope {
+    let envelope = Envelope {
         reverse_path: mail::ReversePath::parse("<a@b.example>").unwrap_or(mail::ReversePath::Null),
         recipient: mail::Recipient {
             forward_path: mail::ForwardPath::Postmaster,
@@ -155,7 +155,8 @@ fn play(script: &Arc<Script>, letter: &[u8], limits: &Limits, number: u64) -> Ou
         envid: None,
         auth: None,
         by: None,
-    });
+    };
+    world.envelope = Some(Arc::new(envelope));
     let mut run = Run::new(Arc::clone(script), world, *limits);
     let mut dice = Dice::new(!number);
     let mut asks = 0;

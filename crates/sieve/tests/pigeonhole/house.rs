@@ -101,7 +101,7 @@ impl House {
     pub(crate) fn settle(&self, world: &mut Circumstances) {
         let separators = self.setting("recipient_delimiter").unwrap_or("+");
         // Several letters are several separators, the first that is found counts.
-        world.separators = separators.chars().map(String::from).collect();
+        world.separators = separators.to_owned().into();
         world.addresses = self
             .setting("sieve_user_email")
             .and_then(|address| mail::Address::parse(address).ok())

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use mail::{ForwardPath, ReversePath, Timestamp};
 use sieve::{
-    Action, Answer, Ask, Circumstances, Foreign, ForeignKind, ForeignWord, Letter, Limits,
-    Location, Run, Script, Step,
+    Action, Answer, Ask, Circumstances, Envelope, Foreign, ForeignKind, ForeignWord, Letter,
+    Limits, Location, Run, Script, Step,
 };
 
 use crate::house::{House, envelope};
@@ -107,7 +107,7 @@ impl Suite {
         };
         let letter = Letter::parse(Bytes::from_static(b"\r\n"));
         let mut world = Circumstances::new(letter);
-        world.envelope = Some(envelope());
+        world.envelope = Some(Arc::new(envelope()));
         let mut run = Run::new(Arc::new(script), world, self.limits);
         loop {
             match run.step() {
@@ -393,15 +393,15 @@ impl Suite {
                 address_envelope(world, value);
             }
             "envelope.from" => match ReversePath::parse(&bracketed) {
-                Ok(path) => world.envelope.as_mut().unwrap().reverse_path = path,
+                Ok(path) => told(world).reverse_path = path,
                 Err(error) => self.complain(format!("{value}: {error}")),
             },
             "envelope.to" => match ForwardPath::parse(&bracketed) {
-                Ok(path) => world.envelope.as_mut().unwrap().recipient.forward_path = path,
+                Ok(path) => told(world).recipient.forward_path = path,
                 Err(error) => self.complain(format!("{value}: {error}")),
             },
             "envelope.auth" => {
-                world.envelope.as_mut().unwrap().auth = Some(value.to_owned());
+                told(world).auth = Some(value.to_owned());
             }
             _ => {}
         }
@@ -519,7 +519,7 @@ impl Suite {
                 return false;
             };
             world.letter = Letter::parse(sent.octets);
-            let envelope = world.envelope.as_mut().unwrap();
+            let envelope = told(world);
             envelope.reverse_path = sent.from;
             envelope.recipient.forward_path =
                 ForwardPath::parse(&format!("<{}>", sent.to)).unwrap();
@@ -541,6 +541,11 @@ impl Suite {
 }
 
 /// Takes the envelope from the header, as far as it has one address there.
+/// The envelope, to be changed.
+fn told(world: &mut Circumstances) -> &mut Envelope {
+    Arc::make_mut(world.envelope.as_mut().unwrap())
+}
+
 fn address_envelope(world: &mut Circumstances, message: &str) {
     let address = |name: &str, default: &str| {
         let field = message::Header::first(message.as_bytes(), name);
@@ -548,7 +553,7 @@ fn address_envelope(world: &mut Circumstances, message: &str) {
         let first = list.and_then(|list| list.first()?.address());
         first.unwrap_or_else(|| mail::Address::parse(default).unwrap())
     };
-    let envelope = world.envelope.as_mut().unwrap();
+    let envelope = told(world);
     envelope.reverse_path = ReversePath::Address(address("from", "sender@example.com"));
     envelope.recipient.forward_path = ForwardPath::Address(address("to", "recipient@example.com"));
 }
