@@ -96,7 +96,7 @@ impl Command {
             .filter(|text| !text.chars().any(char::is_control))
             .ok_or(Malformed {
                 verb,
-                error: Error::NotAscii,
+                error: Error::NoText,
             })?;
         // RFC 5321 §4.1.1
         let argument = text.trim_matches(' ');

@@ -62,8 +62,11 @@ pub enum Error {
     /// A parameter's value is not what it should be, or it is there twice.
     #[error("bad value of parameter {0}")]
     BadParameter(&'static str),
-    /// The line has control characters, or octets beyond ASCII where it may not.
+    /// The line has control characters, or octets that are not UTF-8.
     #[error("Octets that may not stand here")]
+    NoText,
+    /// An address beyond ASCII, where SMTPUTF8 was not asked for.
+    #[error("an address beyond ASCII")]
     NotAscii,
     /// The reply is longer than we are ready to read.
     #[error("a reply too long")]
