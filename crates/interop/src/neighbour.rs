@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::confined::{Confined, EXIM, KEEPER, OPENSMTPQ, stranger};
-use crate::postfix::{Postfix, files_below};
+use crate::port::free_address;
+use crate::postfix::files_below;
 
 /// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +87,7 @@ impl Neighbour {
         };
         let mut wishes = wishes;
         if wishes.doors.is_empty() {
-            let address = Postfix::free_address()?;
+            let address = free_address()?;
             let papers = None;
             wishes.doors.push(Door { address, papers });
         }

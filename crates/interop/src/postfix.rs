@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -95,14 +95,6 @@ impl Postfix {
     /// As [`Postfix::start`].
     pub fn listening_at_each(doors: &[(SocketAddr, String)], more: &str) -> io::Result<Self> {
         Self::start_in(more, doors)
-    }
-
-    /// An address that nobody listens at.
-    ///
-    /// # Errors
-    /// Where there is none left.
-    pub fn free_address() -> io::Result<SocketAddr> {
-        TcpListener::bind("127.0.0.1:0")?.local_addr()
     }
 
     fn start_in(more: &str, doors: &[(SocketAddr, String)]) -> io::Result<Self> {

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use crate::confined::{Confined, libraries, stranger};
-use crate::postfix::Postfix;
+use crate::port::free_address;
 
 /// A zone.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ impl SignedZones {
             anchors.push_str(&sign(&signer, home, zone)?);
         }
         fs::write(home.join("anchors"), anchors)?;
-        let (source, address) = (Postfix::free_address()?, Postfix::free_address()?);
+        let (source, address) = (free_address()?, free_address()?);
         fs::write(home.join("nsd.conf"), authority(home, source, zones))?;
         fs::write(
             home.join("unbound.conf"),

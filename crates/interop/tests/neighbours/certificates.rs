@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use interop::{Door, Kind, Neighbour, Postfix, Sending, Tls, Wishes};
+use interop::{Door, Kind, Neighbour, Sending, Tls, Wishes, free_address};
 
 use super::machine::Machine;
 use super::papers::{Papers, PolicyHost};
@@ -36,7 +36,7 @@ fn ours_of_theirs(kind: Kind, hosts: &[(&str, &str)]) {
         .collect();
     let papers = Papers::make(&enforced);
     let policies = PolicyHost::start(&papers);
-    let port = Postfix::free_address().unwrap().port();
+    let port = free_address().unwrap().port();
     let mut doors = Vec::new();
     for (place, (host, _)) in hosts.iter().enumerate() {
         let ip = format!("127.0.{}.{}", 1 + u8::from(kind == Kind::Exim), 11 + place);

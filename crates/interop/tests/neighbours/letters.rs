@@ -1,6 +1,6 @@
 //! Letters of all kinds there and back, in the clear.
 
-use interop::{Kind, Neighbour, Postfix, Tls, Wishes};
+use interop::{Kind, Neighbour, Tls, Wishes, free_address};
 
 use super::machine::Machine;
 use super::sink::wait;
@@ -12,7 +12,7 @@ fn neighbour(kind: Kind, wishes: Wishes) -> Option<(Neighbour, String)> {
         Kind::Exim => "127.0.0.11",
         Kind::OpenSmtpd => "127.0.0.12",
     };
-    let mut address = Postfix::free_address().unwrap();
+    let mut address = free_address().unwrap();
     address.set_ip(ip.parse().unwrap());
     let doors = door(address);
     let neighbour = Neighbour::start(kind, Wishes { doors, ..wishes }).unwrap()?;

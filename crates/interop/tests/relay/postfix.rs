@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use interop::{Dovecot, NameServer, Postfix, Server, Talk, Tls};
+use interop::{Dovecot, NameServer, Postfix, Server, Talk, Tls, free_address};
 use serde_json::json;
 
 use super::sink::{Sink, wait};
@@ -21,7 +21,7 @@ fn postfix(address: SocketAddr, reports_to: SocketAddr) -> Postfix {
 
 #[test]
 fn postfix_takes_letters_and_its_reports_come_back() {
-    let address = Postfix::free_address().unwrap();
+    let address = free_address().unwrap();
     let zone = "post.example MX 10 mx.post.example\nmx.post.example A 127.0.0.1";
     let town = town(zone, address.port(), "");
     let postfix = postfix(address, town.server.address("smtp", Tls::Starttls));
@@ -58,7 +58,7 @@ fn one_host_is_logged_in_to_under_tls() {
         ("plain scram-sha-256", "SCRAM-SHA-256"),
     ] {
         let dovecot = Dovecot::start_authenticating_by(offered).unwrap();
-        let address = Postfix::free_address().unwrap();
+        let address = free_address().unwrap();
         let postfix = Postfix::listening_at(address, &dovecot.postfix_behind()).unwrap();
         let file = dovecot.folder().join("relay-password");
         std::fs::write(&file, "secret\n").unwrap();
@@ -81,7 +81,7 @@ fn one_host_is_logged_in_to_under_tls() {
 /// comes here, and goes on to whoever sent it.
 #[test]
 fn what_postfix_tells_of_a_letter_that_was_sent_on_reaches_its_sender() {
-    let address = Postfix::free_address().unwrap();
+    let address = free_address().unwrap();
     let sink = Sink::start("127.0.0.2", address.port(), None);
     let zone = "post.example MX 10 mx.post.example\nmx.post.example A 127.0.0.1\n\
                 bob.example A 127.0.0.2";
@@ -139,7 +139,7 @@ fn what_postfix_tells_of_a_letter_that_was_sent_on_reaches_its_sender() {
 /// Nothing is sent for a while to an address of which Postfix has said that there is nobody.
 #[test]
 fn where_postfix_says_that_there_is_nobody_nothing_is_sent_again() {
-    let address = Postfix::free_address().unwrap();
+    let address = free_address().unwrap();
     let zone = "post.example MX 10 mx.post.example\nmx.post.example A 127.0.0.1";
     let names = NameServer::start(zone).unwrap();
     let text = format!(

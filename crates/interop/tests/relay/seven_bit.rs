@@ -1,7 +1,7 @@
 //! Letters beyond ASCII for a host that takes no other: a Postfix that does not offer 8BITMIME, and
 //! refuses whatever is not as it was announced.
 
-use interop::{Ended, Postfix, Tls, program};
+use interop::{Ended, Postfix, Tls, free_address, program};
 use serde_json::Value;
 
 use super::sink::wait;
@@ -10,7 +10,7 @@ use super::{Town, town, words};
 const SCRIPT: &str = include_str!("../python/eight_bit.py");
 
 fn old_postfix() -> (Postfix, Town) {
-    let address = Postfix::free_address().unwrap();
+    let address = free_address().unwrap();
     let zone = "post.example MX 10 mx.post.example\nmx.post.example A 127.0.0.1";
     let town = town(zone, address.port(), "");
     let more = "smtpd_discard_ehlo_keywords = 8bitmime, smtputf8\nstrict_8bitmime = yes\n\

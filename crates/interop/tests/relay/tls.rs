@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use interop::Postfix;
+use interop::{Postfix, free_address};
 
 use super::papers::{Papers, PolicyHost};
 use super::sink::wait;
@@ -21,7 +21,7 @@ const HOSTS: [(&str, &str); 5] = [
 
 /// A Postfix that takes letters for everybody at these hosts' addresses.
 pub(crate) fn hosts(papers: &Papers, more: &str) -> (Postfix, u16) {
-    let port = Postfix::free_address().unwrap().port();
+    let port = free_address().unwrap().port();
     let doors = HOSTS.map(|(kind, ip)| {
         let address = SocketAddr::new(ip.parse().unwrap(), port);
         let options = match kind {

@@ -1,6 +1,6 @@
 //! Debian's Postfix with TLS and SASL, by Dovecot: what people's mail hosts are.
 
-use interop::{Dovecot, Postfix};
+use interop::{Dovecot, Postfix, free_address};
 
 use super::sink::wait;
 use super::{Home, letter};
@@ -8,7 +8,7 @@ use super::{Home, letter};
 #[test]
 fn postfix_with_tls_and_sasl_takes_letters() {
     let dovecot = Dovecot::start_authenticating().unwrap();
-    let address = Postfix::free_address().unwrap();
+    let address = free_address().unwrap();
     let postfix = Postfix::listening_at(address, &dovecot.postfix_behind()).unwrap();
     let home = Home::new();
     let file = home.write(

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use interop::{Postfix, Server, program, python, python_with};
+use interop::{Postfix, Server, free_address, program, python, python_with};
 use tempfile::TempDir;
 
 use super::{LETTER, last, swaks};
@@ -220,7 +220,7 @@ fn a_filter_that_somebody_else_has_written() {
     let Some(python) = python_with(&["purepythonmilter"]) else {
         return;
     };
-    let address = Postfix::free_address().unwrap();
+    let address = free_address().unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/pure_milter.py");
     let port = address.port();
     let mut command = Command::new(python);
@@ -259,7 +259,7 @@ fn a_filter_that_somebody_else_has_written() {
 #[test]
 fn postfix_asks_the_same_filter_and_does_the_same() {
     let filter = Filter::start(r#"{"changes": [["h", "X-Added", "by hand"]]}"#);
-    let address = Postfix::free_address().unwrap();
+    let address = free_address().unwrap();
     let more = format!(
         "smtpd_milters = inet:127.0.0.1:{}\nmilter_default_action = tempfail\n\
          smtpd_recipient_restrictions = reject_unauth_destination\n",
