@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::cli::{Listing, say};
 use crate::complaint::Complaint;
-use crate::config::Config;
+use crate::compose::moment;
+use crate::config::{Config, span};
 use crate::desk::Talk;
 use crate::told::{number, text};
 
@@ -41,8 +42,13 @@ pub(crate) enum QueueCommand {
         #[command(flatten)]
         listing: Listing,
     },
-    /// Tries letters now, whenever their time is.
-    Retry(Chosen),
+    /// Tries letters now, whenever their time is; or at another time, and not before.
+    Retry {
+        #[command(flatten)]
+        chosen: Chosen,
+        #[command(flatten)]
+        then: Then,
+    },
     /// Keeps letters back until they are released.
     Hold(Chosen),
     /// Lets letters go on that were held.
@@ -84,6 +90,28 @@ pub(crate) struct Chosen {
     listing: Listing,
 }
 
+/// When letters are tried next, if not now.
+#[derive(Debug, Args)]
+pub(crate) struct Then {
+    /// At this time: 2026-12-01T08:00Z. It has to be before a letter is given up.
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    at: Option<Timestamp>,
+    /// After so long: 2h.
+    #[arg(long = "in", value_name = "SPAN", value_parser = span, conflicts_with = "at")]
+    after: Option<u64>,
+}
+
+impl Then {
+    /// What is asked besides, and the words for it.
+    fn asked(&self) -> Value {
+        match (self.at, self.after) {
+            (Some(at), _) => json!({ "at": at.seconds }),
+            (None, Some(seconds)) => json!({ "in": seconds }),
+            (None, None) => json!({}),
+        }
+    }
+}
+
 impl Filter {
     fn takes(&self, letter: &Value) -> bool {
         let is = |name: &str, wanted: &Option<String>| {
@@ -102,10 +130,12 @@ pub(crate) fn run(config: &Config, command: &QueueCommand) -> Result<(), Complai
         QueueCommand::List { which, listing } => list(config, which, listing),
         QueueCommand::Top { listing } => top::run(config, listing),
         QueueCommand::Show { id, listing } => show(config, id, listing),
-        QueueCommand::Retry(chosen) => change(config, "Queue/retry", "tried now", chosen),
-        QueueCommand::Hold(chosen) => change(config, "Queue/hold", "held", chosen),
-        QueueCommand::Release(chosen) => change(config, "Queue/release", "released", chosen),
-        QueueCommand::Drop(chosen) => change(config, "Queue/drop", "thrown away", chosen),
+        QueueCommand::Retry { chosen, then } => {
+            change(config, ("Queue/retry", &then.asked()), "tried now", chosen)
+        }
+        QueueCommand::Hold(chosen) => simply(config, "Queue/hold", "held", chosen),
+        QueueCommand::Release(chosen) => simply(config, "Queue/release", "released", chosen),
+        QueueCommand::Drop(chosen) => simply(config, "Queue/drop", "thrown away", chosen),
         QueueCommand::Suppressed { listing } => suppressed::list(config, listing),
         QueueCommand::Unsuppress(which) => suppressed::free(config, which),
     }
@@ -268,7 +298,16 @@ pub(crate) fn said(recipient: &Value) -> Option<String> {
     Some(words.chars().map(shown).collect())
 }
 
-fn change(config: &Config, method: &str, what: &str, chosen: &Chosen) -> Result<(), Complaint> {
+fn simply(config: &Config, method: &str, what: &str, chosen: &Chosen) -> Result<(), Complaint> {
+    change(config, (method, &json!({})), what, chosen)
+}
+
+fn change(
+    config: &Config,
+    (method, besides): (&str, &Value),
+    what: &str,
+    chosen: &Chosen,
+) -> Result<(), Complaint> {
     let mut talk = Talk::begin(config)?;
     let mut ids = chosen.ids.clone();
     if ids.is_empty() {
@@ -277,32 +316,86 @@ fn change(config: &Config, method: &str, what: &str, chosen: &Chosen) -> Result<
             Ok(())
         })?;
     }
-    let (mut changed, mut unfit, mut busy, mut missing) = (0, 0, 0, 0);
+    let mut outcome = Outcome::default();
     for ids in ids.chunks(IDS_AT_ONCE) {
-        let done = talk.ask(method, &json!({ "ids": ids }))?;
-        changed += number(&done, "changed");
-        unfit += number(&done, "unfit");
-        busy += number(&done, "busy");
-        missing += number(&done, "missing");
-    }
-    if chosen.listing.json {
-        let done = json!({
-            "changed": changed, "unfit": unfit, "busy": busy, "missing": missing,
-        });
-        return say(&done.to_string());
-    }
-    let mut told = format!("{} {what}", letters(changed));
-    for (count, why) in [
-        (unfit, "left as they are"),
-        (busy, "on their way at this moment"),
-        (missing, "not there"),
-    ] {
-        if count > 0 {
-            told.push_str(&format!("; {count} {why}"));
+        let mut asked = besides.clone();
+        if let Some(asked) = asked.as_object_mut() {
+            asked.insert("ids".to_owned(), json!(ids));
         }
+        outcome.add(&talk.ask(method, &asked)?);
     }
-    told.push('.');
-    say(&told)
+    match chosen.listing.json {
+        true => say(&outcome.json().to_string()),
+        false => outcome.tell(what),
+    }
+}
+
+/// What came of a change.
+#[derive(Default)]
+struct Outcome {
+    changed: u64,
+    unfit: u64,
+    busy: u64,
+    missing: u64,
+    late: u64,
+    /// When the first of those that are late is given up.
+    ends: Option<i64>,
+    /// When the others are tried, if that was said.
+    at: Option<i64>,
+}
+
+impl Outcome {
+    fn add(&mut self, done: &Value) {
+        let seconds = |name| done.get(name).and_then(Value::as_i64);
+        self.changed += number(done, "changed");
+        self.unfit += number(done, "unfit");
+        self.busy += number(done, "busy");
+        self.missing += number(done, "missing");
+        self.late += number(done, "late");
+        self.ends = self.ends.into_iter().chain(seconds("ends")).min();
+        self.at = self.at.or_else(|| seconds("at"));
+    }
+
+    fn json(&self) -> Value {
+        let mut done = json!({
+            "changed": self.changed, "unfit": self.unfit, "busy": self.busy,
+            "missing": self.missing,
+        });
+        if let (Some(at), Some(done)) = (self.at, done.as_object_mut()) {
+            done.insert("at".to_owned(), json!(at));
+            done.insert("late".to_owned(), json!(self.late));
+            done.insert("ends".to_owned(), json!(self.ends));
+        }
+        done
+    }
+
+    /// Tells it in words: `what` is what was done with those that were changed.
+    fn tell(&self, what: &str) -> Result<(), Complaint> {
+        let what = match self.at {
+            Some(at) => format!("put to {}", rfc3339(at)),
+            None => what.to_owned(),
+        };
+        let ends = self.ends.map(rfc3339).unwrap_or_default();
+        let late = format!("given up before that, the first at {ends}");
+        if self.changed == 0 && self.late > 0 {
+            let what = format!("{} would be {late}", letters(self.late));
+            let next = "say an earlier time; `[queue] expire` is how long letters are tried";
+            return Err(Complaint::new(what).next(next));
+        }
+        let mut told = format!("{} {what}", letters(self.changed));
+        for (count, why) in [
+            (self.unfit, "left as they are"),
+            (self.busy, "on their way at this moment"),
+            (self.missing, "not there"),
+            (self.late, late.as_str()),
+        ] {
+            if count > 0 {
+                told.push_str(&format!("; {count} {why}"));
+            }
+        }
+        told.push('.');
+        say(&told)
+    }
 }
 
 fn letters(count: u64) -> String {
@@ -319,7 +412,9 @@ pub(crate) fn recipients(letter: &Value) -> &[Value] {
 
 fn moment(value: &Value, name: &str) -> String {
     let seconds = value.get(name).and_then(Value::as_i64);
-    Timestamp::utc(seconds.unwrap_or_default())
-        .to_rfc3339()
-        .to_string()
+    rfc3339(seconds.unwrap_or_default())
+}
+
+fn rfc3339(seconds: i64) -> String {
+    Timestamp::utc(seconds).to_rfc3339().to_string()
 }

@@ -200,7 +200,7 @@ fn settings(config: &Config, listeners: &[Listener]) -> Result<Settings, Complai
         audit: config.audit(),
         reclaim: config.reclaim(),
         sources: config.sources(),
-        milters: config.milters(),
+        milters: config.milters()?,
         relay: config.relay()?,
         local: Some(local),
         grace: Duration::from_secs(config.stop_within_seconds()),

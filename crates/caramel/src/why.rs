@@ -166,6 +166,7 @@ fn words(event: &Value, account: &str) -> String {
                 "hold" => "is held by hand",
                 "release" => "is released by hand",
                 "retry" => "is tried again, by hand",
+                "retry-at" => "is put to another time by hand",
                 "drop" => "is thrown away by hand; nobody was told",
                 other => other,
             };

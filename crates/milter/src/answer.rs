@@ -53,6 +53,14 @@ pub enum Change {
         /// Its value; empty where it goes.
         value: Vec<u8>,
     },
+    /// Fields of this name go: the one with this number, counted from 1, or from the end where it
+    /// is below 0; all of them at 0. No packet says so.
+    RemoveField {
+        /// Which of those with this name.
+        order: i64,
+        /// Its name.
+        name: Vec<u8>,
+    },
     /// The next piece of another body.
     ReplaceBody(Vec<u8>),
     /// A recipient more: the path, and the words behind it.
@@ -132,7 +140,7 @@ fn field(about: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
 }
 
 // RFC 5322 §2.2
-fn is_name(name: &[u8]) -> bool {
+pub(crate) fn is_name(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|octet| matches!(octet, 33..=57 | 59..=126))
 }
 
@@ -155,14 +163,14 @@ fn with_words(about: &[u8]) -> Option<(String, String)> {
     }
 }
 
-fn path(octets: &[u8]) -> Option<String> {
+pub(crate) fn path(octets: &[u8]) -> Option<String> {
     let path = std::str::from_utf8(octets).ok()?;
     let fits = !path.is_empty() && !path.chars().any(char::is_control);
     fits.then(|| path.to_owned())
 }
 
 /// A filter's words as one may repeat them.
-fn printable(octets: &[u8]) -> String {
+pub(crate) fn printable(octets: &[u8]) -> String {
     let text = String::from_utf8_lossy(octets);
     let shown = |letter: char| if letter.is_control() { ' ' } else { letter };
     text.chars()
@@ -229,7 +237,7 @@ fn reply(about: &[u8]) -> Option<Verdict> {
 }
 
 /// `5.7.1`.
-fn status(text: &str) -> Option<(u8, u16, u16)> {
+pub(crate) fn status(text: &str) -> Option<(u8, u16, u16)> {
     let mut numbers = text.split('.');
     let status = (
         numbers.next()?.parse().ok()?,
@@ -244,7 +252,7 @@ impl Change {
     pub(crate) const fn action(&self) -> u32 {
         match self {
             Self::AddField { .. } | Self::InsertField { .. } => action::ADD_FIELDS,
-            Self::ChangeField { .. } => action::CHANGE_FIELDS,
+            Self::ChangeField { .. } | Self::RemoveField { .. } => action::CHANGE_FIELDS,
             Self::ReplaceBody(_) => action::CHANGE_BODY,
             Self::AddRecipient(..) => action::ADD_RECIPIENTS | action::ADD_RECIPIENTS_WITH_WORDS,
             Self::RemoveRecipient(_) => action::REMOVE_RECIPIENTS,
@@ -259,6 +267,7 @@ impl Change {
             Self::AddField { name, value }
             | Self::InsertField { name, value, .. }
             | Self::ChangeField { name, value, .. } => name.len() + value.len(),
+            Self::RemoveField { name, .. } => name.len(),
             Self::ReplaceBody(octets) => octets.len(),
             Self::AddRecipient(path, words) | Self::ChangeSender(path, words) => {
                 path.len() + words.len()

@@ -86,6 +86,7 @@ impl Letter {
                 Change::ChangeField { index, name, value } => {
                     self.change_field(*index, name, value)
                 }
+                Change::RemoveField { order, name } => self.remove_field(*order, name),
                 Change::ReplaceBody(piece) => body.get_or_insert_default().extend_from_slice(piece),
                 Change::AddRecipient(..)
                 | Change::RemoveRecipient(_)
@@ -119,6 +120,27 @@ impl Letter {
             (None, true) => {}
             (None, false) => self.fields.push(Field::new(name, value)),
         }
+    }
+
+    fn remove_field(&mut self, order: i64, name: &[u8]) {
+        let named = |field: &Field| {
+            field
+                .name()
+                .is_some_and(|one| one.eq_ignore_ascii_case(name))
+        };
+        let all = self.fields.iter().filter(|field| named(field)).count();
+        let number = |order: i64| usize::try_from(order.unsigned_abs()).unwrap_or(usize::MAX);
+        let gone = match order {
+            0 => None,
+            1.. => Some(number(order)),
+            _ => Some((all + 1).saturating_sub(number(order))),
+        };
+        let mut at = 0;
+        self.fields.retain(|field| {
+            let is_named = named(field);
+            at += usize::from(is_named);
+            !is_named || gone.is_some_and(|gone| gone != at)
+        });
     }
 
     /// The letter as it is now.
@@ -279,6 +301,10 @@ mod tests {
             name: bytes(name),
             value: bytes(value),
         };
+        let remove = |order, name: &str| Change::RemoveField {
+            order,
+            name: bytes(name),
+        };
         let body = |text: &str| Change::ReplaceBody(bytes(text));
         let begins = "Received: a\r\n\tb\r\nSubject: Tea\r\n";
         let rest = "no field\r\nX-A : 1\r\nx-a: 2\r\n";
@@ -300,6 +326,18 @@ mod tests {
                 ],
                 "Received: a\r\n\tb\r\nno field\r\nX-A : 1\r\nX-a: 3\r\nx-a: 4\r\n\r\nAt five?\r\n"
                     .to_owned(),
+            ),
+            (
+                vec![remove(-1, "x-A"), remove(7, "x-a"), remove(-9, "X-A")],
+                format!("{begins}no field\r\nX-A : 1\r\n\r\nAt five?\r\n"),
+            ),
+            (
+                vec![remove(2, "X-A"), remove(0, "subject"), remove(0, "Gone")],
+                "Received: a\r\n\tb\r\nno field\r\nX-A : 1\r\n\r\nAt five?\r\n".to_owned(),
+            ),
+            (
+                vec![remove(0, "X-A")],
+                format!("{begins}no field\r\n\r\nAt five?\r\n"),
             ),
             (
                 vec![body("At "), body("six!\r\n"), insert(99, "X-Z", "z")],

@@ -7,6 +7,9 @@
 //! answers, and what its answers mean; it makes packets and takes them. [`Letter`] is a letter that
 //! is changed.
 //!
+//! rspamd is asked by HTTP as well: what is told then, and what its answer means, is here
+//! ([`RspamdAsk`], [`RspamdAnswer`]).
+//!
 //! Not here: sockets and times ([`Talk`] says when an answer is due), who is filtered, and what
 //! becomes of a letter where a filter is away (`server`).
 //!
@@ -33,10 +36,12 @@ mod answer;
 mod event;
 mod letter;
 mod packet;
+mod rspamd;
 mod talk;
 
 pub use answer::{Change, Verdict};
 pub use event::{Event, Peer, Stage};
 pub use letter::{Letter, written};
 pub use packet::{Error, Offer, PACKET_OCTETS_MAX};
+pub use rspamd::{RSPAMD_ANSWER_OCTETS_MAX, RSPAMD_PATH, RspamdAnswer, RspamdAsk, RspamdError};
 pub use talk::{Heard, Talk};

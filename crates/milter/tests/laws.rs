@@ -1,6 +1,6 @@
 //! Whatever a filter says, nothing breaks.
 
-use milter::{Event, Letter, Offer, Talk, written};
+use milter::{Event, Letter, Offer, RspamdAnswer, Talk, written};
 use proptest::prelude::*;
 
 /// The packet of one kind.
@@ -54,6 +54,45 @@ proptest! {
                 prop_assert!(letter.octets().len() < octets.len() + 4000);
                 break;
             }
+        }
+    }
+
+    #[test]
+    fn whatever_rspamd_wants_of_a_header_is_fields_of_one_name_each(
+        names in prop::collection::vec("[X:\r\n a-]{0,4}|Subject|.*", 0..6),
+        values: Vec<String>,
+        orders: Vec<i64>,
+        action in "no action|add header|rewrite subject|.*",
+    ) {
+        let mut added = serde_json::Map::new();
+        let mut removed = serde_json::Map::new();
+        for (at, name) in names.iter().enumerate() {
+            let order = orders.get(at).copied().unwrap_or_default();
+            let value = values.get(at).cloned().unwrap_or_default();
+            let value = serde_json::json!({ "value": value, "order": order });
+            added.insert(name.clone(), value);
+            removed.insert(name.clone(), order.into());
+        }
+        let subject = values.join("\r\n");
+        let answer = serde_json::json!({
+            "action": action, "subject": subject, "dkim-signature": values,
+            "milter": { "add_headers": added, "remove_headers": removed },
+        });
+        let answer = RspamdAnswer::read(answer.to_string().as_bytes());
+        let Ok(answer) = answer else { return Ok(()) };
+        let mut letter = Letter::read(b"Subject: b\r\nX: d\r\n\r\nbody\r\n");
+        let before = letter.fields().count();
+        letter.change(&answer.changes);
+        let read = Letter::read(&letter.octets());
+        prop_assert!(read.fields().count() <= before + answer.changes.len());
+        prop_assert_eq!(read.body(), b"body\r\n");
+        prop_assert!(!answer.note().contains(['\r', '\n']));
+    }
+
+    #[test]
+    fn any_octets_are_an_answer_of_rspamd_or_an_error(octets: Vec<u8>) {
+        if let Ok(answer) = RspamdAnswer::read(&octets) {
+            prop_assert!(answer.percent().is_none_or(|percent| percent <= 100));
         }
     }
 

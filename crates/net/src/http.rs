@@ -1,6 +1,8 @@
 //! One request to an HTTP server and its answer; the connection lasts as long.
 //!
-//! Not here: what is asked, and of whom (`form`, `https`). RFC 9110 and 9112 by hyper.
+//! Not here: what is asked, and of whom (`form`, `https`, `http_place`).
+//!
+//! RFC 9110 and 9112 by hyper.
 
 use std::io;
 use std::net::SocketAddr;
@@ -45,8 +47,22 @@ where
 {
     let socket = TcpStream::connect(addresses).await?;
     socket.set_nodelay(true)?;
+    over(Socket::Tcp(socket), encryption, request, read, limit).await
+}
+
+/// Asks whoever is at the other end of a connection, and reads the answer.
+pub(crate) async fn over<T, E>(
+    socket: Socket,
+    encryption: Encryption,
+    request: Request<Full<Bytes>>,
+    read: impl AsyncFnOnce(Response<Incoming>) -> Result<T, E>,
+    limit: Duration,
+) -> Result<T, E>
+where
+    E: From<Error> + From<hyper::Error>,
+{
     let is_clear = matches!(encryption, Encryption::None);
-    let mut stream = Stream::plain(Socket::Tcp(socket), encryption);
+    let mut stream = Stream::plain(socket, encryption);
     if !is_clear {
         stream.encrypt(limit).await?;
     }

@@ -185,6 +185,7 @@ impl Account {
             relayed: &[],
             spooled: &spooled,
             judged: None,
+            scored: None,
             sealable: None,
         };
         let lying = Lying {

@@ -500,6 +500,7 @@ impl Arrival {
             relayed: &[],
             spooled: &letter.spooled,
             judged: Some(&delivery.judgements),
+            scored: None,
             sealable: None,
         };
         let accounts: Vec<AccountId> = letter.accounts.iter().copied().collect();

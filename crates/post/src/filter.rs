@@ -65,6 +65,8 @@ pub(crate) struct Arrived<'a> {
     pub(crate) spooled: &'a Spooled,
     /// What its words say to its readers.
     pub(crate) judged: Option<&'a Judgements>,
+    /// How likely it is spam, of a hundred, as a filter has found that was asked about it.
+    pub(crate) scored: Option<u8>,
     /// What it needs to be sealed when it is sent on.
     pub(crate) sealable: Option<&'a Sealable>,
 }

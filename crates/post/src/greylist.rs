@@ -75,6 +75,8 @@ pub(crate) struct Stranger<'a> {
     pub(crate) sender: &'a str,
     /// The recipient.
     pub(crate) recipient: &'a str,
+    /// What applies.
+    pub(crate) rules: &'a GreyRules,
 }
 
 /// What is done with a stranger.
@@ -202,11 +204,13 @@ impl Post {
             client,
             sender,
             recipient,
+            rules,
         } = stranger;
         let of_client = print(&key, &[client]);
         let of_all = print(&key, &[client, sender, recipient]);
         let now = self.inner.outside.now();
-        let (judgement, ..) = self.look_up(of_all, of_client, now).await?;
+        let prints = (of_all, of_client);
+        let (judgement, ..) = self.look_up(prints, rules, now).await?;
         if judgement.is_settled() {
             return Ok(judgement.reception);
         }
@@ -224,8 +228,7 @@ impl Post {
             Some(turn) => Some(turn.lock().await),
             None => None,
         };
-        let (judgement, mut rows) = self.look_up(of_all, of_client, now).await?;
-        let rules = &self.rules().trust.greylist;
+        let (judgement, mut rows) = self.look_up(prints, rules, now).await?;
         let marks = judgement.stranger.into_iter().chain(judgement.client);
         for mark in marks {
             rows.keep(mark, rules, now.seconds);
@@ -253,7 +256,12 @@ impl Post {
     }
 
     /// What to do, and the rows it is by.
-    async fn look_up(&self, all: u64, client: u64, now: Timestamp) -> Outcome<(Judgement, Rows)> {
+    async fn look_up(
+        &self,
+        (all, client): (u64, u64),
+        rules: &GreyRules,
+        now: Timestamp,
+    ) -> Outcome<(Judgement, Rows)> {
         let keys: Vec<Bytes> = [all, client].into_iter().map(row_key).collect();
         let found = self
             .inner
@@ -276,7 +284,6 @@ impl Post {
                 });
             }
         }
-        let rules = &self.rules().trust.greylist;
         let judgement = rules.judge(rows.mark(all), rows.mark(client), now.seconds);
         Ok((judgement, rows))
     }

@@ -148,6 +148,8 @@ pub struct Incoming {
     notes: Vec<String>,
     /// True if somebody thinks that it is junk.
     is_suspected: bool,
+    /// How likely it is spam, of a hundred, where somebody has looked at it.
+    scored: Option<u8>,
     /// True if what is checked is told apart from what is kept.
     is_heard_apart: bool,
     /// What is found out about it, if it is looked at.
@@ -215,6 +217,7 @@ impl Post {
             client: None,
             notes: notes.into_iter().collect(),
             is_suspected: false,
+            scored: None,
             is_heard_apart: false,
             house: self.clone(),
             origin,

@@ -2,9 +2,10 @@
 //!
 //! A filter is called when the first letter of a connection begins, and told of each. The letter
 //! itself is held in memory, within a bound for all, and told at its end to one filter after the
-//! other: each is told what the one before has made of it.
+//! other: each is told what the one before has made of it. rspamd may be asked by HTTP as well:
+//! then it hears of a letter at its end only.
 //!
-//! Not here: the protocol (the room `milter`), what SMTP says (`smtp`).
+//! Not here: the protocols (the room `milter`), what SMTP says (`smtp`).
 
 use std::collections::BTreeSet;
 use std::io;
@@ -13,19 +14,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mail::{Enhanced, Refusal};
-use milter::{Change, Event, Heard, Letter, Peer, Talk, Verdict};
-use net::{Endpoint, Socket};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use milter::{Change, Event, Heard, Letter, Peer, Verdict};
+use net::Endpoint;
 use tokio::time::timeout;
 
 use crate::settings::Protocol;
 
-/// How long a filter may take to be reached.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+mod line;
+mod rspamd;
+
+use line::Line;
+pub use rspamd::RspamdSettings;
+use rspamd::Way;
+
 /// How long a filter may be at work on one thing, however often it says so.
 const WORK_PATIENCE: Duration = Duration::from_secs(600);
-/// Octets that are read of a filter at once.
-const READ_OCTETS: usize = 4096;
 /// Octets more than a letter's own that a filter may make of it.
 const CHANGE_OCTETS_MAX: usize = 1 << 20;
 
@@ -34,8 +37,8 @@ const CHANGE_OCTETS_MAX: usize = 1 << 20;
 pub struct MilterSettings {
     /// What it is called here.
     pub name: String,
-    /// Where it answers.
-    pub endpoint: Endpoint,
+    /// How it is asked.
+    pub asked: Asked,
     /// How long it may be silent when it is to answer.
     pub timeout: Duration,
     /// True if letters are taken unseen where it is away.
@@ -44,6 +47,15 @@ pub struct MilterSettings {
     pub octets_max: usize,
     /// At which doors it is asked.
     pub protocols: Vec<Protocol>,
+}
+
+/// How a filter is asked.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// By the protocol of milters, at this place.
+    Milter(Endpoint),
+    /// By HTTP, as rspamd is.
+    Rspamd(RspamdSettings),
 }
 
 /// All filters, and the memory that they share.
@@ -78,6 +90,10 @@ enum Trouble {
     Slow,
     #[error("it says {0}")]
     Wrong(#[from] milter::Error),
+    #[error(transparent)]
+    Unanswered(#[from] net::HttpError),
+    #[error("it says {0}")]
+    Unjudged(#[from] milter::RspamdError),
 }
 
 /// What is known of whoever sends, and of a letter: the macros that filters are told.
@@ -88,6 +104,13 @@ impl Facts {
     /// Forgets one.
     pub(crate) fn forget(&mut self, name: &'static str) {
         self.0.retain(|(known, _)| *known != name);
+    }
+
+    /// What is known of one; nothing where that is unknown.
+    fn known(&self, name: &str) -> &str {
+        let mut all = self.0.iter();
+        let known = all.find(|(known, _)| *known == name);
+        known.map_or("", |(_, value)| value)
     }
 
     /// Learns one more.
@@ -104,6 +127,8 @@ pub(crate) struct Filters {
     slots: Vec<Slot>,
     peer: Peer,
     facts: Facts,
+    /// What the peer calls itself.
+    helo: String,
     held: Held,
     /// True if a filter wants the letter thrown away.
     is_discarded: bool,
@@ -116,6 +141,8 @@ struct Slot {
     state: State,
     /// What it was told last that the peer calls itself.
     helo: String,
+    /// True while it is told of a letter.
+    is_told: bool,
 }
 
 #[derive(Debug)]
@@ -124,16 +151,6 @@ enum State {
     Open(Box<Line>),
     /// It is asked no more: it has accepted all of the connection, or is away.
     Over,
-}
-
-/// A connection to a filter.
-#[derive(Debug)]
-struct Line {
-    socket: Socket,
-    talk: Talk,
-    timeout: Duration,
-    /// True while it is told of a letter.
-    is_told: bool,
 }
 
 /// A letter that is held for filters.
@@ -155,8 +172,23 @@ pub(crate) struct Filtered {
     pub(crate) is_suspected: bool,
     /// True if it is thrown away.
     pub(crate) is_discarded: bool,
+    /// True if whoever hands it in is to come back with it, unless they did.
+    pub(crate) asks_back: bool,
+    /// How likely it is spam, of a hundred, where somebody says so.
+    pub(crate) percent: Option<u8>,
     /// What each filter has done.
     pub(crate) notes: Vec<String>,
+}
+
+/// What one filter makes of a letter that it was shown.
+#[derive(Debug, Default)]
+struct Shown {
+    changes: Vec<Change>,
+    is_discarded: bool,
+    asks_back: bool,
+    percent: Option<u8>,
+    /// What it says of it.
+    says: Option<String>,
 }
 
 /// What follows of a filter's word.
@@ -179,6 +211,7 @@ impl Filters {
                 settings: Arc::clone(settings),
                 state: State::Uncalled,
                 helo: String::new(),
+                is_told: false,
             })
             .collect();
         (!slots.is_empty()).then(|| {
@@ -187,6 +220,7 @@ impl Filters {
                 slots,
                 peer,
                 facts: Facts::default(),
+                helo: String::new(),
                 held: Held::new(milters),
                 is_discarded: false,
             })
@@ -207,7 +241,12 @@ impl Filters {
     ) -> Result<(), Refusal> {
         self.is_discarded = false;
         self.held = Held::new(&self.milters);
+        helo.clone_into(&mut self.helo);
         for slot in &mut self.slots {
+            if matches!(slot.settings.asked, Asked::Rspamd(_)) {
+                slot.is_told = !matches!(slot.state, State::Over);
+                continue;
+            }
             if matches!(slot.state, State::Uncalled) {
                 let opened = slot.open(&self.peer, &self.facts).await;
                 slot.spare(opened, |next| next)?;
@@ -217,9 +256,7 @@ impl Filters {
                 let told = slot.tell(&Event::Helo(helo), &self.facts, true).await;
                 slot.spare(told, |next| next)?;
             }
-            if let State::Open(line) = &mut slot.state {
-                line.is_told = true;
-            }
+            slot.is_told = matches!(slot.state, State::Open(_));
             let event = Event::Sender(path, words);
             let told = slot.tell(&event, &self.facts, false).await;
             self.is_discarded |= slot.spare(told, |next| next)?;
@@ -239,8 +276,7 @@ impl Filters {
 
     /// True if somebody wants to see the letter.
     pub(crate) fn wants_letter(&self) -> bool {
-        let told = |slot: &Slot| matches!(&slot.state, State::Open(line) if line.is_told);
-        self.is_discarded || self.slots.iter().any(told)
+        self.is_discarded || self.slots.iter().any(|slot| slot.is_told)
     }
 
     /// Holds a piece of the letter; what is held where it is too large for all of them.
@@ -262,11 +298,14 @@ impl Filters {
         Err(Refusal::new(452, Enhanced::new(4, 3, 1), text))
     }
 
-    /// Shows them the letter, one after the other.
+    /// Shows them the letter, one after the other; these are those who get it.
     ///
     /// # Errors
     /// As one of them refuses it, or where one is away.
-    pub(crate) async fn finish(&mut self) -> Result<(Held, Filtered), Refusal> {
+    pub(crate) async fn finish(
+        &mut self,
+        recipients: &[String],
+    ) -> Result<(Held, Filtered), Refusal> {
         let came = self.take();
         let mut filtered = Filtered {
             is_discarded: self.is_discarded,
@@ -281,8 +320,14 @@ impl Filters {
                 slot.abort().await;
                 continue;
             }
-            let shown = Box::pin(slot.show(&letter, &self.facts)).await;
-            let (changes, is_discarded) = match shown {
+            let way = Way {
+                client: self.peer.address.map(|address| address.ip()),
+                helo: &self.helo,
+                facts: &self.facts,
+                recipients,
+            };
+            let shown = Box::pin(slot.show(&letter, &way)).await;
+            let shown = match shown {
                 Ok(Ok(shown)) => shown,
                 Ok(Err(refusal)) => return Err(refusal),
                 Err(trouble) => {
@@ -290,18 +335,8 @@ impl Filters {
                     continue;
                 }
             };
-            filtered.is_discarded |= is_discarded;
-            letter.change(&changes);
-            filtered.notes.extend(note(&slot.settings.name, &changes));
-            for change in changes {
-                match change {
-                    Change::Quarantine(_) => filtered.is_suspected = true,
-                    Change::AddRecipient(..)
-                    | Change::RemoveRecipient(_)
-                    | Change::ChangeSender(..) => filtered.envelope.push(change),
-                    _ => {}
-                }
-            }
+            letter.change(&shown.changes);
+            filtered.take(&slot.settings.name, shown);
         }
         filtered.octets = letter.octets();
         Ok((came, filtered))
@@ -322,18 +357,12 @@ impl Filters {
 impl Slot {
     /// Calls the filter, and tells it who is there.
     async fn open(&mut self, peer: &Peer, facts: &Facts) -> Result<Next, Trouble> {
-        let socket = net::connect(&self.settings.endpoint, CONNECT_PATIENCE).await?;
-        let talk = Talk::new(self.settings.octets_max.saturating_add(CHANGE_OCTETS_MAX));
-        let mut line = Box::new(Line {
-            socket,
-            talk,
-            timeout: self.settings.timeout,
-            is_told: false,
-        });
-        let hello = line.talk.begin();
-        line.write(&hello).await?;
-        line.hear().await?;
-        self.state = State::Open(line);
+        let Asked::Milter(endpoint) = &self.settings.asked else {
+            return Ok(Next::Go);
+        };
+        let octets_max = self.settings.octets_max.saturating_add(CHANGE_OCTETS_MAX);
+        let line = Line::open(endpoint, octets_max, self.settings.timeout).await?;
+        self.state = State::Open(Box::new(line));
         self.tell(&Event::Connect(peer), facts, true).await
     }
 
@@ -348,7 +377,7 @@ impl Slot {
         let State::Open(line) = &mut self.state else {
             return Ok(Next::Go);
         };
-        if !line.is_told && !is_beginning {
+        if !self.is_told && !is_beginning {
             return Ok(Next::Go);
         }
         let Some(Heard::Verdict(verdict)) = line.tell(event, facts).await? else {
@@ -356,33 +385,50 @@ impl Slot {
         };
         let next = next(&self.settings.name, verdict);
         match next {
-            Next::Enough if is_beginning => self.state = State::Over,
-            Next::Enough | Next::Discard => line.is_told = false,
+            Next::Enough if is_beginning => {
+                self.state = State::Over;
+                self.is_told = false;
+            }
+            Next::Enough | Next::Discard => self.is_told = false,
             Next::Go | Next::Refuse(_) => {}
         }
         Ok(next)
     }
 
-    /// Shows the filter a letter: what it changes, and whether it is thrown away.
+    /// Shows the filter a letter: what it makes of it.
     async fn show(
         &mut self,
         letter: &Letter,
-        facts: &Facts,
-    ) -> Result<Result<(Vec<Change>, bool), Refusal>, Trouble> {
-        let unchanged = Ok(Ok((Vec::new(), false)));
-        let State::Open(line) = &mut self.state else {
-            return unchanged;
+        way: &Way<'_>,
+    ) -> Result<Result<Shown, Refusal>, Trouble> {
+        if !std::mem::take(&mut self.is_told) {
+            return Ok(Ok(Shown::default()));
+        }
+        let (mut shown, verdict) = match (&mut self.state, &self.settings.asked) {
+            (_, Asked::Rspamd(rspamd)) => rspamd.show(letter, way, self.settings.timeout).await?,
+            (State::Open(line), _) => {
+                let told = timeout(WORK_PATIENCE, line.show(letter, way.facts));
+                let (changes, verdict) = told.await.map_err(|_| Trouble::Slow)??;
+                let shown = Shown {
+                    changes,
+                    ..Shown::default()
+                };
+                (shown, verdict)
+            }
+            _ => return Ok(Ok(Shown::default())),
         };
-        if !std::mem::take(&mut line.is_told) {
-            return unchanged;
-        }
-        let shown = timeout(WORK_PATIENCE, line.show(letter, facts));
-        let (changes, verdict) = shown.await.map_err(|_| Trouble::Slow)??;
         match next(&self.settings.name, verdict) {
-            Next::Refuse(refusal) => Ok(Err(refusal)),
-            Next::Discard => Ok(Ok((changes, true))),
-            Next::Go | Next::Enough => Ok(Ok((changes, false))),
+            Next::Refuse(refusal) => {
+                let Some(says) = shown.says else {
+                    return Ok(Err(refusal));
+                };
+                let cause = format!("{}: {says}", refusal.cause);
+                return Ok(Err(refusal.because(cause)));
+            }
+            Next::Discard => shown.is_discarded = true,
+            Next::Go | Next::Enough => {}
         }
+        Ok(Ok(shown))
     }
 
     /// What follows of what the filter has said, or of its being away; true if the letter is to be
@@ -399,6 +445,7 @@ impl Slot {
             Ok(Next::Refuse(refusal)) => Err(refusal),
             Err(trouble) => {
                 tracing::warn!(filter, %trouble, "a filter is away");
+                self.is_told = false;
                 if self.settings.is_spared {
                     self.state = State::Over;
                     return Ok(false);
@@ -414,98 +461,39 @@ impl Slot {
     }
 
     async fn abort(&mut self) {
+        if !std::mem::take(&mut self.is_told) {
+            return;
+        }
         let State::Open(line) = &mut self.state else {
             return;
         };
-        if !std::mem::take(&mut line.is_told) {
-            return;
-        }
-        let abort = line.talk.abort();
-        if line.write(&abort).await.is_err() {
+        if line.abort().await.is_err() {
             self.state = State::Uncalled;
             self.helo.clear();
         }
     }
 }
 
-impl Line {
-    async fn write(&mut self, octets: &[u8]) -> Result<(), Trouble> {
-        let written = timeout(self.timeout, self.socket.write_all(octets)).await;
-        Ok(written.map_err(|_| Trouble::Slow)??)
-    }
-
-    /// Tells one thing, and hears what is said to it.
-    async fn tell(&mut self, event: &Event<'_>, facts: &Facts) -> Result<Option<Heard>, Trouble> {
-        let mut octets = self.talk.macros(event, &facts.0).unwrap_or_default();
-        let Some(packet) = self.talk.say(event) else {
-            return Ok(None);
-        };
-        octets.extend(packet);
-        self.write(&octets).await?;
-        match self.talk.waits() {
-            true => self.hear().await.map(Some),
-            false => Ok(None),
-        }
-    }
-
-    async fn hear(&mut self) -> Result<Heard, Trouble> {
-        let mut octets = [0; READ_OCTETS];
-        loop {
-            match self.talk.heard()? {
-                Some(Heard::Progress) => continue,
-                Some(heard) => return Ok(heard),
-                None => {}
-            }
-            let read = timeout(self.timeout, self.socket.read(&mut octets)).await;
-            let count = read.map_err(|_| Trouble::Slow)??;
-            if count == 0 {
-                return Err(Trouble::Gone(io::ErrorKind::UnexpectedEof.into()));
-            }
-            self.talk.feed(octets.get(..count).unwrap_or_default());
-        }
-    }
-
-    /// Shows a letter from its first field to its end.
-    async fn show(
-        &mut self,
-        letter: &Letter,
-        facts: &Facts,
-    ) -> Result<(Vec<Change>, Verdict), Trouble> {
-        let mut events = vec![Event::Data];
-        let fields: Vec<(&[u8], Vec<u8>)> = letter.fields().collect();
-        events.extend(fields.iter().map(|(name, value)| Event::Field(name, value)));
-        events.push(Event::EndOfHeader);
-        let pieces = letter.body().chunks(Event::BODY_OCTETS_MAX);
-        events.extend(pieces.map(Event::Body));
-        events.push(Event::End);
-        let mut is_skipped = false;
-        for event in &events {
-            if is_skipped && matches!(event, Event::Body(_)) {
-                continue;
-            }
-            match self.tell(event, facts).await? {
-                Some(Heard::Changed(changes, verdict)) => return Ok((changes, verdict)),
-                Some(Heard::Verdict(Verdict::Skip)) => is_skipped = true,
-                Some(Heard::Verdict(Verdict::Continue)) | None => {}
-                Some(Heard::Verdict(verdict)) => return Ok((Vec::new(), verdict)),
-                Some(Heard::Ready | Heard::Progress) => {}
+impl Filtered {
+    /// Takes over what a filter makes of a letter, but for the octets.
+    fn take(&mut self, filter: &str, shown: Shown) {
+        self.is_discarded |= shown.is_discarded;
+        self.asks_back |= shown.asks_back;
+        self.percent = self.percent.max(shown.percent);
+        let says = shown
+            .says
+            .map(|says| format!("the filter {filter} says {says}"));
+        self.notes.extend(says);
+        self.notes.extend(note(filter, &shown.changes));
+        for change in shown.changes {
+            match change {
+                Change::Quarantine(_) => self.is_suspected = true,
+                Change::AddRecipient(..)
+                | Change::RemoveRecipient(_)
+                | Change::ChangeSender(..) => self.envelope.push(change),
+                _ => {}
             }
         }
-        Ok((Vec::new(), Verdict::Continue))
-    }
-}
-
-impl Drop for Line {
-    /// Says goodbye, if that can be done without waiting.
-    fn drop(&mut self) {
-        let goodbye = Talk::quit();
-        let said = match &self.socket {
-            Socket::Tcp(stream) => stream.try_write(&goodbye),
-            Socket::Unix(stream) => stream.try_write(&goodbye),
-            Socket::Memory(_) => Ok(0),
-        };
-        // A filter that has gone hears nothing, and needs nothing.
-        said.map(drop).unwrap_or_default();
     }
 }
 
@@ -578,6 +566,9 @@ fn note(filter: &str, changes: &[Change]) -> Option<String> {
             }
             Change::ChangeField { name, .. } => {
                 format!("changed {}", String::from_utf8_lossy(name))
+            }
+            Change::RemoveField { name, .. } => {
+                format!("removed {}", String::from_utf8_lossy(name))
             }
             Change::ReplaceBody(_) => "changed the body".to_owned(),
             Change::AddRecipient(path, _) => format!("added the recipient {path}"),

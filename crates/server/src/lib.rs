@@ -41,7 +41,7 @@ pub use entrance::{Conversation, Entrance};
 pub use fetch::{
     ImapTalk, Preserves, Source, SourceProtocol, SourceSecret, SourceTls, Trouble, When,
 };
-pub use filters::{MilterSettings, Milters};
+pub use filters::{Asked, MilterSettings, Milters, RspamdSettings};
 pub use introspection::{Introspection, IntrospectionError, IntrospectionSettings};
 pub use key_file::{KeyFile, KeyFileError};
 pub use outside::World;

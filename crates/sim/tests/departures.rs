@@ -67,6 +67,7 @@ arrows! {
     deliver: "deliver", at least 2;
     refuse: "refuse", at least 2;
     expire: "expire", at least 2;
+    retry: "retry", at least 2;
     hold: "hold", at least 2;
     release: "release", at least 2;
     r#drop: "drop", at least 2;

@@ -13,14 +13,19 @@ pub(crate) fn parse(text: &str) -> Result<Timestamp, &'static str> {
     moment.ok_or("a date is 2026-11-23T20:15:00+01:00 or Mon, 23 Nov 2026 20:15:00 +0100")
 }
 
-// RFC 3339 §5.6
+// RFC 3339 §5.6; seconds may be left out, as in RFC 5322.
 fn rfc3339(text: &str) -> Option<Timestamp> {
     let (date, rest) = text.split_once(['T', 't', ' '])?;
     let zone_at = rest.find(['Z', 'z', '+', '-'])?;
     let (time, zone) = rest.split_at_checked(zone_at)?;
-    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
     let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
-    let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
+    let ([hour, minute, second], fraction) = match numbers(time, ':', [2, 2]) {
+        Some([hour, minute]) => ([hour, minute, 0], "0"),
+        None => {
+            let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+            (numbers(time, ':', [2, 2, 2])?, fraction)
+        }
+    };
     if fraction.is_empty() || !fraction.bytes().all(|octet| octet.is_ascii_digit()) {
         return None;
     }
@@ -70,6 +75,7 @@ mod tests {
             "2026-11-23 20:15:00.25+01:00",
             "Mon, 23 Nov 2026 20:15:00 +0100",
             "23 Nov 2026 20:15 +0100",
+            "2026-11-23T20:15+01:00",
         ] {
             assert_eq!(parse(text), Ok(expected), "{text}");
         }
@@ -85,6 +91,8 @@ mod tests {
             "now",
             "2026-11-23",
             "2026-11-23T20:15:00",
+            "2026-11-23T20:15.5Z",
+            "2026-11-23T20Z",
             "2026-11-23T20:15:00.+01:00",
             "2026-02-30T20:15:00Z",
             "2026-11-23T20:15:00+1:00",

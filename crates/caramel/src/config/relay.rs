@@ -258,7 +258,7 @@ fn ips(value: &Value) -> Vec<IpAddr> {
     ips.collect()
 }
 
-fn password(file: &Path) -> Result<String, Complaint> {
+pub(super) fn password(file: &Path) -> anyhow::Result<String> {
     let what = || format!("{} cannot be read", file.display());
     let opened = std::fs::File::open(file).with_context(what)?;
     let mut text = String::new();

@@ -371,13 +371,24 @@ settings! {
         "What it is called, in the log and in `caramel why`. Has to be written.";
     MILTER_SOCKET = ["trust.milter"] "socket": Kind::Endpoint, "",
         "\"unix:/run/rspamd/milter.sock\"",
-        "Where it answers. Has to be written.";
+        "Where it answers, if it speaks the protocol of milters. Either this or `url` has to be \
+         written.";
+    MILTER_URL = ["trust.milter"] "url": Kind::Name, "", "\"http://127.0.0.1:11333\"",
+        "Where it answers, if it is rspamd and asked by HTTP: a URL with `http:` or `https:`, or \
+         `unix:` and the path of its socket.";
+    MILTER_PASSWORD = ["trust.milter"] "password_file": Kind::Path, "",
+        "\"/etc/caramel/rspamd-password\"",
+        "With `url`, a file with the password that it wants, and nothing else in it; read when \
+         the server starts. Without it, no password is sent.";
+    MILTER_CA = ["trust.milter"] "ca": Kind::Path, "", "\"/etc/caramel/rspamd-ca.pem\"",
+        "With `url` and `https:`, authorities in PEM that its certificate is checked with. Without \
+         it, those that the system trusts.";
     MILTER_LISTENERS = ["trust.milter"] "listeners":
         Kind::Many(&Kind::Word(&["smtp", "submission"])), "[\"smtp\"]",
         "[\"smtp\", \"submission\"]",
         "Whose letters it sees: those that come by these listeners.";
     MILTER_TIMEOUT = ["trust.milter"] "timeout": Kind::Span, "\"30s\"", "\"2m\"",
-        "How long it may be silent when it is to answer.";
+        "How long it may be silent when it is to answer; with `url`, how long all of it may take.";
     MILTER_WHEN_AWAY = ["trust.milter"] "when_away": Kind::Word(&["tempfail", "accept"]),
         "\"tempfail\"", "\"accept\"",
         "What becomes of letters while it cannot be reached, does not answer in time, or says what \

@@ -507,15 +507,18 @@ fn filters_and_proxies() {
         "proxy = [\"10.0.0.0/8\"]\n[[trust.milter]]\nname = \"spam\"\n\
          socket = \"unix:/run/spam\"\nlisteners = [\"smtp\", \"submission\"]\n\
          [[trust.milter]]\nname = \"virus\"\nsocket = \"127.0.0.1:7357\"\n\
-         when_away = \"accept\"\n",
+         when_away = \"accept\"\n[[trust.milter]]\nname = \"rspamd\"\n\
+         url = \"http://127.0.0.1:11333\"\n[[trust.milter]]\nname = \"near\"\n\
+         url = \"unix:/run/rspamd.sock\"\n",
     );
     let config = parse("caramel.toml", text).unwrap();
     let again = parse("shown.toml", config.show()).unwrap();
     assert_eq!(again.listeners, config.listeners);
     assert_eq!(config.listeners[0].proxies.len(), 1);
-    let (one, other) = (config.milters(), again.milters());
+    let (one, other) = (config.milters().unwrap(), again.milters().unwrap());
     assert_eq!(format!("{one:?}"), format!("{other:?}"));
     let filter = "[[trust.milter]]\nname = \"spam\"\nsocket = \"127.0.0.1:7357\"\n";
+    let rspamd = "[[trust.milter]]\nname = \"spam\"\nurl = \"http://127.0.0.1:11333\"\n";
     let path = "[[listener]]\nprotocol = \"lmtp\"\naddress = \"unix:/run/lmtp\"\n";
     for (more, what) in [
         (
@@ -524,7 +527,23 @@ fn filters_and_proxies() {
         ),
         (
             "[[trust.milter]]\nname = \"x\"\n".to_owned(),
-            "this filter needs `name` and `socket`",
+            "this filter needs `name`, and `socket` or `url`",
+        ),
+        (
+            format!("{filter}url = \"http://localhost:11333\"\n"),
+            "this filter needs `name`, and `socket` or `url`",
+        ),
+        (
+            "[[trust.milter]]\nname = \"x\"\nurl = \"localhost:11333\"\n".to_owned(),
+            "it is no URL with http:// or https://",
+        ),
+        (
+            format!("{rspamd}password_file = \"/nowhere/password\"\n"),
+            "/nowhere/password cannot be read",
+        ),
+        (
+            format!("{filter}password_file = \"/nowhere/password\"\n"),
+            "`password_file` is for filters with `url`",
         ),
         (format!("{filter}{filter}"), "there are two filters `spam`"),
         (

@@ -9,6 +9,7 @@ const MODULES: &[(&str, &str)] = &[
     ("neighbours::signed", include_str!("signed.rs")),
     ("relay::postfix", include_str!("../relay/postfix.rs")),
     ("relay::tls", include_str!("../relay/tls.rs")),
+    ("strangers::rspamd", include_str!("../strangers/rspamd.rs")),
 ];
 /// Rows that the table has at least.
 const ROWS_MIN: usize = 40;

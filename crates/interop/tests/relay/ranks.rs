@@ -17,7 +17,7 @@ fn has(town: &Town, count: usize) {
 }
 
 /// The subjects of what was taken, in order.
-fn subjects(taken: &[serde_json::Value]) -> Vec<String> {
+pub(super) fn subjects(taken: &[serde_json::Value]) -> Vec<String> {
     let subject = |letter: &serde_json::Value| {
         let body = words(letter, "body");
         let mut lines = body

@@ -7,6 +7,7 @@ mod lists;
 mod milter;
 mod proxy;
 mod rates;
+mod rspamd;
 
 use interop::{Server, Tls, program};
 

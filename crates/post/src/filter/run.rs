@@ -84,6 +84,7 @@ impl Post {
         Circumstances {
             spam: spam
                 .and_then(|(field, octets)| field.percent(octets))
+                .or(arrived.scored)
                 .or_else(|| Some(arrived.judged?.of(account)?.percent))
                 .map(|percent| Spam { percent }),
             virus: virus.and_then(|(field, octets)| field.value(octets)),

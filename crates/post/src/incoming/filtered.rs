@@ -66,6 +66,7 @@ impl Incoming {
             relayed: &self.relayed,
             spooled: &letter.spooled,
             judged: Some(&delivery.judgements),
+            scored: self.scored,
             sealable: self.sealable(),
         };
         let accounts = letter.accounts.iter().copied();

@@ -1,24 +1,59 @@
 //! Who sends a letter is looked at before its recipients are taken.
 //!
 //! Looked at is whoever comes from outside; whoever looks after the house can be written to in any
-//! case.
+//! case. A filter that has seen the letter may want the same at its end.
 //!
 //! Not here: what lists say (`screening`), what is remembered of strangers (`greylist`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use mail::{ForwardPath, Host, ReversePath};
 use trust::spf::{Outcome as Spoken, Spf};
 
 use super::{Incoming, Origin, Sender};
-use crate::greylist::{Reception, Stranger};
+use crate::greylist::{GreyRules, Reception, Stranger};
 use crate::journey::{ArrivalTold, Event, JourneyStep};
 use crate::route::is_reserved;
 use crate::screening::Screening;
 use crate::scrutiny::Inquiry;
 use crate::{Error, Outcome, Post, Why};
 
+/// How soon somebody may come back whom a filter does not want at once, where the house itself asks
+/// nobody to.
+const FILTER_DELAY: Duration = Duration::from_secs(5 * 60);
+
 impl Incoming {
+    /// Has it told to filter scripts how likely it is spam, 0 to 100, as somebody else has found.
+    pub fn scored(&mut self, percent: u8) {
+        self.scored = self.scored.max(Some(percent.min(100)));
+    }
+
+    /// Asks whoever comes from outside to come back, unless they are known or have: a filter wants
+    /// it so. The first of these recipients (paths without brackets) stands for all.
+    ///
+    /// # Errors
+    /// 450 4.7.1 for those who are to come back; 451 4.3.0 if the store cannot be read or written.
+    pub async fn come_back(&mut self, recipients: &[String]) -> Outcome<()> {
+        let paths = recipients.iter();
+        let mut paths = paths.filter_map(|path| ForwardPath::parse(&format!("<{path}>")).ok());
+        let Some(path) = paths.next() else {
+            return Ok(());
+        };
+        if !self.house.rules().is_outside(&self.origin) || is_owners(&path) {
+            return Ok(());
+        }
+        let own = &self.house.rules().trust.greylist;
+        let rules = match own.is_on() {
+            true => *own,
+            false => GreyRules {
+                delay: FILTER_DELAY,
+                ..*own
+            },
+        };
+        self.receive(&path, &rules).await
+    }
+
     /// Refuses a recipient here if lists speak against the client or the sender, or if they are not
     /// known yet.
     ///
@@ -46,13 +81,14 @@ impl Incoming {
             return Err(error);
         }
         if waits && !screening.is_some_and(Screening::is_allowed) {
-            Box::pin(self.receive(path)).await?;
+            let rules = self.house.rules().trust.greylist;
+            Box::pin(self.receive(path, &rules)).await?;
         }
         Ok(())
     }
 
     /// Asks somebody who is not known to come back.
-    async fn receive(&mut self, path: &ForwardPath) -> Outcome<()> {
+    async fn receive(&mut self, path: &ForwardPath, rules: &GreyRules) -> Outcome<()> {
         if self.client.is_none() {
             self.client = Some(client(&self.house, &self.origin, &self.sender).await);
         }
@@ -61,6 +97,7 @@ impl Incoming {
             client: self.client.as_deref().unwrap_or_default(),
             sender: &self.sender.reverse_path.to_string().to_lowercase(),
             recipient: &path.to_string().to_lowercase(),
+            rules,
         };
         match self.house.receive_stranger(stranger, announced).await? {
             Reception::Known => Ok(()),

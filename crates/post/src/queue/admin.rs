@@ -37,6 +37,8 @@ pub struct QueuePage {
 pub enum QueueDeed {
     /// They are tried now.
     Retry,
+    /// They are tried then, in seconds since 1970, and not before; held ones stay held.
+    RetryAt(i64),
     /// They are kept back.
     Hold,
     /// They go on, now.
@@ -49,6 +51,7 @@ impl QueueDeed {
     const fn name(self) -> &'static str {
         match self {
             Self::Retry => "retry",
+            Self::RetryAt(_) => "retry-at",
             Self::Hold => "hold",
             Self::Release => "release",
             Self::Drop => "drop",
@@ -67,6 +70,19 @@ pub struct QueueDone {
     pub busy: u64,
     /// Letters that are not there.
     pub missing: u64,
+    /// Letters that were left as they are, as they would be given up before the time that was said.
+    pub late: u64,
+    /// When the first of these is given up, in seconds since 1970.
+    pub ends: Option<i64>,
+}
+
+/// What comes of a deed for one letter.
+enum Altered {
+    Yes,
+    /// It is not for a letter like this.
+    Unfit,
+    /// It is given up before, at this time.
+    Late(i64),
 }
 
 impl Post {
@@ -132,9 +148,17 @@ impl Post {
             let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
             done.missing += count(asked.saturating_sub(claimed.len()));
             let mut change = Change::default();
-            let (fit, unfit): (Vec<_>, Vec<_>) = claimed
-                .iter()
-                .partition(|one| self.alter(one, deed, &mut change));
+            let mut fit = Vec::with_capacity(claimed.len());
+            for one in &claimed {
+                match self.alter(one, deed, &mut change) {
+                    Altered::Yes => fit.push(one),
+                    Altered::Unfit => done.unfit += 1,
+                    Altered::Late(end) => {
+                        done.late += 1;
+                        done.ends = [done.ends, Some(end)].into_iter().flatten().min();
+                    }
+                }
+            }
             self.change_with_queue(&[], &[], &change, |_, _| Ok(()))
                 .await?;
             fit.iter().for_each(|one| one.lease.end());
@@ -144,7 +168,6 @@ impl Post {
                 }
             }
             done.changed += count(fit.len());
-            done.unfit += count(unfit.len());
         }
         Ok(done)
     }
@@ -181,11 +204,11 @@ impl Post {
         Ok(done.changed + done.busy)
     }
 
-    /// True if it can be done.
-    fn alter(&self, one: &Claimed, deed: QueueDeed, change: &mut Change) -> bool {
+    /// Does it to one letter, if it can be done.
+    fn alter(&self, one: &Claimed, deed: QueueDeed, change: &mut Change) -> Altered {
         let (id, before) = (one.id(), one.entry.clone());
         let when = self.inner.outside.now();
-        let told = JourneyStep {
+        let mut told = JourneyStep {
             journey: before.journey,
             when,
             events: vec![Event::Handled {
@@ -198,11 +221,19 @@ impl Post {
             (QueueDeed::Drop, _) => {
                 change.ended.push((id, before));
                 change.told.push((id, told));
-                return true;
+                return Altered::Yes;
             }
             (QueueDeed::Retry, Some(_)) | (QueueDeed::Release, None) => now,
+            (QueueDeed::RetryAt(until), Some(_)) => {
+                let end = self.rules().queue.end(&before);
+                if until >= end {
+                    return Altered::Late(end);
+                }
+                told.events.push(Event::Waits { id, until });
+                Some(until)
+            }
             (QueueDeed::Hold, Some(_)) => None,
-            _ => return false,
+            _ => return Altered::Unfit,
         };
         let after = Entry {
             due,
@@ -210,6 +241,6 @@ impl Post {
         };
         change.kept.push((id, before, after));
         change.told.push((id, told));
-        true
+        Altered::Yes
     }
 }

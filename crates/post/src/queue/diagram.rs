@@ -45,6 +45,8 @@ pub enum Step {
     Refuse,
     /// "Not now" once too often.
     Expire,
+    /// The operator says when it is tried next: now, or then.
+    Retry,
     /// The operator keeps it back.
     Hold,
     /// The operator lets it go on.
@@ -86,6 +88,7 @@ impl Stage {
             (Attempting, Step::Refuse) => Bounced,
             (Attempting, Step::Expire) => Expired,
 
+            (Due, Step::Retry) => Due,
             (Due, Step::Hold) => Held,
             (Held, Step::Release) => Due,
             (Due | Held, Step::Drop) => Dropped,
@@ -140,12 +143,13 @@ const fn argument(
 const OCTETS: &str = "octets that nothing mentions";
 const DUE: &str = "entry, due now";
 const LATER: &str = "entry, due later, with what was said";
+const MOVED: &str = "entry, due at the time that was said";
 const HELD: &str = "entry without a time";
 const GONE: &str = "no entry";
 const REPORT: &str = "no entry; the report in a mailbox or an entry of its own";
 
 /// The crash argument of every arrow. Each is one step of the store, or none.
-pub const CRASHES: [Argument; 11] = [
+pub const CRASHES: [Argument; 12] = [
     argument(
         (Stage::Spooling, Step::Commit),
         OCTETS,
@@ -189,6 +193,12 @@ pub const CRASHES: [Argument; 11] = [
         "it is due again, and has one attempt more before its sender is told, once",
     ),
     argument(
+        (Stage::Due, Step::Retry),
+        DUE,
+        MOVED,
+        "it is tried when it was to be; the operator has not been told of another time",
+    ),
+    argument(
         (Stage::Due, Step::Hold),
         DUE,
         HELD,
@@ -215,7 +225,7 @@ pub const CRASHES: [Argument; 11] = [
 ];
 
 /// All steps.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step::Commit,
     Step::Answer,
     Step::Claim,
@@ -223,6 +233,7 @@ const STEPS: [Step; 11] = [
     Step::Deliver,
     Step::Refuse,
     Step::Expire,
+    Step::Retry,
     Step::Hold,
     Step::Release,
     Step::Drop,

@@ -108,6 +108,46 @@ async fn nobody_waits_who_looks_after_the_house_or_is_vouched_for() {
     waits(&world, from([192, 0, 2, 1]), "<a@a.example>", "ada", 300).await;
 }
 
+/// Whether a letter is let in whose filter wants unknown ones to come back.
+async fn filtered(world: &World, origin: Origin, to: &str) -> Outcome<()> {
+    let mut incoming = world.post.begin(origin, sender("<a@a.example>"))?;
+    incoming.recipient(recipient(to)).await?;
+    let path = format!("{to}@example.org");
+    incoming.come_back(&[path]).await
+}
+
+#[tokio::test]
+async fn a_filter_has_strangers_come_back_once() {
+    let world = World::with(&["ada"], rules()).await;
+    let one = from([192, 0, 2, 1]);
+    let waits = async |seconds: u64| {
+        let refused = told(filtered(&world, one.clone(), "ada").await);
+        let expected =
+            format!("450 4.7.1 We do not know you yet; please try again in {seconds} seconds");
+        assert_eq!(refused, expected);
+    };
+    waits(300).await;
+    pass(&world, 200);
+    waits(100).await;
+    pass(&world, 100);
+    for _ in 0..2 {
+        filtered(&world, one.clone(), "ada").await.unwrap();
+    }
+    filtered(&world, from([192, 0, 2, 9]), "abuse")
+        .await
+        .unwrap();
+    filtered(&world, from([127, 0, 0, 1]), "ada").await.unwrap();
+    let ada = world.account("ada").await;
+    let mut own = world
+        .post
+        .begin(origin(Some(ada)), sender("<ada@example.org>"))
+        .unwrap();
+    own.come_back(&["ada@example.org".to_owned()])
+        .await
+        .unwrap();
+    own.come_back(&[]).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_domain_that_answers_for_its_hosts_is_known_at_all_of_them() {
     let world = World::with(&["ada"], waiting()).await;

@@ -12,7 +12,7 @@ use sieve::Script;
 use crate::filter::{held, one, runs};
 use crate::queue::{queue, relaying};
 use crate::scripts::name;
-use crate::world::{World, audited, rules, whole};
+use crate::world::{World, audited, origin, recipient, rules, sender, whole};
 
 const LETTER: &str = "From: Bob <bob@elsewhere.example>\r\nTo: ada@example.org\r\nSubject: Tea\r\n\
     Message-ID: <1@x>\r\n\r\nAt five?\r\n";
@@ -402,4 +402,35 @@ async fn what_filters_in_front_say_is_told_to_scripts() {
     ada.activate_script(None).await.unwrap();
     world.deliver(&["ada"], &forged).await.unwrap();
     assert!(whole(&ada, "INBOX", 1).await.ends_with(&forged));
+}
+
+#[tokio::test]
+async fn scripts_are_told_what_a_filter_has_found() {
+    let world = World::with(&["ada"], rules()).await;
+    let ada = world.account("ada").await;
+    let script = "require [\"fileinto\", \"spamtestplus\", \"relational\", \
+        \"comparator-i;ascii-numeric\"];\n\
+        if spamtest :value \"ge\" :comparator \"i;ascii-numeric\" :percent \"60\" \
+        { fileinto \"Archive\"; }";
+    runs(&ada, script).await;
+    for (found, expected) in [
+        (&[][..], "INBOX"),
+        (&[59], "INBOX"),
+        (&[60, 10], "Archive"),
+        (&[200], "Archive"),
+    ] {
+        let before = held(&ada).await;
+        let mut incoming = world
+            .post
+            .begin(origin(None), sender("<b@b.example>"))
+            .unwrap();
+        incoming.recipient(recipient("ada")).await.unwrap();
+        found.iter().for_each(|percent| incoming.scored(*percent));
+        incoming.chunk(LETTER.into()).await.unwrap();
+        incoming.commit().await.unwrap();
+        let mut after = held(&ada).await;
+        after.retain(|one| !before.contains(one));
+        let names: Vec<&str> = after.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, [expected], "{found:?}");
+    }
 }

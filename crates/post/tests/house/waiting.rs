@@ -1,9 +1,10 @@
 //! Letters that wait: who has them, in which order they are found, what a restart finds.
 
 use bytes::Bytes;
-use mail::QueueId;
+use mail::{QueueId, Timestamp};
 use post::queue::diagram::{CRASHES, Stage, Step};
 use post::queue::{Attempt, Claimed, Fate, QueueDeed, QueueDone};
+use post::{Event, Sought};
 use store::{CommitError, Partition, Store as _};
 
 use crate::queue::{
@@ -106,6 +107,78 @@ async fn the_operator_holds_releases_retries_and_drops() {
     assert!(queue(&world).await.is_empty() && is_empty(&world, "ada").await);
 }
 
+#[tokio::test]
+async fn the_operator_says_when_a_letter_is_tried_next() {
+    let world = town().await;
+    send_simply(&world, &["x@a.example", "y@b.example"]).await;
+    let begun = world.post.outside().now().seconds;
+    let (ids, one) = ([QueueId(1), QueueId(2)], [QueueId(1)]);
+    world
+        .post
+        .change_queue(&[QueueId(2)], QueueDeed::Hold)
+        .await
+        .unwrap();
+    let mut news = world.post.queue_news();
+    news.mark_unchanged();
+    let done = world
+        .post
+        .change_queue(&ids, QueueDeed::RetryAt(begun + 900))
+        .await;
+    let expected = QueueDone {
+        changed: 1,
+        unfit: 1,
+        ..QueueDone::default()
+    };
+    assert_eq!(done.unwrap(), expected);
+    // Whoever hands letters on looks again, at its time.
+    assert!(news.has_changed().unwrap());
+    assert!(!world.post.queue_urged().contains("a.example"));
+    let world = world.again().await;
+    let waits = [
+        "1 a.example +900 0: <x@a.example>",
+        "2 b.example held 0: <y@b.example>",
+    ];
+    assert_eq!(queue(&world).await, waits);
+    pass(&world, 899);
+    assert!(world.post.claim("a.example", 1).await.unwrap().is_empty());
+    let sweep = world.post.sweep_queue(None, 9).await.unwrap();
+    assert!(sweep.destinations.is_empty() && sweep.next.is_some());
+    pass(&world, 1);
+    drop(claim_one(&world, "a.example").await);
+    // It may be moved to an earlier time as well, and not beyond its end.
+    for (then, changed) in [(begun + 5000, 1), (begun + 1000, 1)] {
+        let done = world
+            .post
+            .change_queue(&one, QueueDeed::RetryAt(then))
+            .await;
+        assert_eq!(done.unwrap().changed, changed);
+    }
+    assert_eq!(queue(&world).await[0], "1 a.example +1000 0: <x@a.example>");
+    let end = begun + i64::try_from(world.post.rules().queue.expire.as_secs()).unwrap();
+    let done = world.post.change_queue(&one, QueueDeed::RetryAt(end)).await;
+    let late = QueueDone {
+        late: 1,
+        ends: Some(end),
+        ..QueueDone::default()
+    };
+    assert_eq!(done.unwrap(), late);
+    let done = world
+        .post
+        .change_queue(&one, QueueDeed::RetryAt(end - 1))
+        .await;
+    assert_eq!(done.unwrap().changed, 1);
+    let sought = Sought::Queued(QueueId(1));
+    let steps = world.post.journeys(&sought, Timestamp::utc(0), None).await;
+    let events = steps.unwrap().into_iter().flat_map(|told| told.step.events);
+    let waits: Vec<i64> = events
+        .filter_map(|event| match event {
+            Event::Waits { until, .. } => Some(until - begun),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(waits, [900, 5000, 1000, end - 1 - begun]);
+}
+
 /// Takes a step with the only letter there is.
 async fn walk(world: &World, step: Step) {
     let fate = match step {
@@ -121,7 +194,9 @@ async fn walk(world: &World, step: Step) {
     if let Some(fate) = fate {
         settle(world, "a.example", &fate).await;
     }
+    let then = world.post.outside().now().seconds + 600;
     let deed = match step {
+        Step::Retry => Some(QueueDeed::RetryAt(then)),
         Step::Hold => Some(QueueDeed::Hold),
         Step::Release => Some(QueueDeed::Release),
         Step::Drop => Some(QueueDeed::Drop),

@@ -32,7 +32,7 @@ pub(super) async fn administer(
         "Queue/top" => return top(post, arguments).await,
         "Queue/suppressed" => return suppressed(post, arguments).await,
         "Queue/unsuppress" => return unsuppress(post, arguments).await,
-        "Queue/retry" => QueueDeed::Retry,
+        "Queue/retry" => retry(post, arguments)?,
         "Queue/hold" => QueueDeed::Hold,
         "Queue/release" => QueueDeed::Release,
         "Queue/drop" => QueueDeed::Drop,
@@ -53,7 +53,28 @@ pub(super) async fn administer(
         "unfit": done.unfit,
         "busy": done.busy,
         "missing": done.missing,
+        "late": done.late,
+        "ends": done.ends,
+        "at": match deed {
+            QueueDeed::RetryAt(then) => Some(then),
+            _ => None,
+        },
     }))
+}
+
+/// Now, `at` a time or `in` so many seconds.
+fn retry(post: &Post, arguments: &Arguments<'_>) -> Result<QueueDeed, Value> {
+    let number = |name| arguments.0.get(name).and_then(Value::as_i64);
+    let now = post.outside().now().seconds;
+    let then = match (number("at"), number("in")) {
+        (Some(at), _) => at,
+        (None, Some(seconds)) => now.saturating_add(seconds),
+        (None, None) => return Ok(QueueDeed::Retry),
+    };
+    match then > now {
+        true => Ok(QueueDeed::RetryAt(then)),
+        false => Err(error("invalidArguments", "That time has passed")),
+    }
 }
 
 async fn list(post: &Post, arguments: &Arguments<'_>) -> Result<Value, Value> {

@@ -149,7 +149,9 @@ impl Desk {
     pub(super) async fn filter(&mut self) -> Option<Answer> {
         let beside = self.beside.as_mut().filter(|beside| beside.holds())?;
         let envelope = beside.envelope.take()?;
-        let shown = Box::pin(beside.filters.finish()).await;
+        let paths = envelope.recipients.iter();
+        let paths: Vec<String> = paths.map(|one| bare(&one.forward_path)).collect();
+        let shown = Box::pin(beside.filters.finish(&paths)).await;
         let (came, filtered) = match shown {
             Ok(shown) => shown,
             Err(refusal) => {
@@ -180,6 +182,15 @@ impl Desk {
         incoming.came_as(&came.octets);
         if filtered.is_suspected {
             incoming.suspect();
+        }
+        if let Some(percent) = filtered.percent {
+            incoming.scored(percent);
+        }
+        if filtered.asks_back
+            && let Err(error) = Box::pin(incoming.come_back(&paths)).await
+        {
+            self.incoming = None;
+            return Some(self.refused(&error));
         }
         for note in &filtered.notes {
             incoming.note(note.clone());
@@ -242,6 +253,12 @@ async fn begin_anew(post: &Post, was: Envelope, filtered: &Filtered) -> Result<I
         }
     }
     Ok(incoming)
+}
+
+/// A path without its brackets.
+fn bare(path: &ForwardPath) -> String {
+    let path = path.to_string();
+    path.trim_matches(['<', '>']).to_owned()
 }
 
 /// A path in brackets, as filters may leave them out.

@@ -19,7 +19,7 @@ use crate::house::House;
 use crate::{Dice, Trace, fill};
 
 /// The arrows, in the drawing's order; the last two are one step from two stages.
-pub const ARROWS: [&str; 11] = [
+pub const ARROWS: [&str; 12] = [
     "commit",
     "answer",
     "claim",
@@ -27,6 +27,7 @@ pub const ARROWS: [&str; 11] = [
     "deliver",
     "refuse",
     "expire",
+    "retry",
     "hold",
     "release",
     "drop",
@@ -36,6 +37,8 @@ pub const ARROWS: [&str; 11] = [
 const HOST: &str = "a.far.example";
 /// Longer than any letter waits.
 const TOO_LONG: Duration = Duration::from_secs(7 * 3600);
+/// How much later a letter is tried where that is said, in seconds.
+const LATER_SECONDS: i64 = 3600;
 /// Between moments at which a talk is cut.
 const MOMENT: Duration = Duration::from_millis(2);
 
@@ -53,7 +56,7 @@ fn ends(arrow: &str) -> (Found, Found, usize) {
     match arrow {
         "commit" | "answer" => (Found::Gone, Found::Due, 0),
         "claim" => (Found::Due, Found::Due, 0),
-        "defer" => (Found::Due, Found::Later, 0),
+        "defer" | "retry" => (Found::Due, Found::Later, 0),
         "refuse" | "expire" => (Found::Due, Found::Gone, 1),
         "hold" => (Found::Due, Found::Held, 0),
         "release" => (Found::Held, Found::Due, 0),
@@ -168,6 +171,10 @@ async fn act(house: &House, arrow: &str) -> Result<Told, String> {
     let done = match arrow {
         "commit" | "answer" => return Ok(hand_in(house).await),
         "claim" => claim(post).await.map(drop),
+        "retry" => {
+            let then = post.outside().now().seconds + LATER_SECONDS;
+            alter(post, QueueDeed::RetryAt(then)).await
+        }
         "hold" => alter(post, QueueDeed::Hold).await,
         "release" => alter(post, QueueDeed::Release).await,
         "drop" | "drop what is held" => alter(post, QueueDeed::Drop).await,

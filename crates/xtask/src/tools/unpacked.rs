@@ -15,6 +15,7 @@ use super::{apt, is_root, present};
 /// Programs, each with the Debian package that brings it.
 const UNPACKED: &[(&str, &str)] = &[
     ("usr/bin/ldns-signzone", "ldnsutils"),
+    ("usr/bin/rspamd", "rspamd"),
     ("usr/sbin/exim4", "exim4-daemon-light"),
     ("usr/sbin/nsd", "nsd"),
     ("usr/sbin/smtpd", "opensmtpd"),
@@ -110,8 +111,9 @@ fn unpack(package: &str, folder: &Path) -> Result<Vec<String>> {
         .split(',')
         .filter_map(|one| one.split_whitespace().next());
     let libraries = names.map(|name| name.split(':').next().unwrap_or(name));
+    // What pages of the web are made with is none of a program.
     Ok(libraries
-        .filter(|name| name.starts_with("lib"))
+        .filter(|name| name.starts_with("lib") && !name.starts_with("libjs-"))
         .map(str::to_owned)
         .collect())
 }

@@ -77,8 +77,8 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ),
     (
         "trust.milter",
-        "One `[[trust.milter]]` for each filter (milter) that looks at letters while they come in, \
-         in the order in which they see them. docs/milter.md tells more.",
+        "One `[[trust.milter]]` for each filter (milter, or rspamd by HTTP) that looks at letters \
+         while they come in, in the order in which they see them. docs/milter.md tells more.",
     ),
     (
         "dkim",
