@@ -18,6 +18,11 @@ use crate::config::Config;
 use crate::desk::{ask, ask_running};
 use crate::input;
 use crate::told::{GZIP, list, printable, text, unpacked};
+use crate::zone::ZoneSource;
+
+mod signed;
+
+use signed::Standing;
 
 /// Seconds of a day.
 const DAY: i64 = 86_400;
@@ -33,14 +38,18 @@ pub(crate) enum TlsCommand {
     Results(Listing),
     /// Has the running server report now on all that was counted, and not wait for the day's end.
     Send,
-    /// Shows reports that other hosts have sent about our own domains (TLSRPT).
+    /// Shows reports that other hosts have sent about our own domains (TLSRPT), and whether each is
+    /// signed.
     ///
     /// A file is the letter it came in, or the report itself, compressed or not; `-` is standard
-    /// input. No configuration is needed. It ends with 1 where a file has no report.
+    /// input. No configuration is needed. Keys are asked for in DNS, unless they are given. It ends
+    /// with 1 where a file has no report.
     Report {
         /// The files.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        #[command(flatten)]
+        zone: ZoneSource,
         #[command(flatten)]
         listing: Listing,
     },
@@ -50,7 +59,11 @@ impl TlsCommand {
     /// Does what needs no configuration; nothing where it is needed.
     pub(crate) fn run_without_configuration(&self) -> Option<Result<(), Complaint>> {
         match self {
-            Self::Report { files, listing } => Some(show(files, listing)),
+            Self::Report {
+                files,
+                zone,
+                listing,
+            } => Some(show(files, zone, listing)),
             Self::Policies(_) | Self::Results(_) | Self::Send => None,
         }
     }
@@ -72,7 +85,11 @@ pub(crate) fn run(config: &Config, command: &TlsCommand) -> Result<(), Complaint
             ask_running(config, "Tls/report", &json!({}))?;
             say("The server reports now; its log says to whom.")
         }
-        TlsCommand::Report { files, listing } => show(files, listing),
+        TlsCommand::Report {
+            files,
+            zone,
+            listing,
+        } => show(files, zone, listing),
     }
 }
 
@@ -116,7 +133,7 @@ fn results(config: &Config, listing: &Listing) -> Result<(), Complaint> {
     Ok(())
 }
 
-fn show(files: &[PathBuf], listing: &Listing) -> Result<(), Complaint> {
+fn show(files: &[PathBuf], zone: &ZoneSource, listing: &Listing) -> Result<(), Complaint> {
     for file in files {
         let octets = input::message(file)?;
         let report = read(&octets).map_err(|why| {
@@ -124,9 +141,16 @@ fn show(files: &[PathBuf], listing: &Listing) -> Result<(), Complaint> {
             let next = "give the letter that it came in, or the file that was attached to it";
             Complaint::new(what).because(why).next(next)
         })?;
+        let standing = match is_report_itself(&octets) {
+            true => Standing::of_file(),
+            false => Standing::of_letter(&octets, zone)?,
+        };
         if listing.json {
-            let written = serde_json::to_string(&report);
-            say(&written.map_err(anyhow::Error::from)?)?;
+            let mut written = serde_json::to_value(&report).map_err(anyhow::Error::from)?;
+            if let Some(fields) = written.as_object_mut() {
+                fields.insert("signature".to_owned(), standing.json());
+            }
+            say(&written.to_string())?;
             continue;
         }
         let dates = &report.date_range;
@@ -138,6 +162,7 @@ fn show(files: &[PathBuf], listing: &Listing) -> Result<(), Complaint> {
             dates.end_datetime,
             report.report_id
         )))?;
+        say(&format!("  {}", printable(&standing.line())))?;
         say(lines(&report).trim_end())?;
     }
     Ok(())
@@ -186,8 +211,7 @@ fn lines(report: &Report) -> String {
 
 /// The report in a file: by itself or in a letter, compressed or not.
 fn read(octets: &[u8]) -> Result<Report, String> {
-    let first = octets.trim_ascii_start().first();
-    if octets.starts_with(&GZIP) || first == Some(&b'{') {
+    if is_report_itself(octets) {
         return parse(octets);
     }
     let outline = Outline::parse(octets);
@@ -196,6 +220,11 @@ fn read(octets: &[u8]) -> Result<Report, String> {
     let part = parts.find(|part| part.media == "application" && is_report(&part.subtype));
     let part = part.ok_or("no part of it is one (application/tlsrpt+gzip)")?;
     parse(&decode_part(part, octets).octets)
+}
+
+fn is_report_itself(octets: &[u8]) -> bool {
+    let first = octets.trim_ascii_start().first();
+    octets.starts_with(&GZIP) || first == Some(&b'{')
 }
 
 fn parse(octets: &[u8]) -> Result<Report, String> {
