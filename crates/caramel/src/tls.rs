@@ -17,7 +17,7 @@ use crate::complaint::Complaint;
 use crate::config::Config;
 use crate::desk::{ask, ask_running};
 use crate::input;
-use crate::told::{GZIP, list, printable, text, unpacked};
+use crate::told::{GZIP, list, printable, printable_lines, text, unpacked};
 use crate::zone::ZoneSource;
 
 mod signed;
@@ -30,8 +30,14 @@ const DAY: i64 = 86_400;
 /// What is asked about TLS.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TlsCommand {
-    /// Lists the policies of other domains that are kept (MTA-STS).
+    /// Lists the policies of other domains that are kept (MTA-STS): until when each holds, when it
+    /// was fetched, when it is fetched again, and why the last fetch brought nothing.
     Policies(Listing),
+    /// Has the running server fetch them all again now.
+    ///
+    /// One that cannot be fetched holds until its time is over. `caramel tls policies` tells what
+    /// came of it.
+    Refresh,
     /// Lists what came of TLS with other domains' hosts and is not reported yet.
     ///
     /// It is counted where `[relay] tls_reports` is set; the last minute is not written down yet.
@@ -64,7 +70,7 @@ impl TlsCommand {
                 zone,
                 listing,
             } => Some(show(files, zone, listing)),
-            Self::Policies(_) | Self::Results(_) | Self::Send => None,
+            Self::Policies(_) | Self::Refresh | Self::Results(_) | Self::Send => None,
         }
     }
 }
@@ -73,6 +79,10 @@ impl TlsCommand {
 pub(crate) fn run(config: &Config, command: &TlsCommand) -> Result<(), Complaint> {
     match command {
         TlsCommand::Policies(listing) => policies(config, listing),
+        TlsCommand::Refresh => {
+            ask_running(config, "Tls/refresh", &json!({}))?;
+            say("The server fetches them now; caramel tls policies tells what came of it.")
+        }
         TlsCommand::Results(listing) => results(config, listing),
         TlsCommand::Send => {
             if config.tls_reports().is_none() {
@@ -100,16 +110,38 @@ fn policies(config: &Config, listing: &Listing) -> Result<(), Complaint> {
             say(&policy.to_string())?;
             continue;
         }
-        let until = policy.get("until").and_then(Value::as_i64);
-        let until = Timestamp::utc(until.unwrap_or_default()).to_rfc3339();
-        let mx: Vec<&str> = list(policy, "mx")
-            .iter()
-            .filter_map(Value::as_str)
-            .collect();
-        let (domain, mode) = (text(policy, "domain"), text(policy, "mode"));
-        say(&format!("{domain} {mode} until {until}: {}", mx.join(", ")))?;
+        say(&printable_lines(&policy_lines(policy)))?;
     }
     Ok(())
+}
+
+/// What is known of a policy: what it is, and below it how it is looked after.
+fn policy_lines(policy: &Value) -> String {
+    let moment = |value: &Value, name: &str| {
+        let seconds = value.get(name).and_then(Value::as_i64)?;
+        Some(Timestamp::utc(seconds).to_rfc3339().to_string())
+    };
+    let mx: Vec<&str> = list(policy, "mx")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let (domain, mode) = (text(policy, "domain"), text(policy, "mode"));
+    let known = |name| moment(policy, name).unwrap_or_default();
+    let mut lines = format!(
+        "{domain} {mode} until {}: {}\n    fetched {}, ",
+        known("until"),
+        mx.join(", "),
+        known("fetched")
+    );
+    lines += &match moment(policy, "next") {
+        Some(next) => format!("again {next}"),
+        None => "again with the next letter".to_owned(),
+    };
+    if let Some(failure) = policy.get("failure").filter(|failure| failure.is_object()) {
+        let when = moment(failure, "when").unwrap_or_default();
+        lines += &format!("\n    failed {when}: {}", text(failure, "why"));
+    }
+    lines
 }
 
 fn results(config: &Config, listing: &Listing) -> Result<(), Complaint> {

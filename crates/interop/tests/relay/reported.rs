@@ -109,6 +109,13 @@ fn is_right(letter: &str, key: &TempDir, town: &Town) {
     assert!(shown.contains(": it has no signature\n"), "{shown}");
 }
 
+/// Nobody counts the sessions that carry reports.
+fn reports_are_not_told_of(town: &mut Town) {
+    assert!(town.server.stop());
+    let counted = town.server.command(&["tls", "results"], "").unwrap();
+    assert!(!counted.contains("reports.example"), "{counted}");
+}
+
 #[test]
 fn domains_are_told_what_came_of_their_tls() {
     let papers = Papers::make(&["mta-sts.bad.example".to_owned(), "tls.example".to_owned()]);
@@ -162,4 +169,5 @@ fn domains_are_told_what_came_of_their_tls() {
         let all = ["bad", "clear", "silent"].iter().all(is_gone);
         all.then_some(())
     });
+    reports_are_not_told_of(&mut town);
 }
