@@ -17,7 +17,12 @@ use crate::complaint::Complaint;
 use crate::config::Config;
 use crate::desk::{ask, ask_running};
 use crate::input;
-use crate::told::{GZIP, list, printable, text, unpacked};
+use crate::told::{GZIP, list, printable, printable_lines, text, unpacked};
+use crate::zone::ZoneSource;
+
+mod signed;
+
+use signed::Standing;
 
 /// Seconds of a day.
 const DAY: i64 = 86_400;
@@ -25,22 +30,32 @@ const DAY: i64 = 86_400;
 /// What is asked about TLS.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TlsCommand {
-    /// Lists the policies of other domains that are kept (MTA-STS).
+    /// Lists the policies of other domains that are kept (MTA-STS): until when each holds, when it
+    /// was fetched, when it is fetched again, and why the last fetch brought nothing.
     Policies(Listing),
+    /// Has the running server fetch them all again now.
+    ///
+    /// One that cannot be fetched holds until its time is over. `caramel tls policies` tells what
+    /// came of it.
+    Refresh,
     /// Lists what came of TLS with other domains' hosts and is not reported yet.
     ///
     /// It is counted where `[relay] tls_reports` is set; the last minute is not written down yet.
     Results(Listing),
     /// Has the running server report now on all that was counted, and not wait for the day's end.
     Send,
-    /// Shows reports that other hosts have sent about our own domains (TLSRPT).
+    /// Shows reports that other hosts have sent about our own domains (TLSRPT), and whether each is
+    /// signed.
     ///
     /// A file is the letter it came in, or the report itself, compressed or not; `-` is standard
-    /// input. No configuration is needed. It ends with 1 where a file has no report.
+    /// input. No configuration is needed. Keys are asked for in DNS, unless they are given. It ends
+    /// with 1 where a file has no report.
     Report {
         /// The files.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        #[command(flatten)]
+        zone: ZoneSource,
         #[command(flatten)]
         listing: Listing,
     },
@@ -50,8 +65,12 @@ impl TlsCommand {
     /// Does what needs no configuration; nothing where it is needed.
     pub(crate) fn run_without_configuration(&self) -> Option<Result<(), Complaint>> {
         match self {
-            Self::Report { files, listing } => Some(show(files, listing)),
-            Self::Policies(_) | Self::Results(_) | Self::Send => None,
+            Self::Report {
+                files,
+                zone,
+                listing,
+            } => Some(show(files, zone, listing)),
+            Self::Policies(_) | Self::Refresh | Self::Results(_) | Self::Send => None,
         }
     }
 }
@@ -60,6 +79,10 @@ impl TlsCommand {
 pub(crate) fn run(config: &Config, command: &TlsCommand) -> Result<(), Complaint> {
     match command {
         TlsCommand::Policies(listing) => policies(config, listing),
+        TlsCommand::Refresh => {
+            ask_running(config, "Tls/refresh", &json!({}))?;
+            say("The server fetches them now; caramel tls policies tells what came of it.")
+        }
         TlsCommand::Results(listing) => results(config, listing),
         TlsCommand::Send => {
             if config.tls_reports().is_none() {
@@ -72,7 +95,11 @@ pub(crate) fn run(config: &Config, command: &TlsCommand) -> Result<(), Complaint
             ask_running(config, "Tls/report", &json!({}))?;
             say("The server reports now; its log says to whom.")
         }
-        TlsCommand::Report { files, listing } => show(files, listing),
+        TlsCommand::Report {
+            files,
+            zone,
+            listing,
+        } => show(files, zone, listing),
     }
 }
 
@@ -83,16 +110,38 @@ fn policies(config: &Config, listing: &Listing) -> Result<(), Complaint> {
             say(&policy.to_string())?;
             continue;
         }
-        let until = policy.get("until").and_then(Value::as_i64);
-        let until = Timestamp::utc(until.unwrap_or_default()).to_rfc3339();
-        let mx: Vec<&str> = list(policy, "mx")
-            .iter()
-            .filter_map(Value::as_str)
-            .collect();
-        let (domain, mode) = (text(policy, "domain"), text(policy, "mode"));
-        say(&format!("{domain} {mode} until {until}: {}", mx.join(", ")))?;
+        say(&printable_lines(&policy_lines(policy)))?;
     }
     Ok(())
+}
+
+/// What is known of a policy: what it is, and below it how it is looked after.
+fn policy_lines(policy: &Value) -> String {
+    let moment = |value: &Value, name: &str| {
+        let seconds = value.get(name).and_then(Value::as_i64)?;
+        Some(Timestamp::utc(seconds).to_rfc3339().to_string())
+    };
+    let mx: Vec<&str> = list(policy, "mx")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let (domain, mode) = (text(policy, "domain"), text(policy, "mode"));
+    let known = |name| moment(policy, name).unwrap_or_default();
+    let mut lines = format!(
+        "{domain} {mode} until {}: {}\n    fetched {}, ",
+        known("until"),
+        mx.join(", "),
+        known("fetched")
+    );
+    lines += &match moment(policy, "next") {
+        Some(next) => format!("again {next}"),
+        None => "again with the next letter".to_owned(),
+    };
+    if let Some(failure) = policy.get("failure").filter(|failure| failure.is_object()) {
+        let when = moment(failure, "when").unwrap_or_default();
+        lines += &format!("\n    failed {when}: {}", text(failure, "why"));
+    }
+    lines
 }
 
 fn results(config: &Config, listing: &Listing) -> Result<(), Complaint> {
@@ -116,7 +165,7 @@ fn results(config: &Config, listing: &Listing) -> Result<(), Complaint> {
     Ok(())
 }
 
-fn show(files: &[PathBuf], listing: &Listing) -> Result<(), Complaint> {
+fn show(files: &[PathBuf], zone: &ZoneSource, listing: &Listing) -> Result<(), Complaint> {
     for file in files {
         let octets = input::message(file)?;
         let report = read(&octets).map_err(|why| {
@@ -124,9 +173,16 @@ fn show(files: &[PathBuf], listing: &Listing) -> Result<(), Complaint> {
             let next = "give the letter that it came in, or the file that was attached to it";
             Complaint::new(what).because(why).next(next)
         })?;
+        let standing = match is_report_itself(&octets) {
+            true => Standing::of_file(),
+            false => Standing::of_letter(&octets, zone)?,
+        };
         if listing.json {
-            let written = serde_json::to_string(&report);
-            say(&written.map_err(anyhow::Error::from)?)?;
+            let mut written = serde_json::to_value(&report).map_err(anyhow::Error::from)?;
+            if let Some(fields) = written.as_object_mut() {
+                fields.insert("signature".to_owned(), standing.json());
+            }
+            say(&written.to_string())?;
             continue;
         }
         let dates = &report.date_range;
@@ -138,6 +194,7 @@ fn show(files: &[PathBuf], listing: &Listing) -> Result<(), Complaint> {
             dates.end_datetime,
             report.report_id
         )))?;
+        say(&format!("  {}", printable(&standing.line())))?;
         say(lines(&report).trim_end())?;
     }
     Ok(())
@@ -186,8 +243,7 @@ fn lines(report: &Report) -> String {
 
 /// The report in a file: by itself or in a letter, compressed or not.
 fn read(octets: &[u8]) -> Result<Report, String> {
-    let first = octets.trim_ascii_start().first();
-    if octets.starts_with(&GZIP) || first == Some(&b'{') {
+    if is_report_itself(octets) {
         return parse(octets);
     }
     let outline = Outline::parse(octets);
@@ -196,6 +252,11 @@ fn read(octets: &[u8]) -> Result<Report, String> {
     let part = parts.find(|part| part.media == "application" && is_report(&part.subtype));
     let part = part.ok_or("no part of it is one (application/tlsrpt+gzip)")?;
     parse(&decode_part(part, octets).octets)
+}
+
+fn is_report_itself(octets: &[u8]) -> bool {
+    let first = octets.trim_ascii_start().first();
+    octets.starts_with(&GZIP) || first == Some(&b'{')
 }
 
 fn parse(octets: &[u8]) -> Result<Report, String> {

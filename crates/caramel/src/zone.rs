@@ -18,7 +18,7 @@ use crate::input;
 const ALIASES_MAX: usize = 8;
 
 /// Where answers come from.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct ZoneSource {
     /// A file of DNS records, a line each: `example.org TXT "v=spf1 -all"`.
     #[arg(long, value_name = "FILE")]
@@ -45,6 +45,20 @@ fn named_text(text: &str) -> Result<(String, String), &'static str> {
 }
 
 impl ZoneSource {
+    /// True if anything was given.
+    pub(crate) const fn is_given(&self) -> bool {
+        self.zone.is_some() || !self.records.is_empty()
+    }
+
+    /// Of one text, for a test.
+    #[cfg(test)]
+    pub(crate) fn of_text(name: &str, text: &str) -> Self {
+        Self {
+            zone: None,
+            records: vec![(name.to_owned(), text.to_owned())],
+        }
+    }
+
     /// Reads everything.
     pub(crate) fn read(&self) -> Result<Zone, Complaint> {
         let mut zone = Zone::default();

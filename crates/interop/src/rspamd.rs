@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use tempfile::TempDir;
 
 use crate::confined::{Confined, libraries, stranger};
-use crate::postfix::Postfix;
+use crate::port::free_address;
 
 /// One that runs; it ends when this is dropped.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Rspamd {
         };
         let folder = TempDir::new()?;
         let home = folder.path();
-        let address = Postfix::free_address()?;
+        let address = free_address()?;
         fs::write(home.join("rspamd.conf"), configuration(home, address))?;
         fs::write(home.join("rules.lua"), rules)?;
         // The list of all domains that are registered takes seconds to read.

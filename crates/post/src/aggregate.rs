@@ -1,35 +1,33 @@
 //! Aggregate reports of DMARC: what was seen of a domain's letters on one day, told to whom the
 //! domain names for that (`rua=`), if whoever that is wants to hear it.
 //!
-//! What is seen is counted in memory, and only for domains that ask; a day that a restart cuts is
-//! told in part. Reports leave once their day is over.
+//! What is seen is counted in memory, and only for domains that ask; once a minute what is new is
+//! written down. Reports leave once their day is over.
 //!
-//! Not here: the form of a report (`trust::feedback`), what was found (`scrutiny`).
+//! Not here: the form of a report (`trust::feedback`), what was found (`scrutiny`), rows (`kept`),
+//! sending (`told`).
 //!
 //! RFC 9990 §3 and §4.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use mail::{Address, ForwardPath, LocalPart, Timestamp, TlsWish};
-use message::Builder;
-use trust::dmarc::{self, Policy, Record, ReportsWanted};
+use mail::Timestamp;
+use store::Write;
+use trust::dmarc::{self, Policy, Record};
 use trust::feedback::{
-    AuthResults, DateRange, DkimResult, Evaluated, Feedback, Identifiers, Metadata,
-    PolicyPublished, Reason, Row, Seen, SpfResult,
+    AuthResults, DkimResult, Evaluated, Identifiers, PolicyPublished, Reason, Row, Seen, SpfResult,
 };
 use trust::spf::Identity;
 use trust::{dkim, spf};
 
-use crate::error::Fault;
-use crate::incoming::{Delivery, LetterKind};
-use crate::queue::Note;
-use crate::scrutiny::Inquiry;
-use crate::{Elsewhere, Error, Outcome, Post};
+use crate::Post;
+
+pub(crate) mod kept;
+mod told;
+
+use kept::{Fresh, Kept, put_head, put_row};
 
 const SECONDS_A_DAY: i64 = 24 * 60 * 60;
 /// Domains that are counted for on one day.
@@ -38,30 +36,45 @@ const DOMAINS_MAX: usize = 5000;
 const ROWS_MAX: usize = 1000;
 /// Kinds of letters of all reports of one day.
 const ALL_ROWS_MAX: usize = 50_000;
-/// Addresses that one report goes to.
-const READERS_MAX: usize = 5;
 /// Signatures of one letter that are told.
 const SIGNATURES_MAX: usize = 10;
-/// Questions to DNS that one report may cost.
-const QUESTIONS_MAX: usize = 60;
+
+/// What counts of a kind of letters, hashed.
+type Print = [u8; 16];
+/// A day, counted from 1970, and the domain whose policy it was.
+type What = (i64, String);
 
 /// What has been seen and not told.
 #[derive(Debug, Default)]
-pub(crate) struct Aggregates(Mutex<Gathered>);
+pub(crate) struct Aggregates {
+    gathered: Mutex<Gathered>,
+    /// One at a time changes what the disk has of it.
+    writing: tokio::sync::Mutex<()>,
+}
 
-/// By day, counted from 1970, and the domain whose policy it was.
 #[derive(Debug, Default)]
 struct Gathered {
-    days: BTreeMap<(i64, String), About>,
+    days: BTreeMap<What, About>,
     rows: usize,
 }
 
 /// What was seen of one domain on one day.
 #[derive(Clone, Debug)]
 struct About {
-    record: Record,
-    /// By what counts of them, as text.
-    rows: BTreeMap<String, Row>,
+    /// Its policy, as it was found first.
+    published: PolicyPublished,
+    /// Whom it names to be told (`rua=`).
+    readers: Vec<String>,
+    rows: BTreeMap<Print, Counted>,
+    /// True if the disk does not have its policy.
+    is_new: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Counted {
+    row: Row,
+    /// True if the disk has another count, or none.
+    is_new: bool,
 }
 
 /// What is known of one letter.
@@ -89,7 +102,12 @@ pub struct ReportDue {
 
 impl Aggregates {
     fn gathered(&self) -> MutexGuard<'_, Gathered> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A turn to change what the disk has.
+    async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.writing.lock().await
     }
 
     /// Counts a letter, if its author's domain asks for that and there is room.
@@ -101,38 +119,152 @@ impl Aggregates {
             return;
         }
         let row = sighting.row();
-        let key = format!("{row:?}");
-        let mut gathered = self.gathered();
-        let about = (now.seconds.div_euclid(SECONDS_A_DAY), domain.clone());
-        let (is_full, domains) = (gathered.rows >= ALL_ROWS_MAX, gathered.days.len());
-        let known = gathered.days.get_mut(&about);
-        if let Some(row) = known.and_then(|about| about.rows.get_mut(&key)) {
-            row.row.count = row.row.count.saturating_add(1);
+        let Some(print) = print(&row) else {
             return;
-        }
-        if is_full || domains >= DOMAINS_MAX && !gathered.days.contains_key(&about) {
-            return;
-        }
-        let about = gathered.days.entry(about).or_insert_with(|| About {
-            record: record.clone(),
+        };
+        let what = (now.seconds.div_euclid(SECONDS_A_DAY), domain.clone());
+        let fresh = || About {
+            published: published(domain, record),
+            readers: record.aggregate.clone(),
             rows: BTreeMap::new(),
-        });
-        if about.rows.len() < ROWS_MAX {
-            about.rows.insert(key, row);
-            gathered.rows += 1;
+            is_new: true,
+        };
+        let is_new = true;
+        self.gathered()
+            .add(what, fresh, (print, Counted { row, is_new }));
+    }
+
+    /// Puts in what the disk has; a row without its domain's policy says nothing.
+    fn fill(&self, what: What, kept: Kept) {
+        let mut gathered = self.gathered();
+        match kept {
+            Kept::Head(published, readers) => {
+                let about = About {
+                    published,
+                    readers,
+                    rows: BTreeMap::new(),
+                    is_new: false,
+                };
+                gathered.days.entry(what).or_insert(about);
+            }
+            Kept::Row(print, row) => {
+                let Some(about) = gathered.days.get_mut(&what) else {
+                    return;
+                };
+                let is_new = false;
+                let before = about.rows.insert(print, Counted { row, is_new });
+                gathered.rows += usize::from(before.is_none());
+            }
         }
     }
 
-    /// Takes what is of days before this one, or all.
-    fn take(&self, before: Option<i64>) -> Vec<((i64, String), About)> {
-        let mut gathered = self.gathered();
-        let all = std::mem::take(&mut gathered.days);
-        let due = |((day, _), _): &((i64, String), About)| before.is_none_or(|end| *day < end);
-        let (due, later): (Vec<_>, Vec<_>) = all.into_iter().partition(due);
-        gathered.rows = later.iter().map(|(_, about)| about.rows.len()).sum();
-        gathered.days = later.into_iter().collect();
-        due
+    /// What the disk has less of, told once: of each domain its policy first.
+    fn fresh(&self) -> Vec<Fresh> {
+        let mut fresh = Vec::new();
+        for (what, about) in &mut self.gathered().days {
+            let mut note = |print: Option<Print>, write: Option<Write>| {
+                let what = what.clone();
+                fresh.extend(write.map(|write| Fresh { what, print, write }));
+            };
+            if about.is_new {
+                note(None, put_head(what, about));
+                about.is_new = false;
+            }
+            for (print, counted) in &mut about.rows {
+                if counted.is_new {
+                    note(Some(*print), put_row(what, print, &counted.row));
+                    counted.is_new = false;
+                }
+            }
+        }
+        fresh
     }
+
+    /// What could not be written is fresh again.
+    fn restore(&self, unwritten: &[Fresh]) {
+        let mut gathered = self.gathered();
+        for Fresh { what, print, .. } in unwritten {
+            let Some(about) = gathered.days.get_mut(what) else {
+                continue;
+            };
+            match print {
+                None => about.is_new = true,
+                Some(print) => {
+                    if let Some(counted) = about.rows.get_mut(print) {
+                        counted.is_new = true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The domains of days before this one, or all, and whom each names.
+    fn due(&self, before: Option<i64>) -> Vec<(What, Vec<String>)> {
+        let gathered = self.gathered();
+        let due = gathered.days.iter();
+        let due = due.filter(|((day, _), _)| before.is_none_or(|end| *day < end));
+        due.map(|(what, about)| (what.clone(), about.readers.clone()))
+            .collect()
+    }
+
+    /// Takes what was seen of a domain.
+    fn take(&self, what: &What) -> Option<About> {
+        let mut gathered = self.gathered();
+        let about = gathered.days.remove(what)?;
+        gathered.rows -= about.rows.len();
+        Some(about)
+    }
+
+    /// Puts it back, beside what was seen meanwhile.
+    fn put_back(&self, what: &What, about: &About) {
+        let mut gathered = self.gathered();
+        for (print, counted) in &about.rows {
+            let fresh = || About {
+                rows: BTreeMap::new(),
+                ..about.clone()
+            };
+            gathered.add(what.clone(), fresh, (*print, counted.clone()));
+        }
+    }
+}
+
+impl About {
+    fn letters(&self) -> u64 {
+        self.rows.values().map(|one| one.row.row.count).sum()
+    }
+}
+
+impl Gathered {
+    /// Adds letters of one kind, if there is room.
+    fn add(
+        &mut self,
+        what: What,
+        fresh: impl FnOnce() -> About,
+        (print, counted): (Print, Counted),
+    ) {
+        let (is_full, domains) = (self.rows >= ALL_ROWS_MAX, self.days.len());
+        let known = self.days.get_mut(&what);
+        if let Some(known) = known.and_then(|about| about.rows.get_mut(&print)) {
+            let count = &mut known.row.row.count;
+            *count = count.saturating_add(counted.row.row.count);
+            known.is_new = true;
+            return;
+        }
+        if is_full || domains >= DOMAINS_MAX && !self.days.contains_key(&what) {
+            return;
+        }
+        let about = self.days.entry(what).or_insert_with(fresh);
+        if about.rows.len() < ROWS_MAX {
+            about.rows.insert(print, counted);
+            self.rows += 1;
+        }
+    }
+}
+
+/// What counts of a row that has been seen once.
+fn print(row: &Row) -> Option<Print> {
+    let text = serde_json::to_vec(row).ok()?;
+    blake3::hash(&text).as_bytes().first_chunk().copied()
 }
 
 impl Sighting<'_> {
@@ -217,144 +349,10 @@ impl Post {
             .map(|((day, domain), about)| ReportDue {
                 begin: day * SECONDS_A_DAY,
                 domain: domain.clone(),
-                letters: about.rows.values().map(|row| row.row.count).sum(),
+                letters: about.letters(),
             });
         due.collect()
     }
-
-    /// Sends the reports of days that are over, or, if `all` is wanted, of this day so far as well;
-    /// tells how many. A report that nobody wants is none.
-    ///
-    /// # Errors
-    /// If one cannot be put into the queue; it and those behind it are not told then.
-    pub async fn send_dmarc_reports(&self, all: bool) -> Outcome<usize> {
-        let now = self.inner.outside.now();
-        let today = now.seconds.div_euclid(SECONDS_A_DAY);
-        let due = self.inner.aggregates.take((!all).then_some(today));
-        if self.rules().elsewhere != Elsewhere::Relay {
-            return Ok(0);
-        }
-        let mut sent = 0;
-        for ((day, domain), about) in due {
-            let end = ((day + 1) * SECONDS_A_DAY - 1).min(now.seconds);
-            let readers = self.readers(&domain, &about.record).await;
-            if readers.is_empty() {
-                continue;
-            }
-            let range = DateRange {
-                begin: day * SECONDS_A_DAY,
-                end,
-            };
-            let octets = self.dmarc_report(&domain, about, range)?;
-            let mut delivery = Delivery::default();
-            for to in &readers {
-                let note = Note {
-                    to: ForwardPath::Address(to.clone()),
-                    octets: self.dmarc_letter((&domain, to), &octets, range),
-                    kind: LetterKind::Success,
-                    tls: TlsWish::Usual,
-                };
-                let (letters, blobs) = (&mut delivery.letters, &mut delivery.others);
-                self.address(&note, now, letters, blobs, &mut delivery.queue);
-            }
-            delivery.carry_out(self).await?;
-            tracing::info!(domain, readers = readers.len(), "a report of DMARC is sent");
-            sent += 1;
-        }
-        Ok(sent)
-    }
-
-    // RFC 9990 §4
-    /// Who wants to hear of it: those whom the domain names, strangers only if they say so.
-    async fn readers(&self, domain: &str, record: &Record) -> Vec<Address> {
-        let mut inquiry = Inquiry::begin(self, QUESTIONS_MAX);
-        let mut readers = Vec::new();
-        for uri in &record.aggregate {
-            let Some(address) = mailto(uri).filter(|_| readers.len() < READERS_MAX) else {
-                continue;
-            };
-            let receiver = address.host.to_ascii();
-            let wanted = inquiry.settle(&ReportsWanted::new(domain, &receiver)).await;
-            match wanted == Some(true) {
-                true => readers.push(address),
-                false => tracing::info!(domain, receiver, "it does not say that it wants reports"),
-            }
-        }
-        readers
-    }
-
-    /// The report, compressed.
-    fn dmarc_report(&self, domain: &str, about: About, range: DateRange) -> Outcome<Vec<u8>> {
-        let host = self.rules().host.to_ascii();
-        let metadata = Metadata {
-            org_name: host.clone(),
-            email: format!("postmaster@{host}"),
-            report_id: report_id(domain, range),
-            date_range: range,
-            generator: Some("Caramel".to_owned()),
-            ..Metadata::default()
-        };
-        let mut report = Feedback::new(metadata, published(domain, &about.record));
-        report.records = about.rows.into_values().collect();
-        let failed = |error: String| Error::Fault(Fault::Signing(error));
-        let text = report.write().map_err(|error| failed(error.to_string()))?;
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
-        let written = gzip.write_all(text.as_bytes());
-        written
-            .and_then(|()| gzip.finish())
-            .map_err(|error| failed(error.to_string()))
-    }
-
-    // RFC 9990 §3
-    /// The letter around it.
-    fn dmarc_letter(
-        &self,
-        (domain, to): (&str, &Address),
-        gzip: &[u8],
-        range: DateRange,
-    ) -> Vec<u8> {
-        let (host, now) = (&self.rules().host, self.inner.outside.now());
-        let name = host.to_ascii();
-        let id = report_id(domain, range);
-        let mut letter = Builder::new().field("Return-Path", "<>").date(now);
-        if let Some(local) = LocalPart::new("postmaster") {
-            let host = host.clone();
-            letter = letter.from("Mail reports", &Address { local, host });
-        }
-        let text = format!(
-            "This is the mail system at {name}.\n\nThe file says what it saw of letters in the \
-             name of {domain}, as the policy\nof that domain asks for (DMARC).\n"
-        );
-        let file = format!("{name}!{domain}!{}!{}.xml.gz", range.begin, range.end);
-        letter
-            .to("", to)
-            .subject(&format!(
-                "Report Domain: {domain} Submitter: {name} Report-ID: <{id}>"
-            ))
-            .message_id(&format!("{id}.{}@{name}", to.host.to_ascii()))
-            .field("Auto-Submitted", "auto-generated")
-            .text(&text)
-            .attach(&file, "application/gzip", gzip)
-            .build()
-    }
-}
-
-/// A report's own name.
-fn report_id(domain: &str, range: DateRange) -> String {
-    format!("{}.{}.{domain}", range.begin, range.end)
-}
-
-/// The address of a URI; none for other schemes, and for what is no address.
-fn mailto(uri: &str) -> Option<Address> {
-    let (scheme, rest) = uri.split_once(':')?;
-    let address = rest.split('?').next()?;
-    let address = scheme.eq_ignore_ascii_case("mailto").then_some(address)?;
-    // RFC 6068 §2
-    let plain = address
-        .replace("%40", "@")
-        .replace("%2B", "+")
-        .replace("%2b", "+");
-    Address::parse(&plain).ok()
 }
 
 #[cfg(test)]
@@ -411,16 +409,25 @@ mod tests {
             10,
             "192.0.2.1",
         );
-        let first = gathered.take(Some(1));
-        assert_eq!(first.len(), 1);
-        let counts: Vec<u64> = first[0].1.rows.values().map(|row| row.row.count).collect();
-        assert_eq!(counts.iter().sum::<u64>(), 3);
-        assert_eq!(counts.len(), 2);
+        let due: Vec<What> = gathered
+            .due(Some(1))
+            .into_iter()
+            .map(|(what, _)| what)
+            .collect();
+        assert_eq!(due, [(0, "good.example".to_owned())]);
+        let first = gathered.take(&due[0]).unwrap();
+        assert_eq!((first.letters(), first.rows.len()), (3, 2));
         assert_eq!(
-            (gathered.take(Some(1)).len(), gathered.take(None).len()),
+            (gathered.due(Some(1)).len(), gathered.due(None).len()),
             (0, 1)
         );
-        assert_eq!(gathered.gathered().rows, 0);
+        assert_eq!(gathered.gathered().rows, 1);
+        // What cannot be told is not lost, nor what comes meanwhile.
+        seen(asks, "good.example", &gathered, 40, "192.0.2.1");
+        gathered.put_back(&due[0], &first);
+        let again = gathered.take(&due[0]).unwrap();
+        assert_eq!((again.letters(), again.rows.len()), (4, 2));
+        assert_eq!(gathered.gathered().rows, 1);
     }
 
     #[test]
@@ -431,20 +438,46 @@ mod tests {
             let ip = format!("2001:db8::{number:x}");
             seen(asks, "good.example", &gathered, 10, &ip);
         }
-        assert_eq!(gathered.take(None)[0].1.rows.len(), ROWS_MAX);
+        for number in 0..DOMAINS_MAX + 10 {
+            let domain = format!("{number}.example");
+            seen(asks, &domain, &gathered, 10, "192.0.2.1");
+        }
+        assert_eq!(gathered.due(None).len(), DOMAINS_MAX);
+        let most = gathered.take(&(0, "good.example".to_owned())).unwrap();
+        assert_eq!(most.rows.len(), ROWS_MAX);
     }
 
     #[test]
-    fn who_is_named() {
-        for (uri, expected) in [
-            ("mailto:a@b.example", Some("a@b.example")),
-            ("MAILTO:a%40b.example?subject=x", Some("a@b.example")),
-            ("https://b.example/", None),
-            ("mailto:nobody", None),
-            ("mailto:", None),
-        ] {
-            let found = mailto(uri).map(|address| address.to_string());
-            assert_eq!(found.as_deref(), expected, "{uri}");
+    fn what_is_new_is_written_once_and_comes_back() {
+        let gathered = Aggregates::default();
+        let asks = "v=DMARC1; p=reject; rua=mailto:a@good.example";
+        for ip in ["192.0.2.1", "192.0.2.1", "192.0.2.2"] {
+            seen(asks, "good.example", &gathered, 10, ip);
         }
+        let fresh = gathered.fresh();
+        let prints: Vec<bool> = fresh.iter().map(|one| one.print.is_some()).collect();
+        assert_eq!(prints, [false, true, true]);
+        assert!(gathered.fresh().is_empty());
+        seen(asks, "good.example", &gathered, 20, "192.0.2.2");
+        assert_eq!(gathered.fresh().len(), 1);
+        gathered.restore(&fresh[..2]);
+        assert_eq!(gathered.fresh().len(), 2);
+        let what = (0, "good.example".to_owned());
+        let about = gathered.take(&what).unwrap();
+        assert_eq!(kept::forget(&what, &about).len(), 3);
+        let again = Aggregates::default();
+        let (print, counted) = about.rows.first_key_value().unwrap();
+        again.fill(what.clone(), Kept::Row(*print, counted.row.clone()));
+        assert!(again.due(None).is_empty(), "a row without a policy");
+        let head = Kept::Head(about.published.clone(), about.readers.clone());
+        again.fill(what.clone(), head);
+        for (print, counted) in &about.rows {
+            again.fill(what.clone(), Kept::Row(*print, counted.row.clone()));
+        }
+        assert!(again.fresh().is_empty());
+        // A letter of the same kind is counted with those before the restart.
+        seen(asks, "good.example", &again, 30, "192.0.2.1");
+        assert_eq!((again.fresh().len(), again.gathered().rows), (1, 2));
+        assert_eq!(again.take(&what).unwrap().letters(), 5);
     }
 }

@@ -10,7 +10,8 @@ use store::{Partition, Table};
 
 use crate::directory::rows;
 use crate::{
-    access, fetched, greylist, import, journey, policies, queue, spam, tables, tls_results,
+    access, aggregate, fetched, greylist, import, journey, policies, queue, spam, tables,
+    tls_results,
 };
 
 /// A table, and the versions of its rows.
@@ -146,6 +147,11 @@ pub const ROW_FORMS: [RowForm; rows::ALL.len() + tables::ALL.len() + queue::ALL.
         tls_results::TLS_RESULTS,
         "what came of TLS",
         tls_results::VERSIONS,
+    ),
+    of_queue(
+        aggregate::kept::TABLE,
+        "what was seen of domains' letters",
+        aggregate::kept::VERSIONS,
     ),
 ];
 

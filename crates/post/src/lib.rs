@@ -181,7 +181,7 @@ pub use metadata::{Metadata, MetadataQuery};
 pub use news::News;
 pub use outside::Outside;
 pub use past::{Past, PastMessage};
-pub use policies::KeptPolicy;
+pub use policies::{KeptPolicy, PolicyFailure};
 pub use quota::{Quota, Recount, Usage};
 pub use reclaim::mention;
 pub use rewrite::{CopyRule, Pattern, Rewrite, RewriteRules};

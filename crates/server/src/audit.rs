@@ -21,6 +21,8 @@ use crate::reclaim::{self, ReclaimRhythm};
 pub(crate) const EVERY: u64 = 64;
 /// How often operations are looked at that may be too old or too many to be remembered.
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
+/// How often what was seen of domains' letters is written down.
+const COUNTS_EVERY: Duration = Duration::from_secs(60);
 /// Waits shorter than this are put together.
 const WAIT_MIN: Duration = Duration::from_millis(50);
 /// Calls of the command line that wait for their turn.
@@ -64,6 +66,7 @@ impl Auditor {
                     () = rounds(&post, rhythm) => {}
                     () = reclaim::rounds(&post, reclaim) => {}
                     () = forget(&post) => {}
+                    () = write_counts(&post) => {}
                     () = answer(&post, calls) => {}
                 }
             });
@@ -131,6 +134,17 @@ async fn forget(post: &Post) {
                 }
                 Err(error) => failed(error),
             }
+        }
+    }
+}
+
+/// Writes down what was seen of domains' letters, again and again; what the end brings is the
+/// server's to write.
+async fn write_counts(post: &Post) {
+    loop {
+        sleep_until(Instant::now() + COUNTS_EVERY).await;
+        if let Err(error) = post.keep_dmarc_counts().await {
+            tracing::warn!(%error, "what was seen of domains' letters is not written down yet");
         }
     }
 }

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use mail::{Instant, QueueId, ReversePath, TlsWish};
 use net::{Authorities, ClientConfig, Clock, Stop};
-use post::Post;
 use post::queue::{Entry, Place};
+use post::{Outside, Post};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -25,6 +25,7 @@ mod hosts;
 mod pace;
 mod policies;
 mod postman;
+mod refresh;
 mod reports;
 mod results;
 mod routes;
@@ -139,10 +140,24 @@ impl Relay {
     }
 }
 
+/// A number by chance.
+fn dice(outside: &dyn Outside) -> u64 {
+    let mut dice = [0; 8];
+    outside.fill(&mut dice);
+    u64::from_be_bytes(dice)
+}
+
 async fn run(relay: Arc<Relay>) {
+    let outside = relay.post.outside();
     match relay.post.kept_policies().await {
-        Ok(kept) => relay.policies.fill(kept),
+        Ok(kept) => {
+            let now = outside.now().seconds;
+            relay.policies.fill(kept, now, || dice(outside.as_ref()));
+        }
         Err(error) => tracing::error!(%error, "what domains want of TLS cannot be read"),
+    }
+    if relay.trust.is_some() && relay.settings.tls.mta_sts {
+        tokio::spawn(refresh::run(Arc::clone(&relay)));
     }
     let (mut stop, mut news) = (relay.stop.clone(), relay.post.queue_news());
     let mut talks: JoinSet<(String, Mood)> = JoinSet::new();
@@ -168,6 +183,7 @@ async fn run(relay: Arc<Relay>) {
     // Each comes to its end behind the letter that it is carrying.
     while talks.join_next().await.is_some() {}
     relay.write_results().await;
+    relay.write_policies().await;
 }
 
 impl Line {

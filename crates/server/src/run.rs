@@ -63,12 +63,16 @@ pub struct Running {
     gate: Arc<Gate>,
     stopper: Stopper,
     settings: Arc<Settings>,
+    post: Post,
     store_died: watch::Receiver<bool>,
 }
 
 /// Opens all doors, and from then on lets people in.
 pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
     let settings = Arc::new(settings);
+    if let Err(error) = post.read_dmarc_counts().await {
+        tracing::error!(%error, "what was seen of domains' letters before is not told");
+    }
     let listeners = open(&settings).await?;
     let gate = Gate::new(
         connections_max(settings.connections_max),
@@ -119,6 +123,7 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
         gate,
         stopper,
         store_died: post.stopped(),
+        post,
         settings,
     })
 }
@@ -314,5 +319,12 @@ impl Running {
     /// Shuts the doors and lets connections come to an end, within the grace.
     pub async fn stop(self) {
         self.stopper.stop(self.settings.grace).await;
+        // Nobody counts any more.
+        if *self.store_died.borrow() {
+            return;
+        }
+        if let Err(error) = self.post.keep_dmarc_counts().await {
+            tracing::warn!(%error, "the last that was seen of domains' letters is not told");
+        }
     }
 }

@@ -17,7 +17,7 @@ mod key;
 mod signature;
 mod signing;
 
-pub use key::{KeyRecord, KeyType};
+pub use key::{KeyRecord, KeyType, Service};
 pub use signature::{Algorithm, Signature};
 pub use signing::{KeyError, OVERSIGNED, SIGNED, Signing, SigningKey, sign};
 
@@ -123,13 +123,29 @@ pub(crate) fn signatures(header: &[u8]) -> Vec<Found> {
 pub struct Verify<'a> {
     letter: &'a Letter,
     now: i64,
+    service: Service,
 }
 
 impl<'a> Verify<'a> {
     /// `now` is in seconds since 1970.
     #[must_use]
     pub const fn new(letter: &'a Letter, now: i64) -> Self {
-        Self { letter, now }
+        Self {
+            letter,
+            now,
+            service: Service::Email,
+        }
+    }
+
+    /// The same of a letter that is a report about TLS: keys that are for nothing else will do.
+    // RFC 8460 §3
+    #[must_use]
+    pub const fn of_tls_report(letter: &'a Letter, now: i64) -> Self {
+        Self {
+            letter,
+            now,
+            service: Service::TlsReports,
+        }
     }
 }
 
@@ -163,7 +179,7 @@ impl Verify<'_> {
                 });
             }
         };
-        let key = key(signature, answers)?;
+        let key = key(signature, answers, self.service)?;
         let judged = match &key {
             Ok(key) => verify(self.letter, found.own(), signature, key, Some(self.now)),
             Err((outcome, problem)) => Err((*outcome, *problem)),
@@ -190,6 +206,7 @@ pub(crate) type Wrong = (Outcome, &'static str);
 pub(crate) fn key(
     signature: &Signature,
     answers: &Answers,
+    service: Service,
 ) -> Result<Result<KeyRecord, Wrong>, Question> {
     let answer = answers.to(&signature.key_name(), Kind::Txt)?;
     if *answer == Answer::Failed {
@@ -197,7 +214,7 @@ pub(crate) fn key(
     }
     let mut problem = "there is no key";
     for text in answer.texts() {
-        match KeyRecord::parse(text) {
+        match KeyRecord::parse_for(text, service) {
             Ok(key) => return Ok(Ok(key)),
             Err(what) => problem = what,
         }

@@ -174,7 +174,37 @@ pub struct Verdict {
     /// True if it was fetched and is to be kept from now on.
     pub fetched: bool,
     /// Why nothing new was found.
-    pub problem: Option<String>,
+    pub problem: Option<Problem>,
+}
+
+/// Why nothing new is known of a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What kind of reason it is.
+    pub kind: ProblemKind,
+    /// The reason, in words.
+    pub text: String,
+}
+
+/// At which step nothing new was found of a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// Nobody answered about its record.
+    Unanswered,
+    /// There is no record, or none that can be used.
+    Unpublished,
+    /// There is one, and its policy cannot be fetched.
+    Unfetched,
+    /// There is one, and what was fetched is no policy.
+    Invalid,
+}
+
+impl ProblemKind {
+    /// True where the domain says that there is a policy.
+    #[must_use]
+    pub const fn has_record(self) -> bool {
+        matches!(self, Self::Unfetched | Self::Invalid)
+    }
 }
 
 impl Check for MtaSts<'_> {
@@ -182,14 +212,24 @@ impl Check for MtaSts<'_> {
 
     // RFC 8461 §3.3, §5.1
     fn judge(&self, answers: &Answers) -> Result<Verdict, Question> {
-        let without = |problem: Option<String>| Verdict {
+        let same = || Verdict {
             policy: self.kept.cloned(),
             fetched: false,
-            problem,
+            problem: None,
+        };
+        let without = |kind, text: &str| Verdict {
+            problem: Some(Problem {
+                kind,
+                text: text.to_owned(),
+            }),
+            ..same()
         };
         let answer = answers.to(&format!("_mta-sts.{}", self.domain), Kind::Txt)?;
         if *answer == Answer::Failed {
-            return Ok(without(Some("no answer about its record".to_owned())));
+            return Ok(without(
+                ProblemKind::Unanswered,
+                "no answer about its record",
+            ));
         }
         let mut ids = answer.texts().filter(|text| text.starts_with(b"v=STSv1"));
         let id = match (ids.next(), ids.next()) {
@@ -197,14 +237,17 @@ impl Check for MtaSts<'_> {
             _ => None,
         };
         let Some(id) = id else {
-            return Ok(without(Some("no record is published".to_owned())));
+            return Ok(without(ProblemKind::Unpublished, "no record is published"));
         };
         if self.kept.is_some_and(|kept| kept.id == id) {
-            return Ok(without(None));
+            return Ok(same());
         }
         let answer = answers.to(self.domain, Kind::StsPolicy)?;
         let Some(body) = answer.texts().next() else {
-            return Ok(without(Some("its policy cannot be fetched".to_owned())));
+            return Ok(without(
+                ProblemKind::Unfetched,
+                "its policy cannot be fetched",
+            ));
         };
         Ok(match Policy::parse(body) {
             Ok(policy) => Verdict {
@@ -215,7 +258,7 @@ impl Check for MtaSts<'_> {
                 fetched: true,
                 problem: None,
             },
-            Err(problem) => without(Some(format!("its policy: {problem}"))),
+            Err(problem) => without(ProblemKind::Invalid, &format!("its policy: {problem}")),
         })
     }
 }
@@ -333,15 +376,15 @@ mod tests {
         assert_eq!(fresh.policy.unwrap().id, "2");
         let same = found("v=STSv1; id=1", "", Some(&old));
         assert_eq!((same.policy, same.problem), (Some(old.clone()), None));
-        for (record, body) in [
-            ("", ""),
-            ("v=STSv1", POLICY),
-            ("v=STSv1; id=2", ""),
-            ("v=STSv1; id=2", "x"),
+        for (record, body, kind) in [
+            ("", "", ProblemKind::Unanswered),
+            ("v=STSv1", POLICY, ProblemKind::Unpublished),
+            ("v=STSv1; id=2", "", ProblemKind::Unfetched),
+            ("v=STSv1; id=2", "x", ProblemKind::Invalid),
         ] {
             let kept = found(record, body, Some(&old));
             assert_eq!(kept.policy.as_ref(), Some(&old), "{record} {body}");
-            assert!(kept.problem.is_some(), "{record} {body}");
+            assert_eq!(kept.problem.unwrap().kind, kind, "{record} {body}");
             assert_eq!(found(record, body, None).policy, None, "{record} {body}");
         }
     }

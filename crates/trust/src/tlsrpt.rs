@@ -5,6 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::dkim::{Signature, Verdict};
+use crate::dns::is_within;
+
 /// Octets a report may have.
 pub const REPORT_OCTETS_MAX: usize = 16 << 20;
 
@@ -139,6 +142,38 @@ impl Report {
     pub fn write(&self) -> Result<Vec<u8>, Error> {
         Ok(serde_json::to_vec_pretty(self)?)
     }
+}
+
+// RFC 8460 §3
+/// The signature that a report by mail has to have: by the domain that its `author` writes from, or
+/// by one above it, and over the whole letter. `verdicts` are of all its signatures, as
+/// [`Verify::of_tls_report`](crate::dkim::Verify::of_tls_report) has them.
+///
+/// # Errors
+/// Why there is none.
+pub fn signature<'a>(verdicts: &'a [Verdict], author: &str) -> Result<&'a Signature, String> {
+    let mut why = "it has no signature".to_owned();
+    for verdict in verdicts {
+        let Some(signature) = &verdict.signature else {
+            why = "its signature cannot be read".to_owned();
+            continue;
+        };
+        let domain = &signature.domain;
+        if !is_within(author, domain) {
+            why = format!("the signature of {domain} says nothing of {author}");
+            continue;
+        }
+        if let Some(problem) = &verdict.problem {
+            why = format!("the signature of {domain}: {problem}");
+        } else if signature.octets.is_some() {
+            why = format!("the signature of {domain} is not over all of it (l=)");
+        } else if !verdict.counts() {
+            why = format!("{domain} only tries out how to sign");
+        } else {
+            return Ok(signature);
+        }
+    }
+    Err(why)
 }
 
 /// The RFC's grammar has lists here, its example one text, and so do some reports.

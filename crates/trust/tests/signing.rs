@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use trust::dkim::{KeyError, Outcome, Signing, SigningKey, Verify, sign};
-use trust::{Answer, Answers, Canonicalization, Check as _, Letter, arc};
+use trust::{Answer, Answers, Canonicalization, Check as _, Letter, Question, Record, arc, tlsrpt};
 
 #[path = "made/keys.rs"]
 mod keys;
@@ -62,6 +62,59 @@ fn what_is_signed_holds() {
             );
         }
     }
+}
+
+// RFC 8460 §3.
+#[test]
+fn reports_about_tls_are_signed_by_whom_they_are_from() {
+    let [_, key] = both();
+    let record = key.record().unwrap();
+    let found = |letter: &str, services: &str, author: &str| {
+        let letter = Letter::read(letter.as_bytes(), &[]).unwrap();
+        let text = format!("{record}{services}").into_bytes();
+        let answer = move |_: &Question| Answer::Records(vec![Record::Txt(text.clone())]);
+        let verify = Verify::of_tls_report(&letter, 150);
+        let verdicts = verify.settle(&mut Answers::default(), answer);
+        tlsrpt::signature(&verdicts, author).map(|one| one.domain.clone())
+    };
+    let signing = Signing::new("example.org", "a");
+    let letter = signed(LETTER, &key, &signing);
+    for author in ["example.org", "Mail.Example.org"] {
+        for services in ["", "; s=tlsrpt", "; s=email"] {
+            let domain = found(&letter, services, author);
+            assert_eq!(domain.as_deref(), Ok("example.org"), "{services}");
+        }
+    }
+    // One that does not count is no obstacle for one that does.
+    let other = Signing::new("example.com", "a");
+    let both = signed(&letter, &key, &other);
+    assert!(found(&both, "", "example.org").is_ok());
+    let late = Signing {
+        expires: Some(149),
+        ..Signing::new("example.org", "a")
+    };
+    for (letter, services, why) in [
+        (LETTER.to_owned(), "", "it has no signature"),
+        (
+            signed(LETTER, &key, &other),
+            "",
+            "says nothing of example.org",
+        ),
+        (letter.replace("five?", "six?"), "", "the body was changed"),
+        (letter.clone(), "; s=web", "its key is not for mail"),
+        (letter.clone(), "; t=y", "only tries out"),
+        (signed(LETTER, &key, &late), "", "it has expired"),
+    ] {
+        let said = found(&letter, services, "example.org").unwrap_err();
+        assert!(said.contains(why), "{said} {why}");
+    }
+    // What stands behind its end would be anybody's.
+    let read = Letter::read(letter.as_bytes(), &[]).unwrap();
+    let verify = Verify::of_tls_report(&read, 150);
+    let mut verdicts = verify.settle(&mut Answers::default(), publishing(&key));
+    verdicts[0].signature.as_mut().unwrap().octets = Some(10);
+    let said = tlsrpt::signature(&verdicts, "example.org").unwrap_err();
+    assert!(said.contains("(l=)"), "{said}");
 }
 
 // RFC 6376 §3.4, §5.4, §8.15.
@@ -146,7 +199,7 @@ fn keys_that_do_not_do() {
         let verdict = verdicts.first().unwrap().clone();
         (verdict.outcome, verdict.problem.unwrap_or_default())
     };
-    let text = |text: &str| Answer::Records(vec![trust::Record::Txt(text.as_bytes().to_vec())]);
+    let text = |text: &str| Answer::Records(vec![Record::Txt(text.as_bytes().to_vec())]);
     let rsa = rsa.record().unwrap();
     for (answer, expected, why) in [
         (text(&record), Outcome::Pass, ""),

@@ -103,3 +103,45 @@ fn domains_that_ask_are_told_what_was_seen() {
         "0 reports are sent.\n"
     );
 }
+
+#[test]
+fn what_was_seen_outlives_a_restart() {
+    let sink = Sink::start("127.0.0.2", 0, None);
+    let names = NameServer::start(ZONE).unwrap();
+    let mut server = Server::start_with(&format!(
+        "[dns]\nservers = [\"{}\"]\n[queue]\nretry = [\"1s\"]\n[relay]\nport = {}\n\
+         [trust]\nunchecked = []\nreports = true\n",
+        names.address(),
+        sink.port
+    ))
+    .unwrap();
+    for domain in ["good.example", "bad.example"] {
+        send(&server, domain);
+    }
+    assert!(server.stop());
+    server.run().unwrap();
+    let due = || server.command(&["dmarc", "list"], "").unwrap();
+    let listed = due();
+    assert_eq!(listed.matches("\t1 letters\n").count(), 2, "{listed}");
+    assert!(send(&server, "good.example").starts_with("250 "));
+    assert!(due().contains("\t2 letters\n"));
+    let sent = server.command(&["dmarc", "send"], "").unwrap();
+    assert_eq!(sent, "2 reports are sent.\n");
+    let taken = sink.takes(2);
+    let told: Vec<String> = taken
+        .iter()
+        .map(|one| {
+            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/dmarc.py");
+            let body = words(one, "body");
+            let ended = program("python3", &[script], server.folder(), body).unwrap();
+            assert!(ended.well, "{}\n{body}", ended.err);
+            ended.out
+        })
+        .collect();
+    let good = "127.0.0.1 2 pass dkim=fail spf=pass good.example mfrom=pass\n";
+    assert!(told.iter().any(|one| one.ends_with(good)), "{told:?}");
+    // What was told is not told again.
+    assert!(server.stop());
+    server.run().unwrap();
+    assert_eq!(server.command(&["dmarc", "list"], "").unwrap(), "");
+}

@@ -8,6 +8,7 @@ mod moved;
 mod papers;
 mod postfix;
 mod ranks;
+mod renewed;
 mod reported;
 mod required;
 mod rewritten;
@@ -68,6 +69,15 @@ impl Town {
         lines
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()
+    }
+
+    /// What was counted of TLS has these words; no server runs.
+    fn has_counted(&self, words: &[&str]) {
+        let counted = self.server.command(&["tls", "results"], "").unwrap();
+        for part in words {
+            let log = self.server.log();
+            assert!(counted.contains(part), "{part}: {counted}\n{log}");
+        }
     }
 
     fn is_done(&self) {

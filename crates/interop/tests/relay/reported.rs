@@ -90,15 +90,30 @@ fn is_right(letter: &str, key: &TempDir, town: &Town) {
     let signed = format!("DKIM-Signature: {signed}");
     let verdict = python("signatures.py", &["verify", "zone"], key, &signed);
     assert_eq!(verdict.trim(), "pass", "{signed}");
-    let words = ["tls", "report", "-"];
+    let zone = key.path().join("zone").display().to_string();
+    let words = ["tls", "report", "--zone", &zone, "-"];
     let shown = town.server.command(&words, letter).unwrap();
     for part in [
         "from test.localhost (tls@test.localhost), ",
+        "signed by test.localhost (key s1)\n",
         "bad.example sts: 0 sessions went well, 1 failed",
         "1 certificate-expired at expired.mail.example",
     ] {
         assert!(shown.contains(part), "{shown}");
     }
+    let changed = letter.replace("bad.example", "mad.example");
+    let shown = town.server.command(&words, &changed).unwrap();
+    assert!(shown.contains("  unsigned, so anybody "), "{shown}");
+    let bare = letter.replace("DKIM-Signature:", "X-Other:");
+    let shown = town.server.command(&words, &bare).unwrap();
+    assert!(shown.contains(": it has no signature\n"), "{shown}");
+}
+
+/// Nobody counts the sessions that carry reports.
+fn reports_are_not_told_of(town: &mut Town) {
+    assert!(town.server.stop());
+    let counted = town.server.command(&["tls", "results"], "").unwrap();
+    assert!(!counted.contains("reports.example"), "{counted}");
 }
 
 #[test]
@@ -154,4 +169,5 @@ fn domains_are_told_what_came_of_their_tls() {
         let all = ["bad", "clear", "silent"].iter().all(is_gone);
         all.then_some(())
     });
+    reports_are_not_told_of(&mut town);
 }

@@ -217,7 +217,7 @@ fn start(cases: &[Case], papers: &Papers, port: u16, policies: &PolicyHost) -> T
         }
     }
     let more = format!(
-        "policy_port = {}\nauthorities = \"{}\"\n",
+        "policy_port = {}\nauthorities = \"{}\"\ntls_reports = \"tls@test.localhost\"\n",
         policies.port,
         papers.path("ca.pem")
     );
@@ -428,8 +428,17 @@ fn certificates_that_dns_names_have_to_be_shown() {
     let policies = PolicyHost::start(&papers);
     let (postfix, port) = hosts(&papers, "");
     let cases = dane_cases(&papers, port);
-    let town = start(&cases, &papers, port, &policies);
+    let mut town = start(&cases, &papers, port, &policies);
     all_told(&town, &cases, "certificates");
     let went = cases.iter().filter(|case| case.told[0] == GONE).count();
     wait(|| (postfix.letters().len() == went).then_some(()));
+    assert!(town.server.stop());
+    town.has_counted(&[
+        "right.example tlsa: 1 sessions went well, 0 failed\n",
+        " tlsa-invalid at wrong.mail.example at 127.0.0.4: no record is about this certificate\n",
+        " starttls-not-supported at clear.mail.example at 127.0.0.6",
+        " tlsa-invalid at useless.mail.example at 127.0.0.4: none of its records can be used\n",
+        " dnssec-invalid at unknown.mail.example at 127.0.0.4: ",
+        " tlsa-invalid at above.mail.example at 127.0.0.2: its certificate is for other names\n",
+    ]);
 }

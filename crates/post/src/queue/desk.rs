@@ -38,6 +38,8 @@ pub(crate) struct Queue {
     loading: tokio::sync::Mutex<()>,
     /// Reports about TLS are wanted now.
     reports: Notify,
+    /// Policies of other domains are to be fetched now.
+    policies: Notify,
     /// Counts up whenever a letter got a place in the order.
     news: watch::Sender<u64>,
 }
@@ -155,6 +157,7 @@ impl Default for Queue {
             desk: Mutex::default(),
             loading: tokio::sync::Mutex::default(),
             reports: Notify::new(),
+            policies: Notify::new(),
             news: watch::Sender::new(0),
         }
     }
@@ -306,6 +309,16 @@ impl Queue {
     /// Waits until they are.
     pub(crate) async fn reports_urged(&self) {
         self.reports.notified().await;
+    }
+
+    /// Says that policies of other domains are to be fetched now.
+    pub(crate) fn urge_policies(&self) {
+        self.policies.notify_one();
+    }
+
+    /// Waits until they are.
+    pub(crate) async fn policies_urged(&self) {
+        self.policies.notified().await;
     }
 
     /// The destinations that are to be tried at once, told once.

@@ -12,6 +12,7 @@ use mail::{
 };
 use store::{Hint, Table, Write};
 
+use crate::aggregate::kept;
 use crate::greylist;
 use crate::journey::QUEUE_TABLE;
 use crate::octets::{Reader, Writer};
@@ -30,7 +31,7 @@ pub(crate) const DESTINATIONS: Table = Table(43);
 pub(crate) const HANDED: Table = Table(44);
 
 /// All tables of the queue.
-pub(crate) const ALL: [Table; 10] = [
+pub(crate) const ALL: [Table; 11] = [
     COUNTS,
     LETTERS,
     DUE,
@@ -41,6 +42,7 @@ pub(crate) const ALL: [Table; 10] = [
     TLS_RESULTS,
     greylist::TABLE,
     super::suppressed::TABLE,
+    kept::TABLE,
 ];
 
 const VERSION: u8 = 1;

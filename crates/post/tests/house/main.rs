@@ -10,6 +10,7 @@ mod answered;
 mod arranged;
 mod audit;
 mod catenate;
+mod counted;
 mod delivery;
 mod events;
 mod fetched;

@@ -31,6 +31,11 @@ pub(super) async fn administer(
                     "mx": policy.patterns,
                     "fetched": one.fetched,
                     "until": one.end(),
+                    "used": one.used,
+                    "next": one.next,
+                    "failure": one.failure.as_ref().map(|failure| {
+                        json!({ "when": failure.when, "why": failure.why })
+                    }),
                 })
             });
             Ok(json!({ "list": list.collect::<Vec<_>>() }))
@@ -41,6 +46,10 @@ pub(super) async fn administer(
                 |one| json!({ "day": one.day, "domain": one.domain, "policies": one.policies }),
             );
             Ok(json!({ "list": list.collect::<Vec<_>>() }))
+        }
+        "Tls/refresh" => {
+            post.urge_policies();
+            Ok(json!({}))
         }
         "Tls/report" => {
             post.urge_tls_reports();

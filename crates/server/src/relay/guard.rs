@@ -18,6 +18,9 @@ use wire::Security;
 use super::Relay;
 use super::hosts::Target;
 
+/// What is wrong with a host that the policy does not name.
+const UNNAMED: &str = "the domain's policy does not name it";
+
 /// What a destination's policy is by which its hosts are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Basis {
@@ -91,6 +94,8 @@ pub(super) struct Guard {
     wish: TlsWish,
     /// The policy, as reports tell it.
     pub(super) policy: tlsrpt::Policy,
+    /// The domain's policy names it.
+    is_named: bool,
     /// Who looks at its certificate, and what was found.
     pub(super) examination: Examination,
     /// The name that it is asked for, and that its certificate has to be for.
@@ -152,9 +157,7 @@ impl Relay {
         let (basis, name, examiner) = self.chosen(dane, policy, target);
         let unnamed = match (basis, wish) {
             // RFC 8461 §4.1
-            (Basis::Enforce, TlsWish::Usual | TlsWish::Required) if !names => {
-                "the domain's policy does not name it"
-            }
+            (Basis::Enforce, TlsWish::Usual | TlsWish::Required) if !names => UNNAMED,
             // RFC 8689 §4.2.1
             (_, TlsWish::Required) if !names && !target.proof.is_exchanger => {
                 "nothing proves that it is the domain's host"
@@ -186,6 +189,7 @@ impl Relay {
             basis,
             wish,
             policy: told,
+            is_named: names,
             examination,
             name: ServerName::try_from(name).unwrap_or_else(|_| target.ip.into()),
             needs_tls,
@@ -284,29 +288,40 @@ fn described(
     policy: Option<&Policy>,
     records: &[Tlsa],
 ) -> tlsrpt::Policy {
-    let (kind, lines, hosts) = match (basis, policy) {
+    let (kind, lines) = match (basis, policy) {
         (Basis::Dane | Basis::DaneUnusable, _) => {
             let lines = records.iter().take(dane::RECORDS_MAX).map(Tlsa::to_string);
-            ("tlsa", lines.collect(), Vec::new())
+            ("tlsa", lines.collect())
         }
-        (Basis::Enforce | Basis::Testing, Some(policy)) => {
-            let mode = match policy.mode {
-                Mode::Enforce => "enforce",
-                Mode::Testing => "testing",
-                Mode::None => "none",
-            };
-            let mut lines = vec!["version: STSv1".to_owned(), format!("mode: {mode}")];
-            lines.extend(policy.patterns.iter().map(|one| format!("mx: {one}")));
-            lines.push(format!("max_age: {}", policy.age.as_secs()));
-            ("sts", lines, policy.patterns.clone())
-        }
-        _ => ("no-policy-found", Vec::new(), Vec::new()),
+        (Basis::Enforce | Basis::Testing, Some(_)) => return described_sts(domain, policy),
+        _ => ("no-policy-found", Vec::new()),
     };
     tlsrpt::Policy {
         policy_type: kind.to_owned(),
         policy_string: lines,
         policy_domain: domain.to_owned(),
-        mx_host: hosts,
+        mx_host: Vec::new(),
+    }
+}
+
+/// The same of a policy of MTA-STS; of one that nobody has seen it tells nothing.
+pub(super) fn described_sts(domain: &str, policy: Option<&Policy>) -> tlsrpt::Policy {
+    let lines = policy.map(|policy| {
+        let mode = match policy.mode {
+            Mode::Enforce => "enforce",
+            Mode::Testing => "testing",
+            Mode::None => "none",
+        };
+        let mut lines = vec!["version: STSv1".to_owned(), format!("mode: {mode}")];
+        lines.extend(policy.patterns.iter().map(|one| format!("mx: {one}")));
+        lines.push(format!("max_age: {}", policy.age.as_secs()));
+        lines
+    });
+    tlsrpt::Policy {
+        policy_type: "sts".to_owned(),
+        policy_string: lines.unwrap_or_default(),
+        policy_domain: domain.to_owned(),
+        mx_host: policy.map_or_else(Vec::new, |policy| policy.patterns.clone()),
     }
 }
 
@@ -342,10 +357,20 @@ impl Guard {
         format!("{counts}; {version} {cipher}, {certificate}")
     }
 
-    /// The flaw that counts where nothing is asked for: what is to be reported on.
-    pub(super) fn reported_flaw(&self) -> Option<Flaw> {
-        let is_testing = self.basis == Basis::Testing;
-        self.examination.flaw().filter(|_| is_testing)
+    /// What is to be reported on though letters go: a policy that is only tested does not hold, or
+    /// DNS says nothing that can be used.
+    // RFC 8461 §5, RFC 8460 §4.3.2.1
+    pub(super) fn reported(&self) -> Option<Trouble> {
+        let trouble = |kind, text: &str| {
+            let text = text.to_owned();
+            Some(Trouble { kind, text })
+        };
+        match self.basis {
+            Basis::Testing if !self.is_named => trouble(TroubleKind::Unnamed, UNNAMED),
+            Basis::Testing => self.examination.flaw().map(|flaw| self.trouble(&flaw)),
+            Basis::DaneUnusable => trouble(TroubleKind::Dane, "none of its records can be used"),
+            Basis::Nothing | Basis::Enforce | Basis::Dane => None,
+        }
     }
 
     /// The trouble that a flaw is.

@@ -12,6 +12,7 @@ use post::Outside;
 use post::queue::Said;
 use trust::{Answer, Kind, Proven, Question, Record};
 
+use super::dice;
 use super::routes::literal;
 
 /// Exchangers of one destination that are looked at.
@@ -163,12 +164,6 @@ pub(super) async fn addresses(
         true if failed => Err(now("The host's address cannot be found out for now")),
         true => Err(ever(4, 4, "None of the domain's hosts has an address")),
     }
-}
-
-fn dice(outside: &dyn Outside) -> u64 {
-    let mut dice = [0; 8];
-    outside.fill(&mut dice);
-    u64::from_be_bytes(dice)
 }
 
 /// RFC 3463 §3.5: X.4.3, the directory server failed.

@@ -210,15 +210,14 @@ impl<'a> Postman<'a> {
         if let Some(trouble) = missed.and_then(|missed| missed.trouble.clone()) {
             return Some((guard, Some(trouble)));
         }
-        let flaw = guard.reported_flaw();
-        match (&self.security, flaw) {
+        match &self.security {
             _ if !self.asked => None,
-            (None, _) => {
+            None => {
                 let kind = TroubleKind::NoTls;
                 let text = "TLS is not offered".to_owned();
                 Some((guard, Some(Trouble { kind, text })))
             }
-            (Some(_), flaw) => Some((guard, flaw.map(|flaw| guard.trouble(&flaw)))),
+            Some(_) => Some((guard, guard.reported())),
         }
     }
 

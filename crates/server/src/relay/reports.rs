@@ -25,8 +25,8 @@ use trust::mta_sts::report_addresses;
 use trust::tlsrpt::{DateRange, Report};
 use trust::{Kind, Question};
 
-use super::Relay;
 use super::results::{DAY, day};
+use super::{Relay, dice};
 
 /// How often what was counted is written down.
 const FLUSH: Duration = Duration::from_secs(60);
@@ -67,9 +67,7 @@ pub(super) async fn run(relay: Arc<Relay>, from: Address) {
         Ok(kept) => relay.results.fill(kept),
         Err(error) => tracing::error!(%error, "results of TLS cannot be read"),
     }
-    let mut dice = [0; 8];
-    relay.post.outside().fill(&mut dice);
-    let delay = u64::from_be_bytes(dice) % DELAY_SECONDS_MAX;
+    let delay = dice(relay.post.outside().as_ref()) % DELAY_SECONDS_MAX;
     let delay = i64::try_from(delay).unwrap_or_default();
     let mut stop = relay.stop.clone();
     let mut rests_until = Instant::now();

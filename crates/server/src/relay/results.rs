@@ -14,6 +14,7 @@ use post::TlsResults;
 use trust::tlsrpt::{Failure, Policy, PolicyReport};
 
 use super::guard::{Trouble, TroubleKind};
+use super::policies;
 
 /// Domains that are counted, once for each day.
 const DOMAINS_MAX: usize = 10_000;
@@ -38,12 +39,13 @@ struct Sum {
     is_new: bool,
 }
 
-/// One attempt that failed.
-#[derive(Clone, Debug)]
-pub(super) struct Failed<'a> {
-    pub(super) trouble: &'a Trouble,
-    pub(super) host: &'a str,
-    pub(super) ip: IpAddr,
+/// What failed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Failed<'a> {
+    /// A session with a host, whose name and address these are.
+    Session(&'a Trouble, &'a str, IpAddr),
+    /// Finding out about the domain's policy.
+    Policy(&'a policies::Trouble),
 }
 
 /// The day of a moment.
@@ -70,7 +72,8 @@ impl Results {
         }
     }
 
-    /// Counts one session with a domain's host.
+    /// Counts one session with a domain's host, or one time that its policy was not to be had,
+    /// which counts as a session that failed, beside the one that goes on without it.
     pub(super) fn count(
         &self,
         day: u32,
@@ -164,29 +167,50 @@ fn results((day, domain): (u32, &String), sum: &Sum) -> TlsResults {
 }
 
 impl Failed<'_> {
-    // RFC 8460 §4.3
-    fn told(&self) -> Failure {
-        let kind = match self.trouble.kind {
-            TroubleKind::NoTls => "starttls-not-supported",
-            TroubleKind::Expired => "certificate-expired",
-            TroubleKind::OtherName => "certificate-host-mismatch",
-            TroubleKind::Untrusted => "certificate-not-trusted",
-            TroubleKind::Dane => "tlsa-invalid",
-            TroubleKind::Dnssec => "dnssec-invalid",
-            TroubleKind::Validation | TroubleKind::Unnamed | TroubleKind::NoRequireTls => {
-                "validation-failure"
+    fn told(self) -> Failure {
+        let (kind, words, host) = match self {
+            Self::Session(trouble, host, ip) => {
+                let host = (host.to_owned(), ip.to_string());
+                (of_session(trouble.kind), &trouble.text, Some(host))
             }
+            Self::Policy(trouble) => (of_policy(trouble.kind), &trouble.words, None),
         };
-        let words = &self.trouble.text;
         let end = words.floor_char_boundary(WORDS_OCTETS_MAX);
+        let (host, ip) = host.unzip();
         Failure {
             result_type: kind.to_owned(),
-            receiving_mx_hostname: Some(self.host.to_owned()),
-            receiving_ip: Some(self.ip.to_string()),
+            receiving_mx_hostname: host,
+            receiving_ip: ip,
             failed_session_count: 1,
             failure_reason_code: words.get(..end).map(str::to_owned),
             ..Failure::default()
         }
+    }
+}
+
+// RFC 8460 §4.3.1, §4.3.2.1, §4.3.3
+/// What reports call what went wrong with a host.
+const fn of_session(kind: TroubleKind) -> &'static str {
+    match kind {
+        TroubleKind::NoTls => "starttls-not-supported",
+        TroubleKind::Expired => "certificate-expired",
+        TroubleKind::OtherName => "certificate-host-mismatch",
+        TroubleKind::Untrusted => "certificate-not-trusted",
+        TroubleKind::Dane => "tlsa-invalid",
+        TroubleKind::Dnssec => "dnssec-invalid",
+        TroubleKind::Validation | TroubleKind::Unnamed | TroubleKind::NoRequireTls => {
+            "validation-failure"
+        }
+    }
+}
+
+// RFC 8460 §4.3.2.2
+/// What reports call what went wrong with a policy.
+const fn of_policy(kind: policies::TroubleKind) -> &'static str {
+    match kind {
+        policies::TroubleKind::Fetch => "sts-policy-fetch-error",
+        policies::TroubleKind::Invalid => "sts-policy-invalid",
+        policies::TroubleKind::Webpki => "sts-webpki-invalid",
     }
 }
 
@@ -208,11 +232,7 @@ mod tests {
             kind,
             text: "x".to_owned(),
         };
-        let failed = |trouble, host| Failed {
-            trouble,
-            host,
-            ip: [192, 0, 2, 1].into(),
-        };
+        let failed = |trouble, host| Failed::Session(trouble, host, [192, 0, 2, 1].into());
         let expired = trouble(TroubleKind::Expired);
         let clear = trouble(TroubleKind::NoTls);
         for _ in 0..3 {
@@ -259,6 +279,42 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_of_failure_has_its_name() {
+        use policies::TroubleKind::{Fetch, Invalid, Webpki};
+        let results = Results::default();
+        let sts = |kind, words: &str| policies::Trouble {
+            kind,
+            words: words.to_owned(),
+        };
+        let gone = sts(Fetch, "the answer is 404 Not Found");
+        for trouble in [&gone, &gone, &sts(Invalid, "x"), &sts(Webpki, "x")] {
+            let failed = Some(Failed::Policy(trouble));
+            results.count(1, "a.example", &policy("sts"), failed);
+        }
+        let counted = &results.before(2)[0].policies[0];
+        assert_eq!(counted.summary.total_failure_session_count, 4);
+        let failures = counted.failure_details.iter();
+        let told: Vec<(&str, u64)> = failures
+            .map(|one| (one.result_type.as_str(), one.failed_session_count))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("sts-policy-fetch-error", 2),
+                ("sts-policy-invalid", 1),
+                ("sts-webpki-invalid", 1)
+            ]
+        );
+        let first = &counted.failure_details[0];
+        assert_eq!(first.failure_reason_code.as_deref(), Some(&*gone.words));
+        let host = (&first.receiving_mx_hostname, &first.receiving_ip);
+        assert_eq!(host, (&None, &None));
+        assert_eq!(of_session(TroubleKind::Dane), "tlsa-invalid");
+        assert_eq!(of_session(TroubleKind::Dnssec), "dnssec-invalid");
+        assert_eq!(of_session(TroubleKind::Unnamed), "validation-failure");
+    }
+
+    #[test]
     fn what_is_counted_is_bounded() {
         let results = Results::default();
         let trouble = Trouble {
@@ -267,11 +323,7 @@ mod tests {
         };
         for number in 0..100 {
             let host = format!("{number}");
-            let failed = Failed {
-                trouble: &trouble,
-                host: &host,
-                ip: [192, 0, 2, 1].into(),
-            };
+            let failed = Failed::Session(&trouble, &host, [192, 0, 2, 1].into());
             results.count(1, "a.example", &policy("sts"), Some(failed));
             results.count(1, "a.example", &policy(&host), None);
         }

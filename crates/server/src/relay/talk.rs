@@ -192,19 +192,15 @@ impl Way<'_> {
         }
     }
 
-    /// Counts what came of a host's TLS, for who wants to hear of it.
+    /// Counts what came of a host's TLS, for who wants to hear of it. Letters that go whatever is
+    /// wrong with it, such as reports, say nothing about it.
+    // RFC 8460 §3
     fn count(&self, policy: &tlsrpt::Policy, trouble: Option<&Trouble>, target: &Target) {
-        let relay = self.relay;
-        if relay.settings.tls.reports.is_none() || literal(self.destination).is_some() {
+        if self.course.wish == TlsWish::Waived || literal(self.destination).is_some() {
             return;
         }
-        let day = day(relay.post.outside().now().seconds);
-        let failed = trouble.map(|trouble| Failed {
-            trouble,
-            host: &target.name,
-            ip: target.ip,
-        });
-        relay.results.count(day, self.destination, policy, failed);
+        let failed = trouble.map(|trouble| Failed::Session(trouble, &target.name, target.ip));
+        self.relay.count(self.destination, policy, failed);
     }
 
     async fn targets(&self) -> Result<Vec<Target>, Obstacle> {
@@ -289,6 +285,14 @@ fn ours(text: &str) -> Said {
 }
 
 impl Relay {
+    /// Counts what came of TLS with a domain, where anybody is told.
+    pub(super) fn count(&self, domain: &str, policy: &tlsrpt::Policy, failed: Option<Failed<'_>>) {
+        if self.settings.tls.reports.is_some() {
+            let day = day(self.post.outside().now().seconds);
+            self.results.count(day, domain, policy, failed);
+        }
+    }
+
     /// Writes down what came of attempts. What cannot be written is tried until it can: to forget
     /// that a letter was taken is to send it twice.
     pub(super) async fn settle(&self, attempts: &[(Claimed, Attempt)]) {

@@ -18,6 +18,26 @@ pub enum KeyType {
     Ed25519,
 }
 
+/// What a signature is made for (`s=` of its key).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Mail.
+    Email,
+    /// Reports about TLS that come by mail (RFC 8460 §3); keys for all mail are good for them as
+    /// well.
+    TlsReports,
+}
+
+impl Service {
+    fn is_served_by(self, name: &str) -> bool {
+        match name {
+            "*" | "email" => true,
+            "tlsrpt" => self == Self::TlsReports,
+            _ => false,
+        }
+    }
+}
+
 /// A key record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRecord {
@@ -32,12 +52,20 @@ pub struct KeyRecord {
 }
 
 impl KeyRecord {
+    /// Reads a record of a key for mail.
+    ///
+    /// # Errors
+    /// As [`parse_for`](Self::parse_for).
+    pub fn parse(text: &[u8]) -> Result<Self, &'static str> {
+        Self::parse_for(text, Service::Email)
+    }
+
     // RFC 6376 §6.1.2
     /// Reads a record.
     ///
     /// # Errors
-    /// Why it is no key for mail; a key that was revoked is among the reasons.
-    pub fn parse(text: &[u8]) -> Result<Self, &'static str> {
+    /// Why it is no key for this; a key that was revoked is among the reasons.
+    pub fn parse_for(text: &[u8], service: Service) -> Result<Self, &'static str> {
         let tags = Tags::parse(text).map_err(|_| "its key cannot be read")?;
         if tags.text("v").is_some() && tags.first() != Some(("v", "DKIM1")) {
             return Err("its key is of another version");
@@ -53,10 +81,10 @@ impl KeyRecord {
         {
             return Err("its key is for other hashes");
         }
-        let mail = |service| service == "*" || service == "email";
+        let serves = |name| service.is_served_by(name);
         if tags
             .list("s")
-            .is_some_and(|mut services| !services.any(mail))
+            .is_some_and(|mut services| !services.any(serves))
         {
             return Err("its key is not for mail");
         }
@@ -154,6 +182,24 @@ mod tests {
             "v=spf1 -all",
         ] {
             assert!(KeyRecord::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    // RFC 8460 §3.
+    #[test]
+    fn keys_for_reports_about_tls() {
+        for (services, email, reports) in [
+            ("", true, true),
+            ("s=*;", true, true),
+            ("s=email;", true, true),
+            ("s=tlsrpt;", false, true),
+            ("s=web:tlsrpt;", false, true),
+            ("s=web;", false, false),
+        ] {
+            let text = format!("v=DKIM1; k=ed25519; {services} p=aGk=");
+            let is_for = |service| KeyRecord::parse_for(text.as_bytes(), service).is_ok();
+            let found = (is_for(Service::Email), is_for(Service::TlsReports));
+            assert_eq!(found, (email, reports), "{text}");
         }
     }
 }
