@@ -140,6 +140,12 @@ fn words(event: &Value, account: &str) -> String {
         "arrived" => arrived(event, &to()),
         "checked" => format!("checked: {}", get("results")),
         "judged" => judged(event, account),
+        "filtered" if get("cause") == "implicit" => {
+            format!(
+                "{account}: no line of a script says otherwise: {}",
+                get("deed")
+            )
+        }
         "filtered" => format!("{account}: {} says {}", get("cause"), get("deed")),
         "scriptFailed" => format!(
             "{account}: the script failed, so it was kept: {}",
