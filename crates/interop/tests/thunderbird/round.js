@@ -127,6 +127,8 @@ async function round() {
   inbox.markMessagesRead([first], true);
   inbox.markMessagesFlagged([first], true);
   inbox.addKeywordsToMessages([first], "$label1");
+  // What was said of a letter goes ahead of this; a copy may take another connection.
+  await update(inbox);
 
   root.createSubfolder("Thé", null);
   const tea = await until("the new folder", () => find("Thé"));
@@ -134,6 +136,7 @@ async function round() {
   copy.copyMessages(inbox, [first], tea, false, null, null, false);
   await holds(tea, 1);
   const [one] = messages(tea);
+  await until("its keyword", () => one.getStringProperty("keywords"));
   seen.push(`copied: ${one.isRead} ${one.isFlagged} ${one.getStringProperty("keywords")}`);
   copy.copyMessages(inbox, [second], tea, true, null, null, false);
   await holds(tea, 2);
