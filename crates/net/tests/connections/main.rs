@@ -6,4 +6,5 @@ mod compression;
 mod doors;
 mod driver;
 mod encryption;
+mod http_place;
 mod script;
