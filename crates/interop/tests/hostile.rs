@@ -11,6 +11,9 @@ const MIB: u64 = 1024 * 1024;
 /// How much the server's memory may grow under any of these attacks, octets.
 const GROWTH_OCTETS_MAX: u64 = 48 * MIB;
 
+/// How often it is looked whether it has come down again.
+const LOOKS_MAX: usize = 1000;
+
 /// Memory of the server now, octets.
 fn memory(server: &Server) -> u64 {
     process::cost(&[server.pid()]).private_octets
@@ -20,7 +23,16 @@ fn memory(server: &Server) -> u64 {
 fn endure(name: &str, server: &Server, attack: impl FnOnce(&Server) -> String) {
     let before = memory(server);
     let said = attack(server);
-    let grown = memory(server).saturating_sub(before);
+    let mut grown = memory(server).saturating_sub(before);
+    // What connections held goes when they are through, which takes a moment where there were many.
+    for _ in 0..LOOKS_MAX {
+        if grown < GROWTH_OCTETS_MAX {
+            break;
+        }
+        let (_, greeting) = Talk::open(server.address("smtp", Tls::Starttls)).unwrap();
+        assert!(greeting.starts_with("220"), "{name}: {greeting}");
+        grown = memory(server).saturating_sub(before);
+    }
     eprintln!("{name}: {} KiB more; {said}", grown / 1024);
     assert!(grown < GROWTH_OCTETS_MAX, "{name}: {grown} octets more");
     let (mut talk, _) = Talk::open(server.address("imap", Tls::Starttls)).unwrap();

@@ -50,12 +50,12 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     (
         "MAIL, tab",
         "MAIL FROM:<\"eve\tX\"@a.example>",
-        "553 5.6.7 ",
+        "501 5.5.2 ",
     ),
     (
         "MAIL, DEL",
         "MAIL FROM:<\"eve\u{7f}\"@a.example>",
-        "553 5.6.7 ",
+        "501 5.5.2 ",
     ),
     (
         "ENVID, CR LF",
