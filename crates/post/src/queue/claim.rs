@@ -97,22 +97,24 @@ impl Post {
     pub async fn claim(&self, destination: &str, limit: usize) -> Outcome<Vec<Claimed>> {
         let queue = &self.inner.queue;
         let Some(since) = queue.later_since(destination) else {
-            return self.claim_of(destination, limit).await;
+            return Ok(self.claim_of(destination, limit).await?.0);
         };
         // Who takes fewer at once than that takes those of people as long as there are any.
         let first = limit - limit / LATER_SHARE;
-        let mut claimed = self.claim_of(destination, first).await?;
+        let (mut claimed, _) = self.claim_of(destination, first).await?;
         let left = limit.saturating_sub(claimed.len());
-        let later = self.claim_of(&Rank::Later.order(destination), left).await?;
-        if later.is_empty() {
+        let (later, has_more) = self.claim_of(&Rank::Later.order(destination), left).await?;
+        // That none could be taken does not say that there are none: all that were looked at may
+        // be somebody else's, or have gone meanwhile.
+        if !has_more {
             queue.forget_later(destination, since);
         }
         claimed.extend(later);
         Ok(claimed)
     }
 
-    /// The same of one order.
-    async fn claim_of(&self, order: &str, limit: usize) -> Outcome<Vec<Claimed>> {
+    /// The same of one order; and true unless there was none that is due, taken or not.
+    async fn claim_of(&self, order: &str, limit: usize) -> Outcome<(Vec<Claimed>, bool)> {
         let now = self.inner.outside.now().seconds;
         let queue = &self.inner.queue;
         let end = Place {
@@ -123,7 +125,7 @@ impl Post {
         let first = destination_key(order, look.from);
         let range = (first, Some(destination_key(order, end)));
         // Those that somebody has stand among them.
-        let rows = limit.saturating_add(queue.leased());
+        let rows = limit.saturating_add(queue.leased()).max(1);
         let rows = self.inner.store.scan(
             Partition::QUEUE,
             DESTINATIONS,
@@ -149,7 +151,8 @@ impl Post {
         let claimed = self.read_leased(leases).await?;
         // Somebody else may have been here between the look and the lease.
         let is_due = |one: &Claimed| one.entry.due.is_some_and(|due| due <= now);
-        Ok(claimed.into_iter().filter(is_due).collect())
+        let claimed = claimed.into_iter().filter(is_due).collect();
+        Ok((claimed, !page.rows.is_empty()))
     }
 
     /// The letters of these leases that are there.

@@ -46,7 +46,12 @@ fn to(name: &str, notify: Option<Notify>) -> Recipient {
 }
 
 /// Ada sends a letter.
-async fn send(world: &World, sender: Sender, to: &[Recipient], text: &str) -> Outcome<()> {
+pub(crate) async fn send(
+    world: &World,
+    sender: Sender,
+    to: &[Recipient],
+    text: &str,
+) -> Outcome<()> {
     let ada = world.account("ada").await;
     let mut incoming = world.post.begin(origin(Some(ada)), sender)?;
     for recipient in to {

@@ -8,7 +8,7 @@ use post::{Event, Sought};
 use store::{CommitError, Partition, Store as _};
 
 use crate::queue::{
-    LETTER, claim_one, is_empty, mail, pass, queue, said, send_simply, settle, town,
+    LETTER, claim_one, is_empty, mail, pass, queue, said, send, send_simply, settle, town,
 };
 use crate::world::{World, origin, recipient, sender};
 
@@ -68,6 +68,26 @@ async fn what_is_due_is_found_in_order_and_piece_by_piece() {
     settle(&world, "b.example", &Fate::Deferred(said(451, "Not now"))).await;
     let sweep = world.post.sweep_queue(last, 2).await.unwrap();
     assert!(sweep.destinations.is_empty() && sweep.next.is_some());
+}
+
+/// Letters that go after others are due as long as there are any, whoever looked and got none.
+#[tokio::test]
+async fn who_gets_none_of_those_that_go_after_others_leaves_them_for_the_next() {
+    let world = town().await;
+    let bulk = format!("Precedence: bulk\r\n{LETTER}");
+    for _ in 0..3 {
+        let to = [recipient("x@a.example")];
+        let sent = send(&world, sender("<ada@example.org>"), &to, &bulk).await;
+        sent.unwrap();
+    }
+    let claim = async |most| world.post.claim("a.example", most).await.unwrap();
+    assert!(claim(0).await.is_empty());
+    let one = claim(1).await;
+    assert_eq!(one.len(), 1);
+    let rest = claim(9).await;
+    assert_eq!((rest.len(), claim(9).await.len()), (2, 0));
+    drop((one, rest));
+    assert_eq!(claim(9).await.len(), 3);
 }
 
 #[tokio::test]
