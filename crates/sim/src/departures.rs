@@ -206,6 +206,8 @@ impl World {
         self.written.insert(token.clone(), letter);
         let told = match submit(house, by, &to, &fill::letter(&token, octets)).await {
             Ok(true) => Told::Taken,
+            // A store that died in the commit does not know itself; the sender tries again.
+            Ok(false) if house.has_stopped() => Told::Nothing,
             Ok(false) => Told::Refused,
             Err(Trouble::Lost) => Told::Nothing,
             Err(Trouble::Wrong(what)) => return Err(what),
