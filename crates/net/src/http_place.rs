@@ -2,26 +2,23 @@
 //! lasts as long.
 //!
 //! Such a server is the owner's own, so it may be spoken to in the clear, and by a socket in the
-//! file system. Not here: what is handed over, what the answer means. No redirect is followed. RFC
-//! 9110 and 9112 by hyper.
+//! file system. Not here: what is handed over, what the answer means.
 
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::header::{CONTENT_ENCODING, HOST, HeaderName, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode, Uri};
-use rustls::ClientConfig;
-use rustls_pki_types::ServerName;
+use hyper::header::{HOST, HeaderName, HeaderValue};
+use hyper::{Method, Request};
 use tokio::net::{UnixStream, lookup_host};
 use tokio::time::timeout;
 
-use crate::http::{self, ADDRESSES_MAX, Unread};
-use crate::{Encryption, Error, Socket, tls};
+use crate::http::{self, ADDRESSES_MAX, HttpError, Named};
+use crate::{Encryption, Socket};
+
+/// What can be asked here.
+const PLACE: &str = "URL with http:// or https://, and no unix: with the path of a socket";
 
 /// An HTTP server of the owner's.
 #[derive(Clone, Debug)]
@@ -35,44 +32,8 @@ pub struct HttpPlace {
 
 #[derive(Clone, Debug)]
 enum Way {
-    Tcp {
-        host: String,
-        port: u16,
-        tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
-    },
+    Tcp(Named),
     Unix(PathBuf),
-}
-
-/// Why it came to nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum HttpError {
-    /// The URL is of no HTTP server.
-    #[error("it is no URL with http:// or https://, and no unix: with the path of a socket")]
-    Url,
-    /// What is to be said of it cannot be sent.
-    #[error("the field {0} cannot be sent")]
-    Field(String),
-    /// There was no connection.
-    #[error("connecting: {0}")]
-    Connect(#[from] io::Error),
-    /// The connection could not be encrypted, or nobody is trusted.
-    #[error(transparent)]
-    Tls(#[from] Error),
-    /// The other side does not speak HTTP as it should.
-    #[error("speaking HTTP: {0}")]
-    Http(#[from] hyper::Error),
-    /// It said no.
-    #[error("the answer is {0}")]
-    Status(StatusCode),
-    /// Its answer is in a form that nobody asked for.
-    #[error("the answer is compressed")]
-    Compressed,
-    /// Its answer is longer than any that is wanted.
-    #[error("the answer is longer than {0} octets")]
-    Long(usize),
-    /// It took too long.
-    #[error("there was no answer in time")]
-    Slow,
 }
 
 impl HttpPlace {
@@ -81,12 +42,12 @@ impl HttpPlace {
     /// system's.
     ///
     /// # Errors
-    /// [`HttpError::Url`], or no authority can be read.
+    /// [`HttpError::Place`], or no authority can be read.
     pub fn new(url: &str, authorities: Option<&Path>) -> Result<Self, HttpError> {
         if let Some(path) = url.strip_prefix("unix:") {
             let path = PathBuf::from(path);
             if !path.is_absolute() {
-                return Err(HttpError::Url);
+                return Err(HttpError::Place(PLACE));
             }
             return Ok(Self {
                 authority: HeaderValue::from_static("localhost"),
@@ -94,32 +55,14 @@ impl HttpPlace {
                 way: Way::Unix(path),
             });
         }
-        let uri: Uri = url.parse().map_err(|_| HttpError::Url)?;
-        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(HttpError::Url);
-        };
-        if authority.as_str().contains('@') || uri.query().is_some() {
-            return Err(HttpError::Url);
+        let (server, uri) = Named::of(url, authorities, PLACE)?;
+        if uri.query().is_some() {
+            return Err(HttpError::Place(PLACE));
         }
-        let host = authority.host().trim_matches(['[', ']']).to_owned();
-        let tls = match scheme {
-            "https" => {
-                let name = ServerName::try_from(host.clone()).map_err(|_| HttpError::Url)?;
-                let config = match authorities {
-                    Some(path) => tls::roots_from_pem(path)?,
-                    None => tls::roots_of_system()?,
-                };
-                Some((config, name))
-            }
-            "http" => None,
-            _ => return Err(HttpError::Url),
-        };
-        let usual = if tls.is_some() { 443 } else { 80 };
-        let port = authority.port_u16().unwrap_or(usual);
         Ok(Self {
-            authority: HeaderValue::from_str(authority.as_str()).map_err(|_| HttpError::Url)?,
+            authority: server.authority.clone(),
             path: uri.path().trim_end_matches('/').to_owned(),
-            way: Way::Tcp { host, port, tls },
+            way: Way::Tcp(server),
         })
     }
 
@@ -127,7 +70,7 @@ impl HttpPlace {
     /// of status 200 and of at most `octets_max`, all within `limit`.
     ///
     /// # Errors
-    /// Any but [`HttpError::Url`].
+    /// Any but [`HttpError::Place`].
     pub async fn post(
         &self,
         path: &str,
@@ -151,7 +94,7 @@ impl HttpPlace {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         let whole = format!("{}{path}", self.path);
-        *request.uri_mut() = whole.parse().map_err(|_| HttpError::Url)?;
+        *request.uri_mut() = whole.parse().map_err(|_| HttpError::Place(PLACE))?;
         let map = request.headers_mut();
         map.insert(HOST, self.authority.clone());
         for (name, value) in fields {
@@ -171,31 +114,15 @@ impl HttpPlace {
         octets_max: usize,
         limit: Duration,
     ) -> Result<Bytes, HttpError> {
-        let read = async |response: Response<Incoming>| {
-            if response.status() != StatusCode::OK {
-                return Err(HttpError::Status(response.status()));
-            }
-            // What is compressed is longer than it looks.
-            if response.headers().contains_key(CONTENT_ENCODING) {
-                return Err(HttpError::Compressed);
-            }
-            let body = http::body(response, octets_max).await;
-            body.map_err(|unread| match unread {
-                Unread::Long => HttpError::Long(octets_max),
-                Unread::Broken(error) => HttpError::Connect(error),
-            })
-        };
+        let read = async |response| http::body_if_ok(response, octets_max).await;
         match &self.way {
             Way::Unix(path) => {
                 let socket = Socket::Unix(UnixStream::connect(path).await?);
                 http::over(socket, Encryption::None, request, read, limit).await
             }
-            Way::Tcp { host, port, tls } => {
-                let encryption = match tls {
-                    Some((config, name)) => Encryption::Client(Arc::clone(config), name.clone()),
-                    None => Encryption::None,
-                };
-                let found = lookup_host((host.as_str(), *port)).await?;
+            Way::Tcp(server) => {
+                let encryption = server.encryption();
+                let found = lookup_host((server.host.as_str(), server.port)).await?;
                 let addresses: Vec<_> = found.take(ADDRESSES_MAX).collect();
                 http::exchange(&addresses, encryption, request, read, limit).await
             }
@@ -232,7 +159,7 @@ mod tests {
             "unix:run/x",
             "/run/x",
         ] {
-            assert!(matches!(known(url), Err(HttpError::Url)), "{url}");
+            assert!(matches!(known(url), Err(HttpError::Place(PLACE))), "{url}");
         }
     }
 

@@ -1,27 +1,27 @@
 //! A short exchange with an HTTPS server: a text is fetched, or something is handed over; the
 //! connection lasts as long.
 //!
-//! Not here: names (the caller has the addresses), what is in it. No redirect is followed, nothing
-//! is remembered. RFC 9110 and 9112 by hyper.
+//! Not here: names (the caller has the addresses), what is in it. Nothing is remembered.
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, body::Incoming};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::time::timeout;
 
-use crate::http::{self, ADDRESSES_MAX, Unread};
-use crate::{Encryption, Error};
+use crate::Encryption;
+use crate::http::{self, ADDRESSES_MAX, HttpError};
 
 /// Octets of an answer that nobody reads.
 const UNREAD_OCTETS_MAX: usize = 16 * 1024;
+/// What can be asked here.
+const PLACE: &str = "place on an HTTPS server";
 
 /// A place on an HTTPS server.
 #[derive(Clone, Debug)]
@@ -36,35 +36,6 @@ pub struct HttpsPlace {
     pub addresses: Vec<IpAddr>,
 }
 
-/// Why it came to nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum HttpsError {
-    /// The host or the path is none.
-    #[error("that is no place on an HTTPS server")]
-    Place,
-    /// There was no connection.
-    #[error("connecting: {0}")]
-    Connect(#[from] io::Error),
-    /// The connection could not be encrypted, or its certificate is not the right one.
-    #[error(transparent)]
-    Tls(#[from] Error),
-    /// The other side does not speak HTTP as it should.
-    #[error("speaking HTTP: {0}")]
-    Http(#[from] hyper::Error),
-    /// It said something else than yes.
-    #[error("the answer is {0}")]
-    Status(StatusCode),
-    /// Its answer is something else than what was wanted.
-    #[error("the answer is no {0}")]
-    Kind(&'static str),
-    /// Its answer is longer than any that is wanted.
-    #[error("the answer is longer than {0} octets")]
-    Long(usize),
-    /// It took too long.
-    #[error("there was no answer in time")]
-    Slow,
-}
-
 impl HttpsPlace {
     /// Fetches what is there: of this media type, of at most so many octets, within `limit`.
     ///
@@ -75,26 +46,26 @@ impl HttpsPlace {
         trust: Arc<ClientConfig>,
         (kind, octets_max): (&'static str, usize),
         limit: Duration,
-    ) -> Result<Bytes, HttpsError> {
+    ) -> Result<Bytes, HttpError> {
         let exchange = async {
             let request = self.request(Method::GET, Bytes::new())?;
             let read = async |response: Response<Incoming>| {
                 if response.status() != StatusCode::OK {
-                    return Err(HttpsError::Status(response.status()));
+                    return Err(HttpError::Status(response.status()));
                 }
                 let said = response.headers().get(CONTENT_TYPE);
                 let said = said.and_then(|said| said.to_str().ok()).unwrap_or_default();
                 let said = said.split(';').next().unwrap_or_default().trim();
                 if !said.eq_ignore_ascii_case(kind) {
-                    return Err(HttpsError::Kind(kind));
+                    return Err(HttpError::Kind(kind));
                 }
-                body(response, octets_max).await
+                http::body(response, octets_max).await
             };
             self.exchange(trust, request, read, limit).await
         };
         // Boxed, so that its size is paid only while it lasts.
         let ended = timeout(limit, Box::pin(exchange)).await;
-        ended.unwrap_or(Err(HttpsError::Slow))
+        ended.unwrap_or(Err(HttpError::Slow))
     }
 
     /// Hands something over, of this media type and compressed by gzip if it says so, and hears
@@ -107,34 +78,34 @@ impl HttpsPlace {
         trust: Arc<ClientConfig>,
         (kind, octets): (&'static str, Bytes),
         limit: Duration,
-    ) -> Result<(), HttpsError> {
+    ) -> Result<(), HttpError> {
         let exchange = async {
             let mut request = self.request(Method::POST, octets)?;
             let kind = HeaderValue::from_static(kind);
             request.headers_mut().insert(CONTENT_TYPE, kind);
             let read = async |response: Response<Incoming>| {
                 let status = response.status();
-                drop(body(response, UNREAD_OCTETS_MAX).await);
+                drop(http::body(response, UNREAD_OCTETS_MAX).await);
                 match status.is_success() {
                     true => Ok(()),
-                    false => Err(HttpsError::Status(status)),
+                    false => Err(HttpError::Status(status)),
                 }
             };
             self.exchange(trust, request, read, limit).await
         };
         let ended = timeout(limit, Box::pin(exchange)).await;
-        ended.unwrap_or(Err(HttpsError::Slow))
+        ended.unwrap_or(Err(HttpError::Slow))
     }
 
-    fn request(&self, method: Method, body: Bytes) -> Result<Request<Full<Bytes>>, HttpsError> {
+    fn request(&self, method: Method, body: Bytes) -> Result<Request<Full<Bytes>>, HttpError> {
         let host = match self.port {
             443 => self.host.clone(),
             port => format!("{}:{port}", self.host),
         };
-        let host = HeaderValue::from_str(&host).map_err(|_| HttpsError::Place)?;
+        let host = HeaderValue::from_str(&host).map_err(|_| HttpError::Place(PLACE))?;
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
-        *request.uri_mut() = self.path.parse().map_err(|_| HttpsError::Place)?;
+        *request.uri_mut() = self.path.parse().map_err(|_| HttpError::Place(PLACE))?;
         request.headers_mut().insert(HOST, host);
         Ok(request)
     }
@@ -143,26 +114,14 @@ impl HttpsPlace {
         &self,
         trust: Arc<ClientConfig>,
         request: Request<Full<Bytes>>,
-        read: impl AsyncFnOnce(Response<Incoming>) -> Result<T, HttpsError>,
+        read: impl AsyncFnOnce(Response<Incoming>) -> Result<T, HttpError>,
         limit: Duration,
-    ) -> Result<T, HttpsError> {
-        let name = ServerName::try_from(self.host.clone()).map_err(|_| HttpsError::Place)?;
+    ) -> Result<T, HttpError> {
+        let name = ServerName::try_from(self.host.clone()).map_err(|_| HttpError::Place(PLACE))?;
         let at_port = |ip: &IpAddr| SocketAddr::new(*ip, self.port);
         let addresses = self.addresses.iter().take(ADDRESSES_MAX).map(at_port);
         let addresses: Vec<SocketAddr> = addresses.collect();
         let encryption = Encryption::Client(trust, name);
         http::exchange(&addresses, encryption, request, read, limit).await
     }
-}
-
-async fn body(response: Response<Incoming>, octets_max: usize) -> Result<Bytes, HttpsError> {
-    // What is compressed is longer than it looks.
-    if response.headers().contains_key(CONTENT_ENCODING) {
-        return Err(HttpsError::Kind("plain text"));
-    }
-    let body = http::body(response, octets_max).await;
-    body.map_err(|unread| match unread {
-        Unread::Long => HttpsError::Long(octets_max),
-        Unread::Broken(error) => HttpsError::Connect(error),
-    })
 }

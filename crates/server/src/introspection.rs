@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use net::{FormError, FormPlace, form, form_word};
+use net::{FormPlace, HttpError, form, form_word};
 use post::{Introspected, IntrospectedError};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -65,7 +65,7 @@ pub enum IntrospectionError {
     Secret(io::Error),
     /// It was not reached, or has not answered as it should.
     #[error(transparent)]
-    Form(#[from] FormError),
+    Form(#[from] HttpError),
     /// It has answered something else.
     #[error("the answer says nothing of a token: {0}")]
     Answer(#[from] IntrospectedError),
@@ -103,7 +103,7 @@ impl Introspection {
             return Ok(said);
         }
         let turn = tokio::time::timeout(ANSWER_TIME_MAX, self.turns.acquire()).await;
-        let turn = turn.map_err(|_| FormError::Slow)?;
+        let turn = turn.map_err(|_| HttpError::Slow)?;
         let left = ANSWER_TIME_MAX.saturating_sub(begun.elapsed());
         // RFC 7662 §2.1
         let form = form(&[("token", token), ("token_type_hint", "access_token")]);

@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use net::{ClientConfig, HttpsError, HttpsPlace};
+use net::{ClientConfig, HttpError, HttpsPlace};
 use post::{KeptPolicy, PolicyFailure};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -104,9 +104,9 @@ impl Trouble {
         }
     }
 
-    fn of(error: &HttpsError) -> Self {
+    fn of(error: &HttpError) -> Self {
         match error {
-            HttpsError::Tls(cause) => match cause.certificate() {
+            HttpError::Tls(cause) => match cause.certificate() {
                 Some(why) => Self::new(TroubleKind::Webpki, &why),
                 None => Self::new(TroubleKind::Fetch, &cause.to_string()),
             },
@@ -419,11 +419,11 @@ impl Relay {
         &self,
         domain: &str,
         trust: &Arc<ClientConfig>,
-    ) -> Result<Vec<u8>, HttpsError> {
+    ) -> Result<Vec<u8>, HttpError> {
         let host = format!("mta-sts.{domain}");
         let mut addresses = Vec::new();
         for kind in [Kind::Aaaa, Kind::A] {
-            let question = Question::new(&host, kind).ok_or(HttpsError::Place)?;
+            let question = Question::new(&host, kind).ok_or(HttpError::Place("name of a host"))?;
             let answer = self.post.outside().ask(&question).await;
             addresses.extend(answer.addresses());
         }
