@@ -9,6 +9,7 @@ use message::{Correspondent, Header, Outline, parse_addresses};
 
 use crate::circumstances::Letter;
 use crate::language::Tag;
+use crate::letters::Letters;
 
 /// Addresses looked at of one field.
 const ADDRESSES_MAX: usize = 1000;
@@ -39,7 +40,7 @@ struct Place {
 /// What tests see of a field.
 #[derive(Clone, Debug, Default)]
 struct Read {
-    text: OnceLock<String>,
+    text: OnceLock<(String, Letters)>,
     addresses: OnceLock<Vec<Spelled>>,
 }
 
@@ -59,6 +60,8 @@ pub(crate) struct Spelled {
     unquoted: Option<String>,
     /// Octets of `whole` behind the `@`.
     host: usize,
+    /// The letters of all of it, and so of each part.
+    letters: Letters,
 }
 
 impl Spelled {
@@ -78,6 +81,7 @@ impl Spelled {
             whole.push_str(host);
         }
         Self {
+            letters: Letters::of(whole.as_bytes()),
             whole,
             unquoted,
             host: host.len(),
@@ -92,6 +96,11 @@ impl Spelled {
     /// All of it, quoted where it must be.
     pub(crate) fn whole(&self) -> &str {
         &self.whole
+    }
+
+    /// Its letters; no part has others.
+    pub(crate) const fn letters(&self) -> Letters {
+        self.letters
     }
 
     /// What stands before the `@`, without quotes.
@@ -234,8 +243,21 @@ impl<'f> Field<'f> {
 
     /// Its value: decoded, trimmed and on one line.
     pub(crate) fn text(self) -> &'f str {
+        &self.shown().0
+    }
+
+    /// The letters of its text.
+    pub(crate) fn letters(self) -> Letters {
+        self.shown().1
+    }
+
+    fn shown(self) -> &'f (String, Letters) {
         let read = self.place.read.get_or_init(Box::default);
-        read.text.get_or_init(|| Letter::shown(self.value()))
+        read.text.get_or_init(|| {
+            let text = Letter::shown(self.value());
+            let letters = Letters::of(text.as_bytes());
+            (text, letters)
+        })
     }
 
     /// The addresses in it.
@@ -250,7 +272,9 @@ impl<'f> Field<'f> {
                     )),
                     Correspondent::GroupStart(_) | Correspondent::GroupEnd => None,
                 });
-                parts.collect()
+                let mut spelled = Vec::with_capacity(all.len());
+                spelled.extend(parts);
+                spelled
             };
             match self.all.digested(self) {
                 Some(all) => spelled(all),

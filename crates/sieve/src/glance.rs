@@ -7,23 +7,22 @@
 //! What is said here is that a test is false, and nothing else: one that may be true is asked as
 //! it stands, and so is one that takes more than a glance.
 
+mod making;
+
 use std::cell::OnceCell;
 
 use mail::{Address, ReversePath};
 
+use self::making::Making;
 use crate::circumstances::Envelope;
-use crate::compare::{Comparator, Match, Pattern, is_quick, position};
-use crate::extension::Extensions;
+use crate::compare::{Comparator, is_quick, position};
 use crate::fields::{Fields, Spelled};
-use crate::language::{Tag, Verb};
-use crate::needed::needed;
-use crate::script::{Command, Op, Test};
-use crate::template::Template;
+use crate::language::Tag;
+use crate::letters::Letters;
+use crate::script::Op;
 
 /// Values and keys that are compared for one command: with more it takes more than a glance.
 const COMPARED_MAX: usize = 256;
-/// Names and keys of a command's tests.
-const TEXTS_MAX: u32 = 32;
 
 /// What is known of a script's tests, by the number of the command.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +33,8 @@ pub(crate) struct Glances {
     looks: Box<[Look]>,
     /// Names and keys, an octet with its length before each.
     texts: Box<[u8]>,
+    /// The letters of keys.
+    letters: Box<[Letters]>,
 }
 
 const NONE: u32 = u32::MAX;
@@ -56,6 +57,8 @@ struct Look {
     /// Names of fields, or of parts of the envelope.
     names: Texts,
     keys: Texts,
+    /// Where the letters of its keys begin; none where a value that lacks one may still be like it.
+    letters: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +85,21 @@ enum Of {
     Addresses(Tag),
     /// The part of each address of the envelope.
     Envelope(Tag),
+}
+
+impl How {
+    /// True if a value that is like a key has all of its letters.
+    const fn goes_by_letters(self) -> bool {
+        match self {
+            Self::Exists | Self::Over(_) | Self::Under(_) => false,
+            Self::Compared {
+                extent, comparator, ..
+            } => {
+                matches!(extent, Extent::Whole | Extent::Inside)
+                    && matches!(comparator, Comparator::Octet | Comparator::AsciiCasemap)
+            }
+        }
+    }
 }
 
 /// Where in a value a key must be.
@@ -125,6 +143,7 @@ impl Glances {
             glances: making.glances.into(),
             looks: making.looks.into(),
             texts: making.texts.into(),
+            letters: making.letters.into(),
         }
     }
 
@@ -134,6 +153,7 @@ impl Glances {
             + size_of_val(&*self.glances)
             + size_of_val(&*self.looks)
             + self.texts.len()
+            + size_of_val(&*self.letters)
     }
 
     /// True if something is known of a command.
@@ -149,7 +169,7 @@ impl Glances {
         let count = usize::try_from(glance.looks.1).ok()?;
         let mut looks = self.looks.get(from..from.checked_add(count)?)?.iter();
         let mut glancing = Glancing {
-            texts: &self.texts,
+            glances: self,
             seen,
             compared: 0,
         };
@@ -217,7 +237,7 @@ impl<'a> Seen<'a> {
 
 /// One command's tests, looked at.
 struct Glancing<'a> {
-    texts: &'a [u8],
+    glances: &'a Glances,
     seen: &'a Seen<'a>,
     /// How often something was compared.
     compared: usize,
@@ -227,7 +247,7 @@ impl<'a> Glancing<'a> {
     /// The texts, as many as there are.
     fn texts(&self, texts: Texts) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let at = usize::try_from(texts.at).unwrap_or(usize::MAX);
-        let mut rest = self.texts.get(at..).unwrap_or_default();
+        let mut rest = self.glances.texts.get(at..).unwrap_or_default();
         (0..texts.count).map_while(move |_| {
             let (len, behind) = rest.split_first()?;
             let (text, behind) = behind.split_at_checked(usize::from(*len))?;
@@ -248,7 +268,7 @@ impl<'a> Glancing<'a> {
         names.all(|name| {
             let mut fields = seen.fields.named(name);
             match of {
-                Of::Text => fields.all(|field| self.differs(look, field.text())),
+                Of::Text => fields.all(|field| self.differs(look, field.text(), field.letters())),
                 Of::Addresses(tag) => fields.all(|field| {
                     let mut addresses = field.addresses().iter();
                     addresses.all(|address| self.differs_in(look, address, tag))
@@ -264,16 +284,32 @@ impl<'a> Glancing<'a> {
     /// True if that part of the address is none of the keys.
     fn differs_in(&mut self, look: &Look, address: &Spelled, tag: Tag) -> bool {
         let part = address.part(tag, self.seen.separators);
-        part.is_none_or(|part| self.differs(look, part))
+        part.is_none_or(|part| self.differs(look, part, address.letters()))
     }
 
-    /// True if the value is none of the keys.
-    fn differs(&mut self, look: &Look, value: &str) -> bool {
+    /// True if the value, which has no other letters than these, is none of the keys.
+    fn differs(&mut self, look: &Look, value: &str, letters: Letters) -> bool {
+        if self.lacks(look, letters) {
+            self.compared += usize::try_from(look.keys.count).unwrap_or(usize::MAX);
+            return self.compared <= COMPARED_MAX;
+        }
         let mut keys = self.texts(look.keys);
         keys.all(|key| {
             self.compared += 1;
             self.compared <= COMPARED_MAX && !may_match(look.how, value, key)
         })
+    }
+}
+
+impl Glancing<'_> {
+    /// True if what has these letters lacks one of each key, and can be none of them for that.
+    fn lacks(&self, look: &Look, letters: Letters) -> bool {
+        let of_keys = || {
+            let at = usize::try_from(look.letters?).ok()?;
+            let count = usize::try_from(look.keys.count).ok()?;
+            self.glances.letters.get(at..at.checked_add(count)?)
+        };
+        of_keys().is_some_and(|keys| keys.iter().all(|key| !letters.may_have(*key)))
     }
 }
 
@@ -302,181 +338,6 @@ fn may_match(how: How, value: &str, key: &[u8]) -> bool {
             memchr::memmem::find(octets, key).is_some()
         }
     }
-}
-
-/// Glances being made.
-#[derive(Default)]
-struct Making {
-    glances: Vec<Glance>,
-    looks: Vec<Look>,
-    texts: Vec<u8>,
-}
-
-impl Making {
-    /// The number of the glance at a test; none where it takes more than one.
-    fn glance(&mut self, test: &Test, to: usize) -> Option<u32> {
-        let (looks, texts) = (self.looks.len(), self.texts.len());
-        let found = self.look(test);
-        let count: u32 = self
-            .looks
-            .get(looks..)
-            .unwrap_or_default()
-            .iter()
-            .map(|look| look.names.count + look.keys.count)
-            .sum();
-        if found.is_none() || count > TEXTS_MAX {
-            self.looks.truncate(looks);
-            self.texts.truncate(texts);
-            return None;
-        }
-        self.glances.push(Glance {
-            looks: (
-                u32::try_from(looks).ok()?,
-                u32::try_from(self.looks.len() - looks).ok()?,
-            ),
-            to: u32::try_from(to).ok()?,
-            texts: count,
-        });
-        u32::try_from(self.glances.len() - 1).ok()
-    }
-
-    /// Adds what must be false for a test to be false.
-    fn look(&mut self, test: &Test) -> Option<()> {
-        match test {
-            // Each must be false.
-            Test::AnyOf(tests) => tests.iter().try_for_each(|test| self.look(test)),
-            // The first is asked before the others, which may have to ask, or be faulty.
-            Test::AllOf(tests) => self.look(tests.first()?),
-            Test::Command(command) => self.command(command),
-            Test::Not(_) | Test::Constant(_) | Test::Fail(_) => None,
-        }
-    }
-
-    fn command(&mut self, command: &Command) -> Option<()> {
-        if command.unknown.is_some() || command.needs != Extensions::default() {
-            return None;
-        }
-        let no_keys = Vec::new;
-        let (how, keys) = match command.verb {
-            Verb::Exists if command.tags.is_empty() => (How::Exists, no_keys()),
-            Verb::Size => (size(command)?, no_keys()),
-            Verb::Header => (how(command, Of::Text)?, keys(command)?),
-            Verb::Address => {
-                let of = Of::Addresses(command.address_part());
-                (how(command, of)?, keys(command)?)
-            }
-            Verb::Envelope => {
-                let of = Of::Envelope(command.address_part());
-                (how(command, of)?, keys(command)?)
-            }
-            _ => return None,
-        };
-        let names = match command.verb {
-            Verb::Envelope => envelope_names(command.texts(0))?,
-            _ => constants(command.texts(0))?,
-        };
-        let look = Look {
-            how,
-            names: self.texts(&names)?,
-            keys: self.texts(&keys)?,
-        };
-        self.looks.push(look);
-        Some(())
-    }
-
-    fn texts<T: AsRef<[u8]>>(&mut self, texts: &[T]) -> Option<Texts> {
-        let at = u32::try_from(self.texts.len()).ok()?;
-        for text in texts {
-            let text = text.as_ref();
-            let len = u8::try_from(text.len()).ok()?;
-            self.texts.push(len);
-            self.texts.extend_from_slice(text);
-        }
-        let count = u32::try_from(texts.len()).ok()?;
-        Some(Texts { at, count })
-    }
-}
-
-/// Tags with which a test is one that is compared here.
-const COMPARED: [Tag; 5] = [
-    Tag::Is,
-    Tag::Contains,
-    Tag::Matches,
-    Tag::Regex,
-    Tag::Comparator,
-];
-
-/// How a test compares; none where a glance does not compare like that.
-fn how(command: &Command, of: Of) -> Option<How> {
-    let part = match of {
-        Of::Text => None,
-        Of::Addresses(tag) | Of::Envelope(tag) => Some(tag),
-    };
-    let known = |tag: &Tag| COMPARED.contains(tag) || part == Some(*tag);
-    if !command.tags.iter().all(|(tag, _)| known(tag)) {
-        return None;
-    }
-    let extent = match command.comparing.kind {
-        Match::Is => Extent::Whole,
-        Match::Contains | Match::Matches => Extent::Inside,
-        Match::Regex => Extent::Folded,
-        Match::Value(_) | Match::Count(_) | Match::List => return None,
-    };
-    let comparator = command.comparing.comparator;
-    match comparator {
-        Comparator::Octet | Comparator::AsciiCasemap => Some(How::Compared {
-            of,
-            extent,
-            comparator,
-        }),
-        Comparator::AsciiNumeric | Comparator::UnicodeCasemap => None,
-    }
-}
-
-/// How a test of the size compares.
-fn size(command: &Command) -> Option<How> {
-    let over = command.number(Tag::Over).map(How::Over);
-    over.or_else(|| command.number(Tag::Under).map(How::Under))
-}
-
-/// What a value must have or be for the test to be true: of a pattern or a regular expression what
-/// it says without wildcards.
-fn keys(command: &Command) -> Option<Vec<Vec<u8>>> {
-    let comparing = &command.comparing;
-    match comparing.kind {
-        Match::Matches => {
-            let patterns = comparing.patterns.iter();
-            let longest = patterns.map(|pattern| pattern.as_ref().and_then(Pattern::longest));
-            longest.map(|key| key.map(<[u8]>::to_vec)).collect()
-        }
-        Match::Regex => {
-            let expressions = command.texts(1).iter();
-            let needed = expressions.map(|text| needed(text.constant()?));
-            let needed: Vec<_> = needed.collect::<Option<_>>()?;
-            Some(needed.concat())
-        }
-        _ => {
-            let keys = constants(command.texts(1))?.into_iter();
-            Some(keys.map(<[u8]>::to_vec).collect())
-        }
-    }
-}
-
-/// The parts of the envelope that can be seen at a glance, as [`Seen`] names them.
-fn envelope_names(texts: &[Template]) -> Option<Vec<&'static [u8]>> {
-    let names = texts.iter().map(|text| {
-        let name = text.constant()?;
-        let known = [b"from".as_slice(), b"to"].into_iter();
-        let mut known = known.filter(|known| name.as_bytes().eq_ignore_ascii_case(known));
-        known.next()
-    });
-    names.collect()
-}
-
-/// Strings into which nothing is put.
-fn constants(texts: &[Template]) -> Option<Vec<&[u8]>> {
-    let texts = texts.iter().map(|text| Some(text.constant()?.as_bytes()));
-    texts.collect()
 }
 
 #[cfg(test)]

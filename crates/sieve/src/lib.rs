@@ -40,6 +40,7 @@ mod fault;
 mod fields;
 mod glance;
 mod language;
+mod letters;
 mod lexer;
 mod limits;
 mod needed;
