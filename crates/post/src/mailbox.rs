@@ -335,7 +335,14 @@ pub(crate) fn status(id: MailboxId, folder: &Folder) -> Status {
 
 /// The name as it is kept: composed letters (NFC), no `/` at the end, `INBOX` in capitals.
 pub(crate) fn normal_name(name: &str) -> String {
-    let name: String = name.strip_suffix('/').unwrap_or(name).nfc().collect();
+    let name = name.strip_suffix('/').unwrap_or(name);
+    if name.eq_ignore_ascii_case(INBOX) {
+        return INBOX.to_owned();
+    }
+    let name: String = match name.is_ascii() {
+        true => name.to_owned(),
+        false => name.nfc().collect(),
+    };
     match name.get(..INBOX.len()) {
         // RFC 9051 §5.1
         Some(start) if start.eq_ignore_ascii_case(INBOX) => {

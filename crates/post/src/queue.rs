@@ -62,12 +62,18 @@ pub(crate) const fn tls_wish(said: TlsWish, waives: bool) -> TlsWish {
 // RFC 3834 §5
 pub(crate) fn rank(reverse_path: &ReversePath, header: &[u8]) -> Rank {
     let is_of_programs = Header::parse(header).any(|field| {
+        let is_precedence = field.is("Precedence");
+        if !is_precedence && !field.is("Auto-Submitted") {
+            return false;
+        }
         let value = field.unfolded();
         let word = value.split(|octet| *octet == b';').next();
         let word = word.unwrap_or_default().trim_ascii();
         let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
-        let is_bulk = || is(b"bulk") || is(b"list") || is(b"junk");
-        field.is("Precedence") && is_bulk() || field.is("Auto-Submitted") && !is(b"no")
+        match is_precedence {
+            true => is(b"bulk") || is(b"list") || is(b"junk"),
+            false => !is(b"no"),
+        }
     });
     match is_of_programs || *reverse_path == ReversePath::Null {
         true => Rank::Later,
