@@ -258,7 +258,10 @@ async fn begin_anew(post: &Post, was: Envelope, filtered: &Filtered) -> Result<I
 /// A path without its brackets.
 fn bare(path: &ForwardPath) -> String {
     let path = path.to_string();
-    path.trim_matches(['<', '>']).to_owned()
+    let inside = path
+        .strip_prefix('<')
+        .and_then(|path| path.strip_suffix('>'));
+    inside.unwrap_or(&path).to_owned()
 }
 
 /// A path in brackets, as filters may leave them out.
