@@ -54,6 +54,9 @@ pub enum HttpError {
     /// Its answer is something else than what was wanted.
     #[error("the answer is no {0}")]
     Kind(&'static str),
+    /// Its answer is in a form that nobody asked for.
+    #[error("the answer is compressed")]
+    Compressed,
     /// Its answer has more octets than any that is wanted.
     #[error("the answer is longer than {0} octets")]
     Long(usize),
@@ -170,7 +173,7 @@ pub(crate) async fn body(
 ) -> Result<Bytes, HttpError> {
     // What is compressed is longer than it looks.
     if response.headers().contains_key(CONTENT_ENCODING) {
-        return Err(HttpError::Kind("plain text"));
+        return Err(HttpError::Compressed);
     }
     let body = Limited::new(response.into_body(), octets_max);
     match body.collect().await {
