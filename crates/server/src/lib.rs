@@ -50,6 +50,6 @@ pub use pickup::{
     notify, system_user,
 };
 pub use reclaim::ReclaimRhythm;
-pub use relay::{RelayRoute, RelaySettings, RelayTls, SmartHost, Sources};
+pub use relay::{Reach, RelayProtocol, RelayRoute, RelaySettings, RelayTls, SmartHost, Sources};
 pub use run::{Error, Running, run};
 pub use settings::{Door, Encrypted, Protocol, Settings};
