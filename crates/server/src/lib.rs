@@ -33,7 +33,7 @@ mod settings;
 mod smtp;
 mod visit;
 
-pub use alias_file::{AliasFault, AliasesRead, read_aliases};
+pub use alias_file::{AliasFault, AliasTargets, AliasesRead, read_aliases};
 pub use audit::AuditRhythm;
 pub use control::{administer, converse_alone};
 pub use courier::{Courier, CourierError, CourierHost, CourierLogin, CourierSight};

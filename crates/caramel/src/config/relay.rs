@@ -134,6 +134,7 @@ impl Config {
         Ok(RelaySettings {
             port: u16::try_from(self.number(&setting::RELAY_PORT)).unwrap_or(25),
             routes,
+            programs: self.programs().map(SmartHost::programs).map(Arc::new),
             sources: own,
             connections_max: count(&setting::RELAY_CONNECTIONS),
             connections_per_destination_max: count(&setting::RELAY_CONNECTIONS_EACH),

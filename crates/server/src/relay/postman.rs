@@ -10,12 +10,15 @@ use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use mail::{BlobRange, BodyType, Enhanced, Envelope, TlsWish};
 use net::{Calling, Endpoint, House, ServerName, Socket, Terms};
-use post::queue::{Attempt, Claimed, Entry, Fate, Said};
-use smtp::client::{self, Answer, Ask, Client, Failure, Fates, Letter, Login, Tls, Wishes};
+use post::queue::{Attempt, Claimed, Entry, Fate, PROGRAMS, Said};
+use smtp::client::{
+    self, Answer, Ask, Client, Failure, Fates, Letter, Login, Patience, Tls, Wishes,
+};
 use smtp::diagram::Verb;
 use smtp::{Reply, Service};
 use wire::Security;
@@ -32,6 +35,9 @@ use crate::Encrypted;
 const LETTERS_MAX: usize = 100;
 /// Octets of a letter that are in memory at once.
 pub(super) const PIECE_OCTETS: u64 = 64 * 1024;
+/// How long programs of an alias may take: they wait for others that run, and each has its own
+/// limit there.
+const PROGRAMS_MAX: Duration = Duration::from_secs(3 * 3600);
 /// Octets that a nonce is made of.
 const NONCE_OCTETS: usize = 16;
 
@@ -167,6 +173,13 @@ impl<'a> Postman<'a> {
             login: login.map(|(user, password)| Login { user, password }),
             cleartext_passwords: target.ip.is_loopback(),
             service: self.way.course.service(),
+            patience: match self.way.destination {
+                PROGRAMS => Patience {
+                    end: PROGRAMS_MAX,
+                    ..Patience::default()
+                },
+                _ => Patience::default(),
+            },
             ..Wishes::relay(relay.own.clone())
         };
         let calling = self.calling(target, tls);

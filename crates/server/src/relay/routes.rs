@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use mail::{Address, Host, ReversePath, TlsWish};
 use net::{Authorities, ClientConfig};
+use post::queue::PROGRAMS;
 use smtp::Service;
 use wire::sasl::Secret;
 
@@ -22,6 +23,8 @@ pub struct RelaySettings {
     pub port: u16,
     /// Ways that letters take, the first that fits; none: to the hosts of their destination.
     pub routes: Vec<RelayRoute>,
+    /// The process that runs programs of aliases, where there is one.
+    pub programs: Option<Arc<SmartHost>>,
     /// Where letters come from that take none of them.
     pub sources: Sources,
     /// Connections at once, to all destinations.
@@ -69,6 +72,7 @@ impl Default for RelaySettings {
         Self {
             port: 25,
             routes: Vec::new(),
+            programs: None,
             sources: Sources::default(),
             connections_max: 500,
             connections_per_destination_max: 20,
@@ -177,6 +181,18 @@ impl fmt::Debug for SmartHost {
 }
 
 impl SmartHost {
+    /// The process at a socket of this machine that runs programs of aliases.
+    #[must_use]
+    pub const fn programs(socket: PathBuf) -> Self {
+        Self {
+            reach: Reach::Socket(socket),
+            protocol: RelayProtocol::Lmtp,
+            encrypted: crate::Encrypted::Never,
+            trust: None,
+            login: None,
+        }
+    }
+
     /// The socket of this machine that it answers at, where it does.
     pub(super) fn socket(&self) -> Option<&PathBuf> {
         match &self.reach {
@@ -193,6 +209,9 @@ impl RelaySettings {
         reverse_path: &ReversePath,
         destination: &str,
     ) -> (Option<&Arc<SmartHost>>, Sources) {
+        if destination == PROGRAMS {
+            return (self.programs.as_ref(), Sources::default());
+        }
         let sender = reverse_path.address().map(|address| &address.host);
         let fits = |route: &&RelayRoute| {
             let of = route.sender.as_ref();
@@ -321,16 +340,17 @@ mod tests {
                 RelayRoute {
                     sender: None,
                     recipient: host("store.example"),
-                    via: Some(Arc::new(SmartHost {
-                        reach: Reach::Socket("/run/lmtp".into()),
-                        protocol: RelayProtocol::Lmtp,
-                        encrypted: crate::Encrypted::Never,
-                        trust: None,
-                        login: None,
-                    })),
+                    via: Some(Arc::new(SmartHost::programs("/run/lmtp".into()))),
                     sources: Sources::default(),
                 },
+                RelayRoute {
+                    sender: host("z.example"),
+                    recipient: None,
+                    via: Some(smart("rest.example")),
+                    sources: from(9),
+                },
             ],
+            programs: Some(Arc::new(SmartHost::programs("/run/programs".into()))),
             sources: from(8),
             ..RelaySettings::default()
         };
@@ -340,6 +360,9 @@ mod tests {
             ("<x@c.example>", "b.example", Some("to-b.example:587")),
             ("<>", "B.example", Some("to-b.example:587")),
             ("<>", "store.example", Some("unix:/run/lmtp")),
+            ("<x@z.example>", "c.example", Some("rest.example:587")),
+            // Whoever sends, no route is one to programs.
+            ("<x@z.example>", PROGRAMS, Some("unix:/run/programs")),
             ("<>", "c.example", None),
         ];
         for (sender, to, expected) in cases {

@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use mail::{Enhanced, Host, TlsWish};
-use post::queue::{Attempt, Claimed, Fate, Said};
+use post::queue::{Attempt, Claimed, Fate, PROGRAMS, Said};
 use tokio::time::sleep;
 use trust::mta_sts::Policy;
 use trust::tlsrpt;
@@ -214,6 +214,11 @@ impl Way<'_> {
             }])
         };
         match self.course.via.as_deref().map(|via| &via.reach) {
+            // They wait for somebody to run them again.
+            None if self.destination == PROGRAMS => Err(Obstacle::Now(Said {
+                status: Enhanced::new(4, 3, 5),
+                ..ours("It is for programs, and `[local] programs` names nobody who runs them")
+            })),
             None => targets(outside, self.destination, &self.relay.own).await,
             Some(reach @ Reach::Socket(_)) => {
                 one(reach.to_string(), IpAddr::V4(Ipv4Addr::LOCALHOST))

@@ -4,6 +4,11 @@ use super::{Kind, Setting, settings};
 
 settings! {
     TRANSFER:
+    LOCAL_PROGRAMS = ["local"] "programs": Kind::Endpoint, "",
+        "\"unix:/run/caramel-programs/lmtp\"",
+        "The socket of the process that runs programs which `aliases` names (`|program`): `caramel \
+         programs`, under a user of its own. Letters wait in the queue for it. Without it such \
+         lines are a fault: the server runs no program for a letter.";
     RELAY_SOURCE = ["relay"] "source": Kind::Many(&Kind::Ip), "[]",
         "[\"192.0.2.25\", \"2001:db8::25\"]",
         "The addresses of this machine that other hosts are called from: one of IPv4, one of IPv6, \
