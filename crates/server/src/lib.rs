@@ -26,6 +26,7 @@ mod names;
 mod outside;
 mod pickup;
 mod pop3;
+mod programs;
 mod reclaim;
 mod relay;
 mod run;
@@ -49,6 +50,7 @@ pub use pickup::{
     HouseFacts, LocalDraft, LocalEnvelope, LocalSettings, LocalSpool, SystemUser, hand_in_by_smtp,
     notify, system_user,
 };
+pub use programs::{ProgramSettings, Programs, ProgramsError};
 pub use reclaim::ReclaimRhythm;
 pub use relay::{Reach, RelayProtocol, RelayRoute, RelaySettings, RelayTls, SmartHost, Sources};
 pub use run::{Error, Running, run};
