@@ -22,6 +22,7 @@ use crate::link::{self, Link};
 use crate::names::Called;
 use crate::parse::{self, Parse};
 use crate::place::Place;
+use crate::programs::{self, Asked as Programs};
 use crate::queue::{self, QueueCommand};
 use crate::sendmail::{Name, Words};
 use crate::sieve::{self, SieveCommand};
@@ -184,6 +185,15 @@ enum Command {
     /// a `.forward`, or be fetchmail's `mda`; called `procmail` or `maildrop` it takes their
     /// options.
     Deliver(Words),
+    /// Runs the programs that aliases name (`|program` in a file like `/etc/aliases`), for a server
+    /// that hands letters over (`[local] programs`).
+    ///
+    /// It is started beside the server, as a user of its own: never as root, and best as nobody
+    /// who may do anything else. Each program is a command of the shell; it gets the letter on its
+    /// standard input, behind a line `From `, and whom it is for in its environment. Its exit code
+    /// decides: 0, the letter is taken; 75, it is tried again; others, its sender is told what the
+    /// program wrote. No configuration is needed.
+    Programs(Programs),
     /// Hands the message on standard input to a mail host, without a server or a store here.
     ///
     /// `caramel send --help` lists its options: those of msmtp, whose files it reads, and ssmtp's.
@@ -406,6 +416,7 @@ impl Cli {
             Some(Command::Send(ref words)) => {
                 Called::Send(send::Dialect::Send).run(words, self.place())
             }
+            Some(Command::Programs(ref asked)) => programs::run(asked),
             Some(Command::Parse(parse)) => parse::run(&parse),
             Some(Command::Compose(compose)) => compose::run(&compose),
             Some(Command::Dkim(asked)) => dkim::run(&asked),
@@ -503,6 +514,7 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
         | Command::Mailq(_)
         | Command::Newaliases(_)
         | Command::Deliver(_)
+        | Command::Programs(_)
         | Command::Send(_)
         | Command::Link(_)
         | Command::Man { .. }

@@ -98,6 +98,7 @@ pub(crate) fn parse(name: &str, text: String) -> Result<Config, Complaint> {
     store::check(&mut written);
     outside::check(&mut written);
     spam::check(&mut written);
+    local::check(&mut written);
     let routes = written.take_list("relay.route");
     let routes: Vec<Table> = routes.into_iter().map(|(route, _)| route).collect();
     relay::check(&mut written, &routes);

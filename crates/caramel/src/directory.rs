@@ -152,7 +152,13 @@ pub(crate) fn list_aliases(config: &Config, listing: &Listing) -> Result<(), Com
     show(&answer, listing, |alias| {
         let targets = alias.get("targets").and_then(Value::as_array);
         let targets = targets.map(Vec::as_slice).unwrap_or_default();
-        let targets: Vec<&str> = targets.iter().filter_map(Value::as_str).collect();
+        let targets = targets.iter().filter_map(Value::as_str).map(str::to_owned);
+        let programs = match alias.get("programs").and_then(Value::as_u64) {
+            None | Some(0) => None,
+            Some(1) => Some("a program".to_owned()),
+            Some(count) => Some(format!("{count} programs")),
+        };
+        let targets: Vec<String> = targets.chain(programs).collect();
         format!("{} -> {}", text(alias, "source"), targets.join(", "))
     })
 }

@@ -43,6 +43,7 @@ mod papers;
 mod parse;
 mod password;
 mod place;
+mod programs;
 mod progress;
 mod queue;
 mod reclaim;

@@ -279,7 +279,7 @@ fn aliases(place: &Place) -> Result<(), Complaint> {
 }
 
 fn alias_file(config: &Config, path: &Path) -> Result<(), Complaint> {
-    let read = server::read_aliases(path);
+    let read = server::read_aliases(path, config.local().alias_targets());
     let mut faults: Vec<String> = read.faults.iter().map(ToString::to_string).collect();
     let mut count = read.aliases.len();
     let nothing = serde_json::json!({});

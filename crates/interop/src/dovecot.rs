@@ -14,6 +14,9 @@ use tempfile::TempDir;
 /// How long it may take to be ready before a test gives up, seconds.
 const READY_SECONDS_MAX: u64 = 60;
 
+/// What leaves a mailbox no room.
+const NO_ROOM: &str = "userdb_quota_rule=*:bytes=1";
+
 /// The doors of one that speaks TLS.
 const ENCRYPTED: &[&str] = &["imap", "imaps", "pop3", "pop3s"];
 
@@ -69,6 +72,62 @@ impl Dovecot {
         Self::start_in("sdbox", &doors, &more)
     }
 
+    /// Starts one that takes letters by LMTP, at the port `lmtp` and at [`Self::socket`]: for
+    /// `cat`, and for `full`, whose mailbox has no room until [`Self::make_room`].
+    ///
+    /// # Errors
+    /// Where it does not start; `cargo xtask test` installs it.
+    pub fn start_delivering() -> io::Result<Self> {
+        let more = "mail_plugins = quota\nquota_full_tempfail = yes\nmailbox_list_index = yes\n\
+                    plugin {\n quota = count:all\n quota_vsizes = yes\n}\n";
+        Self::start_in("maildir", &["imap", "lmtp"], more)
+    }
+
+    /// The socket at which it takes letters by LMTP.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.folder().join("run/lmtp")
+    }
+
+    /// Gives `full` room.
+    ///
+    /// # Errors
+    /// Where its list of users cannot be written.
+    pub fn make_room(&self) -> io::Result<()> {
+        self.write_users("")
+    }
+
+    /// Takes it away again.
+    ///
+    /// # Errors
+    /// Where its list of users cannot be written.
+    pub fn fill_up(&self) -> io::Result<()> {
+        self.write_users(NO_ROOM)
+    }
+
+    fn write_users(&self, rule: &str) -> io::Result<()> {
+        let mail = self.folder().join("mail");
+        let line =
+            |name: &str, rule: &str| format!("{name}:::::{}/{name}::{rule}\n", mail.display());
+        let written = self.folder().join("users.new");
+        fs::write(&written, line("cat", "") + &line("full", rule))?;
+        fs::rename(written, self.folder().join("users"))
+    }
+
+    /// What lies in a mailbox that is a Maildir.
+    #[must_use]
+    pub fn letters(&self, name: &str) -> Vec<String> {
+        let mut letters = Vec::new();
+        for part in ["new", "cur"] {
+            let folder = self.folder().join("mail").join(name).join(part);
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let octets = fs::read(entry.path()).unwrap_or_default();
+                letters.push(String::from_utf8_lossy(&octets).into_owned());
+            }
+        }
+        letters
+    }
+
     /// The configuration of a Postfix that lets in whom this one knows, and talks to nobody without
     /// TLS.
     #[must_use]
@@ -100,7 +159,9 @@ impl Dovecot {
             child: None,
             addresses,
         };
-        if doors.len() > 1 {
+        if dovecot.port("lmtp").is_some() {
+            dovecot.fill_up()?;
+        } else if doors.len() > 1 {
             dovecot.certify()?;
         }
         let text = dovecot.text(form) + more;
@@ -117,11 +178,18 @@ impl Dovecot {
         let home = self.folder().display();
         let port = |name| self.port(name).unwrap_or_default();
         let (protocols, tls) = match self.port("pop3") {
+            None if self.port("lmtp").is_some() => ("imap lmtp", "ssl = no\n".to_owned()),
             Some(_) => (
                 "imap pop3",
                 format!("ssl = yes\nssl_cert = <{home}/certificate\nssl_key = <{home}/key\n"),
             ),
             None => ("imap", "ssl = no\n".to_owned()),
+        };
+        let users = match self.port("lmtp") {
+            Some(_) => format!("passwd-file\n args = username_format=%n {home}/users"),
+            None => format!(
+                "static\n args = uid=dovecot gid=dovecot home={home}/mail/%n allow_all_users=yes"
+            ),
         };
         let mut text = format!(
             "base_dir = {home}/run\nstate_dir = {home}/run\nprotocols = {protocols}\n\
@@ -130,8 +198,7 @@ impl Dovecot {
              first_valid_uid = 1\nmail_uid = dovecot\nmail_gid = dovecot\n\
              mail_max_userip_connections = 100\n\
              passdb {{\n driver = static\n args = password=secret\n}}\n\
-             userdb {{\n driver = static\n args = uid=dovecot gid=dovecot home={home}/mail/%n \
-             allow_all_users=yes\n}}\n\
+             userdb {{\n driver = {users}\n}}\n\
              service imap-login {{\n inet_listener imap {{\n port = {}\n }}\n \
              inet_listener imaps {{\n port = {}\n }}\n}}\n",
             port("imap"),
@@ -143,6 +210,12 @@ impl Dovecot {
                  inet_listener pop3s {{\n port = {}\n }}\n}}\n",
                 port("pop3"),
                 port("pop3s"),
+            ));
+        }
+        if let Some(port) = self.port("lmtp") {
+            text.push_str(&format!(
+                "service lmtp {{\n inet_listener lmtp {{\n address = 127.0.0.1\n \
+                 port = {port}\n }}\n unix_listener lmtp {{\n mode = 0666\n }}\n}}\n"
             ));
         }
         if let Some(port) = self.port("auth") {
@@ -209,7 +282,7 @@ impl Dovecot {
         first.map_or(any, |(_, address)| *address)
     }
 
-    /// The port of one of its doors: `imap`, `imaps`, `pop3`, `pop3s`.
+    /// The port of one of its doors: `imap`, `imaps`, `pop3`, `pop3s`, `lmtp`.
     #[must_use]
     pub fn port(&self, door: &str) -> Option<u16> {
         let mut addresses = self.addresses.iter();

@@ -19,7 +19,7 @@ pub use crate::directory::removed::RemovedAccount;
 use crate::directory::rows::{AccountRow, HouseRow, Password, RemovedRow, Scram};
 use crate::draft::Draft;
 use crate::ledger::{Ledger, scan};
-use crate::{Error, Outcome, Outside, Post, Quota, Why};
+use crate::{Error, Outcome, Outside, Post, Quota, Rules, Why};
 
 /// An account as the directory lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +67,16 @@ pub(crate) struct Maps {
     pub(crate) shares: BTreeSet<(AccountId, AccountId)>,
     /// Accounts that were removed and can come back.
     pub(crate) removed: BTreeMap<AccountId, RemovedRow>,
+}
+
+impl Maps {
+    /// The domain of names without one: our own name, if it is a domain here, or the first domain
+    /// here.
+    pub(crate) fn own_domain(&self, rules: &Rules) -> Option<&Host> {
+        self.domains
+            .get(&rules.host)
+            .or_else(|| self.domains.first())
+    }
 }
 
 impl Directory {

@@ -39,6 +39,21 @@ pub use top::{QueueTop, QueueTopLine};
 use mail::{Address, ForwardPath, Host, ReversePath, TlsWish};
 use message::Header;
 
+use crate::Post;
+
+/// The destination of letters that go to programs of this machine: no domain is called so.
+pub const PROGRAMS: &str = "|programs";
+
+impl Post {
+    /// Where a letter to this path goes, as the queue calls it.
+    pub(crate) fn destination(&self, path: &ForwardPath) -> String {
+        match path {
+            ForwardPath::Address(address) if self.is_for_programs(address) => PROGRAMS.to_owned(),
+            path => destination(path, &self.rules().host),
+        }
+    }
+}
+
 /// Where a path leads, as the queue calls it: a domain in A-labels, or an address literal.
 #[must_use]
 pub fn destination(path: &ForwardPath, own: &Host) -> String {

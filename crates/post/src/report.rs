@@ -224,6 +224,9 @@ impl<'a> Report<'a> {
         };
         let said = told.said;
         let remote = said.and_then(|said| said.host.as_deref());
+        // What answers at a socket of this machine is no other host.
+        // RFC 3464 §2.3.5
+        let remote = remote.filter(|host| !host.starts_with("unix:"));
         let diagnostic = said.filter(|said| said.code.is_some()).map(spoken);
         RecipientStatus {
             original: original.map(|(kind, text)| self.address(kind, text)),

@@ -18,7 +18,8 @@ pub enum Route {
     Forwarded {
         /// Accounts here.
         accounts: Vec<AccountId>,
-        /// Addresses elsewhere; never empty.
+        /// Addresses elsewhere, and those here that programs get the letters of
+        /// ([`PROGRAMS`](crate::queue::PROGRAMS)); never empty.
         addresses: Vec<Address>,
     },
     /// To another host.
@@ -93,6 +94,20 @@ impl Post {
         })
     }
 
+    /// True if programs of the file of aliases get letters to this very address.
+    pub(crate) fn is_for_programs(&self, address: &Address) -> bool {
+        let file = self.alias_file();
+        if file.is_empty() {
+            return false;
+        }
+        let maps = self.inner.directory.maps();
+        let own = maps.own_domain(&self.inner.rules);
+        let address = lower(address);
+        let base = without_detail(&address);
+        let mut names = [Some(&address), base.as_ref()].into_iter().flatten();
+        maps.domains.contains(&address.host) && names.any(|name| file.programs(name, own) > 0)
+    }
+
     /// True if mail to this address reaches the account: then it may write in its name.
     pub(crate) fn owns(&self, account: &Account, address: &Address) -> bool {
         self.is_of(account.id(), address)
@@ -115,7 +130,7 @@ struct Walk<'a> {
     file: Arc<AliasFile>,
     rules: &'a Rules,
     found: BTreeSet<AccountId>,
-    /// Addresses at other hosts.
+    /// Addresses at other hosts, and those here that programs get the letters of.
     outside: BTreeSet<Address>,
     seen: BTreeSet<AliasSource>,
     circular: bool,
@@ -133,9 +148,8 @@ impl Walk<'_> {
     }
 
     fn bare_postmaster(&mut self) {
-        let own = self.maps.domains.get(&self.rules.host);
-        let domain = own.or_else(|| self.maps.domains.first());
-        let at_home = domain.and_then(|domain| at(domain, "postmaster"));
+        let at_home = self.maps.own_domain(self.rules);
+        let at_home = at_home.and_then(|domain| at(domain, "postmaster"));
         if let Some(address) = at_home {
             self.follow(&address, 0);
         }
@@ -148,13 +162,12 @@ impl Walk<'_> {
         self.cut |= depth > self.rules.alias_depth_max;
         self.cut |= self.len() > self.rules.alias_targets_max;
         let address = lower(address);
-        if self.cut || self.direct(&address, depth) {
+        if self.cut || self.direct(&address, &address, depth) {
             return;
         }
         let local = address.local.as_str();
-        if let Some((base, _)) = local.split_once('+')
-            && let Some(base) = at(&address.host, base)
-            && self.direct(&base, depth)
+        if let Some(base) = without_detail(&address)
+            && self.direct(&base, &address, depth)
         {
             return;
         }
@@ -166,26 +179,31 @@ impl Walk<'_> {
         self.alias(AliasSource::CatchAll(address.host), depth);
     }
 
-    /// An account or an alias with this very name; true if there is one.
-    fn direct(&mut self, address: &Address, depth: usize) -> bool {
+    /// An account or an alias with this very name, for letters to an address that may have a detail
+    /// besides; true if there is one.
+    fn direct(&mut self, address: &Address, whole: &Address, depth: usize) -> bool {
         if let Some((id, _)) = self.maps.account(address) {
             self.found.insert(id);
             return true;
         }
-        self.alias(AliasSource::Address(address.clone()), depth) || self.in_file(address, depth)
+        self.alias(AliasSource::Address(address.clone()), depth)
+            || self.in_file(address, whole, depth)
     }
 
     /// An alias of the file; true if there is one.
-    fn in_file(&mut self, address: &Address, depth: usize) -> bool {
+    fn in_file(&mut self, address: &Address, whole: &Address, depth: usize) -> bool {
         if self.file.is_empty() {
             return false;
         }
-        let own = self.maps.domains.get(&self.rules.host);
-        let own = own.or_else(|| self.maps.domains.first());
+        let own = self.maps.own_domain(self.rules);
         let Some(targets) = self.file.targets(address, own) else {
             return false;
         };
         if self.seen.insert(AliasSource::Address(address.clone())) {
+            let leaves = self.rules.elsewhere == Elsewhere::Relay;
+            if leaves && self.file.programs(address, own) > 0 {
+                self.outside.insert(whole.clone());
+            }
             self.lead(&targets, depth);
         } else {
             self.circular = true;
@@ -234,6 +252,12 @@ pub(crate) fn is_reserved(local: &str) -> bool {
     ["postmaster", "abuse"]
         .iter()
         .any(|name| local.eq_ignore_ascii_case(name))
+}
+
+/// `ada@` of `ada+lists@`.
+fn without_detail(address: &Address) -> Option<Address> {
+    let (base, _) = address.local.as_str().split_once('+')?;
+    at(&address.host, base)
 }
 
 fn at(host: &Host, local: &str) -> Option<Address> {

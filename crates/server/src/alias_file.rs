@@ -3,8 +3,9 @@
 //! Not here: where they lead in the end (`post`).
 //!
 //! The form is that of sendmail's and Postfix's `aliases(5)`: `name: target, …`, lines that begin
-//! with white space go on, `#` begins a line that is none. Programs and files are no targets here:
-//! mail is kept in mailboxes, and nothing is run for a letter.
+//! with white space go on, `#` begins a line that is none. Files are no targets here: mail is kept
+//! in mailboxes. Programs are targets where somebody else runs them (`programs`), and only in lines
+//! of the file itself.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -54,14 +55,27 @@ impl fmt::Display for AliasFault {
 pub struct AliasesRead {
     /// The aliases, as they come; a line that has something wrong is left out.
     pub aliases: Vec<(AliasName, Vec<AliasName>)>,
+    /// The programs of those that have some: commands of the shell.
+    pub programs: Vec<(AliasName, Vec<String>)>,
     /// What is wrong.
     pub faults: Vec<AliasFault>,
 }
 
+/// What is wanted of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AliasTargets {
+    /// Names, addresses and lists; programs are a fault.
+    Names,
+    /// The same, and programs.
+    All,
+    /// Programs; all else is passed over.
+    Programs,
+}
+
 /// Reads a file of aliases.
 #[must_use]
-pub fn read_aliases(path: &Path) -> AliasesRead {
-    let mut reader = Reader::default();
+pub fn read_aliases(path: &Path, wanted: AliasTargets) -> AliasesRead {
+    let mut reader = Reader::new(wanted);
     match read(path) {
         Ok(text) => reader.file(path, &text),
         Err(text) => reader.fault(path, 0, text),
@@ -70,6 +84,15 @@ pub fn read_aliases(path: &Path) -> AliasesRead {
 }
 
 impl LocalSettings {
+    /// What the file of aliases may have.
+    #[must_use]
+    pub const fn alias_targets(&self) -> AliasTargets {
+        match self.programs {
+            Some(_) => AliasTargets::All,
+            None => AliasTargets::Names,
+        }
+    }
+
     /// Reads the file of aliases, where there is one, and puts it in force: all of it that is
     /// right, or nothing where something is wrong and the old one is better (`or_keep`). Tells how
     /// many there are, and what is wrong.
@@ -78,10 +101,13 @@ impl LocalSettings {
         let Some(path) = &self.aliases else {
             return (0, Vec::new());
         };
-        let read = read_aliases(path);
+        let read = read_aliases(path, self.alias_targets());
         let count = read.aliases.len();
         if read.faults.is_empty() || !or_keep {
-            post.set_alias_file(AliasFile::new(self.domain.clone(), read.aliases));
+            let counts = read.programs.into_iter();
+            let counts = counts.map(|(name, commands)| (name, commands.len()));
+            let file = AliasFile::new(self.domain.clone(), read.aliases);
+            post.set_alias_file(file.with_programs(counts));
         }
         (count, read.faults)
     }
@@ -99,12 +125,19 @@ fn read(path: &Path) -> Result<String, String> {
     String::from_utf8(octets).map_err(|_| "it is not in UTF-8".to_owned())
 }
 
-#[derive(Default)]
 struct Reader {
+    wanted: AliasTargets,
     read: AliasesRead,
     /// In which line a name was seen.
     seen: BTreeMap<AliasName, usize>,
     targets: usize,
+}
+
+/// Where an alias leads.
+#[derive(Default)]
+struct Targets {
+    names: Vec<AliasName>,
+    programs: Vec<String>,
 }
 
 /// Where something stands.
@@ -116,6 +149,15 @@ struct Place {
 }
 
 impl Reader {
+    fn new(wanted: AliasTargets) -> Self {
+        Self {
+            wanted,
+            read: AliasesRead::default(),
+            seen: BTreeMap::new(),
+            targets: 0,
+        }
+    }
+
     fn fault(&mut self, path: &Path, line: usize, text: impl Into<String>) {
         if self.read.faults.len() < FAULTS_MAX {
             self.read.faults.push(AliasFault {
@@ -133,13 +175,18 @@ impl Reader {
             }
             let place = Place { line, depth: 0 };
             match self.alias(place, &text) {
-                Ok(alias) => self.read.aliases.push(alias),
+                Ok((name, targets)) => {
+                    if !targets.programs.is_empty() {
+                        self.read.programs.push((name.clone(), targets.programs));
+                    }
+                    self.read.aliases.push((name, targets.names));
+                }
                 Err(text) => self.fault(path, line, text),
             }
         }
     }
 
-    fn alias(&mut self, place: Place, text: &str) -> Result<(AliasName, Vec<AliasName>), String> {
+    fn alias(&mut self, place: Place, text: &str) -> Result<(AliasName, Targets), String> {
         if text.len() > LINE_OCTETS_MAX {
             return Err(format!("the line has more than {LINE_OCTETS_MAX} octets"));
         }
@@ -148,53 +195,65 @@ impl Reader {
         if let Some(first) = self.seen.insert(folded, place.line) {
             return Err(format!("{name} is in line {first} already"));
         }
-        let mut targets = Vec::new();
+        let mut targets = Targets::default();
         for word in words(rest)? {
             self.target(place, &word, &mut targets)?;
         }
-        match targets.is_empty() {
+        let leads = !targets.names.is_empty() || !targets.programs.is_empty();
+        match !leads && self.wanted != AliasTargets::Programs {
             true => Err(format!("{name} leads nowhere: name a target")),
             false => Ok((name, targets)),
         }
     }
 
-    fn target(
-        &mut self,
-        place: Place,
-        word: &str,
-        targets: &mut Vec<AliasName>,
-    ) -> Result<(), String> {
+    fn target(&mut self, place: Place, word: &str, targets: &mut Targets) -> Result<(), String> {
         self.targets += 1;
         if self.targets > TARGETS_MAX {
             return Err("these are too many targets".to_owned());
         }
+        if let Some(command) = word.strip_prefix('|') {
+            targets.programs.push(self.program(place, word, command)?);
+            return Ok(());
+        }
+        if self.wanted == AliasTargets::Programs {
+            return Ok(());
+        }
         if let Some(path) = include(word) {
             return self.included(place, Path::new(path), targets);
-        }
-        if word.starts_with('|') {
-            return Err(format!(
-                "`{word}`: no program is run for a letter; a filter script (caramel sieve) files, \
-                 sends on and answers"
-            ));
         }
         if word.starts_with('/') {
             return Err(format!(
                 "`{word}`: mail is not written into files; name an account, whose mailboxes \
-                 `caramel export` writes as files"
+                 `caramel export` writes as files, or a program that does it"
             ));
         }
         // What stands behind a backslash is no alias again; an account is none in any case.
         let word = word.strip_prefix('\\').unwrap_or(word);
-        targets.push(name_of(word)?);
+        targets.names.push(name_of(word)?);
         Ok(())
     }
 
-    fn included(
-        &mut self,
-        place: Place,
-        path: &Path,
-        targets: &mut Vec<AliasName>,
-    ) -> Result<(), String> {
+    /// A program's command, where programs may be named.
+    fn program(&self, place: Place, word: &str, command: &str) -> Result<String, String> {
+        if self.wanted == AliasTargets::Names {
+            return Err(format!(
+                "`{word}`: no program is run for a letter; a filter script (caramel sieve) files, \
+                 sends on and answers, and `[local] programs` has a server hand letters to \
+                 whoever runs programs (caramel programs)"
+            ));
+        }
+        if place.depth > 0 {
+            return Err(format!(
+                "`{word}`: lists name no programs; only lines of the file of aliases do"
+            ));
+        }
+        match unquoted(command.trim()) {
+            command if command.is_empty() => Err("`|` names no program".to_owned()),
+            command => Ok(command),
+        }
+    }
+
+    fn included(&mut self, place: Place, path: &Path, targets: &mut Targets) -> Result<(), String> {
         if !path.is_absolute() {
             return Err(format!(":include:{}: write the whole path", path.display()));
         }
@@ -354,6 +413,10 @@ mod tests {
     use super::*;
 
     fn told(text: &str) -> (Vec<String>, Vec<String>) {
+        told_of(text, AliasTargets::Names)
+    }
+
+    fn told_of(text: &str, wanted: AliasTargets) -> (Vec<String>, Vec<String>) {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("aliases");
         let place = folder.path().display().to_string();
@@ -361,14 +424,20 @@ mod tests {
         for (name, list) in [
             ("list", "# people\nada, bob@a.example\n\ncarl\n"),
             ("wrong", "ada\n/dev/null\n"),
+            ("programs", "\"|/bin/cat\"\n"),
             ("round", &format!(":include:{place}/round\n")),
         ] {
             std::fs::write(folder.path().join(name), list).unwrap();
         }
-        let read = read_aliases(&path);
+        let read = read_aliases(&path, wanted);
         let aliases = read.aliases.iter().map(|(name, targets)| {
             let targets: Vec<String> = targets.iter().map(AliasName::to_string).collect();
-            format!("{} {}", name, targets.join(" "))
+            let of = |(whose, _): &&(AliasName, Vec<String>)| whose == name;
+            let programs = read.programs.iter().filter(of);
+            let programs: Vec<String> = programs
+                .flat_map(|(_, commands)| commands.iter().map(|command| format!("[{command}]")))
+                .collect();
+            format!("{} {}", name, [targets, programs].concat().join(" "))
         });
         let faults = read.faults.iter();
         let faults = faults.map(|fault| format!("{} {}", fault.line, fault.text));
@@ -430,5 +499,38 @@ mod tests {
             assert!(found, "{line} {what}: {faults:#?}");
         }
         assert_eq!(faults.len(), 12, "{faults:#?}");
+    }
+
+    #[test]
+    fn programs_are_read_where_somebody_runs_them() {
+        let text = "support: ada, \"|/opt/rt/x --q \\\"a, b\\\"\"\n\
+                    plain: |/bin/cat -u, |/bin/true\n\
+                    outside: |\"/bin/cat -u\", \"| cat | wc\"\nnone: \"|\"\n\
+                    list: :include:HERE/programs\nfile: /dev/null\nada@a.example: \"|cat\"\n\
+                    root: ada\n";
+        let (aliases, faults) = told_of(text, AliasTargets::All);
+        assert_eq!(
+            aliases,
+            [
+                "support ada [/opt/rt/x --q \"a, b\"]",
+                "plain [/bin/cat -u] [/bin/true]",
+                "outside [/bin/cat -u] [cat | wc]",
+                "ada@a.example [cat]",
+                "root ada",
+            ]
+        );
+        for (fault, what) in faults.iter().zip([
+            "4 `|` names no program",
+            "5 HERE/programs:1: `|/bin/cat`: lists name no programs",
+            "6 `/dev/null`: mail is not written into files",
+        ]) {
+            assert!(fault.contains(what), "{what}: {fault}");
+        }
+        assert_eq!(faults.len(), 3);
+        // Whoever runs them passes over what is not theirs.
+        let (aliases, faults) = told_of(text, AliasTargets::Programs);
+        let programs = aliases.iter().filter(|one| one.contains('['));
+        assert_eq!(programs.count(), 4, "{aliases:?}");
+        assert_eq!(faults, ["4 `|` names no program"]);
     }
 }

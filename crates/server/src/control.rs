@@ -131,9 +131,10 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
                 json!({ "source": written(&alias.source), "targets": targets })
             });
             let file = post.alias_file();
-            let of_file = file.iter().map(|(name, targets)| {
+            let of_file = file.iter().map(|(name, targets, programs)| {
                 let targets: Vec<String> = targets.iter().map(AliasName::to_string).collect();
-                json!({ "source": name.to_string(), "targets": targets, "file": true })
+                let source = name.to_string();
+                json!({ "source": source, "targets": targets, "programs": programs, "file": true })
             });
             return Ok(json!({ "list": list.chain(of_file).collect::<Vec<_>>() }));
         }

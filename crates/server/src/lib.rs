@@ -26,6 +26,7 @@ mod names;
 mod outside;
 mod pickup;
 mod pop3;
+mod programs;
 mod reclaim;
 mod relay;
 mod run;
@@ -33,7 +34,7 @@ mod settings;
 mod smtp;
 mod visit;
 
-pub use alias_file::{AliasFault, AliasesRead, read_aliases};
+pub use alias_file::{AliasFault, AliasTargets, AliasesRead, read_aliases};
 pub use audit::AuditRhythm;
 pub use control::{administer, converse_alone};
 pub use courier::{Courier, CourierError, CourierHost, CourierLogin, CourierSight};
@@ -49,7 +50,8 @@ pub use pickup::{
     HouseFacts, LocalDraft, LocalEnvelope, LocalSettings, LocalSpool, SystemUser, hand_in_by_smtp,
     notify, system_user,
 };
+pub use programs::{ProgramSettings, Programs, ProgramsError};
 pub use reclaim::ReclaimRhythm;
-pub use relay::{RelayRoute, RelaySettings, RelayTls, SmartHost, Sources};
+pub use relay::{Reach, RelayProtocol, RelayRoute, RelaySettings, RelayTls, SmartHost, Sources};
 pub use run::{Error, Running, run};
 pub use settings::{Door, Encrypted, Protocol, Settings};

@@ -13,7 +13,6 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read as _};
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -34,11 +33,13 @@ use tokio::runtime::Handle;
 mod header;
 mod letter;
 mod message;
+mod settings;
 mod smtp;
 mod spool;
 mod users;
 
 pub use letter::{LocalEnvelope, notify};
+pub use settings::LocalSettings;
 pub use smtp::hand_in_by_smtp;
 pub use spool::{HouseFacts, LocalDraft, LocalSpool};
 pub use users::{SystemUser, system_user};
@@ -61,35 +62,6 @@ const READ_OCTETS: usize = 64 * 1024;
 
 /// Names that mean whoever looks after this host, where nobody has them.
 const CARETAKERS: &[&str] = &["root", "mailer-daemon"];
-
-/// What is handed in at this machine, and by whom.
-#[derive(Clone, Debug)]
-pub struct LocalSettings {
-    /// Where it lies.
-    pub spool: LocalSpool,
-    /// The domain that names without one belong to. Without it that is our own name, if it is a
-    /// domain here, or the first domain here.
-    pub domain: Option<Host>,
-    /// Who may write in anybody's name.
-    pub trusted_users: Vec<String>,
-    /// A file of aliases that are beside those in the store.
-    pub aliases: Option<PathBuf>,
-}
-
-impl LocalSettings {
-    /// The domain of names that have none.
-    #[must_use]
-    pub fn domain_of(&self, post: &Post) -> Host {
-        let own = &post.rules().host;
-        let here = || {
-            let domains = post.domains();
-            let found = domains.iter().find(|domain| *domain == own);
-            found.or_else(|| domains.first()).cloned()
-        };
-        let domain = self.domain.clone().or_else(here);
-        domain.unwrap_or_else(|| own.clone())
-    }
-}
 
 /// Why a letter stays where it is.
 #[derive(Debug)]

@@ -37,7 +37,7 @@ use pace::{Mood, Pace};
 use policies::Policies;
 use results::Results;
 use routes::Course;
-pub use routes::{RelayRoute, RelaySettings, RelayTls, SmartHost, Sources};
+pub use routes::{Reach, RelayProtocol, RelayRoute, RelaySettings, RelayTls, SmartHost, Sources};
 
 /// Destinations that are in memory; what is due for others waits.
 const DESTINATIONS_MAX: usize = 10_000;
@@ -132,6 +132,8 @@ impl Relay {
             via: via.cloned(),
             sources,
             wish: match (entry.tls, &entry.reverse_path) {
+                // Nobody listens within this machine.
+                _ if via.is_some_and(|via| via.socket().is_some()) => TlsWish::Usual,
                 // RFC 8689 §5: a report is not lost for that.
                 (TlsWish::Required, ReversePath::Null) => TlsWish::Usual,
                 (wish, _) => wish,

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use mail::Host;
+use net::Endpoint;
 use server::{LocalSettings, LocalSpool};
 
 use super::setting;
 use super::written::{Meaning, Value, Written};
-use super::{Config, data_folder};
+use super::{Config, data_folder, find};
 use crate::complaint::Complaint;
 
 /// The spool in the data folder.
@@ -34,6 +35,15 @@ impl Config {
                 Some(Meaning::Path(path)) => Some(path),
                 _ => None,
             },
+            programs: self.programs(),
+        }
+    }
+
+    /// The socket of whoever runs programs of aliases.
+    pub(super) fn programs(&self) -> Option<PathBuf> {
+        match self.value(&setting::LOCAL_PROGRAMS)?.meaning {
+            Meaning::Endpoint(Endpoint::Unix(path)) => Some(path),
+            _ => None,
         }
     }
 
@@ -42,6 +52,25 @@ impl Config {
             Meaning::Host(host) => Some(host),
             _ => None,
         }
+    }
+}
+
+/// Finds programs that nobody would be asked to run.
+pub(super) fn check(written: &mut Written) {
+    let Some(value) = find(written, &setting::LOCAL_PROGRAMS) else {
+        return;
+    };
+    let (span, mode) = (value.span, find(written, &setting::RELAY_MODE));
+    let leaves = mode.is_none_or(|mode| mode.meaning == Meaning::Word("relay".to_owned()));
+    if !matches!(value.meaning, Meaning::Endpoint(Endpoint::Unix(_))) {
+        let what = "programs are run behind a socket of this machine".to_owned();
+        written.flaw(span, what, setting::LOCAL_PROGRAMS.example);
+    } else if find(written, &setting::LOCAL_ALIASES).is_none() {
+        let what = "`programs` is of no use without `aliases`".to_owned();
+        written.flaw(span, what, "aliases = \"/etc/aliases\"");
+    } else if !leaves {
+        let what = "no letter leaves, and so none goes to programs".to_owned();
+        written.flaw(span, what, "[relay] mode = \"relay\"");
     }
 }
 
@@ -66,4 +95,45 @@ pub(crate) fn spool_of(file: &Path, data: Option<&Path>) -> Result<LocalSpool, C
     };
     let spool = path(&setting::LOCAL_SPOOL).map_or_else(in_data, Ok)?;
     Ok(LocalSpool::at(spool))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+
+    #[test]
+    fn programs_have_a_socket_and_a_file_that_names_them() {
+        let with = |lines: &str| {
+            format!(
+                "hostname = \"h.example\"\n{lines}\n\
+                 [[listener]]\nprotocol = \"smtp\"\naddress = \"127.0.0.1:25\"\n"
+            )
+        };
+        let aliases = "[local]\naliases = \"/etc/aliases\"\n";
+        let socket = "programs = \"unix:/run/programs\"\n";
+        let config = parse("caramel.toml", with(&format!("{aliases}{socket}"))).unwrap();
+        for config in [&config, &parse("shown.toml", config.show()).unwrap()] {
+            let relay = config.relay().unwrap();
+            let programs = relay.programs.unwrap();
+            assert_eq!(programs.reach.to_string(), "unix:/run/programs");
+            assert_eq!(config.local().programs, Some("/run/programs".into()));
+        }
+        for (lines, what) in [
+            (
+                format!("{aliases}programs = \"127.0.0.1:24\"\n"),
+                "behind a socket of this machine",
+            ),
+            (
+                format!("[local]\n{socket}"),
+                "`programs` is of no use without `aliases`",
+            ),
+            (
+                format!("{aliases}{socket}[relay]\nmode = \"refuse\"\n"),
+                "no letter leaves",
+            ),
+        ] {
+            let complaint = parse("caramel.toml", with(&lines)).unwrap_err().to_string();
+            assert!(complaint.contains(what), "{what}: {complaint}");
+        }
+    }
 }

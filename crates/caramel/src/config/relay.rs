@@ -12,7 +12,9 @@ use mail::{Address, Host, Network};
 use net::Authorities;
 use post::Elsewhere;
 use post::queue::QueueRules;
-use server::{Encrypted, RelayRoute, RelaySettings, RelayTls, SmartHost, Sources};
+use server::{
+    Encrypted, Reach, RelayProtocol, RelayRoute, RelaySettings, RelayTls, SmartHost, Sources,
+};
 use wire::sasl::Secret;
 
 use super::setting::{self, Setting};
@@ -26,6 +28,7 @@ const PASSWORD_OCTETS_MAX: u64 = 4096;
 /// The settings of a way, in `[relay]` or in a `[[relay.route]]`.
 struct Keys {
     host: &'static Setting,
+    protocol: &'static Setting,
     user: &'static Setting,
     password: &'static Setting,
     tls: &'static Setting,
@@ -34,6 +37,7 @@ struct Keys {
 
 const OF_RELAY: Keys = Keys {
     host: &setting::RELAY_HOST,
+    protocol: &setting::RELAY_PROTOCOL,
     user: &setting::RELAY_USER,
     password: &setting::RELAY_PASSWORD,
     tls: &setting::RELAY_TLS,
@@ -42,6 +46,7 @@ const OF_RELAY: Keys = Keys {
 
 const OF_ROUTE: Keys = Keys {
     host: &setting::ROUTE_HOST,
+    protocol: &setting::ROUTE_PROTOCOL,
     user: &setting::ROUTE_USER,
     password: &setting::ROUTE_PASSWORD,
     tls: &setting::ROUTE_TLS,
@@ -129,6 +134,7 @@ impl Config {
         Ok(RelaySettings {
             port: u16::try_from(self.number(&setting::RELAY_PORT)).unwrap_or(25),
             routes,
+            programs: self.programs().map(SmartHost::programs).map(Arc::new),
             sources: own,
             connections_max: count(&setting::RELAY_CONNECTIONS),
             connections_per_destination_max: count(&setting::RELAY_CONNECTIONS_EACH),
@@ -197,11 +203,7 @@ fn smart_host(
     keys: &Keys,
     value: impl Fn(&Setting) -> Option<Value>,
 ) -> Result<Option<SmartHost>, Complaint> {
-    let Some(Value {
-        meaning: Meaning::HostPort(host, port),
-        ..
-    }) = value(keys.host)
-    else {
+    let Some(Meaning::Reach(reach)) = value(keys.host).map(|value| value.meaning) else {
         return Ok(None);
     };
     let word = |setting: &Setting| match value(setting)?.meaning {
@@ -212,10 +214,14 @@ fn smart_host(
         Meaning::Path(path) => Some(path),
         _ => None,
     };
-    let encrypted = match word(keys.tls).as_deref() {
-        Some("none") => Encrypted::Never,
-        Some("implicit") => Encrypted::Implicit,
+    let encrypted = match (&reach, word(keys.tls).as_deref()) {
+        (Reach::Socket(_), _) | (_, Some("none")) => Encrypted::Never,
+        (_, Some("implicit")) => Encrypted::Implicit,
         _ => Encrypted::StartTls,
+    };
+    let protocol = match word(keys.protocol).as_deref() {
+        Some("lmtp") => RelayProtocol::Lmtp,
+        _ => RelayProtocol::Smtp,
     };
     let trust = match (encrypted, path(keys.ca)) {
         (Encrypted::Never, _) => None,
@@ -227,8 +233,8 @@ fn smart_host(
         _ => None,
     };
     Ok(Some(SmartHost {
-        host,
-        port,
+        reach,
+        protocol,
         encrypted,
         trust,
         login,
@@ -271,11 +277,20 @@ pub(super) fn password(file: &Path) -> anyhow::Result<String> {
 pub(super) fn check(written: &mut Written, routes: &[Table]) {
     let own = written.values.clone();
     check_way(written, &OF_RELAY, &own);
-    check_sources(written, find(written, &setting::RELAY_SOURCE));
+    let source = find(written, &setting::RELAY_SOURCE);
+    // Routes that go elsewhere may have been meant.
+    if routes.is_empty() && is_socket(find(written, &setting::RELAY_HOST)) {
+        check_no_source(written, source.as_ref());
+    }
+    check_sources(written, source);
     for table in routes {
         check_way(written, &OF_ROUTE, table);
-        let setting = &setting::ROUTE_SOURCE;
-        check_sources(written, table.get(&(setting.section, setting.key)).cloned());
+        let given = |setting: &Setting| table.get(&(setting.section, setting.key)).cloned();
+        let source = given(&setting::ROUTE_SOURCE);
+        if is_socket(given(&setting::ROUTE_HOST)) {
+            check_no_source(written, source.as_ref());
+        }
+        check_sources(written, source);
     }
     for setting in [&setting::RELAY_PORT, &setting::RELAY_POLICY_PORT] {
         let is_none = |port: u64| u16::try_from(port).is_err();
@@ -291,6 +306,14 @@ pub(super) fn check(written: &mut Written, routes: &[Table]) {
     {
         let what = format!("{} cannot be opened", value.shown);
         written.flaw(value.span.clone(), what, error.to_string());
+    }
+}
+
+/// Finds an address where there is nothing to be called from one.
+fn check_no_source(written: &mut Written, source: Option<&Value>) {
+    if let Some(source) = source.filter(|source| !ips(source).is_empty()) {
+        let what = "a socket of this machine is not called from an address".to_owned();
+        written.flaw(source.span.clone(), what, "leave `source` out");
     }
 }
 
@@ -322,14 +345,38 @@ fn check_way(written: &mut Written, keys: &Keys, table: &Table) {
             );
         }
     }
-    let tls = given(keys.tls).map(|value| value.meaning);
-    let clear = tls == Some(Meaning::Word("none".to_owned()));
-    if let (Some(user), Some(Meaning::HostPort(host, _)), true) =
-        (given(keys.user), host.map(|host| host.meaning), clear)
-        && !is_this_machine(&host)
+    let is = |value: &Value, word: &str| value.meaning == Meaning::Word(word.to_owned());
+    let tls = given(keys.tls);
+    let clear = tls.as_ref().is_some_and(|tls| is(tls, "none"));
+    if let (Some(user), Some(Meaning::Reach(Reach::Host(host, _))), true) = (
+        given(keys.user),
+        host.as_ref().map(|host| &host.meaning),
+        clear,
+    ) && !is_this_machine(host)
     {
         let what = "a password is not sent to another machine without TLS".to_owned();
         written.flaw(user.span, what, "tls = \"starttls\"");
+    }
+    if is_socket(host.clone()) {
+        // The default stands for nothing here.
+        for value in [tls.filter(|tls| is(tls, "implicit")), given(keys.ca)] {
+            let Some(value) = value else { continue };
+            let what = "there is no TLS with a socket of this machine: none is needed".to_owned();
+            written.flaw(value.span, what, "leave `tls` and `ca` out");
+        }
+    }
+    let lmtp = given(keys.protocol).filter(|protocol| is(protocol, "lmtp"));
+    match (lmtp, host) {
+        (Some(lmtp), None) => {
+            let what = "`protocol` is of no use without `host`".to_owned();
+            written.flaw(lmtp.span, what, "host = \"store.example.org:24\"");
+        }
+        // RFC 2033 §5
+        (Some(_), Some(host)) if matches!(host.meaning, Meaning::Reach(Reach::Host(_, 25))) => {
+            let what = "LMTP is not spoken at port 25: who answers there speaks SMTP".to_owned();
+            written.flaw(host.span, what, "host = \"store.example.org:24\"");
+        }
+        _ => {}
     }
     for setting in [keys.password, keys.ca] {
         if let Some(value) = given(setting)
@@ -342,10 +389,98 @@ fn check_way(written: &mut Written, keys: &Keys, table: &Table) {
     }
 }
 
+/// True if that is a socket of this machine.
+fn is_socket(host: Option<Value>) -> bool {
+    host.is_some_and(|host| matches!(host.meaning, Meaning::Reach(Reach::Socket(_))))
+}
+
 /// True if the host is this machine for sure.
 pub(super) fn is_this_machine(host: &Host) -> bool {
     match host {
         Host::Ip(ip) => ip.is_loopback(),
         Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+
+    fn with(relay: &str) -> String {
+        format!(
+            "hostname = \"h.example\"\n{relay}\n\
+             [[listener]]\nprotocol = \"smtp\"\naddress = \"127.0.0.1:25\"\n"
+        )
+    }
+
+    #[test]
+    fn ways_by_lmtp_and_through_sockets() {
+        let text = with(
+            "[relay]\nhost = \"a.example:587\"\ntls = \"none\"\nsource = [\"192.0.2.1\"]\n\
+             [[relay.route]]\nrecipient = \"b.example\"\nprotocol = \"lmtp\"\n\
+             host = \"192.0.2.2:24\"\ntls = \"none\"\n\
+             [[relay.route]]\nrecipient = \"c.example\"\nprotocol = \"lmtp\"\n\
+             host = \"unix:/run/dovecot/lmtp\"\n",
+        );
+        let config = parse("caramel.toml", text).unwrap();
+        let again = parse("shown.toml", config.show()).unwrap();
+        for config in [&config, &again] {
+            let relay = config.relay().unwrap();
+            let ways = relay.routes.iter().map(|route| {
+                let via = route.via.as_ref().unwrap();
+                let own = route.sources.v4.is_some();
+                format!("{} {:?} {:?} {own}", via.reach, via.protocol, via.encrypted)
+            });
+            assert_eq!(
+                ways.collect::<Vec<_>>(),
+                [
+                    "[192.0.2.2]:24 Lmtp Never true",
+                    "unix:/run/dovecot/lmtp Lmtp Never true",
+                    "a.example:587 Smtp Never true",
+                ]
+            );
+        }
+    }
+
+    #[test]
+    fn ways_that_lead_nowhere_are_told() {
+        let socket = "[[relay.route]]\nhost = \"unix:/run/lmtp\"\nprotocol = \"lmtp\"\n";
+        for (relay, what) in [
+            (
+                "[relay]\nprotocol = \"lmtp\"\n".to_owned(),
+                "`protocol` is of no use without `host`",
+            ),
+            (
+                "[relay]\nhost = \"a.example:25\"\nprotocol = \"lmtp\"\n".to_owned(),
+                "LMTP is not spoken at port 25",
+            ),
+            (
+                "[relay]\nhost = \"a.example\"\nprotocol = \"lmtp\"\n".to_owned(),
+                "a host with its port, or a socket's path",
+            ),
+            (
+                format!("{socket}tls = \"implicit\"\n"),
+                "there is no TLS with a socket of this machine",
+            ),
+            (
+                format!("{socket}ca = \"/dev/null\"\n"),
+                "there is no TLS with a socket of this machine",
+            ),
+            (
+                format!("{socket}source = [\"192.0.2.1\"]\n"),
+                "is not called from an address",
+            ),
+            (
+                "[relay]\nhost = \"unix:/run/lmtp\"\nsource = [\"192.0.2.1\"]\n".to_owned(),
+                "is not called from an address",
+            ),
+        ] {
+            let complaint = parse("caramel.toml", with(&relay)).unwrap_err().to_string();
+            assert!(complaint.contains(what), "{what}: {complaint}");
+        }
+        // A password may go where nobody listens.
+        let login = "tls = \"none\"\nuser = \"a\"\npassword_file = \"/dev/null\"\n";
+        let text = with(&format!("{socket}{login}"));
+        assert!(parse("caramel.toml", text).unwrap().relay().is_ok());
     }
 }

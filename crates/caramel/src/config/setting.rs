@@ -429,9 +429,9 @@ settings! {
     RELAY_TRUSTED = ["relay"] "trusted": Kind::Many(&Kind::Network), "", "[\"192.0.2.0/24\"]",
         "Networks whose machines may send to elsewhere without logging in. Whoever is in one of \
          them can send to anybody in anybody's name: name as few as can be.";
-    RELAY_HOST = ["relay"] "host": Kind::HostPort, "", "\"smtp.example.org:587\"",
-        "A host that all mail for elsewhere goes through. Without it, the hosts that each domain \
-         names are called.";
+    RELAY_HOST = ["relay"] "host": Kind::Reach, "", "\"smtp.example.org:587\"",
+        "A host that all mail for elsewhere goes through, or a socket of this machine. Without it, \
+         the hosts that each domain names are called.";
     RELAY_USER = ["relay"] "user": Kind::Name, "", "\"mail.example.org\"",
         "The name to log in with at `host`.";
     RELAY_PASSWORD = ["relay"] "password_file": Kind::Path, "", "\"/etc/caramel/relay-password\"",

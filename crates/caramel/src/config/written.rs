@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use mail::{Address, Host, Network};
 use net::Endpoint;
 use post::Pattern;
+use server::Reach;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -74,7 +75,7 @@ pub(super) enum Meaning {
     Network(Network),
     Ip(IpAddr),
     Pattern(Pattern),
-    HostPort(Host, u16),
+    Reach(Reach),
 }
 
 /// Something wrong at a place.
@@ -358,11 +359,19 @@ fn meaning(kind: Kind, value: &DeValue<'_>) -> Option<Meaning> {
         Kind::Network => Meaning::Network(Network::parse(text?)?),
         Kind::Ip => Meaning::Ip(text?.parse().ok()?),
         Kind::Pattern => Meaning::Pattern(Pattern::parse(text?)?),
-        Kind::HostPort => {
-            let (host, port) = host_port(text?)?;
-            Meaning::HostPort(host, port)
-        }
+        Kind::Reach => Meaning::Reach(reach(text?)?),
     })
+}
+
+/// A host with its port, or a socket of this machine: `unix:/run/dovecot/lmtp`.
+fn reach(text: &str) -> Option<Reach> {
+    if text.starts_with("unix:") {
+        return match endpoint(text)? {
+            Endpoint::Unix(path) => Some(Reach::Socket(path)),
+            Endpoint::Tcp(_) => None,
+        };
+    }
+    host_port(text).map(|(host, port)| Reach::Host(host, port))
 }
 
 /// A host with its port: `smtp.example.org:587`, `192.0.2.1:25` or `[2001:db8::1]:25`.
@@ -500,6 +509,15 @@ mod tests {
         }
         for text in ["smtp.example.org", "smtp.example.org:0", ":25", "[]:25"] {
             assert_eq!(host_port(text), None, "{text}");
+        }
+        for (text, expected) in [
+            ("a.example:24", Some("a.example:24")),
+            ("unix:/run/lmtp", Some("unix:/run/lmtp")),
+            ("unix:run/lmtp", None),
+            ("unix:24", None),
+        ] {
+            let found = reach(text).map(|reach| reach.to_string());
+            assert_eq!(found.as_deref(), expected, "{text}");
         }
     }
 

@@ -112,7 +112,7 @@ fn expanded(account: &Account, to: &[String]) -> Result<Vec<String>, Complaint> 
 type Aliases = Vec<(AliasName, Vec<AliasName>)>;
 
 fn aliases(path: &Path) -> Result<Aliases, Complaint> {
-    let read = server::read_aliases(path);
+    let read = server::read_aliases(path, server::AliasTargets::Names);
     match read.faults.first() {
         None => Ok(read.aliases),
         Some(fault) => {

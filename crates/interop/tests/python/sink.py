@@ -3,7 +3,8 @@
 sink.py ADDRESS PORT FOLDER [CERTIFICATE KEY]: prints the port it got, and a line for each letter it takes. What
 it takes is in FOLDER/taken, a line of JSON for each, on the disk before the answer. Local parts: `never` is refused for good, `later` for now,
 the first time only, `always-later` each time; of a letter for `lost` the last answer is never said, once; `slow`
-is answered after a second, and after a letter for `hasty` the connection ends with the answer. With a file `busy` in FOLDER nobody gets past the greeting,
+is answered after a second, and after a letter for `hasty` the connection ends with the answer. With a file `lmtp` LMTP is spoken:
+each recipient has an answer, and the first time the connection ends where that of `lost` should come. With a file `busy` in FOLDER nobody gets past the greeting,
 with `dsn` DSN is offered, and with `requiretls` under TLS REQUIRETLS. With `lenient` a letter ends at a dot between any two
 of CR, LF and CRLF, NUL is not there at all, and a command that it does not know is noted like a letter from nobody.
 """
@@ -52,7 +53,7 @@ class Talk(socketserver.StreamRequestHandler):
         while line := self.rfile.readline():
             words = line.decode("utf-8", "replace").strip()
             verb = words.upper()
-            if verb.startswith("EHLO"):
+            if verb.startswith("LHLO" if self.is_lmtp() else "EHLO"):
                 offers = ["sink.example", "PIPELINING", "8BITMIME", "SIZE 10000000", "ENHANCEDSTATUSCODES"]
                 if TLS and not self.tls:
                     offers.append("STARTTLS")
@@ -91,6 +92,12 @@ class Talk(socketserver.StreamRequestHandler):
                 if body is None:
                     return
                 self.take(sender, recipients, body)
+                if self.is_lmtp():
+                    for one in recipients:
+                        if one.startswith("<lost@") and first_time("lost"):
+                            return self.connection.shutdown(socket.SHUT_RDWR)
+                        self.say(f"250 2.0.0 {one} taken")
+                    continue
                 if any(one.startswith("<lost@") for one in recipients) and first_time("lost"):
                     return self.connection.shutdown(socket.SHUT_RDWR)
                 if any(one.startswith("<slow@") for one in recipients):
@@ -106,6 +113,9 @@ class Talk(socketserver.StreamRequestHandler):
                 if self.is_lenient() and verb:
                     self.take(None, [], line)
                 self.say("500 5.5.2 What?")
+
+    def is_lmtp(self):
+        return os.path.exists(os.path.join(FOLDER, "lmtp"))
 
     def is_lenient(self):
         return os.path.exists(os.path.join(FOLDER, "lenient"))

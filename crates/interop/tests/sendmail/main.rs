@@ -13,6 +13,7 @@ mod delivered;
 mod handed_in;
 mod letters;
 mod machine;
+mod programs;
 mod recipes;
 #[path = "../relay/sink.rs"]
 mod sink;

@@ -42,7 +42,7 @@ impl Envelope {
 
     /// Writes the line with LF, its date in Greenwich's zone.
     // RFC 4155 Appendix A
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(FROM);
         let sender = self.sender.bytes().filter(u8::is_ascii_graphic);
         let start = out.len();

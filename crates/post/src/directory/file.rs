@@ -36,7 +36,15 @@ pub struct AliasFile {
     /// The domain of names without one; without it our own name, if it is a domain here, or the
     /// first domain here.
     domain: Option<Host>,
-    names: BTreeMap<AliasName, Vec<AliasName>>,
+    names: BTreeMap<AliasName, Led>,
+}
+
+/// Where a name leads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Led {
+    to: Vec<AliasName>,
+    /// How many programs get its letters besides.
+    programs: usize,
 }
 
 impl AliasFile {
@@ -46,11 +54,21 @@ impl AliasFile {
         domain: Option<Host>,
         aliases: impl IntoIterator<Item = (AliasName, Vec<AliasName>)>,
     ) -> Self {
+        let led = |to| Led { to, programs: 0 };
         let names = aliases.into_iter();
         Self {
             domain,
-            names: names.map(|(name, to)| (lowered(&name), to)).collect(),
+            names: names.map(|(name, to)| (lowered(&name), led(to))).collect(),
         }
+    }
+
+    /// The same, in which these names lead to so many programs besides.
+    #[must_use]
+    pub fn with_programs(mut self, counts: impl IntoIterator<Item = (AliasName, usize)>) -> Self {
+        for (name, programs) in counts {
+            self.names.entry(lowered(&name)).or_default().programs = programs;
+        }
+        self
     }
 
     /// How many there are.
@@ -65,18 +83,30 @@ impl AliasFile {
         self.names.is_empty()
     }
 
-    /// All of them, sorted.
-    pub fn iter(&self) -> impl Iterator<Item = (&AliasName, &[AliasName])> {
-        self.names.iter().map(|(name, to)| (name, to.as_slice()))
+    /// All of them, sorted, each with where it leads and to how many programs besides.
+    pub fn iter(&self) -> impl Iterator<Item = (&AliasName, &[AliasName], usize)> {
+        let names = self.names.iter();
+        names.map(|(name, led)| (name, led.to.as_slice(), led.programs))
+    }
+
+    fn led(&self, address: &Address, domain: Option<&Host>) -> Option<&Led> {
+        let is_local = domain == Some(&address.host);
+        let local = || self.names.get(&AliasName::Local(address.local.clone()));
+        let found = self.names.get(&AliasName::Address(address.clone()));
+        found.or_else(|| is_local.then(local).flatten())
+    }
+
+    /// To how many programs an address in lower case leads, by itself, names having this domain
+    /// where none is set.
+    pub(crate) fn programs(&self, address: &Address, own: Option<&Host>) -> usize {
+        let led = self.led(address, self.domain.as_ref().or(own));
+        led.map_or(0, |led| led.programs)
     }
 
     /// Where an address in lower case leads, names having this domain where none is set.
     pub(crate) fn targets(&self, address: &Address, own: Option<&Host>) -> Option<Vec<Address>> {
         let domain = self.domain.as_ref().or(own);
-        let is_local = domain == Some(&address.host);
-        let local = || self.names.get(&AliasName::Local(address.local.clone()));
-        let found = self.names.get(&AliasName::Address(address.clone()));
-        let found = found.or_else(|| is_local.then(local).flatten())?;
+        let found = &self.led(address, domain)?.to;
         let whole = |name: &AliasName| match name {
             AliasName::Address(address) => Some(address.clone()),
             AliasName::Local(local) => Some(Address {

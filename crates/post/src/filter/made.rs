@@ -21,7 +21,7 @@ use super::{Arrived, Filing, Plans, Remember, answers};
 use crate::incoming::{INBOX, Letter, LetterKind, Outgoing};
 use crate::keeper::Keeper;
 use crate::ledger::Ledger;
-use crate::queue::{Entry, Waiting, destination, header_is_ascii, rank};
+use crate::queue::{Entry, Waiting, header_is_ascii, rank};
 use crate::signing::Signer;
 use crate::spool::Spooled;
 use crate::{Outcome, Post, Route};
@@ -213,7 +213,7 @@ impl Post {
             ret: None,
             envid: None,
             tls: TlsWish::Usual,
-            destination: destination(&path, &self.rules().host),
+            destination: self.destination(&path),
             due: Some(now.seconds),
             attempts: 0,
             warned: false,

@@ -17,7 +17,7 @@ use store::Hint;
 
 use super::{Arrived, Plans, Reader};
 use crate::incoming::{INBOX, original, without_success};
-use crate::queue::{self, Entry, Waiting, destination};
+use crate::queue::{self, Entry, Waiting};
 use crate::site::Listing;
 use crate::spool::Spooled;
 use crate::{Elsewhere, Post, Route};
@@ -319,7 +319,7 @@ impl Post {
             ret: onward.ret,
             envid: onward.envid.clone(),
             tls: queue::tls_wish(arrived.sender.tls, queue::waives_tls(front)),
-            destination: destination(path, &self.rules().host),
+            destination: self.destination(path),
             due: Some(now.seconds),
             attempts: 0,
             warned: false,

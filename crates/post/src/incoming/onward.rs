@@ -115,8 +115,12 @@ impl Incoming {
         // RFC 3461 §5.2.1 (d)
         let orcpt = orcpt.or_else(|| original(&recipient.forward_path));
         for address in addresses {
+            // Programs of this machine are told who wrote, as mailboxes are.
+            let leaves = !self.house.is_for_programs(&address);
             let path = ForwardPath::Address(address);
-            self.forwarded.insert(path.to_string());
+            if leaves {
+                self.forwarded.insert(path.to_string());
+            }
             self.add_relayed(Recipient {
                 forward_path: path,
                 notify,

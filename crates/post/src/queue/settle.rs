@@ -17,7 +17,7 @@ use message::{Action, Builder};
 use store::Hint;
 
 use super::entry::{Entry, Rank, Said, Waiting};
-use super::{Change, Claimed, destination, suppressed};
+use super::{Change, Claimed, PROGRAMS, suppressed};
 use crate::incoming::{Delivery, INBOX, Letter, LetterKind};
 use crate::journey::{AttemptResult, Event, JourneyStep};
 use crate::report::{Report, Returned, Told, in_words, wants_delay, wants_failure, wants_success};
@@ -202,10 +202,15 @@ impl Post {
     /// Whoever has to be told.
     async fn notes(&self, outlook: &Outlook, now: Timestamp) -> Vec<Note> {
         let mut notes = Vec::new();
+        // Nobody carries a letter on that a program of this machine got.
+        let taken = match outlook.before.destination.as_str() {
+            PROGRAMS => Action::Delivered,
+            _ => Action::Relayed,
+        };
         for (action, told) in [
             (Action::Failed, &outlook.failed),
             (Action::Delayed, &outlook.delayed),
-            (Action::Relayed, &outlook.relayed),
+            (taken, &outlook.relayed),
         ] {
             let failed = action == Action::Failed;
             // Whoever looks after this host hears of every report that is lost.
@@ -465,7 +470,7 @@ impl Post {
             ret: None,
             envid: None,
             tls: note.tls,
-            destination: destination(path, &self.rules().host),
+            destination: self.destination(path),
             due: Some(now.seconds),
             attempts: 0,
             warned: false,
@@ -488,7 +493,7 @@ impl Post {
     pub(crate) fn entries(&self, letter: &Entry, recipients: &[Recipient]) -> Vec<Entry> {
         let mut by_destination: BTreeMap<String, Vec<Waiting>> = BTreeMap::new();
         for recipient in recipients {
-            let destination = destination(&recipient.forward_path, &self.rules().host);
+            let destination = self.destination(&recipient.forward_path);
             let waiting = Waiting {
                 recipient: recipient.clone(),
                 said: None,
@@ -497,9 +502,14 @@ impl Post {
         }
         let mut entries = Vec::new();
         for (destination, recipients) in by_destination {
-            // Nobody has to take more at once.
-            // RFC 5321 §4.5.3.1.8
-            for some in recipients.chunks(RECIPIENTS_MAX) {
+            let most = match destination.as_str() {
+                // What one name's programs take long for is no affair of the next.
+                PROGRAMS => 1,
+                // Nobody has to take more at once.
+                // RFC 5321 §4.5.3.1.8
+                _ => RECIPIENTS_MAX,
+            };
+            for some in recipients.chunks(most) {
                 entries.push(Entry {
                     destination: destination.clone(),
                     recipients: some.to_vec(),

@@ -34,6 +34,7 @@ mod news;
 mod orders;
 mod past;
 mod previews;
+mod programs;
 mod queue;
 mod quota;
 mod rates;

@@ -24,6 +24,7 @@ const TARGETS_MAX: usize = 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) name: String,
+    /// This machine's own where it answers at a socket in the file system.
     pub(super) ip: IpAddr,
     pub(super) proof: Proof,
 }

@@ -10,20 +10,23 @@ use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use mail::{BlobRange, BodyType, Enhanced, Envelope, TlsWish};
-use net::{Calling, Endpoint, House, ServerName, Terms};
-use post::queue::{Attempt, Claimed, Fate, Said};
-use smtp::Reply;
-use smtp::client::{self, Answer, Ask, Client, Failure, Fates, Letter, Login, Tls, Wishes};
+use net::{Calling, Endpoint, House, ServerName, Socket, Terms};
+use post::queue::{Attempt, Claimed, Entry, Fate, PROGRAMS, Said};
+use smtp::client::{
+    self, Answer, Ask, Client, Failure, Fates, Letter, Login, Patience, Tls, Wishes,
+};
 use smtp::diagram::Verb;
+use smtp::{Reply, Service};
 use wire::Security;
 
 use super::TAKEN_LETTERS;
 use super::guard::{Guard, Trouble, TroubleKind};
 use super::hosts::Target;
-use super::routes::same;
+use super::routes::{Reach, same};
 use super::seven_bit::{Form, form};
 use super::talk::{Way, partition};
 use crate::Encrypted;
@@ -32,6 +35,9 @@ use crate::Encrypted;
 const LETTERS_MAX: usize = 100;
 /// Octets of a letter that are in memory at once.
 pub(super) const PIECE_OCTETS: u64 = 64 * 1024;
+/// How long programs of an alias may take: they wait for others that run, and each has its own
+/// limit there.
+const PROGRAMS_MAX: Duration = Duration::from_secs(3 * 3600);
 /// Octets that a nonce is made of.
 const NONCE_OCTETS: usize = 16;
 
@@ -152,14 +158,10 @@ impl<'a> Postman<'a> {
         (self.failure, self.security) = (None, None);
         let relay = self.way.relay;
         let via = self.way.course.via.clone();
-        let port = via.as_ref().map_or(relay.settings.port, |via| via.port);
-        let address = SocketAddr::new(target.ip, port);
-        let limit = relay.settings.connect_timeout;
-        let socket = match self.way.course.sources.towards(target.ip) {
-            Some(source) => net::connect_from(source, address, limit).await,
-            None => net::connect(&Endpoint::Tcp(address), limit).await,
-        };
-        let socket = socket.map_err(|error| (self.unreached(&error), None))?;
+        let socket = self
+            .connect(target)
+            .await
+            .map_err(|error| (self.unreached(&error), None))?;
         self.reached = true;
         let login = via.as_ref().and_then(|via| via.login.clone());
         let mut nonce = [0; NONCE_OCTETS];
@@ -170,6 +172,14 @@ impl<'a> Postman<'a> {
             requiretls: self.way.course.wish == TlsWish::Required,
             login: login.map(|(user, password)| Login { user, password }),
             cleartext_passwords: target.ip.is_loopback(),
+            service: self.way.course.service(),
+            patience: match self.way.destination {
+                PROGRAMS => Patience {
+                    end: PROGRAMS_MAX,
+                    ..Patience::default()
+                },
+                _ => Patience::default(),
+            },
             ..Wishes::relay(relay.own.clone())
         };
         let calling = self.calling(target, tls);
@@ -201,6 +211,23 @@ impl<'a> Postman<'a> {
                 Err((self.answer(reply, 4), None))
             }
             Some(failure) => Err((self.said(4, 2, &failure.to_string()), None)),
+        }
+    }
+
+    async fn connect(&self, target: &Target) -> Result<Socket, net::Error> {
+        let (settings, course) = (&self.way.relay.settings, &self.way.course);
+        let limit = settings.connect_timeout;
+        let port = match course.via.as_ref().map(|via| &via.reach) {
+            Some(Reach::Socket(path)) => {
+                return net::connect(&Endpoint::Unix(path.clone()), limit).await;
+            }
+            Some(Reach::Host(_, port)) => *port,
+            None => settings.port,
+        };
+        let address = SocketAddr::new(target.ip, port);
+        match course.sources.towards(target.ip) {
+            Some(source) => net::connect_from(source, address, limit).await,
+            None => net::connect(&Endpoint::Tcp(address), limit).await,
         }
     }
 
@@ -275,6 +302,7 @@ impl<'a> Postman<'a> {
     fn told(&self, security: Option<&Security>) -> String {
         match (&self.guard, security) {
             (Some(guard), security) => guard.told(security),
+            (None, None) if self.way.course.socket().is_some() => "within this machine".to_owned(),
             (None, None) => "without TLS".to_owned(),
             (
                 None,
@@ -378,6 +406,16 @@ impl<'a> Postman<'a> {
         }
     }
 
+    /// A letter's envelope; what its sender wants of TLS is no affair of a socket of this machine.
+    fn envelope(&self, entry: &Entry) -> Envelope {
+        let envelope = entry.envelope();
+        let tls = match self.way.course.socket() {
+            Some(_) => self.way.course.wish,
+            None => envelope.tls,
+        };
+        Envelope { tls, ..envelope }
+    }
+
     /// The letter for a host that takes ASCII only.
     // RFC 6152 §3
     async fn seven_bit(&mut self) -> Answer {
@@ -391,7 +429,7 @@ impl<'a> Postman<'a> {
                 let size = Some(form.octets().saturating_add(front));
                 let envelope = Envelope {
                     body: BodyType::SevenBit,
-                    ..entry.envelope()
+                    ..self.envelope(entry)
                 };
                 self.form = Some(form);
                 Answer::Letter(Box::new(Letter { envelope, size }))
@@ -437,8 +475,11 @@ impl<'a> Postman<'a> {
         };
         let taken = |fate: &Fate| matches!(fate, Fate::Taken(_));
         let deferred = |fate: &Fate| matches!(fate, Fate::Deferred(_));
-        self.busy |= attempt.fates.iter().any(deferred);
+        let deferred = attempt.fates.iter().any(deferred);
         let taken = usize::from(attempt.fates.iter().any(taken));
+        // Where each recipient is answered for itself, a mailbox that is full says nothing of all.
+        let of_one = self.way.course.service() == Service::Lmtp && taken > 0;
+        self.busy |= deferred && !of_one;
         self.taken += taken;
         if self.way.contact.took(taken) {
             self.way.relay.grown.notify_one();
@@ -467,7 +508,7 @@ impl House<Client> for Postman<'_> {
                 self.asked = true;
                 match self.next().await {
                     Some(letter) => {
-                        let envelope = letter.entry.envelope();
+                        let envelope = self.envelope(&letter.entry);
                         let size = Some(letter.entry.travelling_octets());
                         (self.current, self.at, self.form) = (Some(letter), 0, None);
                         Answer::Letter(Box::new(Letter { envelope, size }))

@@ -1,14 +1,19 @@
 //! Which way letters for elsewhere take: to the hosts of their destination, or through another.
 //!
 //! Not here: which hosts a destination has (`hosts`).
+//!
+//! RFC 2033 (LMTP, to a mail system of this house).
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mail::{Address, Host, ReversePath, TlsWish};
 use net::{Authorities, ClientConfig};
+use post::queue::PROGRAMS;
+use smtp::Service;
 use wire::sasl::Secret;
 
 /// What the relay is told.
@@ -18,6 +23,8 @@ pub struct RelaySettings {
     pub port: u16,
     /// Ways that letters take, the first that fits; none: to the hosts of their destination.
     pub routes: Vec<RelayRoute>,
+    /// The process that runs programs of aliases, where there is one.
+    pub programs: Option<Arc<SmartHost>>,
     /// Where letters come from that take none of them.
     pub sources: Sources,
     /// Connections at once, to all destinations.
@@ -65,6 +72,7 @@ impl Default for RelaySettings {
         Self {
             port: 25,
             routes: Vec::new(),
+            programs: None,
             sources: Sources::default(),
             connections_max: 500,
             connections_per_destination_max: 20,
@@ -108,13 +116,51 @@ impl Sources {
     }
 }
 
-/// A host that takes letters for everywhere.
+/// Where a host that we have chosen answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// At a name or an address, and a port.
+    Host(Host, u16),
+    /// At a socket in the file system of this machine.
+    Socket(PathBuf),
+}
+
+/// Its words.
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(host, port) => write!(f, "{host}:{port}"),
+            Self::Socket(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// What a host that we have chosen speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelayProtocol {
+    /// One answer for all recipients of a letter (RFC 5321).
+    Smtp,
+    /// One for each of them (RFC 2033).
+    Lmtp,
+}
+
+impl RelayProtocol {
+    /// The same in the words of the protocol.
+    pub(super) const fn service(self) -> Service {
+        match self {
+            Self::Smtp => Service::Relay,
+            Self::Lmtp => Service::Lmtp,
+        }
+    }
+}
+
+/// A host that takes letters for everywhere, or for some.
 #[derive(Clone)]
 pub struct SmartHost {
-    /// Its name or address.
-    pub host: Host,
-    /// Its port.
-    pub port: u16,
+    /// Where it answers.
+    pub reach: Reach,
+    /// What it speaks.
+    pub protocol: RelayProtocol,
     /// When the connection is encrypted.
     pub encrypted: crate::Encrypted,
     /// Whom its certificate is checked with; `None` where there is no TLS.
@@ -127,10 +173,32 @@ pub struct SmartHost {
 impl fmt::Debug for SmartHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SmartHost")
-            .field("host", &self.host)
-            .field("port", &self.port)
+            .field("reach", &self.reach)
+            .field("protocol", &self.protocol)
             .field("encrypted", &self.encrypted)
             .finish_non_exhaustive()
+    }
+}
+
+impl SmartHost {
+    /// The process at a socket of this machine that runs programs of aliases.
+    #[must_use]
+    pub const fn programs(socket: PathBuf) -> Self {
+        Self {
+            reach: Reach::Socket(socket),
+            protocol: RelayProtocol::Lmtp,
+            encrypted: crate::Encrypted::Never,
+            trust: None,
+            login: None,
+        }
+    }
+
+    /// The socket of this machine that it answers at, where it does.
+    pub(super) fn socket(&self) -> Option<&PathBuf> {
+        match &self.reach {
+            Reach::Host(..) => None,
+            Reach::Socket(path) => Some(path),
+        }
     }
 }
 
@@ -141,6 +209,9 @@ impl RelaySettings {
         reverse_path: &ReversePath,
         destination: &str,
     ) -> (Option<&Arc<SmartHost>>, Sources) {
+        if destination == PROGRAMS {
+            return (self.programs.as_ref(), Sources::default());
+        }
         let sender = reverse_path.address().map(|address| &address.host);
         let fits = |route: &&RelayRoute| {
             let of = route.sender.as_ref();
@@ -162,6 +233,19 @@ pub(super) struct Course {
     pub(super) via: Option<Arc<SmartHost>>,
     pub(super) sources: Sources,
     pub(super) wish: TlsWish,
+}
+
+impl Course {
+    /// The socket of this machine that it leads to, where it does.
+    pub(super) fn socket(&self) -> Option<&PathBuf> {
+        self.via.as_ref()?.socket()
+    }
+
+    /// What is spoken there.
+    pub(super) fn service(&self) -> Service {
+        let via = self.via.as_ref();
+        via.map_or(Service::Relay, |via| via.protocol.service())
+    }
 }
 
 /// True if both lead the same way.
@@ -190,8 +274,8 @@ mod tests {
 
     fn smart(name: &str) -> Arc<SmartHost> {
         Arc::new(SmartHost {
-            host: Host::parse(name).unwrap(),
-            port: 587,
+            reach: Reach::Host(Host::parse(name).unwrap(), 587),
+            protocol: RelayProtocol::Smtp,
             encrypted: crate::Encrypted::StartTls,
             trust: None,
             login: None,
@@ -253,20 +337,37 @@ mod tests {
                     via: Some(smart("to-b.example")),
                     sources: Sources::default(),
                 },
+                RelayRoute {
+                    sender: None,
+                    recipient: host("store.example"),
+                    via: Some(Arc::new(SmartHost::programs("/run/lmtp".into()))),
+                    sources: Sources::default(),
+                },
+                RelayRoute {
+                    sender: host("z.example"),
+                    recipient: None,
+                    via: Some(smart("rest.example")),
+                    sources: from(9),
+                },
             ],
+            programs: Some(Arc::new(SmartHost::programs("/run/programs".into()))),
             sources: from(8),
             ..RelaySettings::default()
         };
         let cases = [
             ("<x@a.example>", "direct.example", None),
-            ("<x@a.example>", "b.example", Some("of-a.example")),
-            ("<x@c.example>", "b.example", Some("to-b.example")),
-            ("<>", "B.example", Some("to-b.example")),
+            ("<x@a.example>", "b.example", Some("of-a.example:587")),
+            ("<x@c.example>", "b.example", Some("to-b.example:587")),
+            ("<>", "B.example", Some("to-b.example:587")),
+            ("<>", "store.example", Some("unix:/run/lmtp")),
+            ("<x@z.example>", "c.example", Some("rest.example:587")),
+            // Whoever sends, no route is one to programs.
+            ("<x@z.example>", PROGRAMS, Some("unix:/run/programs")),
             ("<>", "c.example", None),
         ];
         for (sender, to, expected) in cases {
             let path = ReversePath::parse(sender).unwrap();
-            let via = settings.way(&path, to).0.map(|via| via.host.to_string());
+            let via = settings.way(&path, to).0.map(|via| via.reach.to_string());
             assert_eq!(via.as_deref(), expected, "{sender} {to}");
         }
         for (to, v4) in [("direct.example", 7), ("c.example", 8)] {

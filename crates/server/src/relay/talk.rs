@@ -7,10 +7,11 @@
 //! RFC 5321 §5.1 (the next host if one cannot be reached).
 
 use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use mail::{Enhanced, TlsWish};
-use post::queue::{Attempt, Claimed, Fate, Said};
+use mail::{Enhanced, Host, TlsWish};
+use post::queue::{Attempt, Claimed, Fate, PROGRAMS, Said};
 use tokio::time::sleep;
 use trust::mta_sts::Policy;
 use trust::tlsrpt;
@@ -21,7 +22,7 @@ use super::hosts::{Obstacle, Proof, Target, addresses, targets};
 use super::pace::Mood;
 use super::postman::{Missed, Postman, not_sent};
 use super::results::{Failed, day};
-use super::routes::{Course, literal, same};
+use super::routes::{Course, Reach, literal, same};
 use super::{Relay, SETTLE_PAUSE};
 
 /// Letters that share the fate of one that found nobody, settled in one step.
@@ -205,14 +206,25 @@ impl Way<'_> {
 
     async fn targets(&self) -> Result<Vec<Target>, Obstacle> {
         let outside = self.relay.post.outside().as_ref();
-        match self.course.via.as_deref().map(|via| &via.host) {
-            None => targets(outside, self.destination, &self.relay.own).await,
-            Some(mail::Host::Ip(ip)) => Ok(vec![Target {
-                name: ip.to_string(),
-                ip: *ip,
+        let one = |name: String, ip| {
+            Ok(vec![Target {
+                name,
+                ip,
                 proof: Proof::default(),
-            }]),
-            Some(host) => match addresses(outside, &[host.to_ascii()]).await {
+            }])
+        };
+        match self.course.via.as_deref().map(|via| &via.reach) {
+            // They wait for somebody to run them again.
+            None if self.destination == PROGRAMS => Err(Obstacle::Now(Said {
+                status: Enhanced::new(4, 3, 5),
+                ..ours("It is for programs, and `[local] programs` names nobody who runs them")
+            })),
+            None => targets(outside, self.destination, &self.relay.own).await,
+            Some(reach @ Reach::Socket(_)) => {
+                one(reach.to_string(), IpAddr::V4(Ipv4Addr::LOCALHOST))
+            }
+            Some(Reach::Host(Host::Ip(ip), _)) => one(ip.to_string(), *ip),
+            Some(Reach::Host(host, _)) => match addresses(outside, &[host.to_ascii()]).await {
                 // That host is ours to choose: a mistake there is no letter's fault.
                 Err(Obstacle::Ever(said) | Obstacle::Now(said)) => Err(Obstacle::Now(Said {
                     status: Enhanced::new(4, 4, 3),

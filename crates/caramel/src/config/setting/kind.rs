@@ -37,8 +37,8 @@ pub(crate) enum Kind {
     Ip,
     /// An address of mail, or all of a domain.
     Pattern,
-    /// A host with its port.
-    HostPort,
+    /// A host with its port, or a socket of this machine.
+    Reach,
 }
 
 impl Kind {
@@ -71,9 +71,9 @@ impl Kind {
             }
             Self::Text => "a text on one line: \"pass show mail\"".to_owned(),
             Self::Https => "a URL: \"https://login.example.org/about\"".to_owned(),
-            Self::HostPort => {
-                "a host with its port: \"smtp.example.org:587\", \"[::1]:25\"".to_owned()
-            }
+            Self::Reach => "a host with its port, or a socket's path: \"smtp.example.org:587\", \
+                 \"[::1]:25\", \"unix:/run/dovecot/lmtp\""
+                .to_owned(),
             Self::Word(words) => {
                 let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
                 format!("one of {}", quoted.join(", "))

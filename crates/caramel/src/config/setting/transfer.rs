@@ -4,17 +4,30 @@ use super::{Kind, Setting, settings};
 
 settings! {
     TRANSFER:
+    LOCAL_PROGRAMS = ["local"] "programs": Kind::Endpoint, "",
+        "\"unix:/run/caramel-programs/lmtp\"",
+        "The socket of the process that runs programs which `aliases` names (`|program`): `caramel \
+         programs`, under a user of its own. Letters wait in the queue for it. Without it such \
+         lines are a fault: the server runs no program for a letter.";
     RELAY_SOURCE = ["relay"] "source": Kind::Many(&Kind::Ip), "[]",
         "[\"192.0.2.25\", \"2001:db8::25\"]",
         "The addresses of this machine that other hosts are called from: one of IPv4, one of IPv6, \
          or one of them. Where there is none of a host's kind, the system chooses. From one that \
          is none of this machine's nothing leaves: letters wait, and `caramel why` says so.";
+    RELAY_PROTOCOL = ["relay"] "protocol": Kind::Word(&["smtp", "lmtp"]), "\"smtp\"",
+        "\"lmtp\"",
+        "What `host` speaks. `lmtp` is for mail systems that put letters into mailboxes, such as \
+         Dovecot's: each recipient gets an answer of its own, so that the mailbox that is full \
+         keeps none of the others waiting. It has no usual port, and is not spoken at port 25.";
     ROUTE_SENDER = ["relay.route"] "sender": Kind::Host, "", "\"example.org\"",
         "The domain of the senders whose mail goes this way. Without it, any.";
     ROUTE_RECIPIENT = ["relay.route"] "recipient": Kind::Host, "", "\"example.net\"",
         "The domain of the recipients whose mail goes this way. Without it, any.";
-    ROUTE_HOST = ["relay.route"] "host": Kind::HostPort, "", "\"smtp.example.net:587\"",
-        "The host it goes through. Without it, the hosts that the domain names.";
+    ROUTE_HOST = ["relay.route"] "host": Kind::Reach, "", "\"smtp.example.net:587\"",
+        "The host it goes through, or a socket of this machine, to which passwords go without TLS. \
+         Without it, the hosts that the domain names.";
+    ROUTE_PROTOCOL = ["relay.route"] "protocol": Kind::Word(&["smtp", "lmtp"]), "\"smtp\"",
+        "\"lmtp\"", "As in `[relay]`.";
     ROUTE_USER = ["relay.route"] "user": Kind::Name, "", "\"mail.example.org\"",
         "As in `[relay]`.";
     ROUTE_PASSWORD = ["relay.route"] "password_file": Kind::Path, "",
