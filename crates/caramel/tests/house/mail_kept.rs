@@ -34,7 +34,7 @@ pub(crate) fn deliver(house: &House, recipients: &[&str], letter: &str) {
     lmtp.say("DATA", &["354"]);
     let mut said = lmtp.say(&format!("{letter}\r\n."), &["250"]);
     for _ in recipients.iter().skip(1) {
-        said.push_str(&lmtp.line());
+        said = format!("{}\n{}", said.trim_end(), lmtp.line());
     }
     // A letter's name may have these digits as well.
     let taken = said.lines().filter(|line| line.starts_with("250"));
