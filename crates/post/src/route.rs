@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use mail::{AccountId, Address, Enhanced, ForwardPath, Host, LocalPart, Refusal};
 
-use crate::directory::{Maps, lower};
-use crate::{Account, AliasFile, AliasSource, Elsewhere, Post, Rules};
+use crate::directory::{Maps, lower, without_detail};
+use crate::{Account, AliasFile, AliasSource, Elsewhere, Post, RecipientList, Rules};
 
 /// Where an address leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,13 @@ pub enum Route {
     },
     /// To another host.
     Elsewhere,
-    /// Nowhere: there is no such user at a domain that is ours, or its aliases run in a circle.
+    /// To another host, for which mail to this domain is taken from anybody.
+    Relayed {
+        /// True if a list has the address; where there is none, only that host knows.
+        is_listed: bool,
+    },
+    /// Nowhere: there is no such user at a domain that is ours or relayed, or its aliases run in a
+    /// circle.
     Nowhere(Refusal),
 }
 
@@ -31,7 +37,8 @@ impl Post {
     /// Says where an address leads. Reads nothing but the directory in memory.
     ///
     /// Local parts are compared without regard to case; `ada+lists@` is `ada@` unless somebody
-    /// else has that very name; a domain's catch-all comes last.
+    /// else has that very name; a domain's catch-all comes last. At a relayed domain aliases come
+    /// first, and its catch-all counts for those whom its list has not.
     #[must_use]
     pub fn route(&self, path: &ForwardPath) -> Route {
         let maps = self.inner.directory.maps();
@@ -41,6 +48,7 @@ impl Post {
             rules: &self.inner.rules,
             found: BTreeSet::new(),
             outside: BTreeSet::new(),
+            relayed: None,
             seen: BTreeSet::new(),
             circular: false,
             cut: false,
@@ -48,7 +56,7 @@ impl Post {
         match path {
             // RFC 5321 §4.5.1
             ForwardPath::Postmaster => walk.bare_postmaster(),
-            ForwardPath::Address(address) if !maps.domains.contains(&address.host) => {
+            ForwardPath::Address(address) if !walk.takes(&address.host) => {
                 // Whoever has trouble with this machine knows its name.
                 let ours = address.host == self.inner.rules.host;
                 if !ours || !is_reserved(address.local.as_str()) {
@@ -61,7 +69,7 @@ impl Post {
                 // An alias for them that leads nowhere does not silence them.
                 // RFC 5321 §4.5.1
                 if walk.is_empty() && is_reserved(address.local.as_str()) {
-                    walk.fall_back();
+                    walk.fall_back_of(address, 0);
                 }
             }
         }
@@ -69,6 +77,9 @@ impl Post {
         if walk.cut || walk.len() > self.inner.rules.alias_targets_max {
             let text = "This address leads to too many";
             return Route::Nowhere(Refusal::new(550, Enhanced::new(5, 2, 4), text));
+        }
+        if let Some(is_listed) = walk.relayed {
+            return Route::Relayed { is_listed };
         }
         if !walk.is_empty() {
             let accounts = walk.found.into_iter().collect();
@@ -104,7 +115,7 @@ impl Post {
             Route::Local(accounts) | Route::Forwarded { accounts, .. } => {
                 accounts.contains(&account)
             }
-            Route::Elsewhere | Route::Nowhere(_) => false,
+            Route::Elsewhere | Route::Relayed { .. } | Route::Nowhere(_) => false,
         }
     }
 }
@@ -117,6 +128,8 @@ struct Walk<'a> {
     found: BTreeSet<AccountId>,
     /// Addresses at other hosts.
     outside: BTreeSet<Address>,
+    /// That the address itself is at a relayed domain and no alias, and whether a list has it.
+    relayed: Option<bool>,
     seen: BTreeSet<AliasSource>,
     circular: bool,
     /// True if a limit kept it from going on.
@@ -129,7 +142,12 @@ impl Walk<'_> {
     }
 
     fn is_empty(&self) -> bool {
-        self.found.is_empty() && self.outside.is_empty()
+        self.found.is_empty() && self.outside.is_empty() && self.relayed.is_none()
+    }
+
+    /// True for a domain whose mail is taken.
+    fn takes(&self, domain: &Host) -> bool {
+        self.maps.domains.contains(domain) || self.maps.relayed.contains_key(domain)
     }
 
     fn bare_postmaster(&mut self) {
@@ -144,26 +162,47 @@ impl Walk<'_> {
         }
     }
 
-    fn follow(&mut self, address: &Address, depth: usize) {
+    fn follow(&mut self, named: &Address, depth: usize) {
         self.cut |= depth > self.rules.alias_depth_max;
         self.cut |= self.len() > self.rules.alias_targets_max;
-        let address = lower(address);
+        let address = lower(named);
         if self.cut || self.direct(&address, depth) {
             return;
         }
         let local = address.local.as_str();
-        if let Some((base, _)) = local.split_once('+')
-            && let Some(base) = at(&address.host, base)
+        let relayed = self.maps.relayed.get(&address.host);
+        let list = relayed.and_then(|relayed| relayed.list.as_deref());
+        if list.is_some_and(|list| list.has(local)) {
+            self.go_on(named, true, depth);
+            return;
+        }
+        let base = without_detail(local);
+        if let Some(base) = base.and_then(|base| at(&address.host, base))
             && self.direct(&base, depth)
         {
             return;
         }
-        // RFC 5321 §4.5.1
-        if is_reserved(local) {
-            self.fall_back();
+        let has_base = |list: &RecipientList| base.is_some_and(|base| list.has(base));
+        let is_listed = list.is_some_and(has_base) && !is_routed(local);
+        if is_listed || (relayed.is_some() && list.is_none()) {
+            self.go_on(named, is_listed, depth);
             return;
         }
-        self.alias(AliasSource::CatchAll(address.host), depth);
+        // RFC 5321 §4.5.1
+        if is_reserved(local) {
+            self.fall_back_of(named, depth);
+            return;
+        }
+        self.alias(AliasSource::CatchAll(address.host.clone()), &address, depth);
+    }
+
+    /// To the host that has the mail of a relayed domain; by an alias, if anything is sent at all.
+    fn go_on(&mut self, named: &Address, is_listed: bool, depth: usize) {
+        if depth == 0 {
+            self.relayed = Some(is_listed);
+        } else if self.rules.elsewhere == Elsewhere::Relay {
+            self.outside.insert(named.clone());
+        }
     }
 
     /// An account or an alias with this very name; true if there is one.
@@ -172,7 +211,8 @@ impl Walk<'_> {
             self.found.insert(id);
             return true;
         }
-        self.alias(AliasSource::Address(address.clone()), depth) || self.in_file(address, depth)
+        let source = AliasSource::Address(address.clone());
+        self.alias(source, address, depth) || self.in_file(address, depth)
     }
 
     /// An alias of the file; true if there is one.
@@ -186,16 +226,20 @@ impl Walk<'_> {
             return false;
         };
         if self.seen.insert(AliasSource::Address(address.clone())) {
-            self.lead(&targets, depth);
+            self.lead(address, &targets, depth);
         } else {
             self.circular = true;
         }
         true
     }
 
-    fn lead(&mut self, targets: &[Address], depth: usize) {
+    /// Where an alias leads that an address, in lower case, is.
+    fn lead(&mut self, from: &Address, targets: &[Address], depth: usize) {
         for target in targets {
-            if self.maps.domains.contains(&target.host) {
+            // One at a relayed domain may lead to that very address there, and to others besides.
+            let is_relayed = self.maps.relayed.contains_key(&target.host);
+            let stays = is_relayed && lower(target) == *from;
+            if self.takes(&target.host) && !stays {
                 self.follow(target, depth + 1);
             } else if self.rules.elsewhere == Elsewhere::Relay {
                 self.outside.insert(target.clone());
@@ -203,7 +247,7 @@ impl Walk<'_> {
         }
     }
 
-    fn alias(&mut self, source: AliasSource, depth: usize) -> bool {
+    fn alias(&mut self, source: AliasSource, from: &Address, depth: usize) -> bool {
         let Some(targets) = self.maps.aliases.get(&source) else {
             return false;
         };
@@ -211,8 +255,17 @@ impl Walk<'_> {
             self.circular = true;
             return true;
         }
-        self.lead(targets, depth);
+        self.lead(from, targets, depth);
         true
+    }
+
+    /// Whoever looks after a domain: of a relayed one, that is known where its mail goes.
+    // RFC 5321 §4.5.1
+    fn fall_back_of(&mut self, named: &Address, depth: usize) {
+        match self.maps.relayed.contains_key(&named.host) {
+            true => self.go_on(named, false, depth),
+            false => self.fall_back(),
+        }
     }
 
     /// Whoever reads what is for the owner of the house: not an account that nobody may look at.
@@ -227,6 +280,13 @@ impl Walk<'_> {
         let oldest = people.next().map(|(id, _)| *id);
         self.found.extend(named.or(oldest));
     }
+}
+
+/// True for a local part that some hosts take for a way to another address. Only the host that has
+/// it may know.
+// RFC 5321 §2.3.11
+pub(crate) fn is_routed(local: &str) -> bool {
+    local.contains(['@', '%', '!'])
 }
 
 /// True for names of whoever looks after the house.

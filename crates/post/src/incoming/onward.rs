@@ -10,6 +10,7 @@ use message::Header;
 use store::Hint;
 
 use super::Incoming;
+use crate::directory::lower;
 use crate::journey::Teller;
 use crate::queue::{self, Entry, Rank};
 use crate::report::wants_success;
@@ -114,9 +115,14 @@ impl Incoming {
         let orcpt = recipient.orcpt.clone();
         // RFC 3461 §5.2.1 (d)
         let orcpt = orcpt.or_else(|| original(&recipient.forward_path));
+        let named = recipient.forward_path.address().map(lower);
         for address in addresses {
+            // An alias at a relayed domain may lead there besides: that is no other's letter.
+            let is_named = named.as_ref() == Some(&lower(&address));
             let path = ForwardPath::Address(address);
-            self.forwarded.insert(path.to_string());
+            if !is_named && !self.taken_on.contains(&path.to_string()) {
+                self.forwarded.insert(path.to_string());
+            }
             self.add_relayed(Recipient {
                 forward_path: path,
                 notify,
@@ -154,6 +160,7 @@ impl Incoming {
         let results = results.map(|conclusion| conclusion.results.write());
         let checked = results
             .into_iter()
+            .chain(self.told_taken_on())
             .chain(self.notes.iter().cloned())
             .chain(self.aside.rewritten.iter().cloned())
             .collect();

@@ -38,6 +38,7 @@ mod queue;
 mod quota;
 mod rates;
 mod refused;
+mod relayed;
 mod removed_mail;
 mod replace;
 mod reports;
