@@ -16,6 +16,7 @@ use crate::deliver::Dialect;
 use crate::dialogue::{self, Dialogue};
 use crate::dkim::{self, DkimCommand};
 use crate::dmarc::{self, DmarcCommand};
+use crate::domains::{self, DomainCommand};
 use crate::fetch::{self, FetchCommand};
 use crate::junk::{self, SpamCommand};
 use crate::link::{self, Link};
@@ -60,7 +61,7 @@ enum Command {
     /// Looks at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Domains whose mail is ours.
+    /// Domains whose mail is taken: for accounts here, or for other hosts.
     #[command(subcommand)]
     Domain(DomainCommand),
     /// People who have mail here.
@@ -220,22 +221,6 @@ enum ConfigCommand {
     Check,
     /// Shows all settings with their effective values.
     Show,
-}
-
-#[derive(Debug, Subcommand)]
-enum DomainCommand {
-    /// Makes a domain ours.
-    Add {
-        /// The domain: example.org.
-        name: String,
-    },
-    /// Lists the domains.
-    List(Listing),
-    /// Gives a domain up; it must have no accounts and aliases.
-    Rm {
-        /// The domain.
-        name: String,
-    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -473,9 +458,7 @@ fn carry_out(command: &Command, config: &Config) -> Result<(), Complaint> {
     match command {
         Command::Config(ConfigCommand::Check) => say("The configuration is right."),
         Command::Config(ConfigCommand::Show) => say(config.show().trim_end()),
-        Command::Domain(DomainCommand::Add { name }) => directory::add_domain(config, name),
-        Command::Domain(DomainCommand::List(listing)) => directory::list_domains(config, listing),
-        Command::Domain(DomainCommand::Rm { name }) => directory::remove_domain(config, name),
+        Command::Domain(asked) => domains::run(config, asked),
         Command::Account(command) => carry_out_account(command, config),
         Command::Alias(AliasCommand::Add { source, targets }) => {
             directory::add_alias(config, source, targets)

@@ -132,6 +132,7 @@ fn next(method: &str, kind: &str) -> &'static str {
     match (method, kind) {
         ("Account/add", "AlreadyExists") => "another password: caramel account passwd ADDRESS",
         ("Account/add" | "Alias/add", "Nonexistent") => "caramel domain add DOMAIN",
+        ("Account/add", "Cannot") => "caramel alias add ADDRESS TARGET; caramel domain list",
         (
             "Account/password" | "Account/quota" | "Account/remove" | "Account/rights"
             | "Account/setQuota" | "Account/setRights",
@@ -149,7 +150,13 @@ fn next(method: &str, kind: &str) -> &'static str {
         }
         ("Undo/list", "Nonexistent") => "caramel account list",
         ("Alias/remove", "Nonexistent") => "caramel alias list",
-        ("Domain/remove", "Nonexistent") => "caramel domain list",
+        ("Domain/add", "AlreadyExists") => {
+            "caramel domain list; one of the other kind has to be given up first: caramel domain rm"
+        }
+        ("Domain/add", "Cannot") => "a relayed domain needs `[relay] mode = \"relay\"`",
+        ("Domain/recipients" | "Domain/anyRecipient", _) | ("Domain/remove", "Nonexistent") => {
+            "caramel domain list; caramel domain add DOMAIN --relay"
+        }
         ("Domain/remove", _) => "caramel account list; caramel alias list",
         _ => "",
     }

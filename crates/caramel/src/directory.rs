@@ -1,4 +1,6 @@
-//! Domains, accounts, aliases: asked in words, answered in words.
+//! Accounts and aliases: asked in words, answered in words.
+//!
+//! Not here: domains (`domains`).
 
 use serde_json::{Value, json};
 
@@ -7,23 +9,6 @@ use crate::complaint::Complaint;
 use crate::config::Config;
 use crate::desk::ask;
 use crate::told::text;
-
-pub(crate) fn add_domain(config: &Config, name: &str) -> Result<(), Complaint> {
-    ask(config, "Domain/add", &json!({ "name": name }))?;
-    say(&format!("{name} is ours now."))
-}
-
-pub(crate) fn list_domains(config: &Config, listing: &Listing) -> Result<(), Complaint> {
-    let answer = ask(config, "Domain/list", &json!({}))?;
-    show(&answer, listing, |domain| {
-        domain.as_str().unwrap_or_default().to_owned()
-    })
-}
-
-pub(crate) fn remove_domain(config: &Config, name: &str) -> Result<(), Complaint> {
-    ask(config, "Domain/remove", &json!({ "name": name }))?;
-    say(&format!("{name} is no longer ours."))
-}
 
 pub(crate) fn add_account(
     config: &Config,

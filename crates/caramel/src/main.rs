@@ -30,6 +30,7 @@ mod dialogue;
 mod directory;
 mod dkim;
 mod dmarc;
+mod domains;
 mod fetch;
 mod files;
 mod input;

@@ -138,6 +138,8 @@ fn words(event: &Value, account: &str) -> String {
     };
     match get("event") {
         "arrived" => arrived(event, &to()),
+        // That is no result of a check, but told beside these.
+        "checked" if get("results").starts_with("taken for ") => get("results").to_owned(),
         "checked" => format!("checked: {}", get("results")),
         "judged" => judged(event, account),
         "filtered" if get("cause") == "implicit" => {

@@ -154,6 +154,7 @@ fn commands(house: &House, name: &str) -> String {
         house,
         &format!("{name}.team@test.localhost"),
     ));
+    said.push_str(&relayed_commands(house));
     for (words, code) in [
         (vec!["account", "quota", "nobody@test.localhost"], 1),
         (vec!["account", "quota", &address, "--octets", "1k"], 2),
@@ -177,6 +178,107 @@ fn refused(house: &House, words: &[&str], code: i32) -> String {
     assert_eq!(output.status.code(), Some(code), "{words:?} {output:?}");
     assert!(output.stdout.is_empty(), "{words:?}");
     String::from_utf8(output.stderr).unwrap()
+}
+
+/// What the commands say about a relayed domain, from its beginning to its end.
+fn relayed_commands(house: &House) -> String {
+    let mut said = String::new();
+    let list = house.folder.path().join("list");
+    let file = list.to_str().unwrap();
+    std::fs::write(
+        &list,
+        "# who is there\nZoe\n\"bo b\"@customer.example\nzoe\n",
+    )
+    .unwrap();
+    let shown = |house: &House| house.done(&["domain", "recipients", "customer.example"], "");
+    for (words, input, expected) in [
+        (
+            vec!["add", "customer.example", "--relay"],
+            "",
+            "customer.example is relayed now.",
+        ),
+        (vec!["list"], "", "customer.example (relayed, everybody)\n"),
+        (
+            vec!["recipients", "customer.example"],
+            "",
+            "There is no list: ",
+        ),
+        (
+            vec!["recipients", "customer.example", "--set", file],
+            "",
+            "2 recipients at customer.example are taken, and nobody else.\n",
+        ),
+        (
+            vec!["list"],
+            "",
+            "customer.example (relayed, 2 recipients)\n",
+        ),
+        (
+            vec!["recipients", "customer.example", "--set", "-"],
+            "ada\r\n",
+            "1 recipient at customer.example is taken, and nobody else.\n",
+        ),
+        (
+            vec!["list"],
+            "",
+            "customer.example (relayed, 1 recipient)\n",
+        ),
+    ] {
+        let told = house.done(&[vec!["domain"], words].concat(), input);
+        assert!(told.starts_with(expected), "{told}");
+        said.push_str(&told);
+        if expected.starts_with("2 recipients") {
+            assert_eq!(
+                shown(house),
+                "\"bo b\"@customer.example\nzoe@customer.example\n"
+            );
+        }
+    }
+    said.push_str(&refused_for_relayed(house));
+    assert_eq!(shown(house), "ada@customer.example\n");
+    for words in [
+        &["recipients", "customer.example", "--any"][..],
+        &["rm", "customer.example"],
+    ] {
+        said.push_str(&house.done(&[&["domain"], words].concat(), ""));
+    }
+    said
+}
+
+/// What the commands refuse where customer.example is relayed, and has a list of one.
+fn refused_for_relayed(house: &House) -> String {
+    assert_eq!(
+        house.done(&["domain", "list", "--json"], ""),
+        "[{\"kind\":\"relayed\",\"name\":\"customer.example\",\"recipients\":1},\
+         {\"kind\":\"local\",\"name\":\"test.localhost\"}]\n"
+    );
+    let list = house.folder.path().join("list");
+    let file = list.to_str().unwrap();
+    let mut said = String::new();
+    std::fs::write(&list, "joe\nx@house.example\n\na b\n").unwrap();
+    for (words, code) in [
+        (vec!["domain", "add", "customer.example"], 1),
+        (vec!["domain", "add", "test.localhost", "--relay"], 1),
+        (vec!["domain", "add", "[192.0.2.1]", "--relay"], 2),
+        (vec!["account", "add", "x@customer.example"], 1),
+        (vec!["domain", "recipients", "test.localhost"], 1),
+        (vec!["domain", "recipients", "far.example", "--any"], 1),
+        (
+            vec!["domain", "recipients", "customer.example", "--set", file],
+            1,
+        ),
+        (
+            vec!["domain", "recipients", "customer.example", "--set", "-"],
+            1,
+        ),
+        (vec!["domain", "recipients", "far.example", "--set", "-"], 1),
+    ] {
+        said.push_str(&refused(house, &words, code));
+    }
+    assert!(said.contains("list:2: x@house.example is not at customer.example\n"));
+    assert!(said.contains("list:4: there is more than an address: a b\n"));
+    assert!(said.contains("The list is empty: nobody would be taken."));
+    said
 }
 
 /// What the commands say about a shared account, from its beginning to its end.

@@ -2,8 +2,10 @@
 
 mod aliases;
 mod compare;
+mod domains;
 mod file;
 mod quota;
+mod recipients;
 mod removed;
 pub(crate) mod rows;
 
@@ -14,9 +16,14 @@ use mail::{AccountId, Address, Host, LocalPart, Role, Timestamp};
 use store::{Batch, Partition, Store, Version, Write, Writes};
 
 pub use crate::directory::aliases::{Alias, AliasSource};
+pub(crate) use crate::directory::domains::Relayed;
+use crate::directory::domains::RelayedChange;
+pub use crate::directory::domains::{RecipientPage, RelayedDomain};
 pub use crate::directory::file::{AliasFile, AliasName};
+pub(crate) use crate::directory::recipients::without_detail;
+pub use crate::directory::recipients::{RecipientList, RecipientsGathered, read_recipient};
 pub use crate::directory::removed::RemovedAccount;
-use crate::directory::rows::{AccountRow, HouseRow, Password, RemovedRow, Scram};
+use crate::directory::rows::{AccountRow, DomainRow, HouseRow, Password, RemovedRow, Scram};
 use crate::draft::Draft;
 use crate::ledger::{Ledger, scan};
 use crate::{Error, Outcome, Outside, Post, Quota, Rules, Why};
@@ -59,7 +66,10 @@ pub(crate) struct Directory {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Maps {
     house: HouseRow,
+    /// Those that are ours.
     pub(crate) domains: BTreeSet<Host>,
+    /// Those whose mail is for other hosts.
+    pub(crate) relayed: BTreeMap<Host, Relayed>,
     pub(crate) accounts: BTreeMap<AccountId, AccountRow>,
     pub(crate) by_address: BTreeMap<Address, AccountId>,
     pub(crate) aliases: BTreeMap<AliasSource, Vec<Address>>,
@@ -166,7 +176,7 @@ impl Directory {
         let own = Writes {
             partition: Partition::DIRECTORY,
             from: version,
-            writes: edits.iter().map(Edit::write).collect(),
+            writes: edits.iter().flat_map(Edit::writes).collect(),
         };
         let batch = Batch {
             parts: std::iter::once(own).chain(other).collect(),
@@ -186,6 +196,7 @@ pub(crate) enum Edit {
     House(HouseRow),
     Domain(Host),
     NoDomain(Host),
+    Relayed(RelayedChange),
     Account(AccountId, AccountRow),
     NoAccount(AccountId),
     Alias(Alias),
@@ -197,11 +208,12 @@ pub(crate) enum Edit {
 }
 
 impl Edit {
-    fn write(&self) -> Write {
-        match self {
+    fn writes(&self) -> Vec<Write> {
+        let write = match self {
+            Self::Relayed(change) => return change.writes(),
             Self::House(row) => row.put(),
-            Self::Domain(domain) => rows::put_domain(domain),
-            Self::NoDomain(domain) => rows::delete_domain(domain),
+            Self::Domain(domain) => DomainRow::Local.put(domain),
+            Self::NoDomain(domain) => DomainRow::delete(domain),
             Self::Account(id, row) => row.put(*id),
             Self::NoAccount(id) => AccountRow::delete(*id),
             Self::Alias(alias) => alias.put(),
@@ -210,7 +222,8 @@ impl Edit {
             Self::NoShare(share) => rows::delete_share(*share),
             Self::Removed(id, row) => row.put(*id),
             Self::NoRemoved(id) => RemovedRow::delete(*id),
-        }
+        };
+        vec![write]
     }
 
     fn apply(self, maps: &mut Maps) {
@@ -222,6 +235,7 @@ impl Edit {
             Self::NoDomain(domain) => {
                 maps.domains.remove(&domain);
             }
+            Self::Relayed(change) => change.apply(maps),
             Self::Account(id, row) => {
                 maps.by_address.insert(lower(&row.address), id);
                 maps.accounts.insert(id, row);
@@ -275,64 +289,9 @@ impl Maps {
             false => Ok((id, row)),
         }
     }
-
-    fn ours(&self, domain: &Host) -> Outcome<()> {
-        if self.domains.contains(domain) {
-            return Ok(());
-        }
-        Err(Error::nonexistent(format!("{domain} is not our domain")))
-    }
 }
 
 impl Post {
-    /// The domains that are ours, sorted.
-    #[must_use]
-    pub fn domains(&self) -> Vec<Host> {
-        self.inner
-            .directory
-            .maps()
-            .domains
-            .iter()
-            .cloned()
-            .collect()
-    }
-
-    /// Makes a domain ours.
-    ///
-    /// # Errors
-    /// [`Why::AlreadyExists`], or if it cannot be stored.
-    pub async fn add_domain(&self, domain: &Host) -> Outcome<()> {
-        self.edit(|maps| {
-            if maps.domains.contains(domain) {
-                return Err(already(format!("{domain} is already ours")));
-            }
-            Ok(((), vec![Edit::Domain(domain.clone())], None))
-        })
-        .await
-    }
-
-    /// Gives a domain up; it must have no accounts and no aliases.
-    ///
-    /// # Errors
-    /// [`Why::Nonexistent`], [`Why::InUse`], or if it cannot be stored.
-    pub async fn remove_domain(&self, domain: &Host) -> Outcome<()> {
-        self.edit(|maps| {
-            maps.ours(domain)?;
-            let by_alias = |source: &AliasSource| match source {
-                AliasSource::Address(address) => address.host == *domain,
-                AliasSource::CatchAll(host) => host == domain,
-            };
-            let used = maps.by_address.keys().any(|known| known.host == *domain)
-                || maps.aliases.keys().any(by_alias);
-            if used {
-                let text = format!("{domain} still has accounts or aliases");
-                return Err(Error::refused(Why::InUse, 550, [5, 2, 0], text));
-            }
-            Ok(((), vec![Edit::NoDomain(domain.clone())], None))
-        })
-        .await
-    }
-
     /// The accounts, sorted by address.
     #[must_use]
     pub fn accounts(&self) -> Vec<Listed> {
@@ -458,11 +417,7 @@ async fn read(store: &dyn Store) -> Outcome<(Version, Maps)> {
         Some(())
     })
     .await?;
-    scan(store, at, rows::DOMAINS, |row| {
-        maps.domains.insert(rows::read_domain(&row.key)?);
-        Some(())
-    })
-    .await?;
+    domains::read(store, &mut maps).await?;
     scan(store, at, rows::ACCOUNTS, |row| {
         let (id, row) = AccountRow::read(&row.key, &row.value)?;
         maps.by_address.insert(lower(&row.address), id);

@@ -291,7 +291,7 @@ impl Fetching {
         let routes = recipients.iter().map(|one| house.route(&one.forward_path));
         let local = routes.flat_map(|route| match route {
             Route::Local(accounts) | Route::Forwarded { accounts, .. } => accounts,
-            Route::Nowhere(_) | Route::Elsewhere => Vec::new(),
+            Route::Nowhere(_) | Route::Elsewhere | Route::Relayed { .. } => Vec::new(),
         });
         let accounts: BTreeSet<AccountId> = local.collect();
         match accounts.is_empty() {

@@ -80,11 +80,16 @@ const fn of_queue(table: Table, name: &'static str, versions: &'static [u8]) -> 
 /// All tables with the versions of their rows.
 pub const ROW_FORMS: [RowForm; rows::ALL.len() + tables::ALL.len() + queue::ALL.len()] = [
     directory(rows::HOUSE, "house", rows::VERSIONS),
-    directory(rows::DOMAINS, "domains", rows::VERSIONS),
+    directory(rows::DOMAINS, "domains", &rows::DOMAIN_VERSIONS),
     directory(rows::ACCOUNTS, "accounts", &rows::ACCOUNT_VERSIONS),
     directory(rows::ALIASES, "aliases", rows::VERSIONS),
     directory(rows::SHARES, "shares", rows::VERSIONS),
     directory(rows::REMOVED, "removed accounts", rows::VERSIONS),
+    directory(
+        rows::RECIPIENTS,
+        "recipients of relayed domains",
+        rows::VERSIONS,
+    ),
     account(tables::COUNTERS, "counters", &tables::COUNTERS_VERSIONS),
     account(tables::MAILBOXES, "mailboxes", tables::VERSIONS),
     account(tables::NEXT_UIDS, "next UIDs", tables::VERSIONS),

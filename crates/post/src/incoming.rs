@@ -15,6 +15,7 @@ mod delivery;
 mod filtered;
 mod front;
 mod onward;
+mod relayed;
 mod screen;
 
 use copied::Copies;
@@ -130,6 +131,8 @@ pub struct Incoming {
     forwarded: BTreeSet<String>,
     /// The domains of the aliases that lead to them.
     forwarders: BTreeSet<String>,
+    /// The paths of those at relayed domains.
+    taken_on: Vec<String>,
     /// How many RCPT named.
     named: usize,
     /// Who they are, where that decides on copies.
@@ -232,6 +235,7 @@ impl Post {
             relayed: Vec::new(),
             forwarded: BTreeSet::new(),
             forwarders: BTreeSet::new(),
+            taken_on: Vec::new(),
             named: 0,
             addressed: Vec::new(),
             copies: Box::default(),
@@ -296,8 +300,8 @@ impl Incoming {
     /// # Errors
     /// 550 5.1.1 for an unknown user, 550 5.7.1 for relaying, 452 4.5.3 for too many, 452 4.2.2
     /// where a mailbox or an account it leads to is full: then the others need not wait for it.
-    /// 452 4.3.1 if the queue is full, 450 4.7.1 if the submitter has sent too much, or a stranger
-    /// has named too many.
+    /// 452 4.3.1 if the queue is full, 451 4.3.5 for a relayed domain while nothing is sent on,
+    /// 450 4.7.1 if the submitter has sent too much, or a stranger has named too many.
     /// 552 5.2.3 if the message is said to be larger than all that such an account may hold.
     /// 550 5.7.1 if lists speak against the client or the sender, 450 4.7.1 if these are not known
     /// yet and are to come back.
@@ -321,7 +325,7 @@ impl Incoming {
         let recipient = self.rewritten(recipient);
         let route = self.way_of(&named, &recipient);
         let paths = (recipient.forward_path.clone(), named.forward_path.clone());
-        if matches!(route, Route::Local(_) | Route::Forwarded { .. }) {
+        if !matches!(route, Route::Elsewhere | Route::Nowhere(_)) {
             self.screen(&recipient.forward_path).await?;
         }
         match route {
@@ -331,7 +335,10 @@ impl Incoming {
                 addresses,
             } => self.forward(named, accounts, addresses).await?,
             Route::Nowhere(refusal) => return Err(Error::Refused(Why::Nonexistent, refusal)),
-            Route::Elsewhere => match (&self.origin.account, elsewhere) {
+            Route::Relayed { is_listed } if !self.house.rules().is_of_house(&self.origin) => {
+                self.take_relayed(recipient, is_listed).await?;
+            }
+            Route::Elsewhere | Route::Relayed { .. } => match (&self.origin.account, elsewhere) {
                 (None, Elsewhere::Capture | Elsewhere::Refuse) if self.origin.user.is_some() => {
                     return Err(trace::foreign("Mail for other hosts is not sent from here"));
                 }

@@ -154,7 +154,10 @@ pub use backup::{AccountContents, Inventory, MailboxContents, StoredBody, stored
 pub use budget::MailboxMemory;
 pub use changes::{Changed, Changes, Snapshot};
 pub use copy::Copied;
-pub use directory::{Alias, AliasFile, AliasName, AliasSource, Listed, RemovedAccount};
+pub use directory::{
+    Alias, AliasFile, AliasName, AliasSource, Listed, RecipientList, RecipientPage,
+    RecipientsGathered, RelayedDomain, RemovedAccount, read_recipient,
+};
 pub use error::{Error, Fault, Outcome, Why};
 pub use events::EventCause;
 pub use expunge::Expunged;

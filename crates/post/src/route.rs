@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use mail::{AccountId, Address, Enhanced, ForwardPath, Host, LocalPart, Refusal};
 
-use crate::directory::{Maps, lower};
-use crate::{Account, AliasFile, AliasSource, Elsewhere, Post, Rules};
+use crate::directory::{Maps, lower, without_detail};
+use crate::{Account, AliasFile, AliasSource, Elsewhere, Post, RecipientList, Rules};
 
 /// Where an address leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,13 @@ pub enum Route {
     },
     /// To another host.
     Elsewhere,
-    /// Nowhere: there is no such user at a domain that is ours, or its aliases run in a circle.
+    /// To another host, for which mail to this domain is taken from anybody.
+    Relayed {
+        /// True if a list has the address; where there is none, only that host knows.
+        is_listed: bool,
+    },
+    /// Nowhere: there is no such user at a domain that is ours or relayed, or its aliases run in a
+    /// circle.
     Nowhere(Refusal),
 }
 
@@ -32,7 +38,8 @@ impl Post {
     /// Says where an address leads. Reads nothing but the directory in memory.
     ///
     /// Local parts are compared without regard to case; `ada+lists@` is `ada@` unless somebody
-    /// else has that very name; a domain's catch-all comes last.
+    /// else has that very name; a domain's catch-all comes last. At a relayed domain aliases come
+    /// first, and its catch-all counts for those whom its list has not.
     #[must_use]
     pub fn route(&self, path: &ForwardPath) -> Route {
         let maps = self.inner.directory.maps();
@@ -42,6 +49,7 @@ impl Post {
             rules: &self.inner.rules,
             found: BTreeSet::new(),
             outside: BTreeSet::new(),
+            relayed: None,
             seen: BTreeSet::new(),
             circular: false,
             cut: false,
@@ -49,7 +57,7 @@ impl Post {
         match path {
             // RFC 5321 §4.5.1
             ForwardPath::Postmaster => walk.bare_postmaster(),
-            ForwardPath::Address(address) if !maps.domains.contains(&address.host) => {
+            ForwardPath::Address(address) if !walk.takes(&address.host) => {
                 // Whoever has trouble with this machine knows its name.
                 let ours = address.host == self.inner.rules.host;
                 if !ours || !is_reserved(address.local.as_str()) {
@@ -62,7 +70,7 @@ impl Post {
                 // An alias for them that leads nowhere does not silence them.
                 // RFC 5321 §4.5.1
                 if walk.is_empty() && is_reserved(address.local.as_str()) {
-                    walk.fall_back();
+                    walk.fall_back_of(address, 0);
                 }
             }
         }
@@ -70,6 +78,9 @@ impl Post {
         if walk.cut || walk.len() > self.inner.rules.alias_targets_max {
             let text = "This address leads to too many";
             return Route::Nowhere(Refusal::new(550, Enhanced::new(5, 2, 4), text));
+        }
+        if let Some(is_listed) = walk.relayed {
+            return Route::Relayed { is_listed };
         }
         if !walk.is_empty() {
             let accounts = walk.found.into_iter().collect();
@@ -103,9 +114,9 @@ impl Post {
         let maps = self.inner.directory.maps();
         let own = maps.own_domain(&self.inner.rules);
         let address = lower(address);
-        let base = without_detail(&address);
+        let base = base_of(&address);
         let mut names = [Some(&address), base.as_ref()].into_iter().flatten();
-        maps.domains.contains(&address.host) && names.any(|name| file.programs(name, own) > 0)
+        maps.has(&address.host) && names.any(|name| file.programs(name, own) > 0)
     }
 
     /// True if mail to this address reaches the account: then it may write in its name.
@@ -119,7 +130,7 @@ impl Post {
             Route::Local(accounts) | Route::Forwarded { accounts, .. } => {
                 accounts.contains(&account)
             }
-            Route::Elsewhere | Route::Nowhere(_) => false,
+            Route::Elsewhere | Route::Relayed { .. } | Route::Nowhere(_) => false,
         }
     }
 }
@@ -132,6 +143,8 @@ struct Walk<'a> {
     found: BTreeSet<AccountId>,
     /// Addresses at other hosts, and those here that programs get the letters of.
     outside: BTreeSet<Address>,
+    /// That the address itself is at a relayed domain and no alias, and whether a list has it.
+    relayed: Option<bool>,
     seen: BTreeSet<AliasSource>,
     circular: bool,
     /// True if a limit kept it from going on.
@@ -144,7 +157,12 @@ impl Walk<'_> {
     }
 
     fn is_empty(&self) -> bool {
-        self.found.is_empty() && self.outside.is_empty()
+        self.found.is_empty() && self.outside.is_empty() && self.relayed.is_none()
+    }
+
+    /// True for a domain whose mail is taken.
+    fn takes(&self, domain: &Host) -> bool {
+        self.maps.has(domain)
     }
 
     fn bare_postmaster(&mut self) {
@@ -158,25 +176,47 @@ impl Walk<'_> {
         }
     }
 
-    fn follow(&mut self, address: &Address, depth: usize) {
+    fn follow(&mut self, named: &Address, depth: usize) {
         self.cut |= depth > self.rules.alias_depth_max;
         self.cut |= self.len() > self.rules.alias_targets_max;
-        let address = lower(address);
+        let address = lower(named);
         if self.cut || self.direct(&address, &address, depth) {
             return;
         }
         let local = address.local.as_str();
-        if let Some(base) = without_detail(&address)
+        let relayed = self.maps.relayed.get(&address.host);
+        let list = relayed.and_then(|relayed| relayed.list.as_deref());
+        if list.is_some_and(|list| list.has(local)) {
+            self.go_on(named, true, depth);
+            return;
+        }
+        if let Some(base) = base_of(&address)
             && self.direct(&base, &address, depth)
         {
             return;
         }
-        // RFC 5321 §4.5.1
-        if is_reserved(local) {
-            self.fall_back();
+        let base = without_detail(local);
+        let has_base = |list: &RecipientList| base.is_some_and(|base| list.has(base));
+        let is_listed = list.is_some_and(has_base) && !is_routed(local);
+        if is_listed || (relayed.is_some() && list.is_none()) {
+            self.go_on(named, is_listed, depth);
             return;
         }
-        self.alias(AliasSource::CatchAll(address.host), depth);
+        // RFC 5321 §4.5.1
+        if is_reserved(local) {
+            self.fall_back_of(named, depth);
+            return;
+        }
+        self.alias(AliasSource::CatchAll(address.host.clone()), &address, depth);
+    }
+
+    /// To the host that has the mail of a relayed domain; by an alias, if anything is sent at all.
+    fn go_on(&mut self, named: &Address, is_listed: bool, depth: usize) {
+        if depth == 0 {
+            self.relayed = Some(is_listed);
+        } else if self.rules.elsewhere == Elsewhere::Relay {
+            self.outside.insert(named.clone());
+        }
     }
 
     /// An account or an alias with this very name, for letters to an address that may have a detail
@@ -186,8 +226,8 @@ impl Walk<'_> {
             self.found.insert(id);
             return true;
         }
-        self.alias(AliasSource::Address(address.clone()), depth)
-            || self.in_file(address, whole, depth)
+        let source = AliasSource::Address(address.clone());
+        self.alias(source, address, depth) || self.in_file(address, whole, depth)
     }
 
     /// An alias of the file; true if there is one.
@@ -204,16 +244,20 @@ impl Walk<'_> {
             if leaves && self.file.programs(address, own) > 0 {
                 self.outside.insert(whole.clone());
             }
-            self.lead(&targets, depth);
+            self.lead(address, &targets, depth);
         } else {
             self.circular = true;
         }
         true
     }
 
-    fn lead(&mut self, targets: &[Address], depth: usize) {
+    /// Where an alias leads that an address, in lower case, is.
+    fn lead(&mut self, from: &Address, targets: &[Address], depth: usize) {
         for target in targets {
-            if self.maps.domains.contains(&target.host) {
+            // One at a relayed domain may lead to that very address there, and to others besides.
+            let is_relayed = self.maps.relayed.contains_key(&target.host);
+            let stays = is_relayed && lower(target) == *from;
+            if self.takes(&target.host) && !stays {
                 self.follow(target, depth + 1);
             } else if self.rules.elsewhere == Elsewhere::Relay {
                 self.outside.insert(target.clone());
@@ -221,7 +265,7 @@ impl Walk<'_> {
         }
     }
 
-    fn alias(&mut self, source: AliasSource, depth: usize) -> bool {
+    fn alias(&mut self, source: AliasSource, from: &Address, depth: usize) -> bool {
         let Some(targets) = self.maps.aliases.get(&source) else {
             return false;
         };
@@ -229,8 +273,17 @@ impl Walk<'_> {
             self.circular = true;
             return true;
         }
-        self.lead(targets, depth);
+        self.lead(from, targets, depth);
         true
+    }
+
+    /// Whoever looks after a domain: of a relayed one, that is known where its mail goes.
+    // RFC 5321 §4.5.1
+    fn fall_back_of(&mut self, named: &Address, depth: usize) {
+        match self.maps.relayed.contains_key(&named.host) {
+            true => self.go_on(named, false, depth),
+            false => self.fall_back(),
+        }
     }
 
     /// Whoever reads what is for the owner of the house: not an account that nobody may look at.
@@ -247,6 +300,13 @@ impl Walk<'_> {
     }
 }
 
+/// True for a local part that some hosts take for a way to another address. Only the host that has
+/// it may know.
+// RFC 5321 §2.3.11
+pub(crate) fn is_routed(local: &str) -> bool {
+    local.contains(['@', '%', '!'])
+}
+
 /// True for names of whoever looks after the house.
 pub(crate) fn is_reserved(local: &str) -> bool {
     ["postmaster", "abuse"]
@@ -255,9 +315,8 @@ pub(crate) fn is_reserved(local: &str) -> bool {
 }
 
 /// `ada@` of `ada+lists@`.
-fn without_detail(address: &Address) -> Option<Address> {
-    let (base, _) = address.local.as_str().split_once('+')?;
-    at(&address.host, base)
+fn base_of(address: &Address) -> Option<Address> {
+    at(&address.host, without_detail(address.local.as_str())?)
 }
 
 fn at(host: &Host, local: &str) -> Option<Address> {

@@ -10,7 +10,7 @@ use crate::{Outcome, Post, ROW_FORMS, RowForm, TableOwner, Usage, queue, tables}
 /// What a house keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Domains that are ours.
+    /// Domains whose mail is taken.
     pub domains: u64,
     /// Accounts.
     pub accounts: u64,
@@ -43,7 +43,7 @@ impl Post {
         let (mut stats, accounts) = {
             let maps = self.inner.directory.maps();
             let stats = Stats {
-                domains: count(maps.domains.len()),
+                domains: count(maps.domains.len() + maps.relayed.len()),
                 accounts: count(maps.accounts.len()),
                 aliases: count(maps.aliases.len()),
                 ..Stats::default()

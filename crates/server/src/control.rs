@@ -22,6 +22,7 @@ use crate::visit::Visit;
 mod account;
 mod audit;
 mod backup;
+mod domain;
 mod journey;
 mod queue;
 mod script;
@@ -32,6 +33,7 @@ mod undo;
 mod watch;
 
 use backup::Backup;
+use domain::Recipients;
 use transfer::{PUT, PUT_OCTETS_MAX, Told, Transfer};
 use watch::{NEXT, WATCH, Watch};
 
@@ -45,6 +47,7 @@ pub(crate) fn converse(visit: Visit) -> impl Future<Output = ()> + Send + 'stati
         auditor: visit.hall.auditor.clone(),
         watch: Some(Watch::new(&visit.hall, visit.peer)),
         transfer: Transfer::default(),
+        recipients: Recipients::default(),
         backup: Backup::default(),
         fetcher: visit.hall.fetcher.clone(),
         local: visit.hall.settings.local.clone(),
@@ -64,6 +67,7 @@ pub async fn converse_alone(post: Post, socket: Socket) -> Result<(), net::Error
         auditor: None,
         watch: None,
         transfer: Transfer::default(),
+        recipients: Recipients::default(),
         backup: Backup::default(),
         local: None,
     };
@@ -83,6 +87,9 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
     let arguments = Arguments(arguments);
     if method.starts_with("Account/") {
         return account::administer(post, method, &arguments).await;
+    }
+    if method.starts_with("Domain/") {
+        return domain::administer(post, method, &arguments).await;
     }
     if method.starts_with("Queue/") {
         return queue::administer(post, method, &arguments).await;
@@ -117,13 +124,6 @@ pub async fn administer(post: &Post, method: &str, arguments: &Value) -> Result<
         return Ok(json!({ "sent": sent }));
     }
     let done = match method {
-        "Domain/list" => {
-            let domains = post.domains();
-            let list: Vec<Value> = domains.iter().map(|name| json!(name.to_string())).collect();
-            return Ok(json!({ "list": list }));
-        }
-        "Domain/add" => post.add_domain(&arguments.domain("name")?).await,
-        "Domain/remove" => post.remove_domain(&arguments.domain("name")?).await,
         "Alias/list" => {
             let aliases = post.aliases();
             let list = aliases.iter().map(|alias| {
@@ -252,6 +252,7 @@ struct House {
     /// What is said by others can be seen where a server runs.
     watch: Option<Watch>,
     transfer: Transfer,
+    recipients: Recipients,
     backup: Backup,
     fetcher: Fetcher,
     /// What is handed in at this machine, where a server runs.
@@ -277,6 +278,10 @@ impl net::House<Desk> for House {
             return transfer
                 .carry_out(&self.post, &method, &given, octets)
                 .await;
+        }
+        if Recipients::knows(&method) {
+            let told = self.recipients.carry_out(&self.post, &given).await;
+            return told.map(Told::from);
         }
         if Backup::knows(&method) {
             return self.backup.carry_out(&self.post, &method, &given).await;

@@ -348,12 +348,12 @@ impl Pickup {
 
     /// The account of an address, if it has one and no other.
     async fn account(&self, address: &Address) -> Outcome<Option<Account>> {
-        match self.post.route(&ForwardPath::Address(address.clone())) {
-            Route::Local(accounts) => match accounts.as_slice() {
-                [only] => self.post.account(*only).await.map(Some),
-                _ => Ok(None),
-            },
-            Route::Forwarded { .. } | Route::Elsewhere | Route::Nowhere(_) => Ok(None),
+        let Route::Local(accounts) = self.post.route(&ForwardPath::Address(address.clone())) else {
+            return Ok(None);
+        };
+        match accounts.as_slice() {
+            [only] => self.post.account(*only).await.map(Some),
+            _ => Ok(None),
         }
     }
 

@@ -271,9 +271,15 @@ impl Desk {
         };
         let post = &self.guest.post;
         match post.route(&ForwardPath::Address(address.clone())) {
-            Route::Local(_) | Route::Forwarded { .. } => Answer::Verified(format!("<{address}>")),
-            Route::Elsewhere if post.rules().elsewhere == Elsewhere::Relay => Answer::Done,
-            Route::Elsewhere => {
+            Route::Local(_) | Route::Forwarded { .. } | Route::Relayed { is_listed: true } => {
+                Answer::Verified(format!("<{address}>"))
+            }
+            Route::Elsewhere | Route::Relayed { .. }
+                if post.rules().elsewhere == Elsewhere::Relay =>
+            {
+                Answer::Done
+            }
+            Route::Elsewhere | Route::Relayed { .. } => {
                 let text = "Mail for other hosts is not sent from here";
                 Answer::Refused(Refusal::new(550, Enhanced::new(5, 7, 1), text))
             }

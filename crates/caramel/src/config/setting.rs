@@ -425,7 +425,8 @@ settings! {
         "What becomes of mail for elsewhere, from people who are logged in and from `trusted` \
          networks: it is sent there, it is refused, or it is kept in the sender's own mailbox \
          `Captured`, its envelope in `X-Caramel-Captured-` fields, for trying things out. Nobody \
-         else's mail for elsewhere is taken.";
+         else's mail for elsewhere is taken, but for domains that are relayed (`caramel domain add \
+         --relay`): while nothing is sent, that has to come again (451 4.3.5).";
     RELAY_TRUSTED = ["relay"] "trusted": Kind::Many(&Kind::Network), "", "[\"192.0.2.0/24\"]",
         "Networks whose machines may send to elsewhere without logging in. Whoever is in one of \
          them can send to anybody in anybody's name: name as few as can be.";

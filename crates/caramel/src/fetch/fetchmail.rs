@@ -181,11 +181,13 @@ fn sources(
     Ok((sources, options.chain(more).collect()))
 }
 
-/// The domain of this house, where it has only one: local names are of that.
+/// The local domain of this house, where it has only one: local names are of that.
 fn only_domain(config: &Config) -> Result<Option<String>, Complaint> {
     let told = crate::desk::ask(config, "Domain/list", &serde_json::json!({}))?;
-    Ok(match super::list(&told, "list") {
-        [one] => one.as_str().map(str::to_owned),
+    let all = super::list(&told, "list").iter();
+    let mut local = all.filter(|domain| super::text(domain, "kind") == "local");
+    Ok(match (local.next(), local.next()) {
+        (Some(only), None) => Some(super::text(only, "name").to_owned()),
         _ => None,
     })
 }

@@ -8,6 +8,8 @@ pub(crate) const PASSWORD: &str = "secret word";
 pub(crate) const ADA: &str = "ada@test.localhost";
 pub(crate) const BOB: &str = "bob@test.localhost";
 const TEAM: &str = "team@test.localhost";
+/// A relayed domain with a list.
+const LISTED: &str = "listed.example";
 
 pub(crate) fn log_in(house: &House, address: &str) -> Talk {
     let mut imap = house.call("imap");
@@ -34,7 +36,7 @@ pub(crate) fn deliver(house: &House, recipients: &[&str], letter: &str) {
     lmtp.say("DATA", &["354"]);
     let mut said = lmtp.say(&format!("{letter}\r\n."), &["250"]);
     for _ in recipients.iter().skip(1) {
-        said.push_str(&lmtp.line());
+        said = format!("{}\n{}", said.trim_end(), lmtp.line());
     }
     // A letter's name may have these digits as well.
     let taken = said.lines().filter(|line| line.starts_with("250"));
@@ -170,6 +172,10 @@ pub(crate) fn what_leaves_and_is_filtered(house: &House) {
     );
     let away = ["alias", "add", "away@test.localhost", "zoe@example.net"];
     house.done(&away, "");
+    house.done(&["domain", "add", "any.example", "--relay"], "");
+    house.done(&["domain", "add", LISTED, "--relay"], "");
+    let set = ["domain", "recipients", LISTED, "--set", "-"];
+    house.done(&set, "zoe\n\"bo b\"\n");
     deliver(house, &["away@test.localhost"], &letter(77));
     let waived = format!("TLS-Required: No\r\n{}", letter(78));
     deliver(house, &["away@test.localhost"], &waived);
@@ -188,6 +194,9 @@ pub(crate) fn told(house: &House) -> String {
     let mut text = String::new();
     for words in [["domain", "list"], ["account", "list"], ["alias", "list"]] {
         text.push_str(&house.done(&words, ""));
+    }
+    if text.contains(LISTED) {
+        text.push_str(&house.done(&["domain", "recipients", LISTED], ""));
     }
     text.push_str(&house.done(&["queue", "list", "--json"], ""));
     for address in [ADA, BOB] {

@@ -7,6 +7,7 @@ const MODULES: &[(&str, &str)] = &[
     ("neighbours::certificates", include_str!("certificates.rs")),
     ("neighbours::letters", include_str!("letters.rs")),
     ("neighbours::signed", include_str!("signed.rs")),
+    ("relay::gateway", include_str!("../relay/gateway.rs")),
     ("relay::postfix", include_str!("../relay/postfix.rs")),
     ("relay::tls", include_str!("../relay/tls.rs")),
     ("strangers::rspamd", include_str!("../strangers/rspamd.rs")),

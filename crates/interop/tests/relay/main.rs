@@ -4,6 +4,7 @@
 
 mod allowed;
 mod dmarc;
+mod gateway;
 mod lmtp;
 mod moved;
 mod papers;

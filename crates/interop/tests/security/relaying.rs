@@ -170,6 +170,71 @@ const RECIPIENTS: &[(&str, &str, &str)] = &[
     ("nobody", "<>", "501 5.5.4 "),
 ];
 
+/// The same, where `customer.example` is relayed and nobody says who is there.
+// tidy: table
+const BEYOND: &[(&str, &str, &str)] = &[
+    (
+        "percent",
+        "<user%there.example@customer.example>",
+        "550 5.7.1 ",
+    ),
+    (
+        "percent, two hops",
+        "<user%there.example%a.example@customer.example>",
+        "550 5.7.1 ",
+    ),
+    (
+        "percent, quoted",
+        "<\"user%there.example\"@customer.example>",
+        "550 5.7.1 ",
+    ),
+    (
+        "percent behind a plus",
+        "<bob+user%there.example@customer.example>",
+        "550 5.7.1 ",
+    ),
+    (
+        "bangs",
+        "<there.example!user@customer.example>",
+        "550 5.7.1 ",
+    ),
+    (
+        "an address in quotes",
+        "<\"user@there.example\"@customer.example>",
+        "550 5.7.1 ",
+    ),
+    (
+        "a quoted at",
+        "<\"user\\@there.example\"@customer.example>",
+        "550 5.7.1 ",
+    ),
+    (
+        "a route through it",
+        "<@customer.example:user@there.example>",
+        "550 5.7.1 ",
+    ),
+    (
+        "a route through us and it",
+        "<@test.localhost,@customer.example:user@there.example>",
+        "550 5.7.1 ",
+    ),
+    (
+        "two at, the relayed domain last",
+        "<user@there.example@customer.example>",
+        "501 5.5.4 ",
+    ),
+    ("below it", "<user@there.customer.example>", "550 5.7.1 "),
+    (
+        "it below theirs",
+        "<user@customer.example.there.example>",
+        "550 5.7.1 ",
+    ),
+    ("a letter more", "<user@xcustomer.example>", "550 5.7.1 "),
+    ("a trailing dot", "<user@customer.example.>", "501 5.5.4 "),
+    ("our own literal", "<user@[127.0.0.1]>", "550 5.7.1 "),
+    ("this host", "<user@mail.test.localhost>", "550 5.7.1 "),
+];
+
 /// Who the letters are said to be from, with what is said of that.
 // tidy: table
 const SENDERS: &[(&str, &str)] = &[
@@ -222,6 +287,45 @@ fn nothing_is_carried_for_strangers() {
         assert!(said.starts_with(expected), "{what}: {said}");
         says(&mut talk, "DATA", "503 ");
     }
+    house.has_sent_nothing();
+}
+
+#[test]
+fn a_relayed_domain_is_no_way_to_others() {
+    let house = House::start("[forward]\nsrs = true");
+    let relay = |name: &str| {
+        let words = ["domain", "add", name, "--relay"];
+        house.server().command(&words, "").unwrap();
+    };
+    relay("customer.example");
+    relay("listed.example");
+    let set = ["domain", "recipients", "listed.example", "--set", "-"];
+    house.server().command(&set, "bob\nodd%name\n").unwrap();
+    let tries = |recipient: &str, expected: &str| {
+        let mut talk = house.greet(STRANGER);
+        says(&mut talk, "MAIL FROM:<eve@a.example>", "250 ");
+        let said = talk.smtp(&format!("RCPT TO:{recipient}")).unwrap();
+        assert!(said.starts_with(expected), "{recipient}: {said}");
+    };
+    for (_, recipient, expected) in BEYOND {
+        tries(recipient, expected);
+        // With a list, what is at that domain is nobody.
+        let listed = recipient.replace("customer.example", "listed.example");
+        let at_it = listed.ends_with("@listed.example>") && *expected == "550 5.7.1 ";
+        tries(&listed, if at_it { "550 5.1.1 " } else { expected });
+    }
+    // Without these the table would prove nothing.
+    for recipient in [
+        "<bob@customer.example>",
+        "<Bob+tea@Customer.example>",
+        "<@there.example:bob@customer.example>",
+        "<Bob+tea@listed.example>",
+        "<odd%name@listed.example>",
+        "<postmaster@listed.example>",
+    ] {
+        tries(recipient, "250 ");
+    }
+    tries("<eve@listed.example>", "550 5.1.1 ");
     house.has_sent_nothing();
 }
 

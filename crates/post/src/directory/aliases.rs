@@ -12,7 +12,8 @@ use crate::{Elsewhere, Error, Outcome, Post};
 pub enum AliasSource {
     /// One address.
     Address(Address),
-    /// All addresses of a domain that are nobody else's.
+    /// All addresses of a domain that are nobody else's; of a relayed one, those that its list has
+    /// not.
     CatchAll(Host),
 }
 
@@ -51,9 +52,9 @@ impl Post {
     /// Sets an alias; one with the same source is replaced.
     ///
     /// # Errors
-    /// [`Why::Nonexistent`] if a domain is not ours (of a target: where nothing is sent from
-    /// here), [`Why::AlreadyExists`] if an account has that
-    /// address, [`Why::Limit`], or if it cannot be stored.
+    /// [`Why::Nonexistent`] if a domain is neither ours nor relayed (of a target: not ours where
+    /// nothing is sent from here), [`Why::AlreadyExists`] if an account has that address,
+    /// [`Why::Limit`], or if it cannot be stored.
     pub async fn add_alias(&self, alias: Alias) -> Outcome<()> {
         if alias.targets.is_empty() || alias.targets.len() > self.inner.rules.alias_targets_max {
             return Err(Error::limit(
@@ -74,8 +75,8 @@ impl Post {
                     .collect(),
             };
             match &alias.source {
-                AliasSource::Address(address) => maps.ours(&address.host)?,
-                AliasSource::CatchAll(domain) => maps.ours(domain)?,
+                AliasSource::Address(address) => maps.takes(&address.host)?,
+                AliasSource::CatchAll(domain) => maps.takes(domain)?,
             }
             if self.inner.rules.elsewhere != Elsewhere::Relay {
                 for target in &alias.targets {

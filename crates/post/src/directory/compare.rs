@@ -16,7 +16,9 @@ impl Directory {
         let _writing = self.writing.lock().await;
         let (_, kept) = read(store).await?;
         let rows = kept.accounts.len() + kept.domains.len() + kept.aliases.len();
-        let octets = (rows + kept.shares.len() + kept.removed.len()) * ROW_OCTETS;
+        let rows = rows + kept.relayed.len() + kept.shares.len() + kept.removed.len();
+        let lists = kept.relayed.values().filter_map(|one| one.list.as_ref());
+        let octets = rows * ROW_OCTETS + lists.map(|list| list.octets()).sum::<usize>();
         Ok((octets, kept == *self.maps()))
     }
 

@@ -21,10 +21,17 @@ pub(crate) const SHARES: Table = Table(5);
 /// Accounts that were removed and can come back, by id.
 pub(crate) const REMOVED: Table = Table(6);
 
+/// Who is there at relayed domains, by domain and piece of its list.
+pub(crate) const RECIPIENTS: Table = Table(7);
+
 /// All tables of the directory.
-pub(crate) const ALL: [Table; 6] = [HOUSE, DOMAINS, ACCOUNTS, ALIASES, SHARES, REMOVED];
+pub(crate) const ALL: [Table; 7] = [
+    HOUSE, DOMAINS, ACCOUNTS, ALIASES, SHARES, REMOVED, RECIPIENTS,
+];
 
 const VERSION: u8 = 1;
+/// A domain that is relayed.
+const DOMAIN_RELAYED_VERSION: u8 = 2;
 /// An account with a quota of its own, or none.
 const ACCOUNT_QUOTA_VERSION: u8 = 2;
 /// The same, and keys for SCRAM-SHA-1 at the end.
@@ -33,6 +40,8 @@ const ACCOUNT_SHA1_VERSION: u8 = 3;
 const ACCOUNT_SHARED_VERSION: u8 = 4;
 /// Versions of rows that are read, where there is no more to say.
 pub(crate) const VERSIONS: &[u8] = &[VERSION];
+/// Versions of [`DomainRow`] that are read.
+pub(crate) const DOMAIN_VERSIONS: [u8; 2] = [VERSION, DOMAIN_RELAYED_VERSION];
 /// Versions of [`AccountRow`] that are read.
 pub(crate) const ACCOUNT_VERSIONS: [u8; 4] = [
     VERSION,
@@ -48,6 +57,18 @@ pub(crate) struct HouseRow {
     pub(crate) account: u64,
     /// Keys everything that must look the same after a restart and be unknown outside.
     pub(crate) secret: [u8; 32],
+}
+
+/// A domain whose mail is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DomainRow {
+    /// It is ours.
+    Local,
+    /// Its mail is for another host.
+    Relayed {
+        /// Rows that the list of who is there has; `None` where there is no list.
+        pieces: Option<u32>,
+    },
 }
 
 /// An account with what is kept of its password.
@@ -160,19 +181,79 @@ impl HouseRow {
     }
 }
 
-pub(crate) fn put_domain(domain: &Host) -> Write {
-    put(DOMAINS, text(&domain.to_string()), Writer::version(VERSION))
-}
-
-pub(crate) fn read_domain(key: &[u8]) -> Option<Host> {
-    Host::parse(std::str::from_utf8(key).ok()?).ok()
-}
-
-pub(crate) fn delete_domain(domain: &Host) -> Write {
-    Write::Delete {
-        table: DOMAINS,
-        key: text(&domain.to_string()),
+impl DomainRow {
+    pub(crate) fn put(self, domain: &Host) -> Write {
+        let value = match self {
+            Self::Local => Writer::version(VERSION),
+            Self::Relayed { pieces } => {
+                let pieces = pieces.map_or(0, |pieces| u64::from(pieces) + 1);
+                Writer::version(DOMAIN_RELAYED_VERSION).number(pieces)
+            }
+        };
+        put(DOMAINS, text(&domain.to_string()), value)
     }
+
+    pub(crate) fn read(key: &[u8], value: &[u8]) -> Option<(Host, Self)> {
+        let (mut reader, version) = Reader::either(value, &DOMAIN_VERSIONS)?;
+        let row = match version {
+            VERSION => Self::Local,
+            _ => {
+                let pieces = reader.number()?.checked_sub(1);
+                let pieces = pieces.map(u32::try_from).transpose().ok()?;
+                Self::Relayed { pieces }
+            }
+        };
+        reader.end()?;
+        let domain = Host::parse(std::str::from_utf8(key).ok()?).ok()?;
+        Some((domain, row))
+    }
+
+    pub(crate) fn delete(domain: &Host) -> Write {
+        Write::Delete {
+            table: DOMAINS,
+            key: text(&domain.to_string()),
+        }
+    }
+}
+
+/// A piece of the list of who is there at a relayed domain.
+pub(crate) fn put_recipients(domain: &Host, piece: u32, locals: &[&str]) -> Write {
+    let value = locals
+        .iter()
+        .fold(Writer::version(VERSION), |value, local| {
+            value.octets(local.as_bytes())
+        });
+    put(RECIPIENTS, recipients_key(domain, piece), value)
+}
+
+pub(crate) fn read_recipients<'a>(
+    key: &[u8],
+    value: &'a [u8],
+) -> Option<(Host, u32, Vec<&'a str>)> {
+    let (domain, piece) = key.split_last_chunk::<4>()?;
+    let domain = std::str::from_utf8(domain.strip_suffix(&[0])?).ok()?;
+    let mut reader = Reader::version(value, VERSION)?;
+    let mut locals = Vec::new();
+    while !reader.rest().is_empty() {
+        locals.push(reader.text()?);
+    }
+    let domain = Host::parse(domain).ok()?;
+    Some((domain, u32::from_be_bytes(*piece), locals))
+}
+
+pub(crate) fn delete_recipients(domain: &Host, piece: u32) -> Write {
+    Write::Delete {
+        table: RECIPIENTS,
+        key: recipients_key(domain, piece),
+    }
+}
+
+/// A name has no NUL, so no domain's pieces are among another's.
+fn recipients_key(domain: &Host, piece: u32) -> Bytes {
+    let mut key = domain.to_string().into_bytes();
+    key.push(0);
+    key.extend_from_slice(&piece.to_be_bytes());
+    key.into()
 }
 
 impl AccountRow {
@@ -453,8 +534,24 @@ mod tests {
         assert_eq!(read, Some((AccountId(7), account.clone())));
 
         let domain = account.address.host.clone();
-        let (key, _) = parts(put_domain(&domain));
-        assert_eq!(read_domain(&key), Some(domain.clone()));
+        let relayed = |pieces| DomainRow::Relayed { pieces };
+        for (row, octets) in [
+            (DomainRow::Local, &[1][..]),
+            (relayed(None), &[2, 0]),
+            (relayed(Some(0)), &[2, 1]),
+            (relayed(Some(127)), &[2, 0x80, 1]),
+        ] {
+            let (key, value) = parts(row.put(&domain));
+            assert_eq!(value, octets);
+            assert_eq!(DomainRow::read(&key, &value), Some((domain.clone(), row)));
+            assert_eq!(DomainRow::read(&key, &[&[3], &value[1..]].concat()), None);
+        }
+        for locals in [&[][..], &["a", "ada l", "zoë"]] {
+            let (key, value) = parts(put_recipients(&domain, 258, locals));
+            let read = read_recipients(&key, &value);
+            assert_eq!(read, Some((domain.clone(), 258, locals.to_vec())));
+            assert_eq!(read_recipients(&key[1..key.len() - 1], &value), None);
+        }
 
         let share = (AccountId(0), AccountId(u64::MAX));
         assert_eq!(read_share(&parts(put_share(share)).0), Some(share));

@@ -151,7 +151,9 @@ impl Post {
                     accounts,
                     addresses,
                 } => (accounts, addresses),
-                Route::Elsewhere => (Vec::new(), path.address().cloned().into_iter().collect()),
+                Route::Elsewhere | Route::Relayed { .. } => {
+                    (Vec::new(), path.address().cloned().into_iter().collect())
+                }
                 Route::Nowhere(_) => continue,
             };
             for address in addresses {

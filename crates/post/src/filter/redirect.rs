@@ -143,7 +143,9 @@ impl Post {
                 accounts,
                 addresses,
             } => (accounts, addresses),
-            Route::Elsewhere => (Vec::new(), path.address().cloned().into_iter().collect()),
+            Route::Elsewhere | Route::Relayed { .. } => {
+                (Vec::new(), path.address().cloned().into_iter().collect())
+            }
             Route::Nowhere(_) => return Err("there is no such user here"),
         };
         for address in addresses {

@@ -46,12 +46,16 @@ impl Incoming {
                 accounts,
                 addresses,
             } => self.forward(recipient, accounts, addresses).await,
-            Route::Elsewhere if house.rules().elsewhere == Elsewhere::Relay => {
+            Route::Elsewhere | Route::Relayed { .. }
+                if house.rules().elsewhere == Elsewhere::Relay =>
+            {
                 house.queue_has_room()?;
                 self.add_relayed(recipient);
                 Ok(())
             }
-            Route::Elsewhere => Err(trace::foreign("Mail for other hosts is not sent from here")),
+            Route::Elsewhere | Route::Relayed { .. } => {
+                Err(trace::foreign("Mail for other hosts is not sent from here"))
+            }
             Route::Nowhere(refusal) => Err(Error::Refused(Why::Nonexistent, refusal)),
         }
     }

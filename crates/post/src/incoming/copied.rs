@@ -100,11 +100,13 @@ impl Incoming {
                     accounts,
                     addresses,
                 } => (accounts, addresses),
-                Route::Elsewhere if self.house.rules().elsewhere == Elsewhere::Relay => {
+                Route::Elsewhere | Route::Relayed { .. }
+                    if self.house.rules().elsewhere == Elsewhere::Relay =>
+                {
                     (Vec::new(), vec![to])
                 }
                 // The letter itself is not worse for it.
-                Route::Elsewhere | Route::Nowhere(_) => {
+                Route::Elsewhere | Route::Relayed { .. } | Route::Nowhere(_) => {
                     tracing::error!(journey = %self.journey, to = %path, "a copy leads nowhere");
                     self.note(format!("copy: none to {path}, which leads nowhere"));
                     continue;

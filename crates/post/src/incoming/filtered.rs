@@ -106,7 +106,10 @@ impl Incoming {
         for (place, (recipient, number)) in self.recipients.iter().zip(&self.numbers).enumerate() {
             let accounts = match self.house.route(&recipient.forward_path) {
                 Route::Local(accounts) => accounts,
-                Route::Forwarded { .. } | Route::Elsewhere | Route::Nowhere(_) => continue,
+                Route::Forwarded { .. }
+                | Route::Elsewhere
+                | Route::Relayed { .. }
+                | Route::Nowhere(_) => continue,
             };
             if !accounts.iter().all(|account| refused.contains_key(account)) {
                 continue;
@@ -202,10 +205,15 @@ impl Incoming {
         };
         match self.house.route(&ForwardPath::Address(to.clone())) {
             Route::Nowhere(_) => Hears::Nobody,
-            Route::Elsewhere if self.house.rules().elsewhere != Elsewhere::Relay => {
+            Route::Elsewhere | Route::Relayed { .. }
+                if self.house.rules().elsewhere != Elsewhere::Relay =>
+            {
                 Hears::Elsewhere
             }
-            Route::Elsewhere | Route::Local(_) | Route::Forwarded { .. } => Hears::Reader(to),
+            Route::Elsewhere
+            | Route::Relayed { .. }
+            | Route::Local(_)
+            | Route::Forwarded { .. } => Hears::Reader(to),
         }
     }
 

@@ -10,6 +10,7 @@ use message::Header;
 use store::Hint;
 
 use super::Incoming;
+use crate::directory::lower;
 use crate::journey::Teller;
 use crate::queue::{self, Entry, Rank};
 use crate::report::wants_success;
@@ -114,11 +115,14 @@ impl Incoming {
         let orcpt = recipient.orcpt.clone();
         // RFC 3461 §5.2.1 (d)
         let orcpt = orcpt.or_else(|| original(&recipient.forward_path));
+        let named = recipient.forward_path.address().map(lower);
         for address in addresses {
-            // Programs of this machine are told who wrote, as mailboxes are.
-            let leaves = !self.house.is_for_programs(&address);
+            // An alias at a relayed domain may lead there besides, and programs of this machine get
+            // what is for their alias: neither is another's letter.
+            let is_named = named.as_ref() == Some(&lower(&address));
+            let leaves = !is_named && !self.house.is_for_programs(&address);
             let path = ForwardPath::Address(address);
-            if leaves {
+            if leaves && !self.taken_on.contains(&path.to_string()) {
                 self.forwarded.insert(path.to_string());
             }
             self.add_relayed(Recipient {
@@ -158,6 +162,7 @@ impl Incoming {
         let results = results.map(|conclusion| conclusion.results.write());
         let checked = results
             .into_iter()
+            .chain(self.told_taken_on())
             .chain(self.notes.iter().cloned())
             .chain(self.aside.rewritten.iter().cloned())
             .collect();

@@ -407,7 +407,7 @@ impl Post {
                 accounts,
                 addresses,
             } => (accounts, addresses),
-            Route::Elsewhere => match &to {
+            Route::Elsewhere | Route::Relayed { .. } => match &to {
                 ForwardPath::Address(address) if self.rules().elsewhere == Elsewhere::Relay => {
                     (Vec::new(), vec![address.clone()])
                 }
@@ -418,7 +418,9 @@ impl Post {
                 Route::Local(accounts) | Route::Forwarded { accounts, .. } => {
                     (accounts, Vec::new())
                 }
-                Route::Elsewhere | Route::Nowhere(_) => (Vec::new(), Vec::new()),
+                Route::Elsewhere | Route::Relayed { .. } | Route::Nowhere(_) => {
+                    (Vec::new(), Vec::new())
+                }
             },
         };
         let spooled = Spooled::of(match elsewhere.is_empty() {

@@ -39,6 +39,7 @@ mod queue;
 mod quota;
 mod rates;
 mod refused;
+mod relayed;
 mod removed_mail;
 mod replace;
 mod reports;

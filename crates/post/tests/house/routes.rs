@@ -22,6 +22,7 @@ async fn alias(world: &World, source: &str, targets: &[&str]) {
 fn route(world: &World, to: &str) -> String {
     match world.post.route(&ForwardPath::Address(address(to))) {
         Route::Elsewhere | Route::Forwarded { .. } => "elsewhere".into(),
+        Route::Relayed { .. } => "relayed".into(),
         Route::Nowhere(refusal) => refusal.enhanced.to_string(),
         Route::Local(ids) => {
             let accounts = world.post.accounts();

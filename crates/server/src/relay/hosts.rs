@@ -120,7 +120,8 @@ fn ordered(
     if let Some(ours) = ours.map(|(preference, _)| *preference).min() {
         found.retain(|(preference, _)| *preference < ours);
         if found.is_empty() {
-            let text = "The domain's mail belongs here, but the domain is not one of ours";
+            let text =
+                "The domain names no host nearer than this one, and its mail is not kept here";
             return Err(ever(4, 6, text));
         }
     }

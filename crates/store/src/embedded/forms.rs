@@ -28,7 +28,7 @@ use crate::backend::{Error, Partition, Table};
 use crate::disk::{Cursor, Disk, failed, replace};
 
 /// The folder's number, as this release writes it.
-pub(super) const FOLDER: u32 = 5;
+pub(super) const FOLDER: u32 = 6;
 /// The file that has it.
 const NAME: &str = "format";
 const WORDS: &str = "caramel store ";
