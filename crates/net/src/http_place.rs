@@ -49,6 +49,12 @@ pub enum HttpError {
     /// The URL is of no HTTP server.
     #[error("it is no URL with http:// or https://, and no unix: with the path of a socket")]
     Url,
+    /// Someone elsewhere is not spoken to in the clear.
+    #[error("http:// is only for this machine: what is said could be read on the way")]
+    Clear,
+    /// What is to be handed over cannot be had.
+    #[error("what is to be sent cannot be had")]
+    Body,
     /// What is to be said of it cannot be sent.
     #[error("the field {0} cannot be sent")]
     Field(String),
@@ -61,6 +67,9 @@ pub enum HttpError {
     /// The other side does not speak HTTP as it should.
     #[error("speaking HTTP: {0}")]
     Http(#[from] hyper::Error),
+    /// The connection broke before the answer was whole.
+    #[error("the answer broke off: {0}")]
+    Broken(io::Error),
     /// It said no.
     #[error("the answer is {0}")]
     Status(StatusCode),
@@ -127,7 +136,7 @@ impl HttpPlace {
     /// of status 200 and of at most `octets_max`, all within `limit`.
     ///
     /// # Errors
-    /// Any but [`HttpError::Url`].
+    /// Any but [`HttpError::Url`] and those of an [`HttpHost`](crate::HttpHost).
     pub async fn post(
         &self,
         path: &str,
