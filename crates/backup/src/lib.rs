@@ -101,8 +101,11 @@ pub enum Error {
         cause: io::Error,
     },
     /// Somebody else writes to the repository.
-    #[error("another backup is being written here")]
-    Busy,
+    #[error("another backup is being written here{}{who}", if who.is_empty() { "" } else { ": " })]
+    Busy {
+        /// Who, where that is known.
+        who: String,
+    },
     /// A repository that was begun with a key, and no key.
     #[error("these backups are encrypted: they need their key")]
     Sealed,

@@ -1,6 +1,7 @@
 //! Where a repository lies: whole objects under names, written once.
 //!
-//! Not here: what is in them (`pack`, `manifest`), and that nobody else can read it (`seal`).
+//! Not here: what is in them (`pack`, `manifest`), that nobody else can read it (`seal`), and media
+//! that are not on this machine (`caramel`).
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -46,7 +47,7 @@ pub trait Medium: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::WouldBlock`] if somebody else writes.
+    /// [`io::ErrorKind::WouldBlock`] if somebody else writes; it may say who.
     fn hold(&self) -> io::Result<Box<dyn fmt::Debug>>;
 }
 

@@ -113,7 +113,9 @@ impl Repository {
     /// Keeps all others from writing.
     pub(crate) fn hold(&self) -> Outcome<Box<dyn fmt::Debug>> {
         let held = self.medium.hold().map_err(|error| match error.kind() {
-            ErrorKind::WouldBlock => Error::Busy,
+            ErrorKind::WouldBlock => Error::Busy {
+                who: error.get_ref().map(ToString::to_string).unwrap_or_default(),
+            },
             _ => Error::medium("opening the repository")(error),
         })?;
         if let Fit::New = self.fit()? {

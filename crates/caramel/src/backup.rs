@@ -10,12 +10,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use backup::{Flaw, Folder, Manifest, Repository, Restored};
+use backup::{Flaw, Folder, Manifest, Medium, Repository, Restored};
 use clap::Subcommand;
 use mail::Timestamp;
+use net::Clear;
 use post::Post;
 use store::disk::RealDisk;
 
+use self::bucket::settings::{Address, SCHEME, Settings};
 use crate::cli::{Listing, say};
 use crate::complaint::Complaint;
 use crate::compose::moment;
@@ -23,6 +25,7 @@ use crate::config::Config;
 use crate::files;
 
 mod account;
+mod bucket;
 mod create;
 mod extras;
 mod feed;
@@ -38,11 +41,12 @@ mod verify;
 pub(crate) enum BackupCommand {
     /// Makes a backup: all mail, accounts, keys and the configuration, as they are at one moment.
     ///
-    /// It works beside a server that runs, and where none does. What the folder has already is not
+    /// It works beside a server that runs, and where none does. What the place has already is not
     /// written again, so the second backup writes what has changed, and one that was broken off,
-    /// given again, goes on where it was. Whoever can read the folder can read all mail.
+    /// given again, goes on where it was. Whoever can read the place can read all mail, if it is
+    /// not encrypted.
     Create(create::Create),
-    /// Lists the backups in a folder.
+    /// Lists the backups in a place.
     List {
         #[command(flatten)]
         place: Place,
@@ -125,26 +129,45 @@ impl Which {
 /// Where backups are.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Place {
-    /// The folder with the backups.
-    folder: PathBuf,
+    /// The folder with the backups, or a part of a bucket: `s3://BUCKET/PREFIX`.
+    place: PathBuf,
     /// The file with their key, where they are encrypted.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+    /// A file of the form of `~/.aws/credentials`, of which `[default]` says where the object store
+    /// is and what opens it. What it does not say, the variables `AWS_…` do.
+    #[arg(long, value_name = "FILE")]
+    s3_config: Option<PathBuf>,
+    /// Speaks in the clear with an object store of `http://` that is not on this machine.
+    #[arg(long)]
+    s3_plain_http: bool,
 }
 
 impl Place {
     /// The repository, if there is one.
     fn open(&self) -> Result<Repository, Complaint> {
-        if !self.folder.join("manifests").is_dir() {
-            let what = format!("there is no backup in {}", self.folder.display());
-            return Err(Complaint::new(what).next("caramel backup create FOLDER"));
+        let none = || {
+            let what = format!("there is no backup in {}", self.place.display());
+            Complaint::new(what).next("caramel backup create PLACE")
+        };
+        if let Some(folder) = self.folder()
+            && !folder.join("manifests").is_dir()
+        {
+            return Err(none());
         }
-        self.repository()
+        let repository = self.repository()?;
+        if self.folder().is_none() {
+            let backups = repository.backups().map_err(|error| complaint(&error))?;
+            if backups.is_empty() {
+                return Err(none());
+            }
+        }
+        Ok(repository)
     }
 
     /// The repository; there need be none yet.
     fn repository(&self) -> Result<Repository, Complaint> {
-        let medium = Box::new(Folder::new(Arc::new(RealDisk), &self.folder));
+        let medium = self.medium()?;
         let repository = match &self.key {
             None => Repository::new(medium),
             Some(file) => Repository::sealed(medium, key::read(file)?),
@@ -154,16 +177,43 @@ impl Place {
         Ok(repository)
     }
 
-    /// A folder for a store that is thrown away. Beside backups that are encrypted it is not made
-    /// unasked: what is in it is not.
-    fn scratch(&self, named: Option<PathBuf>) -> Result<Scratch, Complaint> {
-        if self.key.is_some() && named.is_none() {
-            return Err(
-                Complaint::usage("where may mail lie that is not encrypted?")
-                    .next("--scratch DIR: it is removed afterwards"),
-            );
+    fn medium(&self) -> Result<Box<dyn Medium>, Complaint> {
+        if let Some(folder) = self.folder() {
+            if self.s3_config.is_some() || self.s3_plain_http {
+                let what = format!("{} is a folder", self.place.display());
+                return Err(Complaint::usage(what).next("s3://BUCKET/PREFIX, or no --s3-…"));
+            }
+            return Ok(Box::new(Folder::new(Arc::new(RealDisk), folder)));
         }
-        Scratch::make(named, &self.folder)
+        let address = Address::parse(self.place.to_str().unwrap_or_default())?;
+        let settings = Settings::read(self.s3_config.as_deref())?;
+        let clear = match self.s3_plain_http {
+            true => Clear::Anywhere,
+            false => Clear::Here,
+        };
+        Ok(Box::new(settings.open(&address, clear)?))
+    }
+
+    /// The folder, if it is one.
+    fn folder(&self) -> Option<&Path> {
+        let is_bucket = self.place.as_os_str().as_encoded_bytes();
+        let is_bucket = is_bucket.starts_with(SCHEME.as_bytes());
+        (!is_bucket).then_some(&self.place)
+    }
+
+    /// A folder for a store that is thrown away. Beside backups that are encrypted it is not made
+    /// unasked: what is in it is not. In a bucket there is no room for it.
+    fn scratch(&self, named: Option<PathBuf>) -> Result<Scratch, Complaint> {
+        let beside = self.folder().filter(|_| self.key.is_none());
+        let path = named.or_else(|| Some(beside?.join("scratch")));
+        let path = path.ok_or_else(|| {
+            let what = match self.key {
+                Some(_) => "where may mail lie that is not encrypted?",
+                None => "where may mail lie for a while?",
+            };
+            Complaint::usage(what).next("--scratch DIR: it is removed afterwards")
+        })?;
+        Scratch::make(path)
     }
 }
 
@@ -171,9 +221,9 @@ fn complaint(error: &backup::Error) -> Complaint {
     let complaint = Complaint::new(error.to_string());
     match error {
         backup::Error::Sealed => complaint.next("--key FILE"),
-        backup::Error::Unsealed => complaint.next("another folder, or no --key"),
-        backup::Error::NoBackup(_) => complaint.next("caramel backup list FOLDER"),
-        backup::Error::Damaged { .. } => complaint.next("caramel backup list FOLDER: an older one"),
+        backup::Error::Unsealed => complaint.next("another place, or no --key"),
+        backup::Error::NoBackup(_) => complaint.next("caramel backup list PLACE"),
+        backup::Error::Damaged { .. } => complaint.next("caramel backup list PLACE: an older one"),
         _ => complaint,
     }
 }
@@ -204,8 +254,7 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     /// Makes one that was not there.
-    fn make(named: Option<PathBuf>, folder: &Path) -> Result<Self, Complaint> {
-        let path = named.unwrap_or_else(|| folder.join("scratch"));
+    fn make(path: PathBuf) -> Result<Self, Complaint> {
         if path.exists() {
             let what = format!("{} is there already", path.display());
             let next = "remove it, or name another with --scratch";

@@ -2,7 +2,6 @@
 //!
 //! Not here: what is in the form, what the answer means.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,10 +9,9 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
-use tokio::net::lookup_host;
 use tokio::time::timeout;
 
-use crate::http::{self, ADDRESSES_MAX, HttpError, Named};
+use crate::http::{self, Clear, HttpError, Named};
 
 /// Octets that the body of an answer may have.
 const ANSWER_OCTETS_MAX: usize = 16 * 1024;
@@ -34,16 +32,13 @@ impl FormPlace {
     /// `authorities`, or with the system's. `authorization` is sent with each form.
     ///
     /// # Errors
-    /// [`HttpError::Place`], [`HttpError::Field`], or no authority can be read.
+    /// [`HttpError::Place`], [`HttpError::Clear`], [`HttpError::Field`], or no authority can be read.
     pub fn new(
         url: &str,
         authorities: Option<&Path>,
         authorization: &str,
     ) -> Result<Self, HttpError> {
-        let (server, uri) = Named::of(url, authorities, PLACE)?;
-        if server.tls.is_none() && !is_here(&server.host) {
-            return Err(HttpError::Place(PLACE));
-        }
+        let (server, uri) = Named::of(url, authorities, (PLACE, Clear::Here))?;
         let wrong = |_| HttpError::Field("Authorization".to_owned());
         let mut authorization = HeaderValue::from_str(authorization).map_err(wrong)?;
         authorization.set_sensitive(true);
@@ -79,16 +74,8 @@ impl FormPlace {
         fields.insert(CONTENT_TYPE, kind);
         fields.insert(ACCEPT, HeaderValue::from_static("application/json"));
         let read = async |response| http::body_if_ok(response, ANSWER_OCTETS_MAX).await;
-        let (addresses, encryption) = (self.addresses().await?, self.server.encryption());
+        let (addresses, encryption) = (self.server.addresses().await?, self.server.encryption());
         http::exchange(&addresses, encryption, request, read, limit).await
-    }
-
-    async fn addresses(&self) -> Result<Vec<SocketAddr>, HttpError> {
-        let found = lookup_host((self.server.host.as_str(), self.server.port)).await?;
-        let clear = self.server.tls.is_none();
-        // Whatever a name of this machine is taken for, nothing in the clear leaves it.
-        let usable = found.filter(|address| !clear || address.ip().is_loopback());
-        Ok(usable.take(ADDRESSES_MAX).collect())
     }
 }
 
@@ -114,12 +101,6 @@ pub fn form_word(word: &str) -> String {
         }
     }
     written
-}
-
-/// True for names of this machine.
-fn is_here(host: &str) -> bool {
-    let address = host.parse::<std::net::IpAddr>();
-    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! RFC 9110 and 9112 by hyper.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::header::{CONTENT_ENCODING, HeaderValue};
+use hyper::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 
 use crate::{Encryption, Error, Socket, Stream, tls};
 
@@ -35,6 +35,12 @@ pub enum HttpError {
     /// The place is none that can be asked; what would be one.
     #[error("it is no {0}")]
     Place(&'static str),
+    /// Someone elsewhere is not spoken to in the clear.
+    #[error("http:// is only for this machine: what is said could be read on the way")]
+    Clear,
+    /// What is to be handed over cannot be had.
+    #[error("what is to be sent cannot be had")]
+    Body,
     /// What is to be said of it cannot be sent.
     #[error("the field {0} has letters that cannot be sent")]
     Field(String),
@@ -48,6 +54,9 @@ pub enum HttpError {
     /// The other side does not speak HTTP as it should.
     #[error("speaking HTTP: {0}")]
     Http(#[from] hyper::Error),
+    /// The connection broke before the answer was whole.
+    #[error("the answer broke off: {0}")]
+    Broken(io::Error),
     /// It said something else than yes.
     #[error("the answer is {0}")]
     Status(StatusCode),
@@ -65,6 +74,15 @@ pub enum HttpError {
     Slow,
 }
 
+/// Whom one may speak to in the clear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clear {
+    /// Only a server on this machine.
+    Here,
+    /// Anybody: what is said can be read on the way.
+    Anywhere,
+}
+
 /// A server that a URL names.
 #[derive(Clone, Debug)]
 pub(crate) struct Named {
@@ -76,6 +94,7 @@ pub(crate) struct Named {
     pub(crate) port: u16,
     /// Whom its certificate is checked with, and for which name; none in the clear.
     pub(crate) tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    clear: Clear,
 }
 
 impl Named {
@@ -84,11 +103,11 @@ impl Named {
     /// `authorities`, or with the system's.
     ///
     /// # Errors
-    /// [`HttpError::Place`], or no authority can be read.
+    /// [`HttpError::Place`], [`HttpError::Clear`], or no authority can be read.
     pub(crate) fn of(
         url: &str,
         authorities: Option<&Path>,
-        wanted: &'static str,
+        (wanted, clear): (&'static str, Clear),
     ) -> Result<(Self, Uri), HttpError> {
         let wrong = || HttpError::Place(wanted);
         let uri: Uri = url.parse().map_err(|_| wrong())?;
@@ -106,15 +125,19 @@ impl Named {
                 };
                 Some((config, name))
             }
+            Some("http") if clear == Clear::Here && !is_here(&host) => {
+                return Err(HttpError::Clear);
+            }
             Some("http") => None,
             _ => return Err(wrong()),
         };
-        let usual = if tls.is_some() { 443 } else { 80 };
+        let usual = usual_port(tls.is_some());
         let named = Self {
             authority: HeaderValue::from_str(authority.as_str()).map_err(|_| wrong())?,
             port: authority.port_u16().unwrap_or(usual),
             host,
             tls,
+            clear,
         };
         Ok((named, uri))
     }
@@ -126,6 +149,26 @@ impl Named {
             None => Encryption::None,
         }
     }
+
+    /// Where it is, as far as it may be spoken to there.
+    pub(crate) async fn addresses(&self) -> Result<Vec<SocketAddr>, HttpError> {
+        let found = lookup_host((self.host.as_str(), self.port)).await?;
+        let only_here = self.clear == Clear::Here && self.tls.is_none();
+        // Whatever a name of this machine is taken for, nothing in the clear leaves it.
+        let usable = found.filter(|address| !only_here || address.ip().is_loopback());
+        Ok(usable.take(ADDRESSES_MAX).collect())
+    }
+}
+
+/// The port of URLs that name none.
+pub(crate) const fn usual_port(is_encrypted: bool) -> u16 {
+    if is_encrypted { 443 } else { 80 }
+}
+
+/// True for names of this machine.
+fn is_here(host: &str) -> bool {
+    let address = host.parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Asks whoever is at the first of these addresses that can be reached, and reads the answer;
@@ -166,20 +209,20 @@ pub(crate) async fn over<T>(
     tokio::join!(answer, connection).0
 }
 
-/// The body of an answer, of at most so many octets.
+/// The body of an answer with these fields, of at most so many octets.
 pub(crate) async fn body(
-    response: Response<Incoming>,
+    fields: &HeaderMap,
+    body: Incoming,
     octets_max: usize,
 ) -> Result<Bytes, HttpError> {
     // What is compressed is longer than it looks.
-    if response.headers().contains_key(CONTENT_ENCODING) {
+    if fields.contains_key(CONTENT_ENCODING) {
         return Err(HttpError::Compressed);
     }
-    let body = Limited::new(response.into_body(), octets_max);
-    match body.collect().await {
+    match Limited::new(body, octets_max).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(HttpError::Long(octets_max)),
-        Err(error) => Err(HttpError::Connect(io::Error::other(error))),
+        Err(error) => Err(HttpError::Broken(io::Error::other(error))),
     }
 }
 
@@ -188,8 +231,9 @@ pub(crate) async fn body_if_ok(
     response: Response<Incoming>,
     octets_max: usize,
 ) -> Result<Bytes, HttpError> {
-    match response.status() {
-        StatusCode::OK => body(response, octets_max).await,
+    let (parts, octets) = response.into_parts();
+    match parts.status {
+        StatusCode::OK => body(&parts.headers, octets, octets_max).await,
         status => Err(HttpError::Status(status)),
     }
 }

@@ -11,10 +11,10 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{HOST, HeaderName, HeaderValue};
 use hyper::{Method, Request};
-use tokio::net::{UnixStream, lookup_host};
+use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use crate::http::{self, ADDRESSES_MAX, HttpError, Named};
+use crate::http::{self, Clear, HttpError, Named};
 use crate::{Encryption, Socket};
 
 /// What can be asked here.
@@ -55,7 +55,7 @@ impl HttpPlace {
                 way: Way::Unix(path),
             });
         }
-        let (server, uri) = Named::of(url, authorities, PLACE)?;
+        let (server, uri) = Named::of(url, authorities, (PLACE, Clear::Anywhere))?;
         if uri.query().is_some() {
             return Err(HttpError::Place(PLACE));
         }
@@ -70,7 +70,7 @@ impl HttpPlace {
     /// of status 200 and of at most `octets_max`, all within `limit`.
     ///
     /// # Errors
-    /// Any but [`HttpError::Place`].
+    /// Any but [`HttpError::Place`] and those of an [`HttpHost`](crate::HttpHost).
     pub async fn post(
         &self,
         path: &str,
@@ -121,9 +121,7 @@ impl HttpPlace {
                 http::over(socket, Encryption::None, request, read, limit).await
             }
             Way::Tcp(server) => {
-                let encryption = server.encryption();
-                let found = lookup_host((server.host.as_str(), server.port)).await?;
-                let addresses: Vec<_> = found.take(ADDRESSES_MAX).collect();
+                let (addresses, encryption) = (server.addresses().await?, server.encryption());
                 http::exchange(&addresses, encryption, request, read, limit).await
             }
         }

@@ -59,7 +59,8 @@ impl HttpsPlace {
                 if !said.eq_ignore_ascii_case(kind) {
                     return Err(HttpError::Kind(kind));
                 }
-                http::body(response, octets_max).await
+                let (parts, octets) = response.into_parts();
+                http::body(&parts.headers, octets, octets_max).await
             };
             self.exchange(trust, request, read, limit).await
         };
@@ -84,8 +85,9 @@ impl HttpsPlace {
             let kind = HeaderValue::from_static(kind);
             request.headers_mut().insert(CONTENT_TYPE, kind);
             let read = async |response: Response<Incoming>| {
-                let status = response.status();
-                drop(http::body(response, UNREAD_OCTETS_MAX).await);
+                let (parts, octets) = response.into_parts();
+                drop(http::body(&parts.headers, octets, UNREAD_OCTETS_MAX).await);
+                let status = parts.status;
                 match status.is_success() {
                     true => Ok(()),
                     false => Err(HttpError::Status(status)),

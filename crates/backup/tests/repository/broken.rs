@@ -201,7 +201,7 @@ fn one_writes_at_a_time() {
     let repository = Repository::new(Box::new(medium()));
     let held = medium().hold().unwrap();
     let refused = create(&repository, &mut Still::of(&store), 200).unwrap_err();
-    assert!(matches!(refused, backup::Error::Busy), "{refused}");
+    assert!(matches!(refused, backup::Error::Busy { .. }), "{refused}");
     drop(held);
     create(&repository, &mut Still::of(&store), 200).unwrap();
     let (copy, _) = restored(&repository).unwrap();

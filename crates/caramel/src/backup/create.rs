@@ -38,7 +38,7 @@ pub(super) fn run(config: &Config, create: &Create) -> Result<(), Complaint> {
     let (Some(seconds), Some(sequence)) = (seconds, sequence) else {
         return Err(Complaint::new("the server's answer cannot be read"));
     };
-    let found = extras::find(config, &create.place.folder)?;
+    let found = extras::find(config, create.place.folder())?;
     for other in &found.left_out {
         if !create.json {
             say(&format!("{} has backups, and is left out", other.display()))?;

@@ -45,7 +45,7 @@ struct Walk {
 }
 
 /// Looks for them; what lies in the backups' own folder is left out.
-pub(super) fn find(config: &Config, backups: &Path) -> Result<Found, Complaint> {
+pub(super) fn find(config: &Config, backups: Option<&Path>) -> Result<Found, Complaint> {
     let data = config.data();
     let without = [
         config.store(),
@@ -55,7 +55,7 @@ pub(super) fn find(config: &Config, backups: &Path) -> Result<Found, Complaint> 
         config.listeners_file(),
     ];
     // A folder that is not there yet has nothing in it.
-    let backups = fs::canonicalize(backups).ok();
+    let backups = backups.and_then(|folder| fs::canonicalize(folder).ok());
     let mut walk = Walk {
         without: without.into_iter().collect(),
         entered: backups.into_iter().collect(),

@@ -7,7 +7,7 @@ use super::Place;
 use crate::cli::{Listing, say};
 use crate::complaint::Complaint;
 
-/// Lists the backups in a folder.
+/// Lists the backups in a place.
 pub(super) fn run(place: &Place, listing: &Listing) -> Result<(), Complaint> {
     let repository = place.open()?;
     let listed = repository

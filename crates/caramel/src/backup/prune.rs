@@ -65,6 +65,6 @@ pub(super) fn run(prune: &Prune) -> Result<(), Complaint> {
         0 => Ok(()),
         damaged => Err(Complaint::new(format!("{damaged} packs cannot be read"))
             .because("they stay as they are")
-            .next("caramel backup verify FOLDER")),
+            .next("caramel backup verify PLACE")),
     }
 }

@@ -44,7 +44,7 @@ pub(crate) struct Restore {
     #[arg(long, value_name = "UID", requires = "mailbox")]
     pub(super) uid: Vec<u32>,
     /// Where the store is made that is thrown away. Without it, `scratch` in the folder; with a
-    /// key it has to be named.
+    /// key, or for a bucket, it has to be named.
     #[arg(long, value_name = "DIR", requires = "account")]
     pub(super) scratch: Option<PathBuf>,
     /// One message, to standard output, by its digest: `caramel audit` names those it lacks.

@@ -63,7 +63,7 @@ pub(super) fn run(show: &Show) -> Result<(), Complaint> {
         0 => Ok(()),
         lost => Err(Complaint::new(format!("{lost} pieces of rows are lost"))
             .because("what is in them does not count")
-            .next("caramel backup verify FOLDER")),
+            .next("caramel backup verify PLACE")),
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Verify {
     #[command(flatten)]
     which: Which,
     /// Where the store is made that is thrown away; it takes as much room as all mail does.
-    /// Without it, `scratch` in the folder; with a key it has to be named.
+    /// Without it, `scratch` in the folder; with a key, or for a bucket, it has to be named.
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
 }
