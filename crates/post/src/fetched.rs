@@ -490,7 +490,8 @@ impl Arrival {
             return;
         };
         let octets = letter.spooled.front().map(AsRef::as_ref);
-        let judged = house.judgements(octets.unwrap_or_default(), &letter.accounts);
+        let readers = (&letter.accounts, false);
+        let judged = house.judgements(octets.unwrap_or_default(), readers);
         delivery.judgements = judged.await;
         let arrived = Arrived {
             journey: self.journey,

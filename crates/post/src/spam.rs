@@ -211,12 +211,12 @@ fn is_for(ledger: &Ledger, mailbox: MailboxId, (role, name): (Role, &str)) -> bo
 }
 
 impl Post {
-    /// Judges a letter, or its beginning, for all its readers. No letter fails for it: what cannot
-    /// be read says nothing.
+    /// Judges a letter, or its beginning, for all its readers here; others may get it at other
+    /// hosts. No letter fails for it: what cannot be read says nothing.
     pub(crate) async fn judgements(
         &self,
         octets: &[u8],
-        readers: &BTreeSet<AccountId>,
+        (readers, has_others): (&BTreeSet<AccountId>, bool),
     ) -> Judgements {
         let mut judgements = Judgements::default();
         if !self.rules().spam.is_on() || readers.is_empty() {
@@ -248,7 +248,7 @@ impl Post {
         }
         // Readers of the same letter are not to learn of each other's mail by it.
         judgements.common = match readers.len() {
-            1 => judgements.by.values().map(|judged| judged.percent).next(),
+            1 if !has_others => judgements.by.values().map(|judged| judged.percent).next(),
             _ => match self.site_judges().await {
                 Ok(books) if !books.is_empty() => Some(each(&books).percent),
                 _ => None,

@@ -48,7 +48,9 @@ impl Incoming {
             return Judgements::default();
         }
         let octets = self.spool.beginning();
-        self.house.judgements(octets, &self.local).await
+        let has_others = !self.relayed.is_empty() || !self.copies.elsewhere.is_empty();
+        let readers = (&self.local, has_others);
+        self.house.judgements(octets, readers).await
     }
 
     /// Runs the scripts of those into whose inboxes it goes: others may get it too then, here and

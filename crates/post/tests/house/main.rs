@@ -40,6 +40,7 @@ mod quota;
 mod rates;
 mod refused;
 mod relayed;
+mod relayed_letters;
 mod removed_mail;
 mod replace;
 mod reports;
