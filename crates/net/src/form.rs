@@ -32,7 +32,8 @@ impl FormPlace {
     /// `authorities`, or with the system's. `authorization` is sent with each form.
     ///
     /// # Errors
-    /// [`HttpError::Place`], [`HttpError::Clear`], [`HttpError::Field`], or no authority can be read.
+    /// [`HttpError::Place`], [`HttpError::Clear`], [`HttpError::Field`], or no authority can be
+    /// read.
     pub fn new(
         url: &str,
         authorities: Option<&Path>,

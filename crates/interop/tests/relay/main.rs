@@ -19,6 +19,7 @@ mod seals;
 mod seven_bit;
 mod sink;
 mod sources;
+mod stopped;
 mod tls;
 
 use std::path::PathBuf;
