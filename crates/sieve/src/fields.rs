@@ -1,6 +1,7 @@
 //! A message's header taken apart once, for all tests that look at it: where each field is, and
 //! what tests see of it once one has asked.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use crate::letters::Letters;
 const ADDRESSES_MAX: usize = 1000;
 
 /// The fields of a header, in order.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Fields {
     header: Bytes,
     fields: Vec<Place>,
@@ -24,15 +25,17 @@ pub(crate) struct Fields {
 }
 
 /// Fields of most headers, for which there is room from the beginning.
-const FIELDS_COUNT: usize = 24;
+const FIELDS_COUNT: usize = 20;
 
 /// Where a field is in the header, and what is known of it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Place {
     mark: u32,
     /// The octets before its name, in its name, before its value and in its value.
     name: (u32, u32),
     value: (u32, u32),
+    /// The letters of its value, once somebody has asked for them; 0 before.
+    letters: AtomicU64,
     /// What tests see of it, once one has asked: few fields are asked for.
     read: OnceLock<Box<Read>>,
 }
@@ -169,6 +172,7 @@ impl Fields {
                 mark: mark(field.name),
                 name: (short(field.offset), short(field.name.len())),
                 value: (short(value), short(field.value.len())),
+                letters: AtomicU64::new(0),
                 read: OnceLock::new(),
             }
         }));
@@ -239,6 +243,20 @@ impl<'f> Field<'f> {
 
     fn value(self) -> &'f [u8] {
         self.all.cut(self.place.value)
+    }
+
+    /// The letters that its text and its addresses have, found out without reading them, and others
+    /// perhaps.
+    pub(crate) fn letters_of_value(self) -> Letters {
+        let known = &self.place.letters;
+        match known.load(Ordering::Relaxed) {
+            0 => {
+                let letters = Letters::of_value(self.value());
+                known.store(letters.number(), Ordering::Relaxed);
+                letters
+            }
+            number => Letters::numbered(number),
+        }
     }
 
     /// Its value: decoded, trimmed and on one line.

@@ -268,8 +268,14 @@ impl<'a> Glancing<'a> {
         names.all(|name| {
             let mut fields = seen.fields.named(name);
             match of {
-                Of::Text => fields.all(|field| self.differs(look, field.text(), field.letters())),
+                Of::Text => fields.all(|field| {
+                    self.lacks(look, field.letters_of_value())
+                        || self.differs(look, field.text(), field.letters())
+                }),
                 Of::Addresses(tag) => fields.all(|field| {
+                    if self.lacks(look, field.letters_of_value()) {
+                        return true;
+                    }
                     let mut addresses = field.addresses().iter();
                     addresses.all(|address| self.differs_in(look, address, tag))
                 }),
@@ -281,6 +287,19 @@ impl<'a> Glancing<'a> {
         })
     }
 
+    /// True if what has these letters lacks one of each key, and can be none of them for that.
+    fn lacks(&mut self, look: &Look, letters: Letters) -> bool {
+        let of_keys = || {
+            let at = usize::try_from(look.letters?).ok()?;
+            let count = usize::try_from(look.keys.count).ok()?;
+            self.glances.letters.get(at..at.checked_add(count)?)
+        };
+        let Some(keys) = of_keys() else { return false };
+        let lacks = keys.iter().all(|key| !letters.may_have(*key));
+        self.compared += if lacks { keys.len() } else { 0 };
+        lacks && self.compared <= COMPARED_MAX
+    }
+
     /// True if that part of the address is none of the keys.
     fn differs_in(&mut self, look: &Look, address: &Spelled, tag: Tag) -> bool {
         let part = address.part(tag, self.seen.separators);
@@ -290,26 +309,13 @@ impl<'a> Glancing<'a> {
     /// True if the value, which has no other letters than these, is none of the keys.
     fn differs(&mut self, look: &Look, value: &str, letters: Letters) -> bool {
         if self.lacks(look, letters) {
-            self.compared += usize::try_from(look.keys.count).unwrap_or(usize::MAX);
-            return self.compared <= COMPARED_MAX;
+            return true;
         }
         let mut keys = self.texts(look.keys);
         keys.all(|key| {
             self.compared += 1;
             self.compared <= COMPARED_MAX && !may_match(look.how, value, key)
         })
-    }
-}
-
-impl Glancing<'_> {
-    /// True if what has these letters lacks one of each key, and can be none of them for that.
-    fn lacks(&self, look: &Look, letters: Letters) -> bool {
-        let of_keys = || {
-            let at = usize::try_from(look.letters?).ok()?;
-            let count = usize::try_from(look.keys.count).ok()?;
-            self.glances.letters.get(at..at.checked_add(count)?)
-        };
-        of_keys().is_some_and(|keys| keys.iter().all(|key| !letters.may_have(*key)))
     }
 }
 

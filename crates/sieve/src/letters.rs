@@ -7,6 +7,30 @@
 pub(crate) struct Letters(u64);
 
 impl Letters {
+    /// Every letter there is.
+    const ALL: Self = Self(u64::MAX);
+
+    /// Those that a value of a field has, or an address in it, however it is read: it is unfolded
+    /// and taken apart, and of an address what has to be quoted is.
+    pub(crate) fn of_value(value: &[u8]) -> Self {
+        // In words that are encoded, and in what is not ASCII, others are read than are there.
+        let is_plain = value.is_ascii() && memchr::memmem::find(value, b"=?").is_none();
+        match is_plain {
+            true => Self(Self::of(value).0 | Self::of(b"\"\\").0),
+            false => Self::ALL,
+        }
+    }
+
+    /// As a number: none is 0.
+    pub(crate) const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// Those of a number.
+    pub(crate) const fn numbered(number: u64) -> Self {
+        Self(number)
+    }
+
     /// Those of a text.
     pub(crate) fn of(text: &[u8]) -> Self {
         // Five bits tell letters from letters and digits from digits; the one that tells these from
@@ -41,5 +65,20 @@ mod tests {
             assert!(!all.may_have(Letters::of(lacking.as_bytes())), "{lacking}");
         }
         assert!(Letters::default().may_have(Letters::of(b"")));
+    }
+
+    #[test]
+    fn a_value_has_the_letters_of_all_that_is_read_in_it() {
+        for (value, read) in [
+            (&b" x\r\n y"[..], "x y"),
+            (b" =?utf-8?q?=C3=A9?=", "\u{e9}"),
+            (b" caf\xe9", "caf\u{e9}"),
+            (b" a b@c", "\"a b\"@c"),
+        ] {
+            let letters = Letters::of_value(value);
+            assert!(letters.may_have(Letters::of(read.as_bytes())), "{read}");
+            assert_eq!(Letters::numbered(letters.number()), letters);
+        }
+        assert!(!Letters::of_value(b" x").may_have(Letters::of(b"y")));
     }
 }
