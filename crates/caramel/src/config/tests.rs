@@ -248,7 +248,7 @@ fn mistakes_about_tokens() {
             "issuer = \"i\"\naudience = \"mail\"\nintrospection_client = \"c\"\n\
              introspection_secret = \"/proc/self/comm\"\n\
              introspection = \"http://i.example/\"\n",
-            "a name of this machine",
+            "http:// is only for this machine",
         ),
         (
             "issuer = \"i\"\naudience = \"mail\"\n\
