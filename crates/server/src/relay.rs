@@ -182,8 +182,8 @@ async fn run(relay: Arc<Relay>) {
             () = sleep(pause) => {}
         }
     }
-    // Each comes to its end behind the letter that it is carrying. A host that takes longer than the
-    // grace is left: what it says then nobody hears, and it gets the letter again.
+    // Each comes to its end behind the letter that it is carrying. A host that takes longer than
+    // the grace is left: what it says then nobody hears, and it gets the letter again.
     let ended = async { while talks.join_next().await.is_some() {} };
     let in_time = tokio::select! {
         biased;

@@ -7,7 +7,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use super::sink::PATIENCE;
 use super::{town, zone};
 
-/// A host that says nothing when the first letter has ended, and takes all others; it tells of each.
+/// A host that says nothing when the first letter has ended, and takes all others; it tells of
+/// each.
 fn host() -> (u16, Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.2:0").unwrap();
     let port = listener.local_addr().unwrap().port();
