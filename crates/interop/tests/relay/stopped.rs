@@ -27,7 +27,7 @@ fn host() -> (u16, Receiver<()>) {
 
 fn converse(socket: &TcpStream, news: &Sender<()>, is_silent: bool) -> std::io::Result<()> {
     let mut lines = BufReader::new(socket).lines();
-    let mut say = |line: &str| write!(&*socket, "{line}\r\n");
+    let say = |line: &str| write!(&*socket, "{line}\r\n");
     say("220 host.example ESMTP")?;
     while let Some(line) = lines.next().transpose()? {
         match line.get(..4) {
