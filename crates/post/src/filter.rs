@@ -267,7 +267,11 @@ impl Post {
             let told = Arc::clone(&envelope);
             let owner = (reader.account, own);
             let circumstances = self.circumstances(arrived, owner, &scripts, (letter, told));
-            let ended = self.run(&keeper, scripts, circumstances).await;
+            let limits = self.rules().script_limits();
+            let ended = match Ended::at_a_glance(&scripts, &circumstances, &limits) {
+                Some(ended) => ended,
+                None => self.run(&keeper, scripts, circumstances).await,
+            };
             tell(arrived.journey, reader.account, &ended);
             let own = (&reader, envelope.as_ref(), &keeper);
             let sent_on = self.plan(&mut plans, arrived, own, ended).await;

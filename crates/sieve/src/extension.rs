@@ -123,6 +123,9 @@ impl Extensions {
     /// The first that is in this set and not in the other.
     pub(crate) fn missing_in(self, other: Self) -> Option<Extension> {
         let missing = Self(self.0 & !other.0);
+        if missing == Self::default() {
+            return None;
+        }
         let mut all = Extension::ALL.iter().copied();
         all.find(|one| missing.has(*one))
     }

@@ -161,6 +161,19 @@ impl Glances {
         self.places.get(op).is_some_and(|place| *place != NONE)
     }
 
+    /// Where the script goes on behind the tests from a command on that are false of what is seen,
+    /// and how many steps are left then of so many.
+    pub(crate) fn pass_over(&self, from: usize, steps: u64, seen: &Seen<'_>) -> (usize, u64) {
+        let (mut at, mut left) = (from, steps);
+        while let Some(passed) = self.pass(at, seen) {
+            let Some(rest) = left.checked_sub(passed.steps) else {
+                break;
+            };
+            (left, at) = (rest, passed.to);
+        }
+        (at, left)
+    }
+
     /// Where the script goes on, if a command is a test that is false of what is seen.
     pub(crate) fn pass(&self, op: usize, seen: &Seen<'_>) -> Option<Passed> {
         let place = usize::try_from(*self.places.get(op)?).ok()?;

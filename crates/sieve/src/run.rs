@@ -6,6 +6,7 @@
 
 mod commands;
 mod edits;
+mod kept;
 mod mime;
 mod tests;
 mod values;

@@ -73,14 +73,9 @@ impl Run {
         let (size, envelope) = (world.letter.size(), world.envelope.as_deref());
         let seen = Seen::new(&fields, size, envelope, &world.separators);
         // The limit is told by the command at which it is passed.
-        let mut left = self.limits.steps_max.saturating_sub(self.spent.steps);
-        let before = left;
-        while let Some(passed) = script.glances.pass(at, &seen) {
-            let Some(rest) = left.checked_sub(passed.steps) else {
-                break;
-            };
-            (left, at) = (rest, passed.to);
-        }
+        let before = self.limits.steps_max.saturating_sub(self.spent.steps);
+        let left;
+        (at, left) = script.glances.pass_over(at, before, &seen);
         self.spent.steps = self.spent.steps.saturating_add(before - left);
         if let Some(frame) = self.frames.last_mut() {
             frame.at = at;

@@ -157,15 +157,21 @@ fn play(script: &Arc<Script>, letter: &[u8], limits: &Limits, number: u64) -> Ou
         by: None,
     };
     world.envelope = Some(Arc::new(envelope));
+    let glanced = Outcome::at_a_glance(&[Arc::clone(script)], &world, limits);
     let mut run = Run::new(Arc::clone(script), world, *limits);
     let mut dice = Dice::new(!number);
     let mut asks = 0;
     loop {
         match run.step() {
-            Step::Done(outcome) => return outcome,
+            Step::Done(outcome) => {
+                // What is seen without running it is what comes of running it.
+                assert!(glanced.is_none_or(|glanced| glanced == outcome));
+                return outcome;
+            }
             Step::Ask(ask) => {
                 asks += 1;
                 assert!(asks <= limits.asks_max + 1);
+                assert!(glanced.is_none());
                 run.answer(answer(&ask, script, &mut dice));
             }
         }
