@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use interop::{Ended, Server, Talk, Tls, program};
+use interop::{Ended, Server, Talk, Tls, program, python_with};
 
 const RULES: &str = "require \"fileinto\";\r\nif header :contains \"subject\" \"tea\" {\r\n  \
     fileinto \"Archive\";\r\n}\r\n";
@@ -23,6 +23,37 @@ fn sievelib_keeps_scripts_and_letters_go_where_they_say() {
     words.extend(places.iter().map(String::as_str));
     let ended = program("/usr/bin/python3", &words, server.folder(), "").unwrap();
     assert!(ended.well, "{}\n{}\n{}", ended.out, ended.err, server.log());
+}
+
+#[test]
+fn managesieve_of_python_keeps_scripts() {
+    let Some(python) = python_with(&["managesieve"]) else {
+        return;
+    };
+    let server = Server::start().unwrap();
+    server.add_account("bob@test.localhost", "secret").unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/keeper.py");
+    let ca = server.authority().unwrap();
+    let port = server.address("managesieve", Tls::Starttls).port();
+    let words = [script, &ca, &port.to_string()];
+    let python = python.display().to_string();
+    let ended = program(&python, &words, server.folder(), "").unwrap();
+    assert!(ended.well, "{}\n{}\n{}", ended.out, ended.err, server.log());
+}
+
+/// What KDE's editor was heard to say (docs/clients.md), to a server whose scripts are real.
+#[test]
+fn what_ksieve_editor_says_is_answered() {
+    let server = Server::start().unwrap();
+    let here = env!("CARGO_MANIFEST_DIR");
+    let script = format!("{here}/tests/python/ksieve.py");
+    let dialogue = format!("{here}/../managesieve/tests/dialogues/ksieve_editor.txt");
+    let address = server.address("managesieve", Tls::Starttls).to_string();
+    let ca = server.authority().unwrap();
+    let words = [&*script, &address, &dialogue, &ca];
+    let ended = program("python3", &words, server.folder(), "").unwrap();
+    assert!(ended.well, "{}\n{}\n{}", ended.out, ended.err, server.log());
+    assert_eq!(ended.out.trim(), "33");
 }
 
 /// Runs sieve-connect as ada, with its password on standard input.
