@@ -87,13 +87,13 @@ pub(super) fn chance() -> io::Result<String> {
 
 impl Write for BucketDraft {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        // What fits into memory whole stays there until it is known that there is more.
+        if self.memory.len() == PART_OCTETS && !octets.is_empty() {
+            self.file()?;
+        }
         let room = PART_OCTETS - self.memory.len();
         let some = octets.get(..room).unwrap_or(octets);
         self.memory.extend_from_slice(some);
-        // What fits into memory whole stays there until it is known that there is more.
-        if self.memory.len() == PART_OCTETS && some.len() < octets.len() {
-            self.file()?;
-        }
         Ok(some.len())
     }
 

@@ -55,7 +55,8 @@ fn octets(len: usize) -> Vec<u8> {
 
 fn keep(medium: &dyn Medium, name: &str, octets: &[u8]) -> io::Result<()> {
     let mut draft = medium.begin()?;
-    for piece in octets.chunks(70_000) {
+    // So many of these fill a part, and nothing is over.
+    for piece in octets.chunks(draft::PART_OCTETS / 128) {
         draft.write_all(piece)?;
     }
     draft.keep(name)
