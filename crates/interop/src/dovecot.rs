@@ -89,20 +89,12 @@ impl Dovecot {
         self.folder().join("run/lmtp")
     }
 
-    /// Gives `full` room.
+    /// Gives `full` room; Dovecot sees it within a second.
     ///
     /// # Errors
     /// Where its list of users cannot be written.
     pub fn make_room(&self) -> io::Result<()> {
         self.write_users("")
-    }
-
-    /// Takes it away again.
-    ///
-    /// # Errors
-    /// Where its list of users cannot be written.
-    pub fn fill_up(&self) -> io::Result<()> {
-        self.write_users(NO_ROOM)
     }
 
     fn write_users(&self, rule: &str) -> io::Result<()> {
@@ -160,7 +152,7 @@ impl Dovecot {
             addresses,
         };
         if dovecot.port("lmtp").is_some() {
-            dovecot.fill_up()?;
+            dovecot.write_users(NO_ROOM)?;
         } else if doors.len() > 1 {
             dovecot.certify()?;
         }

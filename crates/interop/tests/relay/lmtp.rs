@@ -34,12 +34,15 @@ fn why(town: &Town) -> String {
 
 #[test]
 fn dovecot_answers_for_each_recipient() {
-    let dovecot = Dovecot::start_delivering().unwrap();
-    let at_port = format!("127.0.0.1:{}", dovecot.port("lmtp").unwrap());
-    let at_socket = format!("unix:{}", dovecot.socket().display());
-    for (place, way) in [(at_port, "without TLS"), (at_socket, "within this machine")] {
+    for way in ["without TLS", "within this machine"] {
+        // One for each way: it looks at its list of users once a second only, and would take a
+        // mailbox that was filled up again for one with room.
+        let dovecot = Dovecot::start_delivering().unwrap();
+        let place = match way {
+            "without TLS" => format!("127.0.0.1:{}", dovecot.port("lmtp").unwrap()),
+            _ => format!("unix:{}", dovecot.socket().display()),
+        };
         let town = routed(&place);
-        let before = [dovecot.letters("cat").len(), dovecot.letters("full").len()];
         let to = ["cat", "nobody", "full"].map(|name| format!("{name}@store.example"));
         town.send(&to.each_ref().map(String::as_str), SUBJECT, &[]);
         // Of the one who is not there a report comes, and of nobody else.
@@ -70,17 +73,13 @@ fn dovecot_answers_for_each_recipient() {
             1,
             "{told}"
         );
-        assert_eq!(dovecot.letters("cat").len(), before[0] + 1);
+        assert_eq!(dovecot.letters("cat").len(), 1);
         dovecot.make_room().unwrap();
         town.is_done();
         let full = dovecot.letters("full");
-        assert_eq!(full.len(), before[1] + 1, "{full:?}");
-        assert!(
-            full.iter().all(|letter| letter.contains(SUBJECT)),
-            "{full:?}"
-        );
-        assert_eq!(dovecot.letters("cat").len(), before[0] + 1);
-        dovecot.fill_up().unwrap();
+        assert_eq!(full.len(), 1, "{full:?}");
+        assert!(full[0].contains(SUBJECT), "{full:?}");
+        assert_eq!(dovecot.letters("cat").len(), 1);
     }
 }
 
