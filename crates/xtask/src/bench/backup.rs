@@ -68,6 +68,8 @@ pub(crate) fn run(binary: &Path, folder: &Path, rounds: usize, table: &mut Table
         let to = ["--to".as_ref(), restored.as_ref()];
         let seconds = timed(|| command(binary, "restore", &backups, &to))?;
         table.note("all of it, MB/s", "restore", rate(octets, seconds));
+        let seconds = timed(|| compare(binary, &server.data(), &restored))?;
+        table.note("all of it, MB/s", "compared", rate(octets, seconds));
         fs::remove_dir_all(&restored)?;
         fs::remove_dir_all(&backups)?;
     }
@@ -139,6 +141,18 @@ fn command(binary: &Path, verb: &str, backups: &Path, more: &[&Path]) -> Result<
     command.args(["backup", verb]).arg(backups).args(more);
     let output = command.output().context("starting caramel")?;
     ensure!(output.status.success(), "backup {verb}: {output:?}");
+    Ok(())
+}
+
+/// Compares what was restored with what each import has put down of its letters.
+fn compare(binary: &Path, data: &Path, restored: &Path) -> Result<()> {
+    for manifest in fs::read_dir(data.join("manifests"))? {
+        let mut command = Command::new(binary);
+        command.arg("--data").arg(restored);
+        command.args(["import", "verify"]).arg(manifest?.path());
+        let output = command.output().context("starting caramel")?;
+        ensure!(output.status.success(), "import verify: {output:?}");
+    }
     Ok(())
 }
 
