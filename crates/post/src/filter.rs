@@ -20,7 +20,7 @@ use mail::{
     Timestamp,
 };
 use message::Outline;
-use sieve::{Action, Cause, Deed, Envelope, Letter, Outcome as Ended};
+use sieve::{Action, Cause, Deed, Envelope, Letter, Outcome as Ended, Run};
 use store::Staged;
 
 use crate::Post;
@@ -270,7 +270,10 @@ impl Post {
             let limits = self.rules().script_limits();
             let ended = match Ended::at_a_glance(&scripts, &circumstances, &limits) {
                 Some(ended) => ended,
-                None => self.run(&keeper, scripts, circumstances).await,
+                None => {
+                    let run = Run::chain(scripts, circumstances, limits);
+                    self.run_within(&keeper, run).await
+                }
             };
             tell(arrived.journey, reader.account, &ended);
             let own = (&reader, envelope.as_ref(), &keeper);

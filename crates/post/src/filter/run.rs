@@ -114,17 +114,6 @@ impl Post {
         items.map(|(name, value)| (name.to_owned(), value)).into()
     }
 
-    pub(super) async fn run(
-        &self,
-        keeper: &Arc<Keeper>,
-        scripts: Vec<Arc<Script>>,
-        circumstances: Circumstances,
-    ) -> Ended {
-        let limits = self.rules().script_limits();
-        self.run_within(keeper, Run::chain(scripts, circumstances, limits))
-            .await
-    }
-
     /// Runs scripts to their end.
     pub(crate) async fn run_within(&self, keeper: &Arc<Keeper>, mut run: Run) -> Ended {
         loop {
