@@ -20,6 +20,7 @@ mod seven_bit;
 mod sink;
 mod sources;
 mod stopped;
+mod stories;
 mod tls;
 
 use std::path::PathBuf;
