@@ -22,6 +22,7 @@ mod ground;
 mod handles;
 mod hints;
 mod holdings;
+mod inbox;
 mod layout;
 mod log;
 mod offload;

@@ -82,7 +82,7 @@ pub(super) struct Rhythm {
 }
 
 /// Requests that become durable together.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Group {
     requests: Vec<Request>,
     octets: usize,
@@ -120,13 +120,6 @@ pub(super) struct Committer {
 }
 
 impl Group {
-    pub(super) fn of(first: Request) -> Self {
-        Self {
-            octets: first.octets,
-            requests: vec![first],
-        }
-    }
-
     pub(super) fn add(&mut self, request: Request) {
         self.octets += request.octets;
         self.requests.push(request);
@@ -138,7 +131,12 @@ impl Group {
 
     /// True if it is written without looking for more.
     pub(super) fn is_full(&self) -> bool {
-        self.len() >= GROUP_COMMITS_MAX || self.octets >= GROUP_OCTETS_MAX
+        self.len() >= GROUP_COMMITS_MAX || self.room() == 0
+    }
+
+    /// Octets that may still come to it.
+    pub(super) const fn room(&self) -> usize {
+        GROUP_OCTETS_MAX.saturating_sub(self.octets)
     }
 }
 
