@@ -30,6 +30,7 @@ mod places;
 mod reader;
 mod reclaim;
 mod record;
+mod records;
 mod recovery;
 mod repair;
 mod segment;
@@ -266,6 +267,7 @@ impl Embedded {
             beside,
             unseen: None,
             arriving: HashSet::new(),
+            coming: HashSet::new(),
             versions: HashMap::new(),
             touched: Arc::clone(&reader.touched),
             rhythm: Rhythm {

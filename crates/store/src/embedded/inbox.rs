@@ -172,3 +172,94 @@ impl Drop for Receiver {
         drop(left);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::super::committer::{Request, Written};
+    use super::*;
+    use crate::backend::Batch;
+
+    fn commit(octets: usize) -> Message {
+        Message::Commit(Request {
+            batch: Batch::default(),
+            octets,
+            outcome: Ok(Written::default()),
+            answer: None,
+        })
+    }
+
+    fn octets(message: &Message) -> usize {
+        match message {
+            Message::Commit(request) => request.octets,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_sent_is_taken_in_order() {
+        let (sender, mut receiver) = inbox();
+        for octets in 1..=3 {
+            sender.send(commit(octets)).unwrap();
+        }
+        assert_eq!(octets(&receiver.recv(None).unwrap()), 1);
+        sender.send(commit(4)).unwrap();
+        let rest: Vec<_> = std::iter::from_fn(|| receiver.try_recv()).collect();
+        assert_eq!(rest.iter().map(octets).collect::<Vec<_>>(), [2, 3, 4]);
+        assert!(receiver.recv(Some(Duration::ZERO)).is_none());
+    }
+
+    #[test]
+    fn what_is_enough_is_known_by_commits_or_octets_or_another_message() {
+        let (commits, octets) = (3, 100);
+        let enough = Enough { commits, octets };
+        let (close, some) = (|| Message::Close, commit);
+        let cases = [
+            (vec![], false),
+            (vec![some(1), some(1)], false),
+            (vec![some(1), some(1), some(1)], true),
+            (vec![some(50), some(50)], true),
+            (vec![some(1), close()], true),
+        ];
+        for (messages, expected) in cases {
+            let mut waiting = Waiting::default();
+            messages
+                .into_iter()
+                .for_each(|message| waiting.push(message));
+            assert_eq!(waiting.has(enough), expected, "{waiting:?}");
+        }
+        let nothing = Enough {
+            octets: 0,
+            ..enough
+        };
+        assert!(!Waiting::default().has(nothing));
+    }
+
+    #[test]
+    fn who_waits_for_a_crowd_is_woken_when_it_is_there() {
+        let (sender, mut receiver) = inbox();
+        let waiter = std::thread::spawn(move || {
+            let (commits, octets) = (100, usize::MAX);
+            assert!(receiver.wait(Enough { commits, octets }, None));
+            std::iter::from_fn(|| receiver.try_recv()).count()
+        });
+        for _ in 0..100 {
+            sender.send(commit(1)).unwrap();
+        }
+        assert_eq!(waiter.join().unwrap(), 100);
+    }
+
+    #[test]
+    fn a_closed_inbox_takes_nothing_and_drops_what_waits() {
+        let (sender, receiver) = inbox();
+        let (answer, mut told) = oneshot::channel();
+        sender.send(Message::Checkpoint(answer)).unwrap();
+        drop(receiver);
+        assert!(
+            told.try_recv()
+                .is_err_and(|error| error == oneshot::error::TryRecvError::Closed)
+        );
+        assert!(sender.send(commit(1)).is_err());
+    }
+}

@@ -97,7 +97,8 @@ impl Worker {
             let message = match left.take() {
                 Some(message) => Some(message),
                 None => {
-                    self.expect(&Group::default());
+                    // A crowd that comes again wakes this once.
+                    self.expect(&Group::default(), self.patience);
                     self.inbox.recv(self.committer.idle())
                 }
             };
@@ -138,27 +139,28 @@ impl Worker {
         group.add(first);
         let begun = Instant::now();
         while !group.is_full() {
+            let left = || self.patience.saturating_sub(begun.elapsed());
             match self.inbox.try_recv() {
                 Some(Message::Commit(request)) => group.add(request),
                 Some(other) => return (group, Some(other)),
-                None if begun.elapsed() < self.patience && self.expect(&group) => {}
+                None if self.expect(&group, left()) => {}
                 None => break,
             }
         }
         (group, None)
     }
 
-    /// Waits for the rest of a crowd, as long as some of it comes; false if none has.
-    fn expect(&self, group: &Group) -> bool {
+    /// Waits for the rest of a crowd, so long at most; false if nobody has come for a while.
+    fn expect(&self, group: &Group, left: Duration) -> bool {
         let missing = self.crowd.saturating_sub(group.len());
-        if missing == 0 || self.patience.is_zero() {
+        if missing == 0 || left.is_zero() {
             return false;
         }
         let enough = Enough {
             commits: missing,
             octets: group.room(),
         };
-        self.inbox.wait(enough, Some(self.patience / 4))
+        self.inbox.wait(enough, Some(left.min(self.patience / 4)))
     }
 }
 
