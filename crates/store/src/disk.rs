@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, IoSlice, Read};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +15,9 @@ use std::sync::Arc;
 use rustix::buffer::spare_capacity;
 
 use crate::backend::{CommitError, Error};
+
+/// The most pieces that the kernel takes at once (`IOV_MAX`).
+const PIECES_MAX: usize = 1024;
 
 /// Files and directories. Names are durable after [`Disk::sync_dir`], octets after
 /// [`DiskFile::sync`]; before that a loss of power may take any part of them.
@@ -121,6 +124,20 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     ///
     /// Then any part of them may be there.
     fn write_at(&self, octets: &[u8], at: u64) -> io::Result<()>;
+    /// Writes all octets of some pieces, one behind the other, from a position on; what becomes of
+    /// `pieces` is nobody's business.
+    ///
+    /// # Errors
+    ///
+    /// As [`DiskFile::write_at`].
+    fn write_pieces_at(&self, pieces: &mut [IoSlice<'_>], at: u64) -> io::Result<()> {
+        let octets: Vec<_> = pieces
+            .iter()
+            .flat_map(|piece| piece.iter())
+            .copied()
+            .collect();
+        self.write_at(&octets, at)
+    }
     /// Makes the octets, and the file's length, durable.
     ///
     /// # Errors
@@ -239,6 +256,23 @@ impl DiskFile for File {
         self.write_all_at(octets, at)
     }
 
+    fn write_pieces_at(&self, mut pieces: &mut [IoSlice<'_>], mut at: u64) -> io::Result<()> {
+        // Empty ones go first: nothing written means that nothing can be.
+        IoSlice::advance_slices(&mut pieces, 0);
+        while !pieces.is_empty() {
+            let (some, _) = pieces.split_at(pieces.len().min(PIECES_MAX));
+            let written = match rustix::io::pwritev(self, some, at) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => written,
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            at += written as u64;
+            IoSlice::advance_slices(&mut pieces, written);
+        }
+        Ok(())
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.sync_data()
     }
@@ -334,5 +368,28 @@ pub(crate) fn not_written(error: &io::Error) -> CommitError {
         CommitError::Full
     } else {
         CommitError::Failed(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_written_one_behind_the_other_however_many_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let file = RealDisk.create(&path).unwrap();
+        file.write_at(b"front", 0).unwrap();
+        let octets: Vec<u8> = (0..=255).cycle().take(3 * PIECES_MAX * 7 + 3).collect();
+        let mut pieces: Vec<_> = octets.chunks(7).map(IoSlice::new).collect();
+        pieces.insert(PIECES_MAX, IoSlice::new(&[]));
+        file.write_pieces_at(&mut pieces, 5).unwrap();
+        assert_eq!(
+            std::fs::read(&path).unwrap(),
+            [&b"front"[..], &octets].concat()
+        );
+        file.write_pieces_at(&mut [], 5).unwrap();
+        file.write_pieces_at(&mut [IoSlice::new(&[])], 5).unwrap();
     }
 }

@@ -22,6 +22,7 @@ mod ground;
 mod handles;
 mod hints;
 mod holdings;
+mod inbox;
 mod layout;
 mod log;
 mod offload;
@@ -29,6 +30,7 @@ mod places;
 mod reader;
 mod reclaim;
 mod record;
+mod records;
 mod recovery;
 mod repair;
 mod segment;
@@ -265,6 +267,7 @@ impl Embedded {
             beside,
             unseen: None,
             arriving: HashSet::new(),
+            coming: HashSet::new(),
             versions: HashMap::new(),
             touched: Arc::clone(&reader.touched),
             rhythm: Rhythm {

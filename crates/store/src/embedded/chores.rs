@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::committer::Committer;
 use super::log::{AppendError, Log, Position};
-use super::record::{Located, Place, forgetting_octets, octets_max};
+use super::record::{self, Located, Place, forgetting_octets, octets_max};
 use super::view::{Changes, Frozen};
 use crate::backend::{Batch, CommitError, Error, Staged};
 
@@ -73,13 +73,13 @@ impl Committer {
         if batch.blobs.is_empty() {
             return Ok(0);
         }
-        let places = self.append(octets_max(&batch), |log| log.add(&batch, &[]))?;
+        let offset = self.append(octets_max(&batch), |log| log.add(&batch, &[]))?;
+        let segment = self.log.position().segment;
         let mut changes = Changes::default();
         let mut octets = 0;
-        for (staged, (blob, place)) in batch.blobs.iter().zip(places) {
-            let len = staged.len;
-            octets += len;
-            changes.blob(blob, Located { len, place });
+        for (blob, located) in record::places(&batch, &[], (segment, offset)) {
+            octets += located.len;
+            changes.blob(blob, located);
         }
         self.show(changes)?;
         Ok(octets)

@@ -19,11 +19,11 @@ use super::chores::Chore;
 use super::hints::{self, Arrivals};
 use super::log::{AppendError, Log};
 use super::offload::Work;
-use super::record::{Located, Place};
+use super::record::Place;
 use super::stats::{Counters, add};
 use super::touched::Touched;
-use super::unseen::{self, Beside, Follower, Gone, Places, Unseen};
-use super::view::{Changes, Still, View};
+use super::unseen::{self, Beside, Follower, Gone, Unseen};
+use super::view::{Still, View};
 use crate::backend::{Batch, CommitError, Error, Partition, Version};
 use crate::disk::Disk;
 use crate::packed;
@@ -61,15 +61,22 @@ pub(super) struct Request {
     pub(super) batch: Batch,
     /// At most how many octets its record has.
     pub(super) octets: usize,
-    pub(super) answer: oneshot::Sender<Result<(), CommitError>>,
+    /// What came of it; nothing at first.
+    pub(super) outcome: Result<Written, CommitError>,
+    /// Until it was told.
+    pub(super) answer: Option<Answer>,
 }
 
-/// What came of a group.
+/// Where the answer to a request goes.
+pub(super) type Answer = oneshot::Sender<Result<(), CommitError>>;
+
+/// What the log has of a batch.
 #[derive(Debug, Default)]
-struct Written {
-    /// Where the blobs are of each batch; none of one that is refused.
-    places: Vec<Option<Places>>,
-    changes: Changes,
+pub(super) struct Written {
+    /// Blobs that were there already.
+    pub(super) present: Vec<BlobId>,
+    /// Where in the segment the octets of the others begin.
+    pub(super) inline: u64,
 }
 
 /// When the view is made durable.
@@ -82,7 +89,7 @@ pub(super) struct Rhythm {
 }
 
 /// Requests that become durable together.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Group {
     requests: Vec<Request>,
     octets: usize,
@@ -106,7 +113,9 @@ pub(super) struct Committer {
     pub(super) unseen: Option<Unseen>,
     /// Blobs that may not be in the view yet.
     pub(super) arriving: HashSet<BlobId>,
-    /// With what was not put into the view yet.
+    /// Blobs of the group that is being written.
+    pub(super) coming: HashSet<BlobId>,
+    /// With what was not put into the view yet, or is being written.
     pub(super) versions: HashMap<Partition, Version>,
     /// What is mentioned beside a sweep.
     pub(super) touched: Arc<Touched>,
@@ -120,13 +129,6 @@ pub(super) struct Committer {
 }
 
 impl Group {
-    pub(super) fn of(first: Request) -> Self {
-        Self {
-            octets: first.octets,
-            requests: vec![first],
-        }
-    }
-
     pub(super) fn add(&mut self, request: Request) {
         self.octets += request.octets;
         self.requests.push(request);
@@ -138,7 +140,12 @@ impl Group {
 
     /// True if it is written without looking for more.
     pub(super) fn is_full(&self) -> bool {
-        self.len() >= GROUP_COMMITS_MAX || self.octets >= GROUP_OCTETS_MAX
+        self.len() >= GROUP_COMMITS_MAX || self.room() == 0
+    }
+
+    /// Octets that may still come to it.
+    pub(super) const fn room(&self) -> usize {
+        GROUP_OCTETS_MAX.saturating_sub(self.octets)
     }
 }
 
@@ -175,55 +182,52 @@ impl Committer {
 
     /// Commits a group and answers it; [`Committer::follow`] comes next.
     pub(super) fn serve(&mut self, group: Group) {
-        let requests = group.requests;
-        let mut outcomes = Vec::with_capacity(requests.len());
-        let written = self
-            .write(&requests, &mut outcomes)
-            .unwrap_or_else(|error| {
-                let error = match error {
-                    AppendError::NotWritten(error) => {
-                        add(&self.counters.full, 1);
-                        error
-                    }
-                    AppendError::Lost(cause) => self.stop(cause),
-                };
-                // Those who were refused before anything was written keep their reason.
-                outcomes.resize(requests.len(), Ok(()));
-                for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
-                    *outcome = Err(error.clone());
+        let mut requests = group.requests;
+        if let Err(error) = self.write(&mut requests) {
+            let error = match error {
+                AppendError::NotWritten(error) => {
+                    add(&self.counters.full, 1);
+                    error
                 }
-                Written::default()
-            });
-        let mut places = written.places.into_iter();
-        let (mut batches, mut answers) = (Vec::new(), Vec::with_capacity(requests.len()));
-        for (request, outcome) in requests.into_iter().zip(outcomes) {
-            self.waiting.fetch_sub(request.octets, Ordering::Relaxed);
-            let places = places.next().flatten();
-            batches.extend(places.map(|places| (request.batch, places)));
-            answers.push((request.answer, outcome));
+                AppendError::Lost(cause) => self.stop(cause),
+            };
+            // Those who were refused before anything was written keep their reason.
+            for request in requests
+                .iter_mut()
+                .filter(|request| request.outcome.is_ok())
+            {
+                request.outcome = Err(error.clone());
+            }
+            self.forget_unwritten();
         }
-        if !batches.is_empty() {
-            self.leave(batches, written.changes);
+        self.waiting.fetch_sub(group.octets, Ordering::Relaxed);
+        let mut unseen = Unseen {
+            requests,
+            segment: self.log.position().segment,
+            sequence: self.log.position().sequence,
+        };
+        let commits = unseen.batches().count();
+        if commits > 0 {
+            // The view is behind by one group at most.
+            self.catch_up();
+            std::mem::swap(&mut self.arriving, &mut self.coming);
+            self.follower.horizon.behind(&unseen);
         }
-        for (answer, outcome) in answers {
+        for request in &mut unseen.requests {
+            let outcome = request.outcome.as_ref().map(|_| ()).map_err(Clone::clone);
             // Whoever asked may have gone.
-            drop(answer.send(outcome));
+            let answer = request.answer.take();
+            drop(answer.map(|answer| answer.send(outcome)));
+        }
+        if commits > 0 {
+            self.leave(unseen, commits);
         }
     }
 
-    /// Leaves a group for the view, and says so.
-    fn leave(&mut self, batches: Vec<(Batch, Places)>, changes: Changes) {
-        // The view is behind by one group at most.
-        self.catch_up();
-        let unseen = Unseen {
-            batches,
-            changes,
-            sequence: self.log.position().sequence,
-        };
-        self.arriving.extend(unseen.changes.arrived());
-        self.follower.horizon.behind(&unseen);
+    /// Leaves a group for the view.
+    fn leave(&mut self, unseen: Unseen, commits: usize) {
         match &mut self.beside {
-            Some(beside) if unseen.batches.len() > FOLLOWED_HERE_MAX => {
+            Some(beside) if commits > FOLLOWED_HERE_MAX => {
                 if let Err(Gone) = beside.follow(unseen) {
                     self.follower.fail(GONE);
                 }
@@ -232,10 +236,18 @@ impl Committer {
         }
     }
 
+    /// What is known of a group that is not in the log is not so.
+    fn forget_unwritten(&mut self) {
+        // What is not known is asked of the view, which has to have it.
+        self.catch_up();
+        self.versions.clear();
+        self.coming.clear();
+    }
+
     /// Lets the view follow what was left to be done here, and makes it durable if that is due.
     pub(super) fn follow(&mut self) {
         if let Some(unseen) = self.unseen.take() {
-            self.follower.follow(unseen);
+            self.follower.follow(&unseen);
         }
         if self.behind >= self.rhythm.octets {
             self.checkpoint_or_warn();
@@ -245,7 +257,7 @@ impl Committer {
     /// The view has all that was answered, unless the store has stopped.
     pub(super) fn catch_up(&mut self) {
         if let Some(unseen) = self.unseen.take() {
-            self.follower.follow(unseen);
+            self.follower.follow(&unseen);
         }
         if let Some(Err(Gone)) = self.beside.as_mut().map(Beside::wait) {
             self.follower.fail(GONE);
@@ -254,11 +266,7 @@ impl Committer {
     }
 
     /// Writes a group and makes it durable, but for what is refused.
-    fn write(
-        &mut self,
-        group: &[Request],
-        outcomes: &mut Vec<Result<(), CommitError>>,
-    ) -> Result<Written, AppendError> {
+    fn write(&mut self, group: &mut [Request]) -> Result<(), AppendError> {
         if let Some(cause) = self.stopped() {
             return Err(AppendError::Lost(cause));
         }
@@ -270,47 +278,35 @@ impl Committer {
         let octets = group.iter().map(|request| request.octets).sum();
         self.log.begin(octets)?;
         self.bodies.log_is_in(self.log.position().segment);
-        let mut changes = Changes::default();
-        let mut places = Vec::with_capacity(group.len());
+        let mut commits = 0;
         for request in group {
-            let admitted = self.admit(&request.batch, &mut changes);
-            outcomes.push(admitted.as_ref().map(|_| ()).map_err(Clone::clone));
-            places.push(admitted.ok());
+            request.outcome = self.admit(&request.batch);
+            commits += u64::from(request.outcome.is_ok());
         }
-        let commits = outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
         if commits == 0 {
-            return Ok(Written::default());
+            return Ok(());
         }
         self.log.write()?;
-        self.versions.extend(changes.versions());
         self.behind += octets as u64;
         add(&self.counters.commits, commits);
         add(&self.counters.groups, 1);
         self.counters
             .group_max
             .fetch_max(commits, Ordering::Relaxed);
-        Ok(Written { places, changes })
+        Ok(())
     }
 
-    /// Adds a batch to the group, if the partitions are where its writer saw them; tells where its
-    /// blobs will be.
-    fn admit(&mut self, batch: &Batch, changes: &mut Changes) -> Result<Places, CommitError> {
+    /// Adds a batch to the group, if the partitions are where its writer saw them.
+    fn admit(&mut self, batch: &Batch) -> Result<Written, CommitError> {
         for part in &batch.parts {
-            if self.version(part.partition, changes)? != part.from {
+            if self.version(part.partition)? != part.from {
                 add(&self.counters.conflicts, 1);
                 return Err(CommitError::Conflict);
             }
         }
         let mut present = Vec::new();
         for staged in &batch.blobs {
-            let known = changes.has_blob(staged.blob)
-                || self.arriving.contains(&staged.blob)
-                || self
-                    .view
-                    .blob(staged.blob)
-                    .map_err(|error| unread(&error))?
-                    .is_some();
-            if known {
+            if self.is_there(staged.blob)? {
                 self.touched.note(staged.blob);
                 present.push(staged.blob);
             } else if staged.bytes.is_none() && !self.bodies.has(staged.blob, staged.len) {
@@ -318,14 +314,27 @@ impl Committer {
                 return Err(CommitError::Failed(cause));
             }
         }
-        self.mentioned_are_there(batch, changes)?;
-        let places = self.log.add(batch, &present);
-        note(batch, &present, &places, changes);
-        Ok(places)
+        self.mentioned_are_there(batch)?;
+        let inline = self.log.add(batch, &present);
+        for part in &batch.parts {
+            self.versions.insert(part.partition, part.from.next());
+        }
+        self.coming
+            .extend(batch.blobs.iter().map(|staged| staged.blob));
+        Ok(Written { present, inline })
+    }
+
+    /// True if a blob is in the log, or will be with this group.
+    fn is_there(&self, blob: BlobId) -> Result<bool, CommitError> {
+        if self.coming.contains(&blob) || self.arriving.contains(&blob) {
+            return Ok(true);
+        }
+        let found = self.view.blob(blob).map_err(|error| unread(&error))?;
+        Ok(found.is_some())
     }
 
     /// Refuses a batch with a row about a blob that is not there, and that it does not bring.
-    fn mentioned_are_there(&self, batch: &Batch, changes: &Changes) -> Result<(), CommitError> {
+    fn mentioned_are_there(&self, batch: &Batch) -> Result<(), CommitError> {
         let mut brought = Arrivals::new(&batch.blobs, |staged| (staged.blob, Place::Body));
         let mut outcome = Ok(());
         for write in batch.parts.iter().flat_map(|part| &part.writes) {
@@ -334,27 +343,21 @@ impl Committer {
                 let Some(blob) = value.and_then(hints::name) else {
                     return;
                 };
-                if outcome.is_err() || brought.find(blob).is_some() || changes.has_blob(blob) {
+                if outcome.is_err() || brought.find(blob).is_some() {
                     return;
                 }
                 self.touched.note(blob);
-                if self.arriving.contains(&blob) {
-                    return;
-                }
-                outcome = match self.view.blob(blob) {
-                    Ok(Some(_)) => Ok(()),
-                    Ok(None) => Err(CommitError::Gone(blob)),
-                    Err(error) => Err(unread(&error)),
+                outcome = match self.is_there(blob) {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err(CommitError::Gone(blob)),
+                    Err(error) => Err(error),
                 };
             });
         }
         outcome
     }
 
-    fn version(&mut self, partition: Partition, changes: &Changes) -> Result<Version, CommitError> {
-        if let Some(version) = changes.version_of(partition) {
-            return Ok(version);
-        }
+    fn version(&mut self, partition: Partition) -> Result<Version, CommitError> {
         if let Some(version) = self.versions.get(&partition) {
             return Ok(*version);
         }
@@ -394,22 +397,6 @@ impl Committer {
         checkpoint::write(&*self.disk, &self.view_dir, position)?;
         add(&self.counters.checkpoints, 1);
         Ok(())
-    }
-}
-
-/// Notes the versions and the blobs that a batch brings.
-fn note(batch: &Batch, present: &[BlobId], places: &[(BlobId, Place)], changes: &mut Changes) {
-    for part in &batch.parts {
-        changes.version(part.partition, part.from.next());
-    }
-    for staged in &batch.blobs {
-        if present.contains(&staged.blob) {
-            continue;
-        }
-        let inline = places.iter().find(|(blob, _)| *blob == staged.blob);
-        let place = inline.map_or(Place::Body, |(_, place)| *place);
-        let len = staged.len;
-        changes.blob(staged.blob, Located { len, place });
     }
 }
 

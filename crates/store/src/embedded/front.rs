@@ -8,7 +8,7 @@ use bytes::Bytes;
 use mail::BlobRange;
 use tokio::sync::oneshot;
 
-use super::committer::{Message, Request};
+use super::committer::{Message, Request, Written};
 use super::reader::Reader;
 use super::record::octets_max;
 use super::stage::Inflow;
@@ -244,7 +244,8 @@ impl Inner {
         let request = Request {
             batch,
             octets,
-            answer,
+            outcome: Ok(Written::default()),
+            answer: Some(answer),
         };
         self.waiting.fetch_add(octets, Ordering::Relaxed);
         let sent = self.queue.send(Message::Commit(request));

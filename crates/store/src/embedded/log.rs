@@ -10,13 +10,14 @@ use std::sync::Arc;
 use mail::BlobId;
 
 use super::ground::Epochs;
-use super::record::{self, Place, SEGMENT_HEADER_OCTETS, SegmentHeader};
+use super::record::{self, SEGMENT_HEADER_OCTETS, SegmentHeader};
+use super::records::Records;
 use super::stats::{Counters, add};
 use crate::backend::{Batch, CommitError};
 use crate::disk::{Disk, DiskFile, not_written};
 
-/// The group's buffer is given back after a group larger than this.
-const BUFFER_OCTETS_KEPT: usize = 16 << 20;
+/// The memory for a group's rows is given back after a group with more of them.
+const BUFFER_OCTETS_KEPT: usize = 1 << 20;
 
 /// Zeros are written ahead of the log's end in steps of this size.
 ///
@@ -69,7 +70,7 @@ pub(super) struct Log {
     /// The last number that is durable.
     durable: u64,
     /// The group being gathered.
-    buffer: Vec<u8>,
+    records: Records,
 }
 
 /// How large things may become.
@@ -138,7 +139,7 @@ impl Log {
             filled: end.offset,
             sequence: end.sequence,
             durable: end.sequence,
-            buffer: Vec::new(),
+            records: Records::default(),
         }
     }
 
@@ -162,8 +163,7 @@ impl Log {
     }
 
     fn begin_within(&mut self, octets_max: usize, reserve_octets: u64) -> Result<(), AppendError> {
-        self.buffer.clear();
-        self.buffer.shrink_to(BUFFER_OCTETS_KEPT);
+        self.records.clear(BUFFER_OCTETS_KEPT);
         let octets = octets_max as u64;
         let room = self.file.room();
         let room = room.map_err(|error| AppendError::NotWritten(not_written(&error)))?;
@@ -206,37 +206,34 @@ impl Log {
 
     /// Adds a batch to the group; `skip` names blobs that are there already.
     ///
-    /// Says where each inline blob will be.
-    pub(super) fn add(&mut self, batch: &Batch, skip: &[BlobId]) -> Vec<(BlobId, Place)> {
+    /// Says where the inline blobs begin in the segment.
+    pub(super) fn add(&mut self, batch: &Batch, skip: &[BlobId]) -> u64 {
         self.sequence += 1;
         let numbers = (self.header.epoch, self.sequence, self.durable);
-        let inline = record::encode(&mut self.buffer, batch, skip, numbers);
-        let place = |at: usize| Place::Log {
-            segment: self.header.number,
-            offset: self.len + at as u64,
-        };
-        inline
-            .into_iter()
-            .map(|(blob, at)| (blob, place(at)))
-            .collect()
+        self.len + record::encode(&mut self.records, batch, skip, numbers)
     }
 
     /// Adds a record that forgets blobs.
     pub(super) fn add_forgotten(&mut self, blobs: &[BlobId]) {
         self.sequence += 1;
         let numbers = (self.header.epoch, self.sequence, self.durable);
-        record::encode_forgotten(&mut self.buffer, blobs, numbers);
+        record::encode_forgotten(&mut self.records, blobs, numbers);
     }
 
     /// Makes the group durable.
     pub(super) fn write(&mut self) -> Result<(), AppendError> {
-        if let Err(error) = self.file.write_at(&self.buffer, self.len) {
+        let octets = self.records.len();
+        let written = self
+            .file
+            .write_pieces_at(&mut self.records.slices(), self.len);
+        // Letters are not held any longer.
+        self.records.clear(BUFFER_OCTETS_KEPT);
+        if let Err(error) = written {
             return Err(self.take_back(&error));
         }
         if let Err(error) = self.file.sync() {
             return Err(AppendError::Lost(format!("syncing the log: {error}")));
         }
-        let octets = self.buffer.len() as u64;
         self.len += octets;
         self.filled = self.filled.max(self.len);
         self.durable = self.sequence;

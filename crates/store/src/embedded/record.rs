@@ -1,7 +1,7 @@
 //! The octets of the log: segment headers, record headers, and one record's body.
 //!
-//! Not here: files, and changes (`packed`). Everything is big-endian. A record is one batch; it is
-//! whole or not there.
+//! Not here: files, changes (`packed`), and where the octets of a group are until they are written
+//! (`records`). Everything is big-endian. A record is one batch; it is whole or not there.
 //!
 //! ```text
 //! segment: "caramlog" format:u32 epoch:u64 number:u64 durable:u64 crc:u32, zeros up to 64, records
@@ -19,7 +19,8 @@
 
 use mail::BlobId;
 
-use crate::backend::{Batch, Partition, Version};
+use super::records::Records;
+use crate::backend::{Batch, Partition, Staged, Version};
 use crate::packed::{self, Change, changes_of, octets_of};
 
 /// Octets of a segment's header.
@@ -122,7 +123,7 @@ impl RecordHeader {
 
     /// True if the body is the one that was written, in this segment.
     pub(super) fn fits(&self, epoch: u64, body: &[u8]) -> bool {
-        body.len() == self.len && crc(epoch, &self.signed, body) == self.crc
+        body.len() == self.len && crc(epoch, &self.signed, [body]) == self.crc
     }
 }
 
@@ -259,17 +260,17 @@ pub(super) fn octets_max(batch: &Batch) -> usize {
     RECORD_HEADER_OCTETS + 8 + parts + blobs
 }
 
-/// Appends a batch as one record; `skip` names the blobs that need not be written again.
+/// Adds a batch as one record; `skip` names the blobs that need not be written again.
 ///
-/// Gives the inline blobs with the position of each in `buffer`.
+/// Gives the position in `records` of the inline blobs' octets, which [`places`] takes apart.
 pub(super) fn encode(
-    buffer: &mut Vec<u8>,
+    records: &mut Records,
     batch: &Batch,
     skip: &[BlobId],
     header: (u64, u64, u64),
-) -> Vec<(BlobId, usize)> {
-    let start = buffer.len();
-    buffer.resize(start + RECORD_HEADER_OCTETS, 0);
+) -> u64 {
+    let start = records.begin();
+    let buffer = &mut records.octets;
     buffer.extend_from_slice(&count(batch.parts.len()));
     for part in &batch.parts {
         buffer.extend_from_slice(&part.partition.0.to_be_bytes());
@@ -281,18 +282,8 @@ pub(super) fn encode(
             packed::encode(buffer, write);
         }
     }
-    let fresh = batch
-        .blobs
-        .iter()
-        .enumerate()
-        .filter(|(at, staged)| {
-            let before = batch.blobs.iter().take(*at);
-            let again = before.into_iter().any(|other| other.blob == staged.blob);
-            !again && !skip.contains(&staged.blob)
-        })
-        .map(|(_, staged)| staged);
-    buffer.extend_from_slice(&count(fresh.clone().count()));
-    for staged in fresh.clone() {
+    buffer.extend_from_slice(&count(fresh(batch, skip).count()));
+    for staged in fresh(batch, skip) {
         buffer.extend_from_slice(&staged.blob.0);
         buffer.push(if staged.bytes.is_some() {
             INLINE
@@ -301,15 +292,44 @@ pub(super) fn encode(
         });
         buffer.extend_from_slice(&staged.len.to_be_bytes());
     }
-    let mut inline = Vec::new();
-    for staged in fresh {
-        if let Some(octets) = &staged.bytes {
-            inline.push((staged.blob, buffer.len()));
-            buffer.extend_from_slice(octets);
-        }
+    let inline = records.len();
+    for octets in fresh(batch, skip).filter_map(|staged| staged.bytes.as_ref()) {
+        records.add(octets);
     }
-    seal(buffer, start, header);
+    records.seal(start, header);
     inline
+}
+
+/// The blobs that a batch's record brings: each once, without those to be skipped.
+fn fresh<'a>(batch: &'a Batch, skip: &'a [BlobId]) -> impl Iterator<Item = &'a Staged> {
+    let blobs = batch.blobs.iter().enumerate();
+    let fresh = blobs.filter(|(at, staged)| {
+        let before = batch.blobs.iter().take(*at);
+        let again = before.into_iter().any(|other| other.blob == staged.blob);
+        !again && !skip.contains(&staged.blob)
+    });
+    fresh.map(|(_, staged)| staged)
+}
+
+/// Where the blobs are that a batch's record brought, whose inline ones begin at `offset` of
+/// `segment`.
+pub(super) fn places<'a>(
+    batch: &'a Batch,
+    skip: &'a [BlobId],
+    (segment, mut offset): (u64, u64),
+) -> impl Iterator<Item = (BlobId, Located)> {
+    fresh(batch, skip).map(move |staged| {
+        let len = staged.len;
+        let place = match &staged.bytes {
+            Some(_) => Place::Log { segment, offset },
+            None => Place::Body,
+        };
+        offset += staged
+            .bytes
+            .as_ref()
+            .map_or(0, |octets| octets.len() as u64);
+        (staged.blob, Located { len, place })
+    })
 }
 
 /// At most how many octets a record has that forgets so many blobs.
@@ -317,10 +337,10 @@ pub(super) const fn forgetting_octets(blobs: usize) -> usize {
     RECORD_HEADER_OCTETS + 8 + 41 * blobs
 }
 
-/// Appends a record that forgets blobs.
-pub(super) fn encode_forgotten(buffer: &mut Vec<u8>, blobs: &[BlobId], header: (u64, u64, u64)) {
-    let start = buffer.len();
-    buffer.resize(start + RECORD_HEADER_OCTETS, 0);
+/// Adds a record that forgets blobs.
+pub(super) fn encode_forgotten(records: &mut Records, blobs: &[BlobId], header: (u64, u64, u64)) {
+    let start = records.begin();
+    let buffer = &mut records.octets;
     buffer.extend_from_slice(&count(0));
     buffer.extend_from_slice(&count(blobs.len()));
     for blob in blobs {
@@ -328,39 +348,20 @@ pub(super) fn encode_forgotten(buffer: &mut Vec<u8>, blobs: &[BlobId], header: (
         buffer.push(FORGOTTEN);
         buffer.extend_from_slice(&0_u64.to_be_bytes());
     }
-    seal(buffer, start, header);
+    records.seal(start, header);
 }
 
-/// Writes the header of the record that begins at `start` and ends with the buffer.
-fn seal(buffer: &mut [u8], start: usize, (epoch, sequence, durable): (u64, u64, u64)) {
-    let Some(record) = buffer.get_mut(start..) else {
-        return;
-    };
-    let Some((header, body)) = record.split_first_chunk_mut::<RECORD_HEADER_OCTETS>() else {
-        return;
-    };
-    let mut signed = Vec::with_capacity(28);
-    signed.extend_from_slice(&RECORD_MAGIC);
-    signed.extend_from_slice(&count(body.len()));
-    signed.extend_from_slice(&sequence.to_be_bytes());
-    signed.extend_from_slice(&durable.to_be_bytes());
-    signed.extend_from_slice(&FORMAT.to_be_bytes());
-    let crc = crc(epoch, &signed, body);
-    let (front, back) = header.split_at_mut(28);
-    front.copy_from_slice(&signed);
-    back.copy_from_slice(&crc.to_be_bytes());
-}
-
-fn crc(epoch: u64, signed: &[u8], body: &[u8]) -> u32 {
+/// What a record's header signs: itself, the segment, and the record's body in its pieces.
+pub(super) fn crc<'a>(epoch: u64, signed: &[u8], body: impl IntoIterator<Item = &'a [u8]>) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&epoch.to_be_bytes());
     hasher.update(signed);
-    hasher.update(body);
+    body.into_iter().for_each(|piece| hasher.update(piece));
     hasher.finalize()
 }
 
 /// A count as it is written; batches above [`BODY_OCTETS_MAX`] are refused before they come here.
-fn count(n: usize) -> [u8; 4] {
+pub(super) fn count(n: usize) -> [u8; 4] {
     u32::try_from(n).unwrap_or(u32::MAX).to_be_bytes()
 }
 

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::failing::{FailingDisk, Failure};
 use super::log::segment_path;
 use super::record::{Place, octets_max};
+use super::records::Records;
 use super::recovery::{Found, walk};
 use super::*;
 use crate::backend::{
@@ -549,8 +550,15 @@ fn a_record_is_read_as_it_was_written() {
         table: Table(255),
         key: Bytes::new(),
     });
-    let mut buffer = vec![0; 3];
-    let inline = record::encode(&mut buffer, &written, &[], (9, 12, 11));
+    let mut records = Records::default();
+    records.octets.extend_from_slice(&[0; 3]);
+    let inline = record::encode(&mut records, &written, &[], (9, 12, 11));
+    let buffer: Vec<_> = records
+        .slices()
+        .iter()
+        .flat_map(|piece| piece.iter())
+        .copied()
+        .collect();
     assert!(buffer.len() - 3 <= octets_max(&written));
     let (head, rest) = buffer[3..].split_at(record::RECORD_HEADER_OCTETS);
     let header = record::RecordHeader::decode(head).unwrap();
@@ -566,7 +574,7 @@ fn a_record_is_read_as_it_was_written() {
     assert_eq!(values[1], (3, &b"last"[..], Some(&b"value"[..])));
     assert_eq!(values[2], (255, &b""[..], None));
     assert_eq!(entry.blobs[0].octets, Some(&body(1, 100)[..]));
-    let offset = 1000 + (inline[0].1 - 3 - record::RECORD_HEADER_OCTETS) as u64;
+    let offset = 1000 + inline - 3 - record::RECORD_HEADER_OCTETS as u64;
     let place = Place::Log { segment: 5, offset };
     assert_eq!(entry.blobs[0].located.place, place);
     assert_eq!(entry.blobs[1].blob, far.blob);

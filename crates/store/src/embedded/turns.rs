@@ -4,7 +4,6 @@
 //! Not here: what is done with a group (`committer`).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use tokio::sync::watch;
 
 use super::committer::{Committer, Group, Message, Request};
 use super::ground::{Delay, Pace};
+use super::inbox::{self, Closed, Enough};
 use crate::backend::Error;
 use crate::disk::failed;
 
@@ -22,18 +22,14 @@ const PATIENCE_MAX: Duration = Duration::from_millis(2);
 /// Where messages to the committer are put.
 #[derive(Debug)]
 pub(super) enum Queue {
-    Thread(mpsc::Sender<Message>),
+    Thread(inbox::Sender),
     Task(UnboundedSender<Message>),
 }
-
-/// Whoever has closed the store already.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Closed;
 
 impl Queue {
     pub(super) fn send(&self, message: Message) -> Result<(), Closed> {
         match self {
-            Self::Thread(queue) => queue.send(message).map_err(|_| Closed),
+            Self::Thread(queue) => queue.send(message),
             Self::Task(queue) => queue.send(message).map_err(|_| Closed),
         }
     }
@@ -47,7 +43,7 @@ pub(super) fn begin(
 ) -> Result<(Queue, Option<JoinHandle<()>>), Error> {
     match pace {
         Pace::Thread => {
-            let (queue, inbox) = mpsc::channel();
+            let (queue, inbox) = inbox::inbox();
             let worker = Worker {
                 inbox,
                 committer,
@@ -85,7 +81,7 @@ pub(super) fn begin(
 
 /// The committer on a thread.
 struct Worker {
-    inbox: Receiver<Message>,
+    inbox: inbox::Receiver,
     committer: Committer,
     /// How long the next group waits for more: zero but in a crowd.
     patience: Duration,
@@ -98,16 +94,16 @@ impl Worker {
     fn run(mut self) {
         let mut left = None;
         loop {
-            let message = match (left.take(), self.committer.idle()) {
-                (Some(message), _) => Ok(message),
-                (None, Some(idle)) => self.inbox.recv_timeout(idle),
-                (None, None) => {
-                    let message = self.inbox.recv();
-                    message.map_err(|_| RecvTimeoutError::Disconnected)
+            let message = match left.take() {
+                Some(message) => Some(message),
+                None => {
+                    // A crowd that comes again wakes this once.
+                    self.expect(&Group::default(), self.patience);
+                    self.inbox.recv(self.committer.idle())
                 }
             };
             match message {
-                Ok(Message::Commit(request)) => {
+                Some(Message::Commit(request)) => {
                     let group;
                     (group, left) = self.gather(request);
                     let crowd = group.len() > 1;
@@ -122,16 +118,14 @@ impl Worker {
                     };
                     self.committer.follow();
                 }
-                Ok(Message::Chore(chore)) => self.committer.chore(chore),
-                Ok(Message::Checkpoint(answer)) => {
+                Some(Message::Chore(chore)) => self.committer.chore(chore),
+                Some(Message::Checkpoint(answer)) => {
                     // Whoever asked may have gone.
                     drop(answer.send(self.committer.checkpoint()));
                 }
-                Ok(Message::Still(answer)) => drop(answer.send(self.committer.still())),
-                Err(RecvTimeoutError::Timeout) => self.committer.checkpoint_or_warn(),
-                Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => {
-                    return self.committer.close();
-                }
+                Some(Message::Still(answer)) => drop(answer.send(self.committer.still())),
+                Some(Message::Close) => return self.committer.close(),
+                None => self.committer.checkpoint_or_warn(),
             }
         }
     }
@@ -140,24 +134,33 @@ impl Worker {
     ///
     /// Who is alone is served at once. In a crowd the next ones are waited for, no longer than
     /// they would have to wait for a sync of their own.
-    fn gather(&self, first: Request) -> (Group, Option<Message>) {
-        let mut group = Group::of(first);
+    fn gather(&mut self, first: Request) -> (Group, Option<Message>) {
+        let mut group = Group::default();
+        group.add(first);
         let begun = Instant::now();
         while !group.is_full() {
-            let next = match self.inbox.try_recv() {
-                Err(TryRecvError::Empty) if group.len() < self.crowd => {
-                    let left = self.patience.saturating_sub(begun.elapsed());
-                    self.inbox.recv_timeout(left.min(self.patience / 4))
-                }
-                next => next.map_err(|_| RecvTimeoutError::Disconnected),
-            };
-            match next {
-                Ok(Message::Commit(request)) => group.add(request),
-                Ok(other) => return (group, Some(other)),
-                Err(_) => break,
+            let left = || self.patience.saturating_sub(begun.elapsed());
+            match self.inbox.try_recv() {
+                Some(Message::Commit(request)) => group.add(request),
+                Some(other) => return (group, Some(other)),
+                None if self.expect(&group, left()) => {}
+                None => break,
             }
         }
         (group, None)
+    }
+
+    /// Waits for the rest of a crowd, so long at most; false if nobody has come for a while.
+    fn expect(&self, group: &Group, left: Duration) -> bool {
+        let missing = self.crowd.saturating_sub(group.len());
+        if missing == 0 || left.is_zero() {
+            return false;
+        }
+        let enough = Enough {
+            commits: missing,
+            octets: group.room(),
+        };
+        self.inbox.wait(enough, Some(left.min(self.patience / 4)))
     }
 }
 
@@ -210,7 +213,8 @@ impl Task {
 
     /// Takes all that waits behind a request, and the first message that is not a commit.
     fn gather(&mut self, first: Request) -> (Group, Option<Message>) {
-        let mut group = Group::of(first);
+        let mut group = Group::default();
+        group.add(first);
         while !group.is_full() {
             match self.inbox.try_recv() {
                 Ok(Message::Commit(request)) => group.add(request),

@@ -7,11 +7,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use mail::BlobId;
 use tokio::sync::{Notify, watch};
 
+use super::committer::{Request, Written};
 use super::hints::Arrivals;
-use super::record::Place;
+use super::record;
 use super::view::{Changes, View};
 use crate::backend::{Batch, Error, Partition};
 use crate::packed;
@@ -20,17 +20,23 @@ use crate::packed;
 /// takes no more memory than a piece.
 const PIECE_ROWS_MAX: usize = 65_536;
 
-/// Where the blobs of a batch are that came with its record.
-pub(super) type Places = Vec<(BlobId, Place)>;
-
 /// A group that the view lacks.
 #[derive(Debug)]
 pub(super) struct Unseen {
-    pub(super) batches: Vec<(Batch, Places)>,
-    /// Its versions and blobs; its rows are gathered when they are put into the view.
-    pub(super) changes: Changes,
+    /// With those that were refused.
+    pub(super) requests: Vec<Request>,
+    /// The segment that has its records.
+    pub(super) segment: u64,
     /// Its last record.
     pub(super) sequence: u64,
+}
+
+impl Unseen {
+    /// Its batches, and what is written of each.
+    pub(super) fn batches(&self) -> impl Iterator<Item = (&Batch, &Written)> {
+        let requests = self.requests.iter();
+        requests.filter_map(|request| Some((&request.batch, request.outcome.as_ref().ok()?)))
+    }
 }
 
 /// How far the view is behind what was answered.
@@ -77,7 +83,7 @@ pub(super) struct Beside {
 impl Horizon {
     /// Said before the group is answered.
     pub(super) fn behind(&self, unseen: &Unseen) {
-        let parts = unseen.batches.iter().flat_map(|(batch, _)| &batch.parts);
+        let parts = unseen.batches().flat_map(|(batch, _)| &batch.parts);
         self.move_to(Distance::Group {
             sequence: unseen.sequence,
             parts: parts.map(|part| part.partition).collect(),
@@ -133,18 +139,13 @@ impl Horizon {
 
 impl Follower {
     /// Makes a group visible. Where that fails the store stops.
-    pub(super) fn follow(&self, unseen: Unseen) {
+    pub(super) fn follow(&self, unseen: &Unseen) {
         if *self.horizon.distance() == Distance::Failed {
             return;
         }
-        let Unseen {
-            batches,
-            mut changes,
-            sequence,
-        } = unseen;
         let done = self
-            .gather(&batches, &mut changes)
-            .and_then(|()| self.view.apply(changes, sequence));
+            .gather(unseen)
+            .and_then(|changes| self.view.apply(changes, unseen.sequence));
         let distance = match done {
             Ok(()) => Distance::Nothing,
             Err(error) => {
@@ -161,24 +162,33 @@ impl Follower {
         self.horizon.move_to(Distance::Failed);
     }
 
-    /// Gathers a group's rows; the last of them are left in `changes`.
-    fn gather(&self, batches: &[(Batch, Places)], changes: &mut Changes) -> Result<(), Error> {
-        for (batch, places) in batches {
-            let mut arrivals = Arrivals::new(places, |came| *came);
+    /// Gathers what a group changes; of very many rows the last ones.
+    fn gather(&self, unseen: &Unseen) -> Result<Changes, Error> {
+        let mut changes = Changes::default();
+        let mut came = Vec::new();
+        for (batch, written) in unseen.batches() {
+            came.clear();
+            let at = (unseen.segment, written.inline);
+            came.extend(record::places(batch, &written.present, at));
+            for (blob, located) in &came {
+                changes.blob(*blob, *located);
+            }
+            let mut arrivals = Arrivals::new(&came, |(blob, located)| (*blob, located.place));
             for part in &batch.parts {
+                changes.version(part.partition, part.from.next());
                 for write in &part.writes {
                     let mut done = Ok(());
                     packed::each(write, |change| {
                         changes.change(part.partition, change, &mut arrivals);
                         if changes.rows() >= PIECE_ROWS_MAX && done.is_ok() {
-                            done = self.view.apply_piece(changes);
+                            done = self.view.apply_piece(&mut changes);
                         }
                     });
                     done?;
                 }
             }
         }
-        Ok(())
+        Ok(changes)
     }
 }
 
@@ -188,9 +198,10 @@ impl Beside {
         let (end, done) = sync_channel(1);
         let follow = move || {
             for unseen in inbox {
-                follower.follow(unseen);
-                // Whoever asked may have gone.
+                follower.follow(&unseen);
+                // Whoever asked may have gone. Who waits need not wait until its memory is freed.
                 end.send(()).unwrap_or_default();
+                drop(unseen);
             }
         };
         let thread = std::thread::Builder::new()

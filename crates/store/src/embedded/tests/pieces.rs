@@ -1,8 +1,8 @@
 //! Batches of very many rows, which are put into the view in pieces.
 
 use super::*;
+use crate::embedded::committer::{Request, Written};
 use crate::embedded::unseen::Unseen;
-use crate::embedded::view::Changes;
 
 fn key(number: u32) -> Bytes {
     number.to_be_bytes().to_vec().into()
@@ -68,8 +68,13 @@ async fn what_was_answered_is_waited_for() {
     assert_eq!(store.version(AT).await.unwrap(), Version(1));
     let mut context = Context::from_waker(Waker::noop());
     let unseen = |sequence| Unseen {
-        batches: vec![(batch(1, "y", None), Vec::new())],
-        changes: Changes::default(),
+        requests: vec![Request {
+            batch: batch(1, "y", None),
+            octets: 0,
+            outcome: Ok(Written::default()),
+            answer: None,
+        }],
+        segment: 1,
         sequence,
     };
     let horizon = &store.inner.horizon;
@@ -95,12 +100,12 @@ async fn what_was_answered_is_waited_for() {
         horizon: horizon.clone(),
         stopped,
     };
-    follower.follow(unseen(3));
-    assert_eq!(store.version(AT).await.unwrap(), Version(1));
+    follower.follow(&unseen(3));
+    assert_eq!(store.version(AT).await.unwrap(), Version(2));
     follower.fail("a test");
     // It stays so, whatever was on its way.
     horizon.behind(&unseen(4));
-    follower.follow(unseen(4));
+    follower.follow(&unseen(4));
     assert!(store.version(AT).await.is_err());
     assert!(store.get(AT, TABLE, vec![key(0)]).await.is_err());
 }

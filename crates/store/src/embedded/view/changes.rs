@@ -2,7 +2,6 @@
 //!
 //! Not here: how it gets there (`engine`, `plain`).
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use fjall::{UserKey, UserValue};
@@ -23,9 +22,9 @@ pub(super) type Told<'a> = dyn FnMut(Space, UserKey, Option<UserValue>) + 'a;
 pub(in crate::embedded) struct Changes {
     /// As they came.
     rows: Vec<(UserKey, Option<UserValue>)>,
-    versions: BTreeMap<Partition, Version>,
+    versions: Vec<(Partition, Version)>,
     /// None for those that went.
-    blobs: BTreeMap<BlobId, Option<Located>>,
+    blobs: Vec<(BlobId, Option<Located>)>,
     octets: usize,
     /// Where a key is put together.
     key: Vec<u8>,
@@ -65,35 +64,15 @@ impl Changes {
     }
 
     pub(in crate::embedded) fn version(&mut self, partition: Partition, version: Version) {
-        self.versions.insert(partition, version);
+        self.versions.push((partition, version));
     }
 
     pub(in crate::embedded) fn blob(&mut self, blob: BlobId, located: Located) {
-        self.blobs.insert(blob, Some(located));
+        self.blobs.push((blob, Some(located)));
     }
 
     pub(in crate::embedded) fn forget(&mut self, blob: BlobId) {
-        self.blobs.insert(blob, None);
-    }
-
-    pub(in crate::embedded) fn version_of(&self, partition: Partition) -> Option<Version> {
-        self.versions.get(&partition).copied()
-    }
-
-    pub(in crate::embedded) fn has_blob(&self, blob: BlobId) -> bool {
-        self.blobs.get(&blob).is_some_and(Option::is_some)
-    }
-
-    /// Blobs that come with the group.
-    pub(in crate::embedded) fn arrived(&self) -> impl Iterator<Item = BlobId> {
-        let blobs = self.blobs.iter().filter(|(_, located)| located.is_some());
-        blobs.map(|(blob, _)| *blob)
-    }
-
-    pub(in crate::embedded) fn versions(&self) -> impl Iterator<Item = (Partition, Version)> {
-        self.versions
-            .iter()
-            .map(|(partition, version)| (*partition, *version))
+        self.blobs.push((blob, None));
     }
 
     /// Octets of keys and values that were put in.
@@ -133,11 +112,11 @@ impl Changes {
     /// Tells each key's new value, none where it is removed, the marks among them.
     pub(super) fn each(mut self, sequence: u64, each: &mut Told<'_>) {
         self.each_row(each);
-        for (partition, version) in self.versions {
+        for (partition, version) in latest(self.versions) {
             let (key, value) = (partition.0.to_be_bytes(), version.0.to_be_bytes());
             each(Space::Versions, key.into(), Some(value.into()));
         }
-        for (blob, located) in self.blobs {
+        for (blob, located) in latest(self.blobs) {
             let value = located.map(|located| located_octets(located).into());
             each(Space::Blobs, blob.0.into(), value);
         }
@@ -149,16 +128,14 @@ impl Changes {
 
 /// The last change of each key, by rising key: what is next to each other in the engine's tree is
 /// put there one after the other, which costs a fraction of jumping about in it.
-fn latest(
-    mut rows: Vec<(UserKey, Option<UserValue>)>,
-) -> impl Iterator<Item = (UserKey, Option<UserValue>)> {
+fn latest<K: Ord, V>(mut changes: Vec<(K, V)>) -> impl Iterator<Item = (K, V)> {
     // Those of one key stay in their order.
-    rows.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let mut rows = rows.into_iter().peekable();
+    changes.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let mut changes = changes.into_iter().peekable();
     std::iter::from_fn(move || {
         loop {
-            let (key, value) = rows.next()?;
-            if rows.peek().is_none_or(|(next, _)| *next != key) {
+            let (key, value) = changes.next()?;
+            if changes.peek().is_none_or(|(next, _)| *next != key) {
                 return Some((key, value));
             }
         }
