@@ -186,14 +186,15 @@ enum Command {
     /// a `.forward`, or be fetchmail's `mda`; called `procmail` or `maildrop` it takes their
     /// options.
     Deliver(Words),
-    /// Runs the programs that aliases name (`|program` in a file like `/etc/aliases`), for a server
-    /// that hands letters over (`[local] programs`).
+    /// Runs the programs that aliases name (`|program` in a file like `/etc/aliases`), or a user's
+    /// `.forward`, for a server that hands letters over (`[local] programs`, `forward_programs`).
     ///
-    /// It is started beside the server, as a user of its own: never as root, and best as nobody
-    /// who may do anything else. Each program is a command of the shell; it gets the letter on its
-    /// standard input, behind a line `From `, and whom it is for in its environment. Its exit code
-    /// decides: 0, the letter is taken; 75, it is tried again; others, its sender is told what the
-    /// program wrote. No configuration is needed.
+    /// It is started beside the server, never as root: for aliases as a user of its own, best as
+    /// nobody who may do anything else, and for a `.forward` as the user whose it is. Each program
+    /// is a command of the shell; it gets the letter on its standard input, behind a line `From `,
+    /// and whom it is for in its environment. Its exit code decides: 0, the letter is taken; 75, it
+    /// is tried again; others, its sender is told what the program wrote. No configuration is
+    /// needed.
     Programs(Programs),
     /// Hands the message on standard input to a mail host, without a server or a store here.
     ///

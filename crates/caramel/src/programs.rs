@@ -1,7 +1,8 @@
-//! `programs`: runs the programs that aliases name, for a server that hands letters over.
+//! `programs`: runs the programs that aliases or a `.forward` name, for a server that hands letters
+//! over.
 //!
 //! It is a process of its own, with a user of its own, and reads no configuration: what it runs is
-//! in the file of aliases, and what it is told is on its command line.
+//! in the file of aliases or in its user's `.forward`, and what it is told is on its command line.
 //!
 //! Not here: how a program is run (`server`).
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use net::Stopper;
-use server::{ProgramSettings, Programs};
+use server::{ProgramFile, ProgramSettings, Programs};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::complaint::Complaint;
@@ -24,16 +25,21 @@ const RUN_SECONDS_MAX: u64 = 3600;
 /// How long programs that run may go on once this has to stop.
 const GRACE: Duration = Duration::from_secs(60);
 /// What programs are told of whoever they run as.
-const VARIABLES: &[&str] = &["HOME", "LANG", "TZ"];
+const VARIABLES: &[&str] = &["HOME", "LANG", "SHELL", "TZ"];
 
 /// Where letters come from, and what is run for them.
 #[derive(Debug, Args)]
 pub(crate) struct Asked {
     /// The file of aliases: the same that `[local] aliases` names. It is read anew when it has
     /// changed.
-    #[arg(long, value_name = "FILE")]
-    aliases: PathBuf,
-    /// The socket at which the server hands letters over, as `[local] programs` names it.
+    #[arg(long, value_name = "FILE", required_unless_present = "forward")]
+    aliases: Option<PathBuf>,
+    /// The `.forward` of whoever runs this, instead of a file of aliases: its programs get every
+    /// letter. It is read anew when it has changed.
+    #[arg(long, value_name = "FILE", conflicts_with = "aliases")]
+    forward: Option<PathBuf>,
+    /// The socket at which the server hands letters over, as `[local] programs` or `[local]
+    /// forward_programs` names it.
     #[arg(long, value_name = "unix:PATH", value_parser = socket)]
     listen: PathBuf,
     /// How long all programs of one name may take for a letter before they are killed: an hour at
@@ -46,6 +52,16 @@ pub(crate) struct Asked {
     /// How large a letter may be: as large as the server takes them, and a little more.
     #[arg(long, value_name = "OCTETS", default_value = "64M", value_parser = config::octets)]
     letter_size: u64,
+}
+
+impl Asked {
+    /// What names the programs.
+    fn file(&self) -> Result<ProgramFile, Complaint> {
+        let (aliases, forward) = (self.aliases.clone(), self.forward.clone());
+        let aliases = aliases.map(ProgramFile::Aliases);
+        let file = forward.map(ProgramFile::Forward).or(aliases);
+        file.ok_or_else(|| Complaint::usage("no file names programs"))
+    }
 }
 
 fn socket(text: &str) -> Result<PathBuf, String> {
@@ -78,7 +94,7 @@ async fn serve(asked: &Asked) -> Result<(), Complaint> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let variable = |name: &&str| Some(((*name).to_owned(), std::env::var(name).ok()?));
     let settings = ProgramSettings {
-        aliases: asked.aliases.clone(),
+        file: asked.file()?,
         socket: asked.listen.clone(),
         run_time_max: Duration::from_secs(asked.run_time),
         programs_max: asked.at_once.get(),

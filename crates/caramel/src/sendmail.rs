@@ -263,12 +263,16 @@ fn converse(spool: LocalSpool) -> Result<(), Complaint> {
     Ok(written?)
 }
 
-/// Checks the file of aliases, and has a server that runs read it anew. Those that are in the store
-/// are always in effect.
+/// Checks the file of aliases, and has a server that runs read it anew, and look at `.forward`
+/// files. Those that are in the store are always in effect.
 fn aliases(place: &Place) -> Result<(), Complaint> {
     let config = place.configuration()?;
     if let Some(path) = config.local().aliases {
         return alias_file(&config, &path);
+    }
+    if config.local().forward.is_some() && desk::connect(&config)?.is_some() {
+        let nothing = serde_json::json!({});
+        tell_forwards(&desk::ask_running(&config, "Alias/reload", &nothing)?)?;
     }
     let found = desk::ask(&config, "Alias/list", &serde_json::json!({}))?;
     let list = found.get("list").and_then(serde_json::Value::as_array);
@@ -290,9 +294,8 @@ fn alias_file(config: &Config, path: &Path) -> Result<(), Complaint> {
     };
     let is_running = told.is_some();
     if let Some(told) = told {
-        let list = told.get("faults").and_then(serde_json::Value::as_array);
-        let list = list.into_iter().flatten();
-        faults.extend(list.filter_map(|fault| fault.as_str().map(str::to_owned)));
+        tell_forwards(&told)?;
+        faults.extend(faults_in(&told));
         let counted = told.get("count").and_then(serde_json::Value::as_u64);
         count = counted
             .and_then(|it| usize::try_from(it).ok())
@@ -314,6 +317,28 @@ fn alias_file(config: &Config, path: &Path) -> Result<(), Complaint> {
         true => format!("{path}: {count} aliases are in effect."),
         false => format!("{path}: {count} aliases; the server reads them when it starts."),
     })
+}
+
+/// Tells what is wrong in users' `.forward` files, and how many are gone by. That is no fault of
+/// whoever asks: letters stay in those users' mailboxes.
+fn tell_forwards(told: &serde_json::Value) -> Result<(), Complaint> {
+    let Some(forwards) = told.get("forwards") else {
+        return Ok(());
+    };
+    for fault in faults_in(forwards) {
+        eprintln!("{fault}");
+    }
+    match forwards.get("count").and_then(serde_json::Value::as_u64) {
+        Some(count) => say(&format!("{count} .forward files are in effect.")),
+        None => Ok(()),
+    }
+}
+
+fn faults_in(told: &serde_json::Value) -> Vec<String> {
+    let list = told.get("faults").and_then(serde_json::Value::as_array);
+    let list = list.into_iter().flatten();
+    let texts = list.filter_map(|fault| fault.as_str().map(str::to_owned));
+    texts.collect()
 }
 
 fn flush(place: &Place, flushed: &Flushed) -> Result<(), Complaint> {

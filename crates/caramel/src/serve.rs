@@ -103,6 +103,7 @@ fn not_started(error: &server::Error) -> Complaint {
         },
         server::Error::NoIdentity(_) | server::Error::Relay(_) => "caramel config show",
         server::Error::Spool { .. } => "make the folder for the user that runs the server",
+        server::Error::Forwards(_) => "may the server's user have more threads?",
     };
     Complaint::new("the server cannot start")
         .because(error)

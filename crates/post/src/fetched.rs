@@ -288,12 +288,10 @@ impl Fetching {
     }
 
     fn accounts(&self, house: &Post, recipients: &[Recipient]) -> BTreeSet<AccountId> {
-        let routes = recipients.iter().map(|one| house.route(&one.forward_path));
-        let local = routes.flat_map(|route| match route {
-            Route::Local(accounts) | Route::Forwarded { accounts, .. } => accounts,
-            Route::Nowhere(_) | Route::Elsewhere | Route::Relayed { .. } => Vec::new(),
-        });
-        let accounts: BTreeSet<AccountId> = local.collect();
+        // It stays here: nobody's `.forward` is gone by.
+        let routes = recipients.iter();
+        let routes = routes.map(|one| house.route_to_accounts(&one.forward_path));
+        let accounts: BTreeSet<AccountId> = routes.flat_map(Route::accounts).collect();
         match accounts.is_empty() {
             true => [self.account.id()].into(),
             false => accounts,

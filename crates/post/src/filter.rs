@@ -260,7 +260,7 @@ impl Post {
             let own = self.inner.directory.address_of(reader.account);
             let way = only_way(arrived.recipients, own.as_ref());
             let way = way.or_else(|| {
-                let ways = ways.get_or_insert_with(|| self.ways(arrived.recipients));
+                let ways = ways.get_or_insert_with(|| self.ways(arrived));
                 ways.get(&reader.account).copied()
             });
             let envelope = Arc::new(envelope(arrived, &reader, way, own.as_ref()));

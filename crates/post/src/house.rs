@@ -23,7 +23,7 @@ use crate::scripts::Shelf;
 use crate::search::Waiting;
 use crate::spam::Models;
 use crate::tally::{Tallied, Tally};
-use crate::{Account, AliasFile, Error, Outcome, Outside, Rules, Why};
+use crate::{Account, AliasFile, Error, Forwards, Outcome, Outside, Rules, Why};
 
 /// From so many messages on, what is done with all of them at once takes milliseconds.
 const LONG_MESSAGES_MIN: usize = 5000;
@@ -44,6 +44,8 @@ pub(crate) struct Inner {
     pub(crate) directory: Directory,
     /// Aliases that are in a file.
     pub(crate) alias_file: std::sync::RwLock<Arc<AliasFile>>,
+    /// `.forward` files of users.
+    pub(crate) forwards: std::sync::RwLock<Arc<Forwards>>,
     pub(crate) gate: Gate,
     pub(crate) full: Arc<Full>,
     /// One change at a time of who shares with whom.
@@ -98,6 +100,7 @@ impl Post {
                 stopped: Arc::new(watch::Sender::new(false)),
                 directory,
                 alias_file: std::sync::RwLock::default(),
+                forwards: std::sync::RwLock::default(),
                 gate,
                 full: Arc::default(),
                 sharing: tokio::sync::Mutex::default(),

@@ -1,13 +1,10 @@
 //! How a message gets in: begin, add recipients, pieces of the body, commit or drop.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mail::{
-    AccountId, BodyType, ForwardPath, JourneyId, Recipient, Refusal, Ret, ReversePath, TlsWish,
-};
+use mail::{AccountId, ForwardPath, JourneyId, Recipient, Refusal, ReversePath};
 
 mod back;
 mod copied;
@@ -15,6 +12,7 @@ mod delivery;
 mod filtered;
 mod front;
 mod onward;
+mod origin;
 mod relayed;
 mod screen;
 
@@ -24,8 +22,9 @@ use filtered::Refusals;
 use front::Front;
 use onward::Aside;
 pub(crate) use onward::{original, without_success};
+pub use origin::{Origin, Protocol, Sender, Tls};
 
-use crate::handed::{HandedIn, LocalUser};
+use crate::handed::HandedIn;
 use crate::ledger::Ledger;
 use crate::queue;
 use crate::report::{Report, Returned};
@@ -34,65 +33,6 @@ use crate::scrutiny::{Conclusion, Scrutiny};
 use crate::spool::{Spool, too_big};
 use crate::trace;
 use crate::{Account, Elsewhere, Error, Outcome, Post, Route, Usage, Why};
-
-/// Where a message comes from, for its trace fields.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    /// The peer's address.
-    pub peer: IpAddr,
-    /// What it called itself in HELO, EHLO or LHLO.
-    pub helo: String,
-    /// The protocol it speaks.
-    pub protocol: Protocol,
-    /// What TLS agreed on, if there is TLS.
-    pub tls: Option<Tls>,
-    /// Who is logged in: then it is a submission, else an arrival from elsewhere.
-    pub account: Option<Account>,
-    /// Who hands it in at this machine, if it comes by no protocol: a submission as well.
-    pub user: Option<LocalUser>,
-}
-
-/// The protocol a message came by (RFC 3848).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// SMTP after HELO.
-    Smtp,
-    /// SMTP after EHLO.
-    Esmtp,
-    /// The same over a connection that we have made, from a host that kept our mail for us (RFC
-    /// 2645): what can be known of its sender, that host had to find out.
-    OnDemand,
-    /// LMTP.
-    Lmtp,
-}
-
-/// What TLS agreed on, in the words of a trace field.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tls {
-    /// The version: `TLS1.3`.
-    pub version: String,
-    /// The cipher suite.
-    pub cipher: String,
-}
-
-/// What MAIL says.
-#[derive(Clone, Debug)]
-pub struct Sender {
-    /// Who hears of failures.
-    pub reverse_path: ReversePath,
-    /// How large the message is said to be (RFC 1870).
-    pub size: Option<u64>,
-    /// What its body is made of.
-    pub body: BodyType,
-    /// True if it may need SMTPUTF8.
-    pub smtputf8: bool,
-    /// How much a report returns.
-    pub ret: Option<Ret>,
-    /// The sender's name for the envelope.
-    pub envid: Option<String>,
-    /// What the sender wants of TLS.
-    pub tls: TlsWish,
-}
 
 /// A message that was taken: it is on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -295,6 +235,13 @@ impl Incoming {
         &self.sender
     }
 
+    /// Where an address leads for this message.
+    #[must_use]
+    pub fn route(&self, path: &ForwardPath) -> Route {
+        let at = self.origin.protocol.at_accounts();
+        self.house.route_by(path, at).0
+    }
+
     /// Adds a recipient (RCPT). After a refusal the others stay.
     ///
     /// # Errors
@@ -323,7 +270,7 @@ impl Incoming {
         }
         let named = recipient.clone();
         let recipient = self.rewritten(recipient);
-        let route = self.way_of(&named, &recipient);
+        let (route, by) = self.way_of(&named, &recipient);
         let paths = (recipient.forward_path.clone(), named.forward_path.clone());
         if !matches!(route, Route::Elsewhere | Route::Nowhere(_)) {
             self.screen(&recipient.forward_path).await?;
@@ -356,6 +303,12 @@ impl Incoming {
             },
         }
         self.address(paths);
+        for address in by {
+            let words = format!("forward: by the .forward of {address}");
+            if !self.notes.contains(&words) {
+                self.note(words);
+            }
+        }
         self.named += 1;
         Ok(())
     }

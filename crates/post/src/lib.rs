@@ -155,8 +155,8 @@ pub use budget::MailboxMemory;
 pub use changes::{Changed, Changes, Snapshot};
 pub use copy::Copied;
 pub use directory::{
-    Alias, AliasFile, AliasName, AliasSource, Listed, RecipientList, RecipientPage,
-    RecipientsGathered, RelayedDomain, RemovedAccount, read_recipient,
+    Alias, AliasFile, AliasName, AliasSource, Forward, Forwards, Listed, RecipientList,
+    RecipientPage, RecipientsGathered, RelayedDomain, RemovedAccount, UserName, read_recipient,
 };
 pub use error::{Error, Fault, Outcome, Why};
 pub use events::EventCause;

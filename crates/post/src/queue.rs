@@ -39,18 +39,43 @@ pub use top::{QueueTop, QueueTopLine};
 use mail::{Address, ForwardPath, Host, ReversePath, TlsWish};
 use message::Header;
 
-use crate::Post;
+use crate::{Post, UserName};
 
 /// The destination of letters that go to programs of this machine: no domain is called so.
 pub const PROGRAMS: &str = "|programs";
+/// What the destination of letters that go to a user's own programs begins with.
+const PROGRAMS_OF: &str = "|programs/";
+
+/// Who runs the programs that a letter goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Runner {
+    /// Whoever runs those of the file of aliases.
+    Aliases,
+    /// A user, those of the own `.forward`.
+    User(UserName),
+}
+
+impl Runner {
+    /// Who it is at this destination; none where no programs are run.
+    #[must_use]
+    pub fn at(destination: &str) -> Option<Self> {
+        match destination.strip_prefix(PROGRAMS_OF) {
+            Some(user) => UserName::parse(user).map(Self::User),
+            None => (destination == PROGRAMS).then_some(Self::Aliases),
+        }
+    }
+}
+
+/// The destination of letters that go to a user's own programs.
+pub(crate) fn programs_of(user: &UserName) -> String {
+    format!("{PROGRAMS_OF}{user}")
+}
 
 impl Post {
     /// Where a letter to this path goes, as the queue calls it.
     pub(crate) fn destination(&self, path: &ForwardPath) -> String {
-        match path {
-            ForwardPath::Address(address) if self.is_for_programs(address) => PROGRAMS.to_owned(),
-            path => destination(path, &self.rules().host),
-        }
+        let programs = path.address().and_then(|address| self.programs_at(address));
+        programs.unwrap_or_else(|| destination(path, &self.rules().host))
     }
 }
 
@@ -109,6 +134,22 @@ pub(crate) fn waives_tls(header: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn destinations_tell_who_runs_programs() {
+        let ada = UserName::parse("Ada").unwrap();
+        let of_ada = programs_of(&ada);
+        for (destination, runner) in [
+            (PROGRAMS, Some(Runner::Aliases)),
+            (of_ada.as_str(), Some(Runner::User(ada))),
+            ("|programs/", None),
+            ("|programs/../ada", None),
+            ("programs", None),
+            ("example.org", None),
+        ] {
+            assert_eq!(Runner::at(destination), runner, "{destination}");
+        }
+    }
 
     #[test]
     fn what_programs_send_goes_later() {

@@ -1,12 +1,17 @@
 //! Where an address leads: to accounts here, elsewhere, or nowhere (RFC 5321 §3.3, §4.5.1).
+//!
+//! Not here: the way through aliases and `.forward` files (`walk`).
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mail::{AccountId, Address, Enhanced, ForwardPath, Host, LocalPart, Refusal};
 
-use crate::directory::{Maps, lower, without_detail};
-use crate::{Account, AliasFile, AliasSource, Elsewhere, Post, RecipientList, Rules};
+use self::walk::Walk;
+use crate::directory::{lower, without_detail};
+use crate::queue::{PROGRAMS, programs_of};
+use crate::{Account, Post};
+
+mod walk;
 
 /// Where an address leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,46 +39,78 @@ pub enum Route {
     Nowhere(Refusal),
 }
 
+/// Whether what reaches an account goes on by its owner's `.forward`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AtAccounts {
+    /// Where it has one.
+    GoesOn,
+    /// It stays: the question is whose an address is, or somebody else has gone by that file.
+    Stays,
+}
+
 impl Post {
     /// Says where an address leads. Reads nothing but the directory in memory.
     ///
     /// Local parts are compared without regard to case; `ada+lists@` is `ada@` unless somebody
     /// else has that very name; a domain's catch-all comes last. At a relayed domain aliases come
-    /// first, and its catch-all counts for those whom its list has not.
+    /// first, and its catch-all counts for those whom its list has not. What reaches an account
+    /// whose owner has a `.forward` goes where that says.
     #[must_use]
     pub fn route(&self, path: &ForwardPath) -> Route {
+        self.route_by(path, AtAccounts::GoesOn).0
+    }
+
+    /// Says to whose accounts an address leads, whatever their owners' `.forward` files say.
+    #[must_use]
+    pub fn route_to_accounts(&self, path: &ForwardPath) -> Route {
+        self.route_by(path, AtAccounts::Stays).0
+    }
+
+    /// Says where an address leads, and by whose `.forward`: the addresses of their accounts.
+    pub(crate) fn route_by(&self, path: &ForwardPath, at: AtAccounts) -> (Route, Vec<Address>) {
         let maps = self.inner.directory.maps();
-        let mut walk = Walk {
-            maps: &maps,
-            file: self.alias_file(),
-            rules: &self.inner.rules,
-            found: BTreeSet::new(),
-            outside: BTreeSet::new(),
-            relayed: None,
-            seen: BTreeSet::new(),
-            circular: false,
-            cut: false,
+        let forwards = match at {
+            AtAccounts::GoesOn => self.forwards(),
+            AtAccounts::Stays => Arc::default(),
         };
-        match path {
+        let mut walk = Walk::begin(&maps, &self.inner.rules, self.alias_file(), forwards);
+        let is_caretakers = match path {
             // RFC 5321 §4.5.1
-            ForwardPath::Postmaster => walk.bare_postmaster(),
+            ForwardPath::Postmaster => {
+                walk.bare_postmaster();
+                true
+            }
             ForwardPath::Address(address) if !walk.takes(&address.host) => {
                 // Whoever has trouble with this machine knows its name.
                 let ours = address.host == self.inner.rules.host;
                 if !ours || !is_reserved(address.local.as_str()) {
-                    return Route::Elsewhere;
+                    return (Route::Elsewhere, Vec::new());
                 }
                 walk.bare_postmaster();
+                true
             }
             ForwardPath::Address(address) => {
                 walk.follow(address, 0);
                 // An alias for them that leads nowhere does not silence them.
                 // RFC 5321 §4.5.1
-                if walk.is_empty() && is_reserved(address.local.as_str()) {
+                let is_reserved = is_reserved(address.local.as_str());
+                if walk.is_empty() && is_reserved {
                     walk.fall_back_of(address, 0);
                 }
+                is_reserved
             }
+        };
+        walk.stay_with_circular();
+        // Nor does a `.forward` of theirs.
+        if walk.is_empty() && is_caretakers {
+            walk.stay_with_caretaker();
         }
+        let by = walk.by();
+        (self.found(walk), by)
+    }
+
+    /// What a walk has come to.
+    fn found(&self, walk: Walk<'_>) -> Route {
         // Nobody is left out in silence.
         if walk.cut || walk.len() > self.inner.rules.alias_targets_max {
             let text = "This address leads to too many";
@@ -105,198 +142,62 @@ impl Post {
         })
     }
 
-    /// True if programs of the file of aliases get letters to this very address.
-    pub(crate) fn is_for_programs(&self, address: &Address) -> bool {
-        let file = self.alias_file();
-        if file.is_empty() {
-            return false;
+    /// Where letters to this very address wait for programs of this machine, as the queue calls it;
+    /// none for an address of which programs get none.
+    ///
+    /// An account's own address is that of its owner's programs, whatever the file says by now: no
+    /// letter leaves for another host because it was changed meanwhile.
+    pub(crate) fn programs_at(&self, address: &Address) -> Option<String> {
+        let (file, forwards) = (self.alias_file(), self.forwards());
+        if file.is_empty() && forwards.domain().is_none() {
+            return None;
         }
         let maps = self.inner.directory.maps();
         let own = maps.own_domain(&self.inner.rules);
         let address = lower(address);
+        if !maps.has(&address.host) {
+            return None;
+        }
         let base = base_of(&address);
-        let mut names = [Some(&address), base.as_ref()].into_iter().flatten();
-        maps.has(&address.host) && names.any(|name| file.programs(name, own) > 0)
+        for name in [Some(&address), base.as_ref()].into_iter().flatten() {
+            if maps.account(name).is_some() {
+                return forwards.user(name).map(|user| programs_of(&user));
+            }
+            if file.programs(name, own) > 0 {
+                return Some(PROGRAMS.to_owned());
+            }
+        }
+        None
     }
 
-    /// True if mail to this address reaches the account: then it may write in its name.
+    /// True if the account has this address: then it may write in its name.
     pub(crate) fn owns(&self, account: &Account, address: &Address) -> bool {
         self.is_of(account.id(), address)
     }
 
-    /// True if mail to this address reaches the account with this id.
+    /// True if the account with this id has this address: mail to it reaches the account, unless
+    /// its owner sends it on.
     pub(crate) fn is_of(&self, account: AccountId, address: &Address) -> bool {
-        match self.route(&ForwardPath::Address(address.clone())) {
-            Route::Local(accounts) | Route::Forwarded { accounts, .. } => {
-                accounts.contains(&account)
-            }
-            Route::Elsewhere | Route::Relayed { .. } | Route::Nowhere(_) => false,
-        }
+        let path = ForwardPath::Address(address.clone());
+        self.route_to_accounts(&path).reaches(account)
     }
 }
 
-/// A way through the aliases.
-struct Walk<'a> {
-    maps: &'a Maps,
-    file: Arc<AliasFile>,
-    rules: &'a Rules,
-    found: BTreeSet<AccountId>,
-    /// Addresses at other hosts, and those here that programs get the letters of.
-    outside: BTreeSet<Address>,
-    /// That the address itself is at a relayed domain and no alias, and whether a list has it.
-    relayed: Option<bool>,
-    seen: BTreeSet<AliasSource>,
-    circular: bool,
-    /// True if a limit kept it from going on.
-    cut: bool,
-}
-
-impl Walk<'_> {
-    fn len(&self) -> usize {
-        self.found.len() + self.outside.len()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.found.is_empty() && self.outside.is_empty() && self.relayed.is_none()
-    }
-
-    /// True for a domain whose mail is taken.
-    fn takes(&self, domain: &Host) -> bool {
-        self.maps.has(domain)
-    }
-
-    fn bare_postmaster(&mut self) {
-        let at_home = self.maps.own_domain(self.rules);
-        let at_home = at_home.and_then(|domain| at(domain, "postmaster"));
-        if let Some(address) = at_home {
-            self.follow(&address, 0);
-        }
-        if self.is_empty() {
-            self.fall_back();
+impl Route {
+    /// True if it leads to this account.
+    pub(crate) fn reaches(&self, account: AccountId) -> bool {
+        match self {
+            Self::Local(accounts) | Self::Forwarded { accounts, .. } => accounts.contains(&account),
+            Self::Elsewhere | Self::Relayed { .. } | Self::Nowhere(_) => false,
         }
     }
 
-    fn follow(&mut self, named: &Address, depth: usize) {
-        self.cut |= depth > self.rules.alias_depth_max;
-        self.cut |= self.len() > self.rules.alias_targets_max;
-        let address = lower(named);
-        if self.cut || self.direct(&address, &address, depth) {
-            return;
+    /// The accounts that it leads to.
+    pub(crate) fn accounts(self) -> Vec<AccountId> {
+        match self {
+            Self::Local(accounts) | Self::Forwarded { accounts, .. } => accounts,
+            Self::Elsewhere | Self::Relayed { .. } | Self::Nowhere(_) => Vec::new(),
         }
-        let local = address.local.as_str();
-        let relayed = self.maps.relayed.get(&address.host);
-        let list = relayed.and_then(|relayed| relayed.list.as_deref());
-        if list.is_some_and(|list| list.has(local)) {
-            self.go_on(named, true, depth);
-            return;
-        }
-        if let Some(base) = base_of(&address)
-            && self.direct(&base, &address, depth)
-        {
-            return;
-        }
-        let base = without_detail(local);
-        let has_base = |list: &RecipientList| base.is_some_and(|base| list.has(base));
-        let is_listed = list.is_some_and(has_base) && !is_routed(local);
-        if is_listed || (relayed.is_some() && list.is_none()) {
-            self.go_on(named, is_listed, depth);
-            return;
-        }
-        // RFC 5321 §4.5.1
-        if is_reserved(local) {
-            self.fall_back_of(named, depth);
-            return;
-        }
-        self.alias(AliasSource::CatchAll(address.host.clone()), &address, depth);
-    }
-
-    /// To the host that has the mail of a relayed domain; by an alias, if anything is sent at all.
-    fn go_on(&mut self, named: &Address, is_listed: bool, depth: usize) {
-        if depth == 0 {
-            self.relayed = Some(is_listed);
-        } else if self.rules.elsewhere == Elsewhere::Relay {
-            self.outside.insert(named.clone());
-        }
-    }
-
-    /// An account or an alias with this very name, for letters to an address that may have a detail
-    /// besides; true if there is one.
-    fn direct(&mut self, address: &Address, whole: &Address, depth: usize) -> bool {
-        if let Some((id, _)) = self.maps.account(address) {
-            self.found.insert(id);
-            return true;
-        }
-        let source = AliasSource::Address(address.clone());
-        self.alias(source, address, depth) || self.in_file(address, whole, depth)
-    }
-
-    /// An alias of the file; true if there is one.
-    fn in_file(&mut self, address: &Address, whole: &Address, depth: usize) -> bool {
-        if self.file.is_empty() {
-            return false;
-        }
-        let own = self.maps.own_domain(self.rules);
-        let Some(targets) = self.file.targets(address, own) else {
-            return false;
-        };
-        if self.seen.insert(AliasSource::Address(address.clone())) {
-            let leaves = self.rules.elsewhere == Elsewhere::Relay;
-            if leaves && self.file.programs(address, own) > 0 {
-                self.outside.insert(whole.clone());
-            }
-            self.lead(address, &targets, depth);
-        } else {
-            self.circular = true;
-        }
-        true
-    }
-
-    /// Where an alias leads that an address, in lower case, is.
-    fn lead(&mut self, from: &Address, targets: &[Address], depth: usize) {
-        for target in targets {
-            // One at a relayed domain may lead to that very address there, and to others besides.
-            let is_relayed = self.maps.relayed.contains_key(&target.host);
-            let stays = is_relayed && lower(target) == *from;
-            if self.takes(&target.host) && !stays {
-                self.follow(target, depth + 1);
-            } else if self.rules.elsewhere == Elsewhere::Relay {
-                self.outside.insert(target.clone());
-            }
-        }
-    }
-
-    fn alias(&mut self, source: AliasSource, from: &Address, depth: usize) -> bool {
-        let Some(targets) = self.maps.aliases.get(&source) else {
-            return false;
-        };
-        if !self.seen.insert(source) {
-            self.circular = true;
-            return true;
-        }
-        self.lead(from, targets, depth);
-        true
-    }
-
-    /// Whoever looks after a domain: of a relayed one, that is known where its mail goes.
-    // RFC 5321 §4.5.1
-    fn fall_back_of(&mut self, named: &Address, depth: usize) {
-        match self.maps.relayed.contains_key(&named.host) {
-            true => self.go_on(named, false, depth),
-            false => self.fall_back(),
-        }
-    }
-
-    /// Whoever reads what is for the owner of the house: not an account that nobody may look at.
-    fn fall_back(&mut self) {
-        let named = self.rules.postmaster.as_ref();
-        let named = named.and_then(|address| Some(self.maps.account(address)?.0));
-        let mut people = self
-            .maps
-            .accounts
-            .iter()
-            .filter(|(_, row)| !row.is_shared());
-        let oldest = people.next().map(|(id, _)| *id);
-        self.found.extend(named.or(oldest));
     }
 }
 

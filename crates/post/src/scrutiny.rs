@@ -90,7 +90,10 @@ impl Rules {
     /// is logged in, from no network that is ours.
     pub(crate) fn is_outside(&self, origin: &Origin) -> bool {
         origin.author().is_none()
-            && !matches!(origin.protocol, Protocol::Lmtp | Protocol::OnDemand)
+            && !matches!(
+                origin.protocol,
+                Protocol::Lmtp | Protocol::Deliver | Protocol::OnDemand
+            )
             && !self.is_ours(origin.peer)
     }
 }

@@ -110,8 +110,8 @@ impl Origin {
             (Protocol::Smtp, _) => return "SMTP".into(),
             (Protocol::Esmtp | Protocol::OnDemand, false) => "ESMTP",
             (Protocol::Esmtp | Protocol::OnDemand, true) => "UTF8SMTP",
-            (Protocol::Lmtp, false) => "LMTP",
-            (Protocol::Lmtp, true) => "UTF8LMTP",
+            (Protocol::Lmtp | Protocol::Deliver, false) => "LMTP",
+            (Protocol::Lmtp | Protocol::Deliver, true) => "UTF8LMTP",
         };
         let tls = if self.tls.is_some() { "S" } else { "" };
         let login = if self.account.is_some() { "A" } else { "" };

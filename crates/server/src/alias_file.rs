@@ -1,21 +1,31 @@
 //! A file of aliases, as `/etc/aliases` is written: read, with the lists that it includes.
 //!
-//! Not here: where they lead in the end (`post`).
+//! Not here: where they lead in the end (`post`), when `.forward` files are looked at (`forwards`).
 //!
 //! The form is that of sendmail's and Postfix's `aliases(5)`: `name: target, …`, lines that begin
 //! with white space go on, `#` begins a line that is none. Files are no targets here: mail is kept
 //! in mailboxes. Programs are targets where somebody else runs them (`programs`), and only in lines
-//! of the file itself.
+//! of the file itself. A user's `.forward` has what stands behind the name.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use mail::{Address, LocalPart};
+use mail::LocalPart;
 use post::{AliasFile, AliasName, Post};
 
+use self::targets::{Led, Manner, Targets};
+use self::words::{logical_lines, split_name};
 use crate::pickup::LocalSettings;
+
+mod forward;
+mod owned;
+mod targets;
+mod words;
+
+pub(crate) use forward::{ForwardRead, read_forward};
+pub(crate) use owned::Seen;
 
 /// Octets of a file, and of each list that is included.
 const FILE_OCTETS_MAX: u64 = 4 * 1024 * 1024;
@@ -23,12 +33,12 @@ const FILE_OCTETS_MAX: u64 = 4 * 1024 * 1024;
 const LINE_OCTETS_MAX: usize = 64 * 1024;
 /// Aliases of a file.
 const ALIASES_MAX: usize = 100_000;
-/// Lists that include one another.
-const INCLUDES_DEPTH_MAX: usize = 10;
 /// Targets of all aliases together, included ones with them.
 const TARGETS_MAX: usize = 1_000_000;
 /// Faults that are told of a file.
 const FAULTS_MAX: usize = 100;
+/// Letters of what is told of one.
+const FAULT_LETTERS_MAX: usize = 500;
 
 /// What a line of a file has wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +88,7 @@ pub fn read_aliases(path: &Path, wanted: AliasTargets) -> AliasesRead {
     let mut reader = Reader::new(wanted);
     match read(path) {
         Ok(text) => reader.file(path, &text),
-        Err(text) => reader.fault(path, 0, text),
+        Err(text) => reader.fault(path, 0, &text),
     }
     reader.read
 }
@@ -127,275 +137,80 @@ fn read(path: &Path) -> Result<String, String> {
 
 struct Reader {
     wanted: AliasTargets,
+    targets: Targets<'static>,
     read: AliasesRead,
     /// In which line a name was seen.
     seen: BTreeMap<AliasName, usize>,
-    targets: usize,
-}
-
-/// Where an alias leads.
-#[derive(Default)]
-struct Targets {
-    names: Vec<AliasName>,
-    programs: Vec<String>,
-}
-
-/// Where something stands.
-#[derive(Clone, Copy)]
-struct Place {
-    line: usize,
-    /// Lists that lead here.
-    depth: usize,
 }
 
 impl Reader {
     fn new(wanted: AliasTargets) -> Self {
+        let manner = Manner {
+            name: "the file of aliases",
+            programs: "`[local] programs`",
+            targets_max: TARGETS_MAX,
+        };
         Self {
             wanted,
+            targets: Targets::new(wanted, manner, Box::new(read)),
             read: AliasesRead::default(),
             seen: BTreeMap::new(),
-            targets: 0,
         }
     }
 
-    fn fault(&mut self, path: &Path, line: usize, text: impl Into<String>) {
-        if self.read.faults.len() < FAULTS_MAX {
-            self.read.faults.push(AliasFault {
-                path: path.to_owned(),
-                line,
-                text: text.into(),
-            });
-        }
+    fn fault(&mut self, path: &Path, line: usize, text: &str) {
+        push_fault(&mut self.read.faults, path, line, text);
     }
 
     fn file(&mut self, path: &Path, text: &str) {
         for (line, text) in logical_lines(text) {
-            if self.read.aliases.len() >= ALIASES_MAX || self.targets >= TARGETS_MAX {
+            if self.read.aliases.len() >= ALIASES_MAX || self.targets.are_full() {
                 return self.fault(path, line, "these are too many aliases");
             }
-            let place = Place { line, depth: 0 };
-            match self.alias(place, &text) {
-                Ok((name, targets)) => {
-                    if !targets.programs.is_empty() {
-                        self.read.programs.push((name.clone(), targets.programs));
+            match self.alias(line, &text) {
+                Ok((name, led)) => {
+                    if !led.programs.is_empty() {
+                        self.read.programs.push((name.clone(), led.programs));
                     }
-                    self.read.aliases.push((name, targets.names));
+                    self.read.aliases.push((name, led.names));
                 }
-                Err(text) => self.fault(path, line, text),
+                Err(text) => self.fault(path, line, &text),
             }
         }
     }
 
-    fn alias(&mut self, place: Place, text: &str) -> Result<(AliasName, Targets), String> {
+    fn alias(&mut self, line: usize, text: &str) -> Result<(AliasName, Led), String> {
         if text.len() > LINE_OCTETS_MAX {
             return Err(format!("the line has more than {LINE_OCTETS_MAX} octets"));
         }
         let (name, rest) = split_name(text)?;
         let folded = folded(&name);
-        if let Some(first) = self.seen.insert(folded, place.line) {
+        if let Some(first) = self.seen.insert(folded, line) {
             return Err(format!("{name} is in line {first} already"));
         }
-        let mut targets = Targets::default();
-        for word in words(rest)? {
-            self.target(place, &word, &mut targets)?;
-        }
-        let leads = !targets.names.is_empty() || !targets.programs.is_empty();
+        let mut led = Led::default();
+        self.targets.line(rest, &mut led)?;
+        let leads = !led.names.is_empty() || !led.programs.is_empty();
         match !leads && self.wanted != AliasTargets::Programs {
             true => Err(format!("{name} leads nowhere: name a target")),
-            false => Ok((name, targets)),
+            false => Ok((name, led)),
         }
-    }
-
-    fn target(&mut self, place: Place, word: &str, targets: &mut Targets) -> Result<(), String> {
-        self.targets += 1;
-        if self.targets > TARGETS_MAX {
-            return Err("these are too many targets".to_owned());
-        }
-        if let Some(command) = word.strip_prefix('|') {
-            targets.programs.push(self.program(place, word, command)?);
-            return Ok(());
-        }
-        if self.wanted == AliasTargets::Programs {
-            return Ok(());
-        }
-        if let Some(path) = include(word) {
-            return self.included(place, Path::new(path), targets);
-        }
-        if word.starts_with('/') {
-            return Err(format!(
-                "`{word}`: mail is not written into files; name an account, whose mailboxes \
-                 `caramel export` writes as files, or a program that does it"
-            ));
-        }
-        // What stands behind a backslash is no alias again; an account is none in any case.
-        let word = word.strip_prefix('\\').unwrap_or(word);
-        targets.names.push(name_of(word)?);
-        Ok(())
-    }
-
-    /// A program's command, where programs may be named.
-    fn program(&self, place: Place, word: &str, command: &str) -> Result<String, String> {
-        if self.wanted == AliasTargets::Names {
-            return Err(format!(
-                "`{word}`: no program is run for a letter; a filter script (caramel sieve) files, \
-                 sends on and answers, and `[local] programs` has a server hand letters to \
-                 whoever runs programs (caramel programs)"
-            ));
-        }
-        if place.depth > 0 {
-            return Err(format!(
-                "`{word}`: lists name no programs; only lines of the file of aliases do"
-            ));
-        }
-        match unquoted(command.trim()) {
-            command if command.is_empty() => Err("`|` names no program".to_owned()),
-            command => Ok(command),
-        }
-    }
-
-    fn included(&mut self, place: Place, path: &Path, targets: &mut Targets) -> Result<(), String> {
-        if !path.is_absolute() {
-            return Err(format!(":include:{}: write the whole path", path.display()));
-        }
-        if place.depth >= INCLUDES_DEPTH_MAX {
-            return Err(format!(
-                ":include:{}: lists include one another more than {INCLUDES_DEPTH_MAX} times",
-                path.display()
-            ));
-        }
-        let text = read(path).map_err(|why| format!(":include:{}: {why}", path.display()))?;
-        for (number, line) in text.lines().enumerate() {
-            let inner = Place {
-                line: number + 1,
-                depth: place.depth + 1,
-            };
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let found = words(line);
-            let taken = found.and_then(|words| {
-                let mut words = words.iter();
-                words.try_for_each(|word| self.target(inner, word, targets))
-            });
-            // A list without one of its lines is not the list that somebody wanted.
-            if let Err(why) = taken {
-                let text = format!("{}:{}: {why}", path.display(), inner.line);
-                return Err(text);
-            }
-        }
-        Ok(())
     }
 }
 
-fn include(word: &str) -> Option<&str> {
-    let tag = word.get(..9)?;
-    let path = word.get(9..)?;
-    tag.eq_ignore_ascii_case(":include:").then_some(path)
-}
-
-/// Lines with those that go on with them, and the number of the first.
-fn logical_lines(text: &str) -> Vec<(usize, String)> {
-    let mut lines: Vec<(usize, String)> = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        let trimmed = line.trim();
-        if trimmed.is_empty() || trimmed.starts_with('#') {
-            continue;
-        }
-        match lines.last_mut() {
-            Some((_, last)) if line.starts_with([' ', '\t']) => {
-                last.push(' ');
-                last.push_str(trimmed);
-            }
-            _ => lines.push((number + 1, trimmed.to_owned())),
-        }
+/// Tells a fault, unless there are too many. Whoever reads of it need not have written the file.
+fn push_fault(faults: &mut Vec<AliasFault>, path: &Path, line: usize, text: &str) {
+    if faults.len() < FAULTS_MAX {
+        let tame = |letter: char| match letter.is_control() {
+            true => char::REPLACEMENT_CHARACTER,
+            false => letter,
+        };
+        faults.push(AliasFault {
+            path: path.to_owned(),
+            line,
+            text: text.chars().take(FAULT_LETTERS_MAX).map(tame).collect(),
+        });
     }
-    lines
-}
-
-/// The name before the colon, and what is behind it.
-fn split_name(text: &str) -> Result<(AliasName, &str), String> {
-    let missing = || "no colon: write `name: target`".to_owned();
-    if let Some(quoted) = text.strip_prefix('"') {
-        let (name, rest) = until_quote(quoted)?;
-        let rest = rest.trim_start().strip_prefix(':').ok_or_else(missing)?;
-        // What is quoted may have any letters.
-        let local = LocalPart::new(&name).map(AliasName::Local);
-        let name = local.map_or_else(|| name_of(&name), Ok)?;
-        return Ok((name, rest));
-    }
-    let (name, rest) = text.split_once(':').ok_or_else(missing)?;
-    match name.trim() {
-        "" => Err("no name: write `name: target`".to_owned()),
-        name => Ok((name_of(name)?, rest)),
-    }
-}
-
-/// What is quoted, and what is behind the quote that ends it.
-fn until_quote(text: &str) -> Result<(String, &str), String> {
-    let mut name = String::new();
-    let mut letters = text.char_indices();
-    while let Some((at, letter)) = letters.next() {
-        match letter {
-            '"' => return Ok((name, text.get(at + 1..).unwrap_or_default())),
-            '\\' => name.extend(letters.next().map(|(_, letter)| letter)),
-            letter => name.push(letter),
-        }
-    }
-    Err("a quote is missing".to_owned())
-}
-
-/// The targets of a line: separated by commas, quoted where they have some in them.
-fn words(text: &str) -> Result<Vec<String>, String> {
-    let mut words = Vec::new();
-    let mut word = String::new();
-    let mut letters = text.chars();
-    let mut in_quotes = false;
-    while let Some(letter) = letters.next() {
-        match letter {
-            '"' => {
-                in_quotes = !in_quotes;
-                // An address keeps its quotes: they are part of it.
-                word.push('"');
-            }
-            '\\' if in_quotes => {
-                word.push('\\');
-                word.extend(letters.next());
-            }
-            ',' if !in_quotes => words.push(std::mem::take(&mut word)),
-            letter => word.push(letter),
-        }
-    }
-    if in_quotes {
-        return Err("a quote is missing".to_owned());
-    }
-    words.push(word);
-    let words = words.iter().map(|word| unquoted(word.trim()));
-    Ok(words.filter(|word| !word.is_empty()).collect())
-}
-
-/// A word that is quoted as a whole, without its quotes.
-fn unquoted(word: &str) -> String {
-    let Some(inner) = word.strip_prefix('"') else {
-        return word.to_owned();
-    };
-    match until_quote(inner) {
-        Ok((name, "")) => name,
-        _ => word.to_owned(),
-    }
-}
-
-fn name_of(word: &str) -> Result<AliasName, String> {
-    let none = || format!("`{word}` is no name and no address");
-    if word.contains('@') {
-        return Address::parse(word)
-            .map(AliasName::Address)
-            .map_err(|_| none());
-    }
-    if word.contains([' ', '\t', '<', '>', ':', '|']) {
-        return Err(none());
-    }
-    LocalPart::new(word).map(AliasName::Local).ok_or_else(none)
 }
 
 fn folded(name: &AliasName) -> AliasName {
@@ -404,7 +219,7 @@ fn folded(name: &AliasName) -> AliasName {
             let lower = LocalPart::new(&local.as_str().to_lowercase());
             AliasName::Local(lower.unwrap_or_else(|| local.clone()))
         }
-        address @ AliasName::Address(_) => address.clone(),
+        other @ (AliasName::Address(_) | AliasName::Mailbox(_)) => other.clone(),
     }
 }
 
@@ -462,7 +277,7 @@ mod tests {
                 "webmaster root",
                 "\"first last\" \"quoted name\"@a.example",
                 "list ada bob@a.example carl",
-                "Ada@example.org ada",
+                "Ada@example.org \\ada",
             ]
         );
         assert_eq!(faults, [""; 0]);

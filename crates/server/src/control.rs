@@ -16,6 +16,7 @@ use wire::{Line, LineBuffer, Step};
 use crate::alias_file::AliasFault;
 use crate::audit::Auditor;
 use crate::fetch::Fetcher;
+use crate::forwards::ForwardDesk;
 use crate::pickup::LocalSettings;
 use crate::visit::Visit;
 
@@ -51,6 +52,7 @@ pub(crate) fn converse(visit: Visit) -> impl Future<Output = ()> + Send + 'stati
         backup: Backup::default(),
         fetcher: visit.hall.fetcher.clone(),
         local: visit.hall.settings.local.clone(),
+        forwards: visit.hall.forwards.clone(),
     };
     visit.converse(Desk::default(), house)
 }
@@ -70,6 +72,7 @@ pub async fn converse_alone(post: Post, socket: Socket) -> Result<(), net::Error
         recipients: Recipients::default(),
         backup: Backup::default(),
         local: None,
+        forwards: None,
     };
     let mut stream = Stream::plain(socket, Encryption::None);
     let terms = Terms::new(Clock::start());
@@ -257,6 +260,7 @@ struct House {
     fetcher: Fetcher,
     /// What is handed in at this machine, where a server runs.
     local: Option<LocalSettings>,
+    forwards: Option<ForwardDesk>,
 }
 
 impl net::House<Desk> for House {
@@ -293,7 +297,7 @@ impl net::House<Desk> for House {
             };
         }
         if method == "Alias/reload" {
-            return self.reload_aliases().map(Told::from);
+            return self.reload_aliases().await.map(Told::from);
         }
         tracing::info!(method, "asked by the command line");
         if is_long(&method)
@@ -321,16 +325,30 @@ impl net::House<Desk> for House {
 }
 
 impl House {
-    /// Reads the file of aliases anew; where something is wrong in it, the old ones stay.
-    fn reload_aliases(&self) -> Result<Value, Value> {
+    /// Reads the file of aliases anew; where something is wrong in it, the old ones stay. Has
+    /// `.forward` files looked at as well, where they count.
+    async fn reload_aliases(&mut self) -> Result<Value, Value> {
         let Some(local) = &self.local else {
             return Err(unknown("Alias/reload"));
         };
         let (count, faults) = local.put_aliases_in_force(&self.post, true);
         tracing::info!(count, faults = faults.len(), "the aliases are read anew");
-        let faults = faults.iter().map(AliasFault::to_string);
-        Ok(json!({ "count": count, "faults": faults.collect::<Vec<_>>() }))
+        let forwards = match &self.forwards {
+            Some(desk) => match desk.look().await {
+                Some(looked) => {
+                    json!({ "count": looked.count, "faults": written_faults(&looked.faults) })
+                }
+                None => json!({ "faults": [".forward files: looking at them takes long"] }),
+            },
+            None => Value::Null,
+        };
+        let faults = written_faults(&faults);
+        Ok(json!({ "count": count, "faults": faults, "forwards": forwards }))
     }
+}
+
+fn written_faults(faults: &[AliasFault]) -> Vec<String> {
+    faults.iter().map(AliasFault::to_string).collect()
 }
 
 /// A method, its arguments, and the octets that followed it.

@@ -32,6 +32,7 @@ impl Entrance {
             ..Terms::new(Clock::start())
         };
         let hall = Arc::new(Hall {
+            forwards: None,
             fetcher: Fetcher::new(post.clone()),
             settings,
             door,

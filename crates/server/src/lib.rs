@@ -15,6 +15,7 @@ mod courier;
 mod entrance;
 mod fetch;
 mod filters;
+mod forwards;
 mod gallery;
 mod guest;
 mod imap;
@@ -43,6 +44,7 @@ pub use fetch::{
     ImapTalk, Preserves, Source, SourceProtocol, SourceSecret, SourceTls, Trouble, When,
 };
 pub use filters::{Asked, MilterSettings, Milters, RspamdSettings};
+pub use forwards::UserPath;
 pub use introspection::{Introspection, IntrospectionError, IntrospectionSettings};
 pub use key_file::{KeyFile, KeyFileError};
 pub use outside::World;
@@ -50,7 +52,7 @@ pub use pickup::{
     HouseFacts, LocalDraft, LocalEnvelope, LocalSettings, LocalSpool, SystemUser, hand_in_by_smtp,
     notify, system_user,
 };
-pub use programs::{ProgramSettings, Programs, ProgramsError};
+pub use programs::{ProgramFile, ProgramSettings, Programs, ProgramsError};
 pub use reclaim::ReclaimRhythm;
 pub use relay::{Reach, RelayProtocol, RelayRoute, RelaySettings, RelayTls, SmartHost, Sources};
 pub use run::{Error, Running, run};

@@ -42,6 +42,7 @@ pub use letter::{LocalEnvelope, notify};
 pub use settings::LocalSettings;
 pub use smtp::hand_in_by_smtp;
 pub use spool::{HouseFacts, LocalDraft, LocalSpool};
+pub(crate) use users::UserNumbers;
 pub use users::{SystemUser, system_user};
 
 use message::Message;
@@ -339,7 +340,10 @@ impl Pickup {
         Ok(Origin {
             peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
             helo: domain.to_ascii(),
-            protocol: Protocol::Lmtp,
+            protocol: match &user {
+                Some(_) => Protocol::Lmtp,
+                None => Protocol::Deliver,
+            },
             tls: None,
             account,
             user,
@@ -348,7 +352,8 @@ impl Pickup {
 
     /// The account of an address, if it has one and no other.
     async fn account(&self, address: &Address) -> Outcome<Option<Account>> {
-        let Route::Local(accounts) = self.post.route(&ForwardPath::Address(address.clone())) else {
+        let path = ForwardPath::Address(address.clone());
+        let Route::Local(accounts) = self.post.route_to_accounts(&path) else {
             return Ok(None);
         };
         match accounts.as_slice() {
@@ -373,7 +378,7 @@ impl Pickup {
             && CARETAKERS
                 .iter()
                 .any(|name| text.eq_ignore_ascii_case(name))
-            && matches!(self.post.route(&path), Route::Nowhere(_));
+            && matches!(self.post.route_to_accounts(&path), Route::Nowhere(_));
         let forward_path = if caretaker {
             ForwardPath::Postmaster
         } else {

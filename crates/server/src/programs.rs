@@ -1,16 +1,17 @@
 //! Programs that get letters: a process of its own takes letters by LMTP, and hands each to the
 //! programs that its recipient's alias names.
 //!
-//! It reads the file of aliases itself, and runs only what stands there: who hands letters in names
-//! recipients, never commands. It has no store, and keeps nothing: a letter is acknowledged when
-//! all programs of its recipient have ended well, and until then it is the queue's that sent it.
+//! It reads the file of aliases itself, or one user's `.forward`, and runs only what stands there:
+//! who hands letters in names recipients, never commands. It has no store, and keeps nothing: a
+//! letter is acknowledged when all programs of its recipient have ended well, and until then it is
+//! the queue's that sent it.
 //! docs/decisions/071-programs-behind-a-door-of-their-own.md says why it is no part of the server.
 //!
 //! Not here: which names lead to programs (`alias_file`), the other end (`relay`).
 //!
 //! RFC 2033 (LMTP), RFC 3463 (what a program's end means).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,11 +38,29 @@ const WAIT_MAX: Duration = Duration::from_secs(3600);
 /// Recipients of a transaction.
 const RECIPIENTS_MAX: u32 = 100;
 
+/// What names the programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProgramFile {
+    /// A file of aliases: those of the letter's recipient.
+    Aliases(PathBuf),
+    /// The `.forward` of whoever runs this: its own, for each letter that comes.
+    Forward(PathBuf),
+}
+
+impl ProgramFile {
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Aliases(path) | Self::Forward(path) => path,
+        }
+    }
+}
+
 /// How programs are run.
 #[derive(Clone, Debug)]
 pub struct ProgramSettings {
-    /// The file of aliases.
-    pub aliases: PathBuf,
+    /// The file that names them.
+    pub file: ProgramFile,
     /// The socket at which letters come.
     pub socket: PathBuf,
     /// How long all programs of one name may take for a letter.
@@ -60,9 +79,9 @@ pub enum ProgramsError {
     /// Nobody can hand letters in.
     #[error("listening: {0}")]
     Listen(net::Error),
-    /// The file of aliases is not to be gone by.
+    /// The file that names programs is not to be gone by.
     #[error("{0}")]
-    Aliases(String),
+    File(String),
 }
 
 /// A door behind which programs are run.
@@ -84,14 +103,14 @@ struct Shared {
 }
 
 impl Programs {
-    /// Reads the file of aliases and opens the door; to be called inside the runtime. Lines that
+    /// Reads the file and opens the door; to be called inside the runtime. Lines of aliases that
     /// are wrong are told, and left out.
     ///
     /// # Errors
     /// If the file cannot be read, or anybody may write it; if the socket cannot be made.
     pub async fn open(settings: ProgramSettings) -> Result<(Self, Vec<AliasFault>), ProgramsError> {
-        let list = List::open(settings.aliases.clone());
-        let faults = list.look().map_err(ProgramsError::Aliases)?;
+        let list = List::open(settings.file.clone());
+        let faults = list.look().map_err(ProgramsError::File)?;
         let endpoint = Endpoint::Unix(settings.socket.clone());
         let listener = Listener::bind(&endpoint, 0).await;
         let listener = listener.map_err(ProgramsError::Listen)?;
@@ -113,7 +132,7 @@ impl Programs {
         Ok((Self { listener, shared }, faults))
     }
 
-    /// How many names have programs.
+    /// How many names have programs; of a `.forward`, how many programs there are.
     #[must_use]
     pub fn names(&self) -> usize {
         self.shared.list.len()

@@ -129,15 +129,15 @@ impl Relay {
     fn course(&self, entry: &Entry) -> Course {
         let (via, sources) = self.settings.way(&entry.reverse_path, &entry.destination);
         Course {
-            via: via.cloned(),
             sources,
             wish: match (entry.tls, &entry.reverse_path) {
                 // Nobody listens within this machine.
-                _ if via.is_some_and(|via| via.socket().is_some()) => TlsWish::Usual,
+                _ if via.as_ref().is_some_and(|via| via.socket().is_some()) => TlsWish::Usual,
                 // RFC 8689 §5: a report is not lost for that.
                 (TlsWish::Required, ReversePath::Null) => TlsWish::Usual,
                 (wish, _) => wish,
             },
+            via,
         }
     }
 }

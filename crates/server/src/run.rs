@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::audit::Auditor;
 use crate::fetch::Fetcher;
+use crate::forwards::{self, ForwardDesk};
 use crate::gallery::Gallery;
 use crate::pickup::{self, LocalSettings};
 use crate::settings::{Door, Protocol, Settings};
@@ -46,6 +47,9 @@ pub enum Error {
     /// Letters cannot leave.
     #[error("preparing TLS with other hosts: {0}")]
     Relay(net::Error),
+    /// Nobody looks at `.forward` files.
+    #[error("looking at .forward files: {0}")]
+    Forwards(std::io::Error),
     /// Nothing can be handed in at this machine.
     #[error("the local spool {}: {cause}", path.display())]
     Spool {
@@ -73,12 +77,13 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
     if let Err(error) = post.read_dmarc_counts().await {
         tracing::error!(%error, "what was seen of domains' letters before is not told");
     }
+    let stopper = Stopper::default();
+    let forwards = look_at_forwards(&settings, &post, &stopper).await?;
     let listeners = open(&settings).await?;
     let gate = Gate::new(
         connections_max(settings.connections_max),
         settings.connections_per_network_max,
     );
-    let stopper = Stopper::default();
     let (clock, began) = (Clock::start(), Clock::today());
     let gallery = Arc::new(Gallery::default());
     let auditor = Auditor::start(
@@ -104,6 +109,7 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
             began,
             auditor: Some(auditor.clone()),
             fetcher: fetcher.clone(),
+            forwards: forwards.clone(),
             sieve_port,
         });
         attend(listener, hall, Arc::clone(&gate), stopper.listen());
@@ -126,6 +132,19 @@ pub async fn run(settings: Settings, post: Post) -> Result<Running, Error> {
         post,
         settings,
     })
+}
+
+/// Looks at users' `.forward` files, where they count, before anybody can write to them.
+async fn look_at_forwards(
+    settings: &Settings,
+    post: &Post,
+    stopper: &Stopper,
+) -> Result<Option<ForwardDesk>, Error> {
+    let Some(local) = &settings.local else {
+        return Ok(None);
+    };
+    let started = forwards::start(post, local, stopper.listen()).await;
+    started.map_err(Error::Forwards)
 }
 
 /// The port of a door behind which scripts are kept.

@@ -194,7 +194,9 @@ impl Desk {
         let origin = transaction.origin;
         let protocol = match (self.protocol, origin.protocol.as_str()) {
             _ if self.on_demand => post::Protocol::OnDemand,
-            (Protocol::Lmtp | Protocol::Local, _) => post::Protocol::Lmtp,
+            (Protocol::Lmtp, _) => post::Protocol::Lmtp,
+            // Whoever hands it over has gone by `.forward` files, or was called by one.
+            (Protocol::Local, _) => post::Protocol::Deliver,
             (_, "SMTP") => post::Protocol::Smtp,
             _ => post::Protocol::Esmtp,
         };

@@ -10,6 +10,7 @@ use wire::sasl::Mechanism;
 
 use crate::audit::Auditor;
 use crate::fetch::Fetcher;
+use crate::forwards::ForwardDesk;
 use crate::gallery::{Beginning, Gallery};
 use crate::guest::Guest;
 use crate::settings::{Door, Encrypted, Protocol, Settings};
@@ -29,6 +30,8 @@ pub(crate) struct Hall {
     pub(crate) began: Timestamp,
     pub(crate) auditor: Option<Auditor>,
     pub(crate) fetcher: Fetcher,
+    /// Where users' `.forward` files are looked at, if they count.
+    pub(crate) forwards: Option<ForwardDesk>,
     /// The port where scripts are kept, if there is one.
     pub(crate) sieve_port: Option<u16>,
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use mail::Host;
 use net::Endpoint;
-use server::{LocalSettings, LocalSpool};
+use server::{LocalSettings, LocalSpool, UserPath};
 
 use super::setting;
 use super::written::{Meaning, Value, Written};
@@ -36,6 +36,8 @@ impl Config {
                 _ => None,
             },
             programs: self.programs(),
+            forward: self.user_path(&setting::LOCAL_FORWARD),
+            forward_programs: self.forward_programs(),
         }
     }
 
@@ -43,6 +45,18 @@ impl Config {
     pub(super) fn programs(&self) -> Option<PathBuf> {
         match self.value(&setting::LOCAL_PROGRAMS)?.meaning {
             Meaning::Endpoint(Endpoint::Unix(path)) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The sockets of users who run programs of their `.forward`.
+    pub(super) fn forward_programs(&self) -> Option<UserPath> {
+        self.user_path(&setting::LOCAL_FORWARD_PROGRAMS)
+    }
+
+    fn user_path(&self, setting: &setting::Setting) -> Option<UserPath> {
+        match self.value(setting)?.meaning {
+            Meaning::UserPath(path) => Some(path),
             _ => None,
         }
     }
@@ -57,17 +71,30 @@ impl Config {
 
 /// Finds programs that nobody would be asked to run.
 pub(super) fn check(written: &mut Written) {
-    let Some(value) = find(written, &setting::LOCAL_PROGRAMS) else {
+    if let Some(value) = find(written, &setting::LOCAL_PROGRAMS)
+        && !matches!(value.meaning, Meaning::Endpoint(Endpoint::Unix(_)))
+    {
+        let what = "programs are run behind a socket of this machine".to_owned();
+        return written.flaw(value.span, what, setting::LOCAL_PROGRAMS.example);
+    }
+    check_use(written, &setting::LOCAL_PROGRAMS, &setting::LOCAL_ALIASES);
+    check_use(
+        written,
+        &setting::LOCAL_FORWARD_PROGRAMS,
+        &setting::LOCAL_FORWARD,
+    );
+}
+
+/// Finds programs without a file that names them, and where no letter leaves.
+fn check_use(written: &mut Written, programs: &setting::Setting, file: &setting::Setting) {
+    let Some(value) = find(written, programs) else {
         return;
     };
     let (span, mode) = (value.span, find(written, &setting::RELAY_MODE));
     let leaves = mode.is_none_or(|mode| mode.meaning == Meaning::Word("relay".to_owned()));
-    if !matches!(value.meaning, Meaning::Endpoint(Endpoint::Unix(_))) {
-        let what = "programs are run behind a socket of this machine".to_owned();
-        written.flaw(span, what, setting::LOCAL_PROGRAMS.example);
-    } else if find(written, &setting::LOCAL_ALIASES).is_none() {
-        let what = "`programs` is of no use without `aliases`".to_owned();
-        written.flaw(span, what, "aliases = \"/etc/aliases\"");
+    if find(written, file).is_none() {
+        let what = format!("`{}` is of no use without `{}`", programs.key, file.key);
+        written.flaw(span, what, format!("{} = {}", file.key, file.example));
     } else if !leaves {
         let what = "no letter leaves, and so none goes to programs".to_owned();
         written.flaw(span, what, "[relay] mode = \"relay\"");
@@ -133,6 +160,52 @@ mod tests {
             ),
         ] {
             let complaint = parse("caramel.toml", with(&lines)).unwrap_err().to_string();
+            assert!(complaint.contains(what), "{what}: {complaint}");
+        }
+    }
+
+    #[test]
+    fn forwards_have_a_place_for_the_user() {
+        let with = |lines: &str| {
+            format!(
+                "hostname = \"h.example\"\n[local]\n{lines}\n\
+                 [[listener]]\nprotocol = \"smtp\"\naddress = \"127.0.0.1:25\"\n"
+            )
+        };
+        let forward = "forward = \"/home/{user}/.forward\"\n";
+        let socket = "forward_programs = \"unix:/run/forward/{user}/lmtp\"\n";
+        let config = parse("caramel.toml", with(&format!("{forward}{socket}"))).unwrap();
+        for config in [&config, &parse("shown.toml", config.show()).unwrap()] {
+            let local = config.local();
+            let told =
+                [local.forward, local.forward_programs].map(|path| path.unwrap().to_string());
+            assert_eq!(told, ["/home/{user}/.forward", "/run/forward/{user}/lmtp"]);
+            assert!(config.relay().unwrap().forward_programs.is_some());
+        }
+        for (lines, what) in [
+            (
+                "forward = \"/home/ada/.forward\"\n",
+                "a whole path with {user} in it, once",
+            ),
+            (
+                "forward = \"{user}/.forward\"\n",
+                "a whole path with {user} in it, once",
+            ),
+            (
+                "forward = \"/{user}/{user}\"\n",
+                "a whole path with {user} in it, once",
+            ),
+            (
+                "forward_programs = \"/run/{user}\"\n",
+                "a socket's path with {user} in it",
+            ),
+            (socket, "`forward_programs` is of no use without `forward`"),
+            (
+                &format!("{forward}{socket}[relay]\nmode = \"refuse\"\n"),
+                "no letter leaves",
+            ),
+        ] {
+            let complaint = parse("caramel.toml", with(lines)).unwrap_err().to_string();
             assert!(complaint.contains(what), "{what}: {complaint}");
         }
     }

@@ -135,6 +135,7 @@ impl Config {
             port: u16::try_from(self.number(&setting::RELAY_PORT)).unwrap_or(25),
             routes,
             programs: self.programs().map(SmartHost::programs).map(Arc::new),
+            forward_programs: self.forward_programs(),
             sources: own,
             connections_max: count(&setting::RELAY_CONNECTIONS),
             connections_per_destination_max: count(&setting::RELAY_CONNECTIONS_EACH),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use mail::{Address, Host, Network};
 use net::Endpoint;
 use post::Pattern;
-use server::Reach;
+use server::{Reach, UserPath};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -76,6 +76,7 @@ pub(super) enum Meaning {
     Ip(IpAddr),
     Pattern(Pattern),
     Reach(Reach),
+    UserPath(UserPath),
 }
 
 /// Something wrong at a place.
@@ -360,6 +361,8 @@ fn meaning(kind: Kind, value: &DeValue<'_>) -> Option<Meaning> {
         Kind::Ip => Meaning::Ip(text?.parse().ok()?),
         Kind::Pattern => Meaning::Pattern(Pattern::parse(text?)?),
         Kind::Reach => Meaning::Reach(reach(text?)?),
+        Kind::UserPath => Meaning::UserPath(UserPath::parse(text?)?),
+        Kind::UserSocket => Meaning::UserPath(UserPath::parse(text?.strip_prefix("unix:")?)?),
     })
 }
 

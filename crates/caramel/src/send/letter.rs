@@ -146,11 +146,13 @@ fn expand(
     let default = || called("default").filter(|_| depth == 0);
     if let Some(targets) = called(name).or_else(default) {
         for target in targets {
+            // Where mail is only handed on, there are no mailboxes.
             let target = target.to_string();
+            let target = target.strip_prefix('\\').unwrap_or(&target);
             // A name that leads to itself is somebody at the host.
             match target.eq_ignore_ascii_case(name) {
-                true => out.push(target),
-                false => expand(account, aliases, &target, depth + 1, out)?,
+                true => out.push(target.to_owned()),
+                false => expand(account, aliases, target, depth + 1, out)?,
             }
         }
         return Ok(());

@@ -4,6 +4,7 @@
 
 mod backscatter;
 mod doors;
+mod forwards;
 mod injection;
 #[path = "../sendmail/machine.rs"]
 mod machine;

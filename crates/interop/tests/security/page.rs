@@ -6,6 +6,7 @@ const PAGE: &str = include_str!("../../../../docs/security.md");
 const MODULES: &[(&str, &str)] = &[
     ("backscatter", include_str!("backscatter.rs")),
     ("doors", include_str!("doors.rs")),
+    ("forwards", include_str!("forwards.rs")),
     ("injection", include_str!("injection.rs")),
     ("relaying", include_str!("relaying.rs")),
     ("smuggling", include_str!("smuggling.rs")),

@@ -10,6 +10,7 @@
 mod aliases;
 mod beside;
 mod delivered;
+mod forward;
 mod handed_in;
 mod letters;
 mod machine;

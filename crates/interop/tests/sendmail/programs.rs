@@ -62,14 +62,19 @@ impl Place {
 }
 
 /// Whoever runs programs; it ends when this is dropped.
-struct Runner(Child);
+pub(crate) struct Runner(Child);
 
 impl Runner {
     /// Starts one for a folder, as `nobody`, with these options more.
     fn start(place: &Place, options: &[&str]) -> Self {
-        let mut child = runner(place, options)
-            .uid(NOBODY)
-            .gid(NOBODY)
+        Self::of(runner(place, options), NOBODY)
+    }
+
+    /// Starts this one, as a user.
+    pub(crate) fn of(mut command: Command, user: u32) -> Self {
+        let mut child = command
+            .uid(user)
+            .gid(user)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -105,13 +110,13 @@ fn runner(place: &Place, options: &[&str]) -> Command {
 }
 
 /// Hands a letter in, as from somebody.
-fn hand_in(machine: &Machine, from: &str, to: &str, subject: &str) {
+pub(crate) fn hand_in(machine: &Machine, from: &str, to: &str, subject: &str) {
     let mut command = machine.called("sendmail", &["-i", "-f", from, to]);
     let (code, said) = feed(&mut command, &letter(subject));
     assert_eq!(code, Some(0), "{said}");
 }
 
-fn letter(subject: &str) -> String {
+pub(crate) fn letter(subject: &str) -> String {
     format!(
         "From: bob@far.example\nTo: support@test.localhost\nSubject: {subject}\n\
          Message-ID: <{subject}@far.example>\nDate: Sat, 28 Nov 2026 06:00:00 +0000\n\n\
@@ -144,7 +149,7 @@ fn is_done(machine: &Machine) {
 
 /// What the program got: its input without trace fields, which are each server's own, and its
 /// variables.
-fn got(folder: &Path, name: &str) -> (Vec<String>, BTreeMap<String, String>) {
+pub(crate) fn got(folder: &Path, name: &str) -> (Vec<String>, BTreeMap<String, String>) {
     let read = |end: &str| {
         wait(|| {
             let text = fs::read_to_string(folder.join(format!("{name}.{end}"))).ok()?;

@@ -18,14 +18,31 @@ pub enum AliasName {
     Local(LocalPart),
     /// An address, here or elsewhere.
     Address(Address),
+    /// Of a user of this machine the very mailbox, `\name`: whatever their `.forward` says. Only
+    /// ever where something leads.
+    Mailbox(LocalPart),
 }
 
-/// Writes the name, or the address.
+/// Writes it as it stands in a file.
 impl fmt::Display for AliasName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Local(local) => local.fmt(f),
             Self::Address(address) => address.fmt(f),
+            Self::Mailbox(local) => write!(f, "\\{local}"),
+        }
+    }
+}
+
+impl AliasName {
+    /// The address that it is, names having this domain.
+    pub(crate) fn whole(&self, domain: Option<&Host>) -> Option<Address> {
+        match self {
+            Self::Address(address) => Some(address.clone()),
+            Self::Local(local) | Self::Mailbox(local) => Some(Address {
+                local: local.clone(),
+                host: domain?.clone(),
+            }),
         }
     }
 }
@@ -103,28 +120,27 @@ impl AliasFile {
         led.map_or(0, |led| led.programs)
     }
 
-    /// Where an address in lower case leads, names having this domain where none is set.
-    pub(crate) fn targets(&self, address: &Address, own: Option<&Host>) -> Option<Vec<Address>> {
+    /// Where an address in lower case leads, and the domain of names there; that is this one where
+    /// none is set.
+    pub(crate) fn targets<'a>(
+        &'a self,
+        address: &Address,
+        own: Option<&'a Host>,
+    ) -> Option<(&'a [AliasName], Option<&'a Host>)> {
         let domain = self.domain.as_ref().or(own);
-        let found = &self.led(address, domain)?.to;
-        let whole = |name: &AliasName| match name {
-            AliasName::Address(address) => Some(address.clone()),
-            AliasName::Local(local) => Some(Address {
-                local: local.clone(),
-                host: domain?.clone(),
-            }),
-        };
-        Some(found.iter().filter_map(whole).collect())
+        Some((self.led(address, domain)?.to.as_slice(), domain))
     }
 }
 
 fn lowered(name: &AliasName) -> AliasName {
+    let lower_local = |local: &LocalPart| {
+        let lower = LocalPart::new(&local.as_str().to_lowercase());
+        lower.unwrap_or_else(|| local.clone())
+    };
     match name {
         AliasName::Address(address) => AliasName::Address(lower(address)),
-        AliasName::Local(local) => {
-            let text = local.as_str().to_lowercase();
-            AliasName::Local(LocalPart::new(&text).unwrap_or_else(|| local.clone()))
-        }
+        AliasName::Local(local) => AliasName::Local(lower_local(local)),
+        AliasName::Mailbox(local) => AliasName::Mailbox(lower_local(local)),
     }
 }
 

@@ -275,12 +275,19 @@ impl Post {
                 .recipient
                 .and_then(|path| std::str::from_utf8(path).ok());
             let path = path.and_then(|path| Address::parse(path).ok());
-            let leads_here = path.is_some_and(|path| self.is_of(account, &path));
+            let leads_here = path.is_some_and(|path| self.brings(&path, account));
             if leads_here || passes > PASSES_MAX {
                 return Err("it was here before, and goes round in a loop");
             }
         }
         Ok(())
+    }
+
+    /// True if a letter to this address came to the account: it has it, or somebody's `.forward`
+    /// says so.
+    fn brings(&self, address: &Address, account: AccountId) -> bool {
+        let path = ForwardPath::Address(address.clone());
+        self.is_of(account, address) || self.route(&path).reaches(account)
     }
 
     /// The entry of the queue for a message that is sent on by an account's script.

@@ -49,13 +49,11 @@ impl Post {
     }
 
     /// To which accounts which of the recipients leads: the first where there are several.
-    pub(super) fn ways<'a>(
-        &self,
-        recipients: &'a [Recipient],
-    ) -> BTreeMap<AccountId, &'a Recipient> {
+    pub(super) fn ways<'a>(&self, arrived: Arrived<'a>) -> BTreeMap<AccountId, &'a Recipient> {
         let mut ways = BTreeMap::new();
-        for recipient in recipients {
-            if let Route::Local(accounts) = self.route(&recipient.forward_path) {
+        let at = arrived.origin.protocol.at_accounts();
+        for recipient in arrived.recipients {
+            if let Route::Local(accounts) = self.route_by(&recipient.forward_path, at).0 {
                 for account in accounts {
                     ways.entry(account).or_insert(recipient);
                 }

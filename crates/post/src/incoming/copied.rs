@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use mail::{AccountId, ForwardPath, Notify, Recipient, ReversePath};
+use mail::{AccountId, Address, ForwardPath, Notify, Recipient, ReversePath};
 
 use super::{Incoming, Origin, Sender, original};
 use crate::queue::Entry;
@@ -56,10 +56,13 @@ impl Incoming {
 
     /// Where a recipient leads. One that is at another host because it was rewritten is led there
     /// as by an alias, whoever names it.
-    pub(super) fn way_of(&self, named: &Recipient, recipient: &Recipient) -> Route {
+    /// With it, whose `.forward` says so.
+    pub(super) fn way_of(&self, named: &Recipient, recipient: &Recipient) -> (Route, Vec<Address>) {
         let path = &recipient.forward_path;
         let rules = self.house.rules();
-        match (self.house.route(path), path) {
+        let at = self.origin.protocol.at_accounts();
+        let (route, by) = self.house.route_by(path, at);
+        let route = match (route, path) {
             (Route::Elsewhere, ForwardPath::Address(address))
                 if named.forward_path != *path
                     && rules.elsewhere == Elsewhere::Relay
@@ -71,7 +74,8 @@ impl Incoming {
                 }
             }
             (route, _) => route,
-        }
+        };
+        (route, by)
     }
 
     /// Remembers whom it names, where that matters, and tells whom it named.

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mail::{AccountId, Address, Enhanced, ForwardPath, Refusal, Ret, ReversePath};
 use message::Action;
 
-use super::{Delivery, Incoming, LetterKind, Protocol};
+use super::{Delivery, Incoming, LetterKind};
 use crate::filter::{Arrived, Refused};
 use crate::queue::{Note, Said};
 use crate::report::{Report, Returned, Told, receipt_of_refusal, wants_failure};
@@ -90,7 +90,7 @@ impl Incoming {
         }
         let spoken = |account: &AccountId| refused.get(account).and_then(Refused::spoken);
         // RFC 5429 §2.1.1, §2.2
-        if hears && self.origin.protocol != Protocol::Lmtp && self.is_only_for_inboxes() {
+        if hears && !self.origin.protocol.answers_each() && self.is_only_for_inboxes() {
             let named = self.local.difference(&self.copies.accounts);
             let all: Option<Vec<Refusal>> = named.map(spoken).collect();
             if let Some(first) = all.and_then(|all| all.into_iter().next()) {
@@ -106,7 +106,7 @@ impl Incoming {
         let mut refusals = Refusals::default();
         let mut answered = BTreeSet::new();
         for (place, (recipient, number)) in self.recipients.iter().zip(&self.numbers).enumerate() {
-            let accounts = match self.house.route(&recipient.forward_path) {
+            let accounts = match self.route(&recipient.forward_path) {
                 Route::Local(accounts) => accounts,
                 Route::Forwarded { .. }
                 | Route::Elsewhere
@@ -119,7 +119,7 @@ impl Incoming {
             refusals.refusing.insert(place);
             let all: Option<Vec<Refusal>> = accounts.iter().map(spoken).collect();
             let first = all.and_then(|all| all.into_iter().next());
-            if let Some(first) = first.filter(|_| hears && self.origin.protocol == Protocol::Lmtp) {
+            if let Some(first) = first.filter(|_| hears && self.origin.protocol.answers_each()) {
                 refusals.spoken.push((*number, first));
                 answered.extend(accounts);
             }
@@ -205,7 +205,11 @@ impl Incoming {
             }
             ReversePath::Address(address) => address.clone(),
         };
-        match self.house.route(&ForwardPath::Address(to.clone())) {
+        // A `.forward` that leads in a circle is no reason to tell nobody.
+        match self
+            .house
+            .route_to_accounts(&ForwardPath::Address(to.clone()))
+        {
             Route::Nowhere(_) => Hears::Nobody,
             Route::Elsewhere | Route::Relayed { .. }
                 if self.house.rules().elsewhere != Elsewhere::Relay =>

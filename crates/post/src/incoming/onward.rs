@@ -120,7 +120,7 @@ impl Incoming {
             // An alias at a relayed domain may lead there besides, and programs of this machine get
             // what is for their alias: neither is another's letter.
             let is_named = named.as_ref() == Some(&lower(&address));
-            let leaves = !is_named && !self.house.is_for_programs(&address);
+            let leaves = !is_named && self.house.programs_at(&address).is_none();
             let path = ForwardPath::Address(address);
             if leaves && !self.taken_on.contains(&path.to_string()) {
                 self.forwarded.insert(path.to_string());

@@ -10,14 +10,14 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use mail::{
-    BlobRange, BodyType, Enhanced, ForwardPath, Notify, QueueId, Recipient, Ret, ReversePath,
-    Timestamp, TlsWish,
+    AccountId, BlobRange, BodyType, Enhanced, ForwardPath, Notify, QueueId, Recipient, Ret,
+    ReversePath, Timestamp, TlsWish,
 };
 use message::{Action, Builder};
 use store::Hint;
 
 use super::entry::{Entry, Rank, Said, Waiting};
-use super::{Change, Claimed, PROGRAMS, suppressed};
+use super::{Change, Claimed, Runner, suppressed};
 use crate::incoming::{Delivery, INBOX, Letter, LetterKind};
 use crate::journey::{AttemptResult, Event, JourneyStep};
 use crate::report::{Report, Returned, Told, in_words, wants_delay, wants_failure, wants_success};
@@ -203,9 +203,9 @@ impl Post {
     async fn notes(&self, outlook: &Outlook, now: Timestamp) -> Vec<Note> {
         let mut notes = Vec::new();
         // Nobody carries a letter on that a program of this machine got.
-        let taken = match outlook.before.destination.as_str() {
-            PROGRAMS => Action::Delivered,
-            _ => Action::Relayed,
+        let taken = match Runner::at(&outlook.before.destination) {
+            Some(_) => Action::Delivered,
+            None => Action::Relayed,
         };
         for (action, told) in [
             (Action::Failed, &outlook.failed),
@@ -392,6 +392,9 @@ impl Post {
 
     /// Puts a note into the mailboxes here that its reader's address leads to, and into the queue
     /// for those elsewhere. What leads nowhere is told to the postmaster.
+    ///
+    /// Of a report that is lost the postmaster is told here, and not by the own `.forward`: it may
+    /// be what lost it.
     pub(crate) fn address(
         &self,
         note: &Note,
@@ -401,7 +404,11 @@ impl Post {
         change: &mut Change,
     ) {
         let to = self.meant_by(&note.to);
-        let (accounts, elsewhere) = match self.route(&to) {
+        let route = match &to {
+            ForwardPath::Postmaster => self.route_to_accounts(&to),
+            ForwardPath::Address(_) => self.route(&to),
+        };
+        let (accounts, elsewhere) = match route {
             Route::Local(accounts) => (accounts, Vec::new()),
             Route::Forwarded {
                 accounts,
@@ -414,14 +421,7 @@ impl Post {
                 // A report that cannot leave is none.
                 ForwardPath::Address(_) | ForwardPath::Postmaster => return,
             },
-            Route::Nowhere(_) => match self.route(&ForwardPath::Postmaster) {
-                Route::Local(accounts) | Route::Forwarded { accounts, .. } => {
-                    (accounts, Vec::new())
-                }
-                Route::Elsewhere | Route::Relayed { .. } | Route::Nowhere(_) => {
-                    (Vec::new(), Vec::new())
-                }
-            },
+            Route::Nowhere(_) => (self.at_home(&to), Vec::new()),
         };
         let spooled = Spooled::of(match elsewhere.is_empty() {
             true => note.octets.clone(),
@@ -442,6 +442,16 @@ impl Post {
                 kind: note.kind,
                 ..Letter::of(INBOX, accounts.into_iter().collect(), spooled)
             });
+        }
+    }
+
+    /// Who reads here what an address does not lead to any reader of: those whose it is, whatever
+    /// their `.forward` says, or the postmaster.
+    fn at_home(&self, to: &ForwardPath) -> Vec<AccountId> {
+        let accounts = self.route_to_accounts(to).accounts();
+        match accounts.is_empty() {
+            true => self.route_to_accounts(&ForwardPath::Postmaster).accounts(),
+            false => accounts,
         }
     }
 
@@ -504,12 +514,12 @@ impl Post {
         }
         let mut entries = Vec::new();
         for (destination, recipients) in by_destination {
-            let most = match destination.as_str() {
+            let most = match Runner::at(&destination) {
                 // What one name's programs take long for is no affair of the next.
-                PROGRAMS => 1,
+                Some(_) => 1,
                 // Nobody has to take more at once.
                 // RFC 5321 §4.5.3.1.8
-                _ => RECIPIENTS_MAX,
+                None => RECIPIENTS_MAX,
             };
             for some in recipients.chunks(most) {
                 entries.push(Entry {

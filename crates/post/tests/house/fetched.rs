@@ -11,7 +11,7 @@ use crate::filter::runs;
 use crate::queue::{queue, relaying};
 use crate::world::{PEER, World, flags, recipient, rules, whole};
 
-const SOURCE: SourceId = [9; 16];
+pub(crate) const SOURCE: SourceId = [9; 16];
 
 fn letter(number: u32) -> String {
     format!("Subject: {number}\r\n\r\nx\r\n")
@@ -21,7 +21,7 @@ fn id(number: u32) -> FetchId {
     FetchId::new(&number.to_be_bytes()).unwrap()
 }
 
-fn fetched(number: u32) -> Fetched {
+pub(crate) fn fetched(number: u32) -> Fetched {
     Fetched {
         into: FetchInto::Delivery,
         flags: FlagSet::new(),
@@ -39,7 +39,7 @@ const OWED: FetchNote = FetchNote::Fetched {
     gone: None,
 };
 
-async fn message(fetching: &mut Fetching, number: u32, fetched: Fetched) -> Outcome<()> {
+pub(crate) async fn message(fetching: &mut Fetching, number: u32, fetched: Fetched) -> Outcome<()> {
     fetching.chunk(letter(number).into()).await?;
     fetching.end(fetched).await
 }

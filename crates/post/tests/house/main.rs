@@ -17,6 +17,7 @@ mod fetched;
 mod filter;
 mod forgotten;
 mod forwarding;
+mod forwards;
 mod fuzzy;
 mod greylist;
 mod handed;

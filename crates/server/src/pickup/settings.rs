@@ -6,6 +6,7 @@ use mail::Host;
 use post::Post;
 
 use super::spool::LocalSpool;
+use crate::forwards::UserPath;
 
 /// What is handed in at this machine, and by whom.
 #[derive(Clone, Debug)]
@@ -22,6 +23,11 @@ pub struct LocalSettings {
     /// The socket of the process that runs the programs which that file names; without it programs
     /// are a fault there.
     pub programs: Option<PathBuf>,
+    /// Where users have their `.forward`; without it such files do not count.
+    pub forward: Option<UserPath>,
+    /// The sockets at which users run the programs that these name; without it programs are a fault
+    /// there.
+    pub forward_programs: Option<UserPath>,
 }
 
 impl LocalSettings {

@@ -265,7 +265,7 @@ mod tests {
         body.finish().await.unwrap();
         let run_time_max = Duration::from_millis(milliseconds);
         let settings = ProgramSettings {
-            aliases: "/dev/null".into(),
+            file: crate::ProgramFile::Aliases("/dev/null".into()),
             socket: "/dev/null".into(),
             run_time_max,
             programs_max: 1,

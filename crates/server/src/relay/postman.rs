@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mail::{BlobRange, BodyType, Enhanced, Envelope, TlsWish};
 use net::{Calling, Endpoint, House, ServerName, Socket, Terms};
-use post::queue::{Attempt, Claimed, Entry, Fate, PROGRAMS, Said};
+use post::queue::{Attempt, Claimed, Entry, Fate, Runner, Said};
 use smtp::client::{
     self, Answer, Ask, Client, Failure, Fates, Letter, Login, Patience, Tls, Wishes,
 };
@@ -173,12 +173,12 @@ impl<'a> Postman<'a> {
             login: login.map(|(user, password)| Login { user, password }),
             cleartext_passwords: target.ip.is_loopback(),
             service: self.way.course.service(),
-            patience: match self.way.destination {
-                PROGRAMS => Patience {
+            patience: match Runner::at(self.way.destination) {
+                Some(_) => Patience {
                     end: PROGRAMS_MAX,
                     ..Patience::default()
                 },
-                _ => Patience::default(),
+                None => Patience::default(),
             },
             ..Wishes::relay(relay.own.clone())
         };

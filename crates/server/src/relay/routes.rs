@@ -12,9 +12,11 @@ use std::time::Duration;
 
 use mail::{Address, Host, ReversePath, TlsWish};
 use net::{Authorities, ClientConfig};
-use post::queue::PROGRAMS;
+use post::queue::Runner;
 use smtp::Service;
 use wire::sasl::Secret;
+
+use crate::forwards::UserPath;
 
 /// What the relay is told.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ pub struct RelaySettings {
     pub routes: Vec<RelayRoute>,
     /// The process that runs programs of aliases, where there is one.
     pub programs: Option<Arc<SmartHost>>,
+    /// The sockets at which users run those of their `.forward`.
+    pub forward_programs: Option<UserPath>,
     /// Where letters come from that take none of them.
     pub sources: Sources,
     /// Connections at once, to all destinations.
@@ -73,6 +77,7 @@ impl Default for RelaySettings {
             port: 25,
             routes: Vec::new(),
             programs: None,
+            forward_programs: None,
             sources: Sources::default(),
             connections_max: 500,
             connections_per_destination_max: 20,
@@ -208,9 +213,9 @@ impl RelaySettings {
         &self,
         reverse_path: &ReversePath,
         destination: &str,
-    ) -> (Option<&Arc<SmartHost>>, Sources) {
-        if destination == PROGRAMS {
-            return (self.programs.as_ref(), Sources::default());
+    ) -> (Option<Arc<SmartHost>>, Sources) {
+        if let Some(runner) = Runner::at(destination) {
+            return (self.runs(&runner), Sources::default());
         }
         let sender = reverse_path.address().map(|address| &address.host);
         let fits = |route: &&RelayRoute| {
@@ -220,8 +225,19 @@ impl RelaySettings {
                 && to.is_none_or(|host| host.to_ascii().eq_ignore_ascii_case(destination))
         };
         match self.routes.iter().find(fits) {
-            Some(route) => (route.via.as_ref(), route.sources),
+            Some(route) => (route.via.clone(), route.sources),
             None => (None, self.sources),
+        }
+    }
+
+    /// The process that runs programs.
+    fn runs(&self, runner: &Runner) -> Option<Arc<SmartHost>> {
+        match runner {
+            Runner::Aliases => self.programs.clone(),
+            Runner::User(user) => {
+                let socket = self.forward_programs.as_ref()?.of(user);
+                Some(Arc::new(SmartHost::programs(socket)))
+            }
         }
     }
 }
@@ -255,7 +271,12 @@ pub(super) fn same(one: &Course, other: &Course) -> bool {
     }
     match (&one.via, &other.via) {
         (None, None) => true,
-        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (Some(one), Some(other)) => {
+            // Those of users who run programs are made for each letter.
+            let is_plain = |host: &SmartHost| host.socket().is_some() && host.login.is_none();
+            let is_alike = one.reach == other.reach && one.protocol == other.protocol;
+            Arc::ptr_eq(one, other) || is_plain(one) && is_plain(other) && is_alike
+        }
         _ => false,
     }
 }
@@ -270,6 +291,8 @@ pub(super) fn literal(destination: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use post::queue::PROGRAMS;
+
     use super::*;
 
     fn smart(name: &str) -> Arc<SmartHost> {
@@ -351,6 +374,7 @@ mod tests {
                 },
             ],
             programs: Some(Arc::new(SmartHost::programs("/run/programs".into()))),
+            forward_programs: UserPath::parse("/run/{user}/programs"),
             sources: from(8),
             ..RelaySettings::default()
         };
@@ -363,12 +387,21 @@ mod tests {
             ("<x@z.example>", "c.example", Some("rest.example:587")),
             // Whoever sends, no route is one to programs.
             ("<x@z.example>", PROGRAMS, Some("unix:/run/programs")),
+            ("<>", "|programs/ada", Some("unix:/run/ada/programs")),
             ("<>", "c.example", None),
         ];
         for (sender, to, expected) in cases {
             let path = ReversePath::parse(sender).unwrap();
-            let via = settings.way(&path, to).0.map(|via| via.reach.to_string());
-            assert_eq!(via.as_deref(), expected, "{sender} {to}");
+            let way = || settings.way(&path, to).0;
+            let told = way().map(|via| via.reach.to_string());
+            assert_eq!(told.as_deref(), expected, "{sender} {to}");
+            // Whenever it is asked for, it is the same.
+            let course = || Course {
+                via: way(),
+                sources: Sources::default(),
+                wish: TlsWish::Usual,
+            };
+            assert!(same(&course(), &course()), "{to}");
         }
         for (to, v4) in [("direct.example", 7), ("c.example", 8)] {
             let sources = settings.way(&ReversePath::Null, to).1;

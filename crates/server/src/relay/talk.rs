@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use mail::{Enhanced, Host, TlsWish};
-use post::queue::{Attempt, Claimed, Fate, PROGRAMS, Said};
+use post::queue::{Attempt, Claimed, Fate, Runner, Said};
 use tokio::time::sleep;
 use trust::mta_sts::Policy;
 use trust::tlsrpt;
@@ -214,12 +214,10 @@ impl Way<'_> {
             }])
         };
         match self.course.via.as_deref().map(|via| &via.reach) {
-            // They wait for somebody to run them again.
-            None if self.destination == PROGRAMS => Err(Obstacle::Now(Said {
-                status: Enhanced::new(4, 3, 5),
-                ..ours("It is for programs, and `[local] programs` names nobody who runs them")
-            })),
-            None => targets(outside, self.destination, &self.relay.own).await,
+            None => match Runner::at(self.destination) {
+                Some(runner) => Err(Obstacle::Now(nobody_runs(&runner))),
+                None => targets(outside, self.destination, &self.relay.own).await,
+            },
             Some(reach @ Reach::Socket(_)) => {
                 one(reach.to_string(), IpAddr::V4(Ipv4Addr::LOCALHOST))
             }
@@ -287,6 +285,19 @@ pub(super) fn partition(
 }
 
 /// What we said ourselves.
+/// Letters for programs wait for somebody to run them again.
+fn nobody_runs(runner: &Runner) -> Said {
+    let setting = match runner {
+        Runner::Aliases => "programs",
+        Runner::User(_) => "forward_programs",
+    };
+    let text = format!("It is for programs, and `[local] {setting}` names nobody who runs them");
+    Said {
+        status: Enhanced::new(4, 3, 5),
+        ..ours(&text)
+    }
+}
+
 fn ours(text: &str) -> Said {
     Said {
         host: None,

@@ -106,10 +106,7 @@ impl Desk {
             return Answer::Done;
         };
         if let Some(beside) = &mut self.beside
-            && !matches!(
-                self.guest.post.route(&recipient.forward_path),
-                Route::Nowhere(_)
-            )
+            && !matches!(incoming.route(&recipient.forward_path), Route::Nowhere(_))
             && let Err(refusal) = beside.recipient(&recipient.forward_path).await
         {
             return self.filtered_out(refusal);

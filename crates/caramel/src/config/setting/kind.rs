@@ -39,6 +39,10 @@ pub(crate) enum Kind {
     Pattern,
     /// A host with its port, or a socket of this machine.
     Reach,
+    /// A whole path with `{user}` in it.
+    UserPath,
+    /// A socket of this machine with `{user}` in its path.
+    UserSocket,
 }
 
 impl Kind {
@@ -74,6 +78,13 @@ impl Kind {
             Self::Reach => "a host with its port, or a socket's path: \"smtp.example.org:587\", \
                  \"[::1]:25\", \"unix:/run/dovecot/lmtp\""
                 .to_owned(),
+            Self::UserPath => {
+                "a whole path with {user} in it, once: \"/home/{user}/.forward\"".to_owned()
+            }
+            Self::UserSocket => {
+                "a socket's path with {user} in it, once: \"unix:/run/caramel-forward/{user}/lmtp\""
+                    .to_owned()
+            }
             Self::Word(words) => {
                 let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
                 format!("one of {}", quoted.join(", "))

@@ -9,6 +9,18 @@ settings! {
         "The socket of the process that runs programs which `aliases` names (`|program`): `caramel \
          programs`, under a user of its own. Letters wait in the queue for it. Without it such \
          lines are a fault: the server runs no program for a letter.";
+    LOCAL_FORWARD = ["local"] "forward": Kind::UserPath, "", "\"/home/{user}/.forward\"",
+        "Where users have their `.forward`, in which `{user}` stands for the name of an account \
+         at the domain of names that have none (`domain`): what reaches the account goes where \
+         the file says, as with Postfix. The server looks at these files every five seconds, and \
+         has to be able to read them. One counts that its user owns, or root, that is no link, \
+         and that nobody else may write; where anything is wrong in it, letters stay in the \
+         mailbox, and a line in the log says why. Without it, such files do not count.";
+    LOCAL_FORWARD_PROGRAMS = ["local"] "forward_programs": Kind::UserSocket, "",
+        "\"unix:/run/caramel-forward/{user}/lmtp\"",
+        "The socket at which a user runs the programs of the own `.forward` (`|program`), for whom \
+         `{user}` stands: `caramel programs --forward`, under that very user. Letters wait in the \
+         queue for it. Without it such lines are a fault.";
     RELAY_SOURCE = ["relay"] "source": Kind::Many(&Kind::Ip), "[]",
         "[\"192.0.2.25\", \"2001:db8::25\"]",
         "The addresses of this machine that other hosts are called from: one of IPv4, one of IPv6, \
