@@ -106,21 +106,15 @@ fn mask(story: &str) -> String {
     let name = |line: &str| Some(line.strip_prefix("letter ")?.to_owned());
     let name = story.lines().find_map(name).unwrap();
     let lines = story.lines().map(|line| {
-        let mut words: Vec<String> = line
-            .replace(&name, NAME)
-            .split(' ')
-            .map(str::to_owned)
-            .collect();
-        for place in 0..words.len() {
-            let is_moment = words[place].len() == MOMENT.len() && words[place].ends_with("+00:00");
-            if is_moment {
-                words[place] = MOMENT.to_owned();
-            }
-            if words.get(place + 1).is_some_and(|word| word == "octets,") {
-                words[place] = "702".to_owned();
-            }
-        }
-        words.join(" ")
+        let line = line.replace(&name, NAME);
+        let words: Vec<&str> = line.split(' ').collect();
+        let behind = words.iter().skip(1).map(Some).chain([None]);
+        let masked = words.iter().zip(behind).map(|(word, behind)| match *word {
+            word if word.len() == MOMENT.len() && word.ends_with("+00:00") => MOMENT,
+            _ if behind == Some(&"octets,") => "702",
+            word => word,
+        });
+        masked.collect::<Vec<_>>().join(" ")
     });
     lines.collect::<Vec<_>>().join("\n") + "\n"
 }
