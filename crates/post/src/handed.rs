@@ -175,6 +175,7 @@ impl Incoming {
         let mark = self.journey().to_string();
         let note = queue::Note {
             to: ForwardPath::Address(report.to.clone()),
+            stays: false,
             octets: report.write(&self.house().rules().host, &mark, now, returned),
             kind: LetterKind::Failure,
             tls: self.sender().tls,

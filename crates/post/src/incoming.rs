@@ -529,6 +529,7 @@ impl Incoming {
         );
         let note = queue::Note {
             to: ForwardPath::Address(report.to.clone()),
+            stays: false,
             octets: report.write(&self.house.rules().host, &mark, now, header),
             kind: LetterKind::Success,
             tls: self.sender.tls,

@@ -170,6 +170,13 @@ impl Post {
         None
     }
 
+    /// Whoever reads what is for the owner of the house, where no alias says otherwise.
+    pub(crate) fn caretaker(&self) -> Option<AccountId> {
+        let maps = self.inner.directory.maps();
+        let walk = Walk::begin(&maps, &self.inner.rules, Arc::default(), Arc::default());
+        walk.caretaker().map(|(id, _)| id)
+    }
+
     /// True if the account has this address: then it may write in its name.
     pub(crate) fn owns(&self, account: &Account, address: &Address) -> bool {
         self.is_of(account.id(), address)
@@ -184,6 +191,17 @@ impl Post {
 }
 
 impl Route {
+    /// True if it leads to this address at another host.
+    pub(crate) fn leaves_for(&self, address: &Address) -> bool {
+        match self {
+            Self::Forwarded { addresses, .. } => {
+                let lowered = lower(address);
+                addresses.iter().any(|one| lower(one) == lowered)
+            }
+            Self::Local(_) | Self::Elsewhere | Self::Relayed { .. } | Self::Nowhere(_) => false,
+        }
+    }
+
     /// True if it leads to this account.
     pub(crate) fn reaches(&self, account: AccountId) -> bool {
         match self {

@@ -91,6 +91,7 @@ impl Post {
         for to in readers {
             let note = Note {
                 to: ForwardPath::Address(to.clone()),
+                stays: false,
                 octets: self.dmarc_letter((domain, to), &octets, range),
                 kind: LetterKind::Success,
                 tls: TlsWish::Usual,

@@ -184,6 +184,7 @@ impl Incoming {
             let tls = self.sender.tls;
             let note = Note {
                 to,
+                stays: false,
                 octets,
                 kind,
                 tls,

@@ -85,6 +85,9 @@ struct Outlook {
 pub(crate) struct Note {
     /// Who reads it.
     pub(crate) to: ForwardPath,
+    /// True if whoever looks after this host reads it here, whatever aliases say: it tells of what
+    /// did not reach them elsewhere.
+    pub(crate) stays: bool,
     pub(crate) octets: Vec<u8>,
     pub(crate) kind: LetterKind,
     /// What is wanted of TLS on its way.
@@ -273,6 +276,7 @@ impl Post {
         let mark = format!("{}.{}.{}", entry.journey, outlook.id, entry.attempts);
         Some(Note {
             to: ForwardPath::Address(to.clone()),
+            stays: false,
             octets: report.write(&self.rules().host, &mark, now, returned),
             kind: match action {
                 Action::Failed => LetterKind::Failure,
@@ -340,8 +344,14 @@ impl Post {
             .field("Auto-Submitted", "auto-generated")
             .text(&text)
             .returned_header(&returned);
+        let led = self.route_to_accounts(&ForwardPath::Postmaster);
+        let mut lost = told
+            .iter()
+            .filter_map(|one| one.recipient.forward_path.address());
         Note {
             to: ForwardPath::Postmaster,
+            // What is lost on the way there is told on another way, or it would have no end.
+            stays: lost.any(|address| led.leaves_for(address)),
             octets: builder.build(),
             kind: LetterKind::Failure,
             tls: entry.tls,
@@ -405,6 +415,7 @@ impl Post {
     ) {
         let to = self.meant_by(&note.to);
         let route = match &to {
+            _ if note.stays => Route::Local(self.caretaker().into_iter().collect()),
             ForwardPath::Postmaster => self.route_to_accounts(&to),
             ForwardPath::Address(_) => self.route(&to),
         };

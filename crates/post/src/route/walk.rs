@@ -305,7 +305,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Whoever reads what is for the owner of the house: not an account that nobody may look at.
-    fn caretaker(&self) -> Option<(AccountId, Address)> {
+    pub(super) fn caretaker(&self) -> Option<(AccountId, Address)> {
         let named = self.rules.postmaster.as_ref();
         let named = named.and_then(|address| self.maps.account(address));
         let oldest = || {

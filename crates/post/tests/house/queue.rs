@@ -414,6 +414,38 @@ async fn a_report_for_elsewhere_is_queued_and_none_is_made_of_a_report() {
     assert!(note.contains("<bob@b.example>"), "{note}");
 }
 
+/// Whoever looks after the house reads elsewhere: what does not reach them there is told here.
+#[tokio::test]
+async fn a_lost_report_of_a_lost_report_ends_here() {
+    let world = town().await;
+    for one in [
+        alias("away", &["x@a.example"]),
+        alias("postmaster", &["p@c.example", "q@D.example"]),
+    ] {
+        world.post.add_alias(one).await.unwrap();
+    }
+    let mut letter = world
+        .post
+        .begin(origin(None), sender("<bob@b.example>"))
+        .unwrap();
+    letter.recipient(recipient("away")).await.unwrap();
+    letter
+        .chunk(Bytes::from_static(LETTER.as_bytes()))
+        .await
+        .unwrap();
+    letter.commit().await.unwrap();
+    let failed = Fate::Failed(said(550, "No such user"));
+    settle(&world, "a.example", &failed).await;
+    settle(&world, "b.example", &failed).await;
+    assert_eq!(queue(&world).await.len(), 2);
+    for (destination, left, count) in [("c.example", 1, 1), ("d.example", 0, 2)] {
+        settle(&world, destination, &failed).await;
+        assert_eq!(queue(&world).await.len(), left);
+        let note = mail(&world, "ada", count).await;
+        assert!(note.contains("Subject: Undeliverable report\r\n"), "{note}");
+    }
+}
+
 fn alias(source: &str, targets: &[&str]) -> Alias {
     Alias {
         source: AliasSource::Address(address(source)),
