@@ -284,7 +284,6 @@ pub(super) fn partition(
     (ours, theirs)
 }
 
-/// What we said ourselves.
 /// Letters for programs wait for somebody to run them again.
 fn nobody_runs(runner: &Runner) -> Said {
     let setting = match runner {
@@ -298,6 +297,7 @@ fn nobody_runs(runner: &Runner) -> Said {
     }
 }
 
+/// What we said ourselves.
 fn ours(text: &str) -> Said {
     Said {
         host: None,
