@@ -384,18 +384,7 @@ async fn a_report_for_elsewhere_is_queued_and_none_is_made_of_a_report() {
     let world = town().await;
     let away = alias("away", &["x@a.example"]);
     world.post.add_alias(away).await.unwrap();
-    let mut letter = world
-        .post
-        .begin(origin(None), sender("<bob@b.example>"))
-        .unwrap();
-    letter.recipient(recipient("away")).await.unwrap();
-    letter
-        .chunk(Bytes::from_static(LETTER.as_bytes()))
-        .await
-        .unwrap();
-    letter.commit().await.unwrap();
-    let failed = Fate::Failed(said(550, "No such user"));
-    settle(&world, "a.example", &failed).await;
+    let failed = returns_to_bob(&world).await;
     assert_eq!(queue(&world).await, ["2 b.example +0 0: <bob@b.example>"]);
     let report = claim_one(&world, "b.example").await;
     let octets = world.post.read(report.entry.range()).await.unwrap();
@@ -414,6 +403,19 @@ async fn a_report_for_elsewhere_is_queued_and_none_is_made_of_a_report() {
     assert!(note.contains("<bob@b.example>"), "{note}");
 }
 
+/// A letter of bob's goes on by the alias `away` to a host that refuses it: that comes back to him.
+async fn returns_to_bob(world: &World) -> Fate {
+    let begun = world.post.begin(origin(None), sender("<bob@b.example>"));
+    let mut letter = begun.unwrap();
+    letter.recipient(recipient("away")).await.unwrap();
+    let octets = Bytes::from_static(LETTER.as_bytes());
+    letter.chunk(octets).await.unwrap();
+    letter.commit().await.unwrap();
+    let failed = Fate::Failed(said(550, "No such user"));
+    settle(world, "a.example", &failed).await;
+    failed
+}
+
 /// Whoever looks after the house reads elsewhere: what does not reach them there is told here.
 #[tokio::test]
 async fn a_lost_report_of_a_lost_report_ends_here() {
@@ -424,18 +426,7 @@ async fn a_lost_report_of_a_lost_report_ends_here() {
     ] {
         world.post.add_alias(one).await.unwrap();
     }
-    let mut letter = world
-        .post
-        .begin(origin(None), sender("<bob@b.example>"))
-        .unwrap();
-    letter.recipient(recipient("away")).await.unwrap();
-    letter
-        .chunk(Bytes::from_static(LETTER.as_bytes()))
-        .await
-        .unwrap();
-    letter.commit().await.unwrap();
-    let failed = Fate::Failed(said(550, "No such user"));
-    settle(&world, "a.example", &failed).await;
+    let failed = returns_to_bob(&world).await;
     settle(&world, "b.example", &failed).await;
     assert_eq!(queue(&world).await.len(), 2);
     for (destination, left, count) in [("c.example", 1, 1), ("d.example", 0, 2)] {
